@@ -1,0 +1,55 @@
+# Everything a newcomer needs; `make help` explains each target.
+.DEFAULT_GOAL := help
+.PHONY: help setup data study smoke test check format lock serve clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RESULTS ?= results
+
+help: ## Explain the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## Make .venv with the locked dependencies and the `study` command
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; ok = (3, 11) <= v < (3, 14); \
+	  sys.exit(0 if ok else f"Python 3.11 to 3.13 is needed, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
+	@echo "setting up $(VENV): about two minutes, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+data: setup ## Get the real Fashion-MNIST, verify it, keep it in the cache
+	@$(BIN)/study data
+
+study: setup ## Run the whole lab study and print where its report is
+	@$(BIN)/study run lab --results $(RESULTS)
+
+smoke: setup ## Run every step on a few thousand images, in about a minute
+	@$(BIN)/study run smoke --results $(RESULTS)
+
+test: setup ## Run the tests
+	@$(BIN)/python -m pytest
+
+check: setup ## Format, lint, import floors and types, as CI does
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
+
+format: setup ## Format the code and mend what lint can mend
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --fix --quiet .
+
+lock: ## Lock the dependencies again (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --output-file requirements.lock
+
+serve: setup ## Start Prefect's server with UI, schedule and worker on this machine; Ctrl-C stops all
+	@$(BIN)/study serve
+
+clean: ## Remove the environment and caches of tools; results stay
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Wiring: the DAG, the command line, artifacts and serving."""

@@ -1,0 +1,228 @@
+"""The command line `study`: run a study, look at its results, classify an image, get the data, serve."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.errors import InputError
+from study.study_file import list_studies
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+"""Exit codes: a run with failed trials or steps; input to mend; stopped by Ctrl-C."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Eight lab exercises on a small convolutional network for Fashion-MNIST, as one pipeline.\n\n"
+        "Start with `study run smoke` (a minute) or `study run` (the whole lab study), "
+        "then `study show` and open the report it names.\n\n"
+        f"Exit codes: 0 done, {FAILED} done with failed trials or a step failed, {BAD_INPUT} wrong input, "
+        f"{INTERRUPTED} stopped."
+    ),
+)
+
+ResultsOption = Annotated[
+    Path,
+    typer.Option("--results", metavar="DIR", help="Folder for tables, figures, model, report and cache."),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Folder with the dataset's four files. Default: the cache, else it is fetched.",
+    ),
+]
+StudyArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[STUDY]",
+        help=f"A name in `studies/` ({', '.join(list_studies())}) or a path to a YAML file.",
+    ),
+]
+
+
+@app.command("run")
+def run_command(
+    study: StudyArgument = "lab",
+    results: ResultsOption = Path("results"),
+    lanes: Annotated[
+        int | None,
+        typer.Option(
+            "--lanes", metavar="N", help="Worker processes. Default: one a GPU, else one a CPU core."
+        ),
+    ] = None,
+    lanes_per_gpu: Annotated[
+        int, typer.Option("--lanes-per-gpu", metavar="N", help="Lanes on each GPU.")
+    ] = 1,
+    exercises: Annotated[
+        str, typer.Option("--exercises", metavar="N,N", help="Only these exercises, such as `2,5`.")
+    ] = "",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Train again what earlier runs have trained.")
+    ] = False,
+    data: DataOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's log.")] = False,
+) -> None:
+    """Run a study: train what earlier runs have not trained, then tables, figures, model and report.
+
+    Ctrl-C stops everything within seconds; finished trainings are kept, and running again goes on from there.
+    """
+    _configure_prefect(verbose)
+    from flows.request import check_request
+
+    numbers = _read_numbers(exercises)
+    if lanes is not None and lanes < 1:
+        raise InputError(f"--lanes: {lanes} is not allowed; give 1 or more, or leave it out")
+    # Checked before Prefect starts, so that a mistake is answered at once.
+    check_request(study, str(results), numbers, lanes or 0, lanes_per_gpu)
+    run_id = _run(study, results, numbers, lanes or 0, lanes_per_gpu, fresh, data)
+    _conclude(results, run_id)
+
+
+@app.command("show")
+def show_command(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Show the summary of a run as a table."""
+    from flows.summary_table import print_summary
+    from storage.place import Results
+    from storage.tables import read_run
+
+    place = Results(results.resolve())
+    frames = read_run(place, run)
+    print_summary(frames)
+    typer.echo(f"report: {place.report(str(frames.run.run_id))}")
+
+
+@app.command("predict")
+def predict_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model: `.keras` or `.h5`.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images OpenCV reads.")],
+) -> None:
+    """Classify images with a saved model.
+
+    Any size, colour or grey. A light background is detected and the image inverted, as the training images
+    are bright on black; the answer says so.
+    """
+    from tasks.predict import classify, describe_prediction, load_model
+
+    for prediction in classify(load_model(model), images):
+        typer.echo(describe_prediction(prediction))
+
+
+@app.command("data")
+def data_command(data: DataOption = None) -> None:
+    """Get the dataset, verify it and keep it in the cache."""
+    from tasks.dataset import load_dataset
+
+    dataset = load_dataset(data)
+    typer.echo(
+        f"Fashion-MNIST from {dataset.source}, verified: {dataset.train_count} training and "
+        f"{dataset.test_count} test images\nin {dataset.folder}"
+    )
+
+
+@app.command("serve")
+def serve_command(
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", help="Port on loopback for server and UI.")
+    ] = 4200,
+) -> None:
+    """Start Prefect's server with its UI, the schedule and a worker, on this machine; Ctrl-C stops all."""
+    _configure_prefect(verbose=True)
+    from flows.serve import serve
+
+    serve(port)
+
+
+def main() -> None:
+    """Run the command line; wrong input is one message and exit code 2, without a traceback."""
+    _show_warnings()
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"study: {error}", err=True)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _show_warnings() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)  # on the handler: loggers below let INFO pass for Prefect's run log
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+
+
+def _configure_prefect(verbose: bool) -> None:
+    """Set what [tool.prefect] in pyproject.toml sets, for runs from other folders; quiet the terminal."""
+    defaults = {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks,storage,study",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "ERROR",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def _read_numbers(exercises: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in exercises.split(",") if part.strip()]
+    wrong = [part for part in parts if not part.isdecimal()]
+    if wrong:
+        raise InputError(f"--exercises: {wrong[0]!r} is not a number; give numbers with commas, such as 2,5")
+    return tuple(int(part) for part in parts)
+
+
+def _run(
+    study: str,
+    results: Path,
+    exercises: tuple[int, ...],
+    lanes: int,
+    lanes_per_gpu: int,
+    fresh: bool,
+    data: Path | None,
+) -> str:
+    from flows.progress import TerminalProgress, further_views
+    from flows.run_study import run_study
+
+    typer.echo(f"running study {study}", err=True)
+    try:
+        with TerminalProgress() as bar:
+            further_views.set((bar,))
+            return str(
+                run_study(study, list(exercises), lanes, lanes_per_gpu, fresh, str(results), str(data or ""))
+            )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"\nstopped; finished trainings are kept in {results / 'trainings'}, "
+            f"and `study run {study}` goes on from there",
+            err=True,
+        )
+        raise
+
+
+def _conclude(results: Path, run_id: str) -> None:
+    """Print what a person wants to know after a run; exit 1 if trials failed."""
+    from flows.summary_table import describe_failures, print_summary
+    from storage.place import Results
+    from storage.tables import read_run
+
+    place = Results(results.resolve())
+    frames = read_run(place, run_id)
+    print_summary(frames)
+    typer.echo(f"report: {place.report(run_id)}")
+    if frames.run.failed_trials:
+        typer.echo(describe_failures(frames), err=True)
+        sys.exit(FAILED)

@@ -1,0 +1,119 @@
+"""The DAG: load data, draw, plan, train on lanes, aggregate, find the optimum, publish, export, report."""
+
+import logging
+from collections.abc import Sequence
+
+from prefect import flow, task
+from prefect.runtime import flow_run
+from prefect.states import Completed, State
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.artifacts import ProgressArtifact, show_results
+from flows.progress import ProgressView, further_views
+from flows.request import Request, check_request
+from flows.sweep import Sweep
+from storage.tables import RunFrames
+from study.plan import compile_plan
+from study.published import read_averages
+from tasks.aggregate import Context, aggregate_trials, list_epochs, summarise_trials
+from tasks.contact_sheet import draw_first_images
+from tasks.draw_figures import draw_figures
+from tasks.export import export_model
+from tasks.lanes import Lanes
+from tasks.optimum import choose_optimum, combine_best
+from tasks.plan_study import load_data, plan_study
+from tasks.provenance import read_commit
+from tasks.publish import Circumstances, publish_run
+from tasks.report import write_report
+
+for package in ("flows", "tasks", "storage", "study"):
+    # With Prefect's `extra_loggers` these reach the run's log in the UI, but only if they let INFO pass.
+    logging.getLogger(package).setLevel(logging.INFO)
+
+
+def _name_run() -> str:
+    parameters = flow_run.get_parameters()
+    return f"{parameters.get('study', 'study')} {flow_run.get_scheduled_start_time():%Y-%m-%d %H:%M:%S}"
+
+
+@flow(
+    name="study",
+    flow_run_name=_name_run,
+    task_runner=ThreadPoolTaskRunner(max_workers=1000),  # threads that wait for lanes; lanes do the work
+    persist_result=False,
+    validate_parameters=True,
+)
+def run_study(
+    study: str = "lab",
+    exercises: list[int] = [],  # noqa: B006 - the form in the UI needs a list; it is never changed
+    lanes: int = 0,
+    lanes_per_gpu: int = 1,
+    fresh: bool = False,
+    results: str = "results",
+    data_folder: str = "",
+) -> State[str]:
+    """Run a study: its exercises, tables, figures, model and report.
+
+    Args:
+        study: Name of a study in `studies/`, or path to a YAML file.
+        exercises: Numbers of the exercises to run; none means all.
+        lanes: Worker processes; 0 means one for each GPU, or each CPU core where there is no GPU.
+        lanes_per_gpu: Lanes on each GPU.
+        fresh: Train everything again instead of reading finished trainings of earlier runs.
+        results: Folder for tables, figures, model, report and finished trainings.
+        data_folder: Folder with the dataset's four files; empty means the first source that has it.
+
+    Returns:
+        A completed state whose data is the run's id and whose message counts trials and failures.
+
+    Raises:
+        InputError: a parameter or the dataset is wrong; nothing was trained.
+    """
+    request = check_request(study, results, tuple(exercises), lanes, lanes_per_gpu, data_folder, fresh)
+    with Lanes(request.devices) as active_lanes:
+        frames = run_steps(request, active_lanes, [ProgressArtifact(), *further_views.get()])
+    return _conclude(frames)
+
+
+def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> RunFrames:
+    """Run every step of the DAG and return the published tables."""
+    study, results, run_id = request.study, request.results, request.run_id
+    figures_folder = results.figures(run_id)
+
+    dataset = load_data.submit(study, request.data_folder)
+    sheet = draw_first_images.submit(dataset, figures_folder / "first-nine.png") if study.images else None
+    plan = plan_study.submit(study, dataset, lanes.kind)
+
+    source = plan.result().source
+    context = Context(run_id, study, source, read_commit().name)
+    sweep = Sweep(request, dataset.result(), lanes, views)
+    trained = sweep.train(plan.result().trainings, after=plan)
+    swept = aggregate_trials.submit(context, plan.result().trials, sweep.outcomes, "sweeps", wait_for=trained)
+
+    combination = combine_best.submit(study, swept)
+    further = compile_plan(study, combination.result(), source)
+    trained += sweep.train(further.trainings, after=combination)
+    every_trial = (*plan.result().trials, *further.trials)
+    trials = aggregate_trials.submit(context, every_trial, sweep.outcomes, "all trials", wait_for=trained)
+    epochs = list_epochs.submit(context, sweep.outcomes, wait_for=trained)
+    summary = summarise_trials.submit(trials, read_averages(study.published))
+    circumstances = Circumstances(request.started_at, len(lanes.devices), lanes.kind, flow_run.get_id())
+    frames = publish_run.submit(
+        results, context, circumstances, dataset, sweep.outcomes, trials, epochs, summary
+    )
+
+    optimum = choose_optimum.submit(study, trials)
+    model = None
+    if study.model is not None and optimum.result() is not None:
+        model = export_model.submit(optimum, study.model, dataset, results, lanes, run_id)
+    figures = draw_figures.submit(study, frames, model, figures_folder)
+    report = task(write_report, name="write report").submit(results, study, frames, figures, sheet, model)
+    show_results(frames.result(), figures.result(), sheet.result() if sheet else None, report.result())
+    return frames.result()
+
+
+def _conclude(frames: RunFrames) -> State[str]:
+    run, best = frames.run, frames.summary["mean_accuracy"].max()
+    message = f"{run.trials} trials, {run.failed_trials} failed, best {100 * best:.1f}%"
+    name = "Completed" if run.failed_trials == 0 else "Completed with failures"
+    return Completed(name=name, message=message, data=str(run.run_id))

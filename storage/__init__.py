@@ -1,0 +1,1 @@
+"""How results lie on disk: paths, schemas, tables and the cache of trainings."""

@@ -1,0 +1,296 @@
+"""The dataset on disk: the four published IDX files, and the cache of four memory-mapped `.npy` files."""
+
+import gzip
+import hashlib
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from storage.place import write_atomically
+from study.errors import InputError
+from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT, TRAIN_COUNT
+
+Bytes = npt.NDArray[np.uint8]
+"""Images (count, rows, columns), grey level 0..255, or labels (count,)."""
+
+DEBIAN_FOLDER = Path("usr", "share", "datasets", "fashion-mnist")
+"""Where Debian's package puts the four IDX files, below the root it is installed or unpacked in."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_UNSIGNED_BYTE = 0x08  # the IDX type code; magic number = type code * 256 + number of dimensions
+
+
+class DatasetFileError(InputError):
+    """A dataset file is not what it should be: the message names the file, what was found and expected."""
+
+
+class DatasetMissingError(DatasetFileError):
+    """A dataset file or folder does not exist."""
+
+
+@dataclass(frozen=True)
+class ExpectedArray:
+    """What one array must be.
+
+    Args:
+        name: First part of the file's name, such as `train-images`.
+        shape: (count, rows, columns) for images, (count,) for labels.
+        sha256: Hex SHA-256 of the array's bytes in C order, without any file header.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+
+    @property
+    def idx_name(self) -> str:
+        """Published file name, without `.gz`."""
+        return f"{self.name}-idx{len(self.shape)}-ubyte"
+
+    @property
+    def cache_name(self) -> str:
+        """File name in the cache."""
+        return f"{self.name}.npy"
+
+    @property
+    def magic(self) -> int:
+        """IDX magic number: 2051 for images, 2049 for labels."""
+        return _UNSIGNED_BYTE * 256 + len(self.shape)
+
+    @property
+    def byte_count(self) -> int:
+        """Size of the array, in bytes."""
+        return int(np.prod(self.shape))
+
+    @property
+    def noun(self) -> str:
+        """What the array holds, in words."""
+        return "labels" if len(self.shape) == 1 else "images"
+
+
+class ExpectedDataset(NamedTuple):
+    """What the four arrays must be."""
+
+    train_images: ExpectedArray
+    train_labels: ExpectedArray
+    test_images: ExpectedArray
+    test_labels: ExpectedArray
+
+
+class DatasetArrays(NamedTuple):
+    """The four arrays, uint8: images (count, rows, columns) and labels (count,)."""
+
+    train_images: Bytes
+    train_labels: Bytes
+    test_images: Bytes
+    test_labels: Bytes
+
+
+_TRAIN_IMAGES, _TEST_IMAGES = (TRAIN_COUNT, IMAGE_SIDE, IMAGE_SIDE), (TEST_COUNT, IMAGE_SIDE, IMAGE_SIDE)
+# The checksums were computed from Debian's package dataset-fashion-mnist, 0.0~git20200523.55506a9-1.
+FASHION_MNIST = ExpectedDataset(
+    ExpectedArray(
+        "train-images", _TRAIN_IMAGES, "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012"
+    ),
+    ExpectedArray(
+        "train-labels", (TRAIN_COUNT,), "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"
+    ),
+    ExpectedArray(
+        "t10k-images", _TEST_IMAGES, "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a"
+    ),
+    ExpectedArray(
+        "t10k-labels", (TEST_COUNT,), "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9"
+    ),
+)
+"""Fashion-MNIST as published."""
+
+
+def default_cache_folder() -> Path:
+    """Return the user's cache folder for the dataset; on Linux it follows `XDG_CACHE_HOME`."""
+    return platformdirs.user_cache_path("fashion-mnist-study") / "data"
+
+
+def read_idx_folder(folder: Path, expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays:
+    """Read and verify the four IDX files of a folder, each gzipped or plain.
+
+    Raises:
+        DatasetMissingError: The folder, or one of the files, does not exist.
+        DatasetFileError: A file is not the published one.
+    """
+    with _told_of(folder):
+        if not folder.is_dir():
+            raise DatasetMissingError(f"{folder}: no such folder")
+        missing = [array.idx_name for array in expected if _idx_path(folder, array) is None]
+    if missing:
+        raise DatasetMissingError(
+            f"{folder}: found no {', '.join(missing)} (with or without .gz),"
+            f" expected {', '.join(array.idx_name for array in expected)}"
+        )
+    return DatasetArrays(*(read_idx(_idx_path(folder, array) or folder, array) for array in expected))
+
+
+def read_idx(path: Path, expected: ExpectedArray) -> Bytes:
+    """Read one IDX file, gzipped or plain (told apart by its first bytes), and verify all of it.
+
+    Returns:
+        The array, uint8, of the expected shape.
+
+    Raises:
+        DatasetFileError: The file is unreadable, truncated, corrupt, or not the expected array.
+    """
+    header_size = 4 + 4 * len(expected.shape)
+    # One byte more than expected is asked for: it shows a payload that is too long, bounds what a hostile
+    # gzip can unpack to, and makes gzip reach the end of the stream, where its own checksum is.
+    content = _read_bytes(path, header_size + expected.byte_count + 1)
+    _check_header(path, content, expected, header_size)
+    payload = len(content) - header_size
+    if payload != expected.byte_count:
+        found = str(payload) if payload < expected.byte_count else "more"
+        raise DatasetFileError(
+            f"{path}: found {found} bytes of {expected.noun} after the header, expected {expected.byte_count}"
+        )
+    array = np.frombuffer(content, np.uint8, offset=header_size).reshape(expected.shape)
+    _verify_content(path, array, expected)
+    return array
+
+
+def write_cache(folder: Path, arrays: DatasetArrays, expected: ExpectedDataset = FASHION_MNIST) -> None:
+    """Write the four arrays as `.npy` files, each atomically, so that a reader sees the old or the new file.
+
+    Raises:
+        DatasetFileError: The folder cannot be written.
+    """
+    with _told_of(folder):
+        for array, expected_array in zip(arrays, expected, strict=True):
+            content = io.BytesIO()
+            np.save(content, array, allow_pickle=False)
+            write_atomically(folder / expected_array.cache_name, content.getvalue())
+
+
+def read_cache(folder: Path, expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays:
+    """Open the cache memory-mapped and verify all of it, checksums too.
+
+    Raises:
+        DatasetMissingError: A file does not exist.
+        DatasetFileError: A file is damaged.
+    """
+    arrays = DatasetArrays(*(open_cached(folder, array) for array in expected))
+    for array, expected_array in zip(arrays, expected, strict=True):
+        _verify_content(folder / expected_array.cache_name, array, expected_array)
+    return arrays
+
+
+def open_cached(folder: Path, expected: ExpectedArray) -> Bytes:
+    """Open one array of the cache memory-mapped, read-only, checking existence, type, shape and file size.
+
+    Raises:
+        DatasetMissingError: The file does not exist.
+        DatasetFileError: The file is damaged.
+    """
+    path = folder / expected.cache_name
+    header = _npy_header(expected)
+    with _told_of(path):
+        with path.open("rb") as file:
+            found_header = file.read(len(header))
+        size = path.stat().st_size
+    # Compared, not parsed: on a damaged header NumPy raises tokenizer and syntax errors besides ValueError.
+    if found_header != header:
+        raise DatasetFileError(
+            f"{path}: found another .npy header, expected that of uint8 {expected.noun} {expected.shape}"
+        )
+    if size != len(header) + expected.byte_count:
+        raise DatasetFileError(f"{path}: found {size} bytes, expected {len(header) + expected.byte_count}")
+    return np.memmap(path, np.uint8, mode="r", offset=len(header), shape=expected.shape)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Turn the system's errors into one line that names the path."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DatasetMissingError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DatasetFileError(f"{path}: {error.strerror or _one_line(error)}") from error
+
+
+def _npy_header(expected: ExpectedArray) -> bytes:
+    header = io.BytesIO()
+    form = {"descr": "|u1", "fortran_order": False, "shape": expected.shape}
+    np.lib.format.write_array_header_1_0(header, form)
+    return header.getvalue()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _idx_path(folder: Path, expected: ExpectedArray) -> Path | None:
+    paths = (folder / f"{expected.idx_name}.gz", folder / expected.idx_name)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _read_bytes(path: Path, limit: int) -> bytes:
+    """Return at most `limit` bytes of the file's decompressed content."""
+    with _told_of(path), path.open("rb") as file:
+        if file.read(len(_GZIP_MAGIC)) != _GZIP_MAGIC:
+            file.seek(0)
+            return file.read(limit)
+        file.seek(0)
+        try:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                return unpacked.read(limit)
+        except EOFError as error:
+            size = path.stat().st_size
+            raise DatasetFileError(
+                f"{path}: found a gzip file cut short at {size} bytes, expected a whole one"
+            ) from error
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise DatasetFileError(
+                f"{path}: found a corrupt gzip file ({_one_line(error)}), expected a sound one"
+            ) from error
+
+
+def _check_header(path: Path, content: bytes, expected: ExpectedArray, header_size: int) -> None:
+    if len(content) < header_size:
+        raise DatasetFileError(
+            f"{path}: found {len(content)} bytes, expected a header of {header_size} bytes"
+        )
+    magic, *shape = struct.unpack(f">{header_size // 4}I", content[:header_size])
+    if magic != expected.magic:
+        kind = {2049: " (labels)", 2051: " (images)"}.get(magic, "")
+        raise DatasetFileError(
+            f"{path}: found magic number {magic}{kind}, expected {expected.magic} ({expected.noun})"
+        )
+    _check_shape(path, tuple(shape), expected)
+
+
+def _check_shape(path: Path, shape: tuple[int, ...], expected: ExpectedArray) -> None:
+    if shape[:1] != expected.shape[:1]:
+        raise DatasetFileError(f"{path}: found {shape[0]} {expected.noun}, expected {expected.shape[0]}")
+    if shape != expected.shape:
+        found, wanted = (" x ".join(map(str, sides[1:])) for sides in (shape, expected.shape))
+        raise DatasetFileError(f"{path}: found {expected.noun} of {found} pixels, expected {wanted}")
+
+
+def _verify_content(path: Path, array: Bytes, expected: ExpectedArray) -> None:
+    """Check label range and SHA-256 of an array from the file `path`."""
+    if expected.noun == "labels" and array.max(initial=0) >= len(CLASS_NAMES):
+        index = int(np.argmax(array >= len(CLASS_NAMES)))
+        raise DatasetFileError(
+            f"{path}: found label {array[index]} at index {index}, expected 0 to {len(CLASS_NAMES) - 1}"
+        )
+    found = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+    if found != expected.sha256:
+        raise DatasetFileError(
+            f"{path}: found {expected.noun} with SHA-256 {found}, expected {expected.sha256}"
+        )

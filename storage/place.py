@@ -1,0 +1,79 @@
+"""Where results lie: one folder, written atomically."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.errors import InputError
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results folder of a project; every path below it is spelled here."""
+
+    folder: Path
+
+    @property
+    def tables(self) -> Path:
+        """The Parquet tables, one folder each."""
+        return self.folder / "tables"
+
+    @property
+    def trainings(self) -> Path:
+        """The cache of finished trainings, one folder for each key."""
+        return self.folder / "trainings"
+
+    def run(self, run_id: str) -> Path:
+        """What one run leaves for people: report, figures, model."""
+        return self.folder / "runs" / run_id
+
+    def figures(self, run_id: str) -> Path:
+        """Figures of one run."""
+        return self.run(run_id) / "figures"
+
+    def model(self, run_id: str) -> Path:
+        """Saved models of one run."""
+        return self.run(run_id) / "model"
+
+    def report(self, run_id: str) -> Path:
+        """The report of one run, a self-contained page."""
+        return self.run(run_id) / "report.html"
+
+
+def open_results(folder: Path) -> Results:
+    """Make sure a results folder exists and can be written to.
+
+    Raises:
+        InputError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"results folder {folder}: {error.strerror}; give a folder you may write to with --results"
+        ) from error
+    return Results(folder.resolve())
+
+
+def write_atomically(path: Path, content: bytes) -> Path:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written to; the old content stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path

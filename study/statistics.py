@@ -1,0 +1,52 @@
+"""Mean, spread and interval of repeated readings."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Readings summarised: `low` and `high` are the 95% confidence interval of the mean.
+
+    Standard deviation and interval are NaN for a single reading: one reading bears neither.
+    """
+
+    count: int
+    mean: float
+    standard_deviation: float
+    low: float
+    high: float
+    minimum: float
+    maximum: float
+
+
+def summarise(readings: Sequence[float], confidence: float = 0.95) -> Spread:
+    """Summarise readings by mean, standard deviation (n - 1) and Student's t interval of the mean.
+
+    Raises:
+        ValueError: there are no readings.
+    """
+    if not readings:
+        raise ValueError("no readings to summarise; give at least one")
+    values = np.asarray(readings, dtype=float)
+    mean, count = float(values.mean()), len(values)
+    deviation = float(values.std(ddof=1)) if count > 1 else math.nan
+    half = (
+        float(stats.t.ppf((1 + confidence) / 2, count - 1)) * deviation / math.sqrt(count)
+        if count > 1
+        else math.nan
+    )
+    return Spread(count, mean, deviation, mean - half, mean + half, float(values.min()), float(values.max()))
+
+
+def differ(first: Sequence[float], second: Sequence[float], significance: float = 0.05) -> bool | None:
+    """Whether two groups' means differ by Welch's t test; None with fewer than two readings in a group."""
+    if min(len(first), len(second)) < 2:
+        return None
+    if np.ptp(first) == 0 and np.ptp(second) == 0:
+        return bool(first[0] != second[0])
+    return bool(stats.ttest_ind(first, second, equal_var=False).pvalue < significance)

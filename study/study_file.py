@@ -1,0 +1,148 @@
+"""Read a study from its YAML file; every mistake is one line with file, field, value and what is allowed."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from study import spec
+from study.errors import InputError
+from study.published import PublishedSource
+from study.spec import Study
+
+STUDIES_FOLDER = Path(__file__).resolve().parent.parent / "studies"
+"""Where the studies that ship, and those a user adds, lie."""
+
+_MODELS: tuple[type[BaseModel], ...] = (
+    spec.Study,
+    spec.DataSlice,
+    spec.Setting,
+    spec.ImagesExercise,
+    spec.SweepExercise,
+    spec.OptimumExercise,
+    spec.ModelExercise,
+    PublishedSource,
+)
+_EXERCISE_KINDS = ("images", "sweep", "optimum", "model")
+
+
+def list_studies(folder: Path = STUDIES_FOLDER) -> list[str]:
+    """Names of the studies in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def find_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Path:
+    """The file of a study given by its name in `studies/` or by a path to a YAML file.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    is_path = name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path
+    path = Path(name_or_path) if is_path else folder / f"{name_or_path}.yaml"
+    if path.is_file():
+        return path
+    names = ", ".join(list_studies(folder)) or "none"
+    raise InputError(
+        f"study {name_or_path!r} not found: there is no file {path}; "
+        f"give one of the names in {folder} ({names}) or a path to a YAML file"
+    )
+
+
+def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
+    """Read and check a study, given by name or path.
+
+    Raises:
+        InputError: no such file, not YAML, an unknown key, an impossible value or a duplicate name.
+    """
+    path = find_study(name_or_path, folder)
+    content = _parse(path)
+    try:
+        study = Study.model_validate(content)
+    except ValidationError as error:
+        lines = [_describe(detail) for detail in error.errors()]
+        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
+    if study.published is None:
+        return study
+    return study.model_copy(update={"published": study.published.located(path)})
+
+
+def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:
+    """The study with only these exercises; all of them when none is named.
+
+    Raises:
+        InputError: an unknown number, or an exercise without the one it needs.
+    """
+    if not numbers:
+        return study
+    try:
+        return study.only(numbers)
+    except ValidationError as error:
+        raise InputError(f"--exercises: {_clean(error.errors()[0]['msg'])}") from error
+    except ValueError as error:
+        raise InputError(f"--exercises: {error}") from error
+
+
+def _parse(path: Path) -> Any:
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = " ".join(str(error).split()).partition(" To suppress this check")[0]
+        raise InputError(f"{path}: not readable as YAML: {reason}") from error
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else type(content).__name__
+        raise InputError(f"{path}: found {found}, expected a mapping with keys {_keys(Study)}")
+    return content
+
+
+def _describe(detail: ErrorDetails) -> str:
+    field = _field(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return _describe_unknown_key(detail, field)
+    if detail["type"] == "missing":
+        return f"{field}: missing; this key must be given"
+    message = _clean(detail["msg"])
+    if detail["type"] == "value_error":
+        return f"{field}: {message}" if field else message
+    return f"{field}: {detail['input']!r} is not allowed: {message}"
+
+
+def _describe_unknown_key(detail: ErrorDetails, field: str) -> str:
+    key = str(detail["loc"][-1])
+    allowed = _allowed_keys(detail["loc"])
+    close = difflib.get_close_matches(key, allowed, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"{field}: unknown key {key!r} with value {detail['input']!r}{hint}; allowed: {', '.join(allowed)}"
+
+
+def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
+    owner: type[BaseModel] = Study
+    names = {"data": spec.DataSlice, "baseline": spec.Setting, "published": PublishedSource}
+    kinds = dict(zip(_EXERCISE_KINDS, _MODELS[3:7], strict=True))
+    for part in location[:-1]:
+        if isinstance(part, str):
+            owner = {**names, **kinds}.get(part, owner)
+    return list(owner.model_fields)
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """`exercises[1].values[0]` for pydantic's ('exercises', 1, 'sweep', 'values', 0)."""
+    text = ""
+    for position, part in enumerate(location):
+        is_tag = position == 2 and location[0] == "exercises" and part in _EXERCISE_KINDS
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif not is_tag:
+            text += f".{part}" if text else part
+    return text
+
+
+def _clean(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _keys(model: type[BaseModel]) -> str:
+    return ", ".join(model.model_fields)

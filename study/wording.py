@@ -1,0 +1,64 @@
+"""How numbers and parameters read in sentences and tables: one format each, everywhere."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+MISSING = "–"
+"""Stands where there is no number."""
+
+_PHRASES = {
+    "filters": "{} filters",
+    "dense_units": "{} units",
+    "epochs": "{} epochs",
+    "learning_rate": "learning rate {}",
+    "dropout": "dropout {}",
+    "batch_size": "batches of {}",
+    "kernel_size": "kernel side {}",
+}
+
+
+def plain(value: float) -> str:
+    """A parameter's value without an exponent: 1e-05 reads "0.00001", 64.0 reads "64"."""
+    return str(np.format_float_positional(value, trim="-"))
+
+
+def phrase(parameter: str, value: float) -> str:
+    """A setting as it reads in a sentence: "64 filters", "learning rate 0.01"."""
+    if parameter == "epochs" and value == 1:
+        return "1 epoch"
+    return _PHRASES.get(parameter, f"{parameter} {{}}").format(plain(value))
+
+
+def percent(fraction: float | None, sign: bool = True) -> str:
+    """A fraction in percent, two decimals; a dash for none."""
+    if fraction is None or math.isnan(fraction):
+        return MISSING
+    return f"{100 * fraction:.2f}{'%' if sign else ''}"
+
+
+def points(fraction: float | None) -> str:
+    """A difference of fractions in percentage points, with its sign; a dash for none."""
+    if fraction is None or math.isnan(fraction):
+        return MISSING
+    return f"{100 * fraction:+.2f}".replace("-", "−")
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """A number and its noun: "1 trial", "2 trials", "60,000 images"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds with one decimal below a minute, then mm:ss or h:mm:ss."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} (h:mm:ss)" if hours else f"{minutes}:{rest:02} (mm:ss)"
+
+
+def listing(words: Sequence[str]) -> str:
+    """Words joined as in a sentence: "16, 32 and 128"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,1 @@
+"""The work: data, model, training, lanes, figures, export and report."""

@@ -1,0 +1,62 @@
+"""Exercise 7: combine each sweep's best value, and keep the best candidate, both on validation."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from study.plan import Trial, candidate_trials
+from study.spec import Study
+
+COMBINATION = "combination"
+"""Name of the candidate that combines each sweep's best value."""
+
+
+@task(name="combine best values", cache_policy=NO_CACHE, persist_result=False)
+def combine_best(study: Study, trials: Sequence[Mapping[str, Any]]) -> tuple[Trial, ...]:
+    """Trials of the candidate made of each sweep's best value; none if no sweep of the study is combined.
+
+    Args:
+        study: The study; its optimum exercise names the sweeps to combine.
+        trials: Rows of the `trials` table.
+    """
+    numbers = study.optimum.combine if study.optimum else ()
+    best = {
+        sweep.parameter: value
+        for sweep in study.sweeps
+        if sweep.number in numbers and (value := best_value(trials, sweep.number)) is not None
+    }
+    if not best:
+        return ()
+    return candidate_trials(study, COMBINATION, study.baseline.with_changes(best))
+
+
+def best_value(trials: Sequence[Mapping[str, Any]], exercise: int) -> float | None:
+    """The value with the highest mean validation accuracy; the first of equals; None if none completed."""
+    readings = defaultdict(list)
+    for row in trials:
+        if row["exercise"] == exercise and row["status"] == "completed":
+            readings[row["value"]].append(row["validation_accuracy"])
+    means = {value: fmean(accuracies) for value, accuracies in readings.items()}
+    return max(means, key=lambda value: means[value]) if means else None
+
+
+@task(name="choose the optimum", cache_policy=NO_CACHE, persist_result=False)
+def choose_optimum(study: Study, trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The row of the trial to save: of the candidate with the best mean on validation, its best repeat.
+
+    None if the study has no optimum exercise or none of its trials completed. Test accuracy plays no part
+    (in the lab protocol validation is the test, as in the published readings).
+    """
+    number = study.optimum.number if study.optimum else None
+    done = [row for row in trials if row["exercise"] == number and row["status"] == "completed"]
+    if not done:
+        return None
+    by_candidate = defaultdict(list)
+    for row in done:
+        by_candidate[row["setting"]].append(row["validation_accuracy"])
+    winner = max(by_candidate, key=lambda name: fmean(by_candidate[name]))
+    return max((row for row in done if row["setting"] == winner), key=lambda row: row["validation_accuracy"])

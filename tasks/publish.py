@@ -1,0 +1,99 @@
+"""Publish the tables of a run, and read them back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from storage.place import Results
+from storage.tables import RunFrames, RunTables, publish, read_run
+from study.training_record import TrainingRecord
+from tasks.aggregate import Context, Outcome
+from tasks.dataset import Dataset
+from tasks.provenance import processor_name, read_commit
+from tasks.train import library_versions
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is true of a whole run, beside its results."""
+
+    started_at: datetime
+    lanes: int
+    device: str
+    flow_run_id: str | None
+
+
+@task(name="publish tables", cache_policy=NO_CACHE, persist_result=False)
+def publish_run(
+    results: Results,
+    context: Context,
+    circumstances: Circumstances,
+    dataset: Dataset,
+    outcomes: Mapping[str, Outcome],
+    trials: Sequence[Row],
+    epochs: Sequence[Row],
+    summary: Sequence[Row],
+) -> RunFrames:
+    """Write the four tables, `runs` last, and return them as a reader gets them.
+
+    Raises:
+        OSError: the results folder cannot be written to; the run stays invisible.
+    """
+    run = {
+        **_describe_run(context, circumstances, dataset),
+        **_count(context, outcomes, trials),
+    }
+    publish(results, RunTables(run, trials, epochs, summary))
+    return read_run(results, context.run_id)
+
+
+def _describe_run(context: Context, circumstances: Circumstances, dataset: Dataset) -> Row:
+    commit, finished_at = read_commit(), datetime.now(UTC)
+    versions = {**library_versions(), "prefect": metadata.version("prefect")}
+    return {
+        "run_id": context.run_id,
+        "study": context.study.name,
+        "protocol": context.study.protocol,
+        "started_at": circumstances.started_at,
+        "finished_at": finished_at,
+        "wall_seconds": (finished_at - circumstances.started_at).total_seconds(),
+        "exercises": ",".join(str(each.number) for each in context.study.exercises),
+        "lanes": circumstances.lanes,
+        "device": circumstances.device,
+        "processor": processor_name(),
+        "train_images": dataset.train_count,
+        "test_images": dataset.test_count,
+        "data_fingerprint": dataset.fingerprint,
+        "data_source": dataset.source,
+        "flow_run_id": circumstances.flow_run_id,
+        "git_commit": commit.name,
+        "git_dirty": commit.dirty,
+        "versions": json.dumps(versions, sort_keys=True),
+        "study_definition": context.study.model_dump_json(),
+    }
+
+
+def _count(context: Context, outcomes: Mapping[str, Outcome], trials: Sequence[Row]) -> Row:
+    records = [outcome.record for outcome in outcomes.values() if outcome.record is not None]
+    failed = sum(row["status"] == "failed" for row in trials)
+    return {
+        "status": "completed with failures" if failed else "completed",
+        "trials": len(trials),
+        "failed_trials": failed,
+        "trainings": len(outcomes),
+        "reused_trainings": sum(record.run_id != context.run_id for record in records),
+        "epochs_asked": sum(row["epochs"] for row in trials),
+        "epochs_trained": sum(_trained_epochs(record, context.run_id) for record in records),
+    }
+
+
+def _trained_epochs(record: TrainingRecord, run_id: str) -> int:
+    return len(record.epochs) if record.run_id == run_id else 0

@@ -1,0 +1,121 @@
+"""Write a run's report: one self-contained HTML page, and the same content as Markdown beside it."""
+
+import base64
+import logging
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from storage.place import Results, write_atomically
+from storage.tables import RunFrames
+from study.chosen_model import ChosenModel
+from study.spec import Study
+from tasks.figures import DrawnFigure
+from tasks.report_content import Findings, compose
+
+logger = logging.getLogger(__name__)
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The two files of a report."""
+
+    html: Path
+    markdown: Path
+
+
+def write_report(
+    results: Results,
+    study: Study,
+    frames: RunFrames,
+    figures: Sequence[DrawnFigure],
+    contact_sheet: Path | None,
+    chosen: ChosenModel | None,
+) -> Report:
+    """Write the report of a published run as `report.html` and `report.md`.
+
+    Args:
+        results: Where the report goes, and where the tables lie.
+        study: The study as it ran.
+        frames: The run's rows.
+        figures: Figures drawn from them.
+        contact_sheet: Picture of the first nine images, if drawn.
+        chosen: The saved model, if one was saved.
+
+    Raises:
+        OSError: A picture cannot be read, or a file cannot be written.
+    """
+    html = results.report(str(frames.run["run_id"]))
+    content = compose(results, Findings(study, frames, figures, contact_sheet, chosen))
+    page = _html_environment().get_template("report.html.j2").render(content=content)
+    write_atomically(html, page.encode())
+    markdown = html.with_suffix(".md")
+    write_atomically(
+        markdown, render_markdown(results, study, frames, figures, contact_sheet, chosen).encode()
+    )
+    logger.info("report: %s (%.1f MB)", html, len(page) / 1e6)
+    return Report(html, markdown)
+
+
+def render_markdown(
+    results: Results,
+    study: Study,
+    frames: RunFrames,
+    figures: Sequence[DrawnFigure],
+    contact_sheet: Path | None,
+    chosen: ChosenModel | None,
+    with_pictures: bool = True,
+) -> str:
+    """Render the report as GitHub-flavoured Markdown; see `write_report` for the arguments.
+
+    Pictures are links relative to the report's folder. Where the text is shown elsewhere (an artifact in
+    Prefect's pages) they would be broken: leave them out by `with_pictures=False`.
+    """
+    folder = results.report(str(frames.run["run_id"])).parent
+    content = compose(results, Findings(study, frames, figures, contact_sheet, chosen))
+    template = _markdown_environment(folder).get_template("report.md.j2")
+    text = template.render(content=content, with_pictures=with_pictures)
+    text = re.sub(r" +$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _html_environment() -> Environment:
+    environment = _environment()
+    environment.filters["data_uri"] = _data_uri
+    return environment
+
+
+def _markdown_environment(folder: Path) -> Environment:
+    environment = _environment()
+    environment.finalize = _escape_markdown
+    environment.filters["relative"] = lambda path: Path(os.path.relpath(path, folder)).as_posix()
+    return environment
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _data_uri(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _escape_markdown(value: object) -> Markup:
+    """One line of text in which nothing is Markdown or HTML; what the template marks safe stays as it is."""
+    if isinstance(value, Markup):
+        return value
+    line = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return Markup(re.sub(r"([\\`*|\[\]])", r"\\\1", line))

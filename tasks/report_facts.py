@@ -1,0 +1,95 @@
+"""How a run was done, in words: protocol, data, machine, compute, code and seeds."""
+
+import json
+
+import pandas as pd
+
+from storage.tables import RunFrames
+from study.spec import Study
+from study.wording import count, duration, plain
+
+Line = tuple[str, str]
+"""A term and what there is to say of it."""
+
+
+def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
+    """What a reader must know to judge the numbers and to get them again."""
+    run = frames.run
+    lanes = count(int(run["lanes"]), "lane")
+    started = run["started_at"].strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        ("Accuracy", _protocol(study, frames)),
+        ("Model", _model(study)),
+        ("Baseline", _baseline(study)),
+        ("Data", f"{run['data_source']}; SHA-256 {run['data_fingerprint']}"),
+        ("Machine", f"{lanes} on {run['device']}; processor: {run['processor']}"),
+        ("Time", f"started {started}; wall time {duration(float(run['wall_seconds']))}"),
+        ("Trainings", _trainings(frames)),
+        ("Seeds", _seeds(frames)),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in json.loads(run["versions"]).items())),
+        ("Code", _code(run["git_commit"], run["git_dirty"])),
+    )
+
+
+def _protocol(study: Study, frames: RunFrames) -> str:
+    train, test = int(frames.run["train_images"]), int(frames.run["test_images"])
+    read = f"read after a trial's last epoch, on {count(test, 'test image')}"
+    if study.protocol == "lab":
+        return (
+            f"{read}. Trained on {count(train, 'image')}; the test images are also the validation images, "
+            "as in the published readings (protocol “lab”)."
+        )
+    held_out = study.data.held_out_images
+    return (
+        f"{read}. Trained on {count(train - held_out, 'image')}; {held_out:,} others are set aside for "
+        "validation, and every choice is made on those (protocol “held-out”)."
+    )
+
+
+def _model(study: Study) -> str:
+    base = study.baseline
+    side = base.kernel_size
+    return (
+        f"Conv2D({base.filters}, {side}×{side}, ReLU), max-pooling 2×2, dropout if any, "
+        f"Dense({base.dense_units}, ReLU), Dense(10, softmax); SGD with momentum {plain(base.momentum)}; "
+        f"batches of {base.batch_size}; categorical cross-entropy; pixels divided by 255."
+    )
+
+
+def _baseline(study: Study) -> str:
+    base = study.baseline
+    stop = f", stopped early with patience {base.patience}" if base.patience else ""
+    changes = [
+        f"exercise {each.number}: {', '.join(f'{name} {plain(value)}' for name, value in each.fixed.items())}"
+        for each in study.sweeps
+        if each.fixed
+    ]
+    return (
+        f"learning rate {plain(base.learning_rate)}, dropout {plain(base.dropout)}, "
+        f"{count(base.epochs, 'epoch')}{stop}, unless the exercise varies it"
+        f"{' (' + '; '.join(changes) + ')' if changes else ''}."
+    )
+
+
+def _trainings(frames: RunFrames) -> str:
+    run = frames.run
+    return (
+        f"{count(int(run['trainings']), 'training')} for {count(int(run['trials']), 'trial')}, "
+        f"{int(run['reused_trainings']):,} read from earlier runs. "
+        f"{count(int(run['epochs_trained']), 'epoch')} trained in this run; {int(run['epochs_asked']):,} "
+        "were asked for, and trials that differ only in epochs read one training."
+    )
+
+
+def _seeds(frames: RunFrames) -> str:
+    seeds = frames.trials["seed"]
+    if seeds.empty:
+        return "none used."
+    return f"{seeds.min()} to {seeds.max()}, one for each repeat and the same for every setting."
+
+
+def _code(commit: str | float | None, dirty: bool | float | None) -> str:
+    if pd.isna(commit):  # pandas reads a missing text as NaN
+        return "commit not recorded."
+    changes = ", with uncommitted changes" if not pd.isna(dirty) and dirty else ""
+    return f"commit {commit}{changes}."

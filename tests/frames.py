@@ -1,0 +1,285 @@
+"""Frames with exactly the schema's columns and plausible values, from trainings that are simulated, not run.
+
+Accuracies lie near what the lab study gives, so that figures and reports look as they will. Trials and epochs
+tell one story: a trial reads a prefix of a simulated training, by the study's own rules. The same arguments
+always give the same frames.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from storage.schema import schema_of
+from study.chosen_model import ChosenModel, NewImage
+from study.plan import Source, Trial, candidate_trials, compile_plan, list_trials, training_key
+from study.published import Cell, PublishedAverage
+from study.spec import Study
+from study.statistics import summarise
+from study.stopping import StopRule
+from study.study_file import read_study
+from study.training_record import TrainingRecord
+from tests import simulated
+
+RUN_ID = "20260301-120000-abcd"
+FINGERPRINT = "0123456789abcdef" * 4
+COMMIT = "89abcdef" * 5
+VERSIONS = {"python": "3.11.9", "tensorflow": "2.21.0", "keras": "3.15.0"}
+COMBINATION = {"filters": 64, "dense_units": 256, "epochs": 20, "dropout": 0.4}
+STARTED_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+FailedTrial = tuple[int, float | None, int]
+"""Exercise, value and repeat of a trial that failed."""
+
+
+def make_study() -> Study:
+    """The lab study as it ships."""
+    return read_study("lab")
+
+
+def make_trials(
+    study: Study | None = None,
+    *,
+    readings: Mapping[Cell, Sequence[float]] | None = None,
+    failed: Collection[FailedTrial] = (),
+) -> pd.DataFrame:
+    """The trials of a study (the lab study by default).
+
+    `readings` replaces test accuracies (fractions) of a setting, by exercise and value, repeat by repeat;
+    `failed` names trials that failed.
+    """
+    study = study or make_study()
+    rows = []
+    for trial in _all_trials(study):
+        row = _asked(study, trial)
+        given = (readings or {}).get((trial.exercise, trial.value), ())
+        if (trial.exercise, trial.value, trial.repeat) in failed:
+            row |= {"status": "failed", "reason": "KilledWorker: lane 0 died 4 times", "attempts": 4}
+        else:
+            row |= _found(study, trial)
+            row |= {"test_accuracy": given[trial.repeat - 1]} if trial.repeat <= len(given) else {}
+        rows.append(row)
+    return _frame("trials", rows)
+
+
+def make_summary(
+    trials: pd.DataFrame | None = None, averages: Mapping[Cell, PublishedAverage] | None = None
+) -> pd.DataFrame:
+    """The summary of these trials (`make_trials()` by default), beside the published averages if any."""
+    trials = make_trials() if trials is None else trials
+    places = ["study", "exercise", "parameter", "value", "setting"]
+    groups = trials.groupby(places, sort=False, dropna=False)
+    summaries = [
+        _summary_row(dict(zip(places, place, strict=True)), rows, averages or {}) for place, rows in groups
+    ]
+    return _frame("summary", summaries)
+
+
+def make_epochs(study: Study | None = None) -> pd.DataFrame:
+    """The epochs of every training of a study, as long as its longest trial; see `make_chosen_model`."""
+    study = study or make_study()
+    rows = [
+        {"run_id": RUN_ID, "key": each.key, "training": each.label, "seed": each.seed} | epoch.model_dump()
+        for each in make_records(study)
+        for epoch in each.epochs
+    ]
+    return _frame("epochs", rows)
+
+
+def make_records(study: Study | None = None) -> list[TrainingRecord]:
+    """The simulated training of every key of a study."""
+    study = study or make_study()
+    plan = compile_plan(study, _all_trials(study), make_source(study))
+    return [
+        TrainingRecord(
+            key=training.key,
+            label=training.label,
+            hyperparameters=training.hyperparameters,
+            seed=training.seed,
+            epochs=simulated.train(training.hyperparameters, training.seed)[: training.most_epochs],
+            startup_seconds=1.5,
+            device="CPU",
+            lane="cpu-0",
+            finished_at=STARTED_AT + timedelta(minutes=1),
+            run_id=RUN_ID,
+            versions=VERSIONS,
+        )
+        for training in plan.trainings
+    ]
+
+
+def make_chosen_model(study: Study | None = None) -> ChosenModel:
+    """The model chosen: the combination; its key is in `make_epochs()`, its files are not on disk."""
+    study = study or make_study()
+    setting = study.baseline.with_changes(COMBINATION)
+    last = simulated.train(setting.hyperparameters, study.seed)[setting.epochs - 1]
+    confusion = simulated.confusion()
+    accuracy = sum(row[index] for index, row in enumerate(confusion)) / sum(map(sum, confusion))
+    return ChosenModel(
+        candidate="combination",
+        setting=setting,
+        seed=study.seed,
+        key=training_key(setting.hyperparameters, study.seed, make_source(study)),
+        epochs_run=setting.epochs,
+        validation_accuracy=last.validation_accuracy,
+        test_accuracy=accuracy,
+        reloaded_test_accuracy=accuracy,
+        files=("Fashion_MNIST_model.keras", "Fashion_MNIST_model.h5"),
+        files_agree=True,
+        confusion=confusion,
+        new_image=NewImage(
+            test_index=0,
+            true_class="Ankle boot",
+            predicted_class="Ankle boot",
+            probabilities=(0.0, 0.0, 0.0, 0.0, 0.0, 0.004, 0.0, 0.011, 0.0, 0.985),
+        ),
+    )
+
+
+def make_run(study: Study | None = None, trials: pd.DataFrame | None = None) -> "pd.Series[Any]":
+    """The run's row in `runs`, as `storage.tables.read_run` gives it."""
+    study = study or make_study()
+    trials = make_trials(study) if trials is None else trials
+    plan = compile_plan(study, _all_trials(study), make_source(study))
+    failed = int((trials["status"] == "failed").sum())
+    row = {
+        "run_id": RUN_ID,
+        "study": study.name,
+        "protocol": study.protocol,
+        "status": "completed with failures" if failed else "completed",
+        "started_at": STARTED_AT,
+        "finished_at": STARTED_AT + timedelta(minutes=42),
+        "wall_seconds": 2520.0,
+        "exercises": ",".join(str(each.number) for each in study.exercises),
+        "trials": len(trials),
+        "failed_trials": failed,
+        "trainings": len(plan.trainings),
+        "reused_trainings": 0,
+        "epochs_asked": plan.epochs_asked,
+        "epochs_trained": plan.most_epochs,
+        "lanes": 2,
+        "device": "CPU",
+        "processor": "A processor with two cores",
+        "train_images": study.data.train_images,
+        "test_images": study.data.test_images,
+        "data_fingerprint": FINGERPRINT,
+        "data_source": "/data/fashion-mnist",
+        "flow_run_id": None,
+        "git_commit": COMMIT,
+        "git_dirty": False,
+        "versions": json.dumps(VERSIONS),
+        "study_definition": study.model_dump_json(),
+    }
+    return _frame("runs", [row]).iloc[0]
+
+
+def make_source(study: Study) -> Source:
+    """What, beside hyperparameters and seed, names the study's trainings."""
+    held_out = study.data.held_out_images if study.protocol == "held-out" else 0
+    return Source(
+        protocol=study.protocol,
+        data=FINGERPRINT,
+        held_out_images=held_out,
+        model="1",
+        tensorflow=VERSIONS["tensorflow"],
+        device="CPU",
+    )
+
+
+def _all_trials(study: Study) -> tuple[Trial, ...]:
+    combination = study.baseline.with_changes(COMBINATION)
+    combined = bool(study.optimum and study.optimum.combine)
+    return list_trials(study) + (candidate_trials(study, "combination", combination) if combined else ())
+
+
+def _asked(study: Study, trial: Trial) -> dict[str, Any]:
+    source = make_source(study)
+    return {
+        **trial.setting.model_dump(),
+        "run_id": RUN_ID,
+        "study": study.name,
+        "exercise": trial.exercise,
+        "parameter": trial.parameter,
+        "value": trial.value,
+        "setting": trial.name,
+        "repeat": trial.repeat,
+        "seed": trial.seed,
+        "protocol": study.protocol,
+        "key": training_key(trial.setting.hyperparameters, trial.seed, source),
+        "reused": False,
+        "data_fingerprint": FINGERPRINT,
+        "held_out_images": source.held_out_images,
+        "model_version": source.model,
+        "git_commit": COMMIT,
+        "versions": json.dumps(VERSIONS),
+    }
+
+
+def _found(study: Study, trial: Trial) -> dict[str, Any]:
+    epochs = simulated.train(trial.setting.hyperparameters, trial.seed)
+    rule = StopRule(epochs=trial.setting.epochs, patience=trial.setting.patience)
+    reading = TrainingRecord.model_construct(epochs=epochs).read(rule)
+    assert reading is not None
+    measures = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss")
+    return {
+        **{name: getattr(reading.last, name) for name in (*measures, "test_accuracy", "weights_sha256")},
+        "status": "completed",
+        "attempts": 1,
+        "trained_by": RUN_ID,
+        "epochs_run": len(reading.epochs),
+        "training_seconds": reading.training_seconds,
+        "converged": reading.converged_epoch is not None,
+        "convergence_epoch": reading.converged_epoch,
+        "convergence_seconds": reading.convergence_seconds,
+        "device": "CPU",
+    }
+
+
+def _summary_row(
+    place: dict[str, Any], trials: pd.DataFrame, averages: Mapping[Cell, PublishedAverage]
+) -> dict[str, Any]:
+    value = None if pd.isna(place["value"]) else float(place["value"])
+    done = trials[trials["status"] == "completed"]
+    converged = done["convergence_seconds"].dropna()
+    row = {
+        **place,
+        "value": value,
+        "run_id": RUN_ID,
+        "trials": len(done),
+        "failed_trials": len(trials) - len(done),
+        "converged_trials": len(converged),
+        "median_convergence_seconds": converged.median() if len(converged) else None,
+    }
+    published = averages.get((int(place["exercise"]), value))
+    if published is not None:
+        row["published_accuracy"] = published.accuracy_pct / 100
+    if done.empty:
+        return row
+    spread = summarise(done["test_accuracy"].tolist())
+    row |= {
+        "mean_accuracy": spread.mean,
+        "sd_accuracy": _number(spread.standard_deviation),
+        "low_accuracy": _number(spread.low),
+        "high_accuracy": _number(spread.high),
+        "minimum_accuracy": spread.minimum,
+        "maximum_accuracy": spread.maximum,
+        "mean_validation_accuracy": done["validation_accuracy"].mean(),
+        "mean_epochs_run": done["epochs_run"].mean(),
+        "mean_training_seconds": done["training_seconds"].mean(),
+    }
+    if published is not None:
+        row["difference"] = spread.mean - published.accuracy_pct / 100
+    return row
+
+
+def _frame(table: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    # Through Arrow, so that types and nulls are those of a table read back.
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema_of(table)).to_pandas()
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value
