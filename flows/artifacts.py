@@ -4,6 +4,7 @@ import base64
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 import pandas as pd
@@ -15,6 +16,7 @@ from prefect.artifacts import (
 )
 
 from flows.progress import Standing
+from flows.summary_table import list_cells
 from storage.tables import RunFrames
 from tasks.figures import DrawnFigure
 from tasks.report import Report
@@ -27,9 +29,8 @@ class ProgressArtifact:
     """The sweep's progress in the UI, updated at most once a second."""
 
     def __init__(self) -> None:
-        self._id: UUID = create_progress_artifact(
-            0.0, key="training-progress", description="Trainings finished"
-        )
+        created = create_progress_artifact(0.0, key="training-progress", description="Trainings finished")
+        self._id = cast(UUID, created)  # a coroutine only where it is called from one
         self._last = 0.0
 
     def show(self, standing: Standing) -> None:
@@ -52,19 +53,7 @@ def show_picture(key: str, path: Path, caption: str, alt: str) -> None:
 
 def show_summary(summary: pd.DataFrame) -> None:
     """Show the summary as a table artifact, accuracies in percent."""
-    rows = [
-        {
-            "exercise": row.exercise,
-            "setting": row.setting,
-            "trials": row.trials,
-            "failed": row.failed_trials,
-            "mean %": percent(row.mean_accuracy),
-            "95% interval": interval(row.low_accuracy, row.high_accuracy),
-            "published %": percent(row.published_accuracy),
-        }
-        for row in summary.itertuples()
-    ]
-    create_table_artifact(rows, key="summary", description="Test accuracy of each setting")
+    create_table_artifact(list_cells(summary), key="summary", description="Test accuracy of each setting")
 
 
 def show_results(
@@ -76,16 +65,4 @@ def show_results(
         show_picture("first-nine-images", contact_sheet, "The first nine images", "nine images of clothing")
     for figure in figures:
         show_picture(figure.name, figure.png, figure.caption, figure.alt)
-    create_markdown_artifact(
-        report.markdown.read_text(encoding="utf-8"), key="report", description=f"Report: {report.html}"
-    )
-
-
-def percent(fraction: float) -> str:
-    """A fraction as percent with two decimals, a dash for none."""
-    return "–" if pd.isna(fraction) else f"{100 * fraction:.2f}"
-
-
-def interval(low: float, high: float) -> str:
-    """An interval of fractions in percent, a dash for none."""
-    return "–" if pd.isna(low) else f"{percent(low)} to {percent(high)}"
+    create_markdown_artifact(report.text, key="report", description=f"Report: {report.html}")

@@ -14,6 +14,8 @@ from study.study_file import list_studies
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 """Exit codes: a run with failed trials or steps; input to mend; stopped by Ctrl-C."""
 
+OUR_LOGGERS = ("flows", "tasks", "storage", "study")
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -116,6 +118,7 @@ def predict_command(
     Any size, colour or grey. A light background is detected and the image inverted, as the training images
     are bright on black; the answer says so.
     """
+    _show_warnings()
     from tasks.predict import classify, describe_prediction, load_model
 
     for prediction in classify(load_model(model), images):
@@ -125,6 +128,7 @@ def predict_command(
 @app.command("data")
 def data_command(data: DataOption = None) -> None:
     """Get the dataset, verify it and keep it in the cache."""
+    _show_warnings()
     from tasks.dataset import load_dataset
 
     dataset = load_dataset(data)
@@ -149,7 +153,6 @@ def serve_command(
 
 def main() -> None:
     """Run the command line; wrong input is one message and exit code 2, without a traceback."""
-    _show_warnings()
     try:
         app()
     except InputError as error:
@@ -161,17 +164,21 @@ def main() -> None:
 
 def _show_warnings() -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING)  # on the handler: loggers below let INFO pass for Prefect's run log
+    handler.setLevel(logging.WARNING)  # on the handler: the loggers let INFO pass for Prefect's run log
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
+    for package in OUR_LOGGERS:
+        logging.getLogger(package).addHandler(handler)
 
 
 def _configure_prefect(verbose: bool) -> None:
     """Set what [tool.prefect] in pyproject.toml sets, for runs from other folders; quiet the terminal."""
+    if not verbose:
+        _show_warnings()
     defaults = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks,storage,study",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "ERROR",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "CRITICAL",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
@@ -194,11 +201,12 @@ def _run(
     fresh: bool,
     data: Path | None,
 ) -> str:
-    from flows.progress import TerminalProgress, further_views
-    from flows.run_study import run_study
+    from flows.temporary_server import temporary_server
 
-    typer.echo(f"running study {study}", err=True)
     try:
+        with temporary_server():
+            from flows.progress import TerminalProgress, further_views
+            from flows.run_study import run_study
         with TerminalProgress() as bar:
             further_views.set((bar,))
             return str(

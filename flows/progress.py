@@ -11,6 +11,8 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from study.wording import duration
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -30,15 +32,13 @@ class Standing:
         notes += [f"{self.failed} failed"] if self.failed else []
         inside = f" ({', '.join(notes)})" if notes else ""
         left = "" if self.done == self.total else f", {self.describe_remaining()}"
-        return (
-            f"{self.done} of {self.total} trainings{inside}, {describe_seconds(self.elapsed)} elapsed{left}"
-        )
+        return f"{self.done} of {self.total} trainings{inside}, {duration(self.elapsed)} elapsed{left}"
 
     def describe_remaining(self) -> str:
         """The remaining time in words."""
         if self.remaining is None:
             return "remaining time not known yet"
-        return f"about {describe_seconds(self.remaining)} remaining"
+        return f"about {duration(self.remaining)} remaining"
 
 
 class ProgressView(Protocol):
@@ -82,16 +82,6 @@ class Tally:
         remaining = elapsed * left / self._trained_work if self._trained_work else None
         fraction = self._finished_work / self._work if self._work else 1.0
         return Standing(self._total, self._done, self._reused, self._failed, fraction, elapsed, remaining)
-
-
-def describe_seconds(seconds: float) -> str:
-    """Seconds as "42 s", "3 min 05 s" or "1 h 02 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class TerminalProgress:

@@ -2,15 +2,19 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
-from prefect import flow, task
+import pandas as pd
+from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, State
+from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import ProgressArtifact, show_results
 from flows.progress import ProgressView, further_views
 from flows.request import Request, check_request
+from flows.steps import submit
 from flows.sweep import Sweep
 from storage.tables import RunFrames
 from study.plan import compile_plan
@@ -39,7 +43,8 @@ def _name_run() -> str:
 @flow(
     name="study",
     flow_run_name=_name_run,
-    task_runner=ThreadPoolTaskRunner(max_workers=1000),  # threads that wait for lanes; lanes do the work
+    # Threads that wait for lanes, which do the work; Prefect's runner types are invariant.
+    task_runner=ThreadPoolTaskRunner[Any](max_workers=1000),  # type: ignore[arg-type]
     persist_result=False,
     validate_parameters=True,
 )
@@ -80,40 +85,43 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     study, results, run_id = request.study, request.results, request.run_id
     figures_folder = results.figures(run_id)
 
-    dataset = load_data.submit(study, request.data_folder)
-    sheet = draw_first_images.submit(dataset, figures_folder / "first-nine.png") if study.images else None
-    plan = plan_study.submit(study, dataset, lanes.kind)
+    dataset = submit(load_data, study, request.data_folder)
+    sheet = submit(draw_first_images, dataset, figures_folder / "first-nine.png") if study.images else None
+    plan = submit(plan_study, study, dataset, lanes.kind)
 
     source = plan.result().source
     context = Context(run_id, study, source, read_commit().name)
     sweep = Sweep(request, dataset.result(), lanes, views)
     trained = sweep.train(plan.result().trainings, after=plan)
-    swept = aggregate_trials.submit(context, plan.result().trials, sweep.outcomes, "sweeps", wait_for=trained)
+    swept = submit(
+        aggregate_trials, context, plan.result().trials, sweep.outcomes, "sweeps", wait_for=trained
+    )
 
-    combination = combine_best.submit(study, swept)
+    combination = submit(combine_best, study, swept)
     further = compile_plan(study, combination.result(), source)
     trained += sweep.train(further.trainings, after=combination)
     every_trial = (*plan.result().trials, *further.trials)
-    trials = aggregate_trials.submit(context, every_trial, sweep.outcomes, "all trials", wait_for=trained)
-    epochs = list_epochs.submit(context, sweep.outcomes, wait_for=trained)
-    summary = summarise_trials.submit(trials, read_averages(study.published))
+    trials = submit(aggregate_trials, context, every_trial, sweep.outcomes, "all trials", wait_for=trained)
+    epochs = submit(list_epochs, context, sweep.outcomes, wait_for=trained)
+    summary = submit(summarise_trials, trials, read_averages(study.published))
     circumstances = Circumstances(request.started_at, len(lanes.devices), lanes.kind, flow_run.get_id())
-    frames = publish_run.submit(
-        results, context, circumstances, dataset, sweep.outcomes, trials, epochs, summary
+    frames = submit(
+        publish_run, results, context, circumstances, dataset, sweep.outcomes, trials, epochs, summary
     )
 
-    optimum = choose_optimum.submit(study, trials)
+    optimum = submit(choose_optimum, study, trials)
     model = None
     if study.model is not None and optimum.result() is not None:
-        model = export_model.submit(optimum, study.model, dataset, results, lanes, run_id)
-    figures = draw_figures.submit(study, frames, model, figures_folder)
-    report = task(write_report, name="write report").submit(results, study, frames, figures, sheet, model)
+        model = submit(export_model, optimum, study.model, dataset, results, lanes, run_id)
+    figures = submit(draw_figures, study, frames, model, figures_folder)
+    report = submit(write_report, results, study, frames, figures, sheet, model)
     show_results(frames.result(), figures.result(), sheet.result() if sheet else None, report.result())
     return frames.result()
 
 
 def _conclude(frames: RunFrames) -> State[str]:
     run, best = frames.run, frames.summary["mean_accuracy"].max()
-    message = f"{run.trials} trials, {run.failed_trials} failed, best {100 * best:.1f}%"
+    outcome = "no result" if pd.isna(best) else f"best {100 * best:.1f}%"
+    message = f"{run.trials} trials, {run.failed_trials} failed, {outcome}"
     name = "Completed" if run.failed_trials == 0 else "Completed with failures"
     return Completed(name=name, message=message, data=str(run.run_id))

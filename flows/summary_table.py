@@ -1,12 +1,33 @@
-"""The summary of a run for the terminal."""
+"""The summary of a run as a table: for the terminal and for Prefect's pages."""
+
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from flows.artifacts import interval, percent
-from flows.progress import describe_seconds
 from storage.tables import RunFrames
+from study.wording import MISSING, duration, interval, percent, points
+
+
+def list_cells(summary: pd.DataFrame) -> list[dict[str, str]]:
+    """The text of each setting's cells, by column; accuracies in percent."""
+    rows: list[dict[str, Any]] = [dict(row) for _, row in summary.iterrows()]
+    return [
+        {
+            "ex.": str(row["exercise"]),
+            "setting": row["setting"],
+            "n": f"{row['trials']}" + (f" ({row['failed_trials']} failed)" if row["failed_trials"] else ""),
+            "mean": percent(row["mean_accuracy"], sign=False),
+            "95% interval": interval(row["low_accuracy"], row["high_accuracy"]),
+            "published": percent(row["published_accuracy"], sign=False),
+            "difference": points(row["difference"]),
+            "time": MISSING
+            if pd.isna(row["mean_training_seconds"])
+            else duration(row["mean_training_seconds"]),
+        }
+        for row in rows
+    ]
 
 
 def print_summary(frames: RunFrames) -> None:
@@ -19,27 +40,14 @@ def draw_summary(frames: RunFrames) -> Table:
     """A table of each setting's mean test accuracy beside the published average."""
     run = frames.run
     title = f"{run.study}: {run.status}, {run.trials} trials, {run.failed_trials} failed, "
-    title += (
-        f"{run.trainings} trainings ({run.reused_trainings} reused), {describe_seconds(run.wall_seconds)}"
-    )
-    table = Table(title=title, caption="test accuracy in percent; 95% t interval of the mean")
-    for name in ("ex.", "setting", "n", "mean", "95% interval", "published", "difference", "time"):
+    title += f"{run.trainings} trainings ({run.reused_trainings} reused), {duration(run.wall_seconds)}"
+    table = Table(title=title, caption="test accuracy in percent, 95% t interval of its mean; training time")
+    cells = list_cells(frames.summary)
+    for name in cells[0] if cells else ():
         table.add_column(name, justify="left" if name == "setting" else "right")
-    previous = None
-    for row in frames.summary.itertuples():
-        if previous not in (None, row.exercise):
-            table.add_section()
-        previous = row.exercise
-        table.add_row(
-            str(row.exercise),
-            str(row.setting),
-            f"{row.trials}" + (f" ({row.failed_trials} failed)" if row.failed_trials else ""),
-            percent(row.mean_accuracy),
-            interval(row.low_accuracy, row.high_accuracy),
-            percent(row.published_accuracy),
-            "–" if pd.isna(row.difference) else f"{100 * row.difference:+.2f}",
-            "–" if pd.isna(row.mean_training_seconds) else f"{row.mean_training_seconds:.1f} s",
-        )
+    for number, row in enumerate(cells, start=1):
+        is_last = number == len(cells) or cells[number]["ex."] != row["ex."]
+        table.add_row(*row.values(), end_section=is_last)
     return table
 
 
@@ -47,7 +55,7 @@ def describe_failures(frames: RunFrames) -> str:
     """Every failed trial with its reason, a line each."""
     failed = frames.trials[frames.trials["status"] == "failed"]
     lines = [
-        f"  exercise {row.exercise} {row.setting} seed={row.seed}: {row.reason}"
-        for row in failed.itertuples()
+        f"  exercise {row['exercise']} {row['setting']} seed={row['seed']}: {row['reason']}"
+        for _, row in failed.iterrows()
     ]
     return "\n".join([f"{len(failed)} of {len(frames.trials)} trials failed:", *lines])

@@ -9,6 +9,7 @@ from prefect.futures import PrefectFuture, as_completed
 
 from flows.progress import ProgressView, Tally
 from flows.request import Request
+from flows.steps import submit
 from study.plan import Training
 from study.training_record import TrainingRecord
 from tasks.aggregate import Outcome
@@ -41,7 +42,9 @@ class Sweep:
             The task runs, for a later step to wait for, failed or not.
         """
         self._tally.expect([training.work for training in trainings])
-        to_come, running, finished = deque(trainings), {}, []
+        to_come = deque(trainings)
+        running: dict[PrefectFuture[TrainingRecord], Training] = {}
+        finished: list[Any] = []
         while to_come or running:
             # A task run that waits for a lane would show as running: start only what the lanes can take.
             while to_come and len(running) < len(self._lanes.devices) + SPARE_TASKS:
@@ -54,7 +57,8 @@ class Sweep:
 
     def _submit(self, training: Training, after: PrefectFuture[Any]) -> PrefectFuture[TrainingRecord]:
         request = self._request
-        return train.submit(
+        return submit(
+            train,
             training,
             self._dataset,
             request.results,

@@ -1,4 +1,4 @@
-"""Publish and read the Parquet tables: a run is visible when its row in `runs` is, and that is written last."""
+"""Publish and read the Parquet tables: a run is visible once its row in `runs` is, which is written last."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -54,9 +54,9 @@ def list_runs(results: Results) -> pd.DataFrame:
     """The published runs, oldest first; empty if there are none."""
     parts = sorted((results.tables / "runs").glob("run=*/part-0.parquet"))
     if not parts:
-        return schema_of("runs").empty_table().to_pandas()
+        return pd.DataFrame(schema_of("runs").empty_table().to_pandas())
     runs = pa.concat_tables([_read(part) for part in parts], promote_options="default").to_pandas()
-    return runs.sort_values("started_at", ignore_index=True)
+    return pd.DataFrame(runs).sort_values("started_at", ignore_index=True)
 
 
 def read_run(results: Results, run_id: str | None = None) -> RunFrames:

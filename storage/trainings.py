@@ -84,10 +84,12 @@ def read_weights(results: Results, record: TrainingRecord, epoch: int) -> Weight
     """
     path = _weights_path(results, record.key, epoch)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Read first: given a path, NumPy leaves the file open where it is damaged.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             weights = [arrays[name] for name in arrays.files]
-    except (OSError, ValueError, BadZipFile) as error:
-        raise InputError(f"{path}: {error}; delete the folder {path.parent} and run again") from error
+    except (OSError, ValueError, EOFError, RuntimeError, BadZipFile) as error:
+        reason = str(error) or "cut short"
+        raise InputError(f"{path}: {reason}; delete the folder {path.parent} and run again") from error
     found, expected = hash_weights(weights), record.epochs[epoch - 1].weights_sha256
     if found != expected:
         raise InputError(

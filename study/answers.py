@@ -144,7 +144,7 @@ def _notes(measured: Sweep, best: float, comparison: Comparison, left_out: list[
     unseen = [
         unseen_difference(measured[best].test, each.test, comparison)
         for value, each in measured.items()
-        if value != best and not comparison.differ(best, value)
+        if value != best and not comparison.differ(best, value) and not _collapsed(each)
     ]
     if any(width > 0 for width in unseen):
         notes.append(
@@ -158,12 +158,16 @@ def _notes(measured: Sweep, best: float, comparison: Comparison, left_out: list[
     return tuple(notes)
 
 
+def _collapsed(readings: SettingReadings) -> int:
+    return sum(accuracy <= COLLAPSED for accuracy in readings.test.values())
+
+
 def _collapses(parameter: str, measured: Sweep) -> tuple[str, ...]:
     return tuple(
-        f"With {phrase(parameter, value)}, {len(low)} of {count(len(each.test), 'trial')} collapsed "
+        f"With {phrase(parameter, value)}, {_collapsed(each)} of {count(len(each.test), 'trial')} collapsed "
         f"(at most {percent(COLLAPSED)}; guessing scores {percent(COLLAPSED / 2)}), and the mean hides that."
         for value, each in measured.items()
-        if (low := [reading for reading in each.test.values() if reading <= COLLAPSED])
+        if _collapsed(each)
     )
 
 

@@ -9,6 +9,7 @@ from study.cost import multiply_adds
 from study.fact import Fact
 from study.spec import Hyperparameters, Protocol, Setting, Study
 from study.stopping import StopRule
+from study.wording import plain
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def list_trials(study: Study) -> tuple[Trial, ...]:
             each.number,
             each.parameter,
             value,
-            f"{each.parameter}={value:g}",
+            f"{each.parameter}={plain(value)}",
             repeat,
             study.seed_of(repeat),
             setting,
@@ -157,5 +158,5 @@ def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source) -> Pla
 def describe_changes(hyperparameters: Hyperparameters, baseline: Setting) -> str:
     """Name hyperparameters by what differs from the baseline: "filters=64", or "baseline"."""
     values = hyperparameters.model_dump()
-    changes = [f"{name}={value:g}" for name, value in values.items() if value != getattr(baseline, name)]
+    changes = [f"{name}={plain(value)}" for name, value in values.items() if value != getattr(baseline, name)]
     return " ".join(changes) or "baseline"

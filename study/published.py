@@ -12,6 +12,7 @@ from pydantic import Field
 
 from study.errors import InputError
 from study.fact import Fact
+from study.wording import plain, points
 
 Cell = tuple[int, float | None]
 """Exercise number and the value of its parameter (None: the chosen optimum)."""
@@ -72,28 +73,28 @@ class GainBand(_Band):
 
     def judge(self, means: dict[Cell, float]) -> BandVerdict:
         """Compare our gain (points) with the band."""
-        allowed = f"{self.low:+g} to {self.high:+g} points"
+        allowed = f"{points(self.low / 100)} to {points(self.high / 100)} points"
         start, end = means.get((self.exercise, self.start)), means.get((self.exercise, self.end))
         if start is None or end is None:
             return BandVerdict(self.claim, allowed, "not measured", None)
         gain = end - start
-        return BandVerdict(self.claim, allowed, f"{gain:+.2f} points", self.low <= gain <= self.high)
+        return BandVerdict(self.claim, allowed, f"{points(gain / 100)} points", self.low <= gain <= self.high)
 
 
 class OrderBand(_Band):
     """Every mean of an earlier group is above every mean of a later group."""
 
     kind: Literal["order"]
-    groups: tuple[tuple[float, ...], ...] = Field(min_length=2)
+    groups: tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...] = Field(min_length=2)
 
     def judge(self, means: dict[Cell, float]) -> BandVerdict:
         """Compare the order of our means with the groups."""
-        allowed = " > ".join(" and ".join(f"{value:g}" for value in group) for group in self.groups)
+        allowed = " > ".join(" and ".join(plain(value) for value in group) for group in self.groups)
         ours = {value: means.get((self.exercise, value)) for group in self.groups for value in group}
         known = {value: mean for value, mean in ours.items() if mean is not None}
         if len(known) < len(ours):
             return BandVerdict(self.claim, allowed, "not measured", None)
-        found = " > ".join(f"{value:g}" for value in sorted(known, key=lambda each: -known[each]))
+        found = " > ".join(plain(value) for value in sorted(known, key=lambda each: -known[each]))
         pairs = zip(self.groups, self.groups[1:], strict=False)
         inside = all(min(known[v] for v in high) > max(known[v] for v in low) for high, low in pairs)
         return BandVerdict(self.claim, allowed, found, inside)
@@ -119,7 +120,7 @@ class NearBand(_Band):
             return BandVerdict(self.claim, allowed, "not measured", None)
         value = max(others, key=lambda each: abs(others[each] - reference))
         distance = others[value] - reference
-        found = f"largest {distance:+.2f} points (at {value:g})"
+        found = f"largest {points(distance / 100)} points (at {plain(value)})"
         return BandVerdict(self.claim, allowed, found, abs(distance) <= self.margin)
 
 
@@ -132,7 +133,9 @@ class PublishedSource(Fact):
     averages: Path
     readings: Path | None = None
     bands: tuple[Band, ...] = ()
-    explanation: str = Field("", description="what explains a difference; shown under the bands in the report")
+    explanation: str = Field(
+        "", description="what explains a difference; shown under the bands in the report"
+    )
 
     def located(self, study_file: Path) -> "PublishedSource":
         """The same with paths made absolute, relative to the study's file.
@@ -160,14 +163,13 @@ def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage
     """
     if source is None:
         return {}
-    with source.averages.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
     try:
-        averages = [_average(row) for row in rows]
-    except (KeyError, ValueError, TypeError) as error:
+        with source.averages.open(newline="", encoding="utf-8") as lines:
+            averages = [_average(row) for row in csv.DictReader(lines)]
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise InputError(
-            f"{source.averages}: {error!r}; expected columns exercise, parameter, value, n_readings, "
-            "accuracy_pct, note with numbers in all but parameter and note"
+            f"{source.averages}: {type(error).__name__}: {error}; expected columns exercise, parameter, "
+            "value, n_readings, accuracy_pct, note with numbers in all but parameter and note"
         ) from error
     return {(each.exercise, each.value): each for each in averages}
 

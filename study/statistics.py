@@ -41,12 +41,3 @@ def summarise(readings: Sequence[float], confidence: float = 0.95) -> Spread:
         else math.nan
     )
     return Spread(count, mean, deviation, mean - half, mean + half, float(values.min()), float(values.max()))
-
-
-def differ(first: Sequence[float], second: Sequence[float], significance: float = 0.05) -> bool | None:
-    """Whether two groups' means differ by Welch's t test; None with fewer than two readings in a group."""
-    if min(len(first), len(second)) < 2:
-        return None
-    if np.ptp(first) == 0 and np.ptp(second) == 0:
-        return bool(first[0] != second[0])
-    return bool(stats.ttest_ind(first, second, equal_var=False).pvalue < significance)

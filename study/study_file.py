@@ -9,25 +9,27 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from study import spec
+from study import published, spec
 from study.errors import InputError
-from study.published import PublishedSource
 from study.spec import Study
 
 STUDIES_FOLDER = Path(__file__).resolve().parent.parent / "studies"
 """Where the studies that ship, and those a user adds, lie."""
 
-_MODELS: tuple[type[BaseModel], ...] = (
-    spec.Study,
-    spec.DataSlice,
-    spec.Setting,
-    spec.ImagesExercise,
-    spec.SweepExercise,
-    spec.OptimumExercise,
-    spec.ModelExercise,
-    PublishedSource,
-)
-_EXERCISE_KINDS = ("images", "sweep", "optimum", "model")
+_OWNERS: dict[int | str, type[BaseModel]] = {
+    "data": spec.DataSlice,
+    "baseline": spec.Setting,
+    "images": spec.ImagesExercise,
+    "sweep": spec.SweepExercise,
+    "optimum": spec.OptimumExercise,
+    "model": spec.ModelExercise,
+    "published": published.PublishedSource,
+    "mean": published.MeanBand,
+    "gain": published.GainBand,
+    "order": published.OrderBand,
+    "near": published.NearBand,
+}
+"""What a part of a field's location is an instance of."""
 
 
 def list_studies(folder: Path = STUDIES_FOLDER) -> list[str]:
@@ -63,7 +65,7 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
     try:
         study = Study.model_validate(content)
     except ValidationError as error:
-        lines = [_describe(detail) for detail in error.errors()]
+        lines = [_describe(detail) for detail in _causes(error.errors())]
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
     if study.published is None:
         return study
@@ -89,7 +91,7 @@ def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:
 def _parse(path: Path) -> Any:
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
+    except (YAMLError, ValueError, OSError) as error:  # ValueError: not UTF-8, or a date that is none
         reason = " ".join(str(error).split()).partition(" To suppress this check")[0]
         raise InputError(f"{path}: not readable as YAML: {reason}") from error
     if not isinstance(content, dict):
@@ -98,8 +100,19 @@ def _parse(path: Path) -> Any:
     return content
 
 
+def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are too short only because items of theirs are not allowed."""
+    parents = {detail["loc"][:-1] for detail in details}
+    return [each for each in details if each["type"] != "too_short" or each["loc"] not in parents]
+
+
 def _describe(detail: ErrorDetails) -> str:
     field = _field(detail["loc"])
+    if detail["type"] == "union_tag_invalid":
+        tag, expected = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
+        return f"{field}.kind: {tag!r} is not allowed: Input should be {expected}"
+    if detail["type"] == "union_tag_not_found":
+        return f"{field}.kind: missing; this key must be given"
     if detail["type"] == "extra_forbidden":
         return _describe_unknown_key(detail, field)
     if detail["type"] == "missing":
@@ -120,11 +133,8 @@ def _describe_unknown_key(detail: ErrorDetails, field: str) -> str:
 
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
     owner: type[BaseModel] = Study
-    names = {"data": spec.DataSlice, "baseline": spec.Setting, "published": PublishedSource}
-    kinds = dict(zip(_EXERCISE_KINDS, _MODELS[3:7], strict=True))
     for part in location[:-1]:
-        if isinstance(part, str):
-            owner = {**names, **kinds}.get(part, owner)
+        owner = _OWNERS.get(part, owner)
     return list(owner.model_fields)
 
 
@@ -132,7 +142,7 @@ def _field(location: tuple[int | str, ...]) -> str:
     """`exercises[1].values[0]` for pydantic's ('exercises', 1, 'sweep', 'values', 0)."""
     text = ""
     for position, part in enumerate(location):
-        is_tag = position == 2 and location[0] == "exercises" and part in _EXERCISE_KINDS
+        is_tag = isinstance(part, str) and position > 0 and isinstance(location[position - 1], int)
         if isinstance(part, int):
             text += f"[{part}]"
         elif not is_tag:

@@ -38,6 +38,12 @@ def percent(fraction: float | None, sign: bool = True) -> str:
     return f"{100 * fraction:.2f}{'%' if sign else ''}"
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """An interval of fractions in percent; a dash for none."""
+    low_end = percent(low, sign=False)
+    return MISSING if low_end == MISSING else f"{low_end} to {percent(high, sign=False)}"
+
+
 def points(fraction: float | None) -> str:
     """A difference of fractions in percentage points, with its sign; a dash for none."""
     if fraction is None or math.isnan(fraction):
@@ -51,12 +57,13 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds with one decimal below a minute, then mm:ss or h:mm:ss."""
+    """Seconds as "4.2 s", "3 min 05 s" or "1 h 02 min"."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} (h:mm:ss)" if hours else f"{minutes}:{rest:02} (mm:ss)"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def listing(words: Sequence[str]) -> str:

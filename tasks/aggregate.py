@@ -57,16 +57,16 @@ def aggregate_trials(
 @task(name="list epochs", cache_policy=NO_CACHE, persist_result=False)
 def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
     """One row for each epoch of each training, by label and epoch."""
-    records = [outcome.record for outcome in outcomes.values() if outcome.record is not None]
+    trained = [(each.training, each.record) for each in outcomes.values() if each.record is not None]
     return [
         {
             "run_id": context.run_id,
             "key": record.key,
-            "training": record.label,
+            "training": training.label,
             "seed": record.seed,
             **epoch.model_dump(),
         }
-        for record in sorted(records, key=lambda each: (each.label, each.key))
+        for training, record in sorted(trained, key=lambda pair: (pair[0].label, pair[1].key))
         for epoch in record.epochs
     ]
 

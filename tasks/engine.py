@@ -28,6 +28,13 @@ COMPILED_SHAPES = 4
 """Compiled trainers a lane keeps; trainings come longest first, so equal shapes are near each other."""
 
 
+_IMAGES = [
+    tf.TensorSpec([None, IMAGE_SIDE, IMAGE_SIDE, 1], tf.uint8, "pixels"),
+    tf.TensorSpec([None], tf.int32, "labels"),
+]
+_ORDER = tf.TensorSpec([None], tf.int32, "order")
+
+
 @dataclass(frozen=True)
 class Score:
     """Mean categorical cross-entropy and accuracy (fraction of 1) over some images."""
@@ -62,9 +69,9 @@ class Trainer:
         self.optimizer.build(self.model.trainable_variables)
         self._initial_optimizer = [variable.numpy() for variable in self.optimizer.variables]
         self._dropout = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
-        # Compiled for each trainer apart: a graph holds this model's variables.
-        self._compiled_epoch = tf.function(self._epoch)
-        self._compiled_evaluation = tf.function(self._evaluation)
+        # Compiled for each trainer apart, as a graph holds this model's variables; for any number of images.
+        self._compiled_epoch = tf.function(self._epoch, input_signature=[*_IMAGES, _ORDER])
+        self._compiled_evaluation = tf.function(self._evaluation, input_signature=_IMAGES)
 
     def start(self, hyperparameters: Hyperparameters, seed: int) -> None:
         """Begin a training: fresh weights from the seed, a fresh optimizer, this learning rate."""
@@ -141,7 +148,7 @@ _trainers: OrderedDict[Hyperparameters, Trainer] = OrderedDict()
 
 
 def open_trainer(hyperparameters: Hyperparameters) -> tuple[Trainer, bool]:
-    """A trainer for this shape and whether it is new; the learning rate is an input, not part of the shape."""
+    """A trainer for this shape and whether it is new; the learning rate is an input, not part of it."""
     shape = hyperparameters.model_copy(update={"learning_rate": 1.0})
     is_new = shape not in _trainers
     trainer = _trainers.pop(shape) if not is_new else Trainer(hyperparameters)

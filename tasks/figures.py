@@ -29,11 +29,13 @@ __all__ = ["DrawnFigure", "draw_model_figures", "draw_sweep_figures"]
 
 logger = logging.getLogger(__name__)
 
-_SIZE = (7.0, 4.4)
+_HEIGHT = 4.4
+_PUBLISHED = "published average"
 # In each setting's column: readings left, mean in the middle, what it is compared with right.
 _LEFT, _RIGHT = -0.25, 0.25
 _SPREAD = 0.26
 _ALPHA = 0.55
+_BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # no grid line through words
 
 
 def draw_sweep_figures(
@@ -82,7 +84,7 @@ def _draw_accuracy(
     title = f"Exercise {exercise.number}: how does accuracy change with the {axis.noun}?"
     span = accuracy_axis(points)
     caption, alt = accuracy_words(study, exercise, axis, points, averages)
-    with new_figure(*_SIZE) as figure:
+    with new_figure(_width(points), _HEIGHT) as figure:
         axes = figure.add_subplot(title=title, ylabel="Test accuracy (%)", ylim=(span.low, span.high))
         axis.show(axes, ["" if point.readings else "no trial" for point in points])
         _plot_readings(axes, axis, points, span.floor)
@@ -125,7 +127,7 @@ def _plot_published(axes: Axes, axis: ParameterAxis, points: Sequence[AccuracyPo
     if published:
         axes.plot(
             *_columns(published), "D", color=VERMILLION, mfc="none", mew=1.6, markersize=6.5,
-            label="published average", zorder=4,
+            label=_PUBLISHED, zorder=4,
         )  # fmt: skip
 
 
@@ -140,7 +142,9 @@ def _mark_below(axes: Axes, axis: ParameterAxis, point: AccuracyPoint, floor: fl
     text = f"{len(below)} of {len(point.readings)} below:\n{_span_text(below)}"
     if point.mean is not None:
         text += f"\n(mean {point.mean:.1f}%)"
-    axes.text(place, 0.065, text, transform=edge, ha="center", va="bottom", fontsize=8.5, zorder=5)
+    axes.text(
+        place, 0.065, text, transform=edge, ha="center", va="bottom", fontsize=8.5, zorder=5, bbox=_BLANK
+    )
 
 
 def _span_text(values: Sequence[float]) -> str:
@@ -153,7 +157,7 @@ def _draw_time(
 ) -> DrawnFigure:
     title = f"Exercise {exercise.number}: how does training time change with the {axis.noun}?"
     caption, alt = time_words(study, axis, points)
-    with new_figure(*_SIZE) as figure:
+    with new_figure(_width(points), _HEIGHT) as figure:
         axes = figure.add_subplot(title=title, ylabel="Time (s)")
         axis.show(axes, [point.outcome for point in points], "(under each value: how many trials converged)")
         _plot_times(axes, axis, points)
@@ -181,13 +185,19 @@ def _plot_times(axes: Axes, axis: ParameterAxis, points: Sequence[TimePoint]) ->
 
 def _scale_time(axes: Axes, points: Sequence[TimePoint]) -> None:
     if not needs_log_axis(points):
-        axes.set_ylim(bottom=0)
+        longest = max(seconds for point in points for seconds in (*point.training, *point.convergence))
+        axes.set_ylim(0, 1.08 * longest or 1.0)
         return
     axes.set_yscale("log")
     axes.set_ylabel("Time (s, log scale)")
     axes.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _width(points: Sequence[object]) -> float:
+    """Inches: wider where many settings would stand too close."""
+    return min(max(7.0, 1.5 + 0.8 * len(points)), 14.0)
 
 
 def _spread(axis: ParameterAxis, value: float, count: int, beside: float = _LEFT) -> list[float]:
@@ -201,6 +211,7 @@ def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[fl
 
 
 def _place_legend(figure: Figure, axes: Axes) -> None:
-    # Under the axes, where it hides nothing.
-    handles, labels = axes.get_legend_handles_labels()
+    # Under the axes, where it hides nothing; ours first.
+    entries = zip(*axes.get_legend_handles_labels(), strict=True)
+    handles, labels = zip(*sorted(entries, key=lambda entry: entry[1] == _PUBLISHED), strict=True)
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)

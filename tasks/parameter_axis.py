@@ -58,10 +58,9 @@ class ParameterAxis:
         axes.set_xlabel(f"{self.label}\n{legend}".rstrip())
 
     def describe(self, value: float) -> str:
-        """A value as its tick says it: powers of ten as powers on a log scale."""
-        exponent = math.log10(value) if value > 0 else math.nan
-        if self.spacing == "log" and math.isclose(exponent, round(exponent), abs_tol=1e-9):
-            return f"$10^{{{round(exponent)}}}$"
+        """A value as its tick says it: as a power of ten on a log scale, if all values are."""
+        if self.spacing == "log" and all(_is_power_of_ten(each) for each in self.values):
+            return f"$10^{{{round(math.log10(value))}}}$"
         return f"{value:g}"
 
     @property
@@ -73,6 +72,11 @@ class ParameterAxis:
         if self.spacing == "categories":
             return float(self.values.index(value))
         return math.log10(value) if self.spacing == "log" else value
+
+
+def _is_power_of_ten(value: float) -> bool:
+    exponent = math.log10(value)
+    return math.isclose(exponent, round(exponent), abs_tol=1e-9)
 
 
 def parameter_axis(exercise: SweepExercise) -> ParameterAxis:

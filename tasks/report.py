@@ -10,6 +10,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from prefect import task
+from prefect.cache_policies import NO_CACHE
 
 from storage.place import Results, write_atomically
 from storage.tables import RunFrames
@@ -25,12 +27,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Report:
-    """The two files of a report."""
+    """The two files of a report, and its text without pictures for Prefect's pages."""
 
     html: Path
     markdown: Path
+    text: str
 
 
+@task(name="write report", cache_policy=NO_CACHE, persist_result=False)
 def write_report(
     results: Results,
     study: Study,
@@ -61,7 +65,8 @@ def write_report(
         markdown, render_markdown(results, study, frames, figures, contact_sheet, chosen).encode()
     )
     logger.info("report: %s (%.1f MB)", html, len(page) / 1e6)
-    return Report(html, markdown)
+    text = render_markdown(results, study, frames, figures, contact_sheet, chosen, with_pictures=False)
+    return Report(html, markdown, text)
 
 
 def render_markdown(

@@ -127,6 +127,12 @@ def test_a_collapsed_trial_is_said_to_hide_in_the_mean():
     )
 
 
+def test_a_collapse_does_not_make_the_least_visible_difference_absurd():
+    readings = {0.1: SettingReadings({1: 0.85, 2: 0.1, 3: 0.84}), 0.01: _around(0.9, repeats=3)}
+    answer = answer_sweep(_exercise("learning_rate", *readings), readings)
+    assert "can go unseen" not in " ".join(answer.details)
+
+
 def test_settings_that_all_collapsed_to_the_same_score_are_compared_without_a_warning():
     flat = SettingReadings({1: 0.1, 2: 0.1, 3: 0.1})
     answer = answer_sweep(_exercise("learning_rate", 1, 2), {1: flat, 2: flat})

@@ -79,7 +79,7 @@ def _write(
     results = Results(folder / "results")
     figures = [_figure(results, exercise.number) for exercise in study.sweeps]
     sheet = _picture(results.figures(RUN_ID) / "first-nine.png") if study.images else None
-    return write_report(results, study, frames or _frames(study), figures, sheet, chosen)
+    return write_report.fn(results, study, frames or _frames(study), figures, sheet, chosen)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,20 @@
+"""Submit a step of the DAG: one place that says how, with types."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from prefect import Task
+from prefect.futures import PrefectFuture
+
+Result = TypeVar("Result")
+
+
+def submit(step: Task[..., Result], *inputs: Any, wait_for: Iterable[Any] = ()) -> PrefectFuture[Result]:
+    """Start a step once its inputs, which may be futures of other steps, are there.
+
+    Args:
+        step: The task.
+        inputs: Its arguments; a future stands for its result and draws an edge of the DAG.
+        wait_for: Further steps to wait for, whose results are not needed.
+    """
+    return step.submit(*inputs, wait_for=list(wait_for), return_state=False)

@@ -1,0 +1,38 @@
+"""What every test needs: Prefect's home of its own, and TensorFlow as a lane has it."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything imports Prefect or TensorFlow.
+_HOME = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_errors=True)
+os.environ["PREFECT_HOME"] = _HOME.name
+os.environ.pop("PREFECT_API_URL", None)
+
+from tasks.devices import Device  # noqa: E402 - needs the environment above
+
+os.environ.update(Device("CPU").environment)
+
+
+@pytest.fixture(scope="session")
+def dataset():
+    """The first images of the real dataset: enough to learn from, few enough to be quick."""
+    from tasks.dataset import load_dataset
+
+    return load_dataset().first(640, 200)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stop_temporary_server() -> Iterator[None]:
+    yield
+    _HOME.cleanup()
+
+
+@pytest.fixture
+def results(tmp_path: Path):
+    from storage.place import open_results
+
+    return open_results(tmp_path / "results")

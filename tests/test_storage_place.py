@@ -1,0 +1,97 @@
+import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from storage.place import open_results, write_atomically
+from study.errors import InputError
+
+
+@contextmanager
+def _disk_with_room_for(size: int) -> Iterator[None]:
+    """Let this process write no file longer than `size` bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_content_is_written_in_folders_that_are_made(tmp_path: Path):
+    path = write_atomically(tmp_path / "a" / "b.json", b"new")
+    assert path == tmp_path / "a" / "b.json"
+    assert path.read_bytes() == b"new"
+
+
+def test_new_content_replaces_the_old_and_leaves_nothing_else(tmp_path: Path):
+    path = tmp_path / "b.json"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_written_file_can_be_read_by_others(tmp_path: Path):
+    path = write_atomically(tmp_path / "b.json", b"new")
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_reader_that_has_the_old_file_open_reads_the_old_content(tmp_path: Path):
+    path = write_atomically(tmp_path / "b.json", b"old")
+    with path.open("rb") as reader:
+        write_atomically(path, b"new")
+        assert reader.read() == b"old"
+
+
+def test_a_write_that_fails_midway_leaves_the_old_content_and_no_litter(tmp_path: Path):
+    path = write_atomically(tmp_path / "b.json", b"old")
+    with _disk_with_room_for(1000), pytest.raises(OSError, match="File too large"):
+        write_atomically(path, bytes(100_000))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_cannot_replace_leaves_no_litter(tmp_path: Path):
+    folder = tmp_path / "b.json"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError, match="Is a directory"):
+        write_atomically(folder, b"new")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_results_folder_is_made_and_left_empty(tmp_path: Path):
+    results = open_results(tmp_path / "some" / "results")
+    assert results.folder == tmp_path / "some" / "results"
+    assert list(results.folder.iterdir()) == []
+
+
+def test_a_results_folder_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert open_results(Path("results")).folder == tmp_path / "results"
+
+
+def test_a_folder_below_a_file_is_refused_with_a_way_out(tmp_path: Path):
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "results"
+    message = f"results folder {folder}: Not a directory; give a folder you may write to with --results"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        open_results(folder)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=re.escape(f"results folder {tmp_path / 'file'}: File exists; give")):
+        open_results(tmp_path / "file")
+
+
+def test_everything_of_a_run_lies_below_the_folder_of_the_run(tmp_path: Path):
+    results = open_results(tmp_path)
+    run = results.run("20260301-120000-abcd")
+    assert run == tmp_path / "runs" / "20260301-120000-abcd"
+    of_run = (results.figures(run.name), results.model(run.name), results.report(run.name))
+    assert of_run == (run / "figures", run / "model", run / "report.html")
+    assert (results.tables, results.trainings) == (tmp_path / "tables", tmp_path / "trainings")

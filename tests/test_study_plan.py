@@ -1,0 +1,209 @@
+from collections import defaultdict
+
+import pytest
+
+from study.plan import Plan, Source, Trial, candidate_trials, compile_plan, list_trials, training_key
+from study.spec import Hyperparameters, Setting, Study
+from study.stopping import StopRule
+from study.study_file import read_study
+
+SOURCE = Source(
+    protocol="lab", data="ab" * 32, held_out_images=0, model="1", tensorflow="2.21.0", device="CPU"
+)
+
+
+def _lab_plan() -> Plan:
+    lab = read_study("lab")
+    return compile_plan(lab, list_trials(lab), SOURCE)
+
+
+def _study(parameter: str, *values: float, repeats: int = 1, **changes: object) -> Study:
+    sweep = {"number": 2, "kind": "sweep", "title": "T", "question": "Q?", "parameter": parameter}
+    exercises = [{**sweep, "values": values, "repeats": repeats}]
+    return Study.model_validate({"name": "mine", "title": "T", "exercises": exercises, **changes})
+
+
+def _key(trial: Trial) -> str:
+    return training_key(trial.setting.hyperparameters, trial.seed, SOURCE)
+
+
+def test_the_lab_study_has_115_trials():
+    by_exercise: dict[int, int] = defaultdict(int)
+    for trial in list_trials(read_study("lab")):
+        by_exercise[trial.exercise] += 1
+    assert by_exercise == {2: 5 * 5, 3: 5 * 5, 4: 5 * 4, 5: 5 * 4, 6: 6 * 4, 7: 1}
+    assert sum(by_exercise.values()) == 115
+
+
+def test_the_lab_study_needs_82_trainings():
+    # The baseline's five seeds answer one setting of each of exercises 2, 3, 5 and 6, and all of exercise 4.
+    baseline, filters, units, rates, dropouts, published = 5, 4 * 5, 4 * 5, 4 * 4, 5 * 4, 1
+    plan = _lab_plan()
+    assert len(plan.trainings) == baseline + filters + units + rates + dropouts + published == 82
+    assert len({training.key for training in plan.trainings}) == 82
+
+
+def test_the_lab_study_trains_fewer_epochs_than_it_asks_for():
+    plan = _lab_plan()
+    assert plan.epochs_asked == 25 * 5 + 25 * 5 + 4 * (1 + 2 + 5 + 10 + 20) + 20 * 5 + 24 * 20 + 7 == 989
+    # The baseline's seeds 1 to 4 are trained to 20 epochs, its seed 5 to 5.
+    assert plan.most_epochs == 4 * 20 + 5 + 20 * 5 + 20 * 5 + 16 * 5 + 20 * 20 + 7 == 772
+
+
+def test_every_repeat_of_a_setting_has_its_own_seed_and_training():
+    repeats: dict[tuple[int, str], list[Trial]] = defaultdict(list)
+    for trial in list_trials(read_study("lab")):
+        repeats[trial.exercise, trial.name].append(trial)
+    for trials in repeats.values():
+        numbers = list(range(1, len(trials) + 1))
+        assert [trial.repeat for trial in trials] == numbers
+        assert [trial.seed for trial in trials] == numbers
+        assert len({_key(trial) for trial in trials}) == len(trials)
+
+
+def test_every_trial_finds_its_rule_in_the_training_it_reads():
+    plan = _lab_plan()
+    rules = {training.key: training.rules for training in plan.trainings}
+    assert all(trial.rule in rules[_key(trial)] for trial in plan.trials)
+
+
+def test_exercises_that_share_a_setting_share_a_training():
+    shared = {"filters=32", "dense_units=16", "epochs=5", "learning_rate=0.01", "dropout=0"}
+    trials = [each for each in list_trials(read_study("lab")) if each.seed == 3 and each.name in shared]
+    assert {trial.exercise for trial in trials} == {2, 3, 4, 5, 6}
+    assert len({_key(trial) for trial in trials}) == 1
+
+
+def test_a_training_knows_the_rule_of_every_trial_that_reads_it():
+    training = next(each for each in _lab_plan().trainings if each.label == "baseline seed=1")
+    budgets = [StopRule(epochs=epochs) for epochs in (1, 2, 5, 10, 20)]
+    assert training.rules == (*budgets, StopRule(epochs=20, patience=3))
+    assert training.most_epochs == 20
+
+
+def test_epochs_and_patience_do_not_enter_the_key():
+    settings = [Setting(epochs=1), Setting(epochs=20), Setting(epochs=20, patience=3)]
+    assert len({training_key(each.hyperparameters, 1, SOURCE) for each in settings}) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"filters": 33},
+        {"kernel_size": 4},
+        {"dense_units": 17},
+        {"dropout": 0.1},
+        {"learning_rate": 0.02},
+        {"momentum": 0.8},
+        {"batch_size": 33},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_hyperparameter_enters_the_key(change: dict[str, float]):
+    changed = Hyperparameters().model_copy(update=change)
+    assert training_key(changed, 1, SOURCE) != training_key(Hyperparameters(), 1, SOURCE)
+
+
+def test_the_seed_enters_the_key():
+    assert training_key(Hyperparameters(), 1, SOURCE) != training_key(Hyperparameters(), 2, SOURCE)
+
+
+def test_everything_of_the_source_enters_the_key():
+    changes = {
+        "protocol": "held-out",
+        "data": "cd" * 32,
+        "held_out_images": 10_000,
+        "model": "2",
+        "tensorflow": "2.22.0",
+        "device": "GPU",
+    }
+    assert changes.keys() == Source.model_fields.keys()
+    sources = [SOURCE, *(SOURCE.model_copy(update={name: value}) for name, value in changes.items())]
+    assert len({training_key(Hyperparameters(), 1, source) for source in sources}) == 7
+
+
+def test_a_key_is_the_same_today_as_yesterday():
+    # Should this fail, nobody's saved trainings are found any more: it had better be meant.
+    assert training_key(Hyperparameters(), 1, SOURCE) == "75845ae9eb74c24d"
+
+
+def test_whole_and_fractional_spellings_of_a_value_have_one_key():
+    whole, fractional = Hyperparameters(filters=64), Hyperparameters.model_validate({"filters": 64.0})
+    assert training_key(whole, 1, SOURCE) == training_key(fractional, 1, SOURCE)
+
+
+def test_the_longest_training_comes_first():
+    works = [training.work for training in _lab_plan().trainings]
+    assert works == sorted(works, reverse=True)
+    study = _study("filters", 8, 128, 32)
+    labels = [each.label for each in compile_plan(study, list_trials(study), SOURCE).trainings]
+    assert labels == ["filters=128 seed=1", "baseline seed=1", "filters=8 seed=1"]
+
+
+def test_work_counts_the_longest_budget():
+    study = _study("epochs", 2, 6)
+    (training,) = compile_plan(study, list_trials(study), SOURCE).trainings
+    assert training.work == 6 * 281_376
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "filters=64 seed=3",
+        "baseline seed=1",
+        "learning_rate=0.00001 seed=1",
+        "dropout=0.5 seed=4",
+        "filters=64 dense_units=250 learning_rate=0.001 seed=1",
+    ],
+)
+def test_a_label_says_what_differs_from_the_baseline_without_an_exponent(label: str):
+    assert label in [training.label for training in _lab_plan().trainings]
+
+
+def test_labels_are_distinct():
+    labels = [training.label for training in _lab_plan().trainings]
+    assert len(set(labels)) == len(labels)
+
+
+def test_a_trial_is_named_by_its_parameter_and_value():
+    trials = list_trials(_study("learning_rate", 0.00001, 1))
+    assert [trial.name for trial in trials] == ["learning_rate=0.00001", "learning_rate=1"]
+
+
+def test_a_candidate_has_a_name_in_place_of_a_value():
+    trial = list_trials(read_study("lab"))[-1]
+    assert (trial.exercise, trial.parameter, trial.value, trial.name) == (7, "candidate", None, "published")
+    assert (trial.setting.filters, trial.setting.dense_units, trial.setting.epochs) == (64, 250, 7)
+    assert trial.setting.batch_size == read_study("lab").baseline.batch_size
+
+
+def test_the_combination_is_a_candidate_with_the_optimums_repeats():
+    lab = read_study("lab")
+    assert lab.optimum is not None
+    optimum = lab.optimum.model_copy(update={"repeats": 3})
+    thrice = lab.model_copy(update={"exercises": (*lab.exercises[:6], optimum, lab.exercises[7])})
+    trials = candidate_trials(thrice, "combination", Setting(filters=128))
+    assert [(trial.name, trial.repeat, trial.seed) for trial in trials] == [
+        ("combination", 1, 1),
+        ("combination", 2, 2),
+        ("combination", 3, 3),
+    ]
+    assert {(trial.exercise, trial.value, trial.setting.filters) for trial in trials} == {(7, None, 128)}
+
+
+def test_a_combination_already_trained_needs_no_training_of_its_own():
+    lab = read_study("lab")
+    swept = list_trials(lab)
+    combination = candidate_trials(lab, "combination", lab.baseline.with_changes({"dropout": 0.3}))
+    assert len(compile_plan(lab, swept + combination, SOURCE).trainings) == 82
+
+
+def test_a_study_without_an_optimum_has_no_candidates():
+    study = _study("filters", 8)
+    assert candidate_trials(study, "combination", Setting()) == ()
+    assert [trial.parameter for trial in list_trials(study)] == ["filters"]
+
+
+def test_no_trials_need_no_trainings():
+    plan = compile_plan(read_study("lab"), (), SOURCE)
+    assert (plan.trainings, plan.epochs_asked, plan.most_epochs) == ((), 0, 0)

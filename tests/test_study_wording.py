@@ -1,0 +1,72 @@
+import math
+
+import pytest
+
+from study.wording import MISSING, count, duration, interval, listing, percent, phrase, plain, points
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1e-05, "0.00001"), (64.0, "64"), (64, "64"), (0.1, "0.1"), (0.0, "0")]
+)
+def test_a_value_reads_without_an_exponent(value: float, text: str):
+    assert plain(value) == text
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "text"),
+    [
+        ("filters", 64.0, "64 filters"),
+        ("learning_rate", 0.00001, "learning rate 0.00001"),
+        ("epochs", 1, "1 epoch"),
+        ("epochs", 5, "5 epochs"),
+        ("momentum", 0.9, "momentum 0.9"),
+    ],
+)
+def test_a_setting_reads_as_in_a_sentence(parameter: str, value: float, text: str):
+    assert phrase(parameter, value) == text
+
+
+def test_a_fraction_reads_in_percent_with_two_decimals():
+    assert (percent(0.89496), percent(1), percent(0.5, sign=False)) == ("89.50%", "100.00%", "50.00")
+
+
+def test_an_interval_reads_in_percent():
+    assert interval(0.88, 0.9012) == "88.00 to 90.12"
+
+
+def test_a_difference_reads_in_points_with_a_true_minus_sign():
+    assert (points(0.0125), points(-0.005)) == ("+1.25", "−0.50")
+
+
+def test_a_dash_stands_where_there_is_no_number():
+    for missing in (None, math.nan):
+        assert [percent(missing), points(missing), interval(missing, missing)] == [MISSING] * 3
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 trials"), (1, "1 trial"), (2, "2 trials"), (60_000, "60,000 trials")]
+)
+def test_a_count_has_its_noun_in_the_right_number(number: int, text: str):
+    assert count(number, "trial") == text
+    assert count(2, "repeat of it", "repeats of it") == "2 repeats of it"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (4.2, "4.2 s"),
+        (59.9, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3599.6, "1 h 00 min"),
+        (3725, "1 h 02 min"),
+    ],
+)
+def test_a_duration_reads_in_its_two_largest_units(seconds: float, text: str):
+    assert duration(seconds) == text
+
+
+def test_words_are_joined_as_in_a_sentence():
+    assert listing(["16"]) == "16"
+    assert listing(["16", "32"]) == "16 and 32"
+    assert listing(["16", "32", "128"]) == "16, 32 and 128"
