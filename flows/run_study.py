@@ -89,9 +89,9 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     sheet = submit(draw_first_images, dataset, figures_folder / "first-nine.png") if study.images else None
     plan = submit(plan_study, study, dataset, lanes.kind)
 
+    sweep = Sweep(request, dataset.result(), lanes, views)
     source = plan.result().source
     context = Context(run_id, study, source, read_commit().name)
-    sweep = Sweep(request, dataset.result(), lanes, views)
     trained = sweep.train(plan.result().trainings, after=plan)
     swept = submit(
         aggregate_trials, context, plan.result().trials, sweep.outcomes, "sweeps", wait_for=trained
@@ -115,8 +115,12 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         model = submit(export_model, optimum, study.model, dataset, results, lanes, run_id)
     figures = submit(draw_figures, study, frames, model, figures_folder)
     report = submit(write_report, results, study, frames, figures, sheet, model)
-    show_results(frames.result(), figures.result(), sheet.result() if sheet else None, report.result())
-    return frames.result()
+    # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
+    published = frames.result()
+    if model is not None:
+        model.result()
+    show_results(published, figures.result(), sheet.result() if sheet else None, report.result())
+    return published
 
 
 def _conclude(frames: RunFrames) -> State[str]:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -20,6 +21,7 @@ from distributed import Client, Nanny, Scheduler, Security, SpecCluster
 from distributed.scheduler import KilledWorker
 
 from tasks.devices import Device
+from tasks.interrupts import interrupts_blocked
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +146,12 @@ class Lanes:
 
     def _start(self) -> None:
         logger.info("starting %d %s lanes", len(self.devices), self.kind)
+        # Where multiprocessing starts its tracker on the way, it unblocks SIGINT: start it before.
+        resource_tracker.ensure_running()
+        with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
+            self._start_cluster()
+
+    def _start_cluster(self) -> None:
         dask.config.set(_CONFIG)
         logging.getLogger("distributed").setLevel(logging.ERROR)  # its comings and goings are not news
         self._folder = tempfile.TemporaryDirectory(prefix="lanes-", ignore_cleanup_errors=True)

@@ -1,0 +1,77 @@
+"""The command line: help that teaches, and one clear message with exit code 2 for wrong input."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.toy import TOY, write_toy
+
+STUDY = Path(sys.executable).with_name("study")
+
+
+def run(*arguments: object, folder: Path) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [STUDY, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "show", "predict", "data", "serve"])
+def test_every_command_explains_itself(command: str, tmp_path: Path):
+    code, out, _ = run(command, "--help", folder=tmp_path)
+    assert code == 0
+    assert len(out.splitlines()) > 5
+
+
+def test_help_without_a_command_says_where_to_start(tmp_path: Path):
+    _, out, err = run(folder=tmp_path)
+    assert "study run smoke" in out + err
+    assert "Exit codes" in out + err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "lba"], "study: study 'lba' not found: there is no file"),
+        (["run", "smoke", "--exercises", "2,9"], "study: --exercises: exercise 9 is not in study 'smoke'"),
+        (["run", "smoke", "--exercises", "two"], "study: --exercises: 'two' is not a number"),
+        (["run", "smoke", "--exercises", "8"], "study: --exercises: exercises: the 'model' exercise"),
+        (
+            ["run", "smoke", "--lanes", "0"],
+            "study: --lanes: 0 is not allowed; give 1 or more, or leave it out",
+        ),
+        (["run", "smoke", "--lanes-per-gpu", "0"], "study: --lanes-per-gpu: 0 is not allowed"),
+        (["run", "smoke", "--results", "a-file"], "study: results folder a-file"),
+        (["data", "--data", "nowhere"], "study: nowhere: no such folder"),
+        (["show", "--results", "empty"], "study: no run published in"),
+        (["show", "--results", "empty", "x"], "study: run 'x' is not published in"),
+        (["predict", "no.keras", "no.png"], "study: no.keras: no such file"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path):
+    (tmp_path / "a-file").write_text("")
+    code, out, err = run(*arguments, folder=tmp_path)
+    assert code == 2, err
+    assert err.startswith(message), err
+    assert len(err.strip().splitlines()) == 1
+    assert out == ""
+
+
+def test_a_mistake_in_a_study_names_file_field_value_and_what_is_allowed(tmp_path: Path):
+    study = write_toy(tmp_path, TOY.replace("values: [2, 4]", "values: [2, 0]"))
+    code, _, err = run("run", study, folder=tmp_path)
+    assert code == 2
+    assert f"study: {study}: exercises[1]" in err
+    assert "filters=0" in err
+    assert "greater than or equal to 1" in err
+
+
+def test_a_dataset_folder_without_the_files_ends_the_run_with_exit_code_2(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    study = write_toy(tmp_path)
+    code, _, err = run("run", study, "--data", "empty", "--results", "results", folder=tmp_path)
+    assert code == 2, err
+    assert "study: empty: found no" in err
+    assert "Traceback" not in err

@@ -1,0 +1,142 @@
+"""Aggregation: a row for each trial, failed or not; the summary counts failures and leaves them out."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from storage.schema import COLUMNS
+from study.plan import Source, compile_plan, list_trials
+from study.published import PublishedAverage
+from study.spec import Study, SweepExercise
+from study.training_record import Epoch, TrainingRecord
+from tasks.aggregate import Context, Outcome, aggregate_trials, list_epochs, summarise_trials
+
+STUDY = Study(
+    name="s",
+    title="t",
+    exercises=(
+        SweepExercise(
+            number=4, kind="sweep", title="t", question="q", parameter="epochs", values=(1, 4), repeats=2
+        ),
+    ),
+)
+SOURCE = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2", device="CPU")
+CONTEXT = Context("this-run", STUDY, SOURCE, "commit")
+PLAN = compile_plan(STUDY, list_trials(STUDY), SOURCE)
+
+
+def make_outcome(seed: int, accuracies: list[float], run_id: str = "this-run") -> Outcome:
+    training = next(each for each in PLAN.trainings if each.seed == seed)
+    epochs = tuple(
+        Epoch(
+            epoch=number,
+            train_loss=1 / number,
+            train_accuracy=accuracy,
+            validation_loss=1 - accuracy,
+            validation_accuracy=accuracy,
+            test_loss=1 - accuracy,
+            test_accuracy=accuracy,
+            seconds=2.0,
+            weights_sha256=f"{seed}-{number}",
+        )
+        for number, accuracy in enumerate(accuracies, start=1)
+    )
+    record = TrainingRecord(
+        key=training.key,
+        label=training.label,
+        hyperparameters=training.hyperparameters,
+        seed=seed,
+        epochs=epochs,
+        startup_seconds=0.0,
+        device="CPU",
+        lane="lane-0",
+        finished_at=datetime(2026, 1, 1, tzinfo=UTC),
+        run_id=run_id,
+        versions={"tensorflow": "2"},
+    )
+    return Outcome(training, record, None, 1)
+
+
+def make_failure(seed: int) -> Outcome:
+    training = next(each for each in PLAN.trainings if each.seed == seed)
+    return Outcome(training, None, "LaneDied: lane-0 died", 3)
+
+
+def aggregate(*outcomes: Outcome):
+    return aggregate_trials.fn(CONTEXT, PLAN.trials, {each.training.key: each for each in outcomes})
+
+
+GOOD = make_outcome(1, [0.5, 0.6, 0.7, 0.8])
+OTHER = make_outcome(2, [0.52, 0.6, 0.7, 0.84], run_id="earlier-run")
+
+
+def test_a_shorter_trial_reads_the_first_epochs_of_its_training():
+    rows = aggregate(GOOD, OTHER)
+    assert [(row["setting"], row["repeat"], row["test_accuracy"]) for row in rows] == [
+        ("epochs=1", 1, 0.5),
+        ("epochs=1", 2, 0.52),
+        ("epochs=4", 1, 0.8),
+        ("epochs=4", 2, 0.84),
+    ]
+    assert [row["training_seconds"] for row in rows] == [2.0, 2.0, 8.0, 8.0]
+    assert [row["weights_sha256"] for row in rows] == ["1-1", "2-1", "1-4", "2-4"]
+
+
+def test_a_trial_says_whether_and_from_which_run_it_was_reused():
+    rows = aggregate(GOOD, OTHER)
+    assert [(row["reused"], row["trained_by"]) for row in rows[:2]] == [
+        (False, "this-run"),
+        (True, "earlier-run"),
+    ]
+
+
+def test_a_failed_training_makes_each_of_its_trials_a_row_with_the_reason():
+    rows = aggregate(GOOD, make_failure(2))
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert [(row["setting"], row["reason"], row["attempts"]) for row in failed] == [
+        ("epochs=1", "LaneDied: lane-0 died", 3),
+        ("epochs=4", "LaneDied: lane-0 died", 3),
+    ]
+    assert all("test_accuracy" not in row for row in failed)
+
+
+def test_rows_have_the_schema_s_columns_and_no_other():
+    names = {column.name for column in COLUMNS["trials"]}
+    complete, _, _, _ = aggregate(GOOD, OTHER)
+    assert names == set(complete)
+    (epoch, *_) = list_epochs.fn(CONTEXT, {GOOD.training.key: GOOD})
+    assert {column.name for column in COLUMNS["epochs"]} == set(epoch)
+
+
+def test_a_training_that_did_not_converge_has_no_time():
+    row = aggregate(GOOD, OTHER)[2]
+    assert (row["converged"], row["convergence_epoch"], row["convergence_seconds"]) == (False, None, None)
+
+
+def test_a_training_that_converged_has_the_time_up_to_its_lowest_validation_loss():
+    row = aggregate(make_outcome(1, [0.8, 0.7, 0.7, 0.7]), OTHER)[2]
+    assert (row["converged"], row["convergence_epoch"], row["convergence_seconds"]) == (True, 1, 2.0)
+
+
+def test_the_summary_has_mean_interval_and_published_average():
+    published = {(4, 4.0): PublishedAverage(4, "epochs", 4.0, 4, 80.0, "")}
+    first, second = summarise_trials.fn(aggregate(GOOD, OTHER), published)
+    assert second["mean_accuracy"] == pytest.approx(0.82)
+    # t(0.975, 1) = 12.706; standard error = 0.02
+    assert second["low_accuracy"] == pytest.approx(0.82 - 12.706 * 0.02, abs=1e-4)
+    assert second["difference"] == pytest.approx(0.02)
+    assert first["published_accuracy"] is None
+    assert {column.name for column in COLUMNS["summary"]} == set(second)
+
+
+def test_the_summary_counts_failures_and_leaves_them_out_of_the_mean():
+    _, second = summarise_trials.fn(aggregate(GOOD, make_failure(2)), {})
+    assert (second["trials"], second["failed_trials"]) == (1, 1)
+    assert second["mean_accuracy"] == pytest.approx(0.8)
+    assert second["sd_accuracy"] is None
+
+
+def test_a_setting_of_which_every_trial_failed_has_no_mean():
+    first, _ = summarise_trials.fn(aggregate(make_failure(1), make_failure(2)), {})
+    assert (first["trials"], first["failed_trials"]) == (0, 2)
+    assert "mean_accuracy" not in first
