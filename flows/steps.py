@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from prefect import Task
 from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import quote
 
 Result = TypeVar("Result")
 
@@ -17,4 +18,7 @@ def submit(step: Task[..., Result], *inputs: Any, wait_for: Iterable[Any] = ()) 
         inputs: Its arguments; a future stands for its result and draws an edge of the DAG.
         wait_for: Further steps to wait for, whose results are not needed.
     """
-    return step.submit(*inputs, wait_for=list(wait_for), return_state=False)
+    # Quoted, plain inputs are taken as they are: Prefect would search them, and draw an edge for every
+    # object in them that it has seen in some other step's result.
+    plain = [each if isinstance(each, PrefectFuture) else quote(each) for each in inputs]
+    return step.submit(*plain, wait_for=list(wait_for), return_state=False)

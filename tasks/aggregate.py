@@ -54,7 +54,7 @@ def aggregate_trials(
     return [_trial_row(context, trial, outcomes[_key(context, trial)]) for trial in trials]
 
 
-@task(name="list epochs", cache_policy=NO_CACHE, persist_result=False)
+@task(name="list epochs", task_run_name="list epochs", cache_policy=NO_CACHE, persist_result=False)
 def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
     """One row for each epoch of each training, by label and epoch."""
     trained = [(each.training, each.record) for each in outcomes.values() if each.record is not None]
@@ -71,7 +71,7 @@ def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
     ]
 
 
-@task(name="summarise", cache_policy=NO_CACHE, persist_result=False)
+@task(name="summarise", task_run_name="summarise", cache_policy=NO_CACHE, persist_result=False)
 def summarise_trials(trials: Sequence[Row], averages: Mapping[Cell, PublishedAverage]) -> list[Row]:
     """One row for each setting: mean test accuracy with its interval, and the published average beside it."""
     settings = groupby(trials, key=lambda row: (row["exercise"], row["setting"]))

@@ -52,7 +52,12 @@ def draw_contact_sheet(images: Pixels, labels: Pixels, path: Path) -> Path:
     return path
 
 
-@task(name="draw the first nine images", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="draw the first nine images",
+    task_run_name="draw the first nine images",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def draw_first_images(dataset: Dataset, path: Path) -> Path:
     """Draw the first nine training images of the dataset; see `draw_contact_sheet`."""
     return draw_contact_sheet(*dataset.train(), path)

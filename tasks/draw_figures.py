@@ -12,7 +12,7 @@ from study.spec import Study
 from tasks.figures import DrawnFigure, draw_model_figures, draw_sweep_figures
 
 
-@task(name="draw figures", cache_policy=NO_CACHE, persist_result=False)
+@task(name="draw figures", task_run_name="draw figures", cache_policy=NO_CACHE, persist_result=False)
 def draw_figures(
     study: Study, frames: RunFrames, chosen: ChosenModel | None, folder: Path
 ) -> list[DrawnFigure]:

@@ -15,7 +15,12 @@ COMBINATION = "combination"
 """Name of the candidate that combines each sweep's best value."""
 
 
-@task(name="combine best values", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="combine best values",
+    task_run_name="combine best values",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def combine_best(study: Study, trials: Sequence[Mapping[str, Any]]) -> tuple[Trial, ...]:
     """Trials of the candidate made of each sweep's best value; none if no sweep of the study is combined.
 
@@ -44,7 +49,9 @@ def best_value(trials: Sequence[Mapping[str, Any]], exercise: int) -> float | No
     return max(means, key=lambda value: means[value]) if means else None
 
 
-@task(name="choose the optimum", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="choose the optimum", task_run_name="choose the optimum", cache_policy=NO_CACHE, persist_result=False
+)
 def choose_optimum(study: Study, trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The row of the trial to save: of the candidate with the best mean on validation, its best repeat.
 

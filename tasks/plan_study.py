@@ -11,7 +11,7 @@ from tasks.dataset import Dataset, load_dataset
 from tasks.train import describe_source
 
 
-@task(name="load data", cache_policy=NO_CACHE, persist_result=False)
+@task(name="load data", task_run_name="load data", cache_policy=NO_CACHE, persist_result=False)
 def load_data(study: Study, folder: Path | None = None) -> Dataset:
     """Find, verify and open the dataset, and take the images the study uses.
 
@@ -21,7 +21,7 @@ def load_data(study: Study, folder: Path | None = None) -> Dataset:
     return load_dataset(folder).first(study.data.train_images, study.data.test_images)
 
 
-@task(name="plan", cache_policy=NO_CACHE, persist_result=False)
+@task(name="plan", task_run_name="plan", cache_policy=NO_CACHE, persist_result=False)
 def plan_study(study: Study, dataset: Dataset, device: str) -> Plan:
     """Compile the study's trials to trainings, longest first."""
     return compile_plan(study, list_trials(study), describe_source(study, dataset, device))

@@ -31,7 +31,7 @@ class Circumstances:
     flow_run_id: str | None
 
 
-@task(name="publish tables", cache_policy=NO_CACHE, persist_result=False)
+@task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
 def publish_run(
     results: Results,
     context: Context,

@@ -34,7 +34,7 @@ class Report:
     text: str
 
 
-@task(name="write report", cache_policy=NO_CACHE, persist_result=False)
+@task(name="write report", task_run_name="write report", cache_policy=NO_CACHE, persist_result=False)
 def write_report(
     results: Results,
     study: Study,
