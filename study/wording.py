@@ -48,7 +48,8 @@ def points(fraction: float | None) -> str:
     """A difference of fractions in percentage points, with its sign; a dash for none."""
     if fraction is None or math.isnan(fraction):
         return MISSING
-    return f"{100 * fraction:+.2f}".replace("-", "−")
+    rounded = round(100 * fraction, 2) + 0.0  # no negative zero
+    return f"{rounded:+.2f}".replace("-", "−")
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
