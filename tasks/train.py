@@ -87,14 +87,14 @@ def train(
         results: Where finished trainings are kept.
         lanes: Where to train.
         run_id: The run that asks.
-        fresh: Train even if an earlier run has it.
+        fresh: Train even if an earlier run has it; what this run has trained is not trained twice.
 
     Raises:
         Diverged: the loss is no longer a finite number.
         LaneDied: the lane died; trying again is worth it.
     """
-    kept = None if fresh else find_training(results, training)
-    if kept is not None:
+    kept = find_training(results, training)
+    if kept is not None and (not fresh or kept.run_id == run_id):
         logger.info("%s: read from run %s", training.label, kept.run_id)
         return kept
     record, weights = lanes.run(training.label, run_training, training, dataset, run_id)

@@ -153,6 +153,7 @@ def test_a_finished_training_is_read_by_a_later_run_unless_it_asks_for_fresh_one
         first = train.fn(make_training(), dataset, results, lanes, "first")
         second = train.fn(make_training(), dataset, results, lanes, "second")
         fresh = train.fn(make_training(), dataset, results, lanes, "third", fresh=True)
+        twice = train.fn(make_training(), dataset, results, lanes, "third", fresh=True)
         longer = train.fn(make_training(SMALL, 1, 0, StopRule(epochs=3)), dataset, results, lanes, "fourth")
     assert (first.run_id, second.run_id, fresh.run_id, longer.run_id) == ("first", "first", "third", "fourth")
     assert (
