@@ -156,6 +156,8 @@ def test_a_finished_training_is_read_by_a_later_run_unless_it_asks_for_fresh_one
         twice = train.fn(make_training(), dataset, results, lanes, "third", fresh=True)
         longer = train.fn(make_training(SMALL, 1, 0, StopRule(epochs=3)), dataset, results, lanes, "fourth")
     assert (first.run_id, second.run_id, fresh.run_id, longer.run_id) == ("first", "first", "third", "fourth")
+    assert twice == fresh
+    assert lanes.attempts["test seed=1"] == 3  # first, fresh, longer: not a fourth time in one run
     assert (
         first.epochs[-1].weights_sha256 == fresh.epochs[-1].weights_sha256 == longer.epochs[1].weights_sha256
     )
