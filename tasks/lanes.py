@@ -32,6 +32,7 @@ _CONFIG = {
     # A death is an attempt of one task: it surfaces at once and is retried by the caller, in the open.
     "distributed.scheduler.allowed-failures": 0,
     "distributed.worker.daemon": True,
+    "distributed.admin.large-graph-warning-threshold": "1GiB",  # a model's weights travel to its export
     "distributed.scheduler.http.routes": [],  # nothing to read over plain HTTP
     # A training holds the GIL for long stretches; that is no reason to think its process dead.
     "distributed.scheduler.worker-ttl": None,

@@ -1,6 +1,7 @@
 """Classify a person's own pictures with a saved model: read, prepare as the dataset was made, classify."""
 
 import logging
+import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ def load_model(path: Path) -> Any:
         InputError: If the file is missing or not a model, or if it does not map 28 x 28 x 1 to 10 numbers.
     """
     _check_is_model_file(path)
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a CPU is quick enough, and its driver not missed
     with silenced_stderr():
         import keras  # seconds of import, which reading and preparing pictures need not pay
 
