@@ -10,6 +10,7 @@ import typer
 
 from study.errors import InputError
 from study.study_file import list_studies
+from study.wording import count
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 """Exit codes: a run with failed trials or steps; input to mend; stopped by Ctrl-C."""
@@ -85,7 +86,13 @@ def run_command(
     if lanes is not None and lanes < 1:
         raise InputError(f"--lanes: {lanes} is not allowed; give 1 or more, or leave it out")
     # Checked before Prefect starts, so that a mistake is answered at once.
-    check_request(study, str(results), numbers, lanes or 0, lanes_per_gpu)
+    request = check_request(study, str(results), numbers, lanes or 0, lanes_per_gpu)
+    exercise_count = count(len(request.study.exercises), "exercise")
+    lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
+    typer.echo(
+        f"study {request.study.name}: {exercise_count} on {lane_count}, results in {request.results.folder}",
+        err=True,
+    )
     run_id = _run(study, results, numbers, lanes or 0, lanes_per_gpu, fresh, data)
     _conclude(results, run_id)
 

@@ -33,7 +33,10 @@ def list_cells(summary: pd.DataFrame) -> list[dict[str, str]]:
 def print_summary(frames: RunFrames) -> None:
     """Print the summary to standard output; wide enough for its columns where that is not a terminal."""
     console = Console()
-    (console if console.is_terminal else Console(width=120)).print(draw_summary(frames))
+    if frames.summary.empty:
+        console.print(f"{frames.run.study}: {frames.run.status}, no trials")
+    else:
+        (console if console.is_terminal else Console(width=120)).print(draw_summary(frames))
 
 
 def draw_summary(frames: RunFrames) -> Table:
@@ -43,7 +46,7 @@ def draw_summary(frames: RunFrames) -> Table:
     title += f"{run.trainings} trainings ({run.reused_trainings} reused), {duration(run.wall_seconds)}"
     table = Table(title=title, caption="test accuracy in percent, 95% t interval of its mean; training time")
     cells = list_cells(frames.summary)
-    for name in cells[0] if cells else ():
+    for name in cells[0]:
         table.add_column(name, justify="left" if name == "setting" else "right")
     for number, row in enumerate(cells, start=1):
         is_last = number == len(cells) or cells[number]["ex."] != row["ex."]

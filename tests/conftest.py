@@ -1,6 +1,7 @@
 """What every test needs: Prefect's home of its own, and TensorFlow as a lane has it."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_errors=True)
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ.pop("PREFECT_API_URL", None)
+
+# Started in the background of a script, this process ignores Ctrl-C, and so would every command it tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tasks.devices import Device  # noqa: E402 - needs the environment above
 
