@@ -173,10 +173,11 @@ def test_a_loss_that_is_not_a_number_ends_the_training_with_its_reason(dataset: 
 
 
 def test_compiling_is_not_counted_as_training(dataset: Dataset):
+    shape = Hyperparameters(filters=3, dense_units=5)
     images = Images.place(*dataset.test())
-    trainer, _ = open_trainer(Hyperparameters(filters=3, dense_units=5))
+    trainer, is_new = open_trainer(shape)
+    assert is_new
     trainer.warm_up(images)
-    traces = trainer._compiled_epoch.experimental_get_tracing_count()
-    trainer.start(SMALL, seed=1)
+    trainer.start(shape, seed=1)
     trainer.train_epoch(images, seed=1, epoch=1)
-    assert trainer._compiled_epoch.experimental_get_tracing_count() == traces == 1
+    assert trainer._compiled_epoch.experimental_get_tracing_count() == 1
