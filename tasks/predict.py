@@ -96,7 +96,8 @@ def load_model(path: Path) -> Any:
         InputError: If the file is missing or not a model, or if it does not map 28 x 28 x 1 to 10 numbers.
     """
     _check_is_model_file(path)
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a CPU is quick enough, and its driver not missed
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a CPU is quick enough
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or the missing GPU driver is reported as an error
     with silenced_stderr():
         import keras  # seconds of import, which reading and preparing pictures need not pay
 
