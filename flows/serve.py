@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,13 +23,14 @@ START_SECONDS = 120
 
 
 def serve(port: int) -> None:
-    """Serve until Ctrl-C or until a part of it ends.
+    """Serve until Ctrl-C, SIGTERM, or until a part of it ends.
 
     A server that already answers on the port is used and left running.
 
     Raises:
         InputError: the server did not start, or a part ended by itself.
     """
+    signal.signal(signal.SIGTERM, _end_in_order)
     url = f"http://127.0.0.1:{port}"
     environment = {**os.environ, "PREFECT_API_URL": f"{url}/api", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     with _server(url, port, environment):
@@ -59,6 +61,11 @@ def is_healthy(url: str) -> bool:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
+
+
+def _end_in_order(number: int, _frame: object) -> None:
+    # As an exception, so that what was started here is stopped: SIGTERM alone would leave server and worker.
+    raise SystemExit(128 + number)
 
 
 @contextmanager

@@ -93,6 +93,26 @@ def test_ctrl_c_stops_server_and_worker(server):
     assert not is_healthy(url)
 
 
+def test_a_request_to_terminate_stops_server_and_worker_too(tmp_path: Path):
+    port = free_port()
+    process = subprocess.Popen(
+        [STUDY, "serve", "--port", str(port)],
+        cwd=PROJECT,
+        env={**os.environ, "PREFECT_HOME": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: is_healthy(f"http://127.0.0.1:{port}"))
+        process.terminate()  # to the command alone, as a service manager would
+        assert process.wait(timeout=60) == 143
+        assert not is_healthy(f"http://127.0.0.1:{port}")
+    finally:
+        if is_healthy(f"http://127.0.0.1:{port}"):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def test_prefect_yaml_has_no_key_that_prefect_would_ignore():
     # Prefect ignores misspelt keys silently; these are the keys its deploy command reads.
     known = {
