@@ -1,6 +1,5 @@
 """The command line `study`: run a study, look at its results, classify an image, get the data, serve."""
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -8,14 +7,26 @@ from typing import Annotated
 
 import typer
 
+from flows.cache_command import cache_app
+from flows.options import (
+    OUR_LOGGERS,
+    DataOption,
+    ExercisesOption,
+    FreshOption,
+    LanesOption,
+    LanesPerGpuOption,
+    ResultsOption,
+    StudyArgument,
+    check_lanes,
+    read_numbers,
+    show_warnings,
+)
+from flows.plan_command import plan_command
 from study.errors import InputError
-from study.study_file import list_studies
 from study.wording import count
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 """Exit codes: a run with failed trials or steps; input to mend; stopped by Ctrl-C."""
-
-OUR_LOGGERS = ("flows", "tasks", "storage", "study")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,52 +37,28 @@ app = typer.Typer(
     help=(
         "Eight lab exercises on a small convolutional network for Fashion-MNIST, as one pipeline.\n\n"
         "Start with `study run smoke` (a minute) or `study run` (the whole lab study), "
-        "then `study show` and open the report it names.\n\n"
+        "then `study show` and open the report it names. `study plan` says what a run will cost.\n\n"
         f"Exit codes: 0 done, {FAILED} done with failed trials or a step failed, {BAD_INPUT} wrong input, "
         f"{INTERRUPTED} stopped."
     ),
 )
 
-ResultsOption = Annotated[
-    Path,
-    typer.Option("--results", metavar="DIR", help="Folder for tables, figures, model, report and cache."),
-]
-DataOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        metavar="DIR",
-        help="Folder with the dataset's four files. Default: the cache, else it is fetched.",
-    ),
-]
-StudyArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="[STUDY]",
-        help=f"A name in `studies/` ({', '.join(list_studies())}) or a path to a YAML file.",
-    ),
-]
+app.command("plan")(plan_command)
+app.add_typer(cache_app, name="cache")
 
 
 @app.command("run")
 def run_command(
     study: StudyArgument = "lab",
     results: ResultsOption = Path("results"),
-    lanes: Annotated[
-        int | None,
-        typer.Option(
-            "--lanes", metavar="N", help="Worker processes. Default: one a GPU, else one a CPU core."
-        ),
-    ] = None,
-    lanes_per_gpu: Annotated[
-        int, typer.Option("--lanes-per-gpu", metavar="N", help="Lanes on each GPU.")
-    ] = 1,
-    exercises: Annotated[
-        str, typer.Option("--exercises", metavar="N,N", help="Only these exercises, such as `2,5`.")
+    lanes: LanesOption = None,
+    lanes_per_gpu: LanesPerGpuOption = 1,
+    exercises: ExercisesOption = "",
+    fresh: FreshOption = False,
+    budget: Annotated[
+        str,
+        typer.Option("--budget", metavar="TIME", help="Refuse if predicted to take longer, such as `10m`."),
     ] = "",
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Train again what earlier runs have trained.")
-    ] = False,
     data: DataOption = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's log.")] = False,
 ) -> None:
@@ -82,18 +69,17 @@ def run_command(
     _configure_prefect(verbose)
     from flows.request import check_request
 
-    numbers = _read_numbers(exercises)
-    if lanes is not None and lanes < 1:
-        raise InputError(f"--lanes: {lanes} is not allowed; give 1 or more, or leave it out")
+    numbers = read_numbers(exercises)
+    check_lanes(lanes)
     # Checked before Prefect starts, so that a mistake is answered at once.
-    request = check_request(study, str(results), numbers, lanes or 0, lanes_per_gpu)
+    request = check_request(study, str(results), numbers, lanes or 0, lanes_per_gpu, budget=budget)
     exercise_count = count(len(request.study.exercises), "exercise")
     lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
     typer.echo(
         f"study {request.study.name}: {exercise_count} on {lane_count}, results in {request.results.folder}",
         err=True,
     )
-    run_id = _run(study, results, numbers, lanes or 0, lanes_per_gpu, fresh, data)
+    run_id = _run(study, results, numbers, lanes or 0, lanes_per_gpu, fresh, data, budget)
     _conclude(results, run_id)
 
 
@@ -125,7 +111,7 @@ def predict_command(
     Any size, colour or grey. A light background is detected and the image inverted, as the training images
     are bright on black; the answer says so.
     """
-    _show_warnings()
+    show_warnings()
     from tasks.predict import classify, describe_prediction, load_model
 
     for prediction in classify(load_model(model), images):
@@ -135,7 +121,7 @@ def predict_command(
 @app.command("data")
 def data_command(data: DataOption = None) -> None:
     """Get the dataset, verify it and keep it in the cache."""
-    _show_warnings()
+    show_warnings()
     from tasks.dataset import load_dataset
 
     dataset = load_dataset(data)
@@ -169,18 +155,10 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _show_warnings() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING)  # on the handler: the loggers let INFO pass for Prefect's run log
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    for package in OUR_LOGGERS:
-        logging.getLogger(package).addHandler(handler)
-
-
 def _configure_prefect(verbose: bool) -> None:
     """Set what [tool.prefect] in pyproject.toml sets, for runs from other folders; quiet the terminal."""
     if not verbose:
-        _show_warnings()
+        show_warnings()
     defaults = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),
@@ -191,14 +169,6 @@ def _configure_prefect(verbose: bool) -> None:
         os.environ.setdefault(name, value)
 
 
-def _read_numbers(exercises: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in exercises.split(",") if part.strip()]
-    wrong = [part for part in parts if not part.isdecimal()]
-    if wrong:
-        raise InputError(f"--exercises: {wrong[0]!r} is not a number; give numbers with commas, such as 2,5")
-    return tuple(int(part) for part in parts)
-
-
 def _run(
     study: str,
     results: Path,
@@ -207,6 +177,7 @@ def _run(
     lanes_per_gpu: int,
     fresh: bool,
     data: Path | None,
+    budget: str,
 ) -> str:
     from flows.temporary_server import temporary_server
 
@@ -217,7 +188,9 @@ def _run(
         with TerminalProgress() as bar:
             further_views.set((bar,))
             return str(
-                run_study(study, list(exercises), lanes, lanes_per_gpu, fresh, str(results), str(data or ""))
+                run_study(
+                    study, list(exercises), lanes, lanes_per_gpu, fresh, str(results), str(data or ""), budget
+                )
             )
     except KeyboardInterrupt:
         typer.echo(

@@ -1,8 +1,9 @@
 """How far a sweep is: counts, elapsed and remaining time, for the terminal and for the Prefect UI."""
 
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,12 +12,13 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from study.makespan import simulate_makespan
 from study.wording import duration
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a sweep stands: `remaining` is in seconds, None until something was trained to judge by."""
+    """Where a sweep stands: how many trainings of how many, and seconds elapsed and remaining."""
 
     total: int
     done: int
@@ -24,7 +26,7 @@ class Standing:
     failed: int
     fraction: float
     elapsed: float
-    remaining: float | None
+    remaining: float
 
     def __str__(self) -> str:
         """One line for people."""
@@ -36,8 +38,6 @@ class Standing:
 
     def describe_remaining(self) -> str:
         """The remaining time in words."""
-        if self.remaining is None:
-            return "remaining time not known yet"
         return f"about {duration(self.remaining)} remaining"
 
 
@@ -53,44 +53,90 @@ further_views: ContextVar[tuple[ProgressView, ...]] = ContextVar("further_views"
 
 
 class Tally:
-    """Counts finished trainings; remaining time is in proportion to the multiply-adds left."""
+    """Counts finished trainings and says how long the rest will take, by the forecast's own predictions.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._started = clock()
+    As trainings finish, what they took over what was predicted corrects the predictions of the rest.
+    """
+
+    def __init__(
+        self, lanes: int, later: Sequence[float] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            lanes: How many trainings run at once.
+            later: Predicted seconds of trainings that a later phase will expect.
+            clock: Seconds that pass.
+        """
+        self._lanes, self._later, self._clock = lanes, list(later), clock
+        self._started = self._phase_started = clock()
         self._total = self._done = self._reused = self._failed = 0
-        self._work = self._trained_work = self._finished_work = 0
+        self._waiting: list[float] = []
+        self._phase_seconds = self._predicted = self._taken = 0.0
 
-    def expect(self, works: list[int]) -> None:
-        """Add trainings that are to come, by their work in multiply-adds."""
-        self._total += len(works)
-        self._work += sum(works)
+    def expect(self, seconds: Sequence[float], is_last: bool = False) -> None:
+        """Begin a phase: trainings that are to come now, by their predicted seconds of a lane.
 
-    def finish(self, work: int, *, reused: bool = False, failed: bool = False) -> Standing:
-        """Count one training."""
+        Args:
+            seconds: Of each training; 0 for one that is read from an earlier run.
+            is_last: Whether nothing comes later.
+        """
+        self._total += len(seconds)
+        self._waiting = list(seconds)
+        self._phase_seconds = sum(seconds)
+        self._phase_started = self._clock()
+        if is_last:
+            self._later = []
+
+    def finish(self, predicted: float, taken: float | None, *, failed: bool = False) -> Standing:
+        """Count one training.
+
+        Args:
+            predicted: The seconds it was predicted to take.
+            taken: The seconds it took a lane; None if it was read from an earlier run or failed.
+            failed: Whether it failed.
+        """
         self._done += 1
-        self._reused += reused
         self._failed += failed
-        self._finished_work += work
-        self._trained_work += 0 if reused else work
+        self._reused += taken is None and not failed
+        self._waiting.remove(predicted)
+        if taken is not None:
+            self._predicted += predicted
+            self._taken += taken
         return self.standing()
 
     def standing(self) -> Standing:
         """Where the sweep stands now."""
         elapsed = self._clock() - self._started
-        left = self._work - self._finished_work
-        remaining = elapsed * left / self._trained_work if self._trained_work else None
-        fraction = self._finished_work / self._work if self._work else 1.0
+        remaining = self._remaining()
+        is_over = self._done == self._total and not self._later
+        fraction = 1.0 if is_over else elapsed / (elapsed + remaining) if elapsed + remaining else 0.0
         return Standing(self._total, self._done, self._reused, self._failed, fraction, elapsed, remaining)
+
+    def _remaining(self) -> float:
+        correction = self._correction()
+        later = simulate_makespan(self._later, self._lanes) * correction
+        if not any(self._waiting):
+            return later
+        lanes = min(self._lanes, sum(seconds > 0 for seconds in self._waiting))
+        spent = (self._clock() - self._phase_started) * self._lanes
+        # All of the phase less what the lanes have done of it; never less than a moment for what is not done.
+        left = (self._phase_seconds * correction - spent) / lanes
+        return max(left, correction * min(filter(None, self._waiting)) / 10) + later
+
+    def _correction(self) -> float:
+        """Taken over predicted, drawn to 1 while little is finished: the largest training's worth."""
+        weight = max([*self._waiting, *self._later, self._predicted / 10], default=0.0)
+        return (self._taken + weight) / (self._predicted + weight) if weight else 1.0
 
 
 class TerminalProgress:
-    """A bar on a terminal; elsewhere a line when a tenth more is done, at most every ten seconds."""
+    """A bar on a terminal; elsewhere a line, at most every thirty seconds."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
-        self._last_line = 0.0
+        self._last_line = -math.inf
 
     def __enter__(self) -> Self:
         """Start the bar."""
@@ -113,6 +159,6 @@ class TerminalProgress:
         if self._bar is not None:
             text = "" if standing.done == standing.total else standing.describe_remaining()
             self._bar.update(self._task, total=standing.total, completed=standing.done, description=text)
-        elif standing.done == standing.total or time.monotonic() - self._last_line >= 10:
+        elif standing.done == standing.total or time.monotonic() - self._last_line >= 30:
             self._last_line = time.monotonic()
             sys.stderr.write(f"{standing}\n")

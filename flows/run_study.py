@@ -19,13 +19,13 @@ from flows.sweep import Sweep
 from storage.tables import RunFrames
 from study.plan import compile_plan
 from study.published import read_averages
-from tasks.aggregate import Context, aggregate_trials, list_epochs, summarise_trials
+from tasks.aggregate import Context, aggregate_trials, list_epochs, list_trainings, summarise_trials
 from tasks.contact_sheet import draw_first_images
 from tasks.draw_figures import draw_figures
 from tasks.export import export_model
 from tasks.lanes import Lanes
 from tasks.optimum import choose_optimum, combine_best
-from tasks.plan_study import load_data, plan_study
+from tasks.plan_study import forecast_plan, foresee_jobs, load_data, plan_study
 from tasks.provenance import read_commit
 from tasks.publish import Circumstances, publish_run
 from tasks.report import write_report
@@ -56,6 +56,7 @@ def run_study(
     fresh: bool = False,
     results: str = "results",
     data_folder: str = "",
+    budget: str = "",
 ) -> State[str]:
     """Run a study: its exercises, tables, figures, model and report.
 
@@ -67,6 +68,7 @@ def run_study(
         fresh: Train everything again instead of reading finished trainings of earlier runs.
         results: Folder for tables, figures, model, report and finished trainings.
         data_folder: Folder with the dataset's four files; empty means the first source that has it.
+        budget: Refuse a run that is predicted to take longer, such as 10m or 1h30m; empty means no limit.
 
     Returns:
         A completed state whose data is the run's id and whose message counts trials and failures.
@@ -74,7 +76,9 @@ def run_study(
     Raises:
         InputError: a parameter or the dataset is wrong; nothing was trained.
     """
-    request = check_request(study, results, tuple(exercises), lanes, lanes_per_gpu, data_folder, fresh)
+    request = check_request(
+        study, results, tuple(exercises), lanes, lanes_per_gpu, data_folder, fresh, budget
+    )
     with Lanes(request.devices) as active_lanes:
         frames = run_steps(request, active_lanes, [ProgressArtifact(), *further_views.get()])
     return _conclude(frames)
@@ -88,25 +92,44 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     dataset = submit(load_data, study, request.data_folder)
     sheet = submit(draw_first_images, dataset, figures_folder / "first-nine.png") if study.images else None
     plan = submit(plan_study, study, dataset, lanes.kind)
-
-    sweep = Sweep(request, dataset.result(), lanes, views)
-    source = plan.result().source
-    context = Context(run_id, study, source, read_commit().name)
-    trained = sweep.train(plan.result().trainings, after=plan)
-    swept = submit(
-        aggregate_trials, context, plan.result().trials, sweep.outcomes, "sweeps", wait_for=trained
+    planned = plan.result()
+    forecast = submit(
+        forecast_plan, study, plan, results, lanes, len(lanes.devices), request.fresh, request.budget_seconds
     )
 
+    sweep = Sweep(request, dataset.result(), lanes, forecast.result(), views)
+    context = Context(run_id, study, planned.source, read_commit().name)
+    trained = sweep.train(forecast.result().jobs, after=forecast)
+    swept = submit(aggregate_trials, context, planned.trials, sweep.outcomes, "sweeps", wait_for=trained)
+
     combination = submit(combine_best, study, swept)
-    further = compile_plan(study, combination.result(), source)
-    trained += sweep.train(further.trainings, after=combination)
-    every_trial = (*plan.result().trials, *further.trials)
+    further = compile_plan(study, combination.result(), planned.source)
+    trained += sweep.train(foresee_jobs(study, further, results, request.fresh), combination, is_last=True)
+    every_trial = (*planned.trials, *further.trials)
     trials = submit(aggregate_trials, context, every_trial, sweep.outcomes, "all trials", wait_for=trained)
+    trainings = submit(list_trainings, context, sweep.outcomes, wait_for=trained)
     epochs = submit(list_epochs, context, sweep.outcomes, wait_for=trained)
     summary = submit(summarise_trials, trials, read_averages(study.published))
-    circumstances = Circumstances(request.started_at, len(lanes.devices), lanes.kind, flow_run.get_id())
+    circumstances = Circumstances(
+        request.started_at,
+        len(lanes.devices),
+        lanes.kind,
+        flow_run.get_id(),
+        forecast.result(),
+        sweep.makespan_seconds,
+        sweep.makespan_bound_seconds,
+    )
     frames = submit(
-        publish_run, results, context, circumstances, dataset, sweep.outcomes, trials, epochs, summary
+        publish_run,
+        results,
+        context,
+        circumstances,
+        dataset,
+        sweep.outcomes,
+        trials,
+        trainings,
+        epochs,
+        summary,
     )
 
     optimum = submit(choose_optimum, study, trials)

@@ -1,16 +1,19 @@
 """Map trainings over the lanes and wait for them, whatever becomes of each."""
 
+import queue
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from prefect import allow_failure
-from prefect.futures import PrefectFuture, as_completed
+from prefect.futures import PrefectFuture
 
-from flows.progress import ProgressView, Tally
+from flows.progress import ProgressView, Standing, Tally
 from flows.request import Request
 from flows.steps import submit
-from study.plan import Training
+from study.forecast import Forecast, Job
+from study.makespan import makespan_bound
 from study.training_record import TrainingRecord
 from tasks.aggregate import Outcome
 from tasks.dataset import Dataset
@@ -20,46 +23,63 @@ from tasks.train import train
 SPARE_TASKS = 2
 """Task runs beyond one a lane, so that a lane never waits while another training waits for its retry."""
 
+SHOW_SECONDS = 5.0
+"""Longest time between two updates of the progress."""
+
 
 class Sweep:
     """Trains on the lanes and keeps how each training ended, by key."""
 
     def __init__(
-        self, request: Request, dataset: Dataset, lanes: Lanes, views: Sequence[ProgressView]
+        self,
+        request: Request,
+        dataset: Dataset,
+        lanes: Lanes,
+        forecast: Forecast,
+        views: Sequence[ProgressView],
     ) -> None:
         self._request, self._dataset, self._lanes, self._views = request, dataset, lanes, views
-        self._tally = Tally()
+        self._tally = Tally(len(lanes.devices), forecast.later.seconds)
+        self._ended: queue.SimpleQueue[PrefectFuture[TrainingRecord]] = queue.SimpleQueue()
         self.outcomes: dict[str, Outcome] = {}
+        self.makespan_seconds = 0.0
+        self.makespan_bound_seconds = 0.0
 
-    def train(self, trainings: Sequence[Training], after: PrefectFuture[Any]) -> list[Any]:
-        """Train, longest first, and wait for all.
+    def train(self, jobs: Sequence[Job], after: PrefectFuture[Any], is_last: bool = False) -> list[Any]:
+        """Train in the given order and wait for all.
 
         Args:
-            trainings: What to train, in this order.
-            after: The step that asked for them.
+            jobs: What to train.
+            after: The step that asked for it.
+            is_last: Whether nothing is trained later.
 
         Returns:
             The task runs, for a later step to wait for, failed or not.
         """
-        self._tally.expect([training.work for training in trainings])
-        to_come = deque(trainings)
-        running: dict[PrefectFuture[TrainingRecord], Training] = {}
+        started = time.perf_counter()
+        self._tally.expect([job.seconds for job in jobs], is_last)
+        self._show(self._tally.standing())
+        to_come = deque(jobs)
+        running: dict[PrefectFuture[TrainingRecord], Job] = {}
         finished: list[Any] = []
         while to_come or running:
             # A task run that waits for a lane would show as running: start only what the lanes can take.
             while to_come and len(running) < len(self._lanes.devices) + SPARE_TASKS:
-                training = to_come.popleft()
-                running[self._submit(training, after)] = training
-            future = next(as_completed(list(running)))
+                job = to_come.popleft()
+                future = self._submit(job, after)
+                running[future] = job
+                future.add_done_callback(self._ended.put)
+            future = self._wait()
             self._finish(running.pop(future), future)
             finished.append(allow_failure(future))
+        self._measure(jobs, time.perf_counter() - started)
         return finished
 
-    def _submit(self, training: Training, after: PrefectFuture[Any]) -> PrefectFuture[TrainingRecord]:
+    def _submit(self, job: Job, after: PrefectFuture[Any]) -> PrefectFuture[TrainingRecord]:
         request = self._request
         return submit(
             train,
-            training,
+            job.training,
             self._dataset,
             request.results,
             self._lanes,
@@ -68,15 +88,34 @@ class Sweep:
             wait_for=[after],
         )
 
-    def _finish(self, training: Training, future: PrefectFuture[TrainingRecord]) -> None:
+    def _wait(self) -> PrefectFuture[TrainingRecord]:
+        while True:
+            try:
+                return self._ended.get(timeout=SHOW_SECONDS)
+            except queue.Empty:
+                self._show(self._tally.standing())
+
+    def _finish(self, job: Job, future: PrefectFuture[TrainingRecord]) -> None:
         result: Any = future.result(raise_on_failure=False)
-        attempts = self._lanes.attempts[training.label]
+        training, attempts = job.training, self._lanes.attempts[job.training.label]
         if isinstance(result, TrainingRecord):
-            self.outcomes[training.key] = Outcome(training, result, None, attempts)
-            standing = self._tally.finish(training.work, reused=result.run_id != self._request.run_id)
+            outcome = Outcome(training, result, None, attempts, job.seconds)
+            taken = outcome.lane_seconds(self._request.run_id) or None
+            standing = self._tally.finish(job.seconds, taken)
         else:
             reason = f"{type(result).__name__}: {result}"
-            self.outcomes[training.key] = Outcome(training, None, reason, attempts)
-            standing = self._tally.finish(training.work, failed=True)
+            outcome = Outcome(training, None, reason, attempts, job.seconds)
+            standing = self._tally.finish(job.seconds, None, failed=True)
+        self.outcomes[training.key] = outcome
+        self._show(standing)
+
+    def _measure(self, jobs: Sequence[Job], seconds: float) -> None:
+        """Add what the lanes took, and what they could not have gone below."""
+        outcomes = [self.outcomes[job.training.key] for job in jobs]
+        taken = [outcome.lane_seconds(self._request.run_id) for outcome in outcomes]
+        self.makespan_seconds += seconds
+        self.makespan_bound_seconds += makespan_bound(taken, len(self._lanes.devices))
+
+    def _show(self, standing: Standing) -> None:
         for view in self._views:
             view.show(standing)

@@ -24,6 +24,11 @@ class Results:
         """The cache of finished trainings, one folder for each key."""
         return self.folder / "trainings"
 
+    @property
+    def speeds(self) -> Path:
+        """What was measured of the speed of machines."""
+        return self.folder / "speeds"
+
     def run(self, run_id: str) -> Path:
         """What one run leaves for people: report, figures, model."""
         return self.folder / "runs" / run_id

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -26,14 +26,26 @@ class Column:
 
 _RUN_ID = Column("run_id", _TEXT, "", "the run; joins every table with `runs`")
 
-_SETTING = (
+_HYPERPARAMETERS = (
     Column("filters", _INT, "", "filters of the convolution"),
     Column("kernel_size", _INT, "pixels", "side of the square kernel"),
     Column("dense_units", _INT, "", "units of the hidden dense layer"),
     Column("dropout", _FLOAT, "fraction", "dropped after the pooling"),
-    Column("learning_rate", _FLOAT, "", "SGD learning rate, constant"),
+    Column("learning_rate", _FLOAT, "", "SGD learning rate of the first epoch"),
     Column("momentum", _FLOAT, "", "SGD momentum"),
     Column("batch_size", _INT, "images", "images a step"),
+)
+
+_SCHEDULE = Column(
+    "schedule",
+    _TEXT,
+    "",
+    "`constant`, or `cosine`: falling to 0 over the epochs; null before schema 1.1.0",
+    True,
+)
+
+_SETTING = (
+    *_HYPERPARAMETERS,
     Column("epochs", _INT, "epochs", "most epochs to train"),
     Column("patience", _INT, "epochs", "early stopping on validation loss; null: none", nullable=True),
 )
@@ -73,6 +85,16 @@ _RUNS = (
     Column("git_dirty", _BOOL, "", "whether the code had uncommitted changes", nullable=True),
     Column("versions", _TEXT, "", "library versions, as JSON"),
     Column("study_definition", _TEXT, "", "the study as it ran, as JSON"),
+    # Since 1.1.0:
+    Column("predicted_seconds", _FLOAT, "s", "wall time predicted before it ran, report included", True),
+    Column("predicted_low_seconds", _FLOAT, "s", "lower end of the prediction's 95% interval", True),
+    Column("predicted_high_seconds", _FLOAT, "s", "upper end of the prediction's 95% interval", True),
+    Column("predicted_lane_seconds", _FLOAT, "s", "predicted time of all lanes together", True),
+    Column("lane_seconds", _FLOAT, "s", "time that lanes were busy with trainings that were kept", True),
+    Column("makespan_seconds", _FLOAT, "s", "from the first training's start to the last one's end", True),
+    Column(
+        "makespan_bound_seconds", _FLOAT, "s", "what no order of these trainings could have gone below", True
+    ),
 )
 
 _TRIALS = (
@@ -86,8 +108,8 @@ _TRIALS = (
     Column("status", _TEXT, "", "`completed` or `failed`"),
     Column("reason", _TEXT, "", "why it failed", nullable=True),
     Column("attempts", _INT, "", "times the training was attempted in this run; 0 if it was reused"),
-    Column("reused", _BOOL, "", "whether the training was read from an earlier run"),
-    Column("trained_by", _TEXT, "", "the run that trained it", nullable=True),
+    Column("reused", _BOOL, "", "whether an earlier run trained the last epoch it reads"),
+    Column("trained_by", _TEXT, "", "the run that trained the last epoch it reads", nullable=True),
     Column(
         "epochs_run", _INT, "epochs", "epochs the trial reads; fewer than `epochs` if it stopped early", True
     ),
@@ -114,6 +136,37 @@ _TRIALS = (
     Column("model_version", _TEXT, "", "version of the model and training code"),
     Column("git_commit", _TEXT, "", "the code's commit", True),
     Column("versions", _TEXT, "", "library versions of the training, as JSON", True),
+    _SCHEDULE,
+)
+
+_TRAININGS = (
+    _RUN_ID,
+    Column("key", _TEXT, "", "the training; joins with `trials`"),
+    Column("training", _TEXT, "", "the training's label, such as `filters=64 seed=3`"),
+    Column("seed", _INT, "", "seed of weights, order of images and dropout"),
+    *_HYPERPARAMETERS,
+    _SCHEDULE,
+    Column("most_epochs", _INT, "epochs", "the longest epoch budget of its trials"),
+    Column("epochs", _INT, "epochs", "its length; null if it failed", True),
+    Column("epochs_trained", _INT, "epochs", "of these, trained in this run"),
+    Column("status", _TEXT, "", "`completed` or `failed`"),
+    Column("reason", _TEXT, "", "why it failed", True),
+    Column("attempts", _INT, "", "times it was attempted in this run; 0 if it was reused"),
+    Column("reused", _BOOL, "", "whether all of it was read from earlier runs"),
+    Column("trained_by", _TEXT, "", "the run that trained its last epoch", True),
+    Column("predicted_seconds", _FLOAT, "s", "time of a lane predicted before the run; 0 if reused", True),
+    Column("lane_seconds", _FLOAT, "s", "time lanes were busy with it in this run, failed attempts aside"),
+    Column(
+        "startup_seconds", _FLOAT, "s", "of it, compiling the step where a lane had not had its shape", True
+    ),
+    Column("training_seconds", _FLOAT, "s", "training steps of all its epochs, whichever run", True),
+    Column("evaluation_seconds", _FLOAT, "s", "evaluation of all its epochs, whichever run", True),
+    Column("peak_bytes", _INT, "bytes", "most memory its lane had held until its end", True),
+    Column("lane", _TEXT, "", "the lane that trained its last epoch", True),
+    Column("device", _TEXT, "", "what that trained on", True),
+    Column("processor", _TEXT, "", "the processor of that lane's machine", True),
+    Column("finished_at", _TIME, "UTC", "when its last epoch was trained", True),
+    Column("versions", _TEXT, "", "library versions of its last epoch, as JSON", True),
 )
 
 _EPOCHS = (
@@ -130,6 +183,7 @@ _EPOCHS = (
     Column("test_accuracy", _FLOAT, "fraction", "after the epoch"),
     Column("seconds", _FLOAT, "s", "training steps of the epoch"),
     Column("weights_sha256", _TEXT, "", "hash of the weights after the epoch"),
+    Column("evaluation_seconds", _FLOAT, "s", "evaluation after the epoch; null before schema 1.1.0", True),
 )
 
 _SUMMARY = (
@@ -155,6 +209,7 @@ _SUMMARY = (
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "runs": _RUNS,
     "trials": _TRIALS,
+    "trainings": _TRAININGS,
     "epochs": _EPOCHS,
     "summary": _SUMMARY,
 }

@@ -17,12 +17,17 @@ from study.errors import InputError
 Row = Mapping[str, Any]
 
 
+_BODY = ("trials", "trainings", "epochs", "summary")
+"""The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
+
+
 @dataclass(frozen=True)
 class RunTables:
     """The rows of one run."""
 
     run: Row
     trials: Sequence[Row]
+    trainings: Sequence[Row]
     epochs: Sequence[Row]
     summary: Sequence[Row]
 
@@ -33,6 +38,7 @@ class RunFrames:
 
     run: "pd.Series[Any]"
     trials: pd.DataFrame
+    trainings: pd.DataFrame
     epochs: pd.DataFrame
     summary: pd.DataFrame
 
@@ -45,7 +51,7 @@ def publish(results: Results, tables: RunTables) -> None:
         OSError: the disk is full or the folder cannot be written to; the run stays invisible.
     """
     run_id = str(tables.run["run_id"])
-    for table in ("trials", "epochs", "summary"):
+    for table in _BODY:
         _write(results, table, run_id, getattr(tables, table))
     _write(results, "runs", run_id, [tables.run])
 
@@ -72,15 +78,21 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
         wanted = "no run" if run_id is None else f"run {run_id!r} is not"
         raise InputError(f"{wanted} published in {results.tables}; latest: {known}")
     run = chosen.iloc[-1]
-    frames = [
-        _read(_part(results, table, str(run["run_id"]))).to_pandas()
-        for table in ("trials", "epochs", "summary")
-    ]
+    frames = [_read_table(results, table, str(run["run_id"])) for table in _BODY]
     return RunFrames(run, *frames)
 
 
 def _part(results: Results, table: str, run_id: str) -> Path:
     return results.tables / table / f"run={run_id}" / "part-0.parquet"
+
+
+def _read_table(results: Results, table: str, run_id: str) -> pd.DataFrame:
+    """A run's rows of a table with today's columns; what its version did not have yet is null or empty."""
+    part, schema = _part(results, table, run_id), schema_of(table)
+    if table == "trainings" and not part.exists():  # runs before schema 1.1.0
+        return pd.DataFrame(schema.empty_table().to_pandas())
+    tables = [_read(part), schema.empty_table()]
+    return pd.DataFrame(pa.concat_tables(tables, promote_options="default").to_pandas())
 
 
 def _read(path: Path) -> pa.Table:

@@ -1,13 +1,17 @@
 """The cache of trainings: a finished training is written at once, under its key, and read by every later run.
 
-A training's folder holds a record of its epochs, and its weights after each epoch at which a trial ends. The
-record is written last: a training without a record does not exist.
+A training's folder holds a record of its epochs, its weights after each epoch at which a trial ends, and the
+optimizer's state after the last one, from which a longer need goes on. The record is written last: a training
+without a record does not exist. All of it is checked against hashes when it is read.
 """
 
 import hashlib
 import io
+import json
 import logging
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -16,16 +20,32 @@ from pydantic import ValidationError
 
 from storage.place import Results, write_atomically
 from study.errors import InputError
-from study.plan import Training
+from study.plan import training_key
 from study.training_record import TrainingRecord
 
 logger = logging.getLogger(__name__)
 
-Weights = list[np.ndarray]
-"""Arrays in the order of `keras.Model.get_weights`."""
+FORMAT = 2
+"""Counts up when records are written in a way that earlier code cannot read."""
+
+Arrays = list[np.ndarray]
+"""Weights in the order of `keras.Model.get_weights`, or an optimizer's state in that of its variables."""
 
 
-def hash_weights(weights: Weights) -> str:
+class DamagedTraining(Exception):
+    """A kept training cannot be read as it was written; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training can be gone on with: after the last epoch of its record."""
+
+    record: TrainingRecord
+    weights: Arrays
+    optimizer: Arrays
+
+
+def hash_weights(weights: Arrays) -> str:
     """SHA-256 of the arrays' shapes, types and bytes, hexadecimal."""
     digest = hashlib.sha256()
     for array in weights:
@@ -34,74 +54,194 @@ def hash_weights(weights: Weights) -> str:
     return digest.hexdigest()
 
 
-def save_training(results: Results, record: TrainingRecord, weights: Mapping[int, Weights]) -> None:
-    """Write a training's weights, by epoch, then its record.
+def save_training(
+    results: Results, record: TrainingRecord, weights: Mapping[int, Arrays], optimizer: Arrays | None
+) -> None:
+    """Write a training's weights, by epoch, and the optimizer's last state, then its record.
+
+    Args:
+        results: Where trainings are kept.
+        record: The training. Weights it names that are not given here are there from an earlier run.
+        weights: Weights after some of its epochs, by epoch.
+        optimizer: The optimizer's state after its last epoch; None if that is there from an earlier run.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written to; nothing half-written is left.
+        OSError: the disk is full or the folder cannot be written to; what was there before stays.
     """
+    folder = _folder(results, record.key)
     for epoch, arrays in weights.items():
-        content = io.BytesIO()
-        np.savez(content, *arrays)
-        write_atomically(_weights_path(results, record.key, epoch), content.getvalue())
-    write_atomically(_record_path(results, record.key), record.model_dump_json(indent=1).encode())
+        _write_arrays(folder / _weights_name(epoch), arrays)
+    if optimizer is not None:
+        _write_arrays(folder / _optimizer_name(len(record.epochs)), optimizer)
+    content = record.model_dump_json(indent=1)
+    envelope = {"format": FORMAT, "sha256": _sha256(content), "record": json.loads(content)}
+    write_atomically(folder / "record.json", json.dumps(envelope, indent=1).encode())
+    _remove_unnamed(folder, record)
 
 
-def find_training(results: Results, training: Training) -> TrainingRecord | None:
-    """The record of a training that answers all its trials and has their weights; None if there is none."""
-    record = read_record(results, training.key)
-    if record is None:
-        return None
-    readings = [record.read(rule) for rule in training.rules]
-    is_whole = all(
-        reading is not None and _weights_path(results, record.key, reading.last.epoch).is_file()
-        for reading in readings
-    )
-    return record if is_whole else None
+def find_training(results: Results, key: str) -> TrainingRecord | None:
+    """The record under a key, with weights that are sound; None if there is none or it is damaged.
 
-
-def read_record(results: Results, key: str) -> TrainingRecord | None:
-    """The record under a key; None if there is none, or it is damaged (which is logged)."""
-    path = _record_path(results, key)
+    Damage is logged: what is damaged is trained again.
+    """
     try:
-        record = TrainingRecord.model_validate_json(path.read_bytes())
+        return check_training(results, key)
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
-        logger.warning("%s is damaged and counts as missing: %s", path, str(error).splitlines()[0])
+    except DamagedTraining as error:
+        logger.warning("%s; it counts as missing and is trained again", error)
         return None
-    if record.key != key:
-        logger.warning("%s holds training %s; it counts as missing", path, record.key)
-        return None
+
+
+def check_training(results: Results, key: str) -> TrainingRecord:
+    """Read a training's record and all its weights, and check them.
+
+    Raises:
+        FileNotFoundError: there is no such training.
+        DamagedTraining: it is damaged.
+    """
+    record = _read_record(results, key)
+    for epoch in record.kept_weights:
+        _read_weights(results, record, epoch)
     return record
 
 
-def read_weights(results: Results, record: TrainingRecord, epoch: int) -> Weights:
-    """The weights of a training after an epoch (from 1) at which one of its trials ends.
+def verify_training(results: Results, key: str) -> TrainingRecord:
+    """Check all of a training, the optimizer's state included.
 
     Raises:
-        InputError: the file is missing or damaged.
+        DamagedTraining: something is missing or damaged.
     """
-    path = _weights_path(results, record.key, epoch)
+    try:
+        record = check_training(results, key)
+    except FileNotFoundError as error:
+        raise DamagedTraining(f"{_folder(results, key)} has no record: it was never finished") from error
+    path = _folder(results, key) / _optimizer_name(len(record.epochs))
+    _read_arrays(path, record.optimizer_sha256)
+    return record
+
+
+def read_checkpoint(results: Results, record: TrainingRecord) -> Checkpoint | None:
+    """Where the training can be gone on with; None if its last state is damaged, which is logged."""
+    last = len(record.epochs)
+    try:
+        weights = _read_weights(results, record, last)
+        path = _folder(results, record.key) / _optimizer_name(last)
+        return Checkpoint(record, weights, _read_arrays(path, record.optimizer_sha256))
+    except DamagedTraining as error:
+        logger.warning("%s; the training cannot be gone on with and starts anew", error)
+        return None
+
+
+def read_weights(results: Results, record: TrainingRecord, epoch: int) -> Arrays | None:
+    """The weights of a training after an epoch (from 1); None if they are not kept.
+
+    Raises:
+        InputError: they were kept, and are missing or damaged.
+    """
+    if epoch not in record.kept_weights:
+        return None
+    try:
+        return _read_weights(results, record, epoch)
+    except DamagedTraining as error:
+        raise InputError(f"{error}; run again, and it will be trained again") from error
+
+
+def list_keys(results: Results) -> list[str]:
+    """The keys under which there is something, sound or not."""
+    if not results.trainings.is_dir():
+        return []
+    return sorted(path.name for path in results.trainings.iterdir() if path.is_dir())
+
+
+def read_records(results: Results) -> Iterator[TrainingRecord]:
+    """Every record that can be read; weights are not looked at."""
+    for key in list_keys(results):
+        try:
+            yield _read_record(results, key)
+        except (FileNotFoundError, DamagedTraining):
+            continue
+
+
+def measure_training(results: Results, key: str) -> int:
+    """Bytes a training takes on disk."""
+    return sum(path.stat().st_size for path in _folder(results, key).iterdir() if path.is_file())
+
+
+def remove_training(results: Results, key: str) -> None:
+    """Remove a training.
+
+    Raises:
+        OSError: the folder cannot be removed.
+    """
+    folder = _folder(results, key)
+    (folder / "record.json").unlink(missing_ok=True)  # first: without it the training does not exist
+    shutil.rmtree(folder)
+
+
+def _read_record(results: Results, key: str) -> TrainingRecord:
+    path = _folder(results, key) / "record.json"
+    try:
+        envelope = json.loads(path.read_bytes())
+        if envelope.get("format") != FORMAT:
+            raise DamagedTraining(f"{path} has format {envelope.get('format', 1)}, expected {FORMAT}")
+        record = TrainingRecord.model_validate_json(json.dumps(envelope["record"]))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValidationError, ValueError, KeyError, AttributeError) as error:
+        raise DamagedTraining(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+    if _sha256(record.model_dump_json(indent=1)) != envelope.get("sha256"):
+        raise DamagedTraining(f"{path} is damaged: its checksum does not fit")
+    named = training_key(record.hyperparameters, record.seed, record.source, record.schedule_epochs)
+    if not record.key == named == key:
+        raise DamagedTraining(f"{path} holds training {named}")
+    return record
+
+
+def _read_weights(results: Results, record: TrainingRecord, epoch: int) -> Arrays:
+    path = _folder(results, record.key) / _weights_name(epoch)
+    return _read_arrays(path, record.epochs[epoch - 1].weights_sha256)
+
+
+def _read_arrays(path: Path, expected: str) -> Arrays:
     try:
         # Read first: given a path, NumPy leaves the file open where it is damaged.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            weights = [arrays[name] for name in arrays.files]
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as content:
+            arrays = [content[name] for name in content.files]
     except (OSError, ValueError, EOFError, RuntimeError, BadZipFile) as error:
-        reason = str(error) or "cut short"
-        raise InputError(f"{path}: {reason}; delete the folder {path.parent} and run again") from error
-    found, expected = hash_weights(weights), record.epochs[epoch - 1].weights_sha256
+        reason = getattr(error, "strerror", None) or str(error) or "cut short"
+        raise DamagedTraining(f"{path} is damaged: {reason}") from error
+    found = hash_weights(arrays)
     if found != expected:
-        raise InputError(
-            f"{path}: weights hash {found[:12]}, expected {expected[:12]}; "
-            f"delete the folder {path.parent} and run again"
-        )
-    return weights
+        raise DamagedTraining(f"{path} is damaged: its hash is {found[:12]}, expected {expected[:12]}")
+    return arrays
 
 
-def _record_path(results: Results, key: str) -> Path:
-    return results.trainings / key / "record.json"
+def _write_arrays(path: Path, arrays: Arrays) -> None:
+    content = io.BytesIO()
+    np.savez(content, *arrays)
+    write_atomically(path, content.getvalue())
 
 
-def _weights_path(results: Results, key: str, epoch: int) -> Path:
-    return results.trainings / key / f"weights-{epoch}.npz"
+def _remove_unnamed(folder: Path, record: TrainingRecord) -> None:
+    """Remove what an earlier record named and this one does not."""
+    named = {_weights_name(epoch) for epoch in record.kept_weights} | {_optimizer_name(len(record.epochs))}
+    for path in folder.glob("*.npz"):
+        if path.name not in named:
+            path.unlink(missing_ok=True)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _folder(results: Results, key: str) -> Path:
+    return results.trainings / key
+
+
+def _weights_name(epoch: int) -> str:
+    return f"weights-{epoch}.npz"
+
+
+def _optimizer_name(epoch: int) -> str:
+    return f"optimizer-{epoch}.npz"

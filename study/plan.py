@@ -4,8 +4,8 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 
-from study.cost import multiply_adds
 from study.fact import Fact
 from study.spec import Hyperparameters, Protocol, Setting, Study
 from study.stopping import StopRule
@@ -54,28 +54,25 @@ class Training(Fact):
     hyperparameters: Hyperparameters
     seed: int
     source: Source
+    schedule_epochs: int | None = None
+    """The epoch budget its schedule is stretched over; None where every shorter training is a prefix."""
     rules: tuple[StopRule, ...]
     label: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The hash that names the training: everything that changes its weights, and nothing else."""
-        return training_key(self.hyperparameters, self.seed, self.source)
+        return training_key(self.hyperparameters, self.seed, self.source, self.schedule_epochs)
 
     @property
     def most_epochs(self) -> int:
         """The longest epoch budget of its trials."""
         return max(rule.epochs for rule in self.rules)
 
-    @property
-    def work(self) -> int:
-        """Multiply-adds of the whole training if nothing stops early, for one image."""
-        return multiply_adds(self.hyperparameters) * self.most_epochs
-
 
 @dataclass(frozen=True)
 class Plan:
-    """The trials of a study and the trainings that answer them, longest first."""
+    """The trials of a study and the trainings that answer them, in the order of the study."""
 
     trials: tuple[Trial, ...]
     trainings: tuple[Training, ...]
@@ -92,11 +89,24 @@ class Plan:
         return sum(training.most_epochs for training in self.trainings)
 
 
-def training_key(hyperparameters: Hyperparameters, seed: int, source: Source) -> str:
-    """Hash what decides a training's weights: 16 hexadecimal digits of a SHA-256 of canonical JSON."""
-    content = {**hyperparameters.model_dump(), "seed": seed, **source.model_dump()}
+def training_key(
+    hyperparameters: Hyperparameters, seed: int, source: Source, schedule_epochs: int | None = None
+) -> str:
+    """Hash what decides a training's weights: 16 hexadecimal digits of a SHA-256 of canonical JSON.
+
+    A schedule that is constant in time is left out, as is the epoch budget that only other schedules use.
+    """
+    content = {**hyperparameters.model_dump(exclude={"schedule"}), "seed": seed, **source.model_dump()}
+    if schedule_epochs is not None:
+        content |= {"schedule": hyperparameters.schedule, "schedule_epochs": schedule_epochs}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def key_of(trial: Trial, source: Source) -> str:
+    """The key of the training that a trial reads."""
+    setting = trial.setting
+    return training_key(setting.hyperparameters, trial.seed, source, setting.schedule_epochs)
 
 
 def list_trials(study: Study) -> tuple[Trial, ...]:
@@ -134,25 +144,40 @@ def candidate_trials(study: Study, name: str, setting: Setting) -> tuple[Trial, 
     )
 
 
-def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source) -> Plan:
+def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source, sharing: bool = True) -> Plan:
     """Merge trials that can read one training: equal hyperparameters and seed, whatever their epochs.
 
-    The learning rate is constant in time, so a shorter training is a prefix of a longer one.
+    With a learning rate that is constant in time, a shorter training is a prefix of a longer one. With any
+    other schedule the epoch budget decides the weights, and only trials of one budget share.
+
+    Args:
+        study: What the trials belong to; names a training by what differs from its baseline.
+        trials: What is asked.
+        source: What, beside hyperparameters and seed, decides the weights.
+        sharing: Without it, every trial has a training of its own: to compare costs, not to be trained.
     """
-    readers: dict[tuple[Hyperparameters, int], set[StopRule]] = defaultdict(set)
-    for trial in trials:
-        readers[trial.setting.hyperparameters, trial.seed].add(trial.rule)
+    readers: dict[tuple[Hyperparameters, int, int | None, int], list[StopRule]] = defaultdict(list)
+    for number, trial in enumerate(trials):
+        setting = trial.setting
+        alone = 0 if sharing else number
+        readers[setting.hyperparameters, trial.seed, setting.schedule_epochs, alone].append(trial.rule)
     trainings = [
         Training(
             hyperparameters=hyperparameters,
             seed=seed,
             source=source,
-            rules=tuple(sorted(rules, key=lambda rule: (rule.epochs, rule.patience or 0))),
-            label=f"{describe_changes(hyperparameters, study.baseline)} seed={seed}",
+            schedule_epochs=schedule_epochs,
+            rules=tuple(sorted(set(rules), key=lambda rule: (rule.epochs, rule.patience or 0))),
+            label=_label(describe_changes(hyperparameters, study.baseline), schedule_epochs, seed),
         )
-        for (hyperparameters, seed), rules in readers.items()
+        for (hyperparameters, seed, schedule_epochs, _), rules in readers.items()
     ]
-    return Plan(trials, tuple(sorted(trainings, key=lambda each: -each.work)), source)
+    return Plan(trials, tuple(trainings), source)
+
+
+def _label(changes: str, schedule_epochs: int | None, seed: int) -> str:
+    budget = "" if schedule_epochs is None else f" epochs={schedule_epochs}"
+    return f"{changes}{budget} seed={seed}"
 
 
 def describe_changes(hyperparameters: Hyperparameters, baseline: Setting) -> str:

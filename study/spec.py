@@ -13,6 +13,9 @@ Protocol = Literal["lab", "held-out"]
 """How accuracy is read: `lab` validates on the test images (as the published readings did);
 `held-out` sets a stratified part of the training images aside and keeps test data out of every choice."""
 
+Schedule = Literal["constant", "cosine"]
+"""How the learning rate changes from epoch to epoch, see `study.schedule`."""
+
 
 class Hyperparameters(Fact):
     """What, with a seed, a protocol and the data, decides the weights after each epoch.
@@ -24,9 +27,10 @@ class Hyperparameters(Fact):
     kernel_size: int = Field(3, ge=1, le=IMAGE_SIDE - 1, description="side of the square kernel, pixels")
     dense_units: int = Field(16, ge=1, le=8192, description="units of the hidden dense layer")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="fraction dropped after the pooling")
-    learning_rate: float = Field(0.01, gt=0.0, le=10.0, description="SGD learning rate, constant")
+    learning_rate: float = Field(0.01, gt=0.0, le=10.0, description="SGD learning rate of the first epoch")
     momentum: float = Field(0.9, ge=0.0, lt=1.0, description="SGD momentum")
     batch_size: int = Field(32, ge=1, le=10_000, description="images a step")
+    schedule: Schedule = Field("constant", description="how the learning rate changes over the epochs")
 
 
 class Setting(Hyperparameters):
@@ -41,6 +45,14 @@ class Setting(Hyperparameters):
     def hyperparameters(self) -> Hyperparameters:
         """The part that decides the weights after each epoch."""
         return Hyperparameters(**{name: getattr(self, name) for name in Hyperparameters.model_fields})
+
+    @property
+    def schedule_epochs(self) -> int | None:
+        """The epoch budget that the schedule is stretched over, if it is not constant in time.
+
+        Such a training is no prefix of one with a larger budget: the budget decides its weights.
+        """
+        return None if self.schedule == "constant" else self.epochs
 
     def with_changes(self, changes: dict[str, Any]) -> "Setting":
         """Return this setting with some values replaced, checked again."""
@@ -93,11 +105,11 @@ class SweepExercise(ExerciseBase):
     parameter: str
     values: tuple[float, ...] = Field(min_length=1)
     repeats: int = Field(ge=1, le=1000)
-    fixed: dict[str, float] = Field(default_factory=dict, description="changes to the baseline")
+    fixed: dict[str, float | str] = Field(default_factory=dict, description="changes to the baseline")
 
     @field_validator("fixed")
     @classmethod
-    def _check_fixed(cls, fixed: dict[str, float]) -> dict[str, float]:
+    def _check_fixed(cls, fixed: dict[str, float | str]) -> dict[str, float | str]:
         return check_changes(fixed)
 
     @model_validator(mode="after")
@@ -122,12 +134,14 @@ class OptimumExercise(ExerciseBase):
 
     kind: Literal["optimum"]
     repeats: int = Field(1, ge=1, le=1000)
-    candidates: dict[str, dict[str, float]] = Field(default_factory=dict)
+    candidates: dict[str, dict[str, float | str]] = Field(default_factory=dict)
     combine: tuple[int, ...] = Field((), description="numbers of the sweeps whose best values are combined")
 
     @field_validator("candidates")
     @classmethod
-    def _check_candidates(cls, candidates: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    def _check_candidates(
+        cls, candidates: dict[str, dict[str, float | str]]
+    ) -> dict[str, dict[str, float | str]]:
         if "combination" in candidates:
             raise ValueError("'combination' is the name of the combined best values; choose another name")
         return {name: check_changes(changes) for name, changes in candidates.items()}

@@ -1,9 +1,11 @@
 """What a finished training leaves behind, epoch by epoch."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import accumulate
 
 from study.fact import Fact
+from study.plan import Source
 from study.spec import Hyperparameters
 from study.stopping import StopRule, converged_epoch
 
@@ -12,7 +14,7 @@ class Epoch(Fact):
     """One epoch: losses are mean categorical cross-entropy, accuracies fractions of 1.
 
     Training loss and accuracy are running means over the epoch, as Keras prints them. `seconds` covers the
-    training steps, without validation, compiling and warm-up.
+    training steps, without evaluation, compiling and warm-up.
     """
 
     epoch: int
@@ -23,7 +25,29 @@ class Epoch(Fact):
     test_loss: float
     test_accuracy: float
     seconds: float
+    evaluation_seconds: float
     weights_sha256: str
+
+
+class Segment(Fact):
+    """The epochs of a training that one run trained in one go, and on what."""
+
+    epochs: int
+    """How many; they follow those of the segment before."""
+    run_id: str
+    """The run that trained them."""
+    lane: str
+    device: str
+    processor: str
+    """The machine's processor, as it names itself."""
+    finished_at: datetime
+    startup_seconds: float
+    """Building and compiling the training step; near zero on a lane that has the shape already."""
+    lane_seconds: float
+    """How long the lane was busy with it: startup, training, evaluation."""
+    peak_bytes: int
+    """Most memory the lane's process had held until then."""
+    versions: dict[str, str]
 
 
 class TrainingRecord(Fact):
@@ -33,15 +57,18 @@ class TrainingRecord(Fact):
     label: str
     hyperparameters: Hyperparameters
     seed: int
+    schedule_epochs: int | None = None
+    source: Source
+    train_images: int
+    """Images trained on in each epoch."""
+    evaluation_images: int
+    """Images evaluated after each epoch: validation and, where it is another set, test."""
     epochs: tuple[Epoch, ...]
-    startup_seconds: float
-    """Building and compiling the training step; near zero on a lane that has the shape already."""
-    device: str
-    lane: str
-    finished_at: datetime
-    run_id: str
-    """The run that trained it."""
-    versions: dict[str, str]
+    segments: tuple[Segment, ...]
+    kept_weights: tuple[int, ...]
+    """The epochs whose weights are kept."""
+    optimizer_sha256: str
+    """Hash of the optimizer's state after the last epoch, from which the training can go on."""
 
     @property
     def validation_losses(self) -> list[float]:
@@ -52,6 +79,44 @@ class TrainingRecord(Fact):
         """What a trial with this rule reads; None if the training is too short for it."""
         count = rule.epochs_read(self.validation_losses)
         return None if count is None else Reading(self.epochs[:count])
+
+    def answers(self, rules: Iterable[StopRule]) -> bool:
+        """Whether it is long enough for all these rules."""
+        return all(self.read(rule) is not None for rule in rules)
+
+    def segment_of(self, epoch: int) -> Segment:
+        """The segment that an epoch (from 1) belongs to."""
+        ends = accumulate(segment.epochs for segment in self.segments)
+        return next(segment for segment, end in zip(self.segments, ends, strict=True) if epoch <= end)
+
+    def epochs_by(self, run_id: str) -> int:
+        """How many of its epochs a run trained."""
+        return sum(segment.epochs for segment in self.segments if segment.run_id == run_id)
+
+    def is_prefix_of(self, longer: "TrainingRecord") -> bool:
+        """Whether the other goes on, with more epochs, from just these weights."""
+        last = self.epochs[-1]
+        return (
+            len(longer.epochs) > last.epoch
+            and longer.epochs[last.epoch - 1].weights_sha256 == last.weights_sha256
+        )
+
+    def continued_by(self, longer: "TrainingRecord") -> "TrainingRecord":
+        """This record, with the further epochs of a longer one that it is a prefix of."""
+        count = len(self.epochs)
+        segments, end = list(self.segments), 0
+        for segment in longer.segments:
+            start, end = end, end + segment.epochs
+            if end > count:
+                segments.append(segment.model_copy(update={"epochs": end - max(start, count)}))
+        return self.model_copy(
+            update={
+                "epochs": self.epochs + longer.epochs[count:],
+                "segments": tuple(segments),
+                "kept_weights": tuple(sorted({*self.kept_weights, *longer.kept_weights})),
+                "optimizer_sha256": longer.optimizer_sha256,
+            }
+        )
 
 
 class Reading:

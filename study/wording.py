@@ -19,8 +19,10 @@ _PHRASES = {
 }
 
 
-def plain(value: float) -> str:
-    """A parameter's value without an exponent: 1e-05 reads "0.00001", 64.0 reads "64"."""
+def plain(value: float | str) -> str:
+    """A parameter's value without an exponent: 1e-05 reads "0.00001", 64.0 reads "64"; a name stays."""
+    if isinstance(value, str):
+        return value
     return str(np.format_float_positional(value, trim="-"))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from study.plan import Source, Training, Trial, training_key
+from study.plan import Source, Training, Trial, key_of
 from study.published import Cell, PublishedAverage
 from study.spec import Setting, Study
 from study.statistics import summarise
@@ -27,6 +27,13 @@ class Outcome:
     record: TrainingRecord | None
     reason: str | None
     attempts: int
+    predicted_seconds: float | None = None
+    """Seconds of a lane it was predicted to take; None if it was not known beforehand."""
+
+    def lane_seconds(self, run_id: str) -> float:
+        """Seconds that lanes were busy with it in a run."""
+        segments = self.record.segments if self.record else ()
+        return sum(segment.lane_seconds for segment in segments if segment.run_id == run_id)
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ def aggregate_trials(
         outcomes: How their trainings ended, by key.
         stage: What is aggregated, for people.
     """
-    return [_trial_row(context, trial, outcomes[_key(context, trial)]) for trial in trials]
+    return [_trial_row(context, trial, outcomes[key_of(trial, context.source)]) for trial in trials]
 
 
 @task(name="list epochs", task_run_name="list epochs", cache_policy=NO_CACHE, persist_result=False)
@@ -71,15 +78,17 @@ def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
     ]
 
 
+@task(name="list trainings", task_run_name="list trainings", cache_policy=NO_CACHE, persist_result=False)
+def list_trainings(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
+    """One row for each training, in the order of the plan: what was predicted, and what it took."""
+    return [_training_row(context, outcome) for outcome in outcomes.values()]
+
+
 @task(name="summarise", task_run_name="summarise", cache_policy=NO_CACHE, persist_result=False)
 def summarise_trials(trials: Sequence[Row], averages: Mapping[Cell, PublishedAverage]) -> list[Row]:
     """One row for each setting: mean test accuracy with its interval, and the published average beside it."""
     settings = groupby(trials, key=lambda row: (row["exercise"], row["setting"]))
     return [_summary_row(list(rows), averages) for _, rows in settings]
-
-
-def _key(context: Context, trial: Trial) -> str:
-    return training_key(trial.setting.hyperparameters, trial.seed, context.source)
 
 
 def _trial_row(context: Context, trial: Trial, outcome: Outcome) -> Row:
@@ -96,23 +105,62 @@ def _trial_row(context: Context, trial: Trial, outcome: Outcome) -> Row:
         "seed": trial.seed,
         "protocol": context.source.protocol,
         **{name: getattr(trial.setting, name) for name in Setting.model_fields},
-        "key": _key(context, trial),
+        "key": key_of(trial, context.source),
         "status": "failed" if reading is None else "completed",
         "reason": outcome.reason,
         "attempts": outcome.attempts,
-        "reused": record is not None and record.run_id != context.run_id,
+        "reused": False,
         "data_fingerprint": context.source.data,
         "held_out_images": context.source.held_out_images,
         "model_version": context.source.model,
         "git_commit": context.git_commit,
-        **_reading_columns(record, reading),
+        **_reading_columns(context, record, reading),
     }
 
 
-def _reading_columns(record: TrainingRecord | None, reading: Reading | None) -> Row:
+def _training_row(context: Context, outcome: Outcome) -> Row:
+    training, record = outcome.training, outcome.record
+    trained = record.epochs_by(context.run_id) if record else 0
+    return {
+        "run_id": context.run_id,
+        "key": training.key,
+        "training": training.label,
+        "seed": training.seed,
+        **training.hyperparameters.model_dump(),
+        "most_epochs": training.most_epochs,
+        "epochs": len(record.epochs) if record else None,
+        "epochs_trained": trained,
+        "status": "failed" if record is None else "completed",
+        "reason": outcome.reason,
+        "attempts": outcome.attempts,
+        "reused": record is not None and trained == 0,
+        "predicted_seconds": outcome.predicted_seconds,
+        "lane_seconds": outcome.lane_seconds(context.run_id),
+        **(_segment_columns(record) if record else {}),
+    }
+
+
+def _segment_columns(record: TrainingRecord) -> Row:
+    last = record.segments[-1]
+    return {
+        "trained_by": last.run_id,
+        "lane": last.lane,
+        "device": last.device,
+        "processor": last.processor,
+        "finished_at": last.finished_at,
+        "startup_seconds": last.startup_seconds,
+        "training_seconds": sum(epoch.seconds for epoch in record.epochs),
+        "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in record.epochs),
+        "peak_bytes": last.peak_bytes,
+        "versions": json.dumps(last.versions, sort_keys=True),
+    }
+
+
+def _reading_columns(context: Context, record: TrainingRecord | None, reading: Reading | None) -> Row:
     if record is None or reading is None:
         return {}
-    last = reading.last.model_dump(exclude={"epoch", "seconds"})
+    last = reading.last.model_dump(exclude={"epoch", "seconds", "evaluation_seconds"})
+    segment = record.segment_of(reading.last.epoch)
     return {
         **last,
         "epochs_run": reading.last.epoch,
@@ -120,9 +168,10 @@ def _reading_columns(record: TrainingRecord | None, reading: Reading | None) -> 
         "converged": reading.converged_epoch is not None,
         "convergence_epoch": reading.converged_epoch,
         "convergence_seconds": reading.convergence_seconds,
-        "device": record.device,
-        "trained_by": record.run_id,
-        "versions": json.dumps(record.versions, sort_keys=True),
+        "device": segment.device,
+        "reused": segment.run_id != context.run_id,
+        "trained_by": segment.run_id,
+        "versions": json.dumps(segment.versions, sort_keys=True),
     }
 
 

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from storage.trainings import Weights
+from storage.trainings import Arrays
+from study.cost import EVALUATION_BATCH
 from study.fashion_mnist import IMAGE_SIDE
 from study.spec import Hyperparameters
 from tasks.model import build_model
@@ -20,9 +21,6 @@ from tasks.preprocessing import PIXEL_MAXIMUM
 
 if tf.config.list_physical_devices("GPU"):
     tf.config.experimental.enable_op_determinism()  # a CPU lane is deterministic by its single thread
-
-EVALUATION_BATCH = 1000
-"""Images a step in evaluation: bounds the memory of the activations; does not change the result's meaning."""
 
 COMPILED_SHAPES = 4
 """Compiled trainers a lane keeps; trainings come longest first, so equal shapes are near each other."""
@@ -74,15 +72,21 @@ class Trainer:
         self._compiled_evaluation = tf.function(self._evaluation, input_signature=_IMAGES)
 
     def start(self, hyperparameters: Hyperparameters, seed: int) -> None:
-        """Begin a training: fresh weights from the seed, a fresh optimizer, this learning rate."""
-        self.model.set_weights(build_model(hyperparameters, seed).get_weights())
-        for variable, initial in zip(self.optimizer.variables, self._initial_optimizer, strict=True):
-            variable.assign(initial)
-        self.optimizer.learning_rate.assign(hyperparameters.learning_rate)
+        """Begin a training: fresh weights from the seed, a fresh optimizer."""
+        self.resume(build_model(hyperparameters, seed).get_weights(), self._initial_optimizer)
 
-    def train_epoch(self, images: Images, seed: int, epoch: int) -> tuple[Score, float]:
-        """Train one epoch (from 1); return its running score and its seconds."""
-        order = epoch_order(len(images.labels), seed, epoch)
+    def resume(self, weights: Arrays, optimizer: Arrays) -> None:
+        """Go on with a training: its weights, and the optimizer's state as `optimizer_state` gave it."""
+        self.model.set_weights(weights)
+        for variable, value in zip(self.optimizer.variables, optimizer, strict=True):
+            variable.assign(value)
+
+    def train_epoch(
+        self, images: Images, seed: int, epoch: int, learning_rate: float, most: int | None = None
+    ) -> tuple[Score, float]:
+        """Train one epoch (from 1), or its first `most` images; return its running score and its seconds."""
+        order = epoch_order(len(images.labels), seed, epoch)[:most]
+        self.optimizer.learning_rate.assign(learning_rate)
         for layer in self._dropout:
             layer.seed_generator.state.assign([seed, epoch << 20])  # counts up by one each step
         started = time.perf_counter()
@@ -99,13 +103,17 @@ class Trainer:
         """Compile the training step and the evaluation; return the seconds. Call `start` afterwards."""
         started = time.perf_counter()
         first = Images(images.pixels[: self.batch_size + 1], images.labels[: self.batch_size + 1])
-        self.train_epoch(first, seed=0, epoch=1)
+        self.train_epoch(first, seed=0, epoch=1, learning_rate=0.0)
         self.evaluate(first)
         return time.perf_counter() - started
 
-    def weights(self) -> Weights:
+    def weights(self) -> Arrays:
         """The model's weights and biases, in Keras's order."""
         return [variable.numpy() for variable in self.model.trainable_variables]
+
+    def optimizer_state(self) -> Arrays:
+        """Everything the optimizer carries from step to step: step count, learning rate, momenta."""
+        return [variable.numpy() for variable in self.optimizer.variables]
 
     def _epoch(self, pixels: tf.Tensor, labels: tf.Tensor, order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         count = tf.shape(order)[0]
@@ -149,7 +157,7 @@ _trainers: OrderedDict[Hyperparameters, Trainer] = OrderedDict()
 
 def open_trainer(hyperparameters: Hyperparameters) -> tuple[Trainer, bool]:
     """A trainer for this shape and whether it is new; the learning rate is an input, not part of it."""
-    shape = hyperparameters.model_copy(update={"learning_rate": 1.0})
+    shape = hyperparameters.model_copy(update={"learning_rate": 1.0, "schedule": "constant"})
     is_new = shape not in _trainers
     trainer = _trainers.pop(shape) if not is_new else Trainer(hyperparameters)
     _trainers[shape] = trainer

@@ -10,15 +10,15 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from storage.place import Results, write_atomically
-from storage.trainings import Weights, read_record, read_weights
+from storage.trainings import Arrays
 from study.chosen_model import ChosenModel, NewImage
-from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
 from study.spec import ModelExercise, Setting
 from tasks.dataset import Dataset
 from tasks.lanes import Lanes
 from tasks.preprocessing import scale_pixels
 from tasks.quiet import silenced_stderr
+from tasks.train import obtain_weights
 
 if TYPE_CHECKING:
     import keras
@@ -48,10 +48,7 @@ def export_model(
     Raises:
         InputError: the stored training is missing or damaged.
     """
-    record = read_record(results, chosen["key"])
-    if record is None:
-        raise InputError(f"training {chosen['key']} is not in {results.trainings}; run the study again")
-    weights = read_weights(results, record, chosen["epochs_run"])
+    weights = obtain_weights(chosen["key"], chosen["epochs_run"], dataset, results, lanes)
     model = lanes.run(
         "export model", save_and_check, chosen, weights, exercise, dataset, results.model(run_id)
     )
@@ -60,7 +57,7 @@ def export_model(
 
 
 def save_and_check(
-    chosen: Mapping[str, Any], weights: Weights, exercise: ModelExercise, dataset: Dataset, folder: Path
+    chosen: Mapping[str, Any], weights: Arrays, exercise: ModelExercise, dataset: Dataset, folder: Path
 ) -> ChosenModel:
     """Save, reload and compare in this process; see `export_model`."""
     with silenced_stderr():

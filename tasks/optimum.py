@@ -9,10 +9,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Trial, candidate_trials
-from study.spec import Study
+from study.spec import Setting, Study
 
 COMBINATION = "combination"
 """Name of the candidate that combines each sweep's best value."""
+
+Reading = tuple[int, float, float]
+"""Exercise, value and validation accuracy of one completed trial."""
 
 
 @task(
@@ -28,24 +31,33 @@ def combine_best(study: Study, trials: Sequence[Mapping[str, Any]]) -> tuple[Tri
         study: The study; its optimum exercise names the sweeps to combine.
         trials: Rows of the `trials` table.
     """
+    readings = [
+        (row["exercise"], row["value"], row["validation_accuracy"])
+        for row in trials
+        if row["status"] == "completed"
+    ]
+    combination = combination_of(study, readings)
+    return () if combination is None else candidate_trials(study, COMBINATION, combination)
+
+
+def combination_of(study: Study, readings: Sequence[Reading]) -> Setting | None:
+    """The combination of each sweep's best value; None if there is nothing to combine."""
     numbers = study.optimum.combine if study.optimum else ()
     best = {
         sweep.parameter: value
         for sweep in study.sweeps
-        if sweep.number in numbers and (value := best_value(trials, sweep.number)) is not None
+        if sweep.number in numbers and (value := best_value(readings, sweep.number)) is not None
     }
-    if not best:
-        return ()
-    return candidate_trials(study, COMBINATION, study.baseline.with_changes(best))
+    return study.baseline.with_changes(best) if best else None
 
 
-def best_value(trials: Sequence[Mapping[str, Any]], exercise: int) -> float | None:
-    """The value with the highest mean validation accuracy; the first of equals; None if none completed."""
-    readings = defaultdict(list)
-    for row in trials:
-        if row["exercise"] == exercise and row["status"] == "completed":
-            readings[row["value"]].append(row["validation_accuracy"])
-    means = {value: fmean(accuracies) for value, accuracies in readings.items()}
+def best_value(readings: Sequence[Reading], exercise: int) -> float | None:
+    """The value with the highest mean validation accuracy; the first of equals; None if there is none."""
+    by_value = defaultdict(list)
+    for number, value, accuracy in readings:
+        if number == exercise:
+            by_value[value].append(accuracy)
+    means = {value: fmean(accuracies) for value, accuracies in by_value.items()}
     return max(means, key=lambda value: means[value]) if means else None
 
 

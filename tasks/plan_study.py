@@ -1,14 +1,37 @@
-"""Load the data a study uses, and compile the study to trainings."""
+"""Load the data a study uses, compile the study to trainings, and say what they will cost."""
 
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from study.plan import Plan, compile_plan, list_trials
-from study.spec import Study
+from storage.place import Results
+from storage.speeds import read_speeds, save_speeds
+from storage.trainings import find_training, read_records
+from study.cost import Amount, CostModel, Speed, list_shapes
+from study.errors import InputError
+from study.forecast import Forecast, Foresight, Job
+from study.plan import Plan, Source, compile_plan, key_of, list_trials
+from study.spec import Hyperparameters, Setting, Study
+from study.training_record import TrainingRecord
+from study.wording import count, duration
 from tasks.dataset import Dataset, load_dataset
+from tasks.lanes import Lanes
+from tasks.measure_speed import MEASURING_SECONDS, measure_speeds
+from tasks.optimum import combination_of
+from tasks.provenance import processor_name
 from tasks.train import describe_source
+
+logger = logging.getLogger(__name__)
+
+MEASURING_SHARE = 0.02
+"""The part of the predicted time of the lanes that may be spent to predict it better."""
+
+RECENT_TRAININGS = 200
+"""Recorded trainings that correct a prediction: the latest ones."""
 
 
 @task(name="load data", task_run_name="load data", cache_policy=NO_CACHE, persist_result=False)
@@ -23,5 +46,158 @@ def load_data(study: Study, folder: Path | None = None) -> Dataset:
 
 @task(name="plan", task_run_name="plan", cache_policy=NO_CACHE, persist_result=False)
 def plan_study(study: Study, dataset: Dataset, device: str) -> Plan:
-    """Compile the study's trials to trainings, longest first."""
+    """Compile the study's trials to trainings."""
     return compile_plan(study, list_trials(study), describe_source(study, dataset, device))
+
+
+@task(name="forecast", task_run_name="forecast", cache_policy=NO_CACHE, persist_result=False)
+def forecast_plan(
+    study: Study,
+    plan: Plan,
+    results: Results,
+    lanes: Lanes,
+    lane_count: int,
+    fresh: bool = False,
+    budget_seconds: float | None = None,
+) -> Forecast:
+    """Say what a plan will cost, and put its trainings in order, longest first.
+
+    Where the machine's speed is not known for the plan's shapes, a few steps of each are measured on the
+    lanes, as long as that is a small part of the whole. What is measured is kept beside the results.
+
+    Args:
+        study: The study.
+        plan: Its plan.
+        results: Where finished trainings are kept.
+        lanes: Where to measure.
+        lane_count: How many lanes the forecast is for.
+        fresh: Train again what earlier runs have.
+        budget_seconds: The most the run may take; None for no limit.
+
+    Raises:
+        InputError: the run is predicted to take longer than the budget; nothing was trained.
+    """
+    foresight = foresee(study, plan, results, lanes, fresh)
+    forecast = predict(study, plan, foresight, lane_count)
+    logger.info("%s", describe_forecast(forecast))
+    if budget_seconds is not None and forecast.wall_seconds > budget_seconds:
+        raise InputError(
+            f"--budget: {describe_forecast(forecast)}, more than the {duration(budget_seconds)} allowed; "
+            "nothing was trained. Allow more, give more lanes, or choose fewer --exercises"
+        )
+    return forecast
+
+
+def predict(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> Forecast:
+    """Predict a plan's cost on so many lanes."""
+    return foresight.forecast(study, plan, lanes, _known_combination(study, plan, foresight.history))
+
+
+def compare_sharing(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> tuple[Forecast, Forecast]:
+    """What the plan would cost from nothing, with trials sharing trainings and with a training for each."""
+    from_nothing = replace(foresight, kept={})
+    unshared = compile_plan(study, plan.trials, plan.source, sharing=False)
+    return predict(study, plan, from_nothing, lanes), predict(study, unshared, from_nothing, lanes)
+
+
+def foresee_jobs(study: Study, plan: Plan, results: Results, fresh: bool = False) -> tuple[Job, ...]:
+    """Predict the trainings of a small plan from what is recorded and measured by now, longest first."""
+    foresight = gather(study, plan, results, fresh)
+    return foresight.forecast(study, plan, 1).jobs
+
+
+def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
+    """What a forecast draws on, the machine's speed measured where it is not known and worth the time."""
+    foresight = gather(study, plan, results, fresh)
+    missing = _choose_shapes(study, plan, foresight, len(lanes.devices))
+    if not missing:
+        return foresight
+    seconds = duration(MEASURING_SECONDS * len(missing) / len(lanes.devices) + 8)
+    logger.info("measuring the speed of %s: about %s, once", count(len(missing), "shape"), seconds)
+    machine = name_machine(plan.source)
+    measured = measure_speeds(lanes, missing, foresight.amount)
+    save_speeds(results, machine, (*read_speeds(results, machine), *measured))
+    return gather(study, plan, results, fresh)
+
+
+def gather(study: Study, plan: Plan, results: Results, fresh: bool = False) -> Foresight:
+    """What is known by now: kept trainings, what they took, and what was measured of the machine."""
+    amount = amount_of(study)
+    found = {each.key: find_training(results, each.key) for each in plan.trainings}
+    history = {record.key: record for record in read_records(results)}
+    damaged = {key for key, record in found.items() if record is None}
+    kept = {} if fresh else {key: record for key, record in history.items() if key not in damaged}
+    measured = read_speeds(results, name_machine(plan.source))
+    recorded = list_recorded_speeds(list(history.values()), plan.source, amount)
+    return Foresight(kept, history, CostModel(measured, recorded), amount)
+
+
+def amount_of(study: Study) -> Amount:
+    """How many images each epoch of a study trains on and evaluates."""
+    held_out = study.data.held_out_images if study.protocol == "held-out" else 0
+    return Amount(study.data.train_images - held_out, study.data.test_images + held_out)
+
+
+def name_machine(source: Source) -> str:
+    """What decides the speed of a training of given hyperparameters, beside what else the machine does."""
+    return f"{processor_name()} {source.device} model {source.model} TensorFlow {source.tensorflow}"
+
+
+def list_recorded_speeds(records: Sequence[TrainingRecord], source: Source, amount: Amount) -> list[Speed]:
+    """How fast the latest trainings of earlier runs were, by the same code on a machine and data alike."""
+    latest = sorted(records, key=lambda record: record.segments[-1].finished_at)[-RECENT_TRAININGS:]
+    return [
+        _speed_of(record)
+        for record in latest
+        # On few images, which stay in the processor's cache, each takes less.
+        if amount.train_images / 2 <= record.train_images <= amount.train_images * 2
+        and (record.source.device, record.source.model, record.source.tensorflow)
+        == (source.device, source.model, source.tensorflow)
+        and all(segment.processor == processor_name() for segment in record.segments)
+    ]
+
+
+def describe_forecast(forecast: Forecast) -> str:
+    """A forecast in one line."""
+    low, high = map(duration, forecast.interval)
+    waiting = sum(not job.is_reused for job in forecast.jobs) + len(forecast.later.seconds)
+    return (
+        f"predicted {duration(forecast.wall_seconds)} (95%: {low} to {high}) on "
+        f"{count(forecast.lanes, 'lane')} for {count(waiting, 'training')}"
+    )
+
+
+def _speed_of(record: TrainingRecord) -> Speed:
+    epochs = len(record.epochs)
+    return Speed(
+        hyperparameters=record.hyperparameters,
+        train_seconds=sum(each.seconds for each in record.epochs) / epochs / record.train_images,
+        evaluation_seconds=sum(each.evaluation_seconds for each in record.epochs)
+        / epochs
+        / record.evaluation_images,
+    )
+
+
+def _choose_shapes(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> list[Hyperparameters]:
+    """Shapes to measure: unknown ones, those that cost most first, as far as it is worth the time."""
+    jobs = sorted(map(foresight.foresee, plan.trainings), key=lambda job: -job.seconds)
+    waiting = [job for job in jobs if not job.is_reused]
+    allowed = int(MEASURING_SHARE * sum(job.seconds for job in waiting) / MEASURING_SECONDS)
+    shapes = list_shapes([job.training.hyperparameters for job in waiting])
+    missing = [shape for shape in shapes if not foresight.costs.knows(shape)]
+    return missing[:allowed]
+
+
+def _known_combination(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) -> Setting | None:
+    """The combination of best values, if earlier runs have every trial it depends on."""
+    numbers = study.optimum.combine if study.optimum else ()
+    rows = []
+    for trial in plan.trials:
+        if trial.exercise in numbers and trial.value is not None:
+            record = kept.get(key_of(trial, plan.source))
+            reading = None if record is None else record.read(trial.rule)
+            if reading is None:
+                return None
+            accuracy = reading.last.validation_accuracy
+            rows.append((trial.exercise, trial.value, accuracy))
+    return combination_of(study, rows)

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from storage.place import Results
 from storage.tables import RunFrames, RunTables, publish, read_run
-from study.training_record import TrainingRecord
+from study.forecast import Forecast
 from tasks.aggregate import Context, Outcome
 from tasks.dataset import Dataset
 from tasks.provenance import processor_name, read_commit
@@ -29,6 +29,9 @@ class Circumstances:
     lanes: int
     device: str
     flow_run_id: str | None
+    forecast: Forecast
+    makespan_seconds: float
+    makespan_bound_seconds: float
 
 
 @task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
@@ -39,10 +42,11 @@ def publish_run(
     dataset: Dataset,
     outcomes: Mapping[str, Outcome],
     trials: Sequence[Row],
+    trainings: Sequence[Row],
     epochs: Sequence[Row],
     summary: Sequence[Row],
 ) -> RunFrames:
-    """Write the four tables, `runs` last, and return them as a reader gets them.
+    """Write the tables, `runs` last, and return them as a reader gets them.
 
     Raises:
         OSError: the results folder cannot be written to; the run stays invisible.
@@ -50,8 +54,9 @@ def publish_run(
     run = {
         **_describe_run(context, circumstances, dataset),
         **_count(context, outcomes, trials),
+        **_describe_time(context, circumstances, outcomes),
     }
-    publish(results, RunTables(run, trials, epochs, summary))
+    publish(results, RunTables(run, trials, trainings, epochs, summary))
     return read_run(results, context.run_id)
 
 
@@ -81,6 +86,20 @@ def _describe_run(context: Context, circumstances: Circumstances, dataset: Datas
     }
 
 
+def _describe_time(context: Context, circumstances: Circumstances, outcomes: Mapping[str, Outcome]) -> Row:
+    forecast = circumstances.forecast
+    low, high = forecast.interval
+    return {
+        "predicted_seconds": forecast.wall_seconds,
+        "predicted_low_seconds": low,
+        "predicted_high_seconds": high,
+        "predicted_lane_seconds": forecast.lane_seconds,
+        "lane_seconds": sum(outcome.lane_seconds(context.run_id) for outcome in outcomes.values()),
+        "makespan_seconds": circumstances.makespan_seconds,
+        "makespan_bound_seconds": circumstances.makespan_bound_seconds,
+    }
+
+
 def _count(context: Context, outcomes: Mapping[str, Outcome], trials: Sequence[Row]) -> Row:
     records = [outcome.record for outcome in outcomes.values() if outcome.record is not None]
     failed = sum(row["status"] == "failed" for row in trials)
@@ -89,11 +108,7 @@ def _count(context: Context, outcomes: Mapping[str, Outcome], trials: Sequence[R
         "trials": len(trials),
         "failed_trials": failed,
         "trainings": len(outcomes),
-        "reused_trainings": sum(record.run_id != context.run_id for record in records),
+        "reused_trainings": sum(record.epochs_by(context.run_id) == 0 for record in records),
         "epochs_asked": sum(row["epochs"] for row in trials),
-        "epochs_trained": sum(_trained_epochs(record, context.run_id) for record in records),
+        "epochs_trained": sum(record.epochs_by(context.run_id) for record in records),
     }
-
-
-def _trained_epochs(record: TrainingRecord, run_id: str) -> int:
-    return len(record.epochs) if record.run_id == run_id else 0

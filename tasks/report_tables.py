@@ -164,7 +164,7 @@ def _decimal(number: float) -> str:
 
 
 def _number(value: Any) -> str:
-    return MISSING if pd.isna(value) else plain(float(value))
+    return MISSING if pd.isna(value) else plain(value if isinstance(value, str) else float(value))
 
 
 def _varies(values: "pd.Series[Any]", usual: float | None) -> bool:

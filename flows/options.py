@@ -1,0 +1,74 @@
+"""Options and arguments that several commands share, and how they are checked."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.errors import InputError
+from study.study_file import list_studies
+
+OUR_LOGGERS = ("flows", "tasks", "storage", "study")
+
+ResultsOption = Annotated[
+    Path,
+    typer.Option("--results", metavar="DIR", help="Folder for tables, figures, model, report and cache."),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Folder with the dataset's four files. Default: the cache, else it is fetched.",
+    ),
+]
+StudyArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[STUDY]",
+        help=f"A name in `studies/` ({', '.join(list_studies())}) or a path to a YAML file.",
+    ),
+]
+LanesOption = Annotated[
+    int | None,
+    typer.Option("--lanes", metavar="N", help="Worker processes. Default: one a GPU, else one a CPU core."),
+]
+LanesPerGpuOption = Annotated[int, typer.Option("--lanes-per-gpu", metavar="N", help="Lanes on each GPU.")]
+ExercisesOption = Annotated[
+    str, typer.Option("--exercises", metavar="N,N", help="Only these exercises, such as `2,5`.")
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Train again what earlier runs have trained.")]
+
+
+def check_lanes(lanes: int | None) -> None:
+    """Refuse a number of lanes below 1.
+
+    Raises:
+        InputError: it is.
+    """
+    if lanes is not None and lanes < 1:
+        raise InputError(f"--lanes: {lanes} is not allowed; give 1 or more, or leave it out")
+
+
+def read_numbers(exercises: str) -> tuple[int, ...]:
+    """Numbers of exercises, separated by commas.
+
+    Raises:
+        InputError: one is not a number.
+    """
+    parts = [part.strip() for part in exercises.split(",") if part.strip()]
+    wrong = [part for part in parts if not part.isdecimal()]
+    if wrong:
+        raise InputError(f"--exercises: {wrong[0]!r} is not a number; give numbers with commas, such as 2,5")
+    return tuple(int(part) for part in parts)
+
+
+def show_warnings(level: int = logging.WARNING) -> None:
+    """Print what our packages log from this level on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)  # on the handler: the loggers let INFO pass for Prefect's run log
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    for package in OUR_LOGGERS:
+        logging.getLogger(package).addHandler(handler)

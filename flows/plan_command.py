@@ -1,0 +1,60 @@
+"""The command `study plan`: what a run would train, read and cost, without training anything."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.options import (
+    ExercisesOption,
+    FreshOption,
+    LanesOption,
+    LanesPerGpuOption,
+    ResultsOption,
+    StudyArgument,
+    check_lanes,
+    read_numbers,
+    show_warnings,
+)
+
+
+def plan_command(
+    study: StudyArgument = "lab",
+    results: ResultsOption = Path("results"),
+    lanes: LanesOption = None,
+    lanes_per_gpu: LanesPerGpuOption = 1,
+    exercises: ExercisesOption = "",
+    fresh: FreshOption = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as JSON, with every training.")
+    ] = False,
+) -> None:
+    """Say what a run would train and what it would cost; train nothing.
+
+    Trials that can share a training are compiled to one; what earlier runs have trained is not trained again.
+    The time is predicted from what earlier runs took; where this machine's speed is not known yet, a few steps
+    of each shape are measured first, for long studies only (some twenty seconds, once).
+    """
+    show_warnings()
+    check_lanes(lanes)
+    numbers = read_numbers(exercises)
+    from flows.plan_text import describe_plan, print_plan
+    from flows.request import check_request
+    from tasks.dataset import refer_to_dataset
+    from tasks.lanes import Lanes
+    from tasks.plan_study import compare_sharing, foresee, plan_study, predict
+
+    request = check_request(study, str(results), numbers, 0, lanes_per_gpu)
+    spec = request.study
+    data = refer_to_dataset().first(spec.data.train_images, spec.data.test_images)
+    with Lanes(request.devices) as here:
+        plan = plan_study.fn(spec, data, here.kind)
+        foresight = foresee(spec, plan, request.results, here, fresh)
+    forecast = predict(spec, plan, foresight, lanes or len(request.devices))
+    sharing = compare_sharing(spec, plan, foresight, forecast.lanes)
+    described = describe_plan(spec, plan, forecast, sharing, foresight.costs.is_calibrated)
+    if as_json:
+        typer.echo(json.dumps(described, indent=1))
+    else:
+        print_plan(described, len(request.devices))

@@ -1,0 +1,239 @@
+"""What a plan will cost before it runs: epochs to train, seconds of each training, wall time, memory."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+from statistics import fmean, pstdev
+
+from study.cost import STARTUP_SECONDS, Amount, CostModel, peak_bytes
+from study.makespan import makespan_bound, simulate_makespan
+from study.plan import Plan, Training, candidate_trials, compile_plan
+from study.spec import Setting, Study
+from study.stopping import StopRule
+from study.training_record import TrainingRecord
+
+RUN_SECONDS = 20.0
+"""A run beside its trainings: data, tables, figures, model, report. Measured on `lab`."""
+
+LANES_SECONDS = 10.0
+"""Starting the lanes, each of which imports TensorFlow; only if something is trained. Measured."""
+
+STOP_AFTER_PATIENCE, STOP_SPREAD = 8.4, 3.1
+"""Where nothing was recorded: mean number of epochs that a training with early stopping runs beyond its
+patience, and the standard deviation. Measured on `lab`: 21 trainings with dropout and patience 3
+stopped after 11.4 epochs."""
+
+_NORMAL_95 = 1.96
+_COMBINATIONS = 256
+"""Combinations of swept values that are drawn to foresee the cost of the one that will be trained."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training of a plan: how much of it is kept, and what the rest will cost."""
+
+    training: Training
+    kept: TrainingRecord | None
+    """What earlier runs have of it, as far as it can be gone on from."""
+    epochs: int
+    """Epochs to train, as expected; 0 if earlier runs have all."""
+    seconds: float
+    """Seconds of a lane, as expected."""
+    spread: float
+    """Standard deviation of the seconds."""
+
+    @property
+    def is_reused(self) -> bool:
+        """Whether earlier runs have all that is needed."""
+        return self.epochs == 0
+
+    @property
+    def kept_epochs(self) -> int:
+        """Epochs that are not trained again."""
+        return len(self.kept.epochs) if self.kept else 0
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs to train if nothing stops early."""
+        return 0 if self.is_reused else self.training.most_epochs - self.kept_epochs
+
+
+@dataclass(frozen=True)
+class Later:
+    """The combination of best values, which is known only when the sweeps are done."""
+
+    trainings: int
+    seconds: tuple[float, ...] = ()
+    """Seconds of each of its trainings, as expected."""
+    spread: float = 0.0
+    """Standard deviation of the time it takes."""
+    training: Training | None = None
+    """The first of its trainings, where earlier runs already tell which it is."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a plan will cost on some lanes; jobs come longest first."""
+
+    jobs: tuple[Job, ...]
+    later: Later
+    lanes: int
+    common_spread: float
+
+    @cached_property
+    def seconds(self) -> tuple[float, ...]:
+        """Seconds of each training that is to be trained, longest first."""
+        return tuple(job.seconds for job in self.jobs if not job.is_reused)
+
+    @property
+    def epochs_to_run(self) -> int:
+        """Epochs to train, with the early stops that are expected."""
+        return sum(job.epochs for job in self.jobs)
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs to train if nothing stops early."""
+        return sum(job.most_epochs for job in self.jobs)
+
+    @property
+    def reused(self) -> int:
+        """Trainings that earlier runs have, as far as they are needed."""
+        return sum(job.is_reused for job in self.jobs)
+
+    @property
+    def lane_seconds(self) -> float:
+        """Seconds of all lanes together."""
+        return sum(self.seconds) + sum(self.later.seconds)
+
+    @property
+    def makespan(self) -> float:
+        """Seconds from the first training's start to the last one's end."""
+        return self.makespan_on(self.lanes)
+
+    @property
+    def bound(self) -> float:
+        """Seconds that the trainings cannot go below on these lanes."""
+        return self.bound_on(self.lanes)
+
+    def makespan_on(self, lanes: int) -> float:
+        """Seconds the trainings would take on so many lanes, simulated."""
+        return simulate_makespan(self.seconds, lanes) + simulate_makespan(self.later.seconds, lanes)
+
+    def bound_on(self, lanes: int) -> float:
+        """The least that the trainings could take on so many lanes."""
+        return makespan_bound(self.seconds, lanes) + makespan_bound(self.later.seconds, lanes)
+
+    @property
+    def wall_seconds(self) -> float:
+        """Seconds of the whole run."""
+        return self.wall_seconds_on(self.lanes)
+
+    def wall_seconds_on(self, lanes: int) -> float:
+        """Seconds of the whole run on so many lanes."""
+        makespan = self.makespan_on(lanes)
+        return RUN_SECONDS + (LANES_SECONDS + makespan if makespan else 0.0)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """A 95% interval of the run's seconds.
+
+        The error that all trainings share scales the whole; errors of single trainings average out over
+        the lanes; which values will be combined is a risk of its own. Low ends are kept above zero by taking
+        the errors as factors.
+        """
+        own = math.sqrt(sum(job.spread**2 for job in self.jobs)) / self.lanes
+        total = self.makespan
+        rest = self.wall_seconds - total
+        if total == 0:
+            return rest / 2, rest * 2
+        factor = math.exp(_NORMAL_95 * math.hypot(self.common_spread, own / total, self.later.spread / total))
+        return rest + total / factor, rest + total * factor
+
+    @property
+    def peak_bytes(self) -> int:
+        """Memory of all lanes at most, if each meets the largest of its trainings at once."""
+        needed = sorted(
+            (peak_bytes(job.training.hyperparameters) for job in self.jobs if not job.is_reused), reverse=True
+        )
+        return sum(needed[: self.lanes])
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What a forecast draws on."""
+
+    kept: Mapping[str, TrainingRecord]
+    """Trainings that need not be trained again, by key."""
+    history: Mapping[str, TrainingRecord]
+    """Trainings that tell when early stopping ends one; of earlier runs, kept or not."""
+    costs: CostModel
+    amount: Amount
+
+    def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
+        """Predict a plan's cost.
+
+        Args:
+            study: The study the plan belongs to.
+            plan: What is asked.
+            lanes: How many trainings run at once.
+            combination: The combination of best values, where earlier runs already tell it.
+        """
+        jobs = sorted((self.foresee(training) for training in plan.trainings), key=lambda job: -job.seconds)
+        later = self._foresee_combination(study, plan, combination)
+        return Forecast(tuple(jobs), later, lanes, self.costs.common_spread)
+
+    def foresee(self, training: Training) -> Job:
+        """Predict one training."""
+        kept = self.kept.get(training.key)
+        if kept is not None and kept.answers(training.rules):
+            return Job(training, kept, 0, 0.0, 0.0)
+        done = len(kept.epochs) if kept else 0
+        stops = [self._expect_stop(training, rule) for rule in training.rules]
+        mean, spread = max(stops)
+        epochs = max(1.0, mean - done)
+        each = self.costs.epoch_seconds(training.hyperparameters, self.amount)
+        own = self.costs.spread(training.hyperparameters) * epochs * each
+        return Job(
+            training, kept, round(epochs), STARTUP_SECONDS + epochs * each, math.hypot(own, spread * each)
+        )
+
+    def _expect_stop(self, training: Training, rule: StopRule) -> tuple[float, float]:
+        """Mean and standard deviation of the epoch at which a trial ends."""
+        if rule.patience is None:
+            return rule.epochs, 0.0
+        alike = [record for record in self.history.values() if record.source == training.source]
+        same = [each for each in alike if each.hyperparameters == training.hyperparameters]
+        for records in (same, [each for each in alike if each.hyperparameters.dropout > 0]):
+            stops = [stop for each in records if (stop := rule.epochs_read(each.validation_losses))]
+            if stops:
+                return fmean(stops), pstdev(stops) if len(stops) > 1 else STOP_SPREAD
+        return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
+
+    def _foresee_combination(self, study: Study, plan: Plan, known: Setting | None) -> Later:
+        if study.optimum is None or not study.optimum.combine:
+            return Later(0)
+        repeats = study.optimum.repeats
+        if known is not None:
+            further = compile_plan(study, candidate_trials(study, "combination", known), plan.source)
+            jobs = [self.foresee(training) for training in further.trainings]
+            seconds = tuple(job.seconds for job in jobs if not job.is_reused)
+            return Later(repeats, seconds, math.hypot(*(job.spread for job in jobs)), further.trainings[0])
+        costs = [
+            self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
+            for each in draw_combinations(study)
+        ]
+        mean = STARTUP_SECONDS + fmean(costs)
+        return Later(repeats, (mean,) * repeats, pstdev(costs))
+
+
+def draw_combinations(study: Study) -> list[Setting]:
+    """Some of the combinations of swept values that could turn out best, each as likely; always the same."""
+    numbers = study.optimum.combine if study.optimum else ()
+    sweeps = [sweep for sweep in study.sweeps if sweep.number in numbers]
+    random = Random(0)
+    return [
+        study.baseline.with_changes({sweep.parameter: random.choice(sweep.values) for sweep in sweeps})
+        for _ in range(_COMBINATIONS)
+    ]

@@ -1,0 +1,86 @@
+"""Measure how fast this machine trains: a few steps of each shape, on all lanes at once as in a run."""
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from study.cost import Amount, Speed
+from study.fashion_mnist import IMAGE_SIDE
+from study.spec import Hyperparameters
+from tasks.lanes import Lanes
+from tasks.quiet import silenced_stderr
+
+if TYPE_CHECKING:
+    from tasks.engine import Images, Trainer
+
+logger = logging.getLogger(__name__)
+
+ROUNDS = 3
+"""Measurements of a shape, of which the median counts."""
+
+ROUND_SECONDS = 0.35
+"""How long one measurement of training takes."""
+
+MEASURING_SECONDS = 2.5
+"""Seconds of a lane to measure one shape, compiling included: measured on the shapes of `lab`."""
+
+
+def measure_speeds(lanes: Lanes, shapes: Sequence[Hyperparameters], amount: Amount) -> list[Speed]:
+    """Measure several shapes, one at a time on each lane.
+
+    Args:
+        lanes: Where to measure.
+        shapes: Hyperparameters of each shape.
+        amount: As many images as a training has, so that memory is read as in one.
+
+    Raises:
+        LaneDied: a lane's process died.
+    """
+    with ThreadPoolExecutor(len(lanes.devices)) as threads:
+        return list(
+            threads.map(lambda shape: lanes.run("measure speed", measure_speed, shape, amount), shapes)
+        )
+
+
+def measure_speed(hyperparameters: Hyperparameters, amount: Amount) -> Speed:
+    """Measure one shape in this process, on images of noise: the time does not depend on what they show."""
+    with silenced_stderr():
+        from tasks.engine import open_trainer
+    images, evaluated = _noise(amount.train_images), _noise(min(amount.evaluation_images, 2000))
+    trainer, _ = open_trainer(hyperparameters)
+    trainer.warm_up(images)
+    trainer.start(hyperparameters, seed=0)
+
+    def train(most: int) -> float:
+        return trainer.train_epoch(images, seed=0, epoch=1, learning_rate=0.0, most=most)[1] / most
+
+    batch = hyperparameters.batch_size
+    per_image = train(min(4 * batch, amount.train_images))
+    steps = max(4, round(ROUND_SECONDS / per_image / batch))
+    most = min(steps * batch, amount.train_images)
+    return Speed(
+        hyperparameters=hyperparameters,
+        train_seconds=median(train(most) for _ in range(ROUNDS)),
+        evaluation_seconds=median(_time_evaluation(trainer, evaluated) for _ in range(ROUNDS)),
+    )
+
+
+def _time_evaluation(trainer: "Trainer", images: "Images") -> float:
+    started = time.perf_counter()
+    trainer.evaluate(images)
+    return (time.perf_counter() - started) / len(images.labels)
+
+
+@cache
+def _noise(count: int) -> "Images":
+    from tasks.engine import Images
+
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (count, IMAGE_SIDE, IMAGE_SIDE), np.uint8)
+    return Images.place(pixels, random.integers(0, 10, count, np.uint8))
