@@ -19,6 +19,7 @@ from flows.options import (
     StudyArgument,
     check_lanes,
     read_numbers,
+    show_forecast,
     show_warnings,
 )
 from flows.plan_command import plan_command
@@ -159,6 +160,7 @@ def _configure_prefect(verbose: bool) -> None:
     """Set what [tool.prefect] in pyproject.toml sets, for runs from other folders; quiet the terminal."""
     if not verbose:
         show_warnings()
+        show_forecast()
     defaults = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),

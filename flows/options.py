@@ -65,10 +65,19 @@ def read_numbers(exercises: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def show_warnings(level: int = logging.WARNING) -> None:
-    """Print what our packages log from this level on."""
+def show_forecast() -> None:
+    """Print what planning says on the way: that it measures, and what it predicts."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(level)  # on the handler: the loggers let INFO pass for Prefect's run log
+    handler.addFilter(lambda record: record.levelno < logging.WARNING)
+    planning = logging.getLogger("tasks.plan_study")
+    planning.setLevel(logging.INFO)
+    planning.addHandler(handler)
+
+
+def show_warnings() -> None:
+    """Print the warnings that our packages log."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)  # on the handler: the loggers let INFO pass for Prefect's run log
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     for package in OUR_LOGGERS:
         logging.getLogger(package).addHandler(handler)

@@ -15,6 +15,7 @@ from flows.options import (
     StudyArgument,
     check_lanes,
     read_numbers,
+    show_forecast,
     show_warnings,
 )
 
@@ -33,10 +34,11 @@ def plan_command(
     """Say what a run would train and what it would cost; train nothing.
 
     Trials that can share a training are compiled to one; what earlier runs have trained is not trained again.
-    The time is predicted from what earlier runs took; where this machine's speed is not known yet, a few steps
-    of each shape are measured first, for long studies only (some twenty seconds, once).
+    The time is predicted from what earlier runs took; where this machine's speed is not known yet, a few
+    steps of each shape are measured first, for long studies only (some twenty seconds, once).
     """
     show_warnings()
+    show_forecast()
     check_lanes(lanes)
     numbers = read_numbers(exercises)
     from flows.plan_text import describe_plan, print_plan

@@ -139,12 +139,7 @@ class TerminalProgress:
         self._last_line = -math.inf
 
     def __enter__(self) -> Self:
-        """Start the bar."""
-        if self._console.is_terminal:
-            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._bar = Progress(*columns, TextColumn("{task.description}"), console=self._console)
-            self._task = self._bar.add_task("", total=None)
-            self._bar.start()
+        """Return the view; the bar starts with the first standing, so that it does not run into words."""
         return self
 
     def __exit__(
@@ -156,9 +151,17 @@ class TerminalProgress:
 
     def show(self, standing: Standing) -> None:
         """Move the bar, or write a line."""
-        if self._bar is not None:
+        if self._console.is_terminal:
+            self._bar = self._bar or self._start()
             text = "" if standing.done == standing.total else standing.describe_remaining()
             self._bar.update(self._task, total=standing.total, completed=standing.done, description=text)
         elif standing.done == standing.total or time.monotonic() - self._last_line >= 30:
             self._last_line = time.monotonic()
             sys.stderr.write(f"{standing}\n")
+
+    def _start(self) -> Progress:
+        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        bar = Progress(*columns, TextColumn("{task.description}"), console=self._console)
+        self._task = bar.add_task("", total=None)
+        bar.start()
+        return bar

@@ -21,7 +21,7 @@ from study.plan import compile_plan
 from study.published import read_averages
 from tasks.aggregate import Context, aggregate_trials, list_epochs, list_trainings, summarise_trials
 from tasks.contact_sheet import draw_first_images
-from tasks.draw_figures import draw_figures
+from tasks.draw_figures import draw_figures, draw_model
 from tasks.export import export_model
 from tasks.lanes import Lanes
 from tasks.optimum import choose_optimum, combine_best
@@ -93,9 +93,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     sheet = submit(draw_first_images, dataset, figures_folder / "first-nine.png") if study.images else None
     plan = submit(plan_study, study, dataset, lanes.kind)
     planned = plan.result()
-    forecast = submit(
-        forecast_plan, study, plan, results, lanes, len(lanes.devices), request.fresh, request.budget_seconds
-    )
+    forecast = submit(forecast_plan, study, plan, results, lanes, request.fresh, request.budget_seconds)
 
     sweep = Sweep(request, dataset.result(), lanes, forecast.result(), views)
     context = Context(run_id, study, planned.source, read_commit().name)
@@ -133,16 +131,18 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     )
 
     optimum = submit(choose_optimum, study, trials)
+    figures = [submit(draw_figures, study, frames, figures_folder)]
     model = None
     if study.model is not None and optimum.result() is not None:
         model = submit(export_model, optimum, study.model, dataset, results, lanes, run_id)
-    figures = submit(draw_figures, study, frames, model, figures_folder)
-    report = submit(write_report, results, study, frames, figures, sheet, model)
+        figures.append(submit(draw_model, study, frames, model, figures_folder))
     # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
     published = frames.result()
     if model is not None:
         model.result()
-    show_results(published, figures.result(), sheet.result() if sheet else None, report.result())
+    drawn = [figure for each in figures for figure in each.result()]
+    report = submit(write_report, results, study, frames, drawn, sheet, model, wait_for=figures)
+    show_results(published, drawn, sheet.result() if sheet else None, report.result())
     return published
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
+from pydantic import Field
+
 from study.fact import Fact
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
 from study.spec import Hyperparameters
@@ -96,8 +98,8 @@ class Speed(Fact):
     """Seconds an image takes in training and in evaluation, as measured for one shape on one machine."""
 
     hyperparameters: Hyperparameters
-    train_seconds: float
-    evaluation_seconds: float
+    train_seconds: float = Field(gt=0)
+    evaluation_seconds: float = Field(gt=0)
 
 
 @dataclass(frozen=True)

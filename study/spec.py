@@ -105,11 +105,11 @@ class SweepExercise(ExerciseBase):
     parameter: str
     values: tuple[float, ...] = Field(min_length=1)
     repeats: int = Field(ge=1, le=1000)
-    fixed: dict[str, float | str] = Field(default_factory=dict, description="changes to the baseline")
+    fixed: dict[str, int | float | str] = Field(default_factory=dict, description="changes to the baseline")
 
     @field_validator("fixed")
     @classmethod
-    def _check_fixed(cls, fixed: dict[str, float | str]) -> dict[str, float | str]:
+    def _check_fixed(cls, fixed: dict[str, int | float | str]) -> dict[str, int | float | str]:
         return check_changes(fixed)
 
     @model_validator(mode="after")
@@ -134,14 +134,14 @@ class OptimumExercise(ExerciseBase):
 
     kind: Literal["optimum"]
     repeats: int = Field(1, ge=1, le=1000)
-    candidates: dict[str, dict[str, float | str]] = Field(default_factory=dict)
+    candidates: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
     combine: tuple[int, ...] = Field((), description="numbers of the sweeps whose best values are combined")
 
     @field_validator("candidates")
     @classmethod
     def _check_candidates(
-        cls, candidates: dict[str, dict[str, float | str]]
-    ) -> dict[str, dict[str, float | str]]:
+        cls, candidates: dict[str, dict[str, int | float | str]]
+    ) -> dict[str, dict[str, int | float | str]]:
         if "combination" in candidates:
             raise ValueError("'combination' is the name of the combined best values; choose another name")
         return {name: check_changes(changes) for name, changes in candidates.items()}

@@ -80,3 +80,8 @@ def choose_devices(
         return [Device("CPU")] * (lanes or cores)
     count = lanes or len(gpus) * lanes_per_gpu
     return [Device("GPU", gpus[index % len(gpus)]) for index in range(count)]
+
+
+def useful_lanes(devices: Sequence[Device], cores: int = CPU_COUNT) -> int:
+    """How many of these lanes work at full speed: CPU lanes beyond the cores only share them."""
+    return min(len(devices), cores) if devices[0].kind == "CPU" else len(devices)

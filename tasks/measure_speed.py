@@ -13,7 +13,7 @@ import numpy as np
 from study.cost import Amount, Speed
 from study.fashion_mnist import IMAGE_SIDE
 from study.spec import Hyperparameters
-from tasks.lanes import Lanes
+from tasks.lanes import Lanes, LanesClosed
 from tasks.quiet import silenced_stderr
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ MEASURING_SECONDS = 2.5
 
 
 def measure_speeds(lanes: Lanes, shapes: Sequence[Hyperparameters], amount: Amount) -> list[Speed]:
-    """Measure several shapes, one at a time on each lane.
+    """Measure several shapes, one at a time on each lane; one that fails is left out, which is logged.
 
     Args:
         lanes: Where to measure.
@@ -40,12 +40,21 @@ def measure_speeds(lanes: Lanes, shapes: Sequence[Hyperparameters], amount: Amou
         amount: As many images as a training has, so that memory is read as in one.
 
     Raises:
-        LaneDied: a lane's process died.
+        LanesClosed: the lanes were closed.
     """
     with ThreadPoolExecutor(len(lanes.devices)) as threads:
-        return list(
-            threads.map(lambda shape: lanes.run("measure speed", measure_speed, shape, amount), shapes)
-        )
+        measured = threads.map(lambda shape: _try_to_measure(lanes, shape, amount), shapes)
+        return [speed for speed in measured if speed is not None]
+
+
+def _try_to_measure(lanes: Lanes, shape: Hyperparameters, amount: Amount) -> Speed | None:
+    try:
+        return lanes.run("measure speed", measure_speed, shape, amount)
+    except LanesClosed:
+        raise
+    except Exception as error:  # whatever it is, it must not cost the run: the formula predicts instead
+        logger.warning("could not measure the speed of %s: %s", shape, error)
+        return None
 
 
 def measure_speed(hyperparameters: Hyperparameters, amount: Amount) -> Speed:

@@ -19,6 +19,7 @@ from study.spec import Hyperparameters, Setting, Study
 from study.training_record import TrainingRecord
 from study.wording import count, duration
 from tasks.dataset import Dataset, load_dataset
+from tasks.devices import useful_lanes
 from tasks.lanes import Lanes
 from tasks.measure_speed import MEASURING_SECONDS, measure_speeds
 from tasks.optimum import combination_of
@@ -56,7 +57,6 @@ def forecast_plan(
     plan: Plan,
     results: Results,
     lanes: Lanes,
-    lane_count: int,
     fresh: bool = False,
     budget_seconds: float | None = None,
 ) -> Forecast:
@@ -69,8 +69,7 @@ def forecast_plan(
         study: The study.
         plan: Its plan.
         results: Where finished trainings are kept.
-        lanes: Where to measure.
-        lane_count: How many lanes the forecast is for.
+        lanes: Where to measure, and what will train.
         fresh: Train again what earlier runs have.
         budget_seconds: The most the run may take; None for no limit.
 
@@ -78,7 +77,7 @@ def forecast_plan(
         InputError: the run is predicted to take longer than the budget; nothing was trained.
     """
     foresight = foresee(study, plan, results, lanes, fresh)
-    forecast = predict(study, plan, foresight, lane_count)
+    forecast = predict(study, plan, foresight, useful_lanes(lanes.devices))
     logger.info("%s", describe_forecast(forecast))
     if budget_seconds is not None and forecast.wall_seconds > budget_seconds:
         raise InputError(
@@ -109,7 +108,7 @@ def foresee_jobs(study: Study, plan: Plan, results: Results, fresh: bool = False
 def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
     """What a forecast draws on, the machine's speed measured where it is not known and worth the time."""
     foresight = gather(study, plan, results, fresh)
-    missing = _choose_shapes(study, plan, foresight, len(lanes.devices))
+    missing = _choose_shapes(plan, foresight)
     if not missing:
         return foresight
     seconds = duration(MEASURING_SECONDS * len(missing) / len(lanes.devices) + 8)
@@ -178,7 +177,7 @@ def _speed_of(record: TrainingRecord) -> Speed:
     )
 
 
-def _choose_shapes(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> list[Hyperparameters]:
+def _choose_shapes(plan: Plan, foresight: Foresight) -> list[Hyperparameters]:
     """Shapes to measure: unknown ones, those that cost most first, as far as it is worth the time."""
     jobs = sorted(map(foresight.foresee, plan.trainings), key=lambda job: -job.seconds)
     waiting = [job for job in jobs if not job.is_reused]

@@ -14,6 +14,7 @@ from study.chosen_model import ChosenModel
 from study.published import BandVerdict, Cell, judge
 from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
 from study.wording import count
+from tasks.cost_figure import WHOLE_RUN
 from tasks.figures import DrawnFigure
 from tasks.report_facts import Line, list_facts
 from tasks.report_tables import (
@@ -63,6 +64,7 @@ class Content:
     explanation: str
     pictures: tuple[Picture, ...]
     facts: tuple[Line, ...]
+    cost_pictures: tuple[Picture, ...]
     trials_path: str
     folder_name: str
 
@@ -103,7 +105,7 @@ def compose(results: Results, findings: Findings) -> Content:
     study, frames = findings.study, findings.frames
     verdicts = judge(study.published, _means(findings))
     outside = any(verdict.inside is False for verdict in verdicts)
-    numbers = {exercise.number for exercise in findings.exercises}
+    numbers = {WHOLE_RUN, *(exercise.number for exercise in findings.exercises)}
     return Content(
         title=study.title,
         study_name=study.name,
@@ -116,6 +118,7 @@ def compose(results: Results, findings: Findings) -> Content:
         explanation=study.published.explanation if study.published and outside else "",
         pictures=_pictures([each for each in findings.figures if each.exercise not in numbers]),
         facts=list_facts(study, frames),
+        cost_pictures=_pictures([each for each in findings.figures if each.exercise == WHOLE_RUN]),
         trials_path=(results.tables.relative_to(results.folder.parent) / "trials").as_posix(),
         folder_name=results.folder.name,
     )

@@ -24,6 +24,7 @@ def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
         ("Data", f"{run['data_source']}; SHA-256 {run['data_fingerprint']}"),
         ("Machine", f"{lanes} on {run['device']}; processor: {run['processor']}"),
         ("Time", f"started {started}; wall time {duration(float(run['wall_seconds']))}"),
+        ("Predicted", _prediction(frames)),
         ("Trainings", _trainings(frames)),
         ("Seeds", _seeds(frames)),
         ("Versions", ", ".join(f"{name} {version}" for name, version in json.loads(run["versions"]).items())),
@@ -78,6 +79,25 @@ def _trainings(frames: RunFrames) -> str:
         f"{int(run['reused_trainings']):,} read from earlier runs. "
         f"{count(int(run['epochs_trained']), 'epoch')} trained in this run; {int(run['epochs_asked']):,} "
         "were asked for, and trials that differ only in epochs read one training."
+    )
+
+
+def _prediction(frames: RunFrames) -> str:
+    run = frames.run
+    if pd.isna(run["predicted_seconds"]):
+        return "nothing; the run is older than predictions."
+    low, high = duration(float(run["predicted_low_seconds"])), duration(float(run["predicted_high_seconds"]))
+    said = f"{duration(float(run['predicted_seconds']))} before it ran, 95% interval {low} to {high}"
+    taken, makespan = float(run["lane_seconds"]), float(run["makespan_seconds"])
+    if taken == 0:
+        return f"{said}; nothing was trained."
+    error = float(run["wall_seconds"]) / float(run["predicted_seconds"]) - 1
+    excess = makespan / float(run["makespan_bound_seconds"]) - 1
+    return (
+        f"{said}; the wall time was {abs(error):.0%} {'longer' if error > 0 else 'shorter'}. Time of all "
+        f"lanes: predicted {duration(float(run['predicted_lane_seconds']))}, took {duration(taken)}. The "
+        f"trainings took {duration(makespan)}, {excess:.1%} above what no order of them on these lanes could "
+        "go below."
     )
 
 

@@ -16,13 +16,23 @@ import pyarrow as pa
 
 from storage.schema import schema_of
 from study.chosen_model import ChosenModel, NewImage
-from study.plan import Source, Trial, candidate_trials, compile_plan, list_trials, training_key
+from study.plan import (
+    Source,
+    Training,
+    Trial,
+    candidate_trials,
+    compile_plan,
+    key_of,
+    list_trials,
+    training_key,
+)
 from study.published import Cell, PublishedAverage
 from study.spec import Study
 from study.statistics import summarise
 from study.stopping import StopRule
 from study.study_file import read_study
-from study.training_record import TrainingRecord
+from study.training_record import Epoch, Segment, TrainingRecord
+from tasks.aggregate import Context, Outcome, list_trainings
 from tests import simulated
 
 RUN_ID = "20260301-120000-abcd"
@@ -95,21 +105,57 @@ def make_records(study: Study | None = None) -> list[TrainingRecord]:
     study = study or make_study()
     plan = compile_plan(study, _all_trials(study), make_source(study))
     return [
-        TrainingRecord(
-            key=training.key,
-            label=training.label,
-            hyperparameters=training.hyperparameters,
-            seed=training.seed,
-            epochs=simulated.train(training.hyperparameters, training.seed)[: training.most_epochs],
-            startup_seconds=1.5,
-            device="CPU",
-            lane="cpu-0",
-            finished_at=STARTED_AT + timedelta(minutes=1),
-            run_id=RUN_ID,
-            versions=VERSIONS,
+        make_record(
+            training, simulated.train(training.hyperparameters, training.seed)[: training.most_epochs]
         )
         for training in plan.trainings
     ]
+
+
+def make_record(training: Training, epochs: Sequence[Epoch], run_id: str = RUN_ID) -> TrainingRecord:
+    """The record of a training that one run trained in one go."""
+    return TrainingRecord(
+        key=training.key,
+        label=training.label,
+        hyperparameters=training.hyperparameters,
+        seed=training.seed,
+        schedule_epochs=training.schedule_epochs,
+        source=training.source,
+        train_images=60_000,
+        evaluation_images=10_000,
+        epochs=tuple(epochs),
+        segments=(make_segment(epochs, run_id),),
+        kept_weights=(len(epochs),),
+        optimizer_sha256="0" * 64,
+    )
+
+
+def make_segment(epochs: Sequence[Epoch], run_id: str = RUN_ID) -> Segment:
+    """The segment of a run that trained these epochs."""
+    return Segment(
+        epochs=len(epochs),
+        run_id=run_id,
+        lane="lane-0",
+        device="CPU",
+        processor="A processor with two cores",
+        finished_at=STARTED_AT + timedelta(minutes=1),
+        startup_seconds=1.5,
+        lane_seconds=1.5 + sum(epoch.seconds + epoch.evaluation_seconds for epoch in epochs),
+        peak_bytes=1_000_000_000,
+        versions=VERSIONS,
+    )
+
+
+def make_trainings(study: Study | None = None) -> pd.DataFrame:
+    """The trainings of a study, each predicted to take a tenth more than it took."""
+    study = study or make_study()
+    plan = compile_plan(study, _all_trials(study), make_source(study))
+    outcomes = [
+        Outcome(training, record, None, 1, 1.1 * record.segments[0].lane_seconds)
+        for training, record in zip(plan.trainings, make_records(study), strict=True)
+    ]
+    context = Context(RUN_ID, study, make_source(study), COMMIT)
+    return _frame("trainings", list_trainings.fn(context, {each.training.key: each for each in outcomes}))
 
 
 def make_chosen_model(study: Study | None = None) -> ChosenModel:
@@ -173,6 +219,13 @@ def make_run(study: Study | None = None, trials: pd.DataFrame | None = None) -> 
         "git_dirty": False,
         "versions": json.dumps(VERSIONS),
         "study_definition": study.model_dump_json(),
+        "predicted_seconds": 2400.0,
+        "predicted_low_seconds": 2000.0,
+        "predicted_high_seconds": 2880.0,
+        "predicted_lane_seconds": 4700.0,
+        "lane_seconds": 4900.0,
+        "makespan_seconds": 2480.0,
+        "makespan_bound_seconds": 2450.0,
     }
     return _frame("runs", [row]).iloc[0]
 
@@ -209,7 +262,7 @@ def _asked(study: Study, trial: Trial) -> dict[str, Any]:
         "repeat": trial.repeat,
         "seed": trial.seed,
         "protocol": study.protocol,
-        "key": training_key(trial.setting.hyperparameters, trial.seed, source),
+        "key": key_of(trial, source),
         "reused": False,
         "data_fingerprint": FINGERPRINT,
         "held_out_images": source.held_out_images,

@@ -18,9 +18,12 @@ def run(*arguments: object, folder: Path) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "show", "predict", "data", "serve"])
+@pytest.mark.parametrize(
+    "command",
+    ["run", "plan", "show", "predict", "data", "serve", "cache", "cache list", "cache verify", "cache prune"],
+)
 def test_every_command_explains_itself(command: str, tmp_path: Path):
-    code, out, _ = run(command, "--help", folder=tmp_path)
+    code, out, _ = run(*command.split(), "--help", folder=tmp_path)
     assert code == 0
     assert len(out.splitlines()) > 5
 
@@ -44,6 +47,11 @@ def test_help_without_a_command_says_where_to_start(tmp_path: Path):
         ),
         (["run", "smoke", "--lanes-per-gpu", "0"], "study: --lanes-per-gpu: 0 is not allowed"),
         (["run", "smoke", "--results", "a-file"], "study: results folder a-file"),
+        (["run", "smoke", "--budget", "600"], "study: --budget: '600' is not a time; give one such as 90s"),
+        (["plan", "lba"], "study: study 'lba' not found: there is no file"),
+        (["plan", "smoke", "--lanes", "0"], "study: --lanes: 0 is not allowed"),
+        (["cache", "prune"], "study: study cache prune: give at least one of --damaged, --stale"),
+        (["cache", "prune", "--older-than", "soon"], "study: --older-than: 'soon' is not a time"),
         (["data", "--data", "nowhere"], "study: nowhere: no such folder"),
         (["show", "--results", "empty"], "study: no run published in"),
         (["show", "--results", "empty", "x"], "study: run 'x' is not published in"),

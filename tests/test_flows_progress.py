@@ -1,11 +1,11 @@
-"""Progress: counts, elapsed time, and a remaining time judged by the work that is left."""
+"""Progress: counts, elapsed time, and a remaining time from the forecast, corrected as trainings finish."""
 
 import io
 import sys
 
 import pytest
 
-from flows.progress import Tally, TerminalProgress
+from flows.progress import Standing, Tally, TerminalProgress
 
 
 class Clock:
@@ -18,41 +18,90 @@ class Clock:
         return self.now
 
 
-def test_remaining_time_is_in_proportion_to_the_work_left():
+def make_tally(*seconds: float, lanes: int = 1, later: tuple[float, ...] = ()) -> tuple[Tally, Clock]:
     clock = Clock()
-    tally = Tally(clock)
-    tally.expect([300, 100])
-    clock.now = 30.0
-    standing = tally.finish(300)
-    assert standing.remaining == pytest.approx(10.0)
-    assert standing.fraction == pytest.approx(0.75)
-    assert str(standing) == "1 of 2 trainings, 30.0 s elapsed, about 10.0 s remaining"
+    tally = Tally(lanes, later, clock)
+    tally.expect(seconds)
+    return tally, clock
 
 
-def test_what_is_read_from_earlier_runs_does_not_count_as_speed():
-    clock = Clock()
-    tally = Tally(clock)
-    tally.expect([100, 100, 100])
-    clock.now = 1.0
-    assert tally.finish(100, reused=True).remaining is None
-    clock.now = 11.0
-    assert tally.finish(100).remaining == pytest.approx(11.0)
+def test_the_remaining_time_is_known_before_anything_is_finished():
+    tally, clock = make_tally(60, 40, 20)
+    assert tally.standing().remaining == pytest.approx(120)
+    clock.now = 30
+    assert tally.standing().remaining == pytest.approx(90)
+    assert tally.standing().fraction == pytest.approx(0.25)
+
+
+def test_several_lanes_share_the_rest():
+    tally, clock = make_tally(60, 60, 60, 60, lanes=2)
+    assert tally.standing().remaining == pytest.approx(120)
+    clock.now = 60
+    tally.finish(60, 60)
+    assert tally.finish(60, 60).remaining == pytest.approx(60)
+
+
+def test_what_trainings_took_corrects_the_rest_more_and_more():
+    tally, clock = make_tally(*[10.0] * 10)
+    remaining = []
+    for number in range(1, 6):
+        clock.now = 20.0 * number
+        remaining.append(tally.finish(10, 20).remaining)
+    assert remaining[0] < 9 * 20
+    assert remaining[-1] == pytest.approx(5 * 20, rel=0.2)
+
+
+def test_what_is_read_from_earlier_runs_takes_no_time_and_is_no_measure_of_speed():
+    tally, _ = make_tally(0, 0, 50)
+    assert tally.finish(0, None).remaining == pytest.approx(50)
+    assert tally.finish(0, None).reused == 2
+
+
+def test_what_comes_later_is_counted_until_it_has_begun():
+    tally, clock = make_tally(10, later=(30.0,))
+    assert tally.standing().remaining == pytest.approx(40)
+    clock.now = 10
+    assert tally.finish(10, 10).remaining == pytest.approx(30)
+    tally.expect([25], is_last=True)
+    assert tally.standing().remaining == pytest.approx(25)
+    assert tally.finish(25, 25).fraction == 1.0
+
+
+def test_the_last_trainings_do_not_use_every_lane():
+    tally, _ = make_tally(100, lanes=4)
+    assert tally.standing().remaining == pytest.approx(100)
+
+
+def test_a_training_that_takes_longer_than_predicted_never_seems_done():
+    tally, clock = make_tally(10)
+    clock.now = 1000
+    assert tally.standing().remaining > 0
+    assert tally.standing().fraction < 1
 
 
 def test_failures_are_counted_and_said():
-    tally = Tally(Clock())
-    tally.expect([1, 1])
-    tally.finish(1, failed=True)
-    standing = tally.finish(1)
-    assert (standing.done, standing.failed) == (2, 1)
+    tally, _ = make_tally(1, 1)
+    tally.finish(1, None, failed=True)
+    standing = tally.finish(1, 1.0)
+    assert (standing.done, standing.failed, standing.reused) == (2, 1, 0)
     assert "1 failed" in str(standing)
+
+
+def test_a_standing_is_one_line_for_people():
+    standing = Standing(total=3, done=1, reused=1, failed=0, fraction=0.3, elapsed=30.0, remaining=90.0)
+    assert str(standing) == (
+        "1 of 3 trainings (1 read from earlier runs), 30.0 s elapsed, about 1 min 30 s remaining"
+    )
 
 
 def test_where_there_is_no_terminal_a_line_is_written(monkeypatch: pytest.MonkeyPatch):
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
-    tally = Tally(Clock())
-    tally.expect([1])
+    tally, _ = make_tally(1)
     with TerminalProgress() as view:
-        view.show(tally.finish(1))
-    assert written.getvalue() == "1 of 1 trainings, 0.0 s elapsed\n"
+        view.show(tally.standing())
+        view.show(tally.standing())
+        view.show(tally.finish(1, 1.0))
+    assert written.getvalue() == (
+        "0 of 1 trainings, 0.0 s elapsed, about 1.0 s remaining\n1 of 1 trainings, 0.0 s elapsed\n"
+    )

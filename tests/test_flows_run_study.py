@@ -132,6 +132,67 @@ def test_running_again_trains_only_what_is_missing(mended: Ran):
     assert last["status"] == "completed"
 
 
+@pytest.fixture(scope="module")
+def damaged(mended: Ran) -> Ran:
+    """The same study run a third time, after two of its trainings were damaged."""
+    trainings = read_run(mended.results).trainings
+    first, second = trainings["key"].iloc[[0, 3]]
+    (mended.results.trainings / first / "record.json").write_text("{")
+    next((mended.results.trainings / second).glob("weights-*.npz")).write_bytes(b"")
+    command = ("run", mended.study, "--results", mended.results.folder)
+    return Ran(*run(*command, folder=mended.study.parent), mended.results, mended.study)
+
+
+def test_exactly_the_damaged_trainings_are_trained_again(damaged: Ran):
+    before, last = (
+        read_run(damaged.results, each).trainings for each in list_runs(damaged.results)["run_id"][1:]
+    )
+    assert damaged.code == 0, damaged.err
+    assert set(last.loc[~last["reused"], "key"]) == set(before["key"].iloc[[0, 3]])
+    assert damaged.err.count("; it counts as missing and is trained again") >= 2
+
+
+def test_reading_earlier_trainings_publishes_equal_tables(damaged: Ran):
+    before, after = (read_run(damaged.results, each) for each in list_runs(damaged.results)["run_id"][1:])
+    # Who trained it, when and how fast is all that may differ.
+    circumstances = ["run_id", "reused", "trained_by", "attempts", "versions"]
+    for table in ("trials", "epochs", "summary"):
+        one, other = getattr(before, table), getattr(after, table)
+        times = [name for name in one.columns if name.endswith("seconds")]
+        left_out = [name for name in (*circumstances, *times) if name in one.columns]
+        pd.testing.assert_frame_equal(one.drop(columns=left_out), other.drop(columns=left_out))
+    assert (before.trials["weights_sha256"] == after.trials["weights_sha256"]).all()
+
+
+def test_predicted_and_actual_times_are_recorded(toy: Ran):
+    frames = read_run(toy.results, list_runs(toy.results)["run_id"].iloc[0])
+    run = frames.run
+    assert run["predicted_low_seconds"] < run["predicted_seconds"] < run["predicted_high_seconds"]
+    assert 0 < run["makespan_bound_seconds"] <= run["makespan_seconds"] < run["wall_seconds"]
+    done = frames.trainings[frames.trainings["status"] == "completed"]
+    assert (done["predicted_seconds"] > 0).all()
+    assert done["lane_seconds"].sum() == pytest.approx(run["lane_seconds"])
+
+
+def test_the_plan_after_a_run_has_nothing_to_train(mended: Ran):
+    _, out, _ = run(
+        "plan", mended.study, "--results", mended.results.folder, "--json", folder=mended.study.parent
+    )
+    plan = json.loads(out)
+    assert (plan["trainings"], plan["reused_trainings"], plan["epochs_to_run"]) == (7, 7, 0)
+    assert (plan["combination"]["trainings"], plan["combination"]["to_train"]) == (1, 0)
+    assert set(read_run(mended.results).trials["key"]) >= {each["key"] for each in plan["training_list"]}
+
+
+def test_a_run_over_budget_is_refused_before_anything_is_trained(tmp_path: Path):
+    study = write_toy(tmp_path)
+    code, _, err = run("run", study, "--results", "results", "--budget", "3s", folder=tmp_path)
+    assert code == 2, err
+    assert "study: --budget: predicted " in err
+    assert "more than the 3.0 s allowed; nothing was trained" in err
+    assert not (tmp_path / "results" / "trainings").exists()
+
+
 def test_trials_that_share_a_training_share_its_key_and_repeats_never_do(mended: Ran):
     trials = read_run(mended.results).trials
     baseline = trials[(trials["filters"] == 4) & (trials["dropout"] == 0) & (trials["exercise"] < 7)]
@@ -149,8 +210,9 @@ def test_early_stopping_reads_a_prefix(mended: Ran):
 
 def test_the_tables_are_read_with_pandas_alone(mended: Ran):
     trials = pd.read_parquet(mended.results.tables / "trials")
-    assert len(trials) == 28
-    assert trials["run_id"].nunique() == 2
+    runs = list_runs(mended.results)["run_id"]
+    assert set(trials["run_id"]) == set(runs)
+    assert len(trials) == 14 * len(runs)
 
 
 def test_the_combination_of_best_values_is_trained_and_compared(mended: Ran):

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from collections.abc import Iterable
 from datetime import timedelta
@@ -16,7 +17,15 @@ from storage.tables import RunTables, list_runs, publish, read_run
 from study.errors import InputError
 from study.spec import Study
 from study.study_file import read_study
-from tests.frames import RUN_ID, STARTED_AT, make_epochs, make_run, make_summary, make_trials
+from tests.frames import (
+    RUN_ID,
+    STARTED_AT,
+    make_epochs,
+    make_run,
+    make_summary,
+    make_trainings,
+    make_trials,
+)
 
 LATER = "20260302-120000-abcd"
 
@@ -38,7 +47,7 @@ def make_tables(run_id: str = RUN_ID, failed: Iterable[tuple[int, float, int]] =
     trials = make_trials(study, failed=list(failed))
     run = make_run(study, trials)
     started = STARTED_AT + timedelta(days=run_id > RUN_ID)
-    frames = (run.to_frame().T, trials, make_epochs(study), make_summary(trials))
+    frames = (run.to_frame().T, trials, make_trainings(study), make_epochs(study), make_summary(trials))
     runs, *rest = ([{**row, "run_id": run_id} for row in _rows(frame)] for frame in frames)
     return RunTables({**runs[0], "started_at": started}, *rest)
 
@@ -70,7 +79,7 @@ def test_a_published_run_is_read_back_as_it_was_written(results: Results):
 def test_a_table_lies_where_the_contract_says_and_bears_its_version(results: Results, table: str):
     publish(results, make_tables())
     schema = pq.read_schema(_part(results, table))
-    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.0.0"
+    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.1.0"
     assert schema.metadata[b"table"] == table.encode()
     assert schema.names == [column.name for column in COLUMNS[table]]
 
@@ -142,7 +151,7 @@ def test_a_run_is_not_published_when_one_of_its_tables_cannot_be_written(results
 def test_a_table_that_cannot_be_replaced_leaves_the_published_run_as_it_was(results: Results):
     publish(results, make_tables())
     tables = make_tables()
-    bad = RunTables(tables.run, tables.trials, tables.epochs, [{**tables.summary[0], "value": "five"}])
+    bad = dataclasses.replace(tables, summary=[{**tables.summary[0], "value": "five"}])
     with pytest.raises(pa.ArrowInvalid, match="Could not convert 'five'"):
         publish(results, bad)
     assert len(read_run(results).summary) == 5
@@ -150,7 +159,7 @@ def test_a_table_that_cannot_be_replaced_leaves_the_published_run_as_it_was(resu
 
 def test_an_unknown_column_is_refused_by_name(results: Results):
     tables = make_tables()
-    bad = RunTables(tables.run, [{**tables.trials[0], "acuracy": 0.9}], tables.epochs, tables.summary)
+    bad = dataclasses.replace(tables, trials=[{**tables.trials[0], "acuracy": 0.9}])
     with pytest.raises(
         ValueError, match=re.escape("table trials: columns ['acuracy'] are not in its schema")
     ):
@@ -160,7 +169,7 @@ def test_an_unknown_column_is_refused_by_name(results: Results):
 
 def test_a_row_without_a_value_it_must_have_is_refused(results: Results):
     tables = make_tables()
-    bad = RunTables(tables.run, [{"run_id": RUN_ID}], tables.epochs, tables.summary)
+    bad = dataclasses.replace(tables, trials=[{"run_id": RUN_ID}])
     with pytest.raises(pa.ArrowInvalid, match="Column 'study' is declared non-nullable but contains nulls"):
         publish(results, bad)
     assert list_runs(results).empty
@@ -169,7 +178,7 @@ def test_a_row_without_a_value_it_must_have_is_refused(results: Results):
 def test_a_run_whose_every_trial_failed_is_published(results: Results):
     failed = [(4, value, repeat) for value in (1.0, 2.0, 5.0, 10.0, 20.0) for repeat in (1, 2, 3, 4)]
     tables = make_tables(failed=failed)
-    publish(results, RunTables(tables.run, tables.trials, [], tables.summary))
+    publish(results, dataclasses.replace(tables, trainings=[], epochs=[]))
     found = read_run(results)
     assert found.trials["status"].tolist() == ["failed"] * 20
     assert found.epochs.empty
@@ -231,3 +240,43 @@ def test_an_unknown_run_is_answered_with_the_latest(results: Results):
     message = f"run 'yesterday' is not published in {results.tables}; latest: {RUN_ID}"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read_run(results, "yesterday")
+
+
+SINCE_1_1 = {
+    "runs": {
+        "predicted_seconds", "predicted_low_seconds", "predicted_high_seconds", "predicted_lane_seconds",
+        "lane_seconds", "makespan_seconds", "makespan_bound_seconds",
+    },
+    "trials": {"schedule"},
+    "epochs": {"evaluation_seconds"},
+    "summary": set(),
+}  # fmt: skip
+"""The columns that schema 1.1.0 added; its table `trainings` is new as a whole."""
+
+
+def _make_old(results: Results) -> None:
+    """Turn a published run into one that schema 1.0.0 wrote."""
+    for table, names in SINCE_1_1.items():
+        content = pq.ParquetFile(_part(results, table)).read()
+        pq.write_table(content.drop_columns(list(names)), _part(results, table))
+    _part(results, "trainings").unlink()
+
+
+def test_a_run_of_schema_1_0_0_is_read_with_nulls_for_what_it_did_not_have(results: Results):
+    publish(results, make_tables())
+    _make_old(results)
+    publish(results, make_tables(LATER))
+    old = read_run(results, RUN_ID)
+    for table, frame in (("trials", old.trials), ("trainings", old.trainings), ("epochs", old.epochs)):
+        assert list(frame.columns) == [column.name for column in COLUMNS[table]]
+    assert old.trainings.empty
+    assert old.trials["schedule"].isna().all()
+    assert len(old.trials) == 20
+    assert pd.isna(old.run["predicted_seconds"])
+    assert len(read_run(results).trainings) == 4
+
+
+def test_what_schema_1_1_0_added_may_be_null_where_the_table_is_older():
+    for table, names in SINCE_1_1.items():
+        assert all(column.nullable for column in COLUMNS[table] if column.name in names)
+        assert names <= {column.name for column in COLUMNS[table]}

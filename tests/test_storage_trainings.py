@@ -1,5 +1,7 @@
+"""The cache of trainings: whole or not at all, checked against hashes, gone on with, listed and removed."""
+
+import json
 import logging
-import re
 from functools import cache
 from pathlib import Path
 
@@ -8,21 +10,28 @@ import pytest
 
 from storage.place import Results, open_results
 from storage.trainings import (
-    Weights,
+    Arrays,
+    DamagedTraining,
     find_training,
     hash_weights,
-    read_record,
+    list_keys,
+    measure_training,
+    read_checkpoint,
+    read_records,
     read_weights,
+    remove_training,
     save_training,
+    verify_training,
 )
 from study.errors import InputError
-from study.plan import Training
+from study.plan import Training, training_key
 from study.spec import Setting
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
-from tests.frames import make_records, make_source, make_study
+from tests import simulated
+from tests.frames import make_record, make_source, make_study
 
-EPOCHS = (2, 5)
+KEPT = (2, 5)
 """Where the trials of the training below end."""
 
 
@@ -31,116 +40,144 @@ def results(tmp_path: Path) -> Results:
     return open_results(tmp_path / "results")
 
 
-@cache
-def make_training() -> Training:
-    """A training of the baseline that a trial of two epochs and one of five read."""
-    return Training(
-        hyperparameters=Setting().hyperparameters,
-        seed=1,
-        source=make_source(make_study()),
-        rules=tuple(StopRule(epochs=epochs) for epochs in EPOCHS),
-        label="baseline seed=1",
-    )
-
-
-def make_weights(epoch: int) -> Weights:
+def make_arrays(epoch: int) -> Arrays:
     """A kernel and a bias, other ones after every epoch."""
     random = np.random.default_rng(epoch)
     return [random.normal(size=shape).astype(np.float32) for shape in ((3, 3, 1, 2), (2,))]
 
 
+def make_optimizer() -> Arrays:
+    """A step count and a momentum."""
+    return [np.array(9375, np.int64), np.ones(3, np.float32)]
+
+
 @cache
-def make_record() -> TrainingRecord:
-    """The finished training, five epochs long, with the hashes of its weights."""
-    record = next(
-        each for each in make_records(make_study().only(frozenset({4}))) if each.key == make_training().key
+def make_finished(seed: int = 1) -> TrainingRecord:
+    """A finished training of the baseline, five epochs long, with the hashes of its weights."""
+    training = Training(
+        hyperparameters=Setting().hyperparameters,
+        seed=seed,
+        source=make_source(make_study()),
+        rules=tuple(StopRule(epochs=epochs) for epochs in KEPT),
+        label=f"baseline seed={seed}",
     )
-    epochs = tuple(
-        epoch.model_copy(update={"weights_sha256": hash_weights(make_weights(epoch.epoch))})
-        for epoch in record.epochs[: max(EPOCHS)]
-    )
-    return record.model_copy(update={"epochs": epochs})
+    epochs = [
+        epoch.model_copy(update={"weights_sha256": hash_weights(make_arrays(epoch.epoch))})
+        for epoch in simulated.train(training.hyperparameters, seed)[: max(KEPT)]
+    ]
+    hashes = {"kept_weights": KEPT, "optimizer_sha256": hash_weights(make_optimizer())}
+    return make_record(training, epochs).model_copy(update=hashes)
 
 
-def save(results: Results) -> TrainingRecord:
-    """Save the finished training with its weights."""
-    record = make_record()
-    save_training(results, record, {epoch: make_weights(epoch) for epoch in EPOCHS})
+def save(results: Results, record: TrainingRecord | None = None) -> TrainingRecord:
+    """Save a finished training with its weights and optimizer."""
+    record = record or make_finished()
+    weights = {epoch: make_arrays(epoch) for epoch in record.kept_weights}
+    save_training(results, record, weights, make_optimizer())
     return record
 
 
 def _file(results: Results, name: str) -> Path:
-    path = results.trainings / make_record().key / name
+    path = results.trainings / make_finished().key / name
     assert path.is_file()
     return path
 
 
 def test_a_saved_training_is_found_with_its_weights(results: Results):
     record = save(results)
-    assert find_training(results, make_training()) == record
-    for epoch in EPOCHS:
+    assert find_training(results, record.key) == record
+    for epoch in KEPT:
         found = read_weights(results, record, epoch)
-        assert all(map(np.array_equal, found, make_weights(epoch)))
+        assert found is not None
+        assert all(map(np.array_equal, found, make_arrays(epoch)))
 
 
 def test_more_than_ten_arrays_come_back_in_their_order(results: Results):
     weights = [np.array([number]) for number in range(12)]
-    epoch = make_record().epochs[0].model_copy(update={"weights_sha256": hash_weights(weights)})
-    record = make_record().model_copy(update={"epochs": (epoch,)})
-    save_training(results, record, {1: weights})
-    assert [int(array[0]) for array in read_weights(results, record, 1)] == list(range(12))
+    epoch = make_finished().epochs[0].model_copy(update={"weights_sha256": hash_weights(weights)})
+    record = make_finished().model_copy(update={"epochs": (epoch,), "kept_weights": (1,)})
+    save_training(results, record, {1: weights}, make_optimizer())
+    found = read_weights(results, record, 1)
+    assert found is not None
+    assert [int(array[0]) for array in found] == list(range(12))
 
 
-def test_a_training_is_saved_as_its_weights_and_its_record_only(results: Results):
+def test_a_training_is_saved_as_weights_optimizer_and_record_only(results: Results):
     record = save(results)
     names = {path.name for path in (results.trainings / record.key).iterdir()}
-    assert names == {"record.json", "weights-2.npz", "weights-5.npz"}
+    assert names == {"record.json", "weights-2.npz", "weights-5.npz", "optimizer-5.npz"}
 
 
 def test_a_training_never_saved_is_not_found_and_not_told_of(
     results: Results, caplog: pytest.LogCaptureFixture
 ):
-    assert find_training(results, make_training()) is None
-    assert read_record(results, make_training().key) is None
+    assert find_training(results, make_finished().key) is None
+    assert list_keys(results) == []
     assert caplog.records == []
-
-
-def test_a_training_of_another_seed_is_not_found(results: Results):
-    save(results)
-    assert find_training(results, make_training().model_copy(update={"seed": 2})) is None
-
-
-def test_a_training_too_short_for_a_trial_is_not_found(results: Results):
-    save(results)
-    longer = make_training().model_copy(update={"rules": (StopRule(epochs=6),)})
-    assert find_training(results, longer) is None
-
-
-def test_a_training_without_the_weights_of_one_of_its_trials_is_not_found(results: Results):
-    save(results)
-    _file(results, "weights-2.npz").unlink()
-    assert find_training(results, make_training()) is None
-    longest = make_training().model_copy(update={"rules": (StopRule(epochs=5),)})
-    assert find_training(results, longest) == make_record()
 
 
 def test_a_training_without_a_record_is_not_found(results: Results):
     save(results)
     _file(results, "record.json").unlink()
-    assert find_training(results, make_training()) is None
+    assert find_training(results, make_finished().key) is None
+    with pytest.raises(DamagedTraining, match="has no record: it was never finished"):
+        verify_training(results, make_finished().key)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00", b'{"key": "'])
+def test_a_training_can_be_gone_on_with_from_its_last_epoch(results: Results):
+    record = save(results)
+    checkpoint = read_checkpoint(results, record)
+    assert checkpoint is not None
+    assert checkpoint.record == record
+    assert all(map(np.array_equal, checkpoint.weights, make_arrays(5)))
+    assert all(map(np.array_equal, checkpoint.optimizer, make_optimizer()))
+
+
+@pytest.mark.parametrize("name", ["optimizer-5.npz", "weights-5.npz"])
+def test_a_damaged_last_state_is_told_of_and_cannot_be_gone_on_with(
+    results: Results, caplog: pytest.LogCaptureFixture, name: str
+):
+    record = save(results)
+    _file(results, name).write_bytes(b"")
+    assert read_checkpoint(results, record) is None
+    assert f"{name} is damaged: " in caplog.text
+    assert "the training cannot be gone on with and starts anew" in caplog.text
+
+
+def test_a_training_whose_optimizer_is_lost_still_answers_its_trials(results: Results):
+    record = save(results)
+    _file(results, "optimizer-5.npz").unlink()
+    assert find_training(results, record.key) == record
+    with pytest.raises(DamagedTraining, match=r"optimizer-5\.npz is damaged: No such file"):
+        verify_training(results, record.key)
+
+
+def test_a_longer_training_takes_the_place_of_its_beginning(results: Results):
+    short = make_finished().model_copy(update={"epochs": make_finished().epochs[:2], "kept_weights": (2,)})
+    save(results, short)
+    save(results)
+    assert find_training(results, short.key) == make_finished()
+    assert not (results.trainings / short.key / "optimizer-2.npz").exists()
+
+
+def test_weights_that_were_there_already_need_not_be_given_again(results: Results):
+    save(results)
+    save_training(results, make_finished(), {2: make_arrays(2)}, None)
+    assert verify_training(results, make_finished().key) == make_finished()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff\x00", b'{"format": 2, "record": {"key": "'])
 def test_a_damaged_record_is_told_of_and_counts_as_missing(
     results: Results, caplog: pytest.LogCaptureFixture, content: bytes
 ):
-    save(results)
+    record = save(results)
     path = _file(results, "record.json")
     path.write_bytes(content)
-    assert find_training(results, make_training()) is None
+    assert find_training(results, record.key) is None
     (told,) = caplog.records
     assert told.levelno == logging.WARNING
-    assert told.getMessage().startswith(f"{path} is damaged and counts as missing: ")
+    assert told.getMessage().startswith(str(path))
+    assert told.getMessage().endswith("; it counts as missing and is trained again")
     assert "\n" not in told.getMessage()
 
 
@@ -150,10 +187,30 @@ def test_a_record_cut_short_counts_as_missing_until_it_is_saved_again(
     record = save(results)
     path = _file(results, "record.json")
     path.write_bytes(path.read_bytes()[:-10])
-    assert find_training(results, make_training()) is None
-    assert "is damaged and counts as missing" in caplog.text
+    assert find_training(results, record.key) is None
+    assert "is damaged" in caplog.text
     save(results)
-    assert find_training(results, make_training()) == record
+    assert find_training(results, record.key) == record
+
+
+def test_a_number_changed_in_a_record_is_noticed(results: Results, caplog: pytest.LogCaptureFixture):
+    record = save(results)
+    path = _file(results, "record.json")
+    envelope = json.loads(path.read_text())
+    envelope["record"]["epochs"][4]["test_accuracy"] = 0.999
+    path.write_text(json.dumps(envelope))
+    assert find_training(results, record.key) is None
+    assert caplog.messages == [
+        f"{path} is damaged: its checksum does not fit; it counts as missing and is trained again"
+    ]
+
+
+def test_a_record_of_an_earlier_format_is_named_as_such(results: Results, caplog: pytest.LogCaptureFixture):
+    record = save(results)
+    path = _file(results, "record.json")
+    path.write_text(json.dumps({"key": record.key, "epochs": []}))
+    assert find_training(results, record.key) is None
+    assert caplog.messages == [f"{path} has format 1, expected 2; it counts as missing and is trained again"]
 
 
 def test_a_record_under_the_key_of_another_is_told_of_and_counts_as_missing(
@@ -163,25 +220,36 @@ def test_a_record_under_the_key_of_another_is_told_of_and_counts_as_missing(
     path = results.trainings / "0123456789abcdef" / "record.json"
     path.parent.mkdir()
     path.write_bytes(_file(results, "record.json").read_bytes())
-    assert read_record(results, "0123456789abcdef") is None
-    assert caplog.messages == [f"{path} holds training {record.key}; it counts as missing"]
+    assert find_training(results, "0123456789abcdef") is None
+    assert f"{path} holds training {record.key}" in caplog.text
 
 
-def test_missing_weights_are_answered_with_what_to_delete(results: Results):
+def test_a_record_s_key_is_that_of_what_it_says_it_trained(results: Results):
     record = save(results)
-    folder = results.trainings / record.key
-    message = f"No such file or directory: '{folder}/weights-3.npz'; delete the folder {folder} and run again"
-    with pytest.raises(InputError, match=re.escape(message)):
-        read_weights(results, record, 3)
+    named = training_key(record.hyperparameters, record.seed, record.source, record.schedule_epochs)
+    assert record.key == named
+
+
+@pytest.mark.parametrize("epoch", KEPT)
+def test_a_training_with_missing_weights_counts_as_missing(
+    results: Results, caplog: pytest.LogCaptureFixture, epoch: int
+):
+    record = save(results)
+    _file(results, f"weights-{epoch}.npz").unlink()
+    assert find_training(results, record.key) is None
+    assert f"weights-{epoch}.npz is damaged: No such file or directory" in caplog.text
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 300, -1])
-def test_weights_cut_short_are_answered_with_what_to_delete(results: Results, size: int):
+def test_a_training_with_weights_cut_short_counts_as_missing(
+    results: Results, caplog: pytest.LogCaptureFixture, size: int
+):
     record = save(results)
     path = _file(results, "weights-5.npz")
     path.write_bytes(path.read_bytes()[:size])
-    message = f"^{re.escape(str(path))}: .+; delete the folder {re.escape(str(path.parent))} and run again$"
-    with pytest.raises(InputError, match=message):
+    assert find_training(results, record.key) is None
+    assert f"{path} is damaged: " in caplog.text
+    with pytest.raises(InputError, match="run again, and it will be trained again"):
         read_weights(results, record, 5)
 
 
@@ -194,19 +262,37 @@ def test_no_damaged_byte_of_the_weights_does_harm_unnoticed(results: Results):
         try:
             weights = read_weights(results, record, 5)
         except InputError as error:
-            assert "delete the folder" in str(error)
+            assert "is damaged" in str(error)
         else:
-            assert all(map(np.array_equal, weights, make_weights(5)))
+            assert weights is not None
+            assert all(map(np.array_equal, weights, make_arrays(5)))
 
 
-def test_weights_of_another_epoch_are_answered_with_both_hashes(results: Results):
+def test_weights_of_another_epoch_are_told_of_with_both_hashes(
+    results: Results, caplog: pytest.LogCaptureFixture
+):
     record = save(results)
     path = _file(results, "weights-5.npz")
     path.write_bytes(_file(results, "weights-2.npz").read_bytes())
-    found, expected = (record.epochs[epoch - 1].weights_sha256[:12] for epoch in EPOCHS)
-    message = f"{path}: weights hash {found}, expected {expected}; delete the folder {path.parent}"
-    with pytest.raises(InputError, match=re.escape(message)):
-        read_weights(results, record, 5)
+    assert find_training(results, record.key) is None
+    found, expected = (record.epochs[epoch - 1].weights_sha256[:12] for epoch in KEPT)
+    assert f"{path} is damaged: its hash is {found}, expected {expected}" in caplog.text
+
+
+def test_weights_that_were_never_kept_are_none(results: Results):
+    assert read_weights(results, save(results), 3) is None
+
+
+def test_every_readable_training_is_listed_and_can_be_removed(results: Results):
+    first, second = save(results), save(results, make_finished(seed=2))
+    (results.trainings / "0123456789abcdef").mkdir()
+    assert {record.key for record in read_records(results)} == {first.key, second.key}
+    assert set(list_keys(results)) == {first.key, second.key, "0123456789abcdef"}
+    size = sum(path.stat().st_size for path in (results.trainings / first.key).iterdir())
+    assert measure_training(results, first.key) == size
+    remove_training(results, first.key)
+    remove_training(results, "0123456789abcdef")
+    assert list_keys(results) == [second.key]
 
 
 def test_the_hash_of_weights_knows_values_shapes_types_and_order():

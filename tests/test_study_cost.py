@@ -1,6 +1,6 @@
 import pytest
 
-from study.cost import multiply_adds
+from study.cost import Amount, CostModel, Shape, Speed, list_shapes, multiply_adds, peak_bytes
 from study.spec import Hyperparameters
 
 
@@ -29,3 +29,91 @@ def test_the_baseline_costs_281_376_multiply_adds():
 def test_dropout_and_learning_cost_nothing():
     changed = Hyperparameters(dropout=0.5, learning_rate=0.1, momentum=0.0, batch_size=64)
     assert multiply_adds(changed) == multiply_adds(Hyperparameters())
+
+
+ONE_IMAGE = Amount(train_images=1, evaluation_images=0)
+LAB = Amount(60_000, 10_000)
+
+
+def make_speed(train_seconds: float, **changes: float) -> Speed:
+    hyperparameters = Hyperparameters().model_copy(update=changes)
+    return Speed(
+        hyperparameters=hyperparameters, train_seconds=train_seconds, evaluation_seconds=train_seconds / 10
+    )
+
+
+def predict(model: CostModel, **changes: float) -> float:
+    """Predicted seconds of training one image."""
+    return model.epoch_seconds(Hyperparameters().model_copy(update=changes), ONE_IMAGE)
+
+
+def test_a_measured_shape_is_predicted_to_take_what_it_took():
+    model = CostModel([make_speed(2e-5), make_speed(9e-5, filters=64)])
+    assert predict(model) == 2e-5
+    assert predict(model, filters=64) == 9e-5
+    assert model.epoch_seconds(Hyperparameters(), LAB) == pytest.approx(60_000 * 2e-5 + 10_000 * 2e-6)
+
+
+def test_several_measurements_of_a_shape_count_by_their_median():
+    assert predict(CostModel([make_speed(each) for each in (1e-5, 2e-5, 9e-5)])) == 2e-5
+
+
+def test_whole_trainings_of_earlier_runs_outweigh_a_few_measured_steps():
+    model = CostModel(measured=[make_speed(2e-5)], recorded=[make_speed(3e-5), make_speed(4e-5)])
+    assert predict(model) == pytest.approx(3.5e-5)
+
+
+def test_a_machine_twice_as_slow_is_predicted_twice_as_slow_for_every_shape():
+    bare = CostModel()
+    shapes = ({}, {"filters": 128}, {"dense_units": 512}, {"kernel_size": 5}, {"batch_size": 64})
+    slow = CostModel([make_speed(2 * predict(bare, **each), **each) for each in shapes])
+    for far in ({"filters": 8, "dense_units": 300}, {"dropout": 0.5}):
+        assert predict(slow, **far) == pytest.approx(2 * predict(bare, **far))
+
+
+def test_shapes_that_are_alike_are_corrected_alike():
+    bare = CostModel()
+    measured = [
+        make_speed(predict(bare, filters=8), filters=8),
+        make_speed(predict(bare, filters=16), filters=16),
+        make_speed(3 * predict(bare, filters=1024), filters=1024),
+    ]
+    model = CostModel(measured)
+    near = predict(model, filters=900) / predict(bare, filters=900)
+    far = predict(model, filters=8, dense_units=32) / predict(bare, filters=8, dense_units=32)
+    assert near == pytest.approx(3, rel=0.15)
+    assert far == pytest.approx(1, rel=0.05)
+
+
+def test_learning_rate_momentum_schedule_and_dropout_rate_do_not_change_the_shape():
+    changes = {"learning_rate": 0.1, "momentum": 0.0, "schedule": "cosine"}
+    assert Shape.of(Hyperparameters(**changes)) == Shape.of(Hyperparameters())
+    assert Shape.of(Hyperparameters(dropout=0.1)) == Shape.of(Hyperparameters(dropout=0.5))
+    assert Shape.of(Hyperparameters(dropout=0.1)) != Shape.of(Hyperparameters())
+
+
+def test_each_shape_is_listed_once_in_the_order_given():
+    filters = [Hyperparameters(filters=each, learning_rate=rate) for rate in (0.1, 0.01) for each in (64, 8)]
+    assert [each.filters for each in list_shapes(filters)] == [64, 8]
+
+
+def test_more_work_is_predicted_to_take_longer():
+    model = CostModel()
+    baseline = predict(model)
+    more = ({"filters": 64}, {"dense_units": 64}, {"kernel_size": 9}, {"dropout": 0.1}, {"batch_size": 8})
+    assert all(predict(model, **changes) > baseline for changes in more)
+
+
+def test_a_prediction_is_surer_where_the_shape_was_measured():
+    model = CostModel([make_speed(2e-5)])
+    assert model.spread(Hyperparameters()) < model.spread(Hyperparameters(filters=64))
+    assert model.common_spread < CostModel().common_spread
+    assert (model.is_calibrated, CostModel().is_calibrated) == (True, False)
+
+
+def test_larger_activations_and_more_parameters_take_more_memory():
+    baseline = peak_bytes(Hyperparameters())
+    assert baseline > 500_000_000
+    assert peak_bytes(Hyperparameters(filters=128)) - baseline > 1000 * 26 * 26 * 96 * 4
+    assert peak_bytes(Hyperparameters(dense_units=512)) - baseline > 4 * 5408 * 496 * 4
+    assert peak_bytes(Hyperparameters(batch_size=5000)) > 1.5 * baseline

@@ -2,7 +2,7 @@ from collections import defaultdict
 
 import pytest
 
-from study.plan import Plan, Source, Trial, candidate_trials, compile_plan, list_trials, training_key
+from study.plan import Plan, Source, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
 from study.spec import Hyperparameters, Setting, Study
 from study.stopping import StopRule
 from study.study_file import read_study
@@ -17,14 +17,17 @@ def _lab_plan() -> Plan:
     return compile_plan(lab, list_trials(lab), SOURCE)
 
 
-def _study(parameter: str, *values: float, repeats: int = 1, **changes: object) -> Study:
+def _study(
+    parameter: str, *values: float, repeats: int = 1, fixed: dict[str, float] | None = None, **changes: object
+) -> Study:
     sweep = {"number": 2, "kind": "sweep", "title": "T", "question": "Q?", "parameter": parameter}
+    sweep["fixed"] = fixed or {}
     exercises = [{**sweep, "values": values, "repeats": repeats}]
     return Study.model_validate({"name": "mine", "title": "T", "exercises": exercises, **changes})
 
 
 def _key(trial: Trial) -> str:
-    return training_key(trial.setting.hyperparameters, trial.seed, SOURCE)
+    return key_of(trial, SOURCE)
 
 
 def test_the_lab_study_has_115_trials():
@@ -132,18 +135,48 @@ def test_whole_and_fractional_spellings_of_a_value_have_one_key():
     assert training_key(whole, 1, SOURCE) == training_key(fractional, 1, SOURCE)
 
 
-def test_the_longest_training_comes_first():
-    works = [training.work for training in _lab_plan().trainings]
-    assert works == sorted(works, reverse=True)
-    study = _study("filters", 8, 128, 32)
-    labels = [each.label for each in compile_plan(study, list_trials(study), SOURCE).trainings]
-    assert labels == ["filters=128 seed=1", "baseline seed=1", "filters=8 seed=1"]
+def test_without_sharing_every_trial_has_a_training_of_its_own():
+    lab = read_study("lab")
+    plan = compile_plan(lab, list_trials(lab), SOURCE, sharing=False)
+    assert len(plan.trainings) == len(plan.trials) == 115
+    assert plan.most_epochs == plan.epochs_asked == 989
 
 
-def test_work_counts_the_longest_budget():
-    study = _study("epochs", 2, 6)
-    (training,) = compile_plan(study, list_trials(study), SOURCE).trainings
-    assert training.work == 6 * 281_376
+def _cosine(*epochs: int) -> Plan:
+    study = _study("epochs", *epochs, repeats=2, baseline={"schedule": "cosine"})
+    return compile_plan(study, list_trials(study), SOURCE)
+
+
+def test_a_schedule_that_changes_with_time_is_no_prefix_and_is_not_shared_across_budgets():
+    plan = _cosine(5, 10)
+    assert len(plan.trainings) == 4
+    assert len({training.key for training in plan.trainings}) == 4
+    assert all(len(training.rules) == 1 for training in plan.trainings)
+    assert plan.most_epochs == plan.epochs_asked == 30
+
+
+def test_trials_of_one_budget_share_whatever_the_schedule():
+    study = _study("dropout", 0.0, repeats=1, baseline={"schedule": "cosine"}, fixed={"patience": 3})
+    both = list_trials(study) + list_trials(_study("dropout", 0.0, baseline={"schedule": "cosine"}))
+    (training,) = compile_plan(study, both, SOURCE).trainings
+    assert training.rules == (StopRule(epochs=5), StopRule(epochs=5, patience=3))
+    assert training.schedule_epochs == 5
+
+
+def test_every_trial_of_a_schedule_finds_the_training_of_its_budget():
+    plan = _cosine(5, 10)
+    keys = {training.key: training for training in plan.trainings}
+    assert all(keys[key_of(trial, SOURCE)].rules == (trial.rule,) for trial in plan.trials)
+    assert {training.label for training in plan.trainings} == {
+        f"baseline epochs={epochs} seed={seed}" for epochs in (5, 10) for seed in (1, 2)
+    }
+
+
+def test_a_schedule_and_its_budget_enter_the_key_and_a_constant_one_does_not():
+    constant, cosine = Hyperparameters(), Hyperparameters(schedule="cosine")
+    assert training_key(constant, 1, SOURCE, None) == "75845ae9eb74c24d"
+    keys = {training_key(cosine, 1, SOURCE, epochs) for epochs in (5, 10)}
+    assert len(keys | {training_key(constant, 1, SOURCE)}) == 3
 
 
 @pytest.mark.parametrize(

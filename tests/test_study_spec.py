@@ -31,7 +31,7 @@ def _study(*exercises: object, **changes: object) -> Study:
 
 def test_the_defaults_are_the_published_protocol():
     published = {"filters": 32, "kernel_size": 3, "dense_units": 16, "dropout": 0.0}
-    steps = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32}
+    steps = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32, "schedule": "constant"}
     assert Hyperparameters().model_dump() == published | steps
     assert Setting().model_dump() == published | steps | {"epochs": 5, "patience": None}
 

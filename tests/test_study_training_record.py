@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from study.stopping import StopRule
-from study.training_record import Epoch, TrainingRecord
+from study.training_record import Epoch, Segment, TrainingRecord
 from tests.frames import make_records, make_study
 
 LOSSES = (0.9, 0.7, 0.5, 0.6, 0.55, 0.51)
@@ -72,3 +72,55 @@ def test_a_loss_that_is_no_number_is_refused():
     fields = _record(0.5).epochs[0].model_dump()
     with pytest.raises(ValidationError, match="Input should be a finite number"):
         Epoch.model_validate({**fields, "validation_loss": float("nan")})
+
+
+def _segments(*epochs: int) -> tuple[Segment, ...]:
+    first = _finished().segments[0]
+    return tuple(
+        first.model_copy(update={"epochs": count, "run_id": f"run-{number}"})
+        for number, count in enumerate(epochs, start=1)
+    )
+
+
+def _trained_by(*epochs: int, mark: str = "") -> TrainingRecord:
+    """A training of several runs, so many epochs each; equal marks give equal weights."""
+    record = _record(*(1 / number for number in range(1, sum(epochs) + 1)))
+    marked = tuple(
+        each.model_copy(update={"weights_sha256": f"{mark}{each.epoch}"}) for each in record.epochs
+    )
+    update = {"epochs": marked, "segments": _segments(*epochs), "kept_weights": (sum(epochs),)}
+    return record.model_copy(update=update)
+
+
+def test_each_epoch_belongs_to_the_run_that_trained_it():
+    record = _trained_by(2, 3)
+    runs = [record.segment_of(epoch).run_id for epoch in range(1, 6)]
+    assert runs == ["run-1", "run-1", "run-2", "run-2", "run-2"]
+    assert [record.epochs_by(run) for run in ("run-1", "run-2", "run-3")] == [2, 3, 0]
+
+
+def test_a_record_answers_rules_that_it_is_long_enough_for():
+    record = _trained_by(5)
+    assert record.answers([StopRule(epochs=2), StopRule(epochs=5)])
+    assert not record.answers([StopRule(epochs=2), StopRule(epochs=6)])
+
+
+def test_a_training_is_a_prefix_of_a_longer_one_with_the_same_weights_only():
+    assert _trained_by(2).is_prefix_of(_trained_by(2, 3))
+    assert not _trained_by(2, mark="other").is_prefix_of(_trained_by(2, 3))
+    assert not _trained_by(5).is_prefix_of(_trained_by(5))
+    assert not _trained_by(5).is_prefix_of(_trained_by(2))
+
+
+def test_a_shorter_training_is_continued_by_a_longer_one():
+    again = _trained_by(3).model_copy(update={"segments": _fresh(3), "optimizer_sha256": "short"})
+    longer = _trained_by(2, 3).model_copy(update={"optimizer_sha256": "long", "kept_weights": (1, 5)})
+    whole = again.continued_by(longer)
+    assert whole.epochs == longer.epochs
+    assert [(each.run_id, each.epochs) for each in whole.segments] == [("fresh", 3), ("run-2", 2)]
+    assert whole.kept_weights == (1, 3, 5)
+    assert whole.optimizer_sha256 == "long"
+
+
+def _fresh(epochs: int) -> tuple[Segment, ...]:
+    return tuple(each.model_copy(update={"run_id": "fresh"}) for each in _segments(epochs))

@@ -1,15 +1,14 @@
 """Aggregation: a row for each trial, failed or not; the summary counts failures and leaves them out."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from storage.schema import COLUMNS
 from study.plan import Source, compile_plan, list_trials
 from study.published import PublishedAverage
 from study.spec import Study, SweepExercise
-from study.training_record import Epoch, TrainingRecord
-from tasks.aggregate import Context, Outcome, aggregate_trials, list_epochs, summarise_trials
+from study.training_record import Epoch
+from tasks.aggregate import Context, Outcome, aggregate_trials, list_epochs, list_trainings, summarise_trials
+from tests.frames import make_record, make_segment
 
 STUDY = Study(
     name="s",
@@ -37,24 +36,12 @@ def make_outcome(seed: int, accuracies: list[float], run_id: str = "this-run") -
             test_loss=1 - accuracy,
             test_accuracy=accuracy,
             seconds=2.0,
+            evaluation_seconds=0.5,
             weights_sha256=f"{seed}-{number}",
         )
         for number, accuracy in enumerate(accuracies, start=1)
     )
-    record = TrainingRecord(
-        key=training.key,
-        label=training.label,
-        hyperparameters=training.hyperparameters,
-        seed=seed,
-        epochs=epochs,
-        startup_seconds=0.0,
-        device="CPU",
-        lane="lane-0",
-        finished_at=datetime(2026, 1, 1, tzinfo=UTC),
-        run_id=run_id,
-        versions={"tensorflow": "2"},
-    )
-    return Outcome(training, record, None, 1)
+    return Outcome(training, make_record(training, epochs, run_id), None, 1, 10.0)
 
 
 def make_failure(seed: int) -> Outcome:
@@ -98,6 +85,28 @@ def test_a_failed_training_makes_each_of_its_trials_a_row_with_the_reason():
         ("epochs=4", "LaneDied: lane-0 died", 3),
     ]
     assert all("test_accuracy" not in row for row in failed)
+
+
+def test_trials_of_a_training_that_was_gone_on_with_are_reused_as_far_as_it_was_there():
+    record = make_outcome(1, [0.5, 0.6, 0.7, 0.8]).record
+    assert record is not None
+    segments = (make_segment(record.epochs[:2], "earlier-run"), make_segment(record.epochs[2:], "this-run"))
+    longer = Outcome(GOOD.training, record.model_copy(update={"segments": segments}), None, 1)
+    rows = aggregate(longer, OTHER)
+    short, long = rows[0], rows[2]
+    assert (short["reused"], short["trained_by"]) == (True, "earlier-run")
+    assert (long["reused"], long["trained_by"]) == (False, "this-run")
+
+
+def test_a_training_s_row_has_what_was_predicted_and_what_it_took():
+    outcomes = {each.training.key: each for each in (GOOD, OTHER, make_failure(2))}
+    trained, failed = list_trainings.fn(CONTEXT, outcomes)
+    assert (trained["predicted_seconds"], trained["lane_seconds"]) == (10.0, 1.5 + 4 * 2.5)
+    assert (trained["epochs"], trained["epochs_trained"], trained["reused"]) == (4, 4, False)
+    assert (failed["status"], failed["reason"], failed["epochs"]) == ("failed", "LaneDied: lane-0 died", None)
+    (reused,) = list_trainings.fn(CONTEXT, {OTHER.training.key: OTHER})
+    assert (reused["reused"], reused["epochs_trained"], reused["lane_seconds"]) == (True, 0, 0)
+    assert {column.name for column in COLUMNS["trainings"]} == set(trained)
 
 
 def test_rows_have_the_schema_s_columns_and_no_other():

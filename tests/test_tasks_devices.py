@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from study.errors import InputError
-from tasks.devices import Device, choose_devices, list_gpus
+from tasks.devices import Device, choose_devices, list_gpus, useful_lanes
 
 TWO_GPUS = ("GPU-a", "GPU-b")
 
@@ -87,3 +87,9 @@ def test_a_driver_s_program_that_fails_means_no_gpu_and_is_said(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert list_gpus({}) == []
     assert "nvidia-smi failed, so no GPU is used" in caplog.text
+
+
+def test_cpu_lanes_beyond_the_cores_do_not_make_it_faster():
+    assert useful_lanes([Device("CPU")] * 8, cores=2) == 2
+    assert useful_lanes([Device("CPU")], cores=2) == 1
+    assert useful_lanes([Device("GPU", "0")] * 8, cores=2) == 8

@@ -1,7 +1,7 @@
 """Exercise 7: best values are combined and candidates compared on validation, never on test."""
 
 from study.spec import OptimumExercise, Study, SweepExercise
-from tasks.optimum import best_value, choose_optimum, combine_best
+from tasks.optimum import choose_optimum, combine_best
 
 SWEEP = {"kind": "sweep", "title": "t", "question": "q", "repeats": 2}
 STUDY = Study(
@@ -53,12 +53,14 @@ TRIALS = [
 
 
 def test_the_best_value_has_the_highest_mean_on_validation_whatever_the_test_says():
-    assert best_value(TRIALS, 2) == 16
+    (trial,) = combine_best.fn(STUDY, TRIALS)
+    assert trial.setting.filters == 16
 
 
 def test_a_failed_trial_does_not_count():
-    assert best_value([*TRIALS, failed(2, 32)], 2) == 16
-    assert best_value([failed(2, 32)], 2) is None
+    (trial,) = combine_best.fn(STUDY, [*TRIALS, failed(2, 32)])
+    assert trial.setting.filters == 16
+    assert combine_best.fn(STUDY, [failed(2, 32)]) == ()
 
 
 def test_the_combination_changes_the_baseline_by_the_named_sweeps_only():

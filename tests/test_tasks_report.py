@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.frames import (
     make_run,
     make_study,
     make_summary,
+    make_trainings,
     make_trials,
 )
 
@@ -56,7 +58,7 @@ class _Page(HTMLParser):
 def _frames(study: Study, failed: tuple[FailedTrial, ...] = ()) -> RunFrames:
     trials = make_trials(study, failed=failed)
     summary = make_summary(trials, read_averages(study.published))
-    return RunFrames(make_run(study, trials), trials, make_epochs(study), summary)
+    return RunFrames(make_run(study, trials), trials, make_trainings(study), make_epochs(study), summary)
 
 
 def _picture(path: Path) -> Path:
@@ -268,10 +270,32 @@ def test_the_held_out_protocol_is_told_from_the_lab_one(tmp_path: Path, text: st
     assert "tends to be high" not in held_out
 
 
+def test_predicted_and_actual_times_stand_side_by_side(text: str):
+    assert "40 min 00 s before it ran, 95% interval 33 min 20 s to 48 min 00 s" in text
+    assert "the wall time was 5% longer" in text
+    assert "predicted 1 h 18 min, took 1 h 22 min" in text
+    assert "1.2% above what no order of them on these lanes could go below" in text
+
+
+def test_a_run_older_than_predictions_says_so(tmp_path: Path):
+    frames = _frames(make_study())
+    old = dataclasses.replace(frames, run=frames.run.drop("predicted_seconds").reindex(frames.run.index))
+    text = _write(tmp_path, make_study(), old).markdown.read_text("utf-8")
+    assert "nothing; the run is older than predictions." in text
+
+
+def test_a_run_that_trained_nothing_says_so(tmp_path: Path):
+    frames = _frames(make_study())
+    run = frames.run.copy()
+    run["lane_seconds"] = 0.0
+    text = _write(tmp_path, make_study(), dataclasses.replace(frames, run=run)).markdown.read_text("utf-8")
+    assert "to 48 min 00 s; nothing was trained." in text
+
+
 def test_the_lines_for_readers_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     study = make_study().only(frozenset({2}))
     frames = _frames(study)
-    tables = (frames.run.to_frame().T, frames.trials, frames.epochs, frames.summary)
+    tables = (frames.run.to_frame().T, frames.trials, frames.trainings, frames.epochs, frames.summary)
     rows = [frame.astype(object).where(frame.notna(), None).to_dict("records") for frame in tables]
     publish(Results(tmp_path / "results"), RunTables(rows[0][0], *rows[1:]))
     text = _write(tmp_path, study, frames).markdown.read_text("utf-8")

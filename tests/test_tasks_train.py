@@ -1,21 +1,25 @@
 """Training: seeded bit for bit, a prefix of every longer training, and the published model."""
 
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import pytest
 
 from storage.place import Results
-from storage.trainings import hash_weights, read_weights
+from storage.trainings import hash_weights, read_weights, save_training, verify_training
+from study.errors import InputError
 from study.plan import Source, Training
 from study.spec import Hyperparameters
 from study.stopping import StopRule
+from study.training_record import TrainingRecord
 from tasks.dataset import Dataset
 from tasks.devices import Device
 from tasks.engine import Images, epoch_order, open_trainer
 from tasks.lanes import Lanes
 from tasks.model import build_model
 from tasks.preprocessing import scale_pixels
-from tasks.train import Diverged, _run_epoch, run_training, train
+from tasks.train import Diverged, _run_epoch, obtain_weights, run_training, train
 
 SMALL = Hyperparameters(filters=4, dense_units=8)
 WITH_DROPOUT = Hyperparameters(filters=4, dense_units=8, dropout=0.3)
@@ -42,7 +46,10 @@ def make_training(
 
 
 def hashes(training: Training, dataset: Dataset) -> list[str]:
-    record, _ = run_training(training, dataset, "test")
+    return hashes_of(run_training(training, dataset, "test").record)
+
+
+def hashes_of(record: TrainingRecord) -> list[str]:
     return [epoch.weights_sha256 for epoch in record.epochs]
 
 
@@ -51,8 +58,8 @@ def test_the_same_trial_twice_gives_the_same_weights_in_any_process(dataset: Dat
     hashes(make_training(WITH_DROPOUT.model_copy(update={"learning_rate": 0.1}), 5), dataset)
     again = hashes(make_training(WITH_DROPOUT), dataset)
     with Lanes([Device("CPU")]) as lanes:
-        record, _ = lanes.run("elsewhere", run_training, make_training(WITH_DROPOUT), dataset, "test")
-    assert here == again == [epoch.weights_sha256 for epoch in record.epochs]
+        elsewhere = lanes.run("elsewhere", run_training, make_training(WITH_DROPOUT), dataset, "test")
+    assert here == again == hashes_of(elsewhere.record)
 
 
 def test_repeats_never_give_the_same_weights(dataset: Dataset):
@@ -73,7 +80,7 @@ def test_one_epoch_equals_keras_fit_on_the_same_order(dataset: Dataset):
     images, labels = dataset.train()
     trainer, _ = open_trainer(SMALL)
     trainer.start(SMALL, seed=3)
-    trainer.train_epoch(Images.place(images, labels), seed=3, epoch=1)
+    trainer.train_epoch(Images.place(images, labels), seed=3, epoch=1, learning_rate=SMALL.learning_rate)
 
     order = epoch_order(len(labels), seed=3, epoch=1)
     model = build_model(SMALL, seed=3)
@@ -108,30 +115,27 @@ def test_every_epoch_has_an_order_of_its_own_with_every_image_once():
 
 
 def test_training_learns(dataset: Dataset):
-    record, _ = run_training(
-        make_training(Hyperparameters(filters=8), 1, 0, StopRule(epochs=4)), dataset, "test"
-    )
+    training = make_training(Hyperparameters(filters=8), 1, 0, StopRule(epochs=4))
+    record = run_training(training, dataset, "test").record
     assert record.epochs[-1].train_loss < record.epochs[0].train_loss
     assert record.epochs[-1].validation_accuracy > 0.5
 
 
 def test_in_the_lab_protocol_validation_is_the_test(dataset: Dataset):
-    record, _ = run_training(make_training(), dataset, "test")
+    record = run_training(make_training(), dataset, "test").record
     assert all(epoch.validation_loss == epoch.test_loss for epoch in record.epochs)
 
 
 def test_in_the_held_out_protocol_validation_is_not_the_test(dataset: Dataset):
-    record, _ = run_training(make_training(SMALL, 1, 100), dataset, "test")
+    record = run_training(make_training(SMALL, 1, 100), dataset, "test").record
     assert all(epoch.validation_loss != epoch.test_loss for epoch in record.epochs)
 
 
 def test_training_ends_when_every_trial_has_what_it_needs(dataset: Dataset):
     # So high a learning rate that the validation loss soon stops falling.
     fast = SMALL.model_copy(update={"learning_rate": 0.2})
-    record, weights = run_training(
-        make_training(fast, 1, 0, StopRule(epochs=30, patience=1)), dataset, "test"
-    )
-    losses = record.validation_losses
+    trained = run_training(make_training(fast, 1, 0, StopRule(epochs=30, patience=1)), dataset, "test")
+    losses, weights = trained.record.validation_losses, trained.weights
     assert len(losses) < 30
     assert losses[-1] >= losses[-2]
     assert list(weights) == [len(losses)]
@@ -143,24 +147,169 @@ def test_weights_are_kept_where_each_trial_ends(dataset: Dataset, results: Resul
         record = train.fn(training, dataset, results, lanes, "first")
         for epoch in (1, 3):
             weights = read_weights(results, record, epoch)
+            assert weights is not None
             assert hash_weights(weights) == record.epochs[epoch - 1].weights_sha256
 
 
-def test_a_finished_training_is_read_by_a_later_run_unless_it_asks_for_fresh_ones(
-    dataset: Dataset, results: Results
-):
+class Train:
+    """Calls the task's body on one lane, with results of its own."""
+
+    def __init__(self, dataset: Dataset, results: Results, lanes: Lanes) -> None:
+        self.dataset, self.results, self.lanes = dataset, results, lanes
+
+    def __call__(self, training: Training, run_id: str, fresh: bool = False) -> TrainingRecord:
+        return train.fn(training, self.dataset, self.results, self.lanes, run_id, fresh)
+
+    @property
+    def attempts(self) -> int:
+        """Trainings that went to a lane."""
+        return sum(self.lanes.attempts.values())
+
+
+@pytest.fixture(scope="module")
+def lane() -> Iterator[Lanes]:
     with Lanes([Device("CPU")]) as lanes:
-        first = train.fn(make_training(), dataset, results, lanes, "first")
-        second = train.fn(make_training(), dataset, results, lanes, "second")
-        fresh = train.fn(make_training(), dataset, results, lanes, "third", fresh=True)
-        twice = train.fn(make_training(), dataset, results, lanes, "third", fresh=True)
-        longer = train.fn(make_training(SMALL, 1, 0, StopRule(epochs=3)), dataset, results, lanes, "fourth")
-    assert (first.run_id, second.run_id, fresh.run_id, longer.run_id) == ("first", "first", "third", "fourth")
-    assert twice == fresh
-    assert lanes.attempts["test seed=1"] == 3  # first, fresh, longer: not a fourth time in one run
-    assert (
-        first.epochs[-1].weights_sha256 == fresh.epochs[-1].weights_sha256 == longer.epochs[1].weights_sha256
-    )
+        yield lanes
+
+
+@pytest.fixture
+def trains(dataset: Dataset, results: Results, lane: Lanes) -> Train:
+    lane.attempts.clear()
+    return Train(dataset, results, lane)
+
+
+def up_to(epochs: int, hyperparameters: Hyperparameters = SMALL) -> Training:
+    return make_training(hyperparameters, 1, 0, StopRule(epochs=epochs))
+
+
+def runs(record: TrainingRecord) -> list[tuple[str, int]]:
+    """Each segment's run and epochs."""
+    return [(segment.run_id, segment.epochs) for segment in record.segments]
+
+
+def test_a_finished_training_is_read_by_a_later_run(trains: Train):
+    first = trains(up_to(2), "first")
+    assert trains(up_to(2), "second") == first
+    assert trains.attempts == 1
+
+
+def test_a_shorter_need_is_read_even_where_no_weights_were_kept(trains: Train):
+    longer = trains(up_to(3), "first")
+    assert trains(up_to(2), "second") == longer
+    assert trains.attempts == 1
+    assert longer.kept_weights == (3,)
+
+
+def test_a_fresh_run_trains_again_but_not_twice(trains: Train):
+    first = trains(up_to(2), "first")
+    fresh = trains(up_to(2), "second", fresh=True)
+    assert runs(fresh) == [("second", 2)]
+    assert hashes_of(fresh) == hashes_of(first)
+    assert trains(up_to(2), "second", fresh=True) == fresh
+    assert trains.attempts == 2
+
+
+@pytest.mark.parametrize("hyperparameters", [SMALL, WITH_DROPOUT])
+def test_an_extended_training_equals_a_straight_one_bit_for_bit(
+    trains: Train, dataset: Dataset, hyperparameters: Hyperparameters
+):
+    straight = run_training(up_to(5, hyperparameters), dataset, "straight")
+    trains(up_to(2, hyperparameters), "first")
+    trains(up_to(3, hyperparameters), "second")
+    extended = trains(up_to(5, hyperparameters), "third")
+    assert runs(extended) == [("first", 2), ("second", 1), ("third", 2)]
+    assert hashes_of(extended) == hashes_of(straight.record)
+    assert extended.optimizer_sha256 == straight.record.optimizer_sha256
+    assert extended.validation_losses == straight.record.validation_losses
+    assert extended.kept_weights == (2, 3, 5)
+    assert verify_training(trains.results, extended.key) == extended
+
+
+def test_a_training_that_cannot_be_gone_on_with_starts_anew(trains: Train, caplog: pytest.LogCaptureFixture):
+    first = trains(up_to(2), "first")
+    (trains.results.trainings / first.key / "optimizer-2.npz").unlink()
+    whole = trains(up_to(3), "second")
+    assert runs(whole) == [("second", 3)]
+    assert hashes_of(whole)[:2] == hashes_of(first)
+    assert "the training cannot be gone on with and starts anew" in caplog.text
+
+
+def test_a_fresh_shorter_training_does_not_lose_the_epochs_of_a_longer_one(trains: Train):
+    longer = trains(up_to(3), "first")
+    fresh = trains(up_to(2), "second", fresh=True)
+    assert runs(fresh) == [("second", 2)]
+    kept = verify_training(trains.results, longer.key)
+    assert runs(kept) == [("second", 2), ("first", 1)]
+    assert hashes_of(kept) == hashes_of(longer)
+    assert runs(trains(up_to(4), "third")) == [("second", 2), ("first", 1), ("third", 1)]
+
+
+def test_a_training_that_does_not_repeat_bit_for_bit_is_told_of(
+    trains: Train, caplog: pytest.LogCaptureFixture
+):
+    other = run_training(make_training(seed=2), trains.dataset, "other")
+    mine = run_training(make_training(seed=1), trains.dataset, "mine").record
+    disguised = other.record.model_copy(update={"key": mine.key, "seed": 1})
+    save_training(trains.results, disguised, other.weights, other.optimizer)
+    fresh = trains(make_training(), "fresh", fresh=True)
+    assert "trained again, its weights differ from those that run other left" in caplog.text
+    assert verify_training(trains.results, mine.key) == fresh
+
+
+def test_k_damaged_trainings_are_k_trainings_again(trains: Train):
+    wanted = [make_training(seed=seed) for seed in range(1, 5)]
+    before = [trains(each, "first") for each in wanted]
+    folders = [trains.results.trainings / each.key for each in wanted]
+    (folders[0] / "record.json").write_text("{")
+    (folders[2] / "weights-2.npz").write_bytes(b"")
+    trains.lanes.attempts.clear()
+    after = [trains(each, "second") for each in wanted]
+    assert trains.attempts == 2
+    assert [runs(each) for each in after] == [
+        [("second", 2)],
+        [("first", 2)],
+        [("second", 2)],
+        [("first", 2)],
+    ]
+    assert list(map(hashes_of, after)) == list(map(hashes_of, before))
+
+
+def test_weights_that_were_not_kept_are_trained_again_to_the_same_bits(trains: Train):
+    record = trains(up_to(3), "first")
+    inputs = (trains.dataset, trains.results, trains.lanes)
+    again = obtain_weights(record.key, 2, *inputs)
+    assert hash_weights(again) == record.epochs[1].weights_sha256
+    assert trains.attempts == 2
+    assert hash_weights(obtain_weights(record.key, 3, *inputs)) == record.epochs[2].weights_sha256
+    assert trains.attempts == 2
+
+
+def test_weights_of_a_training_that_is_not_there_are_asked_for_in_vain(trains: Train):
+    with pytest.raises(InputError, match=r"training 0123456789abcdef is not in .+; run the study again"):
+        obtain_weights("0123456789abcdef", 1, trains.dataset, trains.results, trains.lanes)
+
+
+def test_a_schedule_changes_the_weights_after_the_first_epoch_and_its_budget_decides_them(dataset: Dataset):
+    cosine = SMALL.model_copy(update={"schedule": "cosine"})
+
+    def scheduled(epochs: int) -> list[str]:
+        training = make_training(cosine, 1, 0, StopRule(epochs=epochs))
+        return hashes(training.model_copy(update={"schedule_epochs": epochs}), dataset)
+
+    constant, two, three = hashes(up_to(3), dataset), scheduled(2), scheduled(3)
+    assert constant[0] == two[0] == three[0]
+    assert len({constant[1], two[1], three[1]}) == 3
+
+
+def test_a_record_says_what_it_took(dataset: Dataset):
+    record = run_training(up_to(2), dataset, "test").record
+    (segment,) = record.segments
+    parts = segment.startup_seconds + sum(each.seconds + each.evaluation_seconds for each in record.epochs)
+    assert parts < segment.lane_seconds
+    assert (record.train_images, record.evaluation_images) == (640, 200)
+    assert segment.peak_bytes > 100_000_000
+    held_out = run_training(make_training(SMALL, 1, 100), dataset, "test").record
+    assert (held_out.train_images, held_out.evaluation_images) == (540, 300)
 
 
 def test_a_loss_that_is_not_a_number_ends_the_training_with_its_reason(dataset: Dataset):
@@ -179,5 +328,5 @@ def test_compiling_is_not_counted_as_training(dataset: Dataset):
     assert is_new
     trainer.warm_up(images)
     trainer.start(shape, seed=1)
-    trainer.train_epoch(images, seed=1, epoch=1)
+    trainer.train_epoch(images, seed=1, epoch=1, learning_rate=0.1)
     assert trainer._compiled_epoch.experimental_get_tracing_count() == 1

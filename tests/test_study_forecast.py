@@ -1,0 +1,162 @@
+"""Forecasts: what is kept costs nothing, longest first, early stops as recorded, an interval."""
+
+import dataclasses
+
+import pytest
+
+from study.cost import STARTUP_SECONDS, Amount, CostModel, Speed
+from study.forecast import (
+    LANES_SECONDS,
+    RUN_SECONDS,
+    STOP_AFTER_PATIENCE,
+    Forecast,
+    Foresight,
+    draw_combinations,
+)
+from study.makespan import makespan_bound, simulate_makespan
+from study.plan import Plan, compile_plan, list_trials
+from study.spec import Hyperparameters, Study
+from study.stopping import StopRule
+from study.training_record import TrainingRecord
+from tests import simulated
+from tests.frames import make_record, make_source, make_study
+
+ONE_SECOND = Speed(hyperparameters=Hyperparameters(), train_seconds=1 / 60_000, evaluation_seconds=1e-12)
+"""The baseline takes a second an epoch."""
+
+NOTHING_KEPT = Foresight({}, {}, CostModel([ONE_SECOND]), Amount(60_000, 10_000))
+
+
+def make_plan(study: Study) -> Plan:
+    return compile_plan(study, list_trials(study), make_source(study))
+
+
+def only(*numbers: int) -> Study:
+    return make_study().only(frozenset(numbers))
+
+
+def finish(plan: Plan, epochs: int | None = None) -> dict[str, TrainingRecord]:
+    """Records of a plan's trainings, as long as their longest budget or so many epochs."""
+    records = [
+        make_record(each, simulated.train(each.hyperparameters, each.seed)[: epochs or each.most_epochs])
+        for each in plan.trainings
+    ]
+    return {record.key: record for record in records}
+
+
+def keep(records: dict[str, TrainingRecord]) -> Foresight:
+    return dataclasses.replace(NOTHING_KEPT, kept=records, history=records)
+
+
+def forecast(study: Study, foresight: Foresight = NOTHING_KEPT, lanes: int = 2) -> Forecast:
+    return foresight.forecast(study, make_plan(study), lanes)
+
+
+def test_a_training_takes_its_epochs_and_the_startup():
+    found = forecast(only(4))
+    assert [job.epochs for job in found.jobs] == [20] * 4
+    assert [job.seconds for job in found.jobs] == pytest.approx([20 + STARTUP_SECONDS] * 4)
+    assert found.epochs_to_run == found.most_epochs == 80
+
+
+def test_the_longest_comes_first():
+    seconds = [job.seconds for job in forecast(make_study()).jobs]
+    assert len(seconds) == 82
+    assert seconds == sorted(seconds, reverse=True)
+
+
+def test_what_earlier_runs_have_costs_nothing():
+    study = only(4)
+    kept = finish(make_plan(study))
+    found = forecast(study, keep(kept))
+    assert (found.reused, found.epochs_to_run, found.lane_seconds) == (4, 0, 0.0)
+    assert found.wall_seconds == RUN_SECONDS
+    assert all(job.is_reused and job.kept_epochs == 20 for job in found.jobs)
+
+
+def test_what_is_kept_in_part_is_gone_on_with():
+    study = only(4)
+    found = forecast(study, keep(finish(make_plan(study), epochs=5)))
+    assert [(job.kept_epochs, job.epochs, job.most_epochs) for job in found.jobs] == [(5, 15, 15)] * 4
+    assert found.reused == 0
+
+
+def test_fresh_trainings_still_learn_from_the_history_when_they_will_stop():
+    study = only(6)
+    history = finish(make_plan(study))
+    fresh = dataclasses.replace(NOTHING_KEPT, history=history)
+    rule = StopRule(epochs=20, patience=3)
+    stops = [rule.epochs_read(record.validation_losses) for record in history.values()]
+    found = forecast(study, fresh)
+    assert found.reused == 0
+    assert found.epochs_to_run == pytest.approx(sum(filter(None, stops)), rel=0.03)
+    assert found.most_epochs == 24 * 20
+
+
+def test_without_history_an_early_stop_is_expected_as_measured_on_the_lab_study():
+    found = forecast(only(6))
+    assert {job.epochs for job in found.jobs} == {round(3 + STOP_AFTER_PATIENCE)}
+    assert all(job.most_epochs == 20 for job in found.jobs)
+    short = Study.model_validate({**only(6).model_dump(), "exercises": [_short_sweep()]})
+    assert {job.epochs for job in forecast(short).jobs} == {4}
+
+
+def _short_sweep() -> dict[str, object]:
+    sweep = only(6).sweeps[0].model_dump()
+    return {**sweep, "fixed": {"epochs": 4, "patience": 3}}
+
+
+def test_the_wall_time_is_the_simulated_makespan_and_what_a_run_takes_besides():
+    found = forecast(only(2, 3, 4, 5))
+    seconds = [job.seconds for job in found.jobs]
+    for lanes in (1, 2, 100):
+        assert found.makespan_on(lanes) == simulate_makespan(seconds, lanes)
+        assert found.bound_on(lanes) == makespan_bound(seconds, lanes)
+        assert found.wall_seconds_on(lanes) == RUN_SECONDS + LANES_SECONDS + found.makespan_on(lanes)
+    assert found.lane_seconds == pytest.approx(sum(seconds))
+
+
+def test_the_interval_holds_the_prediction_and_is_wider_where_nothing_was_measured():
+    measured = forecast(make_study())
+    guessed = forecast(make_study(), dataclasses.replace(NOTHING_KEPT, costs=CostModel()))
+    for each in (measured, guessed):
+        low, high = each.interval
+        assert 0 < low < each.wall_seconds < high
+    widths = [high / low for low, high in (measured.interval, guessed.interval)]
+    assert widths[0] < widths[1]
+
+
+def test_the_combination_is_foreseen_before_it_is_known():
+    found = forecast(make_study())
+    assert found.later.trainings == 1
+    assert found.later.training is None
+    assert found.later.seconds[0] > STARTUP_SECONDS
+    assert found.makespan > simulate_makespan([job.seconds for job in found.jobs], 2)
+
+
+def test_the_combination_is_exact_once_earlier_runs_tell_which_it_is():
+    study = make_study()
+    setting = study.baseline.with_changes({"epochs": 10})
+    found = NOTHING_KEPT.forecast(study, make_plan(study), 2, setting)
+    assert found.later.seconds == pytest.approx((10 + STARTUP_SECONDS,))
+    assert found.later.training is not None
+    assert found.later.training.most_epochs == 10
+
+
+def test_a_study_that_combines_nothing_trains_nothing_later():
+    assert forecast(only(2)).later.trainings == 0
+
+
+def test_combinations_are_drawn_from_the_swept_values_and_always_the_same():
+    drawn = draw_combinations(make_study())
+    assert drawn == draw_combinations(make_study())
+    assert {each.filters for each in drawn} == {8, 16, 32, 64, 128}
+    assert {each.learning_rate for each in drawn} == {0.1, 0.01, 0.001, 0.0001, 0.00001}
+    assert all(each.kernel_size == 3 for each in drawn)
+
+
+def test_memory_is_that_of_the_largest_trainings_on_all_lanes():
+    one, two = forecast(make_study(), lanes=1), forecast(make_study(), lanes=2)
+    assert one.peak_bytes < two.peak_bytes <= 2 * one.peak_bytes
+    study = only(4)
+    assert forecast(study, keep(finish(make_plan(study)))).peak_bytes == 0
