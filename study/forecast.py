@@ -7,7 +7,7 @@ from functools import cached_property
 from random import Random
 from statistics import fmean, pstdev
 
-from study.cost import STARTUP_SECONDS, Amount, CostModel, peak_bytes
+from study.cost import STARTUP_SECONDS, Amount, CostModel, Shape, peak_bytes
 from study.makespan import makespan_bound, simulate_makespan
 from study.plan import Plan, Training, candidate_trials, compile_plan
 from study.spec import Setting, Study
@@ -205,9 +205,11 @@ class Foresight:
             return rule.epochs, 0.0
         alike = [record for record in self.history.values() if record.source == training.source]
         same = [each for each in alike if each.hyperparameters == training.hyperparameters]
-        for records in (same, [each for each in alike if each.hyperparameters.dropout > 0]):
+        shape = Shape.of(training.hyperparameters)
+        for records in (same, [each for each in alike if Shape.of(each.hyperparameters) == shape]):
             stops = [stop for each in records if (stop := rule.epochs_read(each.validation_losses))]
-            if stops:
+            # Where most ended before patience could run out, those that did are the hasty ones.
+            if 2 * len(stops) > len(records):
                 return fmean(stops), pstdev(stops) if len(stops) > 1 else STOP_SPREAD
         return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
 

@@ -93,6 +93,12 @@ def test_fresh_trainings_still_learn_from_the_history_when_they_will_stop():
     assert found.most_epochs == 24 * 20
 
 
+def test_trainings_that_were_too_short_to_stop_early_tell_nothing():
+    study = only(6)
+    short = dataclasses.replace(NOTHING_KEPT, history=finish(make_plan(study), epochs=5))
+    assert forecast(study, short).epochs_to_run == forecast(study).epochs_to_run
+
+
 def test_without_history_an_early_stop_is_expected_as_measured_on_the_lab_study():
     found = forecast(only(6))
     assert {job.epochs for job in found.jobs} == {round(3 + STOP_AFTER_PATIENCE)}
