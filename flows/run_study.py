@@ -92,10 +92,10 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     dataset = submit(load_data, study, request.data_folder)
     sheet = submit(draw_first_images, dataset, figures_folder / "first-nine.png") if study.images else None
     plan = submit(plan_study, study, dataset, lanes.kind)
-    planned = plan.result()
+    data, planned = dataset.result(), plan.result()  # in this order: see below
     forecast = submit(forecast_plan, study, plan, results, lanes, request.fresh, request.budget_seconds)
 
-    sweep = Sweep(request, dataset.result(), lanes, forecast.result(), views)
+    sweep = Sweep(request, data, lanes, forecast.result(), views)
     context = Context(run_id, study, planned.source, read_commit().name)
     trained = sweep.train(forecast.result().jobs, after=forecast)
     swept = submit(aggregate_trials, context, planned.trials, sweep.outcomes, "sweeps", wait_for=trained)

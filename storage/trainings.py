@@ -74,8 +74,8 @@ def save_training(
     if optimizer is not None:
         _write_arrays(folder / _optimizer_name(len(record.epochs)), optimizer)
     content = record.model_dump_json(indent=1)
-    envelope = {"format": FORMAT, "sha256": _sha256(content), "record": json.loads(content)}
-    write_atomically(folder / "record.json", json.dumps(envelope, indent=1).encode())
+    envelope = f'{{"format": {FORMAT}, "sha256": "{_sha256(content)}", "record": {content}}}\n'
+    write_atomically(folder / "record.json", envelope.encode())
     _remove_unnamed(folder, record)
 
 

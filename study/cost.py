@@ -36,18 +36,21 @@ EVALUATION_RATES = {"convolution": 1.7e-11, "activation": 8.5e-10, "dense": 2.0e
 STARTUP_SECONDS = 0.5
 """Beginning a training: building the model, compiling where the shape is new, saving. Measured on `lab`."""
 
-LANE_BYTES = 900_000_000
-"""A lane's memory before it trains: TensorFlow and the images. Measured."""
+LANE_BYTES = 1_200_000_000
+"""A lane's memory beside what a training needs: TensorFlow, the images, shapes compiled before. Measured:
+0.9 GB with the smallest shape alone, and what is kept of earlier shapes in a run of `lab`."""
 
 EVALUATION_BATCH = 1000
 """Images evaluated at once: bounds the memory of the activations; does not change the result's meaning."""
 
-CALIBRATED_SPREAD, UNCALIBRATED_SPREAD = 0.08, 0.5
+CALIBRATED_SPREAD, UNCALIBRATED_SPREAD = 0.1, 0.5
 """Standard deviation of the logarithm of actual over predicted seconds common to a whole run: with
-measurements of the machine at hand, and without. Measured between runs of `lab` on a shared machine."""
+measurements of the machine at hand (the first run of `lab` predicted from them took 0.11 more), and without
+(a guess: machines in use differ by a factor of two or three)."""
 
-KNOWN_SPREAD, UNKNOWN_SPREAD = 0.05, 0.25
-"""The same for one training, where its shape was measured and where it was not."""
+KNOWN_SPREAD, UNKNOWN_SPREAD = 0.07, 0.2
+"""The same for one training: where its shape was measured, between trainings of one shape in a run of `lab`;
+where it was not, the error of the corrected formula in `benchmarks/cost_model.py`."""
 
 
 @dataclass(frozen=True)
@@ -176,11 +179,12 @@ def multiply_adds(hyperparameters: Hyperparameters) -> int:
 def peak_bytes(hyperparameters: Hyperparameters) -> int:
     """Memory a lane needs at most: TensorFlow and the images, activations of an evaluation, parameters.
 
-    The activations of a batch before and after ReLU and pooling are held at once; weights, gradients,
-    momenta and copies to be saved are each as large as the parameters. Four bytes a number.
+    Four copies of an evaluated batch's activations at once (the largest lane of `lab` held 2.55 GB, this
+    gives 2.6); weights, gradients, momenta and copies to be saved are each as large as the parameters. Four
+    bytes a number.
     """
     operations = Shape.of(hyperparameters).operations
-    activations = 2.5 * operations["activation"] * max(EVALUATION_BATCH, hyperparameters.batch_size)
+    activations = 4 * operations["activation"] * max(EVALUATION_BATCH, hyperparameters.batch_size)
     parameters = 6 * operations["parameter"] * hyperparameters.batch_size
     return LANE_BYTES + int(4 * (activations + parameters))
 

@@ -1,6 +1,7 @@
 """Planning a run: kept trainings, the machine's speed, the combination earlier runs tell of, the budget."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import pytest
 
@@ -49,9 +50,11 @@ def finish(results: Results, plan: Plan, count: int | None = None) -> None:
 
 
 @pytest.fixture
-def idle() -> Lanes:
+def idle() -> Iterator[Lanes]:
     """Two lanes that nothing may start."""
-    return Lanes([Device("CPU"), Device("CPU")])
+    with Lanes([Device("CPU"), Device("CPU")]) as lanes:
+        yield lanes
+        assert not lanes.attempts
 
 
 @pytest.fixture
@@ -135,7 +138,8 @@ def test_an_unknown_machine_is_measured_once(results: Results, idle: Lanes):
 
 
 def test_a_small_study_is_not_worth_measuring(results: Results, idle: Lanes):
-    small = LAB.model_copy(update={"data": LAB.data.model_copy(update={"train_images": 1000})})
+    few = LAB.data.model_copy(update={"train_images": 1000, "test_images": 1000})
+    small = LAB.only(frozenset({4})).model_copy(update={"data": few})
     foresee(small, make_plan(small), results, idle)
     assert not results.speeds.exists()
 
