@@ -3,8 +3,12 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tasks.interrupts import interrupts_blocked
+
+if TYPE_CHECKING:
+    from prefect.server.api.server import SubprocessASGIServer
 
 
 @contextmanager
@@ -14,17 +18,21 @@ def temporary_server() -> Iterator[None]:
     Prefect stops it when this process ends. If it died of the terminal's Ctrl-C before, the flow would hang
     trying to tell it how the run ended.
     """
-    thread = threading.Thread(target=_start, name="start temporary server", daemon=True)
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url is not None:
+        yield
+        return
+    # Imported before the body, not beside it: two imports in two threads take turns, and the server would
+    # start only when both are done.
+    from prefect.server.api.server import SubprocessASGIServer
+
+    thread = threading.Thread(target=_start, args=(SubprocessASGIServer(),), name="start server", daemon=True)
     thread.start()
     yield
     thread.join()
 
 
-def _start() -> None:
-    from prefect.settings import get_current_settings
-
-    if get_current_settings().api.url is None:
-        from prefect.server.api.server import SubprocessASGIServer
-
-        with interrupts_blocked():
-            SubprocessASGIServer().start()
+def _start(server: "SubprocessASGIServer") -> None:
+    with interrupts_blocked():
+        server.start()
