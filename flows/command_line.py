@@ -1,6 +1,5 @@
 """The command line `study`: run a study, look at its results, classify an image, get the data, serve."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,6 @@ import typer
 
 from flows.cache_command import cache_app
 from flows.options import (
-    OUR_LOGGERS,
     DataOption,
     ExercisesOption,
     FreshOption,
@@ -18,8 +16,8 @@ from flows.options import (
     ResultsOption,
     StudyArgument,
     check_lanes,
+    configure_prefect,
     read_numbers,
-    show_forecast,
     show_warnings,
 )
 from flows.plan_command import plan_command
@@ -39,8 +37,8 @@ app = typer.Typer(
         "Eight lab exercises on a small convolutional network for Fashion-MNIST, as one pipeline.\n\n"
         "Start with `study run smoke` (a minute) or `study run` (the whole lab study), "
         "then `study show` and open the report it names. `study plan` says what a run will cost.\n\n"
-        f"Exit codes: 0 done, {FAILED} done with failed trials or a step failed, {BAD_INPUT} wrong input, "
-        f"{INTERRUPTED} stopped."
+        f"Exit codes: 0 done, {FAILED} done with failed trials, a step failed or damage found, "
+        f"{BAD_INPUT} wrong input or over budget, {INTERRUPTED} stopped."
     ),
 )
 
@@ -67,7 +65,7 @@ def run_command(
 
     Ctrl-C stops everything within seconds; finished trainings are kept, and running again goes on from there.
     """
-    _configure_prefect(verbose)
+    configure_prefect(verbose)
     from flows.request import check_request
 
     numbers = read_numbers(exercises)
@@ -139,7 +137,7 @@ def serve_command(
     ] = 4200,
 ) -> None:
     """Start Prefect's server with its UI, the schedule and a worker, on this machine; Ctrl-C stops all."""
-    _configure_prefect(verbose=True)
+    configure_prefect(verbose=True)
     from flows.serve import serve
 
     serve(port)
@@ -154,21 +152,6 @@ def main() -> None:
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-
-
-def _configure_prefect(verbose: bool) -> None:
-    """Set what [tool.prefect] in pyproject.toml sets, for runs from other folders; quiet the terminal."""
-    if not verbose:
-        show_warnings()
-        show_forecast()
-    defaults = {
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "CRITICAL",
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
 
 
 def _run(

@@ -1,6 +1,7 @@
 """Options and arguments that several commands share, and how they are checked."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -81,3 +82,18 @@ def show_warnings() -> None:
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     for package in OUR_LOGGERS:
         logging.getLogger(package).addHandler(handler)
+
+
+def configure_prefect(verbose: bool) -> None:
+    """Set what [tool.prefect] in pyproject.toml sets, for runs from other folders; quiet the terminal."""
+    if not verbose:
+        show_warnings()
+        show_forecast()
+    defaults = {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "CRITICAL",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)

@@ -14,9 +14,8 @@ from flows.options import (
     ResultsOption,
     StudyArgument,
     check_lanes,
+    configure_prefect,
     read_numbers,
-    show_forecast,
-    show_warnings,
 )
 
 
@@ -37,8 +36,7 @@ def plan_command(
     The time is predicted from what earlier runs took; where this machine's speed is not known yet, a few
     steps of each shape are measured first, for long studies only (some twenty seconds, once).
     """
-    show_warnings()
-    show_forecast()
+    configure_prefect(verbose=False)
     check_lanes(lanes)
     numbers = read_numbers(exercises)
     from flows.plan_text import describe_plan, print_plan

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from study.wording import count, duration
 from tasks.figure_style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, save
@@ -45,6 +46,10 @@ def draw_cost_figure(trainings: pd.DataFrame, folder: Path) -> list[DrawnFigure]
     with new_figure(6.4, 4.8) as figure:
         axes = figure.add_subplot(title=title, xlabel="Predicted (s)", ylabel="Took (s)")
         axes.set(xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
+            axis.set_minor_formatter(NullFormatter())
         axes.grid(True, axis="both")
         _plot_equality(axes, predicted, taken)
         stops = done["epochs"] < done["most_epochs"]
