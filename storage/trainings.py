@@ -12,6 +12,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -89,8 +90,14 @@ def find_training(results: Results, key: str) -> TrainingRecord | None:
     except FileNotFoundError:
         return None
     except DamagedTraining as error:
-        logger.warning("%s; it counts as missing and is trained again", error)
+        _tell_once(f"{error}; it counts as missing and is trained again")
         return None
+
+
+@cache
+def _tell_once(message: str) -> None:
+    # A run looks at each training several times: when it plans, when it trains, when it saves.
+    logger.warning("%s", message)
 
 
 def check_training(results: Results, key: str) -> TrainingRecord:

@@ -139,17 +139,17 @@ class Forecast:
     def interval(self) -> tuple[float, float]:
         """A 95% interval of the run's seconds.
 
-        The error that all trainings share scales the whole; errors of single trainings average out over
-        the lanes; which values will be combined is a risk of its own. Low ends are kept above zero by taking
-        the errors as factors.
+        Three independent errors: one that all trainings share, a factor; those of single trainings, which
+        average out over the lanes; and which values will be combined.
         """
-        own = math.sqrt(sum(job.spread**2 for job in self.jobs)) / self.lanes
-        total = self.makespan
-        rest = self.wall_seconds - total
+        total, rest = self.makespan, self.wall_seconds - self.makespan
         if total == 0:
             return rest / 2, rest * 2
-        factor = math.exp(_NORMAL_95 * math.hypot(self.common_spread, own / total, self.later.spread / total))
-        return rest + total / factor, rest + total * factor
+        single = math.sqrt(sum(job.spread**2 for job in self.jobs)) / self.lanes
+        own = _NORMAL_95 * math.hypot(single, self.later.spread)
+        low = math.hypot(total * (1 - math.exp(-_NORMAL_95 * self.common_spread)), own)
+        high = math.hypot(total * (math.exp(_NORMAL_95 * self.common_spread) - 1), own)
+        return rest + max(0.0, total - low), rest + total + high
 
     @property
     def peak_bytes(self) -> int:

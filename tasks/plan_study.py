@@ -187,16 +187,14 @@ def _choose_shapes(plan: Plan, foresight: Foresight) -> list[Hyperparameters]:
     return missing[:allowed]
 
 
-def _known_combination(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) -> Setting | None:
-    """The combination of best values, if earlier runs have every trial it depends on."""
+def _known_combination(study: Study, plan: Plan, history: Mapping[str, TrainingRecord]) -> Setting | None:
+    """The combination of best values, as far as earlier runs tell: they have a trial of each swept value."""
     numbers = study.optimum.combine if study.optimum else ()
-    rows = []
+    readings = []
     for trial in plan.trials:
-        if trial.exercise in numbers and trial.value is not None:
-            record = kept.get(key_of(trial, plan.source))
-            reading = None if record is None else record.read(trial.rule)
-            if reading is None:
-                return None
-            accuracy = reading.last.validation_accuracy
-            rows.append((trial.exercise, trial.value, accuracy))
-    return combination_of(study, rows)
+        record = history.get(key_of(trial, plan.source))
+        reading = None if record is None else record.read(trial.rule)
+        if trial.exercise in numbers and trial.value is not None and reading is not None:
+            readings.append((trial.exercise, trial.value, reading.last.validation_accuracy))
+    swept = {(each.number, value) for each in study.sweeps if each.number in numbers for value in each.values}
+    return combination_of(study, readings) if swept <= {reading[:2] for reading in readings} else None

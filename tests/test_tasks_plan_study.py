@@ -7,7 +7,7 @@ import pytest
 
 from storage.place import Results
 from storage.speeds import read_speeds, save_speeds
-from storage.trainings import hash_weights, save_training
+from storage.trainings import hash_weights, remove_training, save_training
 from study.cost import Speed, list_shapes, multiply_adds
 from study.errors import InputError
 from study.plan import Plan
@@ -96,6 +96,13 @@ def test_once_every_sweep_is_there_the_combination_is_known(known: Results, idle
     assert len(found.later.seconds) == 1
     finish(known, dataclasses.replace(plan, trainings=(found.later.training,)))
     assert forecast_plan.fn(LAB, plan, known, idle).lane_seconds == 0
+
+
+def test_a_few_missing_trials_leave_the_combination_likely(known: Results, idle: Lanes):
+    plan = make_plan()
+    finish(known, plan)
+    remove_training(known, plan.trainings[0].key)
+    assert forecast_plan.fn(LAB, plan, known, idle).later.training is not None
 
 
 def test_a_missing_sweep_leaves_the_combination_unknown(known: Results, idle: Lanes):
