@@ -62,6 +62,7 @@ class Sweep:
         to_come = deque(jobs)
         running: dict[PrefectFuture[TrainingRecord], Job] = {}
         finished: list[Any] = []
+        taken: list[float] = []
         while to_come or running:
             # A task run that waits for a lane would show as running: start only what the lanes can take.
             while to_come and len(running) < len(self._lanes.devices) + SPARE_TASKS:
@@ -70,9 +71,10 @@ class Sweep:
                 running[future] = job
                 future.add_done_callback(self._ended.put)
             future = self._wait()
-            self._finish(running.pop(future), future)
+            taken.append(self._finish(running.pop(future), future))
             finished.append(allow_failure(future))
-        self._measure(jobs, time.perf_counter() - started)
+        self.makespan_seconds += time.perf_counter() - started
+        self.makespan_bound_seconds += makespan_bound(taken, len(self._lanes.devices))
         return finished
 
     def _submit(self, job: Job, after: PrefectFuture[Any]) -> PrefectFuture[TrainingRecord]:
@@ -95,26 +97,20 @@ class Sweep:
             except queue.Empty:
                 self._show(self._tally.standing())
 
-    def _finish(self, job: Job, future: PrefectFuture[TrainingRecord]) -> None:
+    def _finish(self, job: Job, future: PrefectFuture[TrainingRecord]) -> float:
+        """Keep how a training ended; return the seconds lanes were busy with it."""
         result: Any = future.result(raise_on_failure=False)
         training, attempts = job.training, self._lanes.attempts[job.training.label]
-        if isinstance(result, TrainingRecord):
-            outcome = Outcome(training, result, None, attempts, job.seconds)
-            taken = outcome.lane_seconds(self._request.run_id) or None
-            standing = self._tally.finish(job.seconds, taken)
-        else:
-            reason = f"{type(result).__name__}: {result}"
-            outcome = Outcome(training, None, reason, attempts, job.seconds)
-            standing = self._tally.finish(job.seconds, None, failed=True)
-        self.outcomes[training.key] = outcome
-        self._show(standing)
-
-    def _measure(self, jobs: Sequence[Job], seconds: float) -> None:
-        """Add what the lanes took, and what they could not have gone below."""
-        outcomes = [self.outcomes[job.training.key] for job in jobs]
-        taken = [outcome.lane_seconds(self._request.run_id) for outcome in outcomes]
-        self.makespan_seconds += seconds
-        self.makespan_bound_seconds += makespan_bound(taken, len(self._lanes.devices))
+        is_trained = isinstance(result, TrainingRecord)
+        reason = None if is_trained else f"{type(result).__name__}: {result}"
+        outcome = Outcome(training, result if is_trained else None, reason, attempts, job.seconds)
+        earlier = self.outcomes.get(training.key)  # the combination may be a setting of a sweep
+        self.outcomes[training.key] = outcome.following(earlier) if earlier else outcome
+        run_id = self._request.run_id
+        taken = outcome.lane_seconds(run_id) - (earlier.lane_seconds(run_id) if earlier else 0.0)
+        seconds = max(taken, 0.0)  # below zero where the record of an earlier phase stands for a failed one
+        self._show(self._tally.finish(job.seconds, seconds or None, failed=not is_trained))
+        return seconds
 
     def _show(self, standing: Standing) -> None:
         for view in self._views:

@@ -147,8 +147,8 @@ _TRAININGS = (
     *_HYPERPARAMETERS,
     _SCHEDULE,
     Column("most_epochs", _INT, "epochs", "the longest epoch budget of its trials"),
-    Column("epochs", _INT, "epochs", "its length; null if it failed", True),
-    Column("epochs_trained", _INT, "epochs", "of these, trained in this run"),
+    Column("epochs", _INT, "epochs", "of these, read by trials of this run; null if it failed", True),
+    Column("epochs_trained", _INT, "epochs", "trained in this run"),
     Column("status", _TEXT, "", "`completed` or `failed`"),
     Column("reason", _TEXT, "", "why it failed", True),
     Column("attempts", _INT, "", "times it was attempted in this run; 0 if it was reused"),
@@ -159,8 +159,8 @@ _TRAININGS = (
     Column(
         "startup_seconds", _FLOAT, "s", "of it, compiling the step where a lane had not had its shape", True
     ),
-    Column("training_seconds", _FLOAT, "s", "training steps of all its epochs, whichever run", True),
-    Column("evaluation_seconds", _FLOAT, "s", "evaluation of all its epochs, whichever run", True),
+    Column("training_seconds", _FLOAT, "s", "training steps of the epochs read, whichever run", True),
+    Column("evaluation_seconds", _FLOAT, "s", "evaluation after the epochs read, whichever run", True),
     Column("peak_bytes", _INT, "bytes", "most memory its lane had held until its end", True),
     Column("lane", _TEXT, "", "the lane that trained its last epoch", True),
     Column("device", _TEXT, "", "what that trained on", True),

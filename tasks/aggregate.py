@@ -14,7 +14,7 @@ from study.plan import Source, Training, Trial, key_of
 from study.published import Cell, PublishedAverage
 from study.spec import Setting, Study
 from study.statistics import summarise
-from study.training_record import Reading, TrainingRecord
+from study.training_record import Epoch, Reading, TrainingRecord
 
 Row = dict[str, Any]
 
@@ -29,6 +29,25 @@ class Outcome:
     attempts: int
     predicted_seconds: float | None = None
     """Seconds of a lane it was predicted to take; None if it was not known beforehand."""
+
+    @property
+    def epochs(self) -> tuple[Epoch, ...]:
+        """The epochs that this run's trials read; the training may have gone on for others."""
+        if self.record is None:
+            return ()
+        readings = [self.record.read(rule) for rule in self.training.rules]
+        return self.record.epochs[: max((each.last.epoch for each in readings if each), default=0)]
+
+    def following(self, earlier: "Outcome") -> "Outcome":
+        """This outcome and that of the same training for earlier trials of the run, as one."""
+        rules = tuple(dict.fromkeys((*earlier.training.rules, *self.training.rules)))
+        return Outcome(
+            self.training.model_copy(update={"rules": rules, "label": earlier.training.label}),
+            self.record or earlier.record,
+            self.reason,
+            self.attempts,
+            (earlier.predicted_seconds or 0.0) + (self.predicted_seconds or 0.0),
+        )
 
     def lane_seconds(self, run_id: str) -> float:
         """Seconds that lanes were busy with it in a run."""
@@ -64,17 +83,19 @@ def aggregate_trials(
 @task(name="list epochs", task_run_name="list epochs", cache_policy=NO_CACHE, persist_result=False)
 def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
     """One row for each epoch of each training, by label and epoch."""
-    trained = [(each.training, each.record) for each in outcomes.values() if each.record is not None]
     return [
         {
             "run_id": context.run_id,
-            "key": record.key,
+            "key": training.key,
             "training": training.label,
-            "seed": record.seed,
+            "seed": training.seed,
             **epoch.model_dump(),
         }
-        for training, record in sorted(trained, key=lambda pair: (pair[0].label, pair[1].key))
-        for epoch in record.epochs
+        for training, epochs in sorted(
+            ((each.training, each.epochs) for each in outcomes.values()),
+            key=lambda pair: (pair[0].label, pair[0].key),
+        )
+        for epoch in epochs
     ]
 
 
@@ -107,7 +128,7 @@ def _trial_row(context: Context, trial: Trial, outcome: Outcome) -> Row:
         **{name: getattr(trial.setting, name) for name in Setting.model_fields},
         "key": key_of(trial, context.source),
         "status": "failed" if reading is None else "completed",
-        "reason": outcome.reason,
+        "reason": outcome.reason if reading is None else None,
         "attempts": outcome.attempts,
         "reused": False,
         "data_fingerprint": context.source.data,
@@ -128,7 +149,7 @@ def _training_row(context: Context, outcome: Outcome) -> Row:
         "seed": training.seed,
         **training.hyperparameters.model_dump(),
         "most_epochs": training.most_epochs,
-        "epochs": len(record.epochs) if record else None,
+        "epochs": len(outcome.epochs) if record else None,
         "epochs_trained": trained,
         "status": "failed" if record is None else "completed",
         "reason": outcome.reason,
@@ -136,11 +157,11 @@ def _training_row(context: Context, outcome: Outcome) -> Row:
         "reused": record is not None and trained == 0,
         "predicted_seconds": outcome.predicted_seconds,
         "lane_seconds": outcome.lane_seconds(context.run_id),
-        **(_segment_columns(record) if record else {}),
+        **(_segment_columns(record, outcome.epochs) if record else {}),
     }
 
 
-def _segment_columns(record: TrainingRecord) -> Row:
+def _segment_columns(record: TrainingRecord, epochs: Sequence[Epoch]) -> Row:
     last = record.segments[-1]
     return {
         "trained_by": last.run_id,
@@ -149,8 +170,8 @@ def _segment_columns(record: TrainingRecord) -> Row:
         "processor": last.processor,
         "finished_at": last.finished_at,
         "startup_seconds": last.startup_seconds,
-        "training_seconds": sum(epoch.seconds for epoch in record.epochs),
-        "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in record.epochs),
+        "training_seconds": sum(epoch.seconds for epoch in epochs),
+        "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in epochs),
         "peak_bytes": last.peak_bytes,
         "versions": json.dumps(last.versions, sort_keys=True),
     }

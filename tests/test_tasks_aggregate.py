@@ -6,6 +6,7 @@ from storage.schema import COLUMNS
 from study.plan import Source, compile_plan, list_trials
 from study.published import PublishedAverage
 from study.spec import Study, SweepExercise
+from study.stopping import StopRule
 from study.training_record import Epoch
 from tasks.aggregate import Context, Outcome, aggregate_trials, list_epochs, list_trainings, summarise_trials
 from tests.frames import make_record, make_segment
@@ -107,6 +108,28 @@ def test_a_training_s_row_has_what_was_predicted_and_what_it_took():
     (reused,) = list_trainings.fn(CONTEXT, {OTHER.training.key: OTHER})
     assert (reused["reused"], reused["epochs_trained"], reused["lane_seconds"]) == (True, 0, 0)
     assert {column.name for column in COLUMNS["trainings"]} == set(trained)
+
+
+def test_epochs_that_no_trial_of_the_run_reads_are_left_out():
+    longer = make_outcome(1, [0.5, 0.6, 0.7, 0.8, 0.85, 0.9])
+    outcomes = {longer.training.key: longer}
+    assert [row["epoch"] for row in list_epochs.fn(CONTEXT, outcomes)] == [1, 2, 3, 4]
+    (row,) = list_trainings.fn(CONTEXT, outcomes)
+    assert (row["epochs"], row["training_seconds"]) == (4, 8.0)
+
+
+def test_a_training_asked_for_twice_in_a_run_answers_both_and_fails_only_where_it_failed():
+    again = GOOD.training.model_copy(update={"rules": (StopRule(epochs=6),)})
+    failure = Outcome(again, None, "LaneDied: lane-0 died", 3, 5.0)
+    both = failure.following(GOOD)
+    assert [row["status"] for row in aggregate(both, OTHER)] == ["completed"] * 4
+    assert all(row["reason"] is None for row in aggregate(both, OTHER))
+    assert len(both.epochs) == 4
+    assert both.predicted_seconds == 15.0
+    longer = make_outcome(1, [0.5, 0.6, 0.7, 0.8, 0.85, 0.9])
+    extended = Outcome(again, longer.record, None, 2, 5.0).following(GOOD)
+    assert len(extended.epochs) == 6
+    assert [row["test_accuracy"] for row in aggregate(extended, OTHER)] == [0.5, 0.52, 0.8, 0.84]
 
 
 def test_rows_have_the_schema_s_columns_and_no_other():
