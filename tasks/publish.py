@@ -16,7 +16,7 @@ from study.forecast import Forecast
 from tasks.aggregate import Context, Outcome
 from tasks.dataset import Dataset
 from tasks.provenance import processor_name, read_commit
-from tasks.train import library_versions
+from tasks.run_training import library_versions
 
 Row = dict[str, Any]
 

@@ -19,7 +19,8 @@ from tasks.engine import Images, epoch_order, open_trainer
 from tasks.lanes import Lanes
 from tasks.model import build_model
 from tasks.preprocessing import scale_pixels
-from tasks.train import Diverged, _run_epoch, obtain_weights, run_training, train
+from tasks.run_training import Diverged, _run_epoch, run_training
+from tasks.train import obtain_weights, train
 
 SMALL = Hyperparameters(filters=4, dense_units=8)
 WITH_DROPOUT = Hyperparameters(filters=4, dense_units=8, dropout=0.3)

@@ -1,0 +1,175 @@
+"""One training in one process: what a lane does, from the start or from a checkpoint."""
+
+import math
+import platform
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from storage.trainings import Arrays, Checkpoint, hash_weights
+from study.plan import Training
+from study.schedule import learning_rate_at
+from study.stopping import needs_more
+from study.training_record import Epoch, Segment, TrainingRecord
+from tasks.dataset import Dataset, split_held_out
+from tasks.provenance import processor_name
+from tasks.quiet import silenced_stderr
+
+if TYPE_CHECKING:
+    from tasks.engine import Images, Trainer
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training as a lane gives it back: its record, weights after epochs to be kept, optimizer's state."""
+
+    record: TrainingRecord
+    weights: dict[int, Arrays]
+    optimizer: Arrays
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a finite number; the same seed would diverge again, so it is not retried."""
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that take part in training."""
+    libraries = ("tensorflow", "keras", "numpy")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}
+
+
+def run_training(
+    training: Training, dataset: Dataset, run_id: str, checkpoint: Checkpoint | None = None
+) -> Trained:
+    """Train in this process until no trial needs another epoch, from the start or from a checkpoint.
+
+    Raises:
+        Diverged: the loss is no longer a finite number.
+    """
+    with silenced_stderr():
+        from tasks.engine import open_trainer
+
+    images, validation, test = place_images(dataset, training.source.held_out_images)
+    started = time.perf_counter()  # importing TensorFlow and placing the images happen once a lane
+    trainer, is_new = open_trainer(training.hyperparameters)
+    startup_seconds = trainer.warm_up(images) if is_new else 0.0
+    epochs, weights = _begin(trainer, training, checkpoint)
+    while needs_more(training.rules, losses := [epoch.validation_loss for epoch in epochs]):
+        epochs.append(_run_epoch(trainer, training, len(epochs) + 1, images, validation, test))
+        losses.append(epochs[-1].validation_loss)
+        if any(rule.epochs_read(losses) == len(losses) for rule in training.rules):
+            weights[len(losses)] = trainer.weights()
+    optimizer = trainer.optimizer_state()
+    earlier = checkpoint.record if checkpoint else None
+    segment = Segment(
+        epochs=len(epochs) - (len(earlier.epochs) if earlier else 0),
+        run_id=run_id,
+        lane=_lane_name(),
+        device=_device_name(),
+        processor=processor_name(),
+        finished_at=datetime.now(UTC),
+        startup_seconds=startup_seconds,
+        lane_seconds=time.perf_counter() - started,
+        peak_bytes=_peak_bytes(),
+        versions=library_versions(),
+    )
+    evaluated = len(validation.labels) + (0 if test is validation else len(test.labels))
+    record = TrainingRecord(
+        key=training.key,
+        label=training.label,
+        hyperparameters=training.hyperparameters,
+        seed=training.seed,
+        schedule_epochs=training.schedule_epochs,
+        source=training.source,
+        train_images=len(images.labels),
+        evaluation_images=evaluated,
+        epochs=tuple(epochs),
+        segments=(*(earlier.segments if earlier else ()), segment),
+        kept_weights=tuple(sorted({*(earlier.kept_weights if earlier else ()), *weights})),
+        optimizer_sha256=hash_weights(optimizer),
+    )
+    return Trained(record, weights, optimizer)
+
+
+def _begin(
+    trainer: "Trainer", training: Training, checkpoint: Checkpoint | None
+) -> tuple[list[Epoch], dict[int, Arrays]]:
+    """Set the trainer to where the training begins; return its epochs so far and the weights to be saved."""
+    if checkpoint is None:
+        trainer.start(training.hyperparameters, training.seed)
+        return [], {}
+    trainer.resume(checkpoint.weights, checkpoint.optimizer)
+    return list(checkpoint.record.epochs), {}
+
+
+def _run_epoch(
+    trainer: "Trainer", training: Training, epoch: int, images: "Images", validation: "Images", test: "Images"
+) -> Epoch:
+    rate = learning_rate_at(training.hyperparameters, epoch, training.schedule_epochs)
+    trained, seconds = trainer.train_epoch(images, training.seed, epoch, rate)
+    started = time.perf_counter()
+    validated = trainer.evaluate(validation)
+    tested = validated if test is validation else trainer.evaluate(test)
+    evaluation_seconds = time.perf_counter() - started
+    if not all(math.isfinite(score.loss) for score in (trained, validated, tested)):
+        raise Diverged(f"diverged: the loss is {trained.loss} in epoch {epoch} of {training.label}")
+    return Epoch(
+        epoch=epoch,
+        train_loss=trained.loss,
+        train_accuracy=trained.accuracy,
+        validation_loss=validated.loss,
+        validation_accuracy=validated.accuracy,
+        test_loss=tested.loss,
+        test_accuracy=tested.accuracy,
+        seconds=seconds,
+        evaluation_seconds=evaluation_seconds,
+        weights_sha256=hash_weights(trainer.weights()),
+    )
+
+
+@cache
+def place_images(dataset: Dataset, held_out: int) -> tuple["Images", "Images", "Images"]:
+    """Training, validation and test images on the device, once a lane; in `lab` validation is the test."""
+    from tasks.engine import Images
+
+    images, labels = dataset.train()
+    test = Images.place(*dataset.test())
+    if held_out == 0:
+        return Images.place(images, labels), test, test
+    train_indices, validation_indices = split_held_out(labels, held_out)
+    return (
+        Images.place(images[train_indices], labels[train_indices]),
+        Images.place(images[validation_indices], labels[validation_indices]),
+        test,
+    )
+
+
+def _peak_bytes() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, kibibytes on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@cache
+def _device_name() -> str:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "CPU"
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return f"GPU {details.get('device_name', 'unnamed')}"
+
+
+def _lane_name() -> str:
+    """The lane this process is; "none" outside one, as in a test."""
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().name)
+    except ValueError:
+        return "none"
