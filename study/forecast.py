@@ -214,7 +214,7 @@ class Foresight:
         return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
 
     def _foresee_combination(self, study: Study, plan: Plan, known: Setting | None) -> Later:
-        if study.optimum is None or not study.optimum.combine:
+        if study.optimum is None or not study.combined_sweeps:
             return Later(0)
         repeats = study.optimum.repeats
         if known is not None:
@@ -232,8 +232,7 @@ class Foresight:
 
 def draw_combinations(study: Study) -> list[Setting]:
     """Some of the combinations of swept values that could turn out best, each as likely; always the same."""
-    numbers = study.optimum.combine if study.optimum else ()
-    sweeps = [sweep for sweep in study.sweeps if sweep.number in numbers]
+    sweeps = study.combined_sweeps
     random = Random(0)
     return [
         study.baseline.with_changes({sweep.parameter: random.choice(sweep.values) for sweep in sweeps})

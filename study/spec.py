@@ -216,6 +216,12 @@ class Study(Fact):
         return next((each for each in self.exercises if isinstance(each, OptimumExercise)), None)
 
     @property
+    def combined_sweeps(self) -> tuple[SweepExercise, ...]:
+        """The sweeps whose best values the optimum exercise combines, as far as the study has them."""
+        numbers = self.optimum.combine if self.optimum else ()
+        return tuple(sweep for sweep in self.sweeps if sweep.number in numbers)
+
+    @property
     def model(self) -> ModelExercise | None:
         """The exercise that saves the model, if the study has one."""
         return next((each for each in self.exercises if isinstance(each, ModelExercise)), None)

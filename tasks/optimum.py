@@ -42,11 +42,10 @@ def combine_best(study: Study, trials: Sequence[Mapping[str, Any]]) -> tuple[Tri
 
 def combination_of(study: Study, readings: Sequence[Reading]) -> Setting | None:
     """The combination of each sweep's best value; None if there is nothing to combine."""
-    numbers = study.optimum.combine if study.optimum else ()
     best = {
         sweep.parameter: value
-        for sweep in study.sweeps
-        if sweep.number in numbers and (value := best_value(readings, sweep.number)) is not None
+        for sweep in study.combined_sweeps
+        if (value := best_value(readings, sweep.number)) is not None
     }
     return study.baseline.with_changes(best) if best else None
 

@@ -189,12 +189,11 @@ def _choose_shapes(plan: Plan, foresight: Foresight) -> list[Hyperparameters]:
 
 def _known_combination(study: Study, plan: Plan, history: Mapping[str, TrainingRecord]) -> Setting | None:
     """The combination of best values, as far as earlier runs tell: they have a trial of each swept value."""
-    numbers = study.optimum.combine if study.optimum else ()
+    swept = {(sweep.number, value) for sweep in study.combined_sweeps for value in sweep.values}
     readings = []
     for trial in plan.trials:
         record = history.get(key_of(trial, plan.source))
         reading = None if record is None else record.read(trial.rule)
-        if trial.exercise in numbers and trial.value is not None and reading is not None:
+        if trial.value is not None and reading is not None:
             readings.append((trial.exercise, trial.value, reading.last.validation_accuracy))
-    swept = {(each.number, value) for each in study.sweeps if each.number in numbers for value in each.values}
     return combination_of(study, readings) if swept <= {reading[:2] for reading in readings} else None

@@ -151,6 +151,7 @@ def test_the_combination_is_exact_once_earlier_runs_tell_which_it_is():
 
 def test_a_study_that_combines_nothing_trains_nothing_later():
     assert forecast(only(2)).later.trainings == 0
+    assert forecast(only(7)).later.trainings == 0  # it has none of the sweeps to be combined
 
 
 def test_combinations_are_drawn_from_the_swept_values_and_always_the_same():
