@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cache_command import cache_app
+from flows.execute import FAILED, execute
 from flows.options import (
     DataOption,
     ExercisesOption,
@@ -21,11 +22,12 @@ from flows.options import (
     show_warnings,
 )
 from flows.plan_command import plan_command
+from flows.resume_command import resume_command
 from study.errors import InputError
 from study.wording import count
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes: a run with failed trials or steps; input to mend; stopped by Ctrl-C."""
+BAD_INPUT, INTERRUPTED = 2, 130
+"""Exit codes: input to mend; stopped by Ctrl-C."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +45,7 @@ app = typer.Typer(
 )
 
 app.command("plan")(plan_command)
+app.command("resume")(resume_command)
 app.add_typer(cache_app, name="cache")
 
 
@@ -78,8 +81,19 @@ def run_command(
         f"study {request.study.name}: {exercise_count} on {lane_count}, results in {request.results.folder}",
         err=True,
     )
-    run_id = _run(study, results, numbers, lanes or 0, lanes_per_gpu, fresh, data, budget)
-    _conclude(results, run_id)
+    execute(
+        {
+            "study": study,
+            "exercises": list(numbers),
+            "lanes": lanes or 0,
+            "lanes_per_gpu": lanes_per_gpu,
+            "fresh": fresh,
+            "results": str(results),
+            "data_folder": str(data or ""),
+            "budget": budget,
+        },
+        f"study run {study}",
+    )
 
 
 @app.command("show")
@@ -152,50 +166,3 @@ def main() -> None:
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-
-
-def _run(
-    study: str,
-    results: Path,
-    exercises: tuple[int, ...],
-    lanes: int,
-    lanes_per_gpu: int,
-    fresh: bool,
-    data: Path | None,
-    budget: str,
-) -> str:
-    from flows.temporary_server import temporary_server
-
-    try:
-        with temporary_server():
-            from flows.progress import TerminalProgress, further_views
-            from flows.run_study import run_study
-        with TerminalProgress() as bar:
-            further_views.set((bar,))
-            return str(
-                run_study(
-                    study, list(exercises), lanes, lanes_per_gpu, fresh, str(results), str(data or ""), budget
-                )
-            )
-    except KeyboardInterrupt:
-        typer.echo(
-            f"\nstopped; finished trainings are kept in {results / 'trainings'}, "
-            f"and `study run {study}` goes on from there",
-            err=True,
-        )
-        raise
-
-
-def _conclude(results: Path, run_id: str) -> None:
-    """Print what a person wants to know after a run; exit 1 if trials failed."""
-    from flows.summary_table import describe_failures, print_summary
-    from storage.place import Results
-    from storage.tables import read_run
-
-    place = Results(results.resolve())
-    frames = read_run(place, run_id)
-    print_summary(frames)
-    typer.echo(f"report: {place.report(run_id)}")
-    if frames.run.failed_trials:
-        typer.echo(describe_failures(frames), err=True)
-        sys.exit(FAILED)

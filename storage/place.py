@@ -1,11 +1,14 @@
 """Where results lie: one folder, written atomically."""
 
+import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.errors import InputError
+from study.errors import InputError, ResultsUnwritable
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,23 @@ class Results:
         """What was measured of the speed of machines."""
         return self.folder / "speeds"
 
+    @property
+    def locks(self) -> Path:
+        """What runs that share the folder hold while they use it."""
+        return self.folder / "locks"
+
+    @property
+    def runs(self) -> Path:
+        """What runs leave for people, a folder each."""
+        return self.folder / "runs"
+
+    def start(self, run_id: str) -> Path:
+        """What one run was asked, from which it goes on if it was interrupted."""
+        return self.run(run_id) / "run.json"
+
     def run(self, run_id: str) -> Path:
         """What one run leaves for people: report, figures, model."""
-        return self.folder / "runs" / run_id
+        return self.runs / run_id
 
     def figures(self, run_id: str) -> Path:
         """Figures of one run."""
@@ -61,6 +78,30 @@ def open_results(folder: Path) -> Results:
             f"results folder {folder}: {error.strerror}; give a folder you may write to with --results"
         ) from error
     return Results(folder.resolve())
+
+
+_UNWRITABLE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+}  # fmt: skip
+"""The system's errors that every further write would meet, too."""
+
+
+@contextmanager
+def told_if_unwritable(path: Path) -> Iterator[None]:
+    """Turn the system's word that a folder takes nothing more into one line that says what to do.
+
+    Raises:
+        ResultsUnwritable: the disk is full, or the folder cannot be written to any more.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        raise ResultsUnwritable(
+            f"{path}: cannot be written: {error.strerror}. What was finished is kept; "
+            "free space there or make it writable, then go on with `study resume`"
+        ) from error
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
