@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cache_command import cache_app
-from flows.execute import FAILED, execute
+from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
 from flows.options import (
     DataOption,
     ExercisesOption,
@@ -26,9 +26,6 @@ from flows.resume_command import resume_command
 from study.errors import InputError
 from study.wording import count
 
-BAD_INPUT, INTERRUPTED = 2, 130
-"""Exit codes: input to mend; stopped by Ctrl-C."""
-
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -40,7 +37,8 @@ app = typer.Typer(
         "Start with `study run smoke` (a minute) or `study run` (the whole lab study), "
         "then `study show` and open the report it names. `study plan` says what a run will cost.\n\n"
         f"Exit codes: 0 done, {FAILED} done with failed trials, a step failed or damage found, "
-        f"{BAD_INPUT} wrong input or over budget, {INTERRUPTED} stopped."
+        f"{BAD_INPUT} wrong input, over budget or a full disk, {INTERRUPTED} stopped by Ctrl-C, "
+        f"{TERMINATED} by SIGTERM."
     ),
 )
 
@@ -69,31 +67,22 @@ def run_command(
     Ctrl-C stops everything within seconds; finished trainings are kept, and running again goes on from there.
     """
     configure_prefect(verbose)
+    from flows.execute import execute
     from flows.request import check_request
 
     numbers = read_numbers(exercises)
     check_lanes(lanes)
     # Checked before Prefect starts, so that a mistake is answered at once.
-    request = check_request(study, str(results), numbers, lanes or 0, lanes_per_gpu, budget=budget)
+    request = check_request(
+        study, str(results), numbers, lanes or 0, lanes_per_gpu, str(data or ""), fresh, budget
+    )
     exercise_count = count(len(request.study.exercises), "exercise")
     lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
     typer.echo(
         f"study {request.study.name}: {exercise_count} on {lane_count}, results in {request.results.folder}",
         err=True,
     )
-    execute(
-        {
-            "study": study,
-            "exercises": list(numbers),
-            "lanes": lanes or 0,
-            "lanes_per_gpu": lanes_per_gpu,
-            "fresh": fresh,
-            "results": str(results),
-            "data_folder": str(data or ""),
-            "budget": budget,
-        },
-        f"study run {study}",
-    )
+    execute(request)
 
 
 @app.command("show")

@@ -1,59 +1,92 @@
-"""Execute the flow from the command line: server, progress bar, and an end that says what happened."""
+"""Execute a run from the command line: server, progress bar, and an end that says what happened."""
 
+import logging
+import signal
 import sys
-from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import typer
 
-FAILED = 1
-"""Exit code of a run with failed trials, of one that stopped early, and of one in which a step failed."""
+from flows.exit_codes import FAILED, TERMINATED
+from flows.request import Request
+from storage.run_starts import save_start
+from storage.tables import read_run
+from study.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
-def execute(parameters: dict[str, Any], go_on: str) -> None:
-    """Run the flow, then print its summary and where its report is.
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: as Ctrl-C, but from another program."""
 
-    Args:
-        parameters: Of the flow.
-        go_on: The command that goes on if it is interrupted.
+
+def execute(request: Request) -> None:
+    """Execute a run, then print its summary and where its report is.
 
     Raises:
         InputError: the input is wrong, or the results folder takes nothing.
         KeyboardInterrupt: Ctrl-C, after a line that says what is kept.
-        SystemExit: trials failed.
+        SystemExit: trials failed, or SIGTERM.
     """
-    from flows.temporary_server import temporary_server
-
+    save_start(request.results, request.start)
     try:
-        with temporary_server():
-            from flows.progress import TerminalProgress, further_views
-            from flows.run_study import StoppedEarly, run_study
-        with TerminalProgress() as bar:
-            further_views.set((bar,))
-            try:
-                run_id = str(run_study(**parameters))
-            except StoppedEarly as error:
-                run_id = error.run_id
-    except KeyboardInterrupt:
-        trainings = Path(parameters["results"]) / "trainings"
+        signal.signal(signal.SIGTERM, _end_in_order)
+        _run_flow(request)
+    except KeyboardInterrupt as error:
         typer.echo(
-            f"\nstopped; finished trainings are kept in {trainings}, and `{go_on}` goes on from there",
+            f"\nstopped; finished trainings are kept in {request.results.trainings}, and `study resume "
+            f"{request.run_id} --results {request.results.folder}` goes on from there",
             err=True,
         )
+        if isinstance(error, Terminated):
+            sys.exit(TERMINATED)
         raise
-    conclude(parameters["results"], run_id)
+    _conclude(request)
 
 
-def conclude(results: str, run_id: str) -> None:
+def _run_flow(request: Request) -> None:
+    from flows.temporary_server import temporary_server
+
+    with temporary_server():
+        from flows.progress import TerminalProgress, further_views
+        from flows.run_study import StoppedEarly, run_study
+    start = request.start
+    with TerminalProgress() as bar:
+        further_views.set((bar,))
+        try:
+            run_study(
+                study=start.study,
+                exercises=list(start.exercises),
+                lanes=start.lanes,
+                lanes_per_gpu=start.lanes_per_gpu,
+                fresh=start.fresh,
+                results=str(request.results.folder),
+                data_folder=start.data_folder,
+                budget=start.budget,
+                resume=start.run_id,
+            )
+        except StoppedEarly:
+            return  # it is published, and says so itself
+        except InputError:
+            raise
+        except Exception as error:
+            if not request.results.report(start.run_id).exists():
+                raise
+            # The results are there; that a server died is no reason to call them failed.
+            logger.warning("Prefect was not told that the run ended: %s", error)
+
+
+def _end_in_order(_number: int, _frame: object) -> NoReturn:
+    raise Terminated
+
+
+def _conclude(request: Request) -> None:
     """Print what a person wants to know after a run; exit 1 if trials failed."""
     from flows.summary_table import describe_failures, print_summary
-    from storage.place import Results
-    from storage.tables import read_run
 
-    place = Results(Path(results).resolve())
-    frames = read_run(place, run_id)
+    frames = read_run(request.results, request.run_id)
     print_summary(frames)
-    typer.echo(f"report: {place.report(run_id)}")
+    typer.echo(f"report: {request.results.report(request.run_id)}")
     if frames.run.failed_trials:
         typer.echo(describe_failures(frames), err=True)
         sys.exit(FAILED)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from storage.locks import run_lock
 from storage.place import Results, open_results
-from storage.run_starts import choose_interrupted, find_start, save_start
-from study.errors import InputError
+from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
+from study.errors import InputError, ResultsUnwritable
 from study.run_start import RunStart
 from study.spec import Study
 from study.study_file import choose_exercises, list_studies, read_study
@@ -84,7 +84,9 @@ def check_request(
             flow_run_id=flow_run_id,
         )
     else:
-        start = earlier.model_copy(update={"resumed": earlier.resumed + 1})
+        # The command line writes a run down before its flow begins; only what a flow run began is resumed.
+        resumed = earlier.resumed + (earlier.flow_run_id is not None)
+        start = earlier.model_copy(update={"resumed": resumed, "flow_run_id": flow_run_id})
         chosen = choose_exercises(read_study(start.study), frozenset(start.exercises))
     return Request(
         start=start,
@@ -100,12 +102,20 @@ def check_request(
 def executing(request: Request) -> Iterator[None]:
     """Hold a run while it is executed, and write down what it was asked, so that it can go on.
 
+    A run that is refused, as over budget, is not one to go on with.
+
     Raises:
         InputError: another process executes it, or the results folder takes nothing.
     """
     with run_lock(request.results, request.run_id):
         save_start(request.results, request.start)
-        yield
+        try:
+            yield
+        except ResultsUnwritable:
+            raise
+        except InputError:
+            remove_start(request.results, request.run_id)
+            raise
 
 
 def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStart | None:

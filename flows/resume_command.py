@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from flows.execute import execute
 from flows.options import ResultsOption, configure_prefect
 
 
@@ -22,13 +21,16 @@ def resume_command(
     results folder; to run the study anew, reading what is finished, use `study run`.
     """
     configure_prefect(verbose)
+    from flows.execute import execute
+    from flows.request import check_request
     from storage.place import open_results
     from storage.run_starts import choose_interrupted
 
     start = choose_interrupted(open_results(results), run)
+    request = check_request(start.study, str(results), resume=start.run_id)
     typer.echo(
         f"going on with run {start.run_id} of study {start.study}, "
         f"started {start.started_at:%Y-%m-%d %H:%M} UTC",
         err=True,
     )
-    execute({"resume": start.run_id, "results": str(results)}, f"study resume --results {results}")
+    execute(request)

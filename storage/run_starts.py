@@ -1,6 +1,7 @@
 """The runs that were started: what each was asked, so that one that was interrupted can go on."""
 
 import re
+from contextlib import suppress
 
 from pydantic import ValidationError
 
@@ -20,6 +21,13 @@ def save_start(results: Results, start: RunStart) -> None:
     path = results.start(start.run_id)
     with told_if_unwritable(path):
         write_atomically(path, start.model_dump_json(indent=1).encode())
+
+
+def remove_start(results: Results, run_id: str) -> None:
+    """Forget a run that was refused, and its folder if there is nothing else in it."""
+    results.start(run_id).unlink(missing_ok=True)
+    with suppress(OSError):
+        results.run(run_id).rmdir()
 
 
 def read_start(results: Results, run_id: str) -> RunStart:
