@@ -33,11 +33,7 @@ def execute(request: Request) -> None:
         signal.signal(signal.SIGTERM, _end_in_order)
         _run_flow(request)
     except KeyboardInterrupt as error:
-        typer.echo(
-            f"\nstopped; finished trainings are kept in {request.results.trainings}, and `study resume "
-            f"{request.run_id} --results {request.results.folder}` goes on from there",
-            err=True,
-        )
+        typer.echo(f"\nstopped; {_kept(request)}", err=True)
         if isinstance(error, Terminated):
             sys.exit(TERMINATED)
         raise
@@ -71,9 +67,17 @@ def _run_flow(request: Request) -> None:
             raise
         except Exception as error:
             if not request.results.report(start.run_id).exists():
+                typer.echo(f"the run failed; {_kept(request)}", err=True)
                 raise
             # The results are there; that a server died is no reason to call them failed.
             logger.warning("Prefect was not told that the run ended: %s", error)
+
+
+def _kept(request: Request) -> str:
+    return (
+        f"finished trainings are kept in {request.results.trainings}, and "
+        f"`study resume {request.run_id} --results {request.results.folder}` goes on from there"
+    )
 
 
 def _end_in_order(_number: int, _frame: object) -> NoReturn:

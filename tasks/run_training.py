@@ -54,6 +54,7 @@ def run_training(
     with silenced_stderr():
         from tasks.engine import open_trainer
 
+    report_progress()
     images, validation, test = place_images(dataset, training.source.held_out_images)
     started = time.perf_counter()  # importing TensorFlow and placing the images happen once a lane
     trainer, is_new = open_trainer(training.hyperparameters)
