@@ -16,7 +16,7 @@ from distributed import Client, Scheduler, Security
 from distributed.core import rpc
 
 WAYS = {"tcp": None, "tls": Security.temporary()}
-SECONDS, PATIENT_SECONDS = 1.5, 20
+SECONDS, PATIENT_SECONDS = 1, 20
 
 
 def become(user: int) -> None:

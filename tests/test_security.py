@@ -110,7 +110,13 @@ def test_a_stranger_without_the_credentials_gets_nothing_and_runs_nothing(
     ports = seen.ports(of_lanes=False) + seen.ports(of_lanes=True)
     command = [sys.executable, "-m", "tests.stranger", user, planted, *ports]
     done = subprocess.run(
-        list(map(str, command)), cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False
+        list(map(str, command)),
+        cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(anyones_folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     got: dict[str, dict[str, str]] = json.loads(done.stdout)

@@ -1,0 +1,288 @@
+"""Prefect's servers: on loopback unless told otherwise, and then with a password; nothing reports home."""
+
+import base64
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import psutil
+import pytest
+
+from flows.serve import (
+    CLIENT_PASSWORD,
+    SERVER_PASSWORD,
+    address,
+    check_sharing,
+    is_healthy,
+    serving_environment,
+)
+from study.errors import InputError
+from tests.test_flows_serve import free_port, wait_for
+
+STUDY = Path(sys.executable).with_name("study")
+PASSWORD = "admin:correct horse"
+TINY = """
+name: tiny
+title: A tiny study
+data: {train_images: 100, test_images: 100}
+baseline: {filters: 2, dense_units: 4, epochs: 1}
+exercises:
+  - {number: 1, kind: images, title: Images, question: What do the images look like?}
+  - {number: 2, kind: sweep, title: Filters, question: How many filters?, parameter: filters, values: [2],
+     repeats: 1}
+  - {number: 7, kind: optimum, title: Optimum, question: What is best?, candidates: {one: {filters: 2}}}
+  - {number: 8, kind: model, title: Model, question: Does the saved model work?}
+"""
+
+
+def environment_of_a_newcomer(folder: Path) -> dict[str, str]:
+    """Without what this project or its tests set: only what a run sets by itself is seen."""
+    ours = ("PREFECT_", "DO_NOT_TRACK", "CI")
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours)} | {
+        "PREFECT_HOME": str(folder / "home")
+    }
+
+
+def sockets_of(process: psutil.Process) -> set[tuple[str, int]]:
+    """Addresses and ports at which a process and its children listen."""
+    found = set()
+    for each in [process, *process.children(recursive=True)]:
+        try:
+            connections = each.net_connections("inet")
+        except psutil.Error:
+            continue
+        found |= {tuple(each.laddr) for each in connections if each.status == psutil.CONN_LISTEN}
+    return found
+
+
+def ask(url: str, path: str, password: str = "", body: Mapping[str, Any] | None = None) -> Any:
+    headers = {"Content-Type": "application/json"}
+    if password:
+        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
+    content = None if body is None else json.dumps(body).encode()
+    with urlopen(Request(f"{url}/api/{path}", content, headers), timeout=30) as answer:
+        return json.load(answer)
+
+
+@dataclass
+class Watched:
+    """A run that was looked at while it ran."""
+
+    results: Path
+    code: int | None = None
+    sockets: set[tuple[str, int]] = field(default_factory=set)
+    server_settings: dict[str, Any] = field(default_factory=dict)
+    server_environment: dict[str, str] = field(default_factory=dict)
+
+    def look(self, process: psutil.Process) -> None:
+        self.sockets |= sockets_of(process)
+        for child in process.children(recursive=True):
+            line = child.cmdline()
+            if "prefect.server.api.server:create_app" in line and not self.server_settings:
+                self.server_environment = child.environ()
+                self.server_settings = ask(
+                    f"http://127.0.0.1:{line[line.index('--port') + 1]}", "admin/settings"
+                )
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    """A small study by the real command, in another folder, by a user whose files are nobody else's."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "tiny.yaml").write_text(TINY)
+    run = Watched(folder / "results")
+    process = psutil.Popen(
+        [STUDY, "run", "tiny.yaml", "--lanes", "1"],
+        cwd=folder,
+        env=environment_of_a_newcomer(folder),
+        umask=0o077,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 240
+        while process.poll() is None and time.monotonic() < deadline:
+            with suppress(psutil.Error, OSError):  # one that has just ended, or does not answer yet
+                run.look(process)
+            time.sleep(0.1)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    run.code = process.wait()
+    return run
+
+
+def test_a_run_listens_on_loopback_only(watched: Watched):
+    assert watched.code == 0
+    assert len(watched.sockets) >= 4  # Prefect's temporary server, a scheduler, a nanny, a lane
+    assert {host for host, _ in watched.sockets} == {"127.0.0.1"}
+
+
+def test_a_run_in_any_folder_reports_to_nobody(watched: Watched):
+    assert watched.server_settings["server"]["analytics_enabled"] is False
+    assert watched.server_environment["DO_NOT_TRACK"] == "1"
+
+
+def test_everything_a_run_writes_is_for_those_whom_the_users_umask_lets_in(watched: Watched):
+    paths = [watched.results, *watched.results.rglob("*")]
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in paths}
+    assert {
+        str(path): oct(mode) for path, mode in modes.items() if mode != 0o700 - 0o100 * path.is_file()
+    } == {}
+    kinds = {".parquet", ".npz", ".json", ".png", ".svg", ".html", ".md", ".h5", ".keras"}
+    assert {path.suffix for path in paths if path.is_file()} == kinds
+
+
+@dataclass(frozen=True)
+class Serving:
+    """`study serve`, with a password, on another address than the default."""
+
+    url: str
+    process: psutil.Popen
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("serving")
+    host, port = "127.0.0.2", free_port()
+    process = psutil.Popen(
+        [STUDY, "serve", "--host", host, "--port", str(port)],
+        cwd=folder,
+        env=environment_of_a_newcomer(folder) | {SERVER_PASSWORD: PASSWORD},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    url = f"http://{host}:{port}"
+    try:
+        wait_for(lambda: is_healthy(url))
+        yield Serving(url, process)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=60)
+
+
+@pytest.mark.parametrize("password", ["", "admin:wrong", "admin", ":"])
+@pytest.mark.parametrize("path", ["admin/settings", "flow_runs/filter", "work_pools/study"])
+def test_a_server_with_a_password_answers_nobody_without_it(serving: Serving, path: str, password: str):
+    with pytest.raises(HTTPError, match="401"):
+        ask(serving.url, path, password, {} if path.endswith("filter") else None)
+
+
+def test_with_a_password_deploying_and_the_worker_go_on_as_without(serving: Serving):
+    workers = wait_for(lambda: workers_of(serving.url))
+    assert [each["status"] for each in workers] == ["ONLINE"]
+    found = ask(serving.url, "deployments/filter", PASSWORD, {})
+    assert {each["name"] for each in found} == {"nightly", "on-demand", "smoke"}
+    assert all(each["job_variables"] == {"env": {"DO_NOT_TRACK": "1"}} for each in found)
+
+
+def workers_of(url: str) -> Any:
+    try:
+        return ask(url, "work_pools/study/workers/filter", PASSWORD, {})
+    except HTTPError as error:
+        assert error.code == 404  # the pool is not made yet
+        return None
+
+
+def test_serving_listens_where_it_was_told_and_nowhere_else(serving: Serving):
+    wait_for(lambda: workers_of(serving.url))
+    host, _, port = serving.url.removeprefix("http://").partition(":")
+    assert sockets_of(serving.process) == {(host, int(port))}
+
+
+def test_the_password_is_in_no_command_line_and_no_file(serving: Serving):
+    wait_for(lambda: workers_of(serving.url))
+    lines = [" ".join(each.cmdline()) for each in serving.process.children(recursive=True)]
+    assert len(lines) >= 2
+    assert [line for line in lines if "horse" in line] == []
+    home = Path(serving.process.environ()["PREFECT_HOME"])
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert [path for path in files if b"horse" in path.read_bytes()] == []
+
+
+def test_serving_reports_to_nobody(serving: Serving):
+    assert ask(serving.url, "admin/settings", PASSWORD)["server"]["analytics_enabled"] is False
+    for each in serving.process.children(recursive=True):
+        assert (each.environ().get("DO_NOT_TRACK"), each.is_running()) == ("1", True)
+
+
+@pytest.mark.parametrize(("page", "may"), [("https://elsewhere.example", False), ("{url}", True)])
+def test_a_web_page_from_elsewhere_may_not_use_the_server(serving: Serving, page: str, may: bool):
+    origin = page.format(url=serving.url)
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    try:
+        with urlopen(
+            Request(f"{serving.url}/api/flows/", None, headers, method="OPTIONS"), timeout=30
+        ) as answer:
+            allowed = answer.headers.get("Access-Control-Allow-Origin")
+    except HTTPError as error:
+        allowed = error.headers.get("Access-Control-Allow-Origin")
+    assert (allowed == origin) is may
+    assert allowed in (origin, None)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example", ""])
+def test_an_address_that_others_reach_needs_a_password(host: str):
+    message = rf"^--host: {host} can be reached from other machines, .* set {SERVER_PASSWORD}=\"admin:…\" for"
+    with pytest.raises(InputError, match=message):
+        check_sharing(host, {})
+    check_sharing(host, {SERVER_PASSWORD: PASSWORD})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_loopback_needs_no_password(host: str):
+    check_sharing(host, {})
+
+
+@pytest.mark.parametrize("password", ["", "admin", "admin:", ":secret"])
+def test_a_password_that_is_none_is_refused_everywhere(password: str):
+    with pytest.raises(InputError, match=f"^{SERVER_PASSWORD} must be a name, a colon and a password"):
+        check_sharing("127.0.0.1", {SERVER_PASSWORD: password})
+
+
+def test_serving_others_without_a_password_is_wrong_input(tmp_path: Path):
+    done = subprocess.run(
+        [STUDY, "serve", "--host", "0.0.0.0"],
+        env=environment_of_a_newcomer(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("study: --host: 0.0.0.0 can be reached from other machines")
+    assert f'{SERVER_PASSWORD}="admin:…" for the server and {CLIENT_PASSWORD}' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://[::1]:1"),
+        ("fe80::1", "http://[fe80::1]:1"),
+        ("host.example", "http://host.example:1"),
+    ],
+)
+def test_this_machine_reaches_the_server_by_an_address_that_can_be_called(host: str, url: str):
+    assert address(host, 1) == url
+
+
+def test_what_the_user_has_set_is_kept_when_serving():
+    chosen = {SERVER_PASSWORD: "a:b", CLIENT_PASSWORD: "c:d", "PREFECT_SERVER_ANALYTICS_ENABLED": "true"}
+    assert serving_environment("http://127.0.0.1:1", chosen).items() >= chosen.items()
+    assert serving_environment("http://127.0.0.1:1", {SERVER_PASSWORD: "a:b"})[CLIENT_PASSWORD] == "a:b"
+    assert CLIENT_PASSWORD not in serving_environment("http://127.0.0.1:1", {})
