@@ -28,7 +28,7 @@ from flows.serve import (
     serving_environment,
 )
 from study.errors import InputError
-from tests.test_flows_serve import free_port, wait_for
+from tests.test_flows_serve import free_port, sockets_of, wait_for
 
 STUDY = Path(sys.executable).with_name("study")
 PASSWORD = "admin:correct horse"
@@ -46,24 +46,12 @@ exercises:
 """
 
 
-def environment_of_a_newcomer(folder: Path) -> dict[str, str]:
+def environment_of_a_newcomer(home: object) -> dict[str, str]:
     """Without what this project or its tests set: only what a run sets by itself is seen."""
     ours = ("PREFECT_", "DO_NOT_TRACK", "CI")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)} | {
-        "PREFECT_HOME": str(folder / "home")
+        "PREFECT_HOME": str(home)
     }
-
-
-def sockets_of(process: psutil.Process) -> set[tuple[str, int]]:
-    """Addresses and ports at which a process and its children listen."""
-    found = set()
-    for each in [process, *process.children(recursive=True)]:
-        try:
-            connections = each.net_connections("inet")
-        except psutil.Error:
-            continue
-        found |= {tuple(each.laddr) for each in connections if each.status == psutil.CONN_LISTEN}
-    return found
 
 
 def ask(url: str, path: str, password: str = "", body: Mapping[str, Any] | None = None) -> Any:
@@ -75,6 +63,15 @@ def ask(url: str, path: str, password: str = "", body: Mapping[str, Any] | None 
         return json.load(answer)
 
 
+def answers(url: str) -> bool:
+    """Whether a server tells its settings to whoever asks."""
+    try:
+        return bool(ask(url, "admin/settings"))
+    except HTTPError as error:
+        assert error.code == 401
+        return False
+
+
 @dataclass
 class Watched:
     """A run that was looked at while it ran."""
@@ -84,6 +81,7 @@ class Watched:
     sockets: set[tuple[str, int]] = field(default_factory=set)
     server_settings: dict[str, Any] = field(default_factory=dict)
     server_environment: dict[str, str] = field(default_factory=dict)
+    told_a_stranger: bool | None = None
 
     def look(self, process: psutil.Process) -> None:
         self.sockets |= sockets_of(process)
@@ -91,9 +89,10 @@ class Watched:
             line = child.cmdline()
             if "prefect.server.api.server:create_app" in line and not self.server_settings:
                 self.server_environment = child.environ()
-                self.server_settings = ask(
-                    f"http://127.0.0.1:{line[line.index('--port') + 1]}", "admin/settings"
-                )
+                url = f"http://127.0.0.1:{line[line.index('--port') + 1]}"
+                password = self.server_environment.get(SERVER_PASSWORD, "")
+                self.server_settings = ask(url, "admin/settings", password)
+                self.told_a_stranger = answers(url)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +104,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     process = psutil.Popen(
         [STUDY, "run", "tiny.yaml", "--lanes", "1"],
         cwd=folder,
-        env=environment_of_a_newcomer(folder),
+        env=environment_of_a_newcomer(os.environ["PREFECT_HOME"]),  # of the tests: a new one takes seconds
         umask=0o077,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -115,7 +114,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
         while process.poll() is None and time.monotonic() < deadline:
             with suppress(psutil.Error, OSError):  # one that has just ended, or does not answer yet
                 run.look(process)
-            time.sleep(0.1)
+            time.sleep(0.5)
     finally:
         if process.poll() is None:
             process.kill()
@@ -127,6 +126,11 @@ def test_a_run_listens_on_loopback_only(watched: Watched):
     assert watched.code == 0
     assert len(watched.sockets) >= 4  # Prefect's temporary server, a scheduler, a nanny, a lane
     assert {host for host, _ in watched.sockets} == {"127.0.0.1"}
+
+
+@pytest.mark.xfail(strict=True, reason="flows/temporary_server.py makes no password; then remove this mark")
+def test_the_temporary_server_of_a_run_tells_strangers_nothing(watched: Watched):
+    assert watched.told_a_stranger is False
 
 
 def test_a_run_in_any_folder_reports_to_nobody(watched: Watched):
@@ -159,7 +163,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     process = psutil.Popen(
         [STUDY, "serve", "--host", host, "--port", str(port)],
         cwd=folder,
-        env=environment_of_a_newcomer(folder) | {SERVER_PASSWORD: PASSWORD},
+        env=environment_of_a_newcomer(folder / "home") | {SERVER_PASSWORD: PASSWORD},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -170,8 +174,8 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         yield Serving(url, process)
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait(timeout=60)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @pytest.mark.parametrize("password", ["", "admin:wrong", "admin", ":"])
@@ -200,7 +204,10 @@ def workers_of(url: str) -> Any:
 def test_serving_listens_where_it_was_told_and_nowhere_else(serving: Serving):
     wait_for(lambda: workers_of(serving.url))
     host, _, port = serving.url.removeprefix("http://").partition(":")
-    assert sockets_of(serving.process) == {(host, int(port))}
+    sockets = sockets_of(serving.process)
+    assert (host, int(port)) in sockets
+    # The worker has one more, for the runs it starts: on loopback, with a token for each run.
+    assert {at for at, number in sockets if number != int(port)} <= {"127.0.0.1"}
 
 
 def test_the_password_is_in_no_command_line_and_no_file(serving: Serving):
@@ -234,6 +241,15 @@ def test_a_web_page_from_elsewhere_may_not_use_the_server(serving: Serving, page
     assert allowed in (origin, None)
 
 
+def test_a_request_to_terminate_stops_server_and_worker(serving: Serving):
+    wait_for(lambda: workers_of(serving.url))
+    parts = serving.process.children(recursive=True)
+    serving.process.terminate()  # to the command alone, as a service manager would
+    assert serving.process.wait(timeout=60) == 143
+    assert not is_healthy(serving.url)
+    assert psutil.wait_procs(parts, timeout=10)[1] == []
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example", ""])
 def test_an_address_that_others_reach_needs_a_password(host: str):
     message = rf"^--host: {host} can be reached from other machines, .* set {SERVER_PASSWORD}=\"admin:…\" for"
@@ -256,7 +272,7 @@ def test_a_password_that_is_none_is_refused_everywhere(password: str):
 def test_serving_others_without_a_password_is_wrong_input(tmp_path: Path):
     done = subprocess.run(
         [STUDY, "serve", "--host", "0.0.0.0"],
-        env=environment_of_a_newcomer(tmp_path),
+        env=environment_of_a_newcomer(tmp_path / "home"),
         capture_output=True,
         text=True,
         timeout=60,
