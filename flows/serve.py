@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+
+import psutil
 
 from flows.options import NO_TELEMETRY
 from study.errors import InputError
@@ -30,7 +32,7 @@ START_SECONDS = 120
 def serve(port: int, host: str = LOOPBACK) -> None:
     """Serve until Ctrl-C, SIGTERM, or until a part of it ends.
 
-    A server that already answers on the port is used and left running.
+    A server of this user that already answers on the port is used and left running.
 
     Raises:
         InputError: others could reach the server without a password, it did not start, or a part ended.
@@ -108,6 +110,16 @@ def is_healthy(url: str) -> bool:
         return False
 
 
+def is_ours(port: int) -> bool:
+    """Whether a process of this user listens on a port."""
+    user = os.getuid()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended, or may not be looked at
+            if process.uids().real == user and port in _listened_ports(process):
+                return True
+    return False
+
+
 def _end_in_order(number: int, _frame: object) -> None:
     # As an exception, so that what was started here is stopped: SIGTERM alone would leave server and worker.
     raise SystemExit(128 + number)
@@ -120,21 +132,31 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _listened_ports(process: psutil.Process) -> set[int]:
+    connections = process.net_connections("tcp")
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
+
+
 @contextmanager
 def _server(url: str, host: str, port: int, environment: Mapping[str, str]) -> Iterator[None]:
     if is_healthy(url):
+        if not is_ours(port):
+            raise InputError(
+                f"the server that already runs on {url} is not this user's, and whoever runs it could run "
+                "anything as you; give another --port"
+            )
         logger.warning("using the server that already runs on %s", url)
         yield
         return
     arguments = ["server", "start", "--host", host, "--port", str(port)]
     with _prefect(arguments, environment) as server:
-        _wait_until_healthy(url, server)
+        _wait_until_healthy(url, port, server)
         yield
 
 
-def _wait_until_healthy(url: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_healthy(url: str, port: int, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not is_healthy(url):
+    while not (is_healthy(url) and is_ours(port)):  # ours: another may have taken the port meanwhile
         if server.poll() is not None:
             raise InputError(
                 f"the server ended with exit code {server.returncode}; "

@@ -6,7 +6,6 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,18 +18,9 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from flows.serve import (
-    CLIENT_PASSWORD,
-    SERVER_PASSWORD,
-    address,
-    check_sharing,
-    is_healthy,
-    serving_environment,
-)
-from study.errors import InputError
-from tests.test_flows_serve import free_port, sockets_of, wait_for
+from flows.serve import SERVER_PASSWORD, is_healthy
+from tests.test_flows_serve import STUDY, free_port, sockets_of, wait_for
 
-STUDY = Path(sys.executable).with_name("study")
 PASSWORD = "admin:correct horse"
 TINY = """
 name: tiny
@@ -248,57 +238,3 @@ def test_a_request_to_terminate_stops_server_and_worker(serving: Serving):
     assert serving.process.wait(timeout=60) == 143
     assert not is_healthy(serving.url)
     assert psutil.wait_procs(parts, timeout=10)[1] == []
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example", ""])
-def test_an_address_that_others_reach_needs_a_password(host: str):
-    message = rf"^--host: {host} can be reached from other machines, .* set {SERVER_PASSWORD}=\"admin:…\" for"
-    with pytest.raises(InputError, match=message):
-        check_sharing(host, {})
-    check_sharing(host, {SERVER_PASSWORD: PASSWORD})
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
-def test_loopback_needs_no_password(host: str):
-    check_sharing(host, {})
-
-
-@pytest.mark.parametrize("password", ["", "admin", "admin:", ":secret"])
-def test_a_password_that_is_none_is_refused_everywhere(password: str):
-    with pytest.raises(InputError, match=f"^{SERVER_PASSWORD} must be a name, a colon and a password"):
-        check_sharing("127.0.0.1", {SERVER_PASSWORD: password})
-
-
-def test_serving_others_without_a_password_is_wrong_input(tmp_path: Path):
-    done = subprocess.run(
-        [STUDY, "serve", "--host", "0.0.0.0"],
-        env=environment_of_a_newcomer(tmp_path / "home"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("study: --host: 0.0.0.0 can be reached from other machines")
-    assert f'{SERVER_PASSWORD}="admin:…" for the server and {CLIENT_PASSWORD}' in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:1"),
-        ("0.0.0.0", "http://127.0.0.1:1"),
-        ("::", "http://[::1]:1"),
-        ("fe80::1", "http://[fe80::1]:1"),
-        ("host.example", "http://host.example:1"),
-    ],
-)
-def test_this_machine_reaches_the_server_by_an_address_that_can_be_called(host: str, url: str):
-    assert address(host, 1) == url
-
-
-def test_what_the_user_has_set_is_kept_when_serving():
-    chosen = {SERVER_PASSWORD: "a:b", CLIENT_PASSWORD: "c:d", "PREFECT_SERVER_ANALYTICS_ENABLED": "true"}
-    assert serving_environment("http://127.0.0.1:1", chosen).items() >= chosen.items()
-    assert serving_environment("http://127.0.0.1:1", {SERVER_PASSWORD: "a:b"})[CLIENT_PASSWORD] == "a:b"
-    assert CLIENT_PASSWORD not in serving_environment("http://127.0.0.1:1", {})
