@@ -35,6 +35,18 @@ exercises:
   - {number: 8, kind: model, title: Model, question: Does the saved model work?}
 """
 
+EAVESDROPPER = """
+import os, sys
+def hear(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
+        target = arguments[0] if event.startswith("socket.get") else arguments[1]
+        host = target[0] if isinstance(target, tuple) else target
+        with open(os.environ["HEARD"], "a") as heard:
+            heard.write(f"{host!r}\\n")
+sys.addaudithook(hear)
+"""
+"""Imported by every Python process as it starts; writes down whom it connects to or looks up."""
+
 
 def environment_of_a_newcomer(home: object) -> dict[str, str]:
     """Without what this project or its tests set: only what a run sets by itself is seen."""
@@ -67,6 +79,7 @@ class Watched:
     """A run that was looked at while it ran."""
 
     results: Path
+    heard: Path
     code: int | None = None
     sockets: set[tuple[str, int]] = field(default_factory=set)
     server_settings: dict[str, Any] = field(default_factory=dict)
@@ -90,11 +103,15 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     """A small study by the real command, in another folder, by a user whose files are nobody else's."""
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "tiny.yaml").write_text(TINY)
-    run = Watched(folder / "results")
+    (folder / "ear").mkdir()
+    (folder / "ear" / "sitecustomize.py").write_text(EAVESDROPPER)
+    run = Watched(folder / "results", folder / "ear" / "heard")
+    ears = {"PYTHONPATH": str(run.heard.parent), "HEARD": str(run.heard)}
     process = psutil.Popen(
         [STUDY, "run", "tiny.yaml", "--lanes", "1"],
         cwd=folder,
-        env=environment_of_a_newcomer(os.environ["PREFECT_HOME"]),  # of the tests: a new one takes seconds
+        # Prefect's home of the tests: a new one takes seconds.
+        env=environment_of_a_newcomer(os.environ["PREFECT_HOME"]) | ears,
         umask=0o077,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -126,6 +143,10 @@ def test_the_temporary_server_of_a_run_tells_strangers_nothing(watched: Watched)
 def test_a_run_in_any_folder_reports_to_nobody(watched: Watched):
     assert watched.server_settings["server"]["analytics_enabled"] is False
     assert watched.server_environment["DO_NOT_TRACK"] == "1"
+
+
+def test_a_run_calls_nobody_but_itself(watched: Watched):
+    assert set(watched.heard.read_text().splitlines()) == {"'127.0.0.1'"}
 
 
 def test_everything_a_run_writes_is_for_those_whom_the_users_umask_lets_in(watched: Watched):
