@@ -34,7 +34,7 @@ PAGES = (
 
 
 def open_until(needed: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, reason=f"tasks/lanes.py needs {needed}; then remove this mark")
+    return pytest.mark.xfail(strict=True, reason=f"the lanes need {needed}; then remove this mark")
 
 
 @dataclass(frozen=True)
@@ -169,12 +169,12 @@ def test_the_lanes_own_folder_is_for_this_user_only(seen: Seen):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-@open_until("a local_directory in self._folder for the scheduler")
+@open_until("local_directory=self._folder.name for their scheduler")
 def test_links_that_a_stranger_laid_in_the_shared_temporary_folder_are_not_followed(seen: Seen):
     assert seen.bystander.read_text() == "precious"
 
 
-@open_until("a local_directory in self._folder for the scheduler")
+@open_until("local_directory=self._folder.name for their scheduler")
 def test_nothing_is_imported_from_a_folder_that_a_stranger_could_have_made(seen: Seen):
     (folder,) = seen.temporary.glob("lanes-*")
     from_temporary = [path for path in map(Path, seen.import_path) if path.is_relative_to(seen.temporary)]
