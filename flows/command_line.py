@@ -135,15 +135,21 @@ def data_command(data: DataOption = None) -> None:
 
 @app.command("serve")
 def serve_command(
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", help="Port on loopback for server and UI.")
-    ] = 4200,
+    port: Annotated[int, typer.Option("--port", metavar="N", help="Port for server and UI.")] = 4200,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Address to listen on; one that other machines reach needs a password, see the message.",
+        ),
+    ] = "127.0.0.1",
 ) -> None:
     """Start Prefect's server with its UI, the schedule and a worker, on this machine; Ctrl-C stops all."""
     configure_prefect(verbose=True)
     from flows.serve import serve
 
-    serve(port)
+    serve(port, host)
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ from study.errors import InputError
 from study.study_file import list_studies
 
 OUR_LOGGERS = ("flows", "tasks", "storage", "study")
+NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+"""Prefect's server and its pages report no use by the first, its client none by the second."""
 
 ResultsOption = Annotated[
     Path,
@@ -90,7 +92,7 @@ def configure_prefect(verbose: bool) -> None:
         show_warnings()
         show_forecast()
     defaults = {
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **NO_TELEMETRY,
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_LOGGING_INTERNAL_LEVEL": "ERROR" if verbose else "CRITICAL",

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import subprocess
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import prefect
+from prefect.context import refresh_global_settings_context
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import get_current_settings
 
@@ -67,6 +69,13 @@ class TemporaryServer(SubprocessASGIServer):
         )
 
 
+def _ask_for_password() -> None:
+    """Let only this process and its children use the server: loopback is open to every user of the machine."""
+    password = f"study:{secrets.token_urlsafe(32)}"  # in the environment, which other users cannot read
+    os.environ |= {"PREFECT_SERVER_API_AUTH_STRING": password, "PREFECT_API_AUTH_STRING": password}
+    refresh_global_settings_context()
+
+
 @contextmanager
 def temporary_server() -> Iterator[None]:
     """Start the temporary server while the body runs, unless PREFECT_API_URL or the profile names one.
@@ -76,6 +85,7 @@ def temporary_server() -> Iterator[None]:
     if get_current_settings().api.url is not None:
         yield
         return
+    _ask_for_password()
     server = TemporaryServer()  # Prefect has one a process, and finds it when it looks for its own
     threading.Thread(target=server.keep, name="temporary server", daemon=True).start()
     yield

@@ -37,6 +37,18 @@ def start_tethered(
     )
 
 
+def stop_tethered(process: "subprocess.Popen[bytes]") -> None:
+    """End a tethered program in order, or else at once."""
+    process.terminate()
+    try:
+        process.wait(timeout=3 * GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+
+
 def main() -> None:
     """Run the module named by the arguments."""
     threading.Thread(target=_end_with_starter, name="tether", daemon=True).start()

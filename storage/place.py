@@ -2,9 +2,10 @@
 
 import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,19 +108,32 @@ def told_if_unwritable(path: Path) -> Iterator[None]:
 def write_atomically(path: Path, content: bytes) -> Path:
     """Write a file so that a reader sees the old content or the new, never a part.
 
+    Who may read it is what the user's umask says, as for any file a program opens.
+
     Raises:
         OSError: the disk is full or the folder cannot be written to; the old content stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not a file of `tempfile`, which only its owner may read. Readers of folders skip names with a dot.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:  # x: never through a file or link that someone has laid there
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
     return path
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a new name in a folder outlast a power cut, where the platform can."""
+    with suppress(OSError):  # Windows opens no folders, some network disks do not sync them
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

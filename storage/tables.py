@@ -1,6 +1,7 @@
 """Publish and read the Parquet tables: a run is visible once its row in `runs` is, which is written last."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from study.errors import InputError
 
 Row = Mapping[str, Any]
 
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 _BODY = ("trials", "trainings", "epochs", "summary")
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
@@ -83,6 +85,9 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
 
 
 def _part(results: Results, table: str, run_id: str) -> Path:
+    # An id may come from a table's content: it must not lead out of the results folder.
+    if not _RUN_ID.fullmatch(run_id):
+        raise InputError(f"run {run_id!r} in {results.tables} is no run's id; remove its row in `runs`")
     return results.tables / table / f"run={run_id}" / "part-0.parquet"
 
 

@@ -168,7 +168,9 @@ def list_keys(results: Results) -> list[str]:
     """The keys under which there is something, sound or not."""
     if not results.trainings.is_dir():
         return []
-    return sorted(path.name for path in results.trainings.iterdir() if path.is_dir())
+    return sorted(
+        path.name for path in results.trainings.iterdir() if path.is_dir() and not path.is_symlink()
+    )
 
 
 def read_records(results: Results) -> Iterator[TrainingRecord]:

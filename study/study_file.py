@@ -69,7 +69,7 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
     if study.published is None:
         return study
-    return study.model_copy(update={"published": study.published.located(path)})
+    return study.model_copy(update={"published": study.published.located(path, folder)})
 
 
 def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:

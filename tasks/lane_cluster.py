@@ -37,6 +37,7 @@ _CONFIG = {
     "distributed.worker.preload": ["tasks.lane_process"],
     "distributed.admin.large-graph-warning-threshold": "1GiB",  # a model's weights travel to its export
     "distributed.scheduler.http.routes": [],  # nothing to read over plain HTTP
+    "distributed.worker.http.routes": [],
     # A training holds the GIL for long stretches; that is no reason to think its process dead.
     "distributed.scheduler.worker-ttl": None,
     "distributed.admin.tick.limit": "1h",
@@ -96,7 +97,10 @@ class LaneCluster:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         shared = {"protocol": "tls://", "host": _LOCAL, "security": self.security}
-        async with Scheduler(**shared, dashboard=False, dashboard_address=f"{_LOCAL}:0") as scheduler:
+        # Its folder, too: the default is one in /tmp that any user may have made, and Python imports from it.
+        async with Scheduler(
+            **shared, dashboard=False, dashboard_address=f"{_LOCAL}:0", local_directory=self._folder.name
+        ) as scheduler:
             keepers = [
                 asyncio.create_task(self._keep(scheduler.address, lane, device, shared))
                 for lane, device in self._devices.items()
