@@ -70,7 +70,7 @@ class TemporaryServer(SubprocessASGIServer):
 
 
 def _ask_for_password() -> None:
-    """Let only this process and its children use the server: loopback is open to every user of the machine."""
+    """Let only this process and its children use the server: every user of the machine reaches loopback."""
     password = f"study:{secrets.token_urlsafe(32)}"  # in the environment, which other users cannot read
     os.environ |= {"PREFECT_SERVER_API_AUTH_STRING": password, "PREFECT_API_AUTH_STRING": password}
     refresh_global_settings_context()

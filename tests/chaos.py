@@ -105,6 +105,10 @@ class Arena:
         """The lanes' processes."""
         return [each for each in self.processes() if "multiprocessing.spawn" in _command(each)]
 
+    def running_lanes(self) -> list[psutil.Process]:
+        """Of these, those that are not stopped."""
+        return [each for each in self.lanes() if each.status() != psutil.STATUS_STOPPED]
+
     def servers(self) -> list[psutil.Process]:
         """Prefect's servers."""
         return [each for each in self.processes() if "uvicorn" in _command(each)]

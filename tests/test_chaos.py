@@ -30,7 +30,9 @@ from tests.chaos import (
 IMPATIENT = (
     sys.executable,
     "-c",
-    "import tasks.train as t; t.HANG_SECONDS = 20.0; from flows.command_line import main; main()",
+    "import tasks.lanes, tasks.train\n"
+    "tasks.train.HANG_SECONDS = tasks.lanes.START_SECONDS = 20.0\n"
+    "from flows.command_line import main; main()",
 )
 """The command, with hung trainings known sooner: the default is two minutes."""
 
@@ -89,14 +91,14 @@ def test_a_night_on_which_everything_breaks_ends_with_the_tables_of_a_quiet_one(
         wait_for_lanes(arena)
         clock.step(-2 * HOUR)
         blows: list[Callable[[psutil.Process], object]] = [
-            lambda lane: hit(lane, signal.SIGKILL),
+            hit,
             lambda lane: hit(lane, signal.SIGSEGV),
             lambda lane: hit(lane, signal.SIGSTOP),
             starve,
         ]
         for blow in blows:
-            wait_until(arena.lanes)
-            blow(arena.lanes()[0])
+            wait_until(arena.running_lanes)
+            blow(arena.running_lanes()[0])
             time.sleep(1)
         hit(arena.servers()[0])
         wait_until(lambda: arena.servers())
