@@ -9,7 +9,7 @@ import typer
 
 from flows.exit_codes import FAILED, TERMINATED
 from flows.request import Request
-from storage.run_starts import save_start
+from storage.run_starts import has_ended, save_start
 from storage.tables import read_run
 from study.errors import InputError
 
@@ -66,7 +66,7 @@ def _run_flow(request: Request) -> None:
         except InputError:
             raise
         except Exception as error:
-            if not request.results.report(start.run_id).exists():
+            if not has_ended(request.results, start.run_id):
                 typer.echo(f"the run failed; {_kept(request)}", err=True)
                 raise
             # The results are there; that a server died is no reason to call them failed.

@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from storage.locks import is_running
 from storage.place import Results, told_if_unwritable, write_atomically
-from storage.tables import list_runs
 from study.errors import InputError
 from study.run_start import RUN_ID, RunStart
 
@@ -66,17 +65,21 @@ def list_starts(results: Results) -> list[RunStart]:
 
 
 def list_interrupted(results: Results) -> list[RunStart]:
-    """The runs that were started, are not published and are not being executed, oldest first."""
-    published = set(list_runs(results)["run_id"])
-    waiting = [start for start in list_starts(results) if start.run_id not in published]
+    """The runs that were started, have not ended and are not being executed, oldest first."""
+    waiting = [start for start in list_starts(results) if not has_ended(results, start.run_id)]
     return [start for start in waiting if not is_running(results, start.run_id)]
+
+
+def has_ended(results: Results, run_id: str) -> bool:
+    """Whether a run came to its end: the report is written last, after the tables are published."""
+    return results.report(run_id).exists()
 
 
 def choose_interrupted(results: Results, run_id: str | None = None) -> RunStart:
     """The run to go on with: the one named, or the latest that was interrupted.
 
     Raises:
-        InputError: there is none, it is published, or it is being executed.
+        InputError: there is none, it has ended, or it is being executed.
     """
     if run_id is None:
         interrupted = list_interrupted(results)
@@ -84,8 +87,8 @@ def choose_interrupted(results: Results, run_id: str | None = None) -> RunStart:
             raise InputError(f"no interrupted run in {results.folder}; `study run` starts one")
         return interrupted[-1]
     start = read_start(results, run_id)
-    if run_id in set(list_runs(results)["run_id"]):
-        raise InputError(f"run {run_id} is finished and published; `study run` starts another")
+    if has_ended(results, run_id):
+        raise InputError(f"run {run_id} has ended, its report is there; `study run` starts another")
     if is_running(results, run_id):
         raise InputError(f"run {run_id} is being executed by another process; wait for it, or stop it")
     return start

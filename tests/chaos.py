@@ -113,6 +113,10 @@ class Arena:
         """Prefect's servers."""
         return [each for each in self.processes() if "uvicorn" in _command(each)]
 
+    def started(self) -> bool:
+        """Whether a run was written down, so that it can be gone on with."""
+        return any(self.results.runs.glob("*/run.json"))
+
     def finished(self) -> int:
         """How many trainings are kept."""
         return len(list(self.results.trainings.glob("*/record.json")))

@@ -142,7 +142,7 @@ def test_a_flow_that_is_killed_leaves_nothing_running_and_is_gone_on_with(arena:
     assert arena.run("resume") == 2
     assert "no interrupted run in" in arena.said()
     assert arena.run("resume", run_row["run_id"]) == 2
-    assert "is finished and published" in arena.said()
+    assert "has ended, its report is there" in arena.said()
 
 
 def test_two_runs_of_a_study_at_once_train_no_key_twice(arena: Arena, quiet: pd.DataFrame):
