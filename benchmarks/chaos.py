@@ -1,11 +1,11 @@
 """Kill lanes, flows and servers at random moments, and what publishes tables; count what is lost.
 
-Run it with `.venv/bin/python -m benchmarks.chaos` (`--kills N`, default 100; `--publishing N`, default 200;
-`--seed N`, default 1, repeats whom the kills hit and after how long). A study is run undisturbed, then again
-and again under fire: a killed flow is gone on with by `study resume`, a run with failed trials by `study run`,
-until it is complete. Its tables are then compared with the undisturbed ones, and processes that are left are
-counted. Then a process that publishes tables is killed again and again while another reads them all the while.
-It takes about half an hour on two cores and prints a table.
+Run it with `.venv/bin/python -m benchmarks.chaos` (`--kills N`, default 100; `--publishing N`, default
+200; `--seed N`, default 1, repeats whom the kills hit and after how long). A study is run undisturbed, then
+again and again under fire: a killed flow is gone on with by `study resume`, a run with failed trials by
+`study run`, until it is complete. Its tables are then compared with the undisturbed ones, and processes
+that are left are counted. Then a process that publishes tables is killed again and again while another reads
+them. It takes about half an hour on two cores and prints a table.
 """
 
 import argparse
