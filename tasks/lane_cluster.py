@@ -38,6 +38,7 @@ _CONFIG = {
     "distributed.admin.large-graph-warning-threshold": "1GiB",  # a model's weights travel to its export
     "distributed.scheduler.http.routes": [],  # nothing to read over plain HTTP
     "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,  # samples each lane's stack a hundred times a second
     # A training holds the GIL for long stretches; that is no reason to think its process dead.
     "distributed.scheduler.worker-ttl": None,
     "distributed.admin.tick.limit": "1h",

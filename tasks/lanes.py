@@ -177,8 +177,8 @@ class Lanes:
             try:
                 return future.result(timeout=_LOOK_SECONDS)
             except TimeoutError:
-                if future.done():
-                    raise
+                if future.done():  # just now, or the function raised it
+                    return future.result()
             if self._closed:
                 raise LanesClosed(f"stopped before {label!r} was finished")
             heard = self._heard.get(lane)  # nothing before its process has started

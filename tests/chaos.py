@@ -38,7 +38,8 @@ exercises:
 """Sweeps that share trainings, early stopping and a combination; each training long enough to be hit."""
 
 CIRCUMSTANCES = (
-    "run_id", "reused", "attempts", "trained_by", "versions", "training_seconds", "convergence_seconds",
+    "run_id", "reused", "attempts", "trained_by", "git_commit", "versions", "training_seconds",
+    "convergence_seconds",
 )  # fmt: skip
 """Columns of `trials` in which a disturbed run may differ from a quiet one."""
 
