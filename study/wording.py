@@ -86,3 +86,8 @@ def shortened(text: str, most: int) -> str:
     """A text on one line, cut off after so many characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """A message whose other characters, such as those that steer a terminal, are replaced; lines stay."""
+    return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)
