@@ -118,6 +118,7 @@ def show_command(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Show the summary of a run as a table."""
+    show_warnings()
     from flows.summary_table import print_summary
     from storage.place import Results
     from storage.tables import read_run

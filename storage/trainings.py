@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from pydantic import ValidationError
@@ -195,7 +195,7 @@ def _read_record(results: Results, key: str) -> TrainingRecord:
         record = TrainingRecord.model_validate_json(json.dumps(envelope["record"]))
     except FileNotFoundError:
         raise
-    except (OSError, ValidationError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValidationError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedTraining(f"{path} is damaged: {str(error).splitlines()[0]}") from error
     if _sha256(record.model_dump_json(indent=1)) != envelope.get("sha256"):
         raise DamagedTraining(f"{path} is damaged: its checksum does not fit")
@@ -213,15 +213,25 @@ def _read_weights(results: Results, record: TrainingRecord, epoch: int) -> Array
 def _read_arrays(path: Path, expected: str) -> Arrays:
     try:
         # Read first: given a path, NumPy leaves the file open where it is damaged.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as content:
+        written = path.read_bytes()
+        _check_size(written)
+        with np.load(io.BytesIO(written), allow_pickle=False) as content:
             arrays = [content[name] for name in content.files]
-    except (OSError, ValueError, EOFError, RuntimeError, BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error) or "cut short"
+    except Exception as error:  # of damaged bytes NumPy and zipfile raise more kinds than they document
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or "cut short"
         raise DamagedTraining(f"{path} is damaged: {reason}") from error
     found = hash_weights(arrays)
     if found != expected:
         raise DamagedTraining(f"{path} is damaged: its hash is {found[:12]}, expected {expected[:12]}")
     return arrays
+
+
+def _check_size(written: bytes) -> None:
+    """Refuse an archive that unpacks to more than it is: ours are not compressed."""
+    with ZipFile(io.BytesIO(written)) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > len(written):
+        raise ValueError(f"it would unpack to {unpacked:,} bytes, more than it has")
 
 
 def _write_arrays(path: Path, arrays: Arrays) -> None:

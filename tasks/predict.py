@@ -1,6 +1,7 @@
 """Classify a person's own pictures with a saved model: read, prepare as the dataset was made, classify."""
 
 import logging
+import math
 import os
 import textwrap
 from collections.abc import Sequence
@@ -14,14 +15,31 @@ import numpy.typing as npt
 
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from tasks import PIXEL_LIMIT
+from tasks.bounded_memory import bounded_memory
 from tasks.preprocessing import scale_pixels
-from tasks.quiet import silenced_stderr
+from tasks.quiet import captured_stderr, silenced_stderr
 
 logger = logging.getLogger(__name__)
 
 INPUT_SHAPE = (None, IMAGE_SIDE, IMAGE_SIDE, 1)
 OUTPUT_SHAPE = (None, len(CLASS_NAMES))
 MODEL_SIGNATURES = {".keras": b"PK\x03\x04", ".h5": b"\x89HDF\r\n\x1a\n"}
+MOST_MODEL_BYTES = 2**34
+"""The longest model file: thrice the largest that a study can describe."""
+
+SPARE_BYTES = 2**32
+"""What loading a model may take beside sixteen times its file: Keras's own memory and that of its threads."""
+
+MOST_IMAGE_BYTES = 2**29
+"""The longest picture file read; how many pixels OpenCV unpacks from it is limited in `tasks/__init__.py`."""
+
+MOST_PIXELS = 2**24
+"""A picture of more pixels is made smaller first, so that it need not fit into memory as fractions."""
+
+BATCH = 1000
+"""Pictures classified at once."""
+
 MIDDLE_GREY = 127
 OPAQUE = 255
 
@@ -59,7 +77,7 @@ def read_image(path: Path) -> Pixels:
     Raises:
         InputError: If the file is missing, a folder, unreadable, empty, too large or not a picture.
     """
-    encoded = np.frombuffer(_read_bytes(path, "an image file"), dtype=np.uint8)
+    encoded = np.frombuffer(_read_bytes(path, "an image file", MOST_IMAGE_BYTES), dtype=np.uint8)
     # IMREAD_UNCHANGED keeps the alpha channel but ignores EXIF orientation: without alpha, read again.
     image = _decode(path, encoded, cv2.IMREAD_UNCHANGED)
     if image.ndim == 3 and image.shape[2] == 4:
@@ -102,12 +120,18 @@ def load_model(path: Path) -> Any:
         import keras  # seconds of import, which reading and preparing pictures need not pay
 
     try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
+        # A file of a few kilobytes can describe layers of any size.
+        with silenced_stderr(), bounded_memory(SPARE_BYTES + 16 * path.stat().st_size):
+            model = keras.models.load_model(path, compile=False, safe_mode=True)
     except (
         Exception
     ) as error:  # Keras raises ValueError, KeyError, OSError, TypeError… for a file it cannot load
         reason = textwrap.shorten(str(error), 200, placeholder=" …")
-        raise InputError(f"{path}: Keras cannot load this model: {reason}") from error
+        if isinstance(error, MemoryError) or "OOM" in reason:
+            reason = "it asks for far more memory than its file is long"
+        raise InputError(
+            f"{path}: Keras cannot load this model: {reason}; give one that a run exported"
+        ) from error
     _check_shape(path, "takes input", getattr(model, "input_shape", None), INPUT_SHAPE)
     _check_shape(path, "gives output", getattr(model, "output_shape", None), OUTPUT_SHAPE)
     logger.info("model: %s", path)
@@ -115,7 +139,7 @@ def load_model(path: Path) -> Any:
 
 
 def classify(model: Any, paths: Sequence[Path]) -> list[Prediction]:
-    """Classify the pictures in one batch.
+    """Classify pictures.
 
     Args:
         model: What `load_model` returns: `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities.
@@ -124,8 +148,14 @@ def classify(model: Any, paths: Sequence[Path]) -> list[Prediction]:
     Raises:
         InputError: If a file cannot be read as a picture or the model's outputs are not probabilities.
     """
-    if not paths:
-        return []
+    return [
+        prediction
+        for start in range(0, len(paths), BATCH)
+        for prediction in _classify_batch(model, paths[start : start + BATCH])
+    ]
+
+
+def _classify_batch(model: Any, paths: Sequence[Path]) -> list[Prediction]:
     prepared = [prepare_image(read_image(path)) for path in paths]
     outputs = np.asarray(model(np.stack([image.pixels for image in prepared]), training=False))
     _check_probabilities(outputs)
@@ -144,11 +174,17 @@ def describe_prediction(prediction: Prediction) -> str:
     return "\n".join(lines)
 
 
-def _read_bytes(path: Path, wanted: str) -> bytes:
+def _read_bytes(path: Path, wanted: str, most: int, first: int = -1) -> bytes:
+    """Read a file of at most so many bytes, or its first ones; never a device or a pipe, which may not end."""
     try:
         if path.is_dir():
             raise InputError(f"{path}: this is a folder; give {wanted}")
-        content = path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: this is a device or a pipe; give {wanted}")
+        if path.stat().st_size > most:
+            raise InputError(f"{path}: longer than {most:,} bytes; give {wanted} that is smaller")
+        with path.open("rb") as file:
+            content = file.read(first)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; give {wanted}") from error
     except OSError as error:
@@ -160,28 +196,42 @@ def _read_bytes(path: Path, wanted: str) -> bytes:
 
 def _decode(path: Path, encoded: Pixels, flags: int) -> npt.NDArray[Any]:
     try:
-        image: npt.NDArray[Any] | None = cv2.imdecode(encoded, flags)
-    except cv2.error as error:
-        reason = textwrap.shorten(str(error.err), 200, placeholder=" …")
+        with captured_stderr() as complaints:
+            image: npt.NDArray[Any] | None = cv2.imdecode(encoded, flags)
+    except (cv2.error, MemoryError) as error:
+        reason = textwrap.shorten(str(getattr(error, "err", error)), 200, placeholder=" …")
         raise InputError(
-            f"{path}: OpenCV refuses this image ({reason}); it reads up to 2^30 pixels"
+            f"{path}: OpenCV refuses this image ({reason}); give a PNG or JPEG file of at most "
+            f"{os.environ[PIXEL_LIMIT]} pixels"
         ) from error
-    if image is None:
+    # Of a JPEG that is cut short OpenCV gives what is there, and grey.
+    is_cut_short = any("premature end" in line.lower() for line in complaints)
+    if image is None or is_cut_short:
         raise InputError(
             f"{path}: not an image that OpenCV can read, or a damaged one; give a PNG or JPEG file"
         )
     return image
 
 
+def _reduce(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Make a very large picture smaller, by a whole number; what comes of it is 28 x 28 in any case."""
+    height, width = image.shape[:2]
+    factor = math.ceil(math.sqrt(height * width / MOST_PIXELS))
+    if factor == 1:
+        return image
+    size = (max(1, width // factor), max(1, height // factor))
+    smaller: npt.NDArray[Any] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return smaller
+
+
 def _to_8_bit(path: Path, image: npt.NDArray[Any]) -> Pixels:
+    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+        raise InputError(f"{path}: the pixels are {image.dtype}; 8-bit, 16-bit and float images can be read")
+    image = _reduce(image)
     if image.dtype == np.uint8:
         return image
-    if image.dtype == np.uint16:
-        fraction = image / np.float32(65535)
-    elif image.dtype.kind == "f":
-        fraction = np.clip(np.nan_to_num(image), 0, 1)
-    else:
-        raise InputError(f"{path}: the pixels are {image.dtype}; 8-bit, 16-bit and float images can be read")
+    deep = image.dtype == np.uint16
+    fraction = image / np.float32(65535) if deep else np.clip(np.nan_to_num(image), 0, 1)
     return np.rint(fraction * 255).astype(np.uint8)
 
 
@@ -226,9 +276,9 @@ def _fit_into_square(grey: Pixels, background: int) -> Pixels:
 
 def _check_is_model_file(path: Path) -> None:
     wanted = "a .keras or .h5 file, such as a run exports"
-    content = _read_bytes(path, wanted)
+    begins = _read_bytes(path, wanted, MOST_MODEL_BYTES, first=8)
     signature = MODEL_SIGNATURES.get(path.suffix)
-    if signature is None or not content.startswith(signature):
+    if signature is None or not begins.startswith(signature):
         raise InputError(f"{path}: not a Keras model; give {wanted}")
 
 

@@ -217,10 +217,10 @@ def test_runs_of_an_older_schema_are_listed_beside_newer_ones(results: Results):
     publish(results, make_tables(RUN_ID))
     publish(results, make_tables(LATER))
     path = _part(results, "runs", RUN_ID)
-    pq.write_table(pq.ParquetFile(path).read().drop_columns(["processor"]), path)
+    pq.write_table(pq.ParquetFile(path).read().drop_columns(["lane_seconds"]), path)
     runs = list_runs(results)
     assert runs["run_id"].tolist() == [RUN_ID, LATER]
-    assert runs["processor"].isna().tolist() == [True, False]
+    assert runs["lane_seconds"].isna().tolist() == [True, False]
 
 
 def test_where_nothing_is_published_the_list_is_empty_and_has_its_columns(results: Results):
