@@ -44,11 +44,10 @@ app = typer.Typer(
         "Eight lab exercises on a small convolutional network for Fashion-MNIST, as one pipeline.\n\n"
         "Start with `study run smoke` (a minute) or `study run` (the whole lab study), "
         "then `study show` and open the report it names. `study plan` says what a run will cost.\n\n"
-        f"Exit codes: 0 done, {FAILED} done with failed trials, a step failed, damage found or a fault of the "
-        f"program, {BAD_INPUT} wrong input or over budget, {INTERRUPTED} stopped."
+        f"Exit codes: 0 done, {FAILED} done with failed trials, a step failed, damage found or a fault of "
+        f"the program, {BAD_INPUT} wrong input or over budget, {INTERRUPTED} stopped."
     ),
 )
-
 
 
 @dataclass
@@ -140,9 +139,10 @@ def predict_command(
     are bright on black; the answer says so.
     """
     show_warnings()
-    from tasks.predict import classify, describe_prediction, load_model
+    from tasks.predict import classify, describe_prediction
+    from tasks.saved_model import load_model
 
-    for prediction in classify(load_model(model), images):
+    for prediction in classify(load_model(model), images, model):
         typer.echo(describe_prediction(prediction))
 
 
@@ -180,7 +180,7 @@ def main() -> None:
     """
     invocation = Invocation()
     try:
-        sys.exit(app(obj=invocation, standalone_mode=False))
+        sys.exit(app(prog_name="study", obj=invocation, standalone_mode=False))
     except InputError as error:
         _fail(invocation, str(error), BAD_INPUT)
     except _UsageError as error:

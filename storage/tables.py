@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,8 @@ def _read(path: Path, table: str) -> pa.Table:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file, though the run was published; {_MEND}") from error
     except (OSError, pa.ArrowException) as error:
-        reason = shortened(getattr(error, "strerror", None) or str(error), 200)
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
         raise InputError(f"{path}: cannot be read as a Parquet file: {reason}; {_MEND}") from error
     return _fit(path, content, schema_of(table))
 
@@ -167,7 +169,9 @@ def _fit(path: Path, content: pa.Table, schema: pa.Schema) -> pa.Table:
             raise InputError(f"{path}: lacks the column {field.name!r}; {_MEND}")
         column = content.column(field.name) if known else pa.nulls(len(content), field.type)
         if column.type != field.type:
-            raise InputError(f"{path}: column {field.name!r} is {column.type}, expected {field.type}; {_MEND}")
+            raise InputError(
+                f"{path}: column {field.name!r} is {column.type}, expected {field.type}; {_MEND}"
+            )
         if column.null_count and not field.nullable:
             raise InputError(f"{path}: column {field.name!r} lacks a value; {_MEND}")
         columns.append(column)

@@ -23,6 +23,7 @@ from storage.place import Results, write_atomically
 from study.errors import InputError
 from study.plan import training_key
 from study.training_record import TrainingRecord
+from study.wording import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -196,7 +197,7 @@ def _read_record(results: Results, key: str) -> TrainingRecord:
     except FileNotFoundError:
         raise
     except (OSError, ValidationError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise DamagedTraining(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+        raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
     if _sha256(record.model_dump_json(indent=1)) != envelope.get("sha256"):
         raise DamagedTraining(f"{path} is damaged: its checksum does not fit")
     named = training_key(record.hyperparameters, record.seed, record.source, record.schedule_epochs)
@@ -218,12 +219,18 @@ def _read_arrays(path: Path, expected: str) -> Arrays:
         with np.load(io.BytesIO(written), allow_pickle=False) as content:
             arrays = [content[name] for name in content.files]
     except Exception as error:  # of damaged bytes NumPy and zipfile raise more kinds than they document
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or "cut short"
-        raise DamagedTraining(f"{path} is damaged: {reason}") from error
+        raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
     found = hash_weights(arrays)
     if found != expected:
         raise DamagedTraining(f"{path} is damaged: its hash is {found[:12]}, expected {expected[:12]}")
     return arrays
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        detail = error.errors()[0]
+        return ": ".join([*filter(None, [".".join(map(str, detail["loc"]))]), detail["msg"]])
+    return getattr(error, "strerror", None) or shortened(str(error), 200) or "cut short"
 
 
 def _check_size(written: bytes) -> None:

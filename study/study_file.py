@@ -11,11 +11,14 @@ from study import published, spec
 from study.errors import InputError
 from study.published import read_averages
 from study.spec import Study
-from study.wording import shown
+from study.wording import shortened, shown
 from study.yaml_file import read_yaml
 
 STUDIES_FOLDER = Path(__file__).resolve().parent.parent / "studies"
 """Where the studies that ship, and those a user adds, lie."""
+
+MOST_COMPLAINTS = 20
+"""The most mistakes of a file that are told at once."""
 
 _OWNERS: dict[int | str, type[BaseModel]] = {
     "data": spec.DataSlice,
@@ -77,6 +80,8 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
         study = Study.model_validate(content)
     except ValidationError as error:
         lines = [_describe(detail) for detail in _causes(error.errors())]
+        if len(lines) > MOST_COMPLAINTS:
+            lines = [*lines[:MOST_COMPLAINTS], f"{len(lines) - MOST_COMPLAINTS} more mistakes"]
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
     if study.published is None:
         return study
@@ -173,7 +178,8 @@ def _field(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         elif not is_tag:
-            text += f".{part}" if text else part
+            name = shortened(part, 60)  # a key of the file's own may be anything
+            text += f".{name}" if text else name
     return text
 
 

@@ -79,7 +79,7 @@ def shown(value: object) -> str:
     try:
         return shortened(repr(value), 200)
     except ValueError:  # a whole number of more digits than Python writes out
-        return f"a {type(value).__name__} too long to show"
+        return "a number too long to show"
 
 
 def shortened(text: str, most: int) -> str:
@@ -90,4 +90,6 @@ def shortened(text: str, most: int) -> str:
 
 def printable(text: str) -> str:
     """A message whose other characters, such as those that steer a terminal, are replaced; lines stay."""
-    return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
+    )

@@ -1,4 +1,4 @@
-"""Read a YAML file that anyone may have written: bounded in size, in depth and in what its aliases stand for."""
+"""Read a YAML file that anyone may have written: its size, its depth and what its aliases say are bounded."""
 
 import math
 import warnings
@@ -12,11 +12,11 @@ from ruamel.yaml.nodes import Node
 from study.errors import InputError
 from study.wording import shortened
 
-MOST_BYTES = 200_000
-"""The longest file: forty times the lab study, a second of reading."""
+MOST_BYTES = 100_000
+"""The longest file: twenty times the lab study, half a second of reading."""
 
 MOST_VALUES = 100_000
-"""The most values a file may hold with its aliases written out: a few lines of them can stand for billions."""
+"""The most values a file may hold with its aliases written out: few lines of them can stand for billions."""
 
 
 def read_yaml(path: Path) -> Any:
@@ -37,11 +37,18 @@ def read_yaml(path: Path) -> Any:
     except RecursionError as error:
         raise InputError(f"{path}: not readable as YAML: it is nested too deeply") from error
     except (YAMLError, YAMLWarning, ValueError) as error:  # ValueError: such as a date that is none
-        reason = str(error).partition("To suppress this check")[0]
-        raise InputError(f"{path}: not readable as YAML: {shortened(reason, 500)}") from error
+        raise InputError(f"{path}: not readable as YAML: {_reason(error)}") from error
     except Exception as error:  # KeyError, AttributeError, OverflowError…: a tag whose value does not fit it
         reason = f"a value does not fit its tag ({type(error).__name__}: {error})"
         raise InputError(f"{path}: not readable as YAML: {shortened(reason, 500)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong and where, without what only a programmer can do about it."""
+    text = str(error).replace('"<unicode string>", ', "")
+    for advice in ("To suppress this check", "; use sys.set_int_max_str_digits"):
+        text = text.partition(advice)[0]
+    return shortened(text, 500)
 
 
 def _loader() -> YAML:

@@ -1,4 +1,4 @@
-"""Bound the memory that reading a stranger's file may take: an error at once instead of a machine that swaps."""
+"""Bound the memory that reading a stranger's file may take: an error instead of a machine that swaps."""
 
 import resource
 from collections.abc import Iterator

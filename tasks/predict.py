@@ -1,9 +1,7 @@
 """Classify a person's own pictures with a saved model: read, prepare as the dataset was made, classify."""
 
-import logging
 import math
 import os
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +13,12 @@ import numpy.typing as npt
 
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.wording import shortened
 from tasks import PIXEL_LIMIT
-from tasks.bounded_memory import bounded_memory
+from tasks.given_file import read_given_file
 from tasks.preprocessing import scale_pixels
-from tasks.quiet import captured_stderr, silenced_stderr
-
-logger = logging.getLogger(__name__)
-
-INPUT_SHAPE = (None, IMAGE_SIDE, IMAGE_SIDE, 1)
-OUTPUT_SHAPE = (None, len(CLASS_NAMES))
-MODEL_SIGNATURES = {".keras": b"PK\x03\x04", ".h5": b"\x89HDF\r\n\x1a\n"}
-MOST_MODEL_BYTES = 2**34
-"""The longest model file: thrice the largest that a study can describe."""
-
-SPARE_BYTES = 2**32
-"""What loading a model may take beside sixteen times its file: Keras's own memory and that of its threads."""
+from tasks.quiet import captured_stderr
+from tasks.saved_model import explain
 
 MOST_IMAGE_BYTES = 2**29
 """The longest picture file read; how many pixels OpenCV unpacks from it is limited in `tasks/__init__.py`."""
@@ -77,7 +66,7 @@ def read_image(path: Path) -> Pixels:
     Raises:
         InputError: If the file is missing, a folder, unreadable, empty, too large or not a picture.
     """
-    encoded = np.frombuffer(_read_bytes(path, "an image file", MOST_IMAGE_BYTES), dtype=np.uint8)
+    encoded = np.frombuffer(read_given_file(path, "an image file", MOST_IMAGE_BYTES), dtype=np.uint8)
     # IMREAD_UNCHANGED keeps the alpha channel but ignores EXIF orientation: without alpha, read again.
     image = _decode(path, encoded, cv2.IMREAD_UNCHANGED)
     if image.ndim == 3 and image.shape[2] == 4:
@@ -107,58 +96,33 @@ def prepare_image(image: Pixels) -> PreparedImage:
     return PreparedImage(scale_pixels(_fit_into_square(grey, background)[..., np.newaxis]), inverted)
 
 
-def load_model(path: Path) -> Any:
-    """Load a saved Keras model for prediction only; code inside the file is not run (Keras's safe mode).
-
-    Raises:
-        InputError: If the file is missing or not a model, or if it does not map 28 x 28 x 1 to 10 numbers.
-    """
-    _check_is_model_file(path)
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a CPU is quick enough
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or the missing GPU driver is reported as an error
-    with silenced_stderr():
-        import keras  # seconds of import, which reading and preparing pictures need not pay
-
-    try:
-        # A file of a few kilobytes can describe layers of any size.
-        with silenced_stderr(), bounded_memory(SPARE_BYTES + 16 * path.stat().st_size):
-            model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (
-        Exception
-    ) as error:  # Keras raises ValueError, KeyError, OSError, TypeError… for a file it cannot load
-        reason = textwrap.shorten(str(error), 200, placeholder=" …")
-        if isinstance(error, MemoryError) or "OOM" in reason:
-            reason = "it asks for far more memory than its file is long"
-        raise InputError(
-            f"{path}: Keras cannot load this model: {reason}; give one that a run exported"
-        ) from error
-    _check_shape(path, "takes input", getattr(model, "input_shape", None), INPUT_SHAPE)
-    _check_shape(path, "gives output", getattr(model, "output_shape", None), OUTPUT_SHAPE)
-    logger.info("model: %s", path)
-    return model
-
-
-def classify(model: Any, paths: Sequence[Path]) -> list[Prediction]:
+def classify(model: Any, paths: Sequence[Path], file: Path | None = None) -> list[Prediction]:
     """Classify pictures.
 
     Args:
         model: What `load_model` returns: `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities.
         paths: The picture files; the predictions come in the same order.
+        file: Where the model is from, for messages.
 
     Raises:
-        InputError: If a file cannot be read as a picture or the model's outputs are not probabilities.
+        InputError: If a file cannot be read as a picture, or the model cannot be run on pictures or does not
+            answer with probabilities.
     """
     return [
         prediction
         for start in range(0, len(paths), BATCH)
-        for prediction in _classify_batch(model, paths[start : start + BATCH])
+        for prediction in _classify_batch(model, paths[start : start + BATCH], f"{file}: " if file else "")
     ]
 
 
-def _classify_batch(model: Any, paths: Sequence[Path]) -> list[Prediction]:
+def _classify_batch(model: Any, paths: Sequence[Path], prefix: str) -> list[Prediction]:
     prepared = [prepare_image(read_image(path)) for path in paths]
-    outputs = np.asarray(model(np.stack([image.pixels for image in prepared]), training=False))
-    _check_probabilities(outputs)
+    pixels = np.stack([image.pixels for image in prepared])
+    try:
+        outputs = np.asarray(model(pixels, training=False))
+    except Exception as error:  # whatever its layers raise
+        raise InputError(f"{prefix}the model cannot be run on pictures: {explain(error)}") from error
+    _check_probabilities(outputs, prefix)
     return [_predict(*facts) for facts in zip(paths, prepared, outputs, strict=True)]
 
 
@@ -174,32 +138,12 @@ def describe_prediction(prediction: Prediction) -> str:
     return "\n".join(lines)
 
 
-def _read_bytes(path: Path, wanted: str, most: int, first: int = -1) -> bytes:
-    """Read a file of at most so many bytes, or its first ones; never a device or a pipe, which may not end."""
-    try:
-        if path.is_dir():
-            raise InputError(f"{path}: this is a folder; give {wanted}")
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: this is a device or a pipe; give {wanted}")
-        if path.stat().st_size > most:
-            raise InputError(f"{path}: longer than {most:,} bytes; give {wanted} that is smaller")
-        with path.open("rb") as file:
-            content = file.read(first)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; give {wanted}") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give {wanted}") from error
-    if not content:
-        raise InputError(f"{path}: the file is empty; give {wanted}")
-    return content
-
-
 def _decode(path: Path, encoded: Pixels, flags: int) -> npt.NDArray[Any]:
     try:
         with captured_stderr() as complaints:
             image: npt.NDArray[Any] | None = cv2.imdecode(encoded, flags)
     except (cv2.error, MemoryError) as error:
-        reason = textwrap.shorten(str(getattr(error, "err", error)), 200, placeholder=" …")
+        reason = shortened(str(getattr(error, "err", error)), 200)
         raise InputError(
             f"{path}: OpenCV refuses this image ({reason}); give a PNG or JPEG file of at most "
             f"{os.environ[PIXEL_LIMIT]} pixels"
@@ -274,24 +218,11 @@ def _fit_into_square(grey: Pixels, background: int) -> Pixels:
     return square
 
 
-def _check_is_model_file(path: Path) -> None:
-    wanted = "a .keras or .h5 file, such as a run exports"
-    begins = _read_bytes(path, wanted, MOST_MODEL_BYTES, first=8)
-    signature = MODEL_SIGNATURES.get(path.suffix)
-    if signature is None or not begins.startswith(signature):
-        raise InputError(f"{path}: not a Keras model; give {wanted}")
-
-
-def _check_shape(path: Path, does: str, found: object, expected: tuple[int | None, ...]) -> None:
-    if found != expected:
-        raise InputError(f"{path}: the model {does} of shape {found}; {expected} is needed")
-
-
-def _check_probabilities(outputs: npt.NDArray[np.float32]) -> None:
+def _check_probabilities(outputs: npt.NDArray[np.float32], prefix: str) -> None:
     totals = outputs.sum(axis=1)
     if not (np.allclose(totals, 1, atol=1e-3) and (outputs >= 0).all()):
         raise InputError(
-            f"the model's outputs add up to {totals[0]:.3g} and the lowest is {outputs.min():.3g}: "
+            f"{prefix}the model's outputs add up to {totals[0]:.3g} and the lowest is {outputs.min():.3g}: "
             "these are not probabilities; its last layer must be a softmax"
         )
 

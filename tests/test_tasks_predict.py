@@ -19,11 +19,11 @@ from tasks.predict import (
     Prediction,
     classify,
     describe_prediction,
-    load_model,
     prepare_image,
     read_image,
 )
 from tasks.preprocessing import scale_pixels
+from tasks.saved_model import load_model
 
 # Keras 3.15 itself calls np.array on a TensorFlow variable, which NumPy 2 deprecates, when it saves a model.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
