@@ -156,10 +156,17 @@ def read_weights(results: Results, record: TrainingRecord, epoch: int) -> Arrays
 
 
 def list_keys(results: Results) -> list[str]:
-    """The keys under which there is something, sound or not."""
-    if not results.trainings.is_dir():
-        return []
-    return sorted(path.name for path in results.trainings.iterdir() if path.is_dir())
+    """The keys under which there is something, sound or not.
+
+    Raises:
+        InputError: the folder may not be looked into.
+    """
+    try:
+        if not results.trainings.is_dir():
+            return []
+        return sorted(path.name for path in results.trainings.iterdir() if path.is_dir())
+    except PermissionError as error:
+        raise InputError(f"{results.trainings}: {error.strerror}; give a folder you may read") from error
 
 
 def read_records(results: Results) -> Iterator[TrainingRecord]:
@@ -172,8 +179,11 @@ def read_records(results: Results) -> Iterator[TrainingRecord]:
 
 
 def measure_training(results: Results, key: str) -> int:
-    """Bytes a training takes on disk."""
-    return sum(path.stat().st_size for path in _folder(results, key).iterdir() if path.is_file())
+    """Bytes a training takes on disk; 0 where its folder may not be looked into."""
+    try:
+        return sum(path.stat().st_size for path in _folder(results, key).iterdir() if path.is_file())
+    except PermissionError:
+        return 0
 
 
 def remove_training(results: Results, key: str) -> None:
@@ -229,7 +239,8 @@ def _read_arrays(path: Path, expected: str) -> Arrays:
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         detail = error.errors()[0]
-        return ": ".join([*filter(None, [".".join(map(str, detail["loc"]))]), detail["msg"]])
+        place = ".".join(map(str, detail["loc"]))
+        return f"{place}: {detail['msg']}" if place else detail["msg"].removeprefix("Value error, ")
     return getattr(error, "strerror", None) or shortened(str(error), 200) or "cut short"
 
 

@@ -157,6 +157,9 @@ class OptimumExercise(ExerciseBase):
     ) -> dict[str, dict[str, int | float | str]]:
         if "combination" in candidates:
             raise ValueError("'combination' is the name of the combined best values; choose another name")
+        wrong = [name for name in candidates if not (name.isprintable() and 0 < len(name) <= 60)]
+        if wrong:
+            raise ValueError(f"{shown(wrong[0])} is no name; give 1 to 60 characters that can be printed")
         return {name: check_changes(changes) for name, changes in candidates.items()}
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -249,3 +250,50 @@ def test_what_schema_1_1_0_added_may_be_null_where_the_table_is_older():
     for table, names in SINCE_1_1.items():
         assert all(column.nullable for column in COLUMNS[table] if column.name in names)
         assert names <= {column.name for column in COLUMNS[table]}
+
+
+def _rewrite(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    pq.write_table(change(pq.ParquetFile(path).read()), path)
+
+
+def test_what_a_later_minor_version_added_is_left_out(results: Results):
+    publish(results, make_tables())
+
+    def change(table: pa.Table) -> pa.Table:
+        wider = table.append_column("mood", pa.array(["fine"] * len(table)))
+        return wider.replace_schema_metadata({**table.schema.metadata, b"schema_version": b"1.99.0"})
+
+    for table in COLUMNS:
+        _rewrite(_part(results, table), change)
+    found = read_run(results)
+    pd.testing.assert_frame_equal(found.trials, make_trials(make_small_study()))
+    assert "mood" not in found.run.index
+
+
+@pytest.mark.parametrize("version", [b"2.0.0", b"0.9", b"", b"newest", b"\xff"])
+def test_another_major_version_is_refused_with_the_one_that_is_read(results: Results, version: bytes):
+    publish(results, make_tables())
+    _rewrite(
+        _part(results, "trials"),
+        lambda table: table.replace_schema_metadata({**table.schema.metadata, b"schema_version": version}),
+    )
+    with pytest.raises(
+        InputError, match=r"this program reads versions 1\.x \(it writes 1\.\d+\.0\); read it"
+    ):
+        read_run(results)
+
+
+def test_a_damaged_run_hides_no_other(results: Results, caplog: pytest.LogCaptureFixture):
+    publish(results, make_tables(RUN_ID))
+    publish(results, make_tables(LATER))
+    _part(results, "runs", LATER).write_bytes(b"PAR1")
+    assert read_run(results, RUN_ID).run["run_id"] == RUN_ID
+    assert caplog.messages == []
+    assert list_runs(results)["run_id"].tolist() == [RUN_ID]
+    assert read_run(results).run["run_id"] == RUN_ID
+    assert f"{_part(results, 'runs', LATER)}: cannot be read as a Parquet file" in caplog.messages[0]
+    with pytest.raises(InputError, match="cannot be read as a Parquet file"):
+        read_run(results, LATER)
+    _part(results, "runs", RUN_ID).unlink()
+    with pytest.raises(InputError, match="cannot be read as a Parquet file"):
+        read_run(results)

@@ -40,6 +40,6 @@ GROUPS = (
 
 FINE = (
     Group("Odd pictures", "Classified all the same; the answer begins so.", pictures.FINE),
-    Group("Odd tables", "Read all the same.", tables.FINE),
+    Group("Odd studies and results", "Read all the same.", (*studies.FINE, *tables.FINE, *trainings.FINE)),
 )
 """What looks odd and is answered."""

@@ -23,6 +23,7 @@ CASES = (
     Case("no argument", lambda _: ["predict"]),
     Case("no number of lanes", lambda _: ["run", "smoke", "--lanes", "two"]),
     Case("no lanes", lambda _: ["run", "smoke", "--lanes", 0]),
+    Case("a million lanes", lambda _: ["run", "smoke", "--lanes", 1_000_000]),
     Case("no lanes on a GPU", lambda _: ["run", "smoke", "--lanes-per-gpu", -1]),
     Case("no number of an exercise", lambda _: ["run", "smoke", "--exercises", "two"]),
     Case("a comma for the exercises", lambda _: ["run", "smoke", "--exercises", ","]),

@@ -108,6 +108,7 @@ CASES = (
         _altered("kernel_size, values: [3, 5], repeats: 3",
                  f"dense_units, values: {list(range(1, 102))}, repeats: 1000"),
     ),
+    Case("a candidate without a name", _altered("small:", "'':")),
     Case("more images than there are", _altered("train_images: 640", "train_images: 60001")),
     Case(
         "all training images held out",
@@ -118,3 +119,9 @@ CASES = (
     Case("a published average that is no number", _published(COLUMNS + "2,kernel_size,3,5,nan,\n")),
     Case("a band whose low end is above its high end", _published(COLUMNS, BANDS)),
 )  # fmt: skip
+
+FINE = (
+    Case("a title with brackets, which could be markup", _altered("title: My study", "title: '[/b]'"), 0),
+    Case("a title of an exercise likewise", _study(SOUND.replace("title: T,", "title: '[/b]',")), 0),
+    Case("a byte order mark", _study(b"\xef\xbb\xbf" + SOUND.encode()), 0),
+)

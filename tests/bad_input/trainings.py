@@ -48,6 +48,16 @@ def _training(change: Change) -> Callable[[Path], list[object]]:
     return prepare
 
 
+def _locked(folder: Path) -> list[object]:
+    _training(lambda kept: kept.parent.chmod(0))(folder)
+    return ["cache", "list"]
+
+
+def _one_locked(folder: Path) -> list[object]:
+    _training(lambda kept: kept.chmod(0))(folder)
+    return ["cache", "list"]
+
+
 def _cut(name: str) -> Change:
     def change(folder: Path) -> None:
         (folder / name).write_bytes((folder / name).read_bytes()[:60])
@@ -84,25 +94,36 @@ def _pickled() -> bytes:
     return made.getvalue()
 
 
-CASES = tuple(
-    Case(given, _training(change), 1, unprivileged="may not be read" in given)
-    for given, change in (
-        ("a record cut short", _cut("record.json")),
-        ("a record that is a text", _replaced("record.json", b"not a record")),
-        ("a record nested 100,000 deep", _replaced("record.json", b"[" * 100_000)),
-        ("a record of a newer format", lambda folder: edit_record(folder / "record.json", format=99)),
-        ("a record without one of its epochs", _without_an_epoch),
-        ("a record whose checksum does not fit", lambda f: edit_record(f / "record.json", sha256="0" * 64)),
-        ("a training under another key", lambda folder: folder.rename(folder.with_name("0123456789abcdef"))),
-        ("a record that is not there", lambda folder: (folder / "record.json").unlink()),
-        ("weights cut short", _cut("weights-2.npz")),
-        ("weights that are a text", _replaced("weights-2.npz", b"not weights")),
-        ("weights that unpack to 100 MB", _replaced("weights-2.npz", _bomb())),
-        ("weights that would run code", _replaced("weights-2.npz", _pickled())),
-        ("other weights", _replaced("weights-2.npz", _other_weights())),
-        ("weights that are not there", lambda folder: (folder / "weights-2.npz").unlink()),
-        ("an optimizer's state cut short", _cut("optimizer-2.npz")),
-        ("weights that may not be read", lambda folder: (folder / "weights-2.npz").chmod(0)),
-        ("a folder that may not be read", lambda folder: folder.chmod(0)),
-    )
+CASES = (
+    *(
+        Case(given, _training(change), 1, unprivileged="may not be read" in given)
+        for given, change in (
+            ("a record cut short", _cut("record.json")),
+            ("a record that is a text", _replaced("record.json", b"not a record")),
+            ("a record nested 100,000 deep", _replaced("record.json", b"[" * 100_000)),
+            ("a record of a newer format", lambda folder: edit_record(folder / "record.json", format=99)),
+            ("a record without one of its epochs", _without_an_epoch),
+            (
+                "a record whose checksum does not fit",
+                lambda f: edit_record(f / "record.json", sha256="0" * 64),
+            ),
+            (
+                "a training under another key",
+                lambda folder: folder.rename(folder.with_name("0123456789abcdef")),
+            ),
+            ("a record that is not there", lambda folder: (folder / "record.json").unlink()),
+            ("weights cut short", _cut("weights-2.npz")),
+            ("weights that are a text", _replaced("weights-2.npz", b"not weights")),
+            ("weights that unpack to 100 MB", _replaced("weights-2.npz", _bomb())),
+            ("weights that would run code", _replaced("weights-2.npz", _pickled())),
+            ("other weights", _replaced("weights-2.npz", _other_weights())),
+            ("weights that are not there", lambda folder: (folder / "weights-2.npz").unlink()),
+            ("an optimizer's state cut short", _cut("optimizer-2.npz")),
+            ("weights that may not be read", lambda folder: (folder / "weights-2.npz").chmod(0)),
+            ("a folder that may not be read", lambda folder: folder.chmod(0)),
+        )
+    ),
+    Case("all trainings in a folder that may not be read", _locked, unprivileged=True),
 )
+
+FINE = (Case("one that may not be read, to `study cache list`", _one_locked, 0, unprivileged=True),)
