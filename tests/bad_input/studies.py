@@ -14,6 +14,9 @@ exercises:
   - {number: 2, kind: sweep, title: T, question: Q?, parameter: kernel_size, values: [3, 5], repeats: 3}
   - {number: 7, kind: optimum, title: T, question: Q?, combine: [2], candidates: {small: {filters: 2}}}
 """
+MORE = """\
+  - {number: 3, kind: sweep, title: T, question: Q?, parameter: batch_size, values: *sides, repeats: 1}
+"""
 COLUMNS = "exercise,parameter,value,n_readings,accuracy_pct,note\n"
 BANDS = (
     "published: {averages: averages.csv, bands: [{kind: mean, claim: C, exercise: 2, low: 90, high: 80}]}\n"
@@ -123,5 +126,6 @@ CASES = (
 FINE = (
     Case("a title with brackets, which could be markup", _altered("title: My study", "title: '[/b]'"), 0),
     Case("a title of an exercise likewise", _study(SOUND.replace("title: T,", "title: '[/b]',")), 0),
+    Case("an anchor and its alias", _study(SOUND.replace("[3, 5]", "&sides [3, 5]") + MORE), 0),
     Case("a byte order mark", _study(b"\xef\xbb\xbf" + SOUND.encode()), 0),
 )
