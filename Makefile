@@ -1,6 +1,6 @@
 # Everything a newcomer needs; `make help` explains each target.
 .DEFAULT_GOAL := help
-.PHONY: help setup data study smoke test check format lock serve clean
+.PHONY: help setup data study smoke test check format lock audit serve clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -46,6 +46,11 @@ format: setup ## Format the code and mend what lint can mend
 lock: ## Lock the dependencies again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --output-file requirements.lock
+
+audit: ## Look for known vulnerabilities of the locked dependencies (needs the network)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
+	  "$$folder/bin/pip" install -qq --disable-pip-version-check pip-audit && \
+	  "$$folder/bin/pip-audit" --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock
 
 serve: setup ## Start Prefect's server with UI, schedule and worker on this machine; Ctrl-C stops all
 	@$(BIN)/study serve

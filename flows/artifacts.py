@@ -1,8 +1,12 @@
 """What a person sees in the Prefect UI beside the DAG: progress, tables, figures and the report."""
 
 import base64
+import logging
+import queue
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -21,24 +25,43 @@ from storage.tables import RunFrames
 from tasks.figures import DrawnFigure
 from tasks.report import Report
 
+logger = logging.getLogger(__name__)
+
 MOST_BYTES = 200_000
 """Largest picture to inline: artifacts live in the server's database."""
 
 
 class ProgressArtifact:
-    """The sweep's progress in the UI, updated at most once a second."""
+    """The sweep's progress in the UI, updated at most once a second.
+
+    From a thread of its own: where the server does not answer, Prefect tries again for a minute, and lanes
+    are not to wait for that.
+    """
 
     def __init__(self) -> None:
         created = create_progress_artifact(0.0, key="training-progress", description="Trainings finished")
         self._id = cast(UUID, created)  # a coroutine only where it is called from one
-        self._last = 0.0
+        self._latest: queue.Queue[Standing] = queue.Queue(1)
+        threading.Thread(target=self._update, name="progress artifact", daemon=True).start()
 
     def show(self, standing: Standing) -> None:
-        """Update the artifact."""
-        if standing.done < standing.total and time.monotonic() - self._last < 1:
-            return
-        self._last = time.monotonic()
-        update_progress_artifact(self._id, 100 * standing.fraction, description=str(standing))
+        """Have the artifact updated; what has not been shown yet is overtaken."""
+        with suppress(queue.Empty):
+            self._latest.get_nowait()
+        with suppress(queue.Full):
+            self._latest.put_nowait(standing)
+
+    def _update(self) -> None:
+        is_told = False
+        while True:
+            standing = self._latest.get()
+            try:
+                update_progress_artifact(self._id, 100 * standing.fraction, description=str(standing))
+            except Exception as error:
+                if not is_told:
+                    logger.warning("Prefect's server does not answer; the run goes on without it: %s", error)
+                is_told = True
+            time.sleep(1)
 
 
 def show_picture(key: str, path: Path, caption: str, alt: str) -> None:
@@ -59,7 +82,16 @@ def show_summary(summary: pd.DataFrame) -> None:
 def show_results(
     frames: RunFrames, figures: Sequence[DrawnFigure], contact_sheet: Path | None, report: Report
 ) -> None:
-    """Show summary, pictures and report of a run."""
+    """Show summary, pictures and report of a run; a server that does not answer is no failure."""
+    try:
+        _show_results(frames, figures, contact_sheet, report)
+    except Exception as error:
+        logger.warning("the results are published, but cannot be shown in Prefect's UI: %s", error)
+
+
+def _show_results(
+    frames: RunFrames, figures: Sequence[DrawnFigure], contact_sheet: Path | None, report: Report
+) -> None:
     show_summary(frames.summary)
     if contact_sheet is not None:
         show_picture("first-nine-images", contact_sheet, "The first nine images", "nine images of clothing")

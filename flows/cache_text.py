@@ -21,7 +21,7 @@ def print_entries(results: Results) -> None:
             record.key,
             escape(record.label),
             str(len(record.epochs)),
-            percent(record.epochs[-1].validation_accuracy),
+            "diverged" if record.diverged else percent(record.epochs[-1].validation_accuracy),
             record.source.protocol,
             record.segments[-1].run_id,
             f"{measure_training(results, record.key) / 1e6:.1f}",

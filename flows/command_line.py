@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cache_command import cache_app
+from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
 from flows.options import (
     DataOption,
     ExercisesOption,
@@ -24,15 +25,12 @@ from flows.options import (
     show_warnings,
 )
 from flows.plan_command import plan_command
+from flows.resume_command import resume_command
 from study.errors import InputError
 from study.wording import count, printable, shortened
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes: a run with failed trials or steps, or a fault; input to mend; stopped by Ctrl-C."""
-
 _UsageError: Any = typer.BadParameter.__base__
 """What Typer raises for an unknown option or a missing argument; it exports only this child of it."""
-
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,7 +43,8 @@ app = typer.Typer(
         "Start with `study run smoke` (a minute) or `study run` (the whole lab study), "
         "then `study show` and open the report it names. `study plan` says what a run will cost.\n\n"
         f"Exit codes: 0 done, {FAILED} done with failed trials, a step failed, damage found or a fault of "
-        f"the program, {BAD_INPUT} wrong input or over budget, {INTERRUPTED} stopped."
+        f"the program, {BAD_INPUT} wrong input, over budget or a full disk, {INTERRUPTED} stopped by Ctrl-C, "
+        f"{TERMINATED} by SIGTERM."
     ),
 )
 
@@ -70,6 +69,7 @@ def configure(
 
 
 app.command("plan")(plan_command)
+app.command("resume")(resume_command)
 app.add_typer(cache_app, name="cache")
 
 
@@ -93,20 +93,22 @@ def run_command(
     Ctrl-C stops everything within seconds; finished trainings are kept, and running again goes on from there.
     """
     configure_prefect(verbose)
+    from flows.execute import execute
     from flows.request import check_request
 
     numbers = read_numbers(exercises)
     check_lanes(lanes)
     # Checked before Prefect starts, so that a mistake is answered at once.
-    request = check_request(study, str(results), numbers, lanes or 0, lanes_per_gpu, budget=budget)
+    request = check_request(
+        study, str(results), numbers, lanes or 0, lanes_per_gpu, str(data or ""), fresh, budget
+    )
     exercise_count = count(len(request.study.exercises), "exercise")
     lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
     typer.echo(
         f"study {request.study.name}: {exercise_count} on {lane_count}, results in {request.results.folder}",
         err=True,
     )
-    run_id = _run(study, results, numbers, lanes or 0, lanes_per_gpu, fresh, data, budget)
-    _conclude(results, run_id)
+    execute(request)
 
 
 @app.command("show")
@@ -162,15 +164,22 @@ def data_command(data: DataOption = None) -> None:
 @app.command("serve")
 def serve_command(
     port: Annotated[
-        int,
-        typer.Option("--port", metavar="N", min=1, max=65535, help="Port on loopback for server and UI."),
+        int, typer.Option("--port", metavar="N", min=1, max=65535, help="Port for server and UI.")
     ] = 4200,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Address to listen on; one that other machines reach needs a password, see the message.",
+        ),
+    ] = "127.0.0.1",
 ) -> None:
     """Start Prefect's server with its UI, the schedule and a worker, on this machine; Ctrl-C stops all."""
     configure_prefect(verbose=True)
     from flows.serve import serve
 
-    serve(port)
+    serve(port, host)
 
 
 def main() -> None:
@@ -207,50 +216,3 @@ def _describe_usage(error: Any) -> str:
     command = error.ctx.command_path if error.ctx else "study"
     given = shortened(shlex.join(["study", *sys.argv[1:]]), 200)
     return f"{message}; given: {given}; `{command} --help` shows what is allowed" if message else ""
-
-
-def _run(
-    study: str,
-    results: Path,
-    exercises: tuple[int, ...],
-    lanes: int,
-    lanes_per_gpu: int,
-    fresh: bool,
-    data: Path | None,
-    budget: str,
-) -> str:
-    from flows.temporary_server import temporary_server
-
-    try:
-        with temporary_server():
-            from flows.progress import TerminalProgress, further_views
-            from flows.run_study import run_study
-        with TerminalProgress() as bar:
-            further_views.set((bar,))
-            return str(
-                run_study(
-                    study, list(exercises), lanes, lanes_per_gpu, fresh, str(results), str(data or ""), budget
-                )
-            )
-    except KeyboardInterrupt:
-        typer.echo(
-            f"\nstopped; finished trainings are kept in {results / 'trainings'}, "
-            f"and `study run {study}` goes on from there",
-            err=True,
-        )
-        raise
-
-
-def _conclude(results: Path, run_id: str) -> None:
-    """Print what a person wants to know after a run; exit 1 if trials failed."""
-    from flows.summary_table import describe_failures, print_summary
-    from storage.place import Results
-    from storage.tables import read_run
-
-    place = Results(results.resolve())
-    frames = read_run(place, run_id)
-    print_summary(frames)
-    typer.echo(f"report: {place.report(run_id)}")
-    if frames.run.failed_trials:
-        typer.echo(describe_failures(frames), err=True)
-        sys.exit(FAILED)

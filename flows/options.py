@@ -13,6 +13,8 @@ from study.study_file import list_studies
 from study.wording import shown
 
 OUR_LOGGERS = ("flows", "tasks", "storage", "study")
+NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+"""Prefect's server and its pages report no use by the first, its client none by the second."""
 
 ResultsOption = Annotated[
     Path,
@@ -97,9 +99,10 @@ def configure_prefect(verbose: bool) -> None:
         show_warnings()
         show_forecast()
     defaults = {
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **NO_TELEMETRY,
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "ERROR" if verbose else "CRITICAL",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "CRITICAL",
     }
     for name, value in defaults.items():

@@ -1,14 +1,20 @@
 """What a run is asked to do: parameters checked in the run's first second, whoever triggered it."""
 
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from storage.locks import run_lock
 from storage.place import Results, open_results
-from study.errors import InputError
+from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
+from study.errors import InputError, ResultsUnwritable
+from study.run_start import RunStart
 from study.spec import Study
-from study.study_file import choose_exercises, read_study
+from study.study_file import choose_exercises, list_studies, read_study
 from tasks.devices import Device, choose_devices
 
 
@@ -16,14 +22,28 @@ from tasks.devices import Device, choose_devices
 class Request:
     """A checked request for a run."""
 
+    start: RunStart
     study: Study
     results: Results
     devices: tuple[Device, ...]
-    data_folder: Path | None
-    fresh: bool
     budget_seconds: float | None
-    run_id: str
-    started_at: datetime
+    begun: float
+    """Seconds of the monotonic clock when it was made."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.start.run_id
+
+    @property
+    def fresh(self) -> bool:
+        """Whether to train again what earlier runs have trained."""
+        return self.start.fresh
+
+    @property
+    def data_folder(self) -> Path | None:
+        """Folder with the dataset's four files; None for the first source that has it."""
+        return Path(self.start.data_folder) if self.start.data_folder else None
 
 
 def check_request(
@@ -35,26 +55,80 @@ def check_request(
     data_folder: str = "",
     fresh: bool = False,
     budget: str = "",
+    resume: str = "",
+    flow_run_id: str | None = None,
 ) -> Request:
     """Check the parameters of a run.
 
-    0 lanes means one for each device; no data folder the first source that has it; no budget any time.
+    0 lanes means one for each device; no data folder the first source that has it; no budget any time. A run
+    that goes on, by its id or because its flow run is retried, keeps the parameters it was started with.
 
     Raises:
-        InputError: the study, an exercise, the results folder or a count is wrong.
+        InputError: the study, an exercise, the results folder, a count or the run to go on with is wrong.
     """
-    chosen = choose_exercises(read_study(study), frozenset(exercises))
-    started_at = datetime.now(UTC)
+    folder = Path(results).expanduser()
+    earlier = _find_earlier(folder, resume, flow_run_id)
+    if earlier is None:
+        started_at = datetime.now(UTC)
+        chosen = choose_exercises(read_study(study), frozenset(exercises))
+        start = RunStart(
+            run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{chosen.name}-{secrets.token_hex(4)}",
+            study=_absolute(study),
+            exercises=exercises,
+            lanes=lanes,
+            lanes_per_gpu=lanes_per_gpu,
+            fresh=fresh,
+            data_folder=str(Path(data_folder).expanduser().absolute()) if data_folder else "",
+            budget=budget,
+            started_at=started_at,
+            flow_run_id=flow_run_id,
+        )
+    else:
+        # The command line writes a run down before its flow begins; only what a flow run began is resumed.
+        resumed = earlier.resumed + (earlier.flow_run_id is not None)
+        start = earlier.model_copy(update={"resumed": resumed, "flow_run_id": flow_run_id})
+        chosen = choose_exercises(read_study(start.study), frozenset(start.exercises))
     return Request(
+        start=start,
         study=chosen,
-        devices=tuple(choose_devices(None if lanes == 0 else lanes, lanes_per_gpu)),
-        results=open_results(Path(results).expanduser()),
-        data_folder=Path(data_folder).expanduser() if data_folder else None,
-        fresh=fresh,
-        budget_seconds=read_duration(budget, "--budget") if budget else None,
-        run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{chosen.name}-{secrets.token_hex(2)}",
-        started_at=started_at,
+        devices=tuple(choose_devices(start.lanes or None, start.lanes_per_gpu)),
+        results=open_results(folder),
+        budget_seconds=read_duration(start.budget, "--budget") if start.budget else None,
+        begun=time.monotonic(),
     )
+
+
+@contextmanager
+def executing(request: Request) -> Iterator[None]:
+    """Hold a run while it is executed, and write down what it was asked, so that it can go on.
+
+    A run that is refused, as over budget, is not one to go on with.
+
+    Raises:
+        InputError: another process executes it, or the results folder takes nothing.
+    """
+    with run_lock(request.results, request.run_id):
+        save_start(request.results, request.start)
+        try:
+            yield
+        except ResultsUnwritable:
+            raise
+        except InputError:
+            remove_start(request.results, request.run_id)
+            raise
+
+
+def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStart | None:
+    if resume:
+        return choose_interrupted(open_results(folder), resume)
+    if flow_run_id is not None and folder.is_dir():
+        return find_start(Results(folder.resolve()), flow_run_id)
+    return None
+
+
+def _absolute(study: str) -> str:
+    """A study's name as it is, a path so that it is found from any folder."""
+    return study if study in list_studies() else str(Path(study).expanduser().absolute())
 
 
 def read_duration(text: str, option: str) -> float:

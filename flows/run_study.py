@@ -8,12 +8,12 @@ import pandas as pd
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import ProgressArtifact, show_results
 from flows.progress import ProgressView, further_views
-from flows.request import Request, check_request
+from flows.request import Request, check_request, executing
 from flows.steps import submit
 from flows.sweep import Sweep
 from storage.tables import RunFrames
@@ -57,6 +57,7 @@ def run_study(
     results: str = "results",
     data_folder: str = "",
     budget: str = "",
+    resume: str = "",
 ) -> State[str]:
     """Run a study: its exercises, tables, figures, model and report.
 
@@ -69,17 +70,29 @@ def run_study(
         results: Folder for tables, figures, model, report and finished trainings.
         data_folder: Folder with the dataset's four files; empty means the first source that has it.
         budget: Refuse a run that is predicted to take longer, such as 10m or 1h30m; empty means no limit.
+        resume: Id of an interrupted run to go on with, as it was started; empty starts a new run.
 
     Returns:
-        A completed state whose data is the run's id and whose message counts trials and failures.
+        A state whose data is the run's id and whose message counts trials and failures; failed if the run
+        stopped early. A retry of a flow run goes on with its run.
 
     Raises:
         InputError: a parameter or the dataset is wrong; nothing was trained.
+        ResultsUnwritable: what was trained cannot be kept.
     """
     request = check_request(
-        study, results, tuple(exercises), lanes, lanes_per_gpu, data_folder, fresh, budget
+        study,
+        results,
+        tuple(exercises),
+        lanes,
+        lanes_per_gpu,
+        data_folder,
+        fresh,
+        budget,
+        resume,
+        flow_run.get_id(),
     )
-    with Lanes(request.devices) as active_lanes:
+    with executing(request), Lanes(request.devices) as active_lanes:
         frames = run_steps(request, active_lanes, [ProgressArtifact(), *further_views.get()])
     return _conclude(frames)
 
@@ -109,13 +122,16 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     epochs = submit(list_epochs, context, sweep.outcomes, wait_for=trained)
     summary = submit(summarise_trials, trials, read_averages(study.published))
     circumstances = Circumstances(
-        request.started_at,
+        request.start.started_at,
+        request.begun,
+        request.start.resumed,
         len(lanes.devices),
         lanes.kind,
         flow_run.get_id(),
         forecast.result(),
         sweep.makespan_seconds,
         sweep.makespan_bound_seconds,
+        sweep.failures.too_many,
     )
     frames = submit(
         publish_run,
@@ -146,9 +162,20 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     return published
 
 
+class StoppedEarly(RuntimeError):
+    """Too many trainings failed; what was finished is published under the run's id."""
+
+    def __init__(self, message: str, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
 def _conclude(frames: RunFrames) -> State[str]:
     run, best = frames.run, frames.summary["mean_accuracy"].max()
     outcome = "no result" if pd.isna(best) else f"best {100 * best:.1f}%"
-    message = f"{run.trials} trials, {run.failed_trials} failed, {outcome}"
+    failed = f"{run.failed_trials} failed" + (f" ({run.failures})" if run.failed_trials else "")
+    message, run_id = f"{run.trials} trials, {failed}, {outcome}", str(run.run_id)
+    if run.status == "stopped early":
+        return Failed(name="Stopped early", message=message, data=StoppedEarly(message, run_id))
     name = "Completed" if run.failed_trials == 0 else "Completed with failures"
-    return Completed(name=name, message=message, data=str(run.run_id))
+    return Completed(name=name, message=message, data=run_id)

@@ -12,13 +12,15 @@ from prefect.futures import PrefectFuture
 from flows.progress import ProgressView, Standing, Tally
 from flows.request import Request
 from flows.steps import submit
+from study.errors import ResultsUnwritable
+from study.failures import Failures
 from study.forecast import Forecast, Job
 from study.makespan import makespan_bound
 from study.training_record import TrainingRecord
 from tasks.aggregate import Outcome
 from tasks.dataset import Dataset
 from tasks.lanes import Lanes
-from tasks.train import train
+from tasks.train import Diverged, train
 
 SPARE_TASKS = 2
 """Task runs beyond one a lane, so that a lane never waits while another training waits for its retry."""
@@ -42,6 +44,7 @@ class Sweep:
         self._tally = Tally(len(lanes.devices), forecast.later.seconds)
         self._ended: queue.SimpleQueue[PrefectFuture[TrainingRecord]] = queue.SimpleQueue()
         self.outcomes: dict[str, Outcome] = {}
+        self.failures = Failures(len(forecast.jobs) + len(forecast.later.seconds))
         self.makespan_seconds = 0.0
         self.makespan_bound_seconds = 0.0
 
@@ -55,6 +58,9 @@ class Sweep:
 
         Returns:
             The task runs, for a later step to wait for, failed or not.
+
+        Raises:
+            ResultsUnwritable: what was trained cannot be kept; nothing further is started.
         """
         started = time.perf_counter()
         self._tally.expect([job.seconds for job in jobs], is_last)
@@ -67,9 +73,14 @@ class Sweep:
             # A task run that waits for a lane would show as running: start only what the lanes can take.
             while to_come and len(running) < len(self._lanes.devices) + SPARE_TASKS:
                 job = to_come.popleft()
+                if (reason := self.failures.why_not(job.training)) is not None:
+                    self._keep(job, None, reason)
+                    continue
                 future = self._submit(job, after)
                 running[future] = job
                 future.add_done_callback(self._ended.put)
+            if not running:
+                break
             future = self._wait()
             taken.append(self._finish(running.pop(future), future))
             finished.append(allow_failure(future))
@@ -87,6 +98,7 @@ class Sweep:
             self._lanes,
             request.run_id,
             request.fresh,
+            job.seconds / job.epochs if job.epochs else 0.0,
             wait_for=[after],
         )
 
@@ -100,16 +112,26 @@ class Sweep:
     def _finish(self, job: Job, future: PrefectFuture[TrainingRecord]) -> float:
         """Keep how a training ended; return the seconds lanes were busy with it."""
         result: Any = future.result(raise_on_failure=False)
-        training, attempts = job.training, self._lanes.attempts[job.training.label]
-        is_trained = isinstance(result, TrainingRecord)
-        reason = None if is_trained else f"{type(result).__name__}: {result}"
-        outcome = Outcome(training, result if is_trained else None, reason, attempts, job.seconds)
+        if isinstance(result, ResultsUnwritable):
+            raise result
+        if isinstance(result, TrainingRecord):
+            return self._keep(job, result, None)
+        reason = f"{type(result).__name__}: {result}"
+        if isinstance(result, Diverged):
+            return self._keep(job, result.record, reason)
+        self.failures.add(job.training, reason)
+        return self._keep(job, None, reason)
+
+    def _keep(self, job: Job, record: TrainingRecord | None, reason: str | None) -> float:
+        training, lanes, run_id = job.training, self._lanes, self._request.run_id
+        attempts = record.attempts_by(run_id) if record else lanes.attempts[training.label]
+        failed_attempts = tuple(lanes.failures[training.label])
+        outcome = Outcome(training, record, reason, attempts, job.seconds, failed_attempts)
         earlier = self.outcomes.get(training.key)  # the combination may be a setting of a sweep
         self.outcomes[training.key] = outcome.following(earlier) if earlier else outcome
-        run_id = self._request.run_id
         taken = outcome.lane_seconds(run_id) - (earlier.lane_seconds(run_id) if earlier else 0.0)
         seconds = max(taken, 0.0)  # below zero where the record of an earlier phase stands for a failed one
-        self._show(self._tally.finish(job.seconds, seconds or None, failed=not is_trained))
+        self._show(self._tally.finish(job.seconds, seconds or None, failed=reason is not None))
         return seconds
 
     def _show(self, standing: Standing) -> None:

@@ -1,11 +1,15 @@
 """Where results lie: one folder, written atomically."""
 
+import errno
 import os
+import secrets
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.errors import InputError
+from study.errors import InputError, ResultsUnwritable
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,23 @@ class Results:
         """What was measured of the speed of machines."""
         return self.folder / "speeds"
 
+    @property
+    def locks(self) -> Path:
+        """What runs that share the folder hold while they use it."""
+        return self.folder / "locks"
+
+    @property
+    def runs(self) -> Path:
+        """What runs leave for people, a folder each."""
+        return self.folder / "runs"
+
+    def start(self, run_id: str) -> Path:
+        """What one run was asked, from which it goes on if it was interrupted."""
+        return self.run(run_id) / "run.json"
+
     def run(self, run_id: str) -> Path:
         """What one run leaves for people: report, figures, model."""
-        return self.folder / "runs" / run_id
+        return self.runs / run_id
 
     def figures(self, run_id: str) -> Path:
         """Figures of one run."""
@@ -63,22 +81,59 @@ def open_results(folder: Path) -> Results:
     return Results(folder.resolve())
 
 
+_UNWRITABLE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+}  # fmt: skip
+"""The system's errors that every further write would meet, too."""
+
+
+@contextmanager
+def told_if_unwritable(path: Path) -> Iterator[None]:
+    """Turn the system's word that a folder takes nothing more into one line that says what to do.
+
+    Raises:
+        ResultsUnwritable: the disk is full, or the folder cannot be written to any more.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        raise ResultsUnwritable(
+            f"{path}: cannot be written: {error.strerror}. What was finished is kept; "
+            "free space there or make it writable, then go on with `study resume`"
+        ) from error
+
+
 def write_atomically(path: Path, content: bytes) -> Path:
     """Write a file so that a reader sees the old content or the new, never a part.
+
+    Who may read it is what the user's umask says, as for any file a program opens.
 
     Raises:
         OSError: the disk is full or the folder cannot be written to; the old content stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not a file of `tempfile`, which only its owner may read. Readers of folders skip names with a dot.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:  # x: never through a file or link that someone has laid there
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
     return path
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a new name in a folder outlast a power cut, where the platform can."""
+    with suppress(OSError):  # Windows opens no folders, some network disks do not sync them
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -62,10 +62,15 @@ _RUNS = (
     _RUN_ID,
     Column("study", _TEXT, "", "name of the study"),
     Column("protocol", _TEXT, "", "`lab` validates on the test images, `held-out` does not"),
-    Column("status", _TEXT, "", "`completed`, or `completed with failures`"),
+    Column(
+        "status",
+        _TEXT,
+        "",
+        "`completed`, `completed with failures`, or `stopped early` after too many failures",
+    ),
     Column("started_at", _TIME, "UTC", "when the run started"),
     Column("finished_at", _TIME, "UTC", "when its tables were published"),
-    Column("wall_seconds", _FLOAT, "s", "from start to publishing"),
+    Column("wall_seconds", _FLOAT, "s", "from start to publishing; of a resumed run, since it was resumed"),
     Column("exercises", _TEXT, "", "numbers of the exercises that ran, separated by commas"),
     Column("trials", _INT, "", "rows in `trials`"),
     Column("failed_trials", _INT, "", "rows in `trials` whose status is `failed`"),
@@ -95,6 +100,10 @@ _RUNS = (
     Column(
         "makespan_bound_seconds", _FLOAT, "s", "what no order of these trainings could have gone below", True
     ),
+    # Since 1.2.0:
+    Column("failures", _TEXT, "", "why trials failed: each kind of reason with its number; null: none", True),
+    Column("retried_trainings", _INT, "", "trainings of which an attempt failed", True),
+    Column("resumed", _INT, "", "how often the run went on after an interruption", True),
 )
 
 _TRIALS = (
@@ -167,6 +176,7 @@ _TRAININGS = (
     Column("processor", _TEXT, "", "the processor of that lane's machine", True),
     Column("finished_at", _TIME, "UTC", "when its last epoch was trained", True),
     Column("versions", _TEXT, "", "library versions of its last epoch, as JSON", True),
+    Column("failed_attempts", _TEXT, "", "why attempts failed, in order; null: none. Since 1.2.0", True),
 )
 
 _EPOCHS = (

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
 
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 _BODY = ("trials", "trainings", "epochs", "summary")
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
@@ -92,10 +94,10 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
     Raises:
         InputError: no such run is published, or one of its files is missing or damaged.
     """
-    part = None if run_id is None else _part(results, "runs", run_id)
-    # Compared with what is there: an id that is a path to somewhere else is no run. Of the others' files none
+    # Looked for in what is there: an id that is a path to somewhere else is no run. Of the others' files none
     # is opened, so that a damaged one is in nobody's way but its own run's.
-    chosen = _read(part, "runs").to_pandas() if part in _list_parts(results) else pd.DataFrame()
+    part = next((each for each in _list_parts(results) if each.parent.name == f"run={run_id}"), None)
+    chosen = _read(part, "runs").to_pandas() if part else pd.DataFrame()
     runs = list_runs(results) if chosen.empty else chosen
     if runs.empty or (run_id is not None and chosen.empty):
         known = ", ".join(runs["run_id"].tail(3)) or "none yet; `study run` makes one"
@@ -112,6 +114,9 @@ def _list_parts(results: Results) -> list[Path]:
 
 
 def _part(results: Results, table: str, run_id: str) -> Path:
+    # An id may come from a table's content: it must not lead out of the results folder.
+    if not _RUN_ID.fullmatch(run_id):
+        raise InputError(f"run {run_id!r} in {results.tables} is no run's id; remove its row in `runs`")
     return results.tables / table / f"run={run_id}" / "part-0.parquet"
 
 

@@ -19,7 +19,7 @@ from zipfile import ZipFile
 import numpy as np
 from pydantic import ValidationError
 
-from storage.place import Results, write_atomically
+from storage.place import Results, told_if_unwritable, write_atomically
 from study.errors import InputError
 from study.plan import training_key
 from study.training_record import TrainingRecord
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 2
 """Counts up when records are written in a way that earlier code cannot read."""
+
+_RECORD, _END = '"record": ', "}\n"
+"""What stands before and after the record in its file; the checksum is that of the text between."""
 
 Arrays = list[np.ndarray]
 """Weights in the order of `keras.Model.get_weights`, or an optimizer's state in that of its variables."""
@@ -68,15 +71,22 @@ def save_training(
         optimizer: The optimizer's state after its last epoch; None if that is there from an earlier run.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written to; what was there before stays.
+        ResultsUnwritable: the disk is full or the folder cannot be written to; what was there before stays.
     """
     folder = _folder(results, record.key)
+    with told_if_unwritable(folder):
+        _save(folder, record, weights, optimizer)
+
+
+def _save(
+    folder: Path, record: TrainingRecord, weights: Mapping[int, Arrays], optimizer: Arrays | None
+) -> None:
     for epoch, arrays in weights.items():
         _write_arrays(folder / _weights_name(epoch), arrays)
     if optimizer is not None:
         _write_arrays(folder / _optimizer_name(len(record.epochs)), optimizer)
     content = record.model_dump_json(indent=1)
-    envelope = f'{{"format": {FORMAT}, "sha256": "{_sha256(content)}", "record": {content}}}\n'
+    envelope = f'{{"format": {FORMAT}, "sha256": "{_sha256(content)}", {_RECORD}{content}{_END}'
     write_atomically(folder / "record.json", envelope.encode())
     _remove_unnamed(folder, record)
 
@@ -164,9 +174,10 @@ def list_keys(results: Results) -> list[str]:
     try:
         if not results.trainings.is_dir():
             return []
-        return sorted(path.name for path in results.trainings.iterdir() if path.is_dir())
+        folders = [path for path in results.trainings.iterdir() if path.is_dir() and not path.is_symlink()]
     except PermissionError as error:
         raise InputError(f"{results.trainings}: {error.strerror}; give a folder you may read") from error
+    return sorted(path.name for path in folders)
 
 
 def read_records(results: Results) -> Iterator[TrainingRecord]:
@@ -200,7 +211,8 @@ def remove_training(results: Results, key: str) -> None:
 def _read_record(results: Results, key: str) -> TrainingRecord:
     path = _folder(results, key) / "record.json"
     try:
-        envelope = json.loads(path.read_bytes())
+        text = path.read_text("utf-8")
+        envelope = json.loads(text)
         if envelope.get("format") != FORMAT:
             raise DamagedTraining(f"{path} has format {envelope.get('format', 1)}, expected {FORMAT}")
         record = TrainingRecord.model_validate_json(json.dumps(envelope["record"]))
@@ -208,7 +220,8 @@ def _read_record(results: Results, key: str) -> TrainingRecord:
         raise
     except (OSError, ValidationError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
-    if _sha256(record.model_dump_json(indent=1)) != envelope.get("sha256"):
+    # Of the text, not of the record written anew: a field that later code adds would change that.
+    if _sha256(text.partition(_RECORD)[2].removesuffix(_END)) != envelope.get("sha256"):
         raise DamagedTraining(f"{path} is damaged: its checksum does not fit")
     named = training_key(record.hyperparameters, record.seed, record.source, record.schedule_epochs)
     if not record.key == named == key:

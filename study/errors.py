@@ -1,4 +1,4 @@
-"""The one error a person can mend: bad input, said in one clear line."""
+"""Errors that trying again would only repeat: a person can mend bad input; the rest is conclusive."""
 
 
 class InputError(ValueError):
@@ -6,3 +6,11 @@ class InputError(ValueError):
 
     The command line prints the message without a traceback and exits with code 2.
     """
+
+
+class Conclusive(RuntimeError):
+    """What failed would fail again the same way: it is not tried again, and its lane is sound."""
+
+
+class ResultsUnwritable(InputError):
+    """The results folder takes nothing more: the disk is full or read-only; the run cannot go on."""

@@ -145,22 +145,33 @@ class PublishedSource(Fact):
         "", description="what explains a difference; shown under the bands in the report"
     )
 
-    def located(self, study_file: Path) -> "PublishedSource":
+    def located(self, study_file: Path, studies: Path) -> "PublishedSource":
         """The same with paths made absolute, relative to the study's file.
 
         Raises:
-            InputError: a file is not there.
+            InputError: a file is not there, or lies neither below the study's folder nor below `studies`.
         """
         folder = study_file.resolve().parent
         for field in ("averages", "readings"):
             path = getattr(self, field)
-            if path is not None and not _is_file(folder / path):
+            if path is not None and (problem := _find_problem(folder / path, (folder, studies.resolve()))):
                 raise InputError(
-                    f"{study_file}: published.{field}: {shown(str(path))} not found in {folder}; "
+                    f"{study_file}: published.{field}: {shown(str(path))} {problem} {folder}; "
                     "give a CSV file, relative to the study's file"
                 )
         readings = None if self.readings is None else folder / self.readings
         return self.model_copy(update={"averages": folder / self.averages, "readings": readings})
+
+
+def _find_problem(path: Path, folders: tuple[Path, ...]) -> str:
+    """Why a file may not be read: it is none, or no longer in a folder once `..` and links are followed."""
+    try:
+        is_file, target = path.is_file(), path.resolve()
+    except (ValueError, RuntimeError, OSError):  # a NUL byte, links in a circle, a name too long
+        return "not found in"
+    if not any(target.is_relative_to(folder) for folder in folders):
+        return "is not in"
+    return "" if is_file else "not found in"
 
 
 def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage]:
@@ -187,13 +198,6 @@ def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage
 def judge(source: PublishedSource | None, means: dict[Cell, float]) -> list[BandVerdict]:
     """Hold our mean accuracies (percent, by cell) against every band of the study."""
     return [] if source is None else [band.judge(means) for band in source.bands]
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long, or a folder that may not be looked into
-        return False
 
 
 def _finite(text: str) -> float:

@@ -85,7 +85,7 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
     if study.published is None:
         return study
-    located = study.published.located(path)
+    located = study.published.located(path, folder)
     read_averages(located)  # or it would be found out when everything is trained
     return study.model_copy(update={"published": located})
 

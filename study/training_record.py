@@ -51,6 +51,8 @@ class Segment(Fact):
     peak_bytes: int
     """Most memory the lane's process had held until then."""
     versions: dict[str, str]
+    attempts: int = 1
+    """Attempts it took in that run, the last one included."""
 
 
 class TrainingRecord(Fact):
@@ -72,6 +74,8 @@ class TrainingRecord(Fact):
     """The epochs whose weights are kept."""
     optimizer_sha256: str
     """Hash of the optimizer's state after the last epoch, from which the training can go on."""
+    diverged: str | None = None
+    """Why there is no further epoch: the loss of the next one is not a finite number."""
 
     @model_validator(mode="after")
     def _check_epochs(self) -> Self:
@@ -94,8 +98,8 @@ class TrainingRecord(Fact):
         return None if count is None else Reading(self.epochs[:count])
 
     def answers(self, rules: Iterable[StopRule]) -> bool:
-        """Whether it is long enough for all these rules."""
-        return all(self.read(rule) is not None for rule in rules)
+        """Whether it is long enough for all these rules, or can get no longer."""
+        return self.diverged is not None or all(self.read(rule) is not None for rule in rules)
 
     def segment_of(self, epoch: int) -> Segment:
         """The segment that an epoch (from 1) belongs to."""
@@ -106,8 +110,23 @@ class TrainingRecord(Fact):
         """How many of its epochs a run trained."""
         return sum(segment.epochs for segment in self.segments if segment.run_id == run_id)
 
+    def was_trained_by(self, run_id: str) -> bool:
+        """Whether a run trained a part of it."""
+        return any(segment.run_id == run_id for segment in self.segments)
+
+    def attempts_by(self, run_id: str) -> int:
+        """How often a run attempted it until it succeeded; 0 if that run only read it."""
+        return sum(segment.attempts for segment in self.segments if segment.run_id == run_id)
+
+    def attempted(self, times: int) -> "TrainingRecord":
+        """This record, saying how many attempts its last segment took."""
+        last = self.segments[-1].model_copy(update={"attempts": times})
+        return self.model_copy(update={"segments": (*self.segments[:-1], last)})
+
     def is_prefix_of(self, longer: "TrainingRecord") -> bool:
         """Whether the other goes on, with more epochs, from just these weights."""
+        if self.diverged is not None or not self.epochs:
+            return False
         last = self.epochs[-1]
         return (
             len(longer.epochs) > last.epoch
@@ -128,6 +147,7 @@ class TrainingRecord(Fact):
                 "segments": tuple(segments),
                 "kept_weights": tuple(sorted({*self.kept_weights, *longer.kept_weights})),
                 "optimizer_sha256": longer.optimizer_sha256,
+                "diverged": longer.diverged,
             }
         )
 

@@ -29,12 +29,16 @@ class Outcome:
     attempts: int
     predicted_seconds: float | None = None
     """Seconds of a lane it was predicted to take; None if it was not known beforehand."""
+    failed_attempts: tuple[str, ...] = ()
+    """Why attempts failed, in order."""
 
     @property
     def epochs(self) -> tuple[Epoch, ...]:
         """The epochs that this run's trials read; the training may have gone on for others."""
         if self.record is None:
             return ()
+        if self.record.diverged is not None:
+            return self.record.epochs
         readings = [self.record.read(rule) for rule in self.training.rules]
         return self.record.epochs[: max((each.last.epoch for each in readings if each), default=0)]
 
@@ -45,8 +49,9 @@ class Outcome:
             self.training.model_copy(update={"rules": rules, "label": earlier.training.label}),
             self.record or earlier.record,
             self.reason,
-            self.attempts,
+            self.attempts or earlier.attempts,
             (earlier.predicted_seconds or 0.0) + (self.predicted_seconds or 0.0),
+            self.failed_attempts,
         )
 
     def lane_seconds(self, run_id: str) -> float:
@@ -151,10 +156,11 @@ def _training_row(context: Context, outcome: Outcome) -> Row:
         "most_epochs": training.most_epochs,
         "epochs": len(outcome.epochs) if record else None,
         "epochs_trained": trained,
-        "status": "failed" if record is None else "completed",
+        "status": "completed" if outcome.reason is None else "failed",
         "reason": outcome.reason,
         "attempts": outcome.attempts,
-        "reused": record is not None and trained == 0,
+        "failed_attempts": "; ".join(outcome.failed_attempts) or None,
+        "reused": record is not None and not record.was_trained_by(context.run_id),
         "predicted_seconds": outcome.predicted_seconds,
         "lane_seconds": outcome.lane_seconds(context.run_id),
         **(_segment_columns(record, outcome.epochs) if record else {}),

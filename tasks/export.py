@@ -1,6 +1,7 @@
 """Exercise 8: save the chosen model, load it again, check that it predicts the same, classify a new image."""
 
 import logging
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,13 +102,11 @@ def predict_all(model: "keras.Model", inputs: np.ndarray, batch: int = 1000) -> 
 
 
 def _save(model: "keras.Model", folder: Path, name: str) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{name}.h5", folder / f"{name}.keras"]
-    for file in files:
-        temporary = file.with_name(f".writing-{file.name}")  # Keras chooses the format by the suffix
-        model.save(temporary)
-        temporary.replace(file)
-    return files
+    with tempfile.TemporaryDirectory() as scratch:  # Keras writes under a suffix it knows, and not atomically
+        written = [Path(scratch, f"{name}{suffix}") for suffix in (".h5", ".keras")]
+        for file in written:
+            model.save(file)
+        return [write_atomically(folder / file.name, file.read_bytes()) for file in written]
 
 
 def _count_confusion(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[int, ...], ...]:

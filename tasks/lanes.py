@@ -1,47 +1,48 @@
 """Lanes: supervised worker processes, each on one device, that run plain functions.
 
-Dask's scheduler hands out the work and its nannies replace a process that dies; the caller is told by
-`LaneDied` and decides whether to try again. Lanes start with the first piece of work, so a run that reads
-everything from earlier runs starts none. Lane processes never talk to the Prefect API.
+Dask's scheduler hands out the work; a process that dies, hangs or raises is replaced. The caller is told, by
+`LaneDied` or `LaneHung`, and decides whether to try again. Lanes start with the first piece of work, so a run
+that reads everything from earlier runs starts none. Lane processes never talk to the Prefect API.
 """
 
 import logging
 import queue
-import tempfile
 import threading
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
-import dask
-from distributed import Client, Nanny, Scheduler, Security, SpecCluster
+from distributed import Client
+from distributed import Future as DaskFuture
 from distributed.scheduler import KilledWorker
 
+from study.errors import Conclusive, InputError
 from tasks.devices import Device
 from tasks.interrupts import interrupts_blocked
+from tasks.lane_cluster import START_SECONDS, LaneCluster, name_lanes
+from tasks.lane_process import PROGRESS, call
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-_LOCAL = "127.0.0.1"
-_CONFIG = {
-    # A death is an attempt of one task: it surfaces at once and is retried by the caller, in the open.
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.worker.daemon": True,
-    "distributed.admin.large-graph-warning-threshold": "1GiB",  # a model's weights travel to its export
-    "distributed.scheduler.http.routes": [],  # nothing to read over plain HTTP
-    # A training holds the GIL for long stretches; that is no reason to think its process dead.
-    "distributed.scheduler.worker-ttl": None,
-    "distributed.admin.tick.limit": "1h",
-}
+SILENCE_SECONDS = 600.0
+"""How long a function may run without reporting progress, unless its caller says."""
+
+_LOOK_SECONDS = 1.0
+"""How often a waiting caller looks whether its lane still gets on."""
 
 
 class LaneDied(RuntimeError):
-    """The process that ran this died; a new one has taken its place."""
+    """The process that ran this died; a new one takes its place."""
+
+
+class LaneHung(RuntimeError):
+    """The process that ran this made no progress; it was killed and a new one takes its place."""
 
 
 class LanesClosed(RuntimeError):
@@ -54,13 +55,15 @@ class Lanes:
     def __init__(self, devices: Sequence[Device]) -> None:
         self.devices = tuple(devices)
         self.attempts: Counter[str] = Counter()
+        self.failures: defaultdict[str, list[str]] = defaultdict(list)
+        """Why attempts failed, by label."""
         self._lock = threading.Lock()
         self._free: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        for number in range(len(self.devices)):
-            self._free.put(f"lane-{number}")
-        self._cluster: SpecCluster | None = None
+        self._heard: dict[str, float] = {}
+        for lane in name_lanes(devices):
+            self._free.put(lane)
+        self._cluster: LaneCluster | None = None
         self._client: Client | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._closed = False
 
     @property
@@ -68,11 +71,24 @@ class Lanes:
         """Kind of the devices, "CPU" or "GPU"."""
         return self.devices[0].kind
 
-    def run(self, label: str, function: Callable[..., Result], *arguments: object) -> Result:
+    def run(
+        self,
+        label: str,
+        function: Callable[..., Result],
+        *arguments: object,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> Result:
         """Run a function on the next free lane and return its result; count the attempt under the label.
+
+        Args:
+            label: What is run, for people.
+            function: What to run.
+            arguments: What to give it.
+            silence_seconds: How long it may run without reporting progress before it counts as hung.
 
         Raises:
             LaneDied: the lane's process died.
+            LaneHung: it made no progress and was killed.
             LanesClosed: the lanes were closed.
             Exception: whatever the function raised.
         """
@@ -80,28 +96,36 @@ class Lanes:
         try:
             with self._lock:
                 self.attempts[label] += 1
-            return self._run_on(lane, label, function, arguments)
+            return self._run_on(lane, label, function, arguments, silence_seconds)
+        except LanesClosed:
+            raise
+        except Exception as error:
+            with self._lock:
+                self.failures[label].append(f"{type(error).__name__}: {error}")
+            raise
         finally:
             self._free.put(lane)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the lanes were closed."""
+        return self._closed
 
     def process_ids(self) -> list[int]:
         """Process ids of the running lanes."""
         with self._lock:
-            if self._client is None:
-                return []
-            return [int(worker["pid"]) for worker in self._client.run(_describe_process).values()]
+            return [] if self._cluster is None else self._cluster.process_ids()
 
     def close(self) -> None:
         """Stop every lane, whatever it is doing."""
         self._closed = True
         self._free.put(None)
         with self._lock:
-            client, cluster, folder = self._client, self._cluster, self._folder
-            self._client = self._cluster = self._folder = None
-        if client is not None and cluster is not None and folder is not None:
+            client, cluster = self._client, self._cluster
+            self._client = self._cluster = None
+        if client is not None and cluster is not None:
             client.close(timeout=5)
-            cluster.close(timeout=10)
-            folder.cleanup()
+            cluster.close()
 
     def __enter__(self) -> Self:
         """Return the lanes; they start with the first piece of work."""
@@ -122,20 +146,58 @@ class Lanes:
         return lane
 
     def _run_on(
-        self, lane: str, label: str, function: Callable[..., Result], arguments: tuple[object, ...]
+        self,
+        lane: str,
+        label: str,
+        function: Callable[..., Result],
+        arguments: tuple[object, ...],
+        silence_seconds: float,
     ) -> Result:
         try:
-            future = self._open().submit(
-                function, *arguments, key=f"{label} {uuid4().hex[:8]}", resources={lane: 1}, pure=False
-            )
-            result: Result = future.result()
+            client = self._open()
+            key = f"{label} {uuid4().hex[:8]}"
+            self._heard.pop(lane, None)
+            future = client.submit(call, function, *arguments, key=key, resources={lane: 1}, pure=False)
+            result: Result = self._wait(future, lane, label, silence_seconds)
         except KilledWorker as error:
             raise LaneDied(f"{lane} died while it ran {label!r}; it has been replaced") from error
+        except (Conclusive, InputError, LaneHung):
+            raise
         except Exception as error:
             if self._closed:
                 raise LanesClosed(f"stopped before {label!r} was finished") from error
+            # What is wrong with the process, such as its memory, is not to meet the next piece of work.
+            self._replace(lane)
             raise
         return result
+
+    def _wait(self, future: DaskFuture, lane: str, label: str, silence_seconds: float) -> Any:
+        since = time.monotonic()
+        while True:
+            try:
+                return future.result(timeout=_LOOK_SECONDS)
+            except TimeoutError:
+                if future.done():
+                    raise
+            if self._closed:
+                raise LanesClosed(f"stopped before {label!r} was finished")
+            heard = self._heard.get(lane)  # nothing before its process has started
+            allowed = START_SECONDS if heard is None else silence_seconds
+            if time.monotonic() - (heard or since) > allowed:
+                self._replace(lane)
+                raise LaneHung(
+                    f"{lane} made no progress for {allowed:.0f} s while it ran {label!r}; "
+                    "it was killed and has been replaced"
+                )
+
+    def _replace(self, lane: str) -> None:
+        with self._lock:
+            if self._cluster is not None:
+                self._cluster.kill(lane)
+
+    def _hear(self, event: tuple[float, str]) -> None:
+        # The flow's own clock, which does not step.
+        self._heard[event[1]] = time.monotonic()
 
     def _open(self) -> Client:
         with self._lock:
@@ -143,6 +205,7 @@ class Lanes:
                 raise LanesClosed("the lanes are closed")
             if self._client is None:
                 self._start()
+            assert self._client is not None
             return self._client
 
     def _start(self) -> None:
@@ -150,46 +213,9 @@ class Lanes:
         # Where multiprocessing starts its tracker on the way, it unblocks SIGINT: start it before.
         resource_tracker.ensure_running()
         with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
-            self._start_cluster()
-
-    def _start_cluster(self) -> None:
-        dask.config.set(_CONFIG)
-        logging.getLogger("distributed").setLevel(logging.ERROR)  # its comings and goings are not news
-        self._folder = tempfile.TemporaryDirectory(prefix="lanes-", ignore_cleanup_errors=True)
-        # Temporary credentials: no other user of the machine can reach the scheduler or run anything.
-        security = Security.temporary()
-        shared = {"protocol": "tls://", "host": _LOCAL, "security": security}
-        self._cluster = SpecCluster(
-            scheduler={
-                "cls": Scheduler,
-                "options": {**shared, "dashboard": False, "dashboard_address": f"{_LOCAL}:0"},
-            },
-            workers={
-                f"lane-{number}": {"cls": Nanny, "options": {**shared, **self._lane_options(number, device)}}
-                for number, device in enumerate(self.devices)
-            },
-            security=security,
-            silence_logs=logging.CRITICAL,
-        )
-        self._client = Client(self._cluster, security=security, set_as_default=False)
+            self._cluster = cluster = LaneCluster(name_lanes(self.devices))
+            self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
+        self._client.subscribe_topic(PROGRESS, self._hear)
         # Dask holds a client's messages back for 10 ms to send several at once; ours come one by one, and the
         # wait was most of what handing out a training took (benchmarks/orchestration.py: 11 ms, then 7).
         self._client.scheduler_comm.interval = 0.002
-
-    def _lane_options(self, number: int, device: Device) -> dict[str, Any]:
-        assert self._folder is not None
-        return {
-            "nthreads": 1,
-            "resources": {"lane": 1, f"lane-{number}": 1},
-            "env": device.environment,
-            "memory_limit": 0,
-            "local_directory": self._folder.name,
-            "dashboard": False,
-            "silence_logs": logging.CRITICAL,
-        }
-
-
-def _describe_process() -> dict[str, int]:
-    import os
-
-    return {"pid": os.getpid()}

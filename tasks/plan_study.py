@@ -149,7 +149,8 @@ def list_recorded_speeds(records: Sequence[TrainingRecord], source: Source, amou
         _speed_of(record)
         for record in latest
         # On few images, which stay in the processor's cache, each takes less.
-        if amount.train_images / 2 <= record.train_images <= amount.train_images * 2
+        if record.epochs
+        and amount.train_images / 2 <= record.train_images <= amount.train_images * 2
         and (record.source.device, record.source.model, record.source.tensorflow)
         == (source.device, source.model, source.tensorflow)
         and all(segment.processor == processor_name() for segment in record.segments)

@@ -1,6 +1,7 @@
 """Publish the tables of a run, and read them back."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from storage.place import Results
 from storage.tables import RunFrames, RunTables, publish, read_run
+from study.failures import describe_reasons
 from study.forecast import Forecast
 from tasks.aggregate import Context, Outcome
 from tasks.dataset import Dataset
@@ -26,12 +28,17 @@ class Circumstances:
     """What is true of a whole run, beside its results."""
 
     started_at: datetime
+    begun: float
+    """Seconds of the monotonic clock when this process began with the run."""
+    resumed: int
     lanes: int
     device: str
     flow_run_id: str | None
     forecast: Forecast
     makespan_seconds: float
     makespan_bound_seconds: float
+    stopped_early: str | None = None
+    """Why the run stopped before all was attempted."""
 
 
 @task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
@@ -53,7 +60,7 @@ def publish_run(
     """
     run = {
         **_describe_run(context, circumstances, dataset),
-        **_count(context, outcomes, trials),
+        **_count(context, circumstances, outcomes, trials),
         **_describe_time(context, circumstances, outcomes),
     }
     publish(results, RunTables(run, trials, trainings, epochs, summary))
@@ -69,7 +76,8 @@ def _describe_run(context: Context, circumstances: Circumstances, dataset: Datas
         "protocol": context.study.protocol,
         "started_at": circumstances.started_at,
         "finished_at": finished_at,
-        "wall_seconds": (finished_at - circumstances.started_at).total_seconds(),
+        "wall_seconds": time.monotonic() - circumstances.begun,  # a clock that steps shows in the times only
+        "resumed": circumstances.resumed,
         "exercises": ",".join(str(each.number) for each in context.study.exercises),
         "lanes": circumstances.lanes,
         "device": circumstances.device,
@@ -100,15 +108,23 @@ def _describe_time(context: Context, circumstances: Circumstances, outcomes: Map
     }
 
 
-def _count(context: Context, outcomes: Mapping[str, Outcome], trials: Sequence[Row]) -> Row:
+def _count(
+    context: Context,
+    circumstances: Circumstances,
+    outcomes: Mapping[str, Outcome],
+    trials: Sequence[Row],
+) -> Row:
     records = [outcome.record for outcome in outcomes.values() if outcome.record is not None]
-    failed = sum(row["status"] == "failed" for row in trials)
+    reasons = [row["reason"] for row in trials if row["status"] == "failed"]
+    status = "completed with failures" if reasons else "completed"
     return {
-        "status": "completed with failures" if failed else "completed",
+        "status": "stopped early" if circumstances.stopped_early else status,
         "trials": len(trials),
-        "failed_trials": failed,
+        "failed_trials": len(reasons),
+        "failures": "; ".join(filter(None, [circumstances.stopped_early, describe_reasons(reasons)])) or None,
         "trainings": len(outcomes),
-        "reused_trainings": sum(record.epochs_by(context.run_id) == 0 for record in records),
+        "reused_trainings": sum(not record.was_trained_by(context.run_id) for record in records),
+        "retried_trainings": sum(bool(outcome.failed_attempts) for outcome in outcomes.values()),
         "epochs_asked": sum(row["epochs"] for row in trials),
         "epochs_trained": sum(record.epochs_by(context.run_id) for record in records),
     }

@@ -155,6 +155,11 @@ def _readings(trials: pd.DataFrame) -> SettingReadings:
 
 def _describe_status(frames: RunFrames) -> str:
     trials, failed = int(frames.run["trials"]), int(frames.run["failed_trials"])
+    if frames.run["status"] == "stopped early":
+        return (
+            f"STOPPED EARLY: {failed:,} of {count(trials, 'trial')} have no result, and nothing below is "
+            f"complete. {frames.run['failures']}"
+        )
     if failed:
         return f"{failed:,} of {count(trials, 'trial')} FAILED; the numbers below are of the others."
     return f"Completed: {count(trials, 'trial')}, none failed."

@@ -11,6 +11,9 @@ from study.wording import count, duration, plain
 Line = tuple[str, str]
 """A term and what there is to say of it."""
 
+MOST_NAMED = 10
+"""Trainings whose failed attempts are named; the table `trainings` has all."""
+
 
 def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
     """What a reader must know to judge the numbers and to get them again."""
@@ -23,9 +26,10 @@ def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
         ("Baseline", _baseline(study)),
         ("Data", f"{run['data_source']}; SHA-256 {run['data_fingerprint']}"),
         ("Machine", f"{lanes} on {run['device']}; processor: {run['processor']}"),
-        ("Time", f"started {started}; wall time {duration(float(run['wall_seconds']))}"),
+        ("Time", f"started {started}; wall time {duration(float(run['wall_seconds']))}{_resumed(frames)}"),
         ("Predicted", _prediction(frames)),
         ("Trainings", _trainings(frames)),
+        ("Attempts", _attempts(frames)),
         ("Seeds", _seeds(frames)),
         ("Versions", ", ".join(f"{name} {version}" for name, version in json.loads(run["versions"]).items())),
         ("Code", _code(run["git_commit"], run["git_dirty"])),
@@ -80,6 +84,27 @@ def _trainings(frames: RunFrames) -> str:
         f"{count(int(run['epochs_trained']), 'epoch')} trained in this run; {int(run['epochs_asked']):,} "
         "were asked for, and trials that differ only in epochs read one training."
     )
+
+
+def _attempts(frames: RunFrames) -> str:
+    retried = frames.trainings[frames.trainings["failed_attempts"].notna()]
+    if retried.empty:
+        return "every training succeeded at its first."
+    named = "; ".join(
+        f"{row['training']} ({row['failed_attempts']})" for row in retried.head(MOST_NAMED).to_dict("records")
+    )
+    further = f"; and {len(retried) - MOST_NAMED} others" if len(retried) > MOST_NAMED else ""
+    return (
+        f"of {count(len(frames.trainings), 'training')}, {len(retried)} had attempts that failed: "
+        f"{named}{further}. A training that succeeds at a later attempt has the same weights."
+    )
+
+
+def _resumed(frames: RunFrames) -> str:
+    times = frames.run.get("resumed")
+    if times is None or pd.isna(times) or not times:
+        return ""
+    return f" since it was resumed, {count(int(times), 'time')} in all"
 
 
 def _prediction(frames: RunFrames) -> str:

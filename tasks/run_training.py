@@ -17,6 +17,7 @@ from study.schedule import learning_rate_at
 from study.stopping import needs_more
 from study.training_record import Epoch, Segment, TrainingRecord
 from tasks.dataset import Dataset, split_held_out
+from tasks.lane_process import lane_name, report_progress
 from tasks.provenance import processor_name
 from tasks.quiet import silenced_stderr
 
@@ -33,8 +34,8 @@ class Trained:
     optimizer: Arrays
 
 
-class Diverged(RuntimeError):
-    """The loss is no longer a finite number; the same seed would diverge again, so it is not retried."""
+class _LossNotFinite(Exception):
+    """The loss is no longer a finite number."""
 
 
 def library_versions() -> dict[str, str]:
@@ -48,19 +49,25 @@ def run_training(
 ) -> Trained:
     """Train in this process until no trial needs another epoch, from the start or from a checkpoint.
 
-    Raises:
-        Diverged: the loss is no longer a finite number.
+    It ends early where the loss is no longer a finite number: the record says so, and has the epochs before.
     """
     with silenced_stderr():
         from tasks.engine import open_trainer
 
+    report_progress()
     images, validation, test = place_images(dataset, training.source.held_out_images)
     started = time.perf_counter()  # importing TensorFlow and placing the images happen once a lane
     trainer, is_new = open_trainer(training.hyperparameters)
     startup_seconds = trainer.warm_up(images) if is_new else 0.0
     epochs, weights = _begin(trainer, training, checkpoint)
+    diverged = None
     while needs_more(training.rules, losses := [epoch.validation_loss for epoch in epochs]):
-        epochs.append(_run_epoch(trainer, training, len(epochs) + 1, images, validation, test))
+        report_progress()
+        try:
+            epochs.append(_run_epoch(trainer, training, len(epochs) + 1, images, validation, test))
+        except _LossNotFinite as error:
+            diverged = str(error)
+            break
         losses.append(epochs[-1].validation_loss)
         if any(rule.epochs_read(losses) == len(losses) for rule in training.rules):
             weights[len(losses)] = trainer.weights()
@@ -69,7 +76,7 @@ def run_training(
     segment = Segment(
         epochs=len(epochs) - (len(earlier.epochs) if earlier else 0),
         run_id=run_id,
-        lane=_lane_name(),
+        lane=lane_name(),
         device=_device_name(),
         processor=processor_name(),
         finished_at=datetime.now(UTC),
@@ -92,6 +99,7 @@ def run_training(
         segments=(*(earlier.segments if earlier else ()), segment),
         kept_weights=tuple(sorted({*(earlier.kept_weights if earlier else ()), *weights})),
         optimizer_sha256=hash_weights(optimizer),
+        diverged=diverged,
     )
     return Trained(record, weights, optimizer)
 
@@ -116,8 +124,9 @@ def _run_epoch(
     validated = trainer.evaluate(validation)
     tested = validated if test is validation else trainer.evaluate(test)
     evaluation_seconds = time.perf_counter() - started
-    if not all(math.isfinite(score.loss) for score in (trained, validated, tested)):
-        raise Diverged(f"diverged: the loss is {trained.loss} in epoch {epoch} of {training.label}")
+    for score in (trained, validated, tested):
+        if not math.isfinite(score.loss):
+            raise _LossNotFinite(f"the loss is {score.loss} in epoch {epoch}")
     return Epoch(
         epoch=epoch,
         train_loss=trained.loss,
@@ -163,13 +172,3 @@ def _device_name() -> str:
         return "CPU"
     details = tf.config.experimental.get_device_details(gpus[0])
     return f"GPU {details.get('device_name', 'unnamed')}"
-
-
-def _lane_name() -> str:
-    """The lane this process is; "none" outside one, as in a test."""
-    from distributed import get_worker
-
-    try:
-        return str(get_worker().name)
-    except ValueError:
-        return "none"

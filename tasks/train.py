@@ -1,6 +1,8 @@
 """Train what the plan asks for: on a lane, retried, and kept at once under its key."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Any
 
@@ -8,6 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
+from storage.locks import training_lock
 from storage.place import Results
 from storage.trainings import (
     Arrays,
@@ -17,14 +20,14 @@ from storage.trainings import (
     read_weights,
     save_training,
 )
-from study.errors import InputError
+from study.errors import Conclusive, InputError
 from study.plan import Source, Training
 from study.spec import Study
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
 from tasks.dataset import Dataset
 from tasks.lanes import Lanes, LanesClosed
-from tasks.run_training import Diverged, Trained, run_training
+from tasks.run_training import Trained, run_training
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +35,22 @@ MODEL_VERSION = "1"
 """Counts up with every change to model or training code that changes the weights: it is part of every key."""
 
 RETRIES = 2
-"""Further attempts of a training that raised or whose lane died."""
+"""Further attempts of a training that raised, hung, or whose lane died."""
+
+HANG_FACTOR = 10.0
+"""A training hangs that makes no progress for this many times the predicted time of an epoch..."""
+
+HANG_SECONDS = 120.0
+"""...and at least this long: importing TensorFlow and compiling may take a slow machine a minute."""
+
+
+class Diverged(Conclusive):
+    """The loss is no longer a finite number; the same seed would diverge again, so it is not retried."""
+
+    def __init__(self, record: TrainingRecord) -> None:
+        super().__init__(f"{record.diverged} of {record.label}")
+        self.record = record
+        """The training up to the epoch before."""
 
 
 def describe_source(study: Study, dataset: Dataset, device: str) -> Source:
@@ -49,7 +67,7 @@ def describe_source(study: Study, dataset: Dataset, device: str) -> Source:
 
 def _is_worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
     error = state.result(raise_on_failure=False)
-    return not isinstance(error, (Diverged, LanesClosed))
+    return not isinstance(error, (Conclusive, InputError, LanesClosed))
 
 
 @task(
@@ -69,6 +87,7 @@ def train(
     lanes: Lanes,
     run_id: str,
     fresh: bool = False,
+    epoch_seconds: float = 0.0,
 ) -> TrainingRecord:
     """Return the record of a training: read from an earlier run, gone on with, or trained; and keep it.
 
@@ -79,42 +98,57 @@ def train(
         lanes: Where to train.
         run_id: The run that asks.
         fresh: Train even if an earlier run has it; what this run has trained is not trained twice.
+        epoch_seconds: What an epoch is predicted to take; by it a training is known to hang.
 
     Raises:
-        Diverged: the loss is no longer a finite number.
+        Diverged: the loss is no longer a finite number; the record has the epochs before.
         LaneDied: the lane died; trying again is worth it.
+        LaneHung: it made no progress and was killed; trying again is worth it.
+        ResultsUnwritable: it cannot be kept, and nothing else could be.
     """
-    kept = usable_record(find_training(results, training.key), run_id if fresh else None)
-    if kept is not None and kept.answers(training.rules):
-        logger.info("%s: read from run %s", training.label, kept.segments[-1].run_id)
-        return kept
-    checkpoint = None if kept is None else read_checkpoint(results, kept)
-    trained = lanes.run(training.label, run_training, training, dataset, run_id, checkpoint)
-    _keep(results, trained)
-    last, segment = trained.record.epochs[-1], trained.record.segments[-1]
-    logger.info(
-        "%s: %d epochs, %.2f%% on validation, %.1f s",
-        training.label,
-        segment.epochs,
-        100 * last.validation_accuracy,
-        segment.lane_seconds,
-    )
-    return trained.record
+    with _held(training, results, lanes):
+        record = usable_record(find_training(results, training.key), run_id if fresh else None)
+        if record is not None and record.answers(training.rules):
+            logger.info("%s: read from run %s", training.label, record.segments[-1].run_id)
+        else:
+            checkpoint = None if record is None else read_checkpoint(results, record)
+            silence = max(HANG_SECONDS, HANG_FACTOR * epoch_seconds)
+            trained = lanes.run(
+                training.label, run_training, training, dataset, run_id, checkpoint, silence_seconds=silence
+            )
+            before = record.attempts_by(run_id) if record else 0
+            record = _keep(results, trained, max(1, lanes.attempts[training.label] - before))
+    if record.diverged is not None and not all(record.read(rule) for rule in training.rules):
+        raise Diverged(record)
+    return record
+
+
+@contextmanager
+def _held(training: Training, results: Results, lanes: Lanes) -> Iterator[None]:
+    """Hold a training against other runs on the same results folder."""
+    with training_lock(
+        results,
+        training.key,
+        lambda: logger.info("%s: another run trains it now; waiting for that", training.label),
+        lambda: lanes.is_closed,
+    ):
+        yield
 
 
 def usable_record(kept: TrainingRecord | None, only_by: str | None) -> TrainingRecord | None:
     """What a run may use of a kept training: all of it, or only what the run named here trained itself."""
     if kept is None or only_by is None:
         return kept
-    return kept if kept.epochs_by(only_by) == len(kept.epochs) else None
+    return kept if all(segment.run_id == only_by for segment in kept.segments) else None
 
 
-def _keep(results: Results, trained: Trained) -> None:
-    """Save what was trained, with the further epochs that another run has kept meanwhile or before."""
-    record, before = trained.record, find_training(results, trained.record.key)
+def _keep(results: Results, trained: Trained, attempts: int) -> TrainingRecord:
+    """Save what was trained, with the further epochs that another run has kept before; return its record."""
+    record, before = trained.record.attempted(attempts), find_training(results, trained.record.key)
+    _tell_trained(record)
     if before is not None and record.is_prefix_of(before):
         save_training(results, record.continued_by(before), trained.weights, None)
-        return
+        return record
     if before is not None and _disagree(record, before):
         logger.warning(
             "%s: trained again, its weights differ from those that run %s left; device or libraries do not "
@@ -123,6 +157,21 @@ def _keep(results: Results, trained: Trained) -> None:
             before.segments[-1].run_id,
         )
     save_training(results, record, trained.weights, trained.optimizer)
+    return record
+
+
+def _tell_trained(record: TrainingRecord) -> None:
+    segment = record.segments[-1]
+    if record.diverged is not None:
+        logger.warning("%s: diverged: %s", record.label, record.diverged)
+        return
+    logger.info(
+        "%s: %d epochs, %.2f%% on validation, %.1f s",
+        record.label,
+        segment.epochs,
+        100 * record.epochs[-1].validation_accuracy,
+        segment.lane_seconds,
+    )
 
 
 def _disagree(one: TrainingRecord, other: TrainingRecord) -> bool:

@@ -1,5 +1,8 @@
 import re
 import resource
+import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +11,8 @@ import pytest
 
 from storage.place import open_results, write_atomically
 from study.errors import InputError
+
+PROJECT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
@@ -35,9 +40,28 @@ def test_new_content_replaces_the_old_and_leaves_nothing_else(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_written_file_can_be_read_by_others(tmp_path: Path):
-    path = write_atomically(tmp_path / "b.json", b"new")
-    assert path.stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(
+    ("umask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)]
+)
+def test_a_written_file_and_its_folder_follow_the_users_umask(
+    umask: int, file_mode: int, folder_mode: int, tmp_path: Path
+):
+    path = tmp_path / "folder" / "b.json"
+    code = (
+        "import sys, pathlib, storage.place as place; place.write_atomically(pathlib.Path(sys.argv[1]), b'')"
+    )
+    # In a process of its own: a umask is of the whole process.
+    subprocess.run([sys.executable, "-c", code, path], umask=umask, cwd=PROJECT, check=True, timeout=60)
+    assert stat.S_IMODE(path.stat().st_mode) == file_mode
+    assert stat.S_IMODE(path.parent.stat().st_mode) == folder_mode
+
+
+def test_a_link_in_place_of_the_file_is_replaced_and_what_it_points_to_stays(tmp_path: Path):
+    elsewhere, path = tmp_path / "elsewhere", tmp_path / "b.json"
+    elsewhere.write_bytes(b"theirs")
+    path.symlink_to(elsewhere)
+    write_atomically(path, b"new")
+    assert (elsewhere.read_bytes(), path.read_bytes(), path.is_symlink()) == (b"theirs", b"new", False)
 
 
 def test_a_reader_that_has_the_old_file_open_reads_the_old_content(tmp_path: Path):
@@ -45,6 +69,19 @@ def test_a_reader_that_has_the_old_file_open_reads_the_old_content(tmp_path: Pat
     with path.open("rb") as reader:
         write_atomically(path, b"new")
         assert reader.read() == b"old"
+
+
+def test_what_is_half_written_has_a_hidden_name_that_readers_of_tables_skip(tmp_path: Path):
+    code = (
+        "import os, pathlib, sys, storage.place as place\n"
+        "os.fsync = lambda _: os._exit(9)  # the power goes\n"
+        "place.write_atomically(pathlib.Path(sys.argv[1]), b'half')"
+    )
+    path = tmp_path / "part-0.parquet"
+    done = subprocess.run([sys.executable, "-c", code, path], cwd=PROJECT, check=False, timeout=60)
+    assert done.returncode == 9
+    (left,) = tmp_path.iterdir()
+    assert re.fullmatch(r"\.part-0\.parquet\.[0-9a-f]{16}\.part", left.name)
 
 
 def test_a_write_that_fails_midway_leaves_the_old_content_and_no_litter(tmp_path: Path):

@@ -1,15 +1,24 @@
 """Lanes: real worker processes that run functions, die, are replaced, and leave nothing behind."""
 
+import contextlib
 import os
+import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tasks.devices import Device
-from tasks.lanes import LaneDied, Lanes, LanesClosed
+from tasks.lane_credentials import make_credentials
+from tasks.lane_process import report_progress
+from tasks.lanes import LaneDied, LaneHung, Lanes, LanesClosed
 
 
 @pytest.fixture
@@ -80,3 +89,87 @@ def test_closing_ends_what_runs_within_seconds_and_leaves_no_process(lanes: Lane
 def test_no_process_starts_before_there_is_work():
     with Lanes([Device("CPU")]) as idle:
         assert idle.process_ids() == []
+
+
+def hang() -> None:
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def get_on(steps: int) -> int:
+    for _ in range(steps):
+        time.sleep(0.5)
+        report_progress()
+    return steps
+
+
+def run_out_of_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+    bytearray(2**32)
+
+
+def test_a_lane_that_makes_no_progress_is_killed_and_replaced(lanes: Lanes):
+    lanes.run("first", describe_lane, 0.0)
+    with pytest.raises(
+        LaneHung, match=r"lane-\d made no progress for 2 s while it ran 'stuck'; it was killed"
+    ):
+        lanes.run("stuck", hang, silence_seconds=2)
+    assert [lanes.run("stuck", describe_lane, 0.0)[1] for _ in range(2)] == ["-1", "-1"]
+
+
+def test_a_lane_that_gets_on_may_take_longer_than_it_may_be_silent(lanes: Lanes):
+    assert lanes.run("long", get_on, 6, silence_seconds=2) == 6
+
+
+def test_a_lane_whose_work_raised_is_replaced(lanes: Lanes):
+    before = {lanes.run(str(number), describe_lane, 0.0)[0] for number in range(2)}
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            lanes.run("greedy", run_out_of_memory)
+    after = {lanes.run(str(number), describe_lane, 0.0)[0] for number in range(2)}
+    assert not before & after
+    assert lanes.failures["greedy"] == ["MemoryError: ", "MemoryError: "]
+
+
+def test_a_lane_that_is_killed_again_and_again_while_it_starts_comes_back(lanes: Lanes):
+    lanes.run("first", describe_lane, 0.0)
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        for process in lanes.process_ids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.3)
+    assert [lanes.run(str(number), describe_lane, 0.0)[1] for number in range(2)] == ["-1", "-1"]
+
+
+HOLDER = """
+import os, signal, sys, time
+from tasks.devices import Device
+from tasks.lanes import Lanes
+if __name__ == "__main__":
+    with Lanes([Device("CPU")]) as lanes:
+        print(lanes.run("pid", os.getpid), flush=True)
+        time.sleep(600)
+"""
+
+
+def test_a_lane_dies_with_the_process_that_started_it_even_while_it_is_stopped(tmp_path: Path):
+    script = tmp_path / "holder.py"
+    script.write_text(HOLDER)
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as holder:
+        assert holder.stdout is not None
+        lane = int(holder.stdout.readline())
+        os.kill(lane, signal.SIGSTOP)
+        holder.kill()
+    deadline = time.monotonic() + 10
+    while is_alive(lane) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(lane)
+
+
+def test_lanes_start_after_the_clock_has_stepped_back():
+    credentials = x509.load_pem_x509_certificate(make_credentials().tls_ca_file.encode())
+    assert credentials.not_valid_before_utc < datetime.now(UTC) - timedelta(days=300)

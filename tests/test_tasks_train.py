@@ -19,8 +19,8 @@ from tasks.engine import Images, epoch_order, open_trainer
 from tasks.lanes import Lanes
 from tasks.model import build_model
 from tasks.preprocessing import scale_pixels
-from tasks.run_training import Diverged, _run_epoch, run_training
-from tasks.train import obtain_weights, train
+from tasks.run_training import _LossNotFinite, _run_epoch, run_training
+from tasks.train import Diverged, obtain_weights, train
 
 SMALL = Hyperparameters(filters=4, dense_units=8)
 WITH_DROPOUT = Hyperparameters(filters=4, dense_units=8, dropout=0.3)
@@ -313,13 +313,44 @@ def test_a_record_says_what_it_took(dataset: Dataset):
     assert (held_out.train_images, held_out.evaluation_images) == (540, 300)
 
 
-def test_a_loss_that_is_not_a_number_ends_the_training_with_its_reason(dataset: Dataset):
+def test_a_loss_that_is_not_a_number_ends_the_epoch_with_its_reason(dataset: Dataset):
     images = Images.place(*dataset.test())
     trainer, _ = open_trainer(SMALL)
     trainer.start(SMALL, seed=1)
     trainer.model.set_weights([np.full_like(each, np.nan) for each in trainer.model.get_weights()])
-    with pytest.raises(Diverged, match="diverged: the loss is nan in epoch 1 of test seed=1"):
+    with pytest.raises(_LossNotFinite, match="the loss is nan in epoch 1"):
         _run_epoch(trainer, make_training(), 1, images, images, images)
+
+
+def plant_divergence(trains: Train) -> TrainingRecord:
+    """Keep a training of two epochs from which going on diverges: SGD on this model seldom does by itself."""
+    trained = run_training(up_to(2), trains.dataset, "first")
+    broken = [np.full_like(each, np.nan) for each in trained.weights[2]]
+    last = trained.record.epochs[1].model_copy(update={"weights_sha256": hash_weights(broken)})
+    record = trained.record.model_copy(update={"epochs": (trained.record.epochs[0], last)})
+    save_training(trains.results, record, {2: broken}, trained.optimizer)
+    return record
+
+
+def test_a_training_that_diverges_is_attempted_once_and_keeps_the_epochs_before(trains: Train):
+    plant_divergence(trains)
+    training = make_training(SMALL, 1, 0, StopRule(epochs=2), StopRule(epochs=4))
+    with pytest.raises(Diverged, match="the loss is nan in epoch 3 of test seed=1") as raised:
+        trains(training, "second")
+    kept = verify_training(trains.results, training.key)
+    assert raised.value.record == kept
+    assert kept.read(StopRule(epochs=2)) is not None
+    assert kept.read(StopRule(epochs=4)) is None
+    assert trains.attempts == 1
+
+
+def test_a_training_that_diverged_is_not_tried_again_by_a_later_run(trains: Train):
+    plant_divergence(trains)
+    for run_id in ("second", "third"):
+        with pytest.raises(Diverged):
+            trains(up_to(4), run_id)
+    assert trains.attempts == 1
+    assert len(trains(up_to(2), "fourth").epochs) == 2
 
 
 def test_compiling_is_not_counted_as_training(dataset: Dataset):

@@ -57,6 +57,8 @@ def _draw_group(group: Group, column: str, outcome_of: OutcomeOf) -> str:
 
 
 def _draw_row(case: Case, outcome: Outcome) -> str:
+    if outcome.code != case.code:
+        raise AssertionError(f"{case.given}: exit code {outcome.code}, expected {case.code}: {outcome.err}")
     # Of a refusal the message; of an answer, or of what `cache verify` found, its first line.
     said = outcome.err if outcome.code == 2 else (outcome.err or outcome.out).splitlines()[0].strip()
     return f"| {case.given} | {_code(said)} | {outcome.code} |\n"

@@ -1,0 +1,211 @@
+"""Kill lanes, flows and servers at random moments, and what publishes tables; count what is lost.
+
+Run it with `.venv/bin/python -m benchmarks.chaos` (`--kills N`, default 100; `--publishing N`, default
+200; `--seed N`, default 1, repeats whom the kills hit and after how long). A study is run undisturbed, then
+again and again under fire: a killed flow is gone on with by `study resume`, a run with failed trials by
+`study run`, until it is complete. Its tables are then compared with the undisturbed ones, and processes
+that are left are counted. Then a process that publishes tables is killed again and again while another reads
+them. It takes about half an hour on two cores and prints a table.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from storage.place import Results
+from storage.tables import read_run
+from tests.chaos import Arena, hit, published, trials_of
+
+TARGETS = ("lane", "lane", "flow", "server")
+"""Whom a kill may hit; lanes twice, as there are two."""
+
+LONGEST_PAUSE = 8.0
+"""Seconds until the next kill, drawn evenly from 0.5 on."""
+
+DONE, FAILED = 0, 1
+
+
+@dataclass
+class Score:
+    """What the kills did."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    studies: int = 0
+    resumed: int = 0
+    run_again: int = 0
+    lost: int = 0
+    doubled: int = 0
+    unequal: int = 0
+    orphans: int = 0
+    retried: int = 0
+
+    @property
+    def total(self) -> int:
+        """Kills in all."""
+        return self.kills.total()
+
+
+def disturb(
+    arena: Arena, process: "subprocess.Popen[str]", dice: random.Random, score: Score, most: int
+) -> None:
+    """Kill at random moments until the command ends or there were enough kills."""
+    while process.poll() is None and score.total < most:
+        target, pause, choice = dice.choice(TARGETS), dice.uniform(0.5, LONGEST_PAUSE), dice.random()
+        try:
+            process.wait(pause)
+            return
+        except subprocess.TimeoutExpired:
+            pass
+        victims = {
+            "lane": arena.lanes,
+            "server": arena.servers,
+            "flow": lambda: [psutil.Process(process.pid)],
+        }[target]()
+        if victims and hit(victims[int(choice * len(victims))]):
+            score.kills[target] += 1
+            print(f"  {score.total:4} {target} killed after {pause:.1f} s", flush=True)
+
+
+def survive(arena: Arena, dice: random.Random, score: Score, most: int) -> None:
+    """Run a study under fire until it is complete."""
+    command: tuple[object, ...] = ("run", arena.study)
+    while True:
+        process = arena.start(*command)
+        disturb(arena, process, dice, score, most)
+        code = process.wait()
+        left = arena.wait_until_gone()
+        score.orphans += len(left)
+        if left:
+            print(f"  left running: {left}", flush=True)
+        if code == DONE:
+            break
+        is_published = code == FAILED and bool(published(arena.results))
+        score.run_again += is_published
+        score.resumed += not is_published
+        command = ("run", arena.study) if is_published or not arena.started() else ("resume",)
+    frames = read_run(arena.results)
+    score.retried += int(frames.run["retried_trainings"])
+
+
+def compare(score: Score, quiet: pd.DataFrame, trials: pd.DataFrame) -> None:
+    """Count rows that are lost, doubled or different."""
+    place = ["exercise", "setting", "repeat"]
+    expected, found = quiet.set_index(place), trials.set_index(place)
+    score.lost += len(expected.index.difference(found.index))
+    score.doubled += int(found.index.duplicated().sum())
+    score.unequal += not quiet.equals(trials)
+
+
+def storm(folder: Path, kills: int, seed: int) -> Score:
+    """Run studies under fire until there were enough kills."""
+    dice, score = random.Random(seed), Score()
+    quiet_arena = Arena(folder / "quiet")
+    if quiet_arena.run_study() != DONE:
+        raise SystemExit(f"the undisturbed run failed:\n{quiet_arena.said()}")
+    quiet = trials_of(quiet_arena.results)
+    while score.total < kills:
+        arena = Arena(folder / f"study-{score.studies}")
+        survive(arena, dice, score, kills)
+        score.studies += 1
+        compare(score, quiet, trials_of(arena.results))
+        print(f"study {score.studies}: {score}", flush=True)
+    return score
+
+
+PUBLISHER = """
+import dataclasses, sys
+from pathlib import Path
+from storage.place import Results
+from storage.tables import RunTables, publish, read_run
+source, target = (Results(Path(each)) for each in sys.argv[1:3])
+frames = read_run(source)
+def rows(frame):
+    frame = frame.astype(object).where(frame.notna(), None)
+    return frame.to_dict("records")
+def renamed(table, run_id):
+    return [{**row, "run_id": run_id} for row in table]
+tables = {name: rows(getattr(frames, name)) for name in ("trials", "trainings", "epochs", "summary")}
+run = rows(frames.run.to_frame().T)[0]
+print("ready", flush=True)
+number = 0
+while True:
+    run_id = f"{sys.argv[3]}-{number:04d}"
+    named = {name: renamed(table, run_id) for name, table in tables.items()}
+    publish(target, RunTables({**run, "run_id": run_id}, **named))
+    number += 1
+"""
+
+
+def kill_publishers(folder: Path, source: Results, kills: int, seed: int) -> tuple[int, int, int, int]:
+    """Kill processes that publish; return kills, published runs, reads, and reads of a part of a run."""
+    dice, target, ended = random.Random(seed), Results(folder / "published"), threading.Event()
+    expected = {name: len(getattr(read_run(source), name)) for name in ("trials", "epochs", "summary")}
+    counts: Counter[str] = Counter()
+
+    def poll() -> None:
+        while not ended.is_set():
+            for run_id in published(target)[-3:]:
+                frames = read_run(target, run_id)
+                counts["polls"] += 1
+                counts["partial"] += any(
+                    len(getattr(frames, name)) != number for name, number in expected.items()
+                )
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    for number in range(kills):
+        command = [sys.executable, "-c", PUBLISHER, source.folder, target.folder, f"{number:04d}"]
+        with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) as publisher:
+            assert publisher.stdout is not None
+            publisher.stdout.readline()
+            time.sleep(dice.uniform(0, 0.2))
+            publisher.kill()
+    ended.set()
+    reader.join()
+    return kills, len(published(target)), counts["polls"], counts["partial"]
+
+
+def main() -> None:
+    """Kill, count and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100, metavar="N")
+    parser.add_argument("--publishing", type=int, default=200, metavar="N")
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
+        score = storm(Path(name), arguments.kills, arguments.seed)
+        quiet = Arena(Path(name) / "quiet").results
+        killed, runs, polls, partial = kill_publishers(
+            Path(name), quiet, arguments.publishing, arguments.seed
+        )
+    print(f"\n{score}\npublishing: {killed} kills, {runs} runs published, {polls} polls, {partial} partial")
+    whom = ", ".join(f"{number} {target}" for target, number in sorted(score.kills.items()))
+    rows = [
+        (f"SIGKILLs: {whom}", score.total),
+        ("studies completed under them", score.studies),
+        ("`study resume` needed", score.resumed),
+        ("run again because trials had failed", score.run_again),
+        ("trainings of which an attempt failed", score.retried),
+        ("rows lost", score.lost),
+        ("rows doubled", score.doubled),
+        ("studies whose tables differ from an undisturbed run's", score.unequal),
+        ("processes left running", score.orphans),
+        (f"kills during publishing ({runs:,} runs published, {polls:,} reads meanwhile)", killed),
+        ("reads that saw a part of a run", partial),
+    ]
+    print("\n| what | number |\n| --- | ---: |")
+    print("\n".join(f"| {what} | {number} |" for what, number in rows))
+
+
+if __name__ == "__main__":
+    main()

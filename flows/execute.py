@@ -1,0 +1,96 @@
+"""Execute a run from the command line: server, progress bar, and an end that says what happened."""
+
+import logging
+import signal
+import sys
+from typing import NoReturn
+
+import typer
+
+from flows.exit_codes import FAILED, TERMINATED
+from flows.request import Request
+from storage.run_starts import has_ended, save_start
+from storage.tables import read_run
+from study.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: as Ctrl-C, but from another program."""
+
+
+def execute(request: Request) -> None:
+    """Execute a run, then print its summary and where its report is.
+
+    Raises:
+        InputError: the input is wrong, or the results folder takes nothing.
+        KeyboardInterrupt: Ctrl-C, after a line that says what is kept.
+        SystemExit: trials failed, or SIGTERM.
+    """
+    save_start(request.results, request.start)
+    try:
+        signal.signal(signal.SIGTERM, _end_in_order)
+        _run_flow(request)
+    except KeyboardInterrupt as error:
+        typer.echo(f"\nstopped; {_kept(request)}", err=True)
+        if isinstance(error, Terminated):
+            sys.exit(TERMINATED)
+        raise
+    _conclude(request)
+
+
+def _run_flow(request: Request) -> None:
+    from flows.temporary_server import temporary_server
+
+    with temporary_server():
+        from flows.progress import TerminalProgress, further_views
+        from flows.run_study import StoppedEarly, run_study
+    start = request.start
+    with TerminalProgress() as bar:
+        further_views.set((bar,))
+        try:
+            run_study(
+                study=start.study,
+                exercises=list(start.exercises),
+                lanes=start.lanes,
+                lanes_per_gpu=start.lanes_per_gpu,
+                fresh=start.fresh,
+                results=str(request.results.folder),
+                data_folder=start.data_folder,
+                budget=start.budget,
+                resume=start.run_id,
+            )
+        except StoppedEarly:
+            return  # it is published, and says so itself
+        except InputError:
+            raise
+        except Exception as error:
+            if not has_ended(request.results, start.run_id):
+                typer.echo(f"the run failed; {_kept(request)}", err=True)
+                raise
+            # The results are there; that a server died is no reason to call them failed.
+            logger.warning("Prefect was not told that the run ended: %s", error)
+
+
+def _kept(request: Request) -> str:
+    return (
+        f"finished trainings are kept in {request.results.trainings}, and "
+        f"`study resume {request.run_id} --results {request.results.folder}` goes on from there"
+    )
+
+
+def _end_in_order(_number: int, _frame: object) -> NoReturn:
+    raise Terminated
+
+
+def _conclude(request: Request) -> None:
+    """Print what a person wants to know after a run; exit 1 if trials failed."""
+    from flows.summary_table import describe_failures, print_summary
+
+    frames = read_run(request.results, request.run_id)
+    print_summary(frames)
+    typer.echo(f"report: {request.results.report(request.run_id)}")
+    if frames.run.failed_trials:
+        typer.echo(describe_failures(frames), err=True)
+        sys.exit(FAILED)

@@ -1,0 +1,13 @@
+"""How the command line ends: part of the contract with those who call it."""
+
+FAILED = 1
+"""A run with failed trials, one that stopped early, a step that failed, or damage that was found."""
+
+BAD_INPUT = 2
+"""Input to mend, a run over its budget, or a results folder that takes nothing."""
+
+INTERRUPTED = 130
+"""Stopped by Ctrl-C."""
+
+TERMINATED = 143
+"""Stopped by SIGTERM."""

@@ -1,0 +1,36 @@
+"""The command `study resume`: go on with a run that was interrupted."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.options import ResultsOption, configure_prefect
+
+
+def resume_command(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest interrupted one.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's log.")] = False,
+) -> None:
+    """Go on with a run that was interrupted, as it was started.
+
+    What it has finished is not trained again, even if it was started with `--fresh`. It needs nothing but the
+    results folder; to run the study anew, reading what is finished, use `study run`.
+    """
+    configure_prefect(verbose)
+    from flows.execute import execute
+    from flows.request import check_request
+    from storage.place import open_results
+    from storage.run_starts import choose_interrupted
+
+    start = choose_interrupted(open_results(results), run)
+    request = check_request(start.study, str(results), resume=start.run_id)
+    typer.echo(
+        f"going on with run {start.run_id} of study {start.study}, "
+        f"started {start.started_at:%Y-%m-%d %H:%M} UTC",
+        err=True,
+    )
+    execute(request)

@@ -1,0 +1,146 @@
+"""The processes behind the lanes: a Dask scheduler, and a nanny for each lane's worker process.
+
+A nanny starts its process anew when it dies, but gives up if it dies while it starts (tried: killed at
+random moments, a `SpecCluster` loses its lanes one after the other). So each nanny is kept here: when one
+ends, for whatever reason, the next one starts.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+import dask
+from distributed import Nanny, Scheduler, Security
+
+from tasks.devices import Device
+from tasks.lane_credentials import make_credentials
+
+logger = logging.getLogger(__name__)
+
+START_SECONDS = 120.0
+"""Longest time a lane's process may take to start; then it is killed and started anew."""
+
+_PAUSE_SECONDS = 1.0
+"""Between a nanny's end and the next one's start: what fails at once is not to fail a thousand times."""
+
+_CLOSE_SECONDS = 20.0
+_LOCAL = "127.0.0.1"
+_CONFIG = {
+    # A death is an attempt of one task: it surfaces at once and is retried by the caller, in the open.
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.worker.daemon": True,
+    "distributed.worker.preload": ["tasks.lane_process"],
+    "distributed.admin.large-graph-warning-threshold": "1GiB",  # a model's weights travel to its export
+    "distributed.scheduler.http.routes": [],  # nothing to read over plain HTTP
+    "distributed.worker.http.routes": [],
+    # A training holds the GIL for long stretches; that is no reason to think its process dead.
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.admin.tick.limit": "1h",
+}
+
+
+class LaneCluster:
+    """A scheduler and one supervised process for each lane, on this machine, until closed."""
+
+    def __init__(self, devices: dict[str, Device]) -> None:
+        """Start the scheduler, wait for it, and let the lanes start.
+
+        Args:
+            devices: The device of each lane, by the lane's name.
+
+        Raises:
+            OSError: nothing can listen on loopback.
+        """
+        dask.config.set(_CONFIG)
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its comings and goings are not news
+        self.security: Security = make_credentials()
+        self._devices = devices
+        self._nannies: dict[str, Nanny] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix="lanes-", ignore_cleanup_errors=True)
+        self._address: Future[str] = Future()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="lane cluster", daemon=True)
+        self._thread.start()
+        self.address = self._address.result()
+
+    def kill(self, lane: str) -> None:
+        """Kill a lane's process at once, whatever it is doing; another takes its place."""
+        nanny = self._nannies.get(lane)
+        if nanny is not None and nanny.pid is not None:
+            os.kill(nanny.pid, signal.SIGKILL)
+
+    def process_ids(self) -> list[int]:
+        """Process ids of the lanes that run."""
+        return [nanny.pid for nanny in self._nannies.values() if nanny.pid is not None]
+
+    def close(self) -> None:
+        """Kill every lane's process and stop the scheduler."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_CLOSE_SECONDS)
+        self._folder.cleanup()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        except Exception as error:
+            if self._address.done():
+                logger.exception("the lanes' scheduler ended")
+            else:
+                self._address.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        shared = {"protocol": "tls://", "host": _LOCAL, "security": self.security}
+        # Its folder, too: the default is one in /tmp that any user may have made, and Python imports from it.
+        async with Scheduler(
+            **shared, dashboard=False, dashboard_address=f"{_LOCAL}:0", local_directory=self._folder.name
+        ) as scheduler:
+            keepers = [
+                asyncio.create_task(self._keep(scheduler.address, lane, device, shared))
+                for lane, device in self._devices.items()
+            ]
+            self._address.set_result(scheduler.address)
+            await self._stop.wait()
+            for keeper in keepers:
+                keeper.cancel()
+            for lane in self._devices:
+                self.kill(lane)
+            await asyncio.gather(*keepers, return_exceptions=True)
+
+    async def _keep(self, scheduler: str, lane: str, device: Device, shared: dict[str, object]) -> None:
+        """Keep a lane's process running, until cancelled."""
+        while True:
+            nanny = self._nannies[lane] = Nanny(scheduler, **shared, **self._options(lane, device))
+            try:
+                await nanny
+                await nanny.finished()
+            except Exception as error:
+                logger.debug("%s did not start: %s", lane, error)
+            finally:
+                await nanny.close(timeout=1)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _options(self, lane: str, device: Device) -> dict[str, object]:
+        return {
+            "name": lane,
+            "nthreads": 1,
+            "resources": {lane: 1},
+            # TensorFlow leaves files in the folder for temporary ones when its process is killed.
+            "env": {**device.environment, "TMPDIR": self._folder.name},
+            "memory_limit": 0,
+            "local_directory": self._folder.name,
+            "death_timeout": START_SECONDS,
+            "dashboard": False,
+            "silence_logs": logging.CRITICAL,
+        }
+
+
+def name_lanes(devices: Sequence[Device]) -> dict[str, Device]:
+    """The device of each lane, by the lane's name."""
+    return {f"lane-{number}": device for number, device in enumerate(devices)}

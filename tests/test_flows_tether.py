@@ -1,0 +1,88 @@
+"""Tethered programs: they end with the process that started them, with everything they have started."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows.tether import start_tethered, stop_tethered
+
+PROGRAM = """
+import subprocess, sys, time
+from pathlib import Path
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+Path(sys.argv[1]).write_text(f"{child.pid}")
+time.sleep(600)
+"""
+STARTER = """
+import os, sys, time
+from flows.tether import start_tethered
+process = start_tethered(["program", sys.argv[1]], {**os.environ, "PYTHONPATH": sys.argv[2]})
+print(process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A folder with a program that starts a child in a session of its own."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    return tmp_path
+
+
+def wait_for_child(folder: Path) -> int:
+    path, deadline = folder / "child", time.monotonic() + 30
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return int(path.read_text())
+
+
+def are_gone(*processes: int) -> bool:
+    def is_gone(process: int) -> bool:
+        try:
+            return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    deadline = time.monotonic() + 20
+    while not all(map(is_gone, processes)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return all(map(is_gone, processes))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_program_and_its_children_end_when_their_starter_is_killed(program: Path, number: int):
+    command = [sys.executable, "-c", STARTER, str(program / "child"), str(program)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        tethered = int(starter.stdout.readline())
+        child = wait_for_child(program)
+        starter.send_signal(number)
+    assert are_gone(tethered, child)
+
+
+def test_a_program_is_stopped_in_order_by_its_starter(program: Path):
+    environment = {**os.environ, "PYTHONPATH": str(program)}
+    process = start_tethered(["program", str(program / "child")], environment)
+    child = wait_for_child(program)
+    stop_tethered(process)
+    assert process.returncode == -signal.SIGTERM
+    psutil.Process(child).kill()  # stopping is the program's own affair: this one leaves its child
+
+
+def test_a_program_has_its_arguments_and_a_session_of_its_own(tmp_path: Path):
+    (tmp_path / "tell.py").write_text(
+        "import os, sys\n"
+        "open(sys.argv[1], 'w').write(f'{sys.argv[2]} {os.getsid(0) == os.getpid()} {__name__}')\n"
+    )
+    process = start_tethered(["tell", "said", "word"], {**os.environ, "PYTHONPATH": str(tmp_path)}, tmp_path)
+    assert process.wait(30) == 0
+    assert process.stdin is not None
+    process.stdin.close()
+    assert (tmp_path / "said").read_text() == "word True __main__"
