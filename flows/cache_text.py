@@ -2,6 +2,7 @@
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from storage.place import Results
@@ -18,7 +19,7 @@ def print_entries(results: Results) -> None:
     for record in records:
         table.add_row(
             record.key,
-            record.label,
+            escape(record.label),
             str(len(record.epochs)),
             "diverged" if record.diverged else percent(record.epochs[-1].validation_accuracy),
             record.source.protocol,

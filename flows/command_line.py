@@ -1,8 +1,11 @@
 """The command line `study`: run a study, look at its results, classify an image, get the data, serve."""
 
+import shlex
 import sys
+import traceback
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,7 +27,10 @@ from flows.options import (
 from flows.plan_command import plan_command
 from flows.resume_command import resume_command
 from study.errors import InputError
-from study.wording import count
+from study.wording import count, printable, shortened
+
+_UsageError: Any = typer.BadParameter.__base__
+"""What Typer raises for an unknown option or a missing argument; it exports only this child of it."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,11 +42,31 @@ app = typer.Typer(
         "Eight lab exercises on a small convolutional network for Fashion-MNIST, as one pipeline.\n\n"
         "Start with `study run smoke` (a minute) or `study run` (the whole lab study), "
         "then `study show` and open the report it names. `study plan` says what a run will cost.\n\n"
-        f"Exit codes: 0 done, {FAILED} done with failed trials, a step failed or damage found, "
-        f"{BAD_INPUT} wrong input, over budget or a full disk, {INTERRUPTED} stopped by Ctrl-C, "
+        f"Exit codes: 0 done, {FAILED} done with failed trials, a step failed, damage found or a fault of "
+        f"the program, {BAD_INPUT} wrong input, over budget or a full disk, {INTERRUPTED} stopped by Ctrl-C, "
         f"{TERMINATED} by SIGTERM."
     ),
 )
+
+
+@dataclass
+class Invocation:
+    """What was asked of all commands alike."""
+
+    debug: bool = False
+
+
+@app.callback()
+def configure(
+    context: typer.Context,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show where an error came from, as a traceback: `study --debug run …`."),
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    context.obj.debug = debug
+
 
 app.command("plan")(plan_command)
 app.command("resume")(resume_command)
@@ -93,6 +119,7 @@ def show_command(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Show the summary of a run as a table."""
+    show_warnings()
     from flows.summary_table import print_summary
     from storage.place import Results
     from storage.tables import read_run
@@ -114,9 +141,10 @@ def predict_command(
     are bright on black; the answer says so.
     """
     show_warnings()
-    from tasks.predict import classify, describe_prediction, load_model
+    from tasks.predict import classify, describe_prediction
+    from tasks.saved_model import load_model
 
-    for prediction in classify(load_model(model), images):
+    for prediction in classify(load_model(model), images, model):
         typer.echo(describe_prediction(prediction))
 
 
@@ -135,7 +163,9 @@ def data_command(data: DataOption = None) -> None:
 
 @app.command("serve")
 def serve_command(
-    port: Annotated[int, typer.Option("--port", metavar="N", help="Port for server and UI.")] = 4200,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=1, max=65535, help="Port for server and UI.")
+    ] = 4200,
     host: Annotated[
         str,
         typer.Option(
@@ -153,11 +183,36 @@ def serve_command(
 
 
 def main() -> None:
-    """Run the command line; wrong input is one message and exit code 2, without a traceback."""
+    """Run the command line; whatever goes wrong is one message, with a traceback only after `--debug`.
+
+    Wrong input, to the command line too, exits with 2; what nobody foresaw with 1.
+    """
+    invocation = Invocation()
     try:
-        app()
+        sys.exit(app(prog_name="study", obj=invocation, standalone_mode=False))
     except InputError as error:
-        typer.echo(f"study: {error}", err=True)
-        sys.exit(BAD_INPUT)
+        _fail(invocation, str(error), BAD_INPUT)
+    except _UsageError as error:
+        _fail(invocation, _describe_usage(error), BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        what = shortened(f"{type(error).__name__}: {error}", 500)
+        fault = f"{what}; this is a fault of the program or the machine: `study --debug …` shows where"
+        _fail(invocation, fault, FAILED)
+
+
+def _fail(invocation: Invocation, message: str, code: int) -> None:
+    if invocation.debug:
+        traceback.print_exc()
+    if message:
+        typer.echo(f"study: {printable(message)}", err=True)
+    sys.exit(code)
+
+
+def _describe_usage(error: Any) -> str:
+    """What is wrong with the command line and what it was; nothing where its help was shown instead."""
+    message = shortened(error.format_message(), 500).rstrip(".")
+    command = error.ctx.command_path if error.ctx else "study"
+    given = shortened(shlex.join(["study", *sys.argv[1:]]), 200)
+    return f"{message}; given: {given}; `{command} --help` shows what is allowed" if message else ""

@@ -10,6 +10,7 @@ import typer
 
 from study.errors import InputError
 from study.study_file import list_studies
+from study.wording import shown
 
 OUR_LOGGERS = ("flows", "tasks", "storage", "study")
 NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
@@ -59,12 +60,18 @@ def read_numbers(exercises: str) -> tuple[int, ...]:
     """Numbers of exercises, separated by commas.
 
     Raises:
-        InputError: one is not a number.
+        InputError: one is not a number, or there is none between the commas.
     """
     parts = [part.strip() for part in exercises.split(",") if part.strip()]
-    wrong = [part for part in parts if not part.isdecimal()]
+    # Of three digits at most: none has more, and Python refuses to read thousands of them.
+    wrong = [part for part in parts if not (part.isdecimal() and len(part) <= 3)]
+    if exercises and not parts:
+        wrong = [exercises]
     if wrong:
-        raise InputError(f"--exercises: {wrong[0]!r} is not a number; give numbers with commas, such as 2,5")
+        raise InputError(
+            f"--exercises: {shown(wrong[0])} is not a number of an exercise; "
+            "give numbers with commas, such as 2,5"
+        )
     return tuple(int(part) for part in parts)
 
 

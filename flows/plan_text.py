@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from study.forecast import Forecast, Job
@@ -177,7 +178,7 @@ def _draw_exercises(described: Described) -> Table:
 
 
 def _cell(name: str, value: Any) -> str:
-    return duration(value) if name == "lane_seconds" else str(value)
+    return duration(value) if name == "lane_seconds" else escape(str(value))  # a title may have brackets
 
 
 def _sentences(described: Described, lanes_here: int) -> list[str]:

@@ -90,7 +90,7 @@ def serving_environment(url: str, environment: Mapping[str, str]) -> dict[str, s
 
 
 def deploy(environment: Mapping[str, str]) -> None:
-    """Make the work pool and register the deployments of prefect.yaml.
+    """Make the work pool and register the deployments of prefect.yaml, which refuse unknown parameters.
 
     Raises:
         InputError: Prefect refused; its message is in the log above.
@@ -100,6 +100,10 @@ def deploy(environment: Mapping[str, str]) -> None:
     # The pool's limit, as a deployment's own does not hold across deployments.
     _must_run(["work-pool", "set-concurrency-limit", POOL, "1"], environment)
     _must_run(["--no-prompt", "deploy", "--all"], environment)
+    strict = [sys.executable, "-m", "flows.strict_deployments"]
+    code = subprocess.run(strict, env=environment, cwd=PROJECT, check=False).returncode
+    if code != 0:
+        raise InputError(f"`{' '.join(strict[1:])}` failed with exit code {code}; its log is above")
 
 
 def is_healthy(url: str) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from storage.tables import RunFrames
@@ -50,7 +51,8 @@ def draw_summary(frames: RunFrames) -> Table:
         table.add_column(name, justify="left" if name == "setting" else "right")
     for number, row in enumerate(cells, start=1):
         is_last = number == len(cells) or cells[number]["ex."] != row["ex."]
-        table.add_row(*row.values(), end_section=is_last)
+        # A candidate's name is the study's own text: `[b]` in it is no markup.
+        table.add_row(*map(escape, row.values()), end_section=is_last)
     return table
 
 

@@ -1,6 +1,8 @@
 """Publish and read the Parquet tables: a run is visible once its row in `runs` is, which is written last."""
 
 import io
+import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.place import Results, write_atomically
-from storage.schema import schema_of
+from storage.schema import SCHEMA_VERSION, schema_of
 from study.errors import InputError
+from study.wording import shortened, shown
+
+logger = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
 
@@ -21,6 +26,9 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 _BODY = ("trials", "trainings", "epochs", "summary")
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
+
+_MEND = "restore the file, or remove this run's folder from `tables/runs`; running the study again is quick"
+"""What a person can do: what was trained is kept, so that another run reads it."""
 
 
 @dataclass(frozen=True)
@@ -59,29 +67,50 @@ def publish(results: Results, tables: RunTables) -> None:
 
 
 def list_runs(results: Results) -> pd.DataFrame:
-    """The published runs, oldest first; empty if there are none."""
-    parts = sorted((results.tables / "runs").glob("run=*/part-0.parquet"))
-    if not parts:
-        return pd.DataFrame(schema_of("runs").empty_table().to_pandas())
-    runs = pa.concat_tables([_read(part) for part in parts], promote_options="default").to_pandas()
-    return pd.DataFrame(runs).sort_values("started_at", ignore_index=True)
+    """The published runs, oldest first; empty if there are none.
+
+    A run whose row cannot be read is left out, with a warning: one damaged file must not hide the others.
+
+    Raises:
+        InputError: there are runs, and none of their rows can be read.
+    """
+    rows, errors = [], []
+    for part in _list_parts(results):
+        try:
+            rows.append(_read(part, "runs"))
+        except InputError as error:
+            errors.append(error)
+    if errors and not rows:
+        raise errors[-1]
+    for damage in errors:
+        logger.warning("%s; this run is left out", damage)
+    runs = pd.DataFrame(pa.concat_tables([*rows, schema_of("runs").empty_table()]).to_pandas())
+    return runs.sort_values("started_at", ignore_index=True)
 
 
 def read_run(results: Results, run_id: str | None = None) -> RunFrames:
-    """One published run; the latest if none is named.
+    """One published run; the latest of those that can be read if none is named.
 
     Raises:
-        InputError: no such run is published.
+        InputError: no such run is published, or one of its files is missing or damaged.
     """
-    runs = list_runs(results)
-    chosen = runs if run_id is None else runs[runs["run_id"] == run_id]
-    if chosen.empty:
+    # Looked for in what is there: an id that is a path to somewhere else is no run. Of the others' files none
+    # is opened, so that a damaged one is in nobody's way but its own run's.
+    part = next((each for each in _list_parts(results) if each.parent.name == f"run={run_id}"), None)
+    chosen = _read(part, "runs").to_pandas() if part else pd.DataFrame()
+    runs = list_runs(results) if chosen.empty else chosen
+    if runs.empty or (run_id is not None and chosen.empty):
         known = ", ".join(runs["run_id"].tail(3)) or "none yet; `study run` makes one"
-        wanted = "no run" if run_id is None else f"run {run_id!r} is not"
+        wanted = "no run" if run_id is None else f"run {shown(run_id)} is not"
         raise InputError(f"{wanted} published in {results.tables}; latest: {known}")
-    run = chosen.iloc[-1]
+    run = runs.iloc[-1]
     frames = [_read_table(results, table, str(run["run_id"])) for table in _BODY]
     return RunFrames(run, *frames)
+
+
+def _list_parts(results: Results) -> list[Path]:
+    """The file of each published run's row in `runs`, by name."""
+    return sorted((results.tables / "runs").glob("run=*/part-0.parquet"))
 
 
 def _part(results: Results, table: str, run_id: str) -> Path:
@@ -96,13 +125,62 @@ def _read_table(results: Results, table: str, run_id: str) -> pd.DataFrame:
     part, schema = _part(results, table, run_id), schema_of(table)
     if table == "trainings" and not part.exists():  # runs before schema 1.1.0
         return pd.DataFrame(schema.empty_table().to_pandas())
-    tables = [_read(part), schema.empty_table()]
-    return pd.DataFrame(pa.concat_tables(tables, promote_options="default").to_pandas())
+    return pd.DataFrame(_read(part, table).to_pandas())
 
 
-def _read(path: Path) -> pa.Table:
-    # Read as a file: the folder's `run=` partition would add a column that repeats run_id.
-    return pq.ParquetFile(path).read()
+def _read(path: Path, table: str) -> pa.Table:
+    """Read a file of a table with today's columns: those its version did not have yet are null.
+
+    Raises:
+        InputError: the file is missing or damaged, is another table's, or of a version that is not read here.
+    """
+    try:
+        # As a file: the folder's `run=` partition would add a column that repeats run_id.
+        with pq.ParquetFile(path) as file:
+            _check_kind(path, file.schema_arrow.metadata or {}, table)
+            content = file.read()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file, though the run was published; {_MEND}") from error
+    except (OSError, pa.ArrowException) as error:
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
+        raise InputError(f"{path}: cannot be read as a Parquet file: {reason}; {_MEND}") from error
+    return _fit(path, content, schema_of(table))
+
+
+def _check_kind(path: Path, metadata: Mapping[bytes, bytes], table: str) -> None:
+    found = metadata.get(b"table", b"").decode(errors="replace")
+    if found != table:
+        holds = f"table {shown(found)}" if found else "no table of this program"
+        raise InputError(f"{path}: holds {holds}, expected {table!r}; {_MEND}")
+    version = metadata.get(b"schema_version", b"").decode(errors="replace")
+    major = SCHEMA_VERSION.partition(".")[0]
+    if version.partition(".")[0] != major:
+        raise InputError(
+            f"{path}: has schema version {shown(version)}, this program reads versions {major}.x "
+            f"(it writes {SCHEMA_VERSION}); read it with the program that wrote it, or run the study again"
+        )
+
+
+def _fit(path: Path, content: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with just the columns of a schema: later versions may have more, earlier ones fewer.
+
+    Only what may be null was ever added, so every other column is in each version.
+    """
+    columns = []
+    for field in schema:
+        known = field.name in content.column_names
+        if not known and not field.nullable:
+            raise InputError(f"{path}: lacks the column {field.name!r}; {_MEND}")
+        column = content.column(field.name) if known else pa.nulls(len(content), field.type)
+        if column.type != field.type:
+            raise InputError(
+                f"{path}: column {field.name!r} is {column.type}, expected {field.type}; {_MEND}"
+            )
+        if column.null_count and not field.nullable:
+            raise InputError(f"{path}: column {field.name!r} lacks a value; {_MEND}")
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _write(results: Results, table: str, run_id: str, rows: Sequence[Row]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from pydantic import ValidationError
@@ -23,6 +23,7 @@ from storage.place import Results, told_if_unwritable, write_atomically
 from study.errors import InputError
 from study.plan import training_key
 from study.training_record import TrainingRecord
+from study.wording import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -165,12 +166,18 @@ def read_weights(results: Results, record: TrainingRecord, epoch: int) -> Arrays
 
 
 def list_keys(results: Results) -> list[str]:
-    """The keys under which there is something, sound or not."""
-    if not results.trainings.is_dir():
-        return []
-    return sorted(
-        path.name for path in results.trainings.iterdir() if path.is_dir() and not path.is_symlink()
-    )
+    """The keys under which there is something, sound or not.
+
+    Raises:
+        InputError: the folder may not be looked into.
+    """
+    try:
+        if not results.trainings.is_dir():
+            return []
+        folders = [path for path in results.trainings.iterdir() if path.is_dir() and not path.is_symlink()]
+    except PermissionError as error:
+        raise InputError(f"{results.trainings}: {error.strerror}; give a folder you may read") from error
+    return sorted(path.name for path in folders)
 
 
 def read_records(results: Results) -> Iterator[TrainingRecord]:
@@ -183,8 +190,11 @@ def read_records(results: Results) -> Iterator[TrainingRecord]:
 
 
 def measure_training(results: Results, key: str) -> int:
-    """Bytes a training takes on disk."""
-    return sum(path.stat().st_size for path in _folder(results, key).iterdir() if path.is_file())
+    """Bytes a training takes on disk; 0 where its folder may not be looked into."""
+    try:
+        return sum(path.stat().st_size for path in _folder(results, key).iterdir() if path.is_file())
+    except PermissionError:
+        return 0
 
 
 def remove_training(results: Results, key: str) -> None:
@@ -208,8 +218,8 @@ def _read_record(results: Results, key: str) -> TrainingRecord:
         record = TrainingRecord.model_validate_json(json.dumps(envelope["record"]))
     except FileNotFoundError:
         raise
-    except (OSError, ValidationError, ValueError, KeyError, AttributeError) as error:
-        raise DamagedTraining(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+    except (OSError, ValidationError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
     # Of the text, not of the record written anew: a field that later code adds would change that.
     if _sha256(text.partition(_RECORD)[2].removesuffix(_END)) != envelope.get("sha256"):
         raise DamagedTraining(f"{path} is damaged: its checksum does not fit")
@@ -227,15 +237,32 @@ def _read_weights(results: Results, record: TrainingRecord, epoch: int) -> Array
 def _read_arrays(path: Path, expected: str) -> Arrays:
     try:
         # Read first: given a path, NumPy leaves the file open where it is damaged.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as content:
+        written = path.read_bytes()
+        _check_size(written)
+        with np.load(io.BytesIO(written), allow_pickle=False) as content:
             arrays = [content[name] for name in content.files]
-    except (OSError, ValueError, EOFError, RuntimeError, BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error) or "cut short"
-        raise DamagedTraining(f"{path} is damaged: {reason}") from error
+    except Exception as error:  # of damaged bytes NumPy and zipfile raise more kinds than they document
+        raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
     found = hash_weights(arrays)
     if found != expected:
         raise DamagedTraining(f"{path} is damaged: its hash is {found[:12]}, expected {expected[:12]}")
     return arrays
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        detail = error.errors()[0]
+        place = ".".join(map(str, detail["loc"]))
+        return f"{place}: {detail['msg']}" if place else detail["msg"].removeprefix("Value error, ")
+    return getattr(error, "strerror", None) or shortened(str(error), 200) or "cut short"
+
+
+def _check_size(written: bytes) -> None:
+    """Refuse an archive that unpacks to more than it is: ours are not compressed."""
+    with ZipFile(io.BytesIO(written)) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > len(written):
+        raise ValueError(f"it would unpack to {unpacked:,} bytes, more than it has")
 
 
 def _write_arrays(path: Path, arrays: Arrays) -> None:

@@ -4,15 +4,16 @@ Accuracies here are in percent, as printed in the lab report.
 """
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from study.errors import InputError
 from study.fact import Fact
-from study.wording import plain, points
+from study.wording import plain, points, shown
 
 Cell = tuple[int, float | None]
 """Exercise number and the value of its parameter (None: the chosen optimum)."""
@@ -45,13 +46,22 @@ class _Band(Fact):
     exercise: int
 
 
-class MeanBand(_Band):
+class _Range(_Band):
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low={self.low:g} is above high={self.high:g}; nothing could lie within")
+        return self
+
+
+class MeanBand(_Range):
     """The mean accuracy of one setting lies between `low` and `high` percent."""
 
     kind: Literal["mean"]
     value: float | None = None
-    low: float
-    high: float
 
     def judge(self, means: dict[Cell, float]) -> BandVerdict:
         """Compare our mean (percent) with the band."""
@@ -62,14 +72,12 @@ class MeanBand(_Band):
         return BandVerdict(self.claim, allowed, f"{mean:.2f}%", self.low <= mean <= self.high)
 
 
-class GainBand(_Band):
+class GainBand(_Range):
     """Going from one value to another gains between `low` and `high` points."""
 
     kind: Literal["gain"]
     start: float
     end: float
-    low: float
-    high: float
 
     def judge(self, means: dict[Cell, float]) -> BandVerdict:
         """Compare our gain (points) with the band."""
@@ -148,7 +156,7 @@ class PublishedSource(Fact):
             path = getattr(self, field)
             if path is not None and (problem := _find_problem(folder / path, (folder, studies.resolve()))):
                 raise InputError(
-                    f"{study_file}: published.{field}: {str(path)!r} {problem} {folder}; "
+                    f"{study_file}: published.{field}: {shown(str(path))} {problem} {folder}; "
                     "give a CSV file, relative to the study's file"
                 )
         readings = None if self.readings is None else folder / self.readings
@@ -170,13 +178,15 @@ def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage
     """Read the printed averages by exercise and value; none where the study brings none.
 
     Raises:
-        InputError: the file lacks a column, or a value is not a number.
+        InputError: the file cannot be read, lacks a column, or a value is not a number.
     """
     if source is None:
         return {}
     try:
         with source.averages.open(newline="", encoding="utf-8") as lines:
             averages = [_average(row) for row in csv.DictReader(lines)]
+    except OSError as error:
+        raise InputError(f"{source.averages}: cannot be read: {error.strerror}") from error
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise InputError(
             f"{source.averages}: {type(error).__name__}: {error}; expected columns exercise, parameter, "
@@ -190,12 +200,19 @@ def judge(source: PublishedSource | None, means: dict[Cell, float]) -> list[Band
     return [] if source is None else [band.judge(means) for band in source.bands]
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not a number")
+    return number
+
+
 def _average(row: dict[str, str]) -> PublishedAverage:
     return PublishedAverage(
         exercise=int(row["exercise"]),
         parameter=row["parameter"],
-        value=float(row["value"]),
+        value=_finite(row["value"]),
         readings=int(row["n_readings"]) if row["n_readings"] else None,
-        accuracy_pct=float(row["accuracy_pct"]),
+        accuracy_pct=_finite(row["accuracy_pct"]),
         note=row["note"] or "",
     )

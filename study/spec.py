@@ -3,11 +3,12 @@
 from collections import Counter
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from study.fact import Fact
 from study.fashion_mnist import IMAGE_SIDE, TEST_COUNT, TRAIN_COUNT
 from study.published import PublishedSource
+from study.wording import shown
 
 Protocol = Literal["lab", "held-out"]
 """How accuracy is read: `lab` validates on the test images (as the published readings did);
@@ -15,6 +16,13 @@ Protocol = Literal["lab", "held-out"]
 
 Schedule = Literal["constant", "cosine"]
 """How the learning rate changes from epoch to epoch, see `study.schedule`."""
+
+
+MOST_TRIALS = 100_000
+"""The most a study may ask for: a thousand times the lab study; planning more would take minutes."""
+
+_NARROWED = {"narrowed": True}
+"""Validation context of a study that was checked as a whole and has lost some of its exercises."""
 
 
 class Hyperparameters(Fact):
@@ -72,7 +80,7 @@ def check_changes(changes: dict[str, Any]) -> dict[str, Any]:
         checked = Setting(**changes)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{first['loc'][0]}={first['input']!r}: {first['msg']}") from error
+        raise ValueError(f"{first['loc'][0]}={shown(first['input'])}: {first['msg']}") from error
     return {name: getattr(checked, name) for name in changes}
 
 
@@ -123,6 +131,11 @@ class SweepExercise(ExerciseBase):
             raise ValueError(f"fixed: {self.parameter!r} is what this exercise varies; leave it out")
         return self
 
+    @property
+    def trial_count(self) -> int:
+        """The trials it asks for."""
+        return self.repeats * len(self.values)
+
     def settings(self, baseline: Setting) -> dict[float, Setting]:
         """The setting of each value, in the order of the study."""
         held = baseline.with_changes(self.fixed)
@@ -144,6 +157,9 @@ class OptimumExercise(ExerciseBase):
     ) -> dict[str, dict[str, int | float | str]]:
         if "combination" in candidates:
             raise ValueError("'combination' is the name of the combined best values; choose another name")
+        wrong = [name for name in candidates if not (name.isprintable() and 0 < len(name) <= 60)]
+        if wrong:
+            raise ValueError(f"{shown(wrong[0])} is no name; give 1 to 60 characters that can be printed")
         return {name: check_changes(changes) for name, changes in candidates.items()}
 
     @model_validator(mode="after")
@@ -151,6 +167,11 @@ class OptimumExercise(ExerciseBase):
         if not self.candidates and not self.combine:
             raise ValueError("give at least one of 'candidates' and 'combine'")
         return self
+
+    @property
+    def trial_count(self) -> int:
+        """The trials it asks for, those of the combination included."""
+        return self.repeats * (len(self.candidates) + bool(self.combine))
 
 
 class ModelExercise(ExerciseBase):
@@ -200,6 +221,32 @@ class Study(Fact):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_trials(self) -> Self:
+        asked = [each for each in (*self.sweeps, self.optimum) if each is not None]
+        trials = sum(each.trial_count for each in asked)
+        if trials > MOST_TRIALS:
+            most = max(asked, key=lambda each: each.trial_count)
+            raise ValueError(
+                f"exercises: they ask for {trials:,} trials, {most.trial_count:,} of them in exercise "
+                f"{most.number}; at most {MOST_TRIALS:,} are allowed: give fewer values or repeats"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_combined(self, info: ValidationInfo) -> Self:
+        if self.optimum is None or info.context == _NARROWED:
+            return self
+        sweeps = [sweep.number for sweep in self.sweeps]
+        unknown = [number for number in self.optimum.combine if number not in sweeps]
+        if unknown:
+            allowed = ", ".join(map(str, sweeps)) or "none, as the study has no sweep"
+            raise ValueError(
+                f"exercises: the 'optimum' exercise combines {unknown[0]}, "
+                f"which is not a sweep of the study; allowed: {allowed}"
+            )
+        return self
+
     @property
     def sweeps(self) -> tuple[SweepExercise, ...]:
         """The exercises that vary one parameter, in the order of the study."""
@@ -246,4 +293,4 @@ class Study(Fact):
             allowed = ", ".join(map(str, sorted(known)))
             raise ValueError(f"exercise {unknown[0]} is not in study {self.name!r}; it has {allowed}")
         chosen = [each for each in self.exercises if each.number in numbers]
-        return Study.model_validate({**dict(self), "exercises": chosen})
+        return Study.model_validate({**dict(self), "exercises": chosen}, context=_NARROWED)

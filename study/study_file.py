@@ -6,15 +6,19 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from study import published, spec
 from study.errors import InputError
+from study.published import read_averages
 from study.spec import Study
+from study.wording import shortened, shown
+from study.yaml_file import read_yaml
 
 STUDIES_FOLDER = Path(__file__).resolve().parent.parent / "studies"
 """Where the studies that ship, and those a user adds, lie."""
+
+MOST_COMPLAINTS = 20
+"""The most mistakes of a file that are told at once."""
 
 _OWNERS: dict[int | str, type[BaseModel]] = {
     "data": spec.DataSlice,
@@ -31,6 +35,12 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
 }
 """What a part of a field's location is an instance of."""
 
+_CHOICES = ("int", "float", "str")
+"""The types of a value in `fixed` and `candidates`, as pydantic adds them to its location."""
+
+_CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)))
+"""How long such a location is, and what its fourth part is."""
+
 
 def list_studies(folder: Path = STUDIES_FOLDER) -> list[str]:
     """Names of the studies in a folder, sorted."""
@@ -45,11 +55,14 @@ def find_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Path:
     """
     is_path = name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path
     path = Path(name_or_path) if is_path else folder / f"{name_or_path}.yaml"
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:  # a name that is too long, or a folder that may not be looked into
+        raise InputError(f"study {shown(name_or_path)}: {error.strerror}; give another file") from error
     names = ", ".join(list_studies(folder)) or "none"
     raise InputError(
-        f"study {name_or_path!r} not found: there is no file {path}; "
+        f"study {shown(name_or_path)} not found: there is no file {path}; "
         f"give one of the names in {folder} ({names}) or a path to a YAML file"
     )
 
@@ -58,7 +71,8 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
     """Read and check a study, given by name or path.
 
     Raises:
-        InputError: no such file, not YAML, an unknown key, an impossible value or a duplicate name.
+        InputError: no such file, not YAML, an unknown key, an impossible value or a duplicate name; or the
+            published averages that it names cannot be read.
     """
     path = find_study(name_or_path, folder)
     content = _parse(path)
@@ -66,10 +80,14 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
         study = Study.model_validate(content)
     except ValidationError as error:
         lines = [_describe(detail) for detail in _causes(error.errors())]
+        if len(lines) > MOST_COMPLAINTS:
+            lines = [*lines[:MOST_COMPLAINTS], f"{len(lines) - MOST_COMPLAINTS} more mistakes"]
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
     if study.published is None:
         return study
-    return study.model_copy(update={"published": study.published.located(path, folder)})
+    located = study.published.located(path, folder)
+    read_averages(located)  # or it would be found out when everything is trained
+    return study.model_copy(update={"published": located})
 
 
 def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:
@@ -89,11 +107,7 @@ def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:
 
 
 def _parse(path: Path) -> Any:
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (YAMLError, ValueError, OSError) as error:  # ValueError: not UTF-8, or a date that is none
-        reason = " ".join(str(error).split()).partition(" To suppress this check")[0]
-        raise InputError(f"{path}: not readable as YAML: {reason}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         found = "nothing" if content is None else type(content).__name__
         raise InputError(f"{path}: found {found}, expected a mapping with keys {_keys(Study)}")
@@ -101,16 +115,33 @@ def _parse(path: Path) -> Any:
 
 
 def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without lists that are too short only because items of theirs are not allowed."""
+    """Without lists that are too short only because items of theirs are not allowed.
+
+    A value that may be a number or a text, and is neither, is told once.
+    """
     parents = {detail["loc"][:-1] for detail in details}
-    return [each for each in details if each["type"] != "too_short" or each["loc"] not in parents]
+    return [
+        each
+        for each in details
+        if (each["type"] != "too_short" or each["loc"] not in parents)
+        and not (_is_choice(each) and each["loc"][-1] != _CHOICES[0])
+    ]
+
+
+def _is_choice(detail: ErrorDetails) -> bool:
+    """Whether it says why a value is not one of the types it may have."""
+    location = detail["loc"]
+    return (len(location), location[3:4]) in _CHOICE_PLACES and location[-1] in _CHOICES
 
 
 def _describe(detail: ErrorDetails) -> str:
     field = _field(detail["loc"])
+    if _is_choice(detail):
+        field = _field(detail["loc"][:-1])
+        return f"{field}: {shown(detail['input'])} is not allowed: Input should be a number or a text"
     if detail["type"] == "union_tag_invalid":
         tag, expected = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
-        return f"{field}.kind: {tag!r} is not allowed: Input should be {expected}"
+        return f"{field}.kind: {shown(tag)} is not allowed: Input should be {expected}"
     if detail["type"] == "union_tag_not_found":
         return f"{field}.kind: missing; this key must be given"
     if detail["type"] == "extra_forbidden":
@@ -120,7 +151,7 @@ def _describe(detail: ErrorDetails) -> str:
     message = _clean(detail["msg"])
     if detail["type"] == "value_error":
         return f"{field}: {message}" if field else message
-    return f"{field}: {detail['input']!r} is not allowed: {message}"
+    return f"{field}: {shown(detail['input'])} is not allowed: {message}"
 
 
 def _describe_unknown_key(detail: ErrorDetails, field: str) -> str:
@@ -128,7 +159,8 @@ def _describe_unknown_key(detail: ErrorDetails, field: str) -> str:
     allowed = _allowed_keys(detail["loc"])
     close = difflib.get_close_matches(key, allowed, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{field}: unknown key {key!r} with value {detail['input']!r}{hint}; allowed: {', '.join(allowed)}"
+    value = shown(detail["input"])
+    return f"{field}: unknown key {shown(key)} with value {value}{hint}; allowed: {', '.join(allowed)}"
 
 
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
@@ -146,7 +178,8 @@ def _field(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         elif not is_tag:
-            text += f".{part}" if text else part
+            name = shortened(part, 60)  # a key of the file's own may be anything
+            text += f".{name}" if text else name
     return text
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import accumulate
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from study.fact import Fact
 from study.plan import Source
@@ -65,14 +68,24 @@ class TrainingRecord(Fact):
     """Images trained on in each epoch."""
     evaluation_images: int
     """Images evaluated after each epoch: validation and, where it is another set, test."""
-    epochs: tuple[Epoch, ...]
-    segments: tuple[Segment, ...]
+    epochs: tuple[Epoch, ...] = Field(min_length=1)
+    segments: tuple[Segment, ...] = Field(min_length=1)
     kept_weights: tuple[int, ...]
     """The epochs whose weights are kept."""
     optimizer_sha256: str
     """Hash of the optimizer's state after the last epoch, from which the training can go on."""
     diverged: str | None = None
     """Why there is no further epoch: the loss of the next one is not a finite number."""
+
+    @model_validator(mode="after")
+    def _check_epochs(self) -> Self:
+        found, counted = len(self.epochs), sum(segment.epochs for segment in self.segments)
+        if counted != found or any(not 1 <= epoch <= found for epoch in self.kept_weights):
+            raise ValueError(
+                f"it has {found} epochs, its segments have {counted}, and weights are kept of epochs "
+                f"{', '.join(map(str, self.kept_weights))}"
+            )
+        return self
 
     @property
     def validation_losses(self) -> list[float]:

@@ -72,3 +72,24 @@ def duration(seconds: float) -> str:
 def listing(words: Sequence[str]) -> str:
     """Words joined as in a sentence: "16, 32 and 128"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def shown(value: object) -> str:
+    """A value as a person gave it, for a message: of one that is very long, the beginning."""
+    try:
+        return shortened(repr(value), 200)
+    except ValueError:  # a whole number of more digits than Python writes out
+        return "a number too long to show"
+
+
+def shortened(text: str, most: int) -> str:
+    """A text on one line, cut off after so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """A message whose other characters, such as those that steer a terminal, are replaced; lines stay."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
+    )

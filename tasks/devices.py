@@ -20,6 +20,9 @@ _ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
 }
+MOST_LANES = 1000
+"""The most lanes of one machine: far more than any has devices, far fewer than would exhaust its memory."""
+
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -70,11 +73,15 @@ def choose_devices(
         cores: CPU cores this process may use (Dask's count, which knows affinity and container limits).
 
     Raises:
-        InputError: a count is below 1.
+        InputError: a count is below 1 or above `MOST_LANES`.
     """
     for name, count in (("--lanes", lanes), ("--lanes-per-gpu", lanes_per_gpu)):
         if count is not None and count < 1:
             raise InputError(f"{name}: {count} is not allowed; give 1 or more, or leave it out")
+        if count is not None and count > MOST_LANES:
+            raise InputError(
+                f"{name}: {count:,} is not allowed; give {MOST_LANES:,} at most, or leave it out"
+            )
     gpus = list(find_gpus())
     if not gpus:
         return [Device("CPU")] * (lanes or cores)

@@ -73,7 +73,9 @@ def save_and_check(
     images, labels = dataset.test()
     inputs = scale_pixels(np.asarray(images))[..., np.newaxis]
     outputs = predict_all(model, inputs)
-    reloaded = [predict_all(keras.models.load_model(file, compile=False), inputs) for file in files]
+    reloaded = [
+        predict_all(keras.models.load_model(file, compile=False, safe_mode=True), inputs) for file in files
+    ]
     predicted = reloaded[0].argmax(axis=1)
     return ChosenModel(
         candidate=chosen["setting"],

@@ -1,8 +1,7 @@
 """Classify a person's own pictures with a saved model: read, prepare as the dataset was made, classify."""
 
-import logging
+import math
 import os
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,22 @@ import numpy.typing as npt
 
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.wording import shortened
+from tasks import PIXEL_LIMIT
+from tasks.given_file import read_given_file
 from tasks.preprocessing import scale_pixels
-from tasks.quiet import silenced_stderr
+from tasks.quiet import captured_stderr
+from tasks.saved_model import explain
 
-logger = logging.getLogger(__name__)
+MOST_IMAGE_BYTES = 2**29
+"""The longest picture file read; how many pixels OpenCV unpacks from it is limited in `tasks/__init__.py`."""
 
-INPUT_SHAPE = (None, IMAGE_SIDE, IMAGE_SIDE, 1)
-OUTPUT_SHAPE = (None, len(CLASS_NAMES))
-MODEL_SIGNATURES = {".keras": b"PK\x03\x04", ".h5": b"\x89HDF\r\n\x1a\n"}
+MOST_PIXELS = 2**24
+"""A picture of more pixels is made smaller first, so that it need not fit into memory as fractions."""
+
+BATCH = 1000
+"""Pictures classified at once."""
+
 MIDDLE_GREY = 127
 OPAQUE = 255
 
@@ -59,7 +66,7 @@ def read_image(path: Path) -> Pixels:
     Raises:
         InputError: If the file is missing, a folder, unreadable, empty, too large or not a picture.
     """
-    encoded = np.frombuffer(_read_bytes(path, "an image file"), dtype=np.uint8)
+    encoded = np.frombuffer(read_given_file(path, "an image file", MOST_IMAGE_BYTES), dtype=np.uint8)
     # IMREAD_UNCHANGED keeps the alpha channel but ignores EXIF orientation: without alpha, read again.
     image = _decode(path, encoded, cv2.IMREAD_UNCHANGED)
     if image.ndim == 3 and image.shape[2] == 4:
@@ -89,46 +96,33 @@ def prepare_image(image: Pixels) -> PreparedImage:
     return PreparedImage(scale_pixels(_fit_into_square(grey, background)[..., np.newaxis]), inverted)
 
 
-def load_model(path: Path) -> Any:
-    """Load a saved Keras model for prediction only; code inside the file is not run (Keras's safe mode).
-
-    Raises:
-        InputError: If the file is missing or not a model, or if it does not map 28 x 28 x 1 to 10 numbers.
-    """
-    _check_is_model_file(path)
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a CPU is quick enough
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or the missing GPU driver is reported as an error
-    with silenced_stderr():
-        import keras  # seconds of import, which reading and preparing pictures need not pay
-
-    try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (
-        Exception
-    ) as error:  # Keras raises ValueError, KeyError, OSError, TypeError… for a file it cannot load
-        reason = textwrap.shorten(str(error), 200, placeholder=" …")
-        raise InputError(f"{path}: Keras cannot load this model: {reason}") from error
-    _check_shape(path, "takes input", getattr(model, "input_shape", None), INPUT_SHAPE)
-    _check_shape(path, "gives output", getattr(model, "output_shape", None), OUTPUT_SHAPE)
-    logger.info("model: %s", path)
-    return model
-
-
-def classify(model: Any, paths: Sequence[Path]) -> list[Prediction]:
-    """Classify the pictures in one batch.
+def classify(model: Any, paths: Sequence[Path], file: Path | None = None) -> list[Prediction]:
+    """Classify pictures.
 
     Args:
         model: What `load_model` returns: `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities.
         paths: The picture files; the predictions come in the same order.
+        file: Where the model is from, for messages.
 
     Raises:
-        InputError: If a file cannot be read as a picture or the model's outputs are not probabilities.
+        InputError: If a file cannot be read as a picture, or the model cannot be run on pictures or does not
+            answer with probabilities.
     """
-    if not paths:
-        return []
+    return [
+        prediction
+        for start in range(0, len(paths), BATCH)
+        for prediction in _classify_batch(model, paths[start : start + BATCH], f"{file}: " if file else "")
+    ]
+
+
+def _classify_batch(model: Any, paths: Sequence[Path], prefix: str) -> list[Prediction]:
     prepared = [prepare_image(read_image(path)) for path in paths]
-    outputs = np.asarray(model(np.stack([image.pixels for image in prepared]), training=False))
-    _check_probabilities(outputs)
+    pixels = np.stack([image.pixels for image in prepared])
+    try:
+        outputs = np.asarray(model(pixels, training=False))
+    except Exception as error:  # whatever its layers raise
+        raise InputError(f"{prefix}the model cannot be run on pictures: {explain(error)}") from error
+    _check_probabilities(outputs, prefix)
     return [_predict(*facts) for facts in zip(paths, prepared, outputs, strict=True)]
 
 
@@ -144,44 +138,44 @@ def describe_prediction(prediction: Prediction) -> str:
     return "\n".join(lines)
 
 
-def _read_bytes(path: Path, wanted: str) -> bytes:
-    try:
-        if path.is_dir():
-            raise InputError(f"{path}: this is a folder; give {wanted}")
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; give {wanted}") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give {wanted}") from error
-    if not content:
-        raise InputError(f"{path}: the file is empty; give {wanted}")
-    return content
-
-
 def _decode(path: Path, encoded: Pixels, flags: int) -> npt.NDArray[Any]:
     try:
-        image: npt.NDArray[Any] | None = cv2.imdecode(encoded, flags)
-    except cv2.error as error:
-        reason = textwrap.shorten(str(error.err), 200, placeholder=" …")
+        with captured_stderr() as complaints:
+            image: npt.NDArray[Any] | None = cv2.imdecode(encoded, flags)
+    except (cv2.error, MemoryError) as error:
+        reason = shortened(str(getattr(error, "err", error)), 200)
         raise InputError(
-            f"{path}: OpenCV refuses this image ({reason}); it reads up to 2^30 pixels"
+            f"{path}: OpenCV refuses this image ({reason}); give a PNG or JPEG file of at most "
+            f"{os.environ[PIXEL_LIMIT]} pixels"
         ) from error
-    if image is None:
+    # Of a JPEG that is cut short OpenCV gives what is there, and grey.
+    is_cut_short = any("premature end" in line.lower() for line in complaints)
+    if image is None or is_cut_short:
         raise InputError(
             f"{path}: not an image that OpenCV can read, or a damaged one; give a PNG or JPEG file"
         )
     return image
 
 
+def _reduce(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Make a very large picture smaller, by a whole number; what comes of it is 28 x 28 in any case."""
+    height, width = image.shape[:2]
+    factor = math.ceil(math.sqrt(height * width / MOST_PIXELS))
+    if factor == 1:
+        return image
+    size = (max(1, width // factor), max(1, height // factor))
+    smaller: npt.NDArray[Any] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return smaller
+
+
 def _to_8_bit(path: Path, image: npt.NDArray[Any]) -> Pixels:
+    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+        raise InputError(f"{path}: the pixels are {image.dtype}; 8-bit, 16-bit and float images can be read")
+    image = _reduce(image)
     if image.dtype == np.uint8:
         return image
-    if image.dtype == np.uint16:
-        fraction = image / np.float32(65535)
-    elif image.dtype.kind == "f":
-        fraction = np.clip(np.nan_to_num(image), 0, 1)
-    else:
-        raise InputError(f"{path}: the pixels are {image.dtype}; 8-bit, 16-bit and float images can be read")
+    deep = image.dtype == np.uint16
+    fraction = image / np.float32(65535) if deep else np.clip(np.nan_to_num(image), 0, 1)
     return np.rint(fraction * 255).astype(np.uint8)
 
 
@@ -224,24 +218,11 @@ def _fit_into_square(grey: Pixels, background: int) -> Pixels:
     return square
 
 
-def _check_is_model_file(path: Path) -> None:
-    wanted = "a .keras or .h5 file, such as a run exports"
-    content = _read_bytes(path, wanted)
-    signature = MODEL_SIGNATURES.get(path.suffix)
-    if signature is None or not content.startswith(signature):
-        raise InputError(f"{path}: not a Keras model; give {wanted}")
-
-
-def _check_shape(path: Path, does: str, found: object, expected: tuple[int | None, ...]) -> None:
-    if found != expected:
-        raise InputError(f"{path}: the model {does} of shape {found}; {expected} is needed")
-
-
-def _check_probabilities(outputs: npt.NDArray[np.float32]) -> None:
+def _check_probabilities(outputs: npt.NDArray[np.float32], prefix: str) -> None:
     totals = outputs.sum(axis=1)
     if not (np.allclose(totals, 1, atol=1e-3) and (outputs >= 0).all()):
         raise InputError(
-            f"the model's outputs add up to {totals[0]:.3g} and the lowest is {outputs.min():.3g}: "
+            f"{prefix}the model's outputs add up to {totals[0]:.3g} and the lowest is {outputs.min():.3g}: "
             "these are not probabilities; its last layer must be a softmax"
         )
 

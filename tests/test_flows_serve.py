@@ -10,13 +10,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import psutil
 import pytest
+from prefect.exceptions import ParameterTypeError, SignatureMismatchError
 from ruamel.yaml import YAML
 
+from flows.run_study import run_study
 from flows.serve import PROJECT, is_healthy
+from tests.bad_input.parameters import REFUSED
 
 STUDY = Path(sys.executable).with_name("study")
 
@@ -81,6 +85,34 @@ def test_the_deployments_are_registered_with_one_pool_that_runs_one_at_a_time(se
     assert all(each["enforce_parameter_schema"] for each in found)
     (pool,) = [each for each in ask(url, "work_pools/filter", {}) if each["name"] == "study"]
     assert (pool["type"], pool["concurrency_limit"]) == ("process", 1)
+
+
+@pytest.mark.parametrize(("parameters", "reason"), [case[1:] for case in REFUSED])
+def test_a_run_with_a_parameter_that_the_flow_does_not_have_or_not_so_is_not_created(
+    server, parameters: dict[str, Any], reason: str
+):
+    url, _ = server
+    deployments = wait_for(lambda: len(found := strict_deployments(url)) == 3 and found)
+    for deployment in deployments:
+        assert deployment["tags"], "making the schema strict must leave the rest as it was"
+        with pytest.raises(HTTPError) as caught:
+            ask(url, f"deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
+        assert caught.value.code == 409
+        assert json.load(caught.value)["detail"] == f"Error creating flow run: {reason}"
+
+
+@pytest.mark.parametrize(("parameters", "name"), [({"lans": 4}, "lans"), ({"lanes": "four"}, "lanes")])
+def test_parameters_that_a_server_lets_through_end_the_run_before_it_begins(
+    parameters: dict[str, Any], name: str
+):
+    # Such as those of a deployment that was registered without `flows.strict_deployments`.
+    with pytest.raises((SignatureMismatchError, ParameterTypeError), match=name):
+        run_study.validate_parameters(parameters)
+
+
+def strict_deployments(url: str) -> list[dict[str, Any]]:
+    found = ask(url, "deployments/filter", {})
+    return [each for each in found if each["parameter_openapi_schema"].get("additionalProperties") is False]
 
 
 def test_the_nightly_schedule_yields_scheduled_runs(server):

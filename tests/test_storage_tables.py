@@ -1,10 +1,7 @@
 import dataclasses
 import re
-from collections.abc import Iterable
-from datetime import timedelta
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,19 +10,16 @@ import pytest
 
 from storage.place import Results, open_results
 from storage.schema import COLUMNS, SCHEMA_VERSION, schema_of
-from storage.tables import RunTables, list_runs, publish, read_run
+from storage.tables import list_runs, publish, read_run
 from study.errors import InputError
-from study.spec import Study
-from study.study_file import read_study
 from tests.frames import (
     RUN_ID,
     STARTED_AT,
     make_epochs,
-    make_run,
     make_summary,
-    make_trainings,
     make_trials,
 )
+from tests.small_run import make_small_study, make_tables
 
 LATER = "20260302-120000-abcd"
 
@@ -33,30 +27,6 @@ LATER = "20260302-120000-abcd"
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
     return open_results(tmp_path / "results")
-
-
-@cache
-def make_small_study() -> Study:
-    """The lab study's exercise on the number of epochs: twenty trials, four trainings."""
-    return read_study("lab").only(frozenset({4}))
-
-
-def make_tables(run_id: str = RUN_ID, failed: Iterable[tuple[int, float, int]] = ()) -> RunTables:
-    """The tables of a small run; later runs have later names."""
-    study = make_small_study()
-    trials = make_trials(study, failed=list(failed))
-    run = make_run(study, trials)
-    started = STARTED_AT + timedelta(days=run_id > RUN_ID)
-    frames = (run.to_frame().T, trials, make_trainings(study), make_epochs(study), make_summary(trials))
-    runs, *rest = ([{**row, "run_id": run_id} for row in _rows(frame)] for frame in frames)
-    return RunTables({**runs[0], "started_at": started}, *rest)
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in frame.to_dict("records")
-    ]
 
 
 def _part(results: Results, table: str, run_id: str = RUN_ID) -> Path:
@@ -217,10 +187,10 @@ def test_runs_of_an_older_schema_are_listed_beside_newer_ones(results: Results):
     publish(results, make_tables(RUN_ID))
     publish(results, make_tables(LATER))
     path = _part(results, "runs", RUN_ID)
-    pq.write_table(pq.ParquetFile(path).read().drop_columns(["processor"]), path)
+    pq.write_table(pq.ParquetFile(path).read().drop_columns(["lane_seconds"]), path)
     runs = list_runs(results)
     assert runs["run_id"].tolist() == [RUN_ID, LATER]
-    assert runs["processor"].isna().tolist() == [True, False]
+    assert runs["lane_seconds"].isna().tolist() == [True, False]
 
 
 def test_where_nothing_is_published_the_list_is_empty_and_has_its_columns(results: Results):
@@ -280,3 +250,50 @@ def test_what_schema_1_1_0_added_may_be_null_where_the_table_is_older():
     for table, names in SINCE_1_1.items():
         assert all(column.nullable for column in COLUMNS[table] if column.name in names)
         assert names <= {column.name for column in COLUMNS[table]}
+
+
+def _rewrite(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    pq.write_table(change(pq.ParquetFile(path).read()), path)
+
+
+def test_what_a_later_minor_version_added_is_left_out(results: Results):
+    publish(results, make_tables())
+
+    def change(table: pa.Table) -> pa.Table:
+        wider = table.append_column("mood", pa.array(["fine"] * len(table)))
+        return wider.replace_schema_metadata({**table.schema.metadata, b"schema_version": b"1.99.0"})
+
+    for table in COLUMNS:
+        _rewrite(_part(results, table), change)
+    found = read_run(results)
+    pd.testing.assert_frame_equal(found.trials, make_trials(make_small_study()))
+    assert "mood" not in found.run.index
+
+
+@pytest.mark.parametrize("version", [b"2.0.0", b"0.9", b"", b"newest", b"\xff"])
+def test_another_major_version_is_refused_with_the_one_that_is_read(results: Results, version: bytes):
+    publish(results, make_tables())
+    _rewrite(
+        _part(results, "trials"),
+        lambda table: table.replace_schema_metadata({**table.schema.metadata, b"schema_version": version}),
+    )
+    with pytest.raises(
+        InputError, match=r"this program reads versions 1\.x \(it writes 1\.\d+\.0\); read it"
+    ):
+        read_run(results)
+
+
+def test_a_damaged_run_hides_no_other(results: Results, caplog: pytest.LogCaptureFixture):
+    publish(results, make_tables(RUN_ID))
+    publish(results, make_tables(LATER))
+    _part(results, "runs", LATER).write_bytes(b"PAR1")
+    assert read_run(results, RUN_ID).run["run_id"] == RUN_ID
+    assert caplog.messages == []
+    assert list_runs(results)["run_id"].tolist() == [RUN_ID]
+    assert read_run(results).run["run_id"] == RUN_ID
+    assert f"{_part(results, 'runs', LATER)}: cannot be read as a Parquet file" in caplog.messages[0]
+    with pytest.raises(InputError, match="cannot be read as a Parquet file"):
+        read_run(results, LATER)
+    _part(results, "runs", RUN_ID).unlink()
+    with pytest.raises(InputError, match="cannot be read as a Parquet file"):
+        read_run(results)

@@ -1,0 +1,41 @@
+"""Arguments of the command line that cannot be meant."""
+
+from pathlib import Path
+
+from tests.bad_input.case import Case
+
+
+def _file_for_results(folder: Path) -> list[object]:
+    (folder / "a-file").touch()
+    return ["run", "smoke", "--results", "a-file"]
+
+
+def _locked_results(folder: Path) -> list[object]:
+    (folder / "locked").mkdir(mode=0o500)
+    return ["run", "smoke", "--results", "locked"]
+
+
+CASES = (
+    Case("a command that is none", lambda _: ["shw"]),
+    Case("an option that is none", lambda _: ["run", "smoke", "--lane", 2]),
+    Case("an option without its value", lambda _: ["run", "smoke", "--lanes"]),
+    Case("an argument too many", lambda _: ["run", "smoke", "lab"]),
+    Case("no argument", lambda _: ["predict"]),
+    Case("no number of lanes", lambda _: ["run", "smoke", "--lanes", "two"]),
+    Case("no lanes", lambda _: ["run", "smoke", "--lanes", 0]),
+    Case("a million lanes", lambda _: ["run", "smoke", "--lanes", 1_000_000]),
+    Case("no lanes on a GPU", lambda _: ["run", "smoke", "--lanes-per-gpu", -1]),
+    Case("no number of an exercise", lambda _: ["run", "smoke", "--exercises", "two"]),
+    Case("a comma for the exercises", lambda _: ["run", "smoke", "--exercises", ","]),
+    Case("a number of 5,000 digits", lambda _: ["run", "smoke", "--exercises", "9" * 5000]),
+    Case("an exercise that the study has not", lambda _: ["run", "smoke", "--exercises", "2,9"]),
+    Case("an exercise without what it needs", lambda _: ["run", "smoke", "--exercises", 8]),
+    Case("a budget without a unit", lambda _: ["run", "smoke", "--budget", 600]),
+    Case("a budget that is no time", lambda _: ["run", "smoke", "--budget", "NaT"]),
+    Case("a budget longer than any", lambda _: ["run", "smoke", "--budget", f"{'9' * 30}h"]),
+    Case("a file for the results", _file_for_results),
+    Case("results where nothing may be written", _locked_results, unprivileged=True),
+    Case("a port that is none", lambda _: ["serve", "--port", 65_536]),
+    Case("nothing to prune", lambda _: ["cache", "prune"]),
+    Case("an age that is no time", lambda _: ["cache", "prune", "--older-than", "soon"]),
+)

@@ -1,0 +1,120 @@
+"""A case of bad input: what is given, the command it is given to, and what comes of it."""
+
+import ctypes
+import io
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.command_line import main
+from flows.options import OUR_LOGGERS
+from tasks.quiet import captured_stderr
+
+PROJECT = Path(__file__).resolve().parents[2]
+STUDY = Path(sys.executable).with_name("study")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is given, in words; `prepare` makes its files in a folder and returns the arguments of `study`.
+
+    Cases run in this process, but for those that must not have root's permissions: these run `study` as a
+    program.
+    """
+
+    given: str
+    prepare: Callable[[Path], Sequence[object]]
+    code: int = 2
+    unprivileged: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended; paths in its texts are relative to the folder it ran in."""
+
+    code: int
+    out: str
+    err: str
+    new_files: frozenset[str]
+
+
+def run(case: Case, folder: Path) -> Outcome:
+    """Prepare a case in a folder and run it there."""
+    arguments = list(map(str, case.prepare(folder)))
+    before = _list_files(folder)
+    code, out, err = (_run_unprivileged if case.unprivileged else _run_here)(arguments, folder)
+    return Outcome(code, _readable(out, folder), _readable(err, folder), _list_files(folder) - before)
+
+
+def can_drop_privileges() -> bool:
+    """Whether permissions bind here: for root only where it may give up the right to ignore them."""
+    if os.geteuid() != 0:
+        return True
+    done = subprocess.run([sys.executable, "-c", ""], preexec_fn=_drop_privileges, check=False)
+    return done.returncode == 0
+
+
+def _run_here(arguments: list[str], folder: Path) -> tuple[int, str, str]:
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with _restored(), redirect_stdout(out), redirect_stderr(err), captured_stderr() as native:
+        os.chdir(folder)
+        sys.argv = ["study", *arguments]
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return code, out.getvalue(), err.getvalue() + "\n".join(native)
+
+
+def _run_unprivileged(arguments: list[str], folder: Path) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [STUDY, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=_drop_privileges if os.geteuid() == 0 else None,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def _drop_privileges() -> None:
+    """Give up, for good, root's right to ignore the permissions of files."""
+    drop, dac_override, dac_read_search = 24, 1, 2
+    for capability in (dac_override, dac_read_search):
+        if ctypes.CDLL(None).prctl(drop, capability, 0, 0, 0) != 0:
+            raise OSError("not allowed to drop a capability")
+
+
+@contextmanager
+def _restored() -> Iterator[None]:
+    """Undo what a command changes in this process: it is made to be the only one in its own."""
+    argv, folder, environment = sys.argv, Path.cwd(), dict(os.environ)
+    loggers = [logging.getLogger(name) for name in (*OUR_LOGGERS, "tasks.plan_study")]
+    kept = [(each, each.level, list(each.handlers)) for each in loggers]
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        for each, level, handlers in kept:
+            each.setLevel(level)
+            each.handlers = handlers
+
+
+def _list_files(folder: Path) -> frozenset[str]:
+    return frozenset(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+def _readable(text: str, folder: Path) -> str:
+    for known in (folder, PROJECT):
+        text = text.replace(f"{known}/", "").replace(str(known), ".")
+    return text.strip()

@@ -1,0 +1,131 @@
+"""Studies that are no studies, or ask for what cannot be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bad_input.case import Case
+
+SOUND = """\
+name: mine
+title: My study
+data: {train_images: 640, test_images: 200}
+baseline: {filters: 4, epochs: 2}
+exercises:
+  - {number: 2, kind: sweep, title: T, question: Q?, parameter: kernel_size, values: [3, 5], repeats: 3}
+  - {number: 7, kind: optimum, title: T, question: Q?, combine: [2], candidates: {small: {filters: 2}}}
+"""
+MORE = """\
+  - {number: 3, kind: sweep, title: T, question: Q?, parameter: batch_size, values: *sides, repeats: 1}
+"""
+COLUMNS = "exercise,parameter,value,n_readings,accuracy_pct,note\n"
+BANDS = (
+    "published: {averages: averages.csv, bands: [{kind: mean, claim: C, exercise: 2, low: 90, high: 80}]}\n"
+)
+
+
+def _study(content: str | bytes, averages: str | None = None) -> Callable[[Path], list[object]]:
+    def prepare(folder: Path) -> list[object]:
+        (folder / "mine.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
+        if averages is not None:
+            (folder / "averages.csv").write_text(averages)
+        return ["plan", "mine.yaml"]
+
+    return prepare
+
+
+def _altered(old: str, new: str) -> Callable[[Path], list[object]]:
+    assert SOUND.count(old) == 1, old
+    return _study(SOUND.replace(old, new))
+
+
+def _published(averages: str | None, more: str = "published: {averages: averages.csv}\n"):
+    return _study(SOUND + more, averages)
+
+
+def _folder(folder: Path) -> list[object]:
+    (folder / "mine.yaml").mkdir()
+    return ["plan", "mine.yaml"]
+
+
+def _unreadable(folder: Path) -> list[object]:
+    _study(SOUND)(folder)
+    (folder / "mine.yaml").chmod(0)
+    return ["run", "mine.yaml"]
+
+
+def _laugh(levels: int = 12) -> str:
+    lines = ["a0: &a0 [lol]\n"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, levels)]
+    return "".join(lines)
+
+
+CASES = (
+    Case("a name that is none", lambda _: ["plan", "lba"]),
+    Case("a path to nothing", lambda _: ["plan", "nowhere/mine.yaml"]),
+    Case("a name longer than any file's", lambda _: ["plan", f"{'x' * 300}.yaml"]),
+    Case("a folder", _folder),
+    Case("a file that may not be read", _unreadable, unprivileged=True),
+    Case("an empty file", _study("")),
+    Case("a list", _study("- 1\n- 2\n")),
+    Case("a bracket that is not closed", _study("name: [mine\n")),
+    Case("a tab as indentation", _study("name: mine\ndata:\n\ttrain_images: 640\n")),
+    Case("bytes that are not UTF-8", _study(b"name: \xff\xfe\x00\n")),
+    Case("a character that no text has", _study("name: mine\x1b[31m\n")),
+    Case("two documents", _study(f"{SOUND}---\n{SOUND}")),
+    Case("a file of 100,001 bytes", _study(SOUND + "#" * (100_001 - len(SOUND)))),
+    Case("lists nested 1,000 deep", _study(SOUND + "seed: " + "[" * 1000)),
+    Case("aliases that stand for 9 to the 11th values", _study(SOUND + _laugh())),
+    Case("an alias that stands for itself", _study(SOUND + "data: &a {train_images: *a}\n")),
+    Case("a tag that would run a program", _study("name: !!python/object/apply:os.system [ls]\n")),
+    Case("a value that does not fit its tag", _study("name: !!bool perhaps\n")),
+    Case("a date that is none", _altered("title: My study", "title: 2020-13-45")),
+    Case("a key given twice", _study(SOUND + "title: Another\n")),
+    Case("a misspelt key", _altered("epochs: 2", "epoch: 2")),
+    Case("a key that is a number", _study(SOUND + "1: 2\n")),
+    Case("a missing key", _altered("title: My study\n", "")),
+    Case("a text for a number", _altered("repeats: 3", "repeats: two")),
+    Case("a list for a number", _altered("epochs: 2", "epochs: [2]")),
+    Case("nothing for a number", _altered("{small: {filters: 2}}", "{small: {filters: }}")),
+    Case("a number out of range", _altered("filters: 4", "filters: 0")),
+    Case("a number of 5,000 digits", _altered("filters: 4", f"filters: {'9' * 5000}")),
+    Case("a hexadecimal number of 5,000 digits", _altered("filters: 4", f"filters: 0x{'f' * 5000}")),
+    Case("not a number", _altered("[3, 5]", "[.nan]")),
+    Case("an infinite number", _altered("filters: 4", "learning_rate: .inf")),
+    Case("a parameter that is none", _altered("kernel_size", "kernel")),
+    Case("a value out of its parameter's range", _altered("[3, 5]", "[3, 28]")),
+    Case("a value listed twice", _altered("[3, 5]", "[3, 5, 3.0]")),
+    Case("no values", _altered("[3, 5]", "[]")),
+    Case("fixing what is varied", _altered("repeats: 3", "repeats: 3, fixed: {kernel_size: 3}")),
+    Case("a kind of exercise that is none", _altered("kind: sweep", "kind: swoop")),
+    Case("no exercises", _study(SOUND.partition("exercises:")[0] + "exercises: []\n")),
+    Case("a number of an exercise used twice", _altered("number: 7", "number: 2")),
+    Case(
+        "a model without an optimum",
+        _altered("kind: optimum, title: T, question: Q?, combine: [2], candidates: {small: {filters: 2}}",
+                 "kind: model, title: T, question: Q?"),
+    ),
+    Case("a combination of what is no sweep", _altered("combine: [2]", "combine: [2, 3]")),
+    Case("a candidate with the combination's name", _altered("small:", "combination:")),
+    Case(
+        "more trials than can be planned",
+        _altered("kernel_size, values: [3, 5], repeats: 3",
+                 f"dense_units, values: {list(range(1, 102))}, repeats: 1000"),
+    ),
+    Case("a candidate without a name", _altered("small:", "'':")),
+    Case("more images than there are", _altered("train_images: 640", "train_images: 60001")),
+    Case(
+        "all training images held out",
+        _altered("data: {", "protocol: held-out\ndata: {held_out_images: 640, "),
+    ),
+    Case("published averages that are not there", _published(None)),
+    Case("published averages without a column", _published("exercise,value\n2,3\n")),
+    Case("a published average that is no number", _published(COLUMNS + "2,kernel_size,3,5,nan,\n")),
+    Case("a band whose low end is above its high end", _published(COLUMNS, BANDS)),
+)  # fmt: skip
+
+FINE = (
+    Case("a title with brackets, which could be markup", _altered("title: My study", "title: '[/b]'"), 0),
+    Case("a title of an exercise likewise", _study(SOUND.replace("title: T,", "title: '[/b]',")), 0),
+    Case("an anchor and its alias", _study(SOUND.replace("[3, 5]", "&sides [3, 5]") + MORE), 0),
+    Case("a byte order mark", _study(b"\xef\xbb\xbf" + SOUND.encode()), 0),
+)

@@ -1,0 +1,69 @@
+"""Every bad input gets one message, exit code 2 and no traceback, and leaves nothing half-written."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.bad_input import FINE, GROUPS, Group
+from tests.bad_input.case import Case, Outcome, can_drop_privileges, run
+from tests.bad_input.page import PAGE, WRITE_AGAIN, draw_page
+
+OutcomeOf = Callable[[Case], Outcome]
+
+
+def each_case(groups: tuple[Group, ...], code: int):
+    cases = [(group.title, case) for group in groups for case in group.cases if case.code == code]
+    return pytest.mark.parametrize(
+        "case", [case for _, case in cases], ids=[f"{title}: {case.given}" for title, case in cases]
+    )
+
+
+@pytest.fixture(scope="module")
+def outcome_of(tmp_path_factory: pytest.TempPathFactory) -> OutcomeOf:
+    """What comes of a case, each run once."""
+    known: dict[int, Outcome] = {}
+
+    def find(case: Case) -> Outcome:
+        if case.unprivileged and not can_drop_privileges():
+            pytest.skip("permissions do not bind here: this is root without CAP_SETPCAP")
+        if id(case) not in known:
+            known[id(case)] = run(case, tmp_path_factory.mktemp("case"))
+        return known[id(case)]
+
+    return find
+
+
+@each_case(GROUPS, code=2)
+def test_bad_input_is_answered_with_one_message_and_exit_code_2(case: Case, outcome_of: OutcomeOf):
+    outcome = outcome_of(case)
+    assert outcome.code == 2, outcome
+    assert outcome.err.startswith("study: "), outcome.err
+    assert "\nstudy: " not in outcome.err
+    assert "Traceback" not in outcome.err
+    assert all(len(line) < 1000 for line in outcome.err.splitlines())
+    assert outcome.out == ""
+
+
+@each_case(GROUPS, code=2)
+def test_bad_input_leaves_no_file_behind(case: Case, outcome_of: OutcomeOf):
+    assert outcome_of(case).new_files == frozenset()
+
+
+@each_case(GROUPS, code=1)
+def test_a_damaged_training_is_found_and_named_with_exit_code_1(case: Case, outcome_of: OutcomeOf):
+    outcome = outcome_of(case)
+    assert (outcome.code, outcome.err) == (1, "")
+    assert outcome.out.startswith("results/trainings/")
+    assert "1 training in results/trainings: 0 sound, 1 damaged" in outcome.out
+
+
+@each_case(FINE, code=0)
+def test_odd_input_that_can_be_answered_is_answered(case: Case, outcome_of: OutcomeOf):
+    outcome = outcome_of(case)
+    assert (outcome.code, outcome.new_files) == (0, frozenset()), outcome
+    assert outcome.out
+    assert outcome.err == "" or outcome.err.startswith("WARNING: ")
+
+
+def test_the_page_of_bad_inputs_is_what_the_tests_found(outcome_of: OutcomeOf):
+    assert PAGE.read_text(encoding="utf-8") == draw_page(outcome_of), f"{PAGE} is out of date; {WRITE_AGAIN}"
