@@ -1,5 +1,6 @@
 """What a run is asked to do: parameters checked in the run's first second, whoever triggered it."""
 
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from study.run_start import RunStart
 from study.spec import Study
 from study.study_file import choose_exercises, list_studies, read_study
 from tasks.devices import Device, choose_devices
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION = re.compile(r"(\d{1,9}(\.\d{1,9})?[smhd])+")
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def check_request(
     Raises:
         InputError: the study, an exercise, the results folder, a count or the run to go on with is wrong.
     """
-    folder = Path(results).expanduser()
+    folder = expand(results, "results folder")
     earlier = _find_earlier(folder, resume, flow_run_id)
     if earlier is None:
         started_at = datetime.now(UTC)
@@ -78,7 +82,7 @@ def check_request(
             lanes=lanes,
             lanes_per_gpu=lanes_per_gpu,
             fresh=fresh,
-            data_folder=str(Path(data_folder).expanduser().absolute()) if data_folder else "",
+            data_folder=str(expand(data_folder, "data folder").absolute()) if data_folder else "",
             budget=budget,
             started_at=started_at,
             flow_run_id=flow_run_id,
@@ -120,7 +124,7 @@ def executing(request: Request) -> Iterator[None]:
 
 def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStart | None:
     if resume:
-        return choose_interrupted(open_results(folder), resume)
+        return choose_interrupted(Results(folder.resolve()), resume)
     if flow_run_id is not None and folder.is_dir():
         return find_start(Results(folder.resolve()), flow_run_id)
     return None
@@ -128,7 +132,7 @@ def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStar
 
 def _absolute(study: str) -> str:
     """A study's name as it is, a path so that it is found from any folder."""
-    return study if study in list_studies() else str(Path(study).expanduser().absolute())
+    return study if study in list_studies() else str(expand(study, "study").absolute())
 
 
 def read_duration(text: str, option: str) -> float:
@@ -137,12 +141,20 @@ def read_duration(text: str, option: str) -> float:
     Raises:
         InputError: it is not such a time, or less than a second.
     """
-    import pandas as pd
-
-    try:
-        seconds = float(pd.Timedelta(text).total_seconds())
-    except ValueError:
-        seconds = 0.0
-    if not seconds >= 1:  # a number without a unit would be nanoseconds
+    parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", text) if _DURATION.fullmatch(text) else []
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds < 1:
         raise InputError(f"{option}: {text!r} is not a time; give one such as 90s, 10m, 1h30m or 30d")
     return seconds
+
+
+def expand(path: str, what: str) -> Path:
+    """A path in which `~` stands for a home folder.
+
+    Raises:
+        InputError: there is no such home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{what} {path}: {str(error).rstrip(chr(46))}; give a path without ~") from error

@@ -22,11 +22,11 @@ def resume_command(
     """
     configure_prefect(verbose)
     from flows.execute import execute
-    from flows.request import check_request
-    from storage.place import open_results
+    from flows.request import check_request, expand
+    from storage.place import Results
     from storage.run_starts import choose_interrupted
 
-    start = choose_interrupted(open_results(results), run)
+    start = choose_interrupted(Results(expand(str(results), "results folder").resolve()), run)
     request = check_request(start.study, str(results), resume=start.run_id)
     typer.echo(
         f"going on with run {start.run_id} of study {start.study}, "

@@ -6,6 +6,7 @@ no lock is ever stale. The empty files stay.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -64,6 +65,8 @@ def run_lock(results: Results, run_id: str) -> Iterator[None]:
 
 def is_running(results: Results, run_id: str) -> bool:
     """Whether a process executes a run."""
+    if not _path(results, run_id).exists():
+        return False
     try:
         with run_lock(results, run_id):
             return False
@@ -74,4 +77,8 @@ def is_running(results: Results, run_id: str) -> bool:
 def _lock(results: Results, name: str) -> FileLock:
     with told_if_unwritable(results.locks):
         results.locks.mkdir(parents=True, exist_ok=True)
-    return FileLock(results.locks / f"{name}.lock")
+    return FileLock(_path(results, name))
+
+
+def _path(results: Results, name: str) -> Path:
+    return results.locks / f"{name}.lock"

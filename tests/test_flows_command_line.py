@@ -81,5 +81,6 @@ def test_a_dataset_folder_without_the_files_ends_the_run_with_exit_code_2(tmp_pa
     study = write_toy(tmp_path)
     code, _, err = run("run", study, "--data", "empty", "--results", "results", folder=tmp_path)
     assert code == 2, err
-    assert "study: empty: found no" in err
+    assert "/empty: found no" in err
+    assert err.startswith("study: ") or "\nstudy: " in err
     assert "Traceback" not in err

@@ -15,6 +15,13 @@ def _locked_results(folder: Path) -> list[object]:
     return ["run", "smoke", "--results", "locked"]
 
 
+def _damaged_start(folder: Path) -> list[object]:
+    run = folder / "results" / "runs" / "20260102T030405Z-lab-1a2b"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{")
+    return ["resume", run.name]
+
+
 CASES = (
     Case("a command that is none", lambda _: ["shw"]),
     Case("an option that is none", lambda _: ["run", "smoke", "--lane", 2]),
@@ -33,6 +40,14 @@ CASES = (
     Case("a budget without a unit", lambda _: ["run", "smoke", "--budget", 600]),
     Case("a budget that is no time", lambda _: ["run", "smoke", "--budget", "NaT"]),
     Case("a budget longer than any", lambda _: ["run", "smoke", "--budget", f"{'9' * 30}h"]),
+    Case(
+        "a home folder of nobody for the results", lambda _: ["run", "smoke", "--results", "~nobody-at-all/x"]
+    ),
+    Case("a home folder of nobody for the data", lambda _: ["run", "smoke", "--data", "~nobody-at-all/x"]),
+    Case("a run to go on with where none is", lambda _: ["resume"]),
+    Case("a run to go on with that is no run's id", lambda _: ["resume", "../../etc/passwd"]),
+    Case("a run to go on with that was never started", lambda _: ["resume", "20260102T030405Z-lab-1a2b"]),
+    Case("a run to go on with of which what is written is damaged", _damaged_start),
     Case("a file for the results", _file_for_results),
     Case("results where nothing may be written", _locked_results, unprivileged=True),
     Case("a port that is none", lambda _: ["serve", "--port", 65_536]),

@@ -20,7 +20,7 @@ Every input below is tried by the tests (`tests/test_bad_input.py`) through the 
 one message on standard error that says what is wrong, with which value, and what is allowed; exit code 2; no
 traceback (`study --debug …` shows one); and leaves no file behind. What is very long is cut off with "…".
 
-What no one foresaw, such as a full disk, is one message too, with exit code 1.
+A full disk is told in the same way. What no one foresaw is one message too, with exit code 1.
 """
 
 PARAMETERS = """
