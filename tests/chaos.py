@@ -114,6 +114,10 @@ class Arena:
         """Prefect's servers."""
         return [each for each in self.processes() if "uvicorn" in _command(each)]
 
+    def flows(self) -> list[psutil.Process]:
+        """The flows' processes that a worker has started."""
+        return [each for each in self.processes() if "-m prefect.engine" in _command(each)]
+
     def started(self) -> bool:
         """Whether a run was written down, so that it can be gone on with."""
         return any(self.results.runs.glob("*/run.json"))

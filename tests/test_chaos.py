@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import socket
 import sqlite3
 import struct
 import subprocess
@@ -9,13 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import httpx
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
 
+from storage.place import Results
 from storage.tables import read_run
+from storage.trainings import hash_weights, read_checkpoint, read_records, read_weights, save_training
 from tests.chaos import (
     Arena,
     check_equal,
@@ -40,11 +46,17 @@ HOUR = 3600
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The trials of a run that nothing disturbs."""
+def quiet_arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
+    """Where a run was that nothing disturbed."""
     arena = Arena(tmp_path_factory.mktemp("quiet"))
     assert arena.run_study() == 0, arena.said()
-    return trials_of(arena.results)
+    return arena
+
+
+@pytest.fixture(scope="module")
+def quiet(quiet_arena: Arena) -> pd.DataFrame:
+    """The trials of a run that nothing disturbed."""
+    return trials_of(quiet_arena.results)
 
 
 @pytest.fixture
@@ -75,6 +87,17 @@ def lock_database(arena: Arena, seconds: float) -> None:
     time.sleep(seconds)
     database.rollback()
     database.close()
+
+
+def final_state(arena: Arena, flow_run: str) -> tuple[str, str, str]:
+    """Type, name and message of a flow run's state in Prefect's database."""
+    with closing(sqlite3.connect(arena.folder / "prefect" / "prefect.db")) as database:
+        found = database.execute(
+            "select s.type, s.name, s.message from flow_run r join flow_run_state s on r.state_id = s.id "
+            "where r.id = ?",
+            (flow_run,),
+        ).fetchone()
+    return tuple(found)
 
 
 def starve(lane: psutil.Process) -> None:
@@ -132,10 +155,17 @@ def test_a_flow_that_is_killed_leaves_nothing_running_and_is_gone_on_with(arena:
     assert "`study resume" in arena.said()
     kept = arena.finished()
     assert published(arena.results) == []
+    figures = arena.results.figures(next(arena.results.runs.iterdir()).name)
+    figures.write_text("a file where the step that draws needs a folder")
+    assert arena.run("resume") == 1
+    assert "study: FileExistsError: " in arena.said()
+    assert "the run failed; finished trainings are kept in" in arena.said()
+    assert "Traceback" not in arena.said()
+    figures.unlink()
     assert arena.run("resume") == 0, arena.said()
     check_equal(quiet, trials_of(arena.results))
     run_row, trainings = read_run(arena.results).run, read_run(arena.results).trainings
-    assert run_row["resumed"] == 2
+    assert run_row["resumed"] == 3
     assert (trainings["trained_by"] == run_row["run_id"]).all()
     assert (trainings["attempts"] == 0).sum() == 0
     assert kept >= 6
@@ -201,5 +231,85 @@ def test_lanes_that_always_die_stop_the_run_early_and_it_says_so_everywhere(
     assert f"{frames.run['failed_trials']} of {len(frames.trials)} trials failed" in arena.said()
     page = arena.results.report(str(frames.run["run_id"])).read_text(encoding="utf-8")
     assert "STOPPED EARLY" in page
+    state = final_state(arena, str(frames.run["flow_run_id"]))
+    assert state[:2] == ("FAILED", "Stopped early")
+    assert (
+        f"{len(frames.trials)} trials, {frames.run['failed_trials']} failed (the run stopped early"
+        in state[2]
+    )
     assert arena.run_study() == 0, arena.said()
     check_equal(quiet, trials_of(arena.results))
+
+
+def plant_divergence(source: Results, target: Results, label: str) -> None:
+    """Keep the first two epochs of a training, with weights from which going on diverges."""
+    whole = next(record for record in read_records(source) if record.label == label)
+    checkpoint, weights = read_checkpoint(source, whole), read_weights(source, whole, 2)
+    assert checkpoint is not None
+    assert weights is not None
+    broken = [np.full_like(each, np.nan) for each in weights]
+    last = whole.epochs[1].model_copy(update={"weights_sha256": hash_weights(broken)})
+    record = whole.model_copy(
+        update={
+            "epochs": (whole.epochs[0], last),
+            "segments": (whole.segments[0].model_copy(update={"epochs": 2}),),
+            "kept_weights": (2,),
+        }
+    )
+    save_training(target, record, {2: broken}, checkpoint.optimizer)
+
+
+def test_a_training_that_diverges_fails_the_trials_that_need_more_of_it_and_no_others(
+    arena: Arena, quiet_arena: Arena, quiet: pd.DataFrame
+):
+    plant_divergence(quiet_arena.results, arena.results, "baseline seed=1")
+    for attempts in (1, 0):  # a later run does not try again
+        assert arena.run_study() == 1, arena.said()
+        frames = read_run(arena.results, published(arena.results)[-1])
+        failed = frames.trials[frames.trials["status"] == "failed"]
+        assert set(failed["reason"]) == {"Diverged: the loss is nan in epoch 3 of baseline seed=1"}
+        assert (failed["seed"] == 1).all()
+        assert (failed["epochs"] == 4).all()
+        assert set(failed["attempts"]) == {attempts}
+        assert frames.run["failures"].endswith("x Diverged: the loss is nan in epoch 3 of baseline seed=1")
+        done = frames.trials[(frames.trials["status"] == "completed") & (frames.trials["seed"] == 1)]
+        assert (done.loc[done["exercise"] == 4, "epochs"] == 1).all()
+        assert f"{len(failed)} of {len(quiet)} trials failed" in arena.said()
+
+
+def test_a_retry_in_prefects_ui_goes_on_with_its_run(arena: Arena, quiet: pd.DataFrame):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (
+        stopping(arena.start("serve", "--port", port)),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}/api", timeout=60) as api,
+    ):
+        wait_until(lambda: "serving on" in arena.said())
+        deployment = api.get("/deployments/name/study/on-demand").json()["id"]
+        parameters = {"study": str(arena.study), "results": str(arena.results.folder), "fresh": True}
+        flow_run = api.post(
+            f"/deployments/{deployment}/create_flow_run", json={"parameters": parameters}
+        ).json()["id"]
+
+        def state() -> str:
+            return str(api.get(f"/flow_runs/{flow_run}").json()["state"]["type"])
+
+        wait_for_lanes(arena, 3)
+        hit(arena.flows()[0])
+        # The worker reports it twice, seconds apart; the second would undo a retry in between.
+        wait_until(lambda: "infrastructure exited with non-zero status" in arena.said())
+        assert state() == "CRASHED"
+        kept = arena.finished()
+        retry = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
+        api.post(f"/flow_runs/{flow_run}/set_state", json={"state": retry}).raise_for_status()
+        wait_until(lambda: state() in ("COMPLETED", "FAILED", "CRASHED"), 240)
+        assert state() == "COMPLETED", arena.said()
+    check_equal(quiet, trials_of(arena.results))
+    (only,) = published(arena.results)
+    run = read_run(arena.results, only).run
+    assert (run["resumed"], run["flow_run_id"]) == (1, flow_run)
+    trained = read_run(arena.results).trainings
+    assert (trained["trained_by"] == only).all()
+    assert kept >= 3
+    assert arena.wait_until_gone() == []
