@@ -272,9 +272,9 @@ def _write_arrays(path: Path, arrays: Arrays) -> None:
 
 
 def _remove_unnamed(folder: Path, record: TrainingRecord) -> None:
-    """Remove what an earlier record named and this one does not."""
+    """Remove what an earlier record named and this one does not, and what a killed run was just writing."""
     named = {_weights_name(epoch) for epoch in record.kept_weights} | {_optimizer_name(len(record.epochs))}
-    for path in folder.glob("*.npz"):
+    for path in (*folder.glob("*.npz"), *folder.glob(".*.part")):
         if path.name not in named:
             path.unlink(missing_ok=True)
 

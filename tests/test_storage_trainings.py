@@ -301,3 +301,11 @@ def test_the_hash_of_weights_knows_values_shapes_types_and_order():
     hashes = {hash_weights(weights) for weights in ([one, two], *others)}
     assert len(hashes) == 6
     assert hash_weights([np.asfortranarray(one + 1)]) == hash_weights([one + 1])
+
+
+def test_what_a_killed_run_was_just_writing_is_removed_with_the_next_save(results: Results):
+    record = save(results)
+    leftover = results.trainings / record.key / ".record.json.0123456789abcdef.part"
+    leftover.write_text("half")
+    save(results, record)
+    assert not leftover.exists()
