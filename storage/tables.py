@@ -113,6 +113,11 @@ def _list_parts(results: Results) -> list[Path]:
     return sorted((results.tables / "runs").glob("run=*/part-0.parquet"))
 
 
+def is_published(results: Results, run_id: str) -> bool:
+    """Whether a run's row in `runs` is there."""
+    return _part(results, "runs", run_id).exists()
+
+
 def _part(results: Results, table: str, run_id: str) -> Path:
     # An id may come from a table's content: it must not lead out of the results folder.
     if not _RUN_ID.fullmatch(run_id):
