@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 
 import dask
 from distributed import Nanny, Scheduler, Security
@@ -73,7 +74,8 @@ class LaneCluster:
         """Kill a lane's process at once, whatever it is doing; another takes its place."""
         nanny = self._nannies.get(lane)
         if nanny is not None and nanny.pid is not None:
-            os.kill(nanny.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)
 
     def process_ids(self) -> list[int]:
         """Process ids of the lanes that run."""
@@ -124,7 +126,8 @@ class LaneCluster:
             except Exception as error:
                 logger.debug("%s did not start: %s", lane, error)
             finally:
-                await nanny.close(timeout=1)
+                with suppress(Exception):  # whatever its end is like, the next one has to start
+                    await nanny.close(timeout=1)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _options(self, lane: str, device: Device) -> dict[str, object]:
