@@ -26,7 +26,7 @@ from storage.place import Results
 from storage.tables import read_run
 from tests.chaos import Arena, hit, published, trials_of
 
-TARGETS = ("lane", "lane", "lane", "server", "flow")
+TARGETS = (*["lane"] * 6, *["server"] * 2, "flow")
 """Whom a kill may hit; the flow seldom, as it is there from the first moment, and lanes are not."""
 
 LONGEST_PAUSE = 6.0
