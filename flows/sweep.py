@@ -73,7 +73,8 @@ class Sweep:
             # A task run that waits for a lane would show as running: start only what the lanes can take.
             while to_come and len(running) < len(self._lanes.devices) + SPARE_TASKS:
                 job = to_come.popleft()
-                if (reason := self.failures.why_not(job.training)) is not None:
+                reason = None if job.is_reused else self.failures.why_not(job.training)
+                if reason is not None:
                     self._keep(job, None, reason)
                     continue
                 future = self._submit(job, after)
