@@ -95,6 +95,7 @@ def run_command(
     configure_prefect(verbose)
     from flows.execute import execute
     from flows.request import check_request
+    from storage.run_starts import list_interrupted
 
     numbers = read_numbers(exercises)
     check_lanes(lanes)
@@ -108,6 +109,12 @@ def run_command(
         f"study {request.study.name}: {exercise_count} on {lane_count}, results in {request.results.folder}",
         err=True,
     )
+    for start in list_interrupted(request.results)[-1:]:
+        typer.echo(
+            f"run {start.run_id} was interrupted: `study resume` would go on with it; this is a new run, "
+            f"which {'trains everything again' if fresh else 'reads what that one has finished'}",
+            err=True,
+        )
     execute(request)
 
 

@@ -116,6 +116,7 @@ class Sweep:
         if isinstance(result, ResultsUnwritable):
             raise result
         if isinstance(result, TrainingRecord):
+            self.failures.succeed(job.training)
             return self._keep(job, result, None)
         reason = f"{type(result).__name__}: {result}"
         if isinstance(result, Diverged):

@@ -28,9 +28,14 @@ class Failures:
         self._planned = planned
         self._count = 0
         self._quarantined: dict[tuple[Hyperparameters, int | None], str] = {}
+        self._sound: set[tuple[Hyperparameters, int | None]] = set()
+
+    def succeed(self, training: Training) -> None:
+        """Note that a setting can be trained: it is not its fault if another of its trainings fails."""
+        self._sound.add(_setting(training))
 
     def add(self, training: Training, reason: str) -> None:
-        """Count a training that failed, and put its setting in quarantine."""
+        """Count a training that failed; put its setting in quarantine unless another of it succeeds."""
         self._count += 1
         self._quarantined.setdefault(
             _setting(training), f"{training.label} failed all its attempts: {reason}"
@@ -40,7 +45,8 @@ class Failures:
         """Why a training is not to be attempted; None if it is."""
         if self.too_many:
             return f"not attempted: {self.too_many}"
-        quarantined = self._quarantined.get(_setting(training))
+        setting = _setting(training)
+        quarantined = None if setting in self._sound else self._quarantined.get(setting)
         return quarantined and f"not attempted: this setting is in quarantine, as {quarantined}"
 
     @property

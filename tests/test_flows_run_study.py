@@ -288,3 +288,5 @@ def test_ctrl_c_stops_within_seconds_keeps_what_is_finished_and_says_how_to_go_o
     assert "Traceback" not in err
     assert list(trainings.glob("*/record.json"))
     assert processes_that_mention(os.environ["PREFECT_HOME"]) == []
+    _, _, err = run("run", study, "--results", "results", "--budget", "1s", folder=tmp_path)
+    assert "was interrupted: `study resume` would go on with it; this is a new run" in err

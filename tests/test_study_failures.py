@@ -29,6 +29,13 @@ def test_a_setting_that_failed_all_attempts_is_in_quarantine_whatever_the_seed()
     assert failures.too_many is None
 
 
+def test_a_setting_of_which_a_training_succeeded_is_not_in_quarantine():
+    failures = Failures(100)
+    failures.add(make_training(8, seed=1), "OSError: the disk hiccuped")
+    failures.succeed(make_training(8, seed=2))
+    assert failures.why_not(make_training(8, seed=3)) is None
+
+
 def test_more_than_the_stated_part_of_failures_stops_the_run():
     planned = 40
     failures = Failures(planned)
