@@ -24,10 +24,13 @@ import psutil
 
 from storage.place import Results
 from storage.tables import read_run
-from tests.chaos import Arena, hit, published, trials_of
+from tests.chaos import CHAOS, Arena, hit, published, trials_of
 
 TARGETS = (*["lane"] * 6, *["server"] * 2, "flow")
 """Whom a kill may hit; the flow seldom, as it is there from the first moment, and lanes are not."""
+
+STUDY = CHAOS.replace("repeats: 3", "repeats: 6")
+"""Twice as long as in the tests, so that most kills come while lanes train."""
 
 LONGEST_PAUSE = 6.0
 """Seconds until the next kill, drawn evenly from 0.3 on."""
@@ -109,12 +112,12 @@ def compare(score: Score, quiet: pd.DataFrame, trials: pd.DataFrame) -> None:
 def storm(folder: Path, kills: int, seed: int) -> Score:
     """Run studies under fire until there were enough kills."""
     dice, score = random.Random(seed), Score()
-    quiet_arena = Arena(folder / "quiet")
+    quiet_arena = Arena(folder / "quiet", STUDY)
     if quiet_arena.run_study() != DONE:
         raise SystemExit(f"the undisturbed run failed:\n{quiet_arena.said()}")
     quiet = trials_of(quiet_arena.results)
     while score.total < kills:
-        arena = Arena(folder / f"study-{score.studies}")
+        arena = Arena(folder / f"study-{score.studies}", STUDY)
         survive(arena, dice, score, kills)
         score.studies += 1
         compare(score, quiet, trials_of(arena.results))

@@ -11,6 +11,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -71,11 +72,17 @@ class LaneCluster:
         self.address = self._address.result()
 
     def kill(self, lane: str) -> None:
-        """Kill a lane's process at once, whatever it is doing; another takes its place."""
+        """Kill a lane's process at once, whatever it is doing; another takes its place.
+
+        It is waited for until the scheduler knows: the next piece of work must not be given to the dead one.
+        """
         nanny = self._nannies.get(lane)
-        if nanny is not None and nanny.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(nanny.pid, signal.SIGKILL)
+        if nanny is None:
+            return
+        address, deadline = nanny.worker_address, time.monotonic() + _CLOSE_SECONDS
+        _kill(nanny)
+        while address in self._scheduler.workers and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def process_ids(self) -> list[int]:
         """Process ids of the lanes that run."""
@@ -108,12 +115,13 @@ class LaneCluster:
                 asyncio.create_task(self._keep(scheduler.address, lane, device, shared))
                 for lane, device in self._devices.items()
             ]
+            self._scheduler = scheduler
             self._address.set_result(scheduler.address)
             await self._stop.wait()
             for keeper in keepers:
                 keeper.cancel()
-            for lane in self._devices:
-                self.kill(lane)
+            for nanny in self._nannies.values():
+                _kill(nanny)
             await asyncio.gather(*keepers, return_exceptions=True)
 
     async def _keep(self, scheduler: str, lane: str, device: Device, shared: dict[str, object]) -> None:
@@ -143,6 +151,12 @@ class LaneCluster:
             "dashboard": False,
             "silence_logs": logging.CRITICAL,
         }
+
+
+def _kill(nanny: Nanny) -> None:
+    if nanny.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(nanny.pid, signal.SIGKILL)
 
 
 def name_lanes(devices: Sequence[Device]) -> dict[str, Device]:

@@ -192,8 +192,9 @@ class Lanes:
 
     def _replace(self, lane: str) -> None:
         with self._lock:
-            if self._cluster is not None:
-                self._cluster.kill(lane)
+            cluster = self._cluster
+        if cluster is not None:
+            cluster.kill(lane)
 
     def _hear(self, event: tuple[float, str]) -> None:
         # The flow's own clock, which does not step.

@@ -126,9 +126,17 @@ def test_a_lane_whose_work_raised_is_replaced(lanes: Lanes):
     for _ in range(2):
         with pytest.raises(MemoryError):
             lanes.run("greedy", run_out_of_memory)
+    assert lanes.failures["greedy"] == ["MemoryError: ", "MemoryError: "]
     after = {lanes.run(str(number), describe_lane, 0.0)[0] for number in range(2)}
     assert not before & after
-    assert lanes.failures["greedy"] == ["MemoryError: ", "MemoryError: "]
+
+
+def test_the_next_piece_of_work_is_not_given_to_a_lane_that_is_being_replaced():
+    with Lanes([Device("CPU")]) as single:
+        for number in range(5):
+            with pytest.raises(ValueError, match="refused"):
+                single.run(f"odd {number}", refuse)
+            assert single.run(f"even {number}", describe_lane, 0.0)[1] == "-1"
 
 
 def test_a_lane_that_is_killed_again_and_again_while_it_starts_comes_back(lanes: Lanes):
