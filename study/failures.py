@@ -44,7 +44,7 @@ class Failures:
     def why_not(self, training: Training) -> str | None:
         """Why a training is not to be attempted; None if it is."""
         if self.too_many:
-            return f"not attempted: {self.too_many}"
+            return "not attempted: the run stopped early, as too many trainings had failed"
         setting = _setting(training)
         quarantined = None if setting in self._sound else self._quarantined.get(setting)
         return quarantined and f"not attempted: this setting is in quarantine, as {quarantined}"

@@ -158,7 +158,7 @@ def _describe_status(frames: RunFrames) -> str:
     if frames.run["status"] == "stopped early":
         return (
             f"STOPPED EARLY: {failed:,} of {count(trials, 'trial')} have no result, and nothing below is "
-            f"complete. {frames.run['failures']}"
+            f"complete. Why: {frames.run['failures']}."
         )
     if failed:
         return f"{failed:,} of {count(trials, 'trial')} FAILED; the numbers below are of the others."

@@ -1,5 +1,6 @@
 """Whatever is killed, filled up or locked: what was finished is kept, and the tables equal a quiet run's."""
 
+import re
 import shutil
 import signal
 import socket
@@ -223,7 +224,8 @@ def test_lanes_that_always_die_stop_the_run_early_and_it_says_so_everywhere(
     assert code == 1, arena.said()
     frames = read_run(arena.results)
     assert frames.run["status"] == "stopped early"
-    assert "the run stopped early, as 5 of 14 trainings failed all their attempts" in frames.run["failures"]
+    # Those in flight when the fifth failed come to their end, too.
+    assert re.match("the run stopped early, as [5-7] of 14 trainings failed all", frames.run["failures"])
     assert "LaneDied: " in frames.run["failures"]
     assert len(frames.trials) == len(quiet) - 1  # all but the combination, which is not known
     reasons = " ".join(frames.trials["reason"].dropna())
