@@ -23,6 +23,7 @@ import pandas as pd
 import psutil
 
 from storage.place import Results
+from storage.run_starts import list_interrupted
 from storage.tables import read_run
 from tests.chaos import CHAOS, Arena, hit, published, trials_of
 
@@ -35,7 +36,7 @@ STUDY = CHAOS.replace("repeats: 3", "repeats: 6")
 LONGEST_PAUSE = 6.0
 """Seconds until the next kill, drawn evenly from 0.3 on."""
 
-DONE, FAILED = 0, 1
+DONE = 0
 
 
 @dataclass
@@ -92,10 +93,14 @@ def survive(arena: Arena, dice: random.Random, score: Score, most: int) -> None:
             print(f"  left running: {left}", flush=True)
         if code == DONE:
             break
-        is_published = code == FAILED and bool(published(arena.results))
-        score.run_again += is_published
-        score.resumed += not is_published
-        command = ("run", arena.study) if is_published or not arena.started() else ("resume",)
+        if list_interrupted(arena.results):
+            score.resumed += 1
+            command = ("resume",)
+        elif published(arena.results) and read_run(arena.results).run["failed_trials"] == 0:
+            break  # it was killed when all was done
+        else:
+            score.run_again += bool(published(arena.results))
+            command = ("run", arena.study)
     frames = read_run(arena.results)
     score.retried += int(frames.run["retried_trainings"])
 

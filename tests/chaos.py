@@ -118,10 +118,6 @@ class Arena:
         """The flows' processes that a worker has started."""
         return [each for each in self.processes() if "-m prefect.engine" in _command(each)]
 
-    def started(self) -> bool:
-        """Whether a run was written down, so that it can be gone on with."""
-        return any(self.results.runs.glob("*/run.json"))
-
     def finished(self) -> int:
         """How many trainings are kept."""
         return len(list(self.results.trainings.glob("*/record.json")))
