@@ -36,6 +36,9 @@ STUDY = CHAOS.replace("repeats: 3", "repeats: 6")
 LONGEST_PAUSE = 6.0
 """Seconds until the next kill, drawn evenly from 0.3 on."""
 
+KILLS_A_STUDY = 17
+"""After so many a study is left to come to its end, and the next one begins."""
+
 DONE = 0
 
 
@@ -123,7 +126,7 @@ def storm(folder: Path, kills: int, seed: int) -> Score:
     quiet = trials_of(quiet_arena.results)
     while score.total < kills:
         arena = Arena(folder / f"study-{score.studies}", STUDY)
-        survive(arena, dice, score, kills)
+        survive(arena, dice, score, min(kills, score.total + KILLS_A_STUDY))
         score.studies += 1
         compare(score, quiet, trials_of(arena.results))
         print(f"study {score.studies}: {score}", flush=True)
