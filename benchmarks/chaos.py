@@ -5,7 +5,7 @@ Run it with `.venv/bin/python -m benchmarks.chaos` (`--kills N`, default 100; `-
 again and again under fire: a killed flow is gone on with by `study resume`, a run with failed trials by
 `study run`, until it is complete. Its tables are then compared with the undisturbed ones, and processes
 that are left are counted. Then a process that publishes tables is killed again and again while another reads
-them. It takes about half an hour on two cores and prints a table.
+them. It takes a quarter of an hour on two cores and prints a table.
 """
 
 import argparse

@@ -87,7 +87,7 @@ def run(count: int, folder: Path) -> None:
     from tasks.train import train
 
     class IdleLanes(Lanes):
-        def run(self, label: str, function: Any, *arguments: Any) -> Any:
+        def run(self, label: str, function: Any, *arguments: Any, silence_seconds: float = 60) -> Any:
             return super().run(label, do_nothing, arguments[0], arguments[2])
 
     def sweep(results: Results, lanes: Lanes, jobs: list[Job], after: Any) -> None:
