@@ -172,13 +172,11 @@ class Lanes:
         return result
 
     def _wait(self, future: DaskFuture, lane: str, label: str, silence_seconds: float) -> Any:
-        since = time.monotonic()
-        while True:
-            try:
-                return future.result(timeout=_LOOK_SECONDS)
-            except TimeoutError:
-                if future.done():  # just now, or the function raised it
-                    return future.result()
+        since, ended = time.monotonic(), threading.Event()
+        # Not `result(timeout=...)` again and again: where end and timeout meet, Dask's raises an error
+        # of its own (UnboundLocalError, or TimeoutError for a result that is there).
+        future.add_done_callback(lambda _: ended.set())
+        while not ended.wait(_LOOK_SECONDS):
             if self._closed:
                 raise LanesClosed(f"stopped before {label!r} was finished")
             heard = self._heard.get(lane)  # nothing before its process has started
@@ -189,6 +187,7 @@ class Lanes:
                     f"{lane} made no progress for {allowed:.0f} s while it ran {label!r}; "
                     "it was killed and has been replaced"
                 )
+        return future.result()
 
     def _replace(self, lane: str) -> None:
         with self._lock:
