@@ -80,6 +80,7 @@ def run(count: int, folder: Path) -> None:
     from prefect import flow, task
     from prefect.task_runners import ThreadPoolTaskRunner
 
+    from flows.parameters import RunParameters
     from flows.request import check_request
     from flows.sweep import Sweep
     from tasks.devices import Device
@@ -91,7 +92,7 @@ def run(count: int, folder: Path) -> None:
             return super().run(label, do_nothing, arguments[0], arguments[2])
 
     def sweep(results: Results, lanes: Lanes, jobs: list[Job], after: Any) -> None:
-        request = check_request("lab", str(results.folder))
+        request = check_request(RunParameters(results=str(results.folder)))
         forecast = Forecast(tuple(jobs), Later(0), len(lanes.devices), CostModel().common_spread)
         mapped = Sweep(request, None, lanes, forecast, [])  # type: ignore[arg-type]
         mapped.train(jobs, after, is_last=True)

@@ -17,11 +17,12 @@ from flows.options import (
     FreshOption,
     LanesOption,
     LanesPerGpuOption,
+    ProtocolOption,
+    RepeatsOption,
     ResultsOption,
     StudyArgument,
-    check_lanes,
     configure_prefect,
-    read_numbers,
+    read_options,
     show_warnings,
 )
 from flows.plan_command import plan_command
@@ -80,6 +81,8 @@ def run_command(
     lanes: LanesOption = None,
     lanes_per_gpu: LanesPerGpuOption = 1,
     exercises: ExercisesOption = "",
+    repeats: RepeatsOption = None,
+    protocol: ProtocolOption = None,
     fresh: FreshOption = False,
     budget: Annotated[
         str,
@@ -97,12 +100,9 @@ def run_command(
     from flows.request import check_request
     from storage.run_starts import list_interrupted
 
-    numbers = read_numbers(exercises)
-    check_lanes(lanes)
+    asked = {"lanes_per_gpu": lanes_per_gpu, "data_folder": str(data or ""), "fresh": fresh, "budget": budget}
     # Checked before Prefect starts, so that a mistake is answered at once.
-    request = check_request(
-        study, str(results), numbers, lanes or 0, lanes_per_gpu, str(data or ""), fresh, budget
-    )
+    request = check_request(read_options(study, results, exercises, lanes, repeats, protocol, **asked))
     exercise_count = count(len(request.study.exercises), "exercise")
     lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
     typer.echo(

@@ -44,29 +44,19 @@ def _run_flow(request: Request) -> None:
     from flows.temporary_server import temporary_server
 
     with temporary_server():
+        from flows.parameters import repeat_start
         from flows.progress import TerminalProgress, further_views
         from flows.run_study import StoppedEarly, run_study
-    start = request.start
     with TerminalProgress() as bar:
         further_views.set((bar,))
         try:
-            run_study(
-                study=start.study,
-                exercises=list(start.exercises),
-                lanes=start.lanes,
-                lanes_per_gpu=start.lanes_per_gpu,
-                fresh=start.fresh,
-                results=str(request.results.folder),
-                data_folder=start.data_folder,
-                budget=start.budget,
-                resume=start.run_id,
-            )
+            run_study(repeat_start(request.start, request.results.folder))
         except StoppedEarly:
             return  # it is published, and says so itself
         except InputError:
             raise
         except Exception as error:
-            if not has_ended(request.results, start.run_id):
+            if not has_ended(request.results, request.run_id):
                 typer.echo(f"the run failed; {_kept(request)}", err=True)
                 raise
             # The results are there; that a server died is no reason to call them failed.

@@ -4,13 +4,16 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from study.errors import InputError
-from study.study_file import list_studies
+from study.study_file import is_path, list_studies
 from study.wording import shown
+
+if TYPE_CHECKING:
+    from flows.parameters import RunParameters
 
 OUR_LOGGERS = ("flows", "tasks", "storage", "study")
 NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
@@ -43,25 +46,53 @@ LanesPerGpuOption = Annotated[int, typer.Option("--lanes-per-gpu", metavar="N", 
 ExercisesOption = Annotated[
     str, typer.Option("--exercises", metavar="N,N", help="Only these exercises, such as `2,5`.")
 ]
+RepeatsOption = Annotated[
+    int | None,
+    typer.Option("--repeats", metavar="N", help="Repeats of each setting. Default: as the study says."),
+]
+ProtocolOption = Annotated[
+    str | None,
+    typer.Option("--protocol", metavar="NAME", help="`lab` or `held-out`. Default: as the study says."),
+]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Train again what earlier runs have trained.")]
 
 
-def check_lanes(lanes: int | None) -> None:
-    """Refuse a number of lanes below 1.
+def read_options(
+    study: str,
+    results: Path,
+    exercises: str = "",
+    lanes: int | None = None,
+    repeats: int | None = None,
+    protocol: str | None = None,
+    **others: object,
+) -> "RunParameters":
+    """The parameters of a run as they were given on the command line.
+
+    Args:
+        study: A study's name, or a path to its file.
+        results: The results folder.
+        exercises: Numbers separated by commas.
+        lanes: How many; None for one on each device.
+        repeats: Of each setting; None for as the study says.
+        protocol: Its name; None for the study's.
+        others: Further parameters, as they are.
 
     Raises:
-        InputError: it is.
+        InputError: one is not allowed.
     """
+    from flows.parameters import read_parameters
+
     if lanes is not None and lanes < 1:
         raise InputError(f"--lanes: {lanes} is not allowed; give 1 or more, or leave it out")
+    if repeats is not None and repeats < 1:
+        raise InputError(f"--repeats: {repeats} is not allowed; give 1 or more, or leave it out")
+    given = {"study_file" if is_path(study) else "study": study, "results": str(results), **others}
+    given |= {"exercises": _read_numbers(exercises), "lanes": lanes or 0, "repeats": repeats or 0}
+    return read_parameters(given if protocol is None else {**given, "protocol": protocol})
 
 
-def read_numbers(exercises: str) -> tuple[int, ...]:
-    """Numbers of exercises, separated by commas.
-
-    Raises:
-        InputError: one is not a number, or there is none between the commas.
-    """
+def _read_numbers(exercises: str) -> tuple[int, ...]:
+    """Numbers of exercises, separated by commas."""
     parts = [part.strip() for part in exercises.split(",") if part.strip()]
     # Of three digits at most: none has more, and Python refuses to read thousands of them.
     wrong = [part for part in parts if not (part.isdecimal() and len(part) <= 3)]

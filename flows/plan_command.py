@@ -11,11 +11,12 @@ from flows.options import (
     FreshOption,
     LanesOption,
     LanesPerGpuOption,
+    ProtocolOption,
+    RepeatsOption,
     ResultsOption,
     StudyArgument,
-    check_lanes,
     configure_prefect,
-    read_numbers,
+    read_options,
 )
 
 
@@ -25,6 +26,8 @@ def plan_command(
     lanes: LanesOption = None,
     lanes_per_gpu: LanesPerGpuOption = 1,
     exercises: ExercisesOption = "",
+    repeats: RepeatsOption = None,
+    protocol: ProtocolOption = None,
     fresh: FreshOption = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON, with every training.")
@@ -37,15 +40,17 @@ def plan_command(
     steps of each shape are measured first, for long studies only (some twenty seconds, once).
     """
     configure_prefect(verbose=False)
-    check_lanes(lanes)
-    numbers = read_numbers(exercises)
+    options = read_options(
+        study, results, exercises, lanes, repeats, protocol, fresh=fresh, lanes_per_gpu=lanes_per_gpu
+    )
     from flows.plan_text import describe_plan, print_plan
     from flows.request import check_request
     from tasks.dataset import refer_to_dataset
     from tasks.lanes import Lanes
     from tasks.plan_study import compare_sharing, foresee, plan_study, predict
 
-    request = check_request(study, str(results), numbers, 0, lanes_per_gpu)
+    # The machine's own lanes measure its speed, whatever number is asked about.
+    request = check_request(options.model_copy(update={"lanes": 0}))
     spec = request.study
     data = refer_to_dataset().first(spec.data.train_images, spec.data.test_images)
     with Lanes(request.devices) as here:

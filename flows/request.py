@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flows.parameters import RunParameters
 from storage.locks import run_lock
 from storage.place import Results, open_results
 from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
 from storage.tables import is_published
 from study.errors import InputError, ResultsUnwritable
-from study.run_start import RunStart
+from study.run_start import AS_WRITTEN, RunOptions, RunStart
 from study.spec import Study
-from study.study_file import choose_exercises, list_studies, read_study
+from study.study_file import adapt_study, choose_exercises, read_study
 from tasks.devices import Device, choose_devices
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -51,55 +52,50 @@ class Request:
         return Path(self.start.data_folder) if self.start.data_folder else None
 
 
-def check_request(
-    study: str,
-    results: str = "results",
-    exercises: tuple[int, ...] = (),
-    lanes: int = 0,
-    lanes_per_gpu: int = 1,
-    data_folder: str = "",
-    fresh: bool = False,
-    budget: str = "",
-    resume: str = "",
-    flow_run_id: str | None = None,
-) -> Request:
-    """Check the parameters of a run.
+def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> Request:
+    """Check a run before anything is done.
 
-    0 lanes means one for each device; no data folder the first source that has it; no budget any time. A run
-    that goes on, by its id or because its flow run is retried, keeps the parameters it was started with.
+    A run that goes on, by its id or as its flow run is retried, keeps the parameters it was started with.
 
     Raises:
         InputError: the study, an exercise, the results folder, a count or the run to go on with is wrong.
     """
-    folder = expand(results, "results folder")
-    earlier = _find_earlier(folder, resume, flow_run_id)
+    folder = expand(parameters.results, "results folder")
+    earlier = _find_earlier(folder, parameters.resume, flow_run_id)
     if earlier is None:
-        started_at = datetime.now(UTC)
-        chosen = choose_exercises(read_study(study), frozenset(exercises))
-        start = RunStart(
-            run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{chosen.name}-{secrets.token_hex(4)}",
-            study=_absolute(study),
-            exercises=exercises,
-            lanes=lanes,
-            lanes_per_gpu=lanes_per_gpu,
-            fresh=fresh,
-            data_folder=str(expand(data_folder, "data folder").absolute()) if data_folder else "",
-            budget=budget,
-            started_at=started_at,
-            flow_run_id=flow_run_id,
-        )
+        study = _choose_study(parameters)
+        start = _begin(parameters, study, flow_run_id)
     else:
         # The command line writes a run down before its flow begins; only what a flow run began is resumed.
         resumed = earlier.resumed + (earlier.flow_run_id is not None)
         start = earlier.model_copy(update={"resumed": resumed, "flow_run_id": flow_run_id})
-        chosen = choose_exercises(read_study(start.study), frozenset(start.exercises))
+        study = _choose_study(start)
     return Request(
         start=start,
-        study=chosen,
+        study=study,
         devices=tuple(choose_devices(start.lanes or None, start.lanes_per_gpu)),
         results=open_results(folder),
         budget_seconds=read_duration(start.budget, "--budget") if start.budget else None,
         begun=time.monotonic(),
+    )
+
+
+def _choose_study(options: RunOptions) -> Study:
+    study = choose_exercises(read_study(options.source), frozenset(options.exercises))
+    protocol = None if options.protocol == AS_WRITTEN else options.protocol
+    return adapt_study(study, options.repeats or None, protocol)
+
+
+def _begin(parameters: RunParameters, study: Study, flow_run_id: str | None) -> RunStart:
+    started_at = datetime.now(UTC)
+    asked = {name: getattr(parameters, name) for name in RunOptions.model_fields}
+    for name in ("study_file", "data_folder"):  # as paths that are found from any folder
+        asked[name] = str(expand(asked[name], name).absolute()) if asked[name] else ""
+    return RunStart(
+        **asked,
+        run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{study.name}-{secrets.token_hex(4)}",
+        started_at=started_at,
+        flow_run_id=flow_run_id,
     )
 
 
@@ -130,11 +126,6 @@ def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStar
     if flow_run_id is not None and folder.is_dir():
         return find_start(Results(folder.resolve()), flow_run_id)
     return None
-
-
-def _absolute(study: str) -> str:
-    """A study's name as it is, a path so that it is found from any folder."""
-    return study if study in list_studies() else str(expand(study, "study").absolute())
 
 
 def read_duration(text: str, option: str) -> float:

@@ -22,14 +22,15 @@ def resume_command(
     """
     configure_prefect(verbose)
     from flows.execute import execute
+    from flows.parameters import RunParameters
     from flows.request import check_request, expand
     from storage.place import Results
     from storage.run_starts import choose_interrupted
 
     start = choose_interrupted(Results(expand(str(results), "results folder").resolve()), run)
-    request = check_request(start.study, str(results), resume=start.run_id)
+    request = check_request(RunParameters(results=str(results), resume=start.run_id))
     typer.echo(
-        f"going on with run {start.run_id} of study {start.study}, "
+        f"going on with run {start.run_id} of study {start.source}, "
         f"started {start.started_at:%Y-%m-%d %H:%M} UTC",
         err=True,
     )

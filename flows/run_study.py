@@ -8,14 +8,16 @@ import pandas as pd
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import ProgressArtifact, show_results
+from flows.parameters import RunParameters, read_parameters
 from flows.progress import ProgressView, further_views
 from flows.request import Request, check_request, executing
 from flows.steps import submit
 from flows.sweep import Sweep
+from flows.trigger import name_run, why_skipped
 from storage.tables import RunFrames
 from study.plan import compile_plan
 from study.published import read_averages
@@ -30,68 +32,41 @@ from tasks.provenance import read_commit
 from tasks.publish import Circumstances, publish_run
 from tasks.report import write_report
 
+DEFAULTS = RunParameters()
+
 for package in ("flows", "tasks", "storage", "study"):
     # With Prefect's `extra_loggers` these reach the run's log in the UI, but only if they let INFO pass.
     logging.getLogger(package).setLevel(logging.INFO)
 
 
-def _name_run() -> str:
-    parameters = flow_run.get_parameters()
-    return f"{parameters.get('study', 'study')} {flow_run.get_scheduled_start_time():%Y-%m-%d %H:%M:%S}"
-
-
 @flow(
     name="study",
-    flow_run_name=_name_run,
+    flow_run_name=name_run,
     # Threads that wait for lanes, which do the work; Prefect's runner types are invariant.
     task_runner=ThreadPoolTaskRunner[Any](max_workers=1000),  # type: ignore[arg-type]
     persist_result=False,
-    validate_parameters=True,
+    validate_parameters=False,  # what is wrong with them is told here as on the command line
 )
-def run_study(
-    study: str = "lab",
-    exercises: list[int] = [],  # noqa: B006 - the form in the UI needs a list; it is never changed
-    lanes: int = 0,
-    lanes_per_gpu: int = 1,
-    fresh: bool = False,
-    results: str = "results",
-    data_folder: str = "",
-    budget: str = "",
-    resume: str = "",
-) -> State[str]:
+def run_study(run: RunParameters = DEFAULTS) -> State[str]:
     """Run a study: its exercises, tables, figures, model and report.
 
     Args:
-        study: Name of a study in `studies/`, or path to a YAML file.
-        exercises: Numbers of the exercises to run; none means all.
-        lanes: Worker processes; 0 means one for each GPU, or each CPU core where there is no GPU.
-        lanes_per_gpu: Lanes on each GPU.
-        fresh: Train everything again instead of reading finished trainings of earlier runs.
-        results: Folder for tables, figures, model, report and finished trainings.
-        data_folder: Folder with the dataset's four files; empty means the first source that has it.
-        budget: Refuse a run that is predicted to take longer, such as 10m or 1h30m; empty means no limit.
-        resume: Id of an interrupted run to go on with, as it was started; empty starts a new run.
+        run: What to run, on what, and where results go.
 
     Returns:
         A state whose data is the run's id and whose message counts trials and failures; failed if the run
-        stopped early. A retry of a flow run goes on with its run.
+        stopped early, cancelled if the schedule started it too late. A retry of a flow run goes on with its
+        run.
 
     Raises:
         InputError: a parameter or the dataset is wrong; nothing was trained.
         ResultsUnwritable: what was trained cannot be kept.
     """
-    request = check_request(
-        study,
-        results,
-        tuple(exercises),
-        lanes,
-        lanes_per_gpu,
-        data_folder,
-        fresh,
-        budget,
-        resume,
-        flow_run.get_id(),
-    )
+    parameters = read_parameters(run)
+    late = why_skipped()
+    if late is not None:
+        return Cancelled(name="Skipped", message=late)
+    request = check_request(parameters, flow_run.get_id())
     with executing(request), Lanes(request.devices) as active_lanes:
         frames = run_steps(request, active_lanes, [ProgressArtifact(), *further_views.get()])
     return _conclude(frames)

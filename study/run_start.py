@@ -1,26 +1,110 @@
-"""What a run was asked to do, written when it starts: from it an interrupted run goes on."""
+"""What a run is asked, and what is written of it when it starts, from which an interrupted run goes on."""
 
 from datetime import datetime
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from study.fact import Fact
+from study.study_file import list_exercise_numbers, list_studies
 
 RUN_ID = r"^\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{4,16}$"
 """What a run's id looks like: when it started, its study, and a few random digits."""
 
+MOST_LANES = 1000
+"""The most lanes of one machine: far more than any has devices, far fewer than would exhaust its memory."""
 
-class RunStart(Fact):
+AS_WRITTEN: Final = "as the study says"
+"""Stands for the protocol that the study names."""
+
+TIME_PATTERN = r"^((\d{1,9}(\.\d{1,9})?[smhd])+)?$"
+"""A time such as 90s, 10m, 1h30m or 30d, or nothing."""
+
+
+def _offer_studies(schema: dict[str, Any]) -> None:
+    schema["enum"] = list_studies()
+
+
+def _offer_exercises(schema: dict[str, Any]) -> None:
+    numbers = list_exercise_numbers()
+    schema["items"] = {"type": "integer", "enum": numbers}
+    schema["uniqueItems"] = True
+
+
+class RunOptions(Fact):
+    """What a run is asked: which study, which part of it, how, and on what.
+
+    The dropdowns of Prefect's form are made from the files in `studies/` when the flow is deployed; elsewhere
+    any study is taken, and a wrong one is refused when it is read.
+    """
+
+    study: str = Field(
+        "lab",
+        title="Study",
+        description="The studies in the folder studies/, as it was at the last deploy.",
+        json_schema_extra=_offer_studies,
+    )
+    study_file: str = Field(
+        "",
+        title="Study file",
+        description="Path of a YAML file on the worker's machine, instead of the study above. Usually empty.",
+    )
+    exercises: tuple[int, ...] = Field(
+        (),
+        title="Exercises",
+        description="Which of the study's exercises to run; none means all. The optimum (7 in the lab study) "
+        "combines the sweeps that are chosen with it, the model (8) needs the optimum.",
+        json_schema_extra=_offer_exercises,
+    )
+    repeats: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        title="Repeats",
+        description="Trials of each setting of a sweep, each with a seed of its own; 0: as the study says.",
+    )
+    protocol: Literal["as the study says", "lab", "held-out"] = Field(
+        AS_WRITTEN,
+        title="Protocol",
+        description="lab: all training images, the test images are the validation data, as in the published "
+        "readings. held-out: a part of the training images validates, test images choose nothing.",
+    )
+    fresh: bool = Field(
+        False,
+        title="Train everything fresh",
+        description="Off: finished trainings of earlier runs are read. On: everything is trained again and "
+        "compared with the earlier nights.",
+    )
+    lanes: int = Field(
+        0,
+        ge=0,
+        le=MOST_LANES,
+        title="Lanes",
+        description="Worker processes that train; 0: one for each GPU, or each CPU core where there is none.",
+    )
+    lanes_per_gpu: int = Field(1, ge=1, le=MOST_LANES, title="Lanes on each GPU")
+    budget: str = Field(
+        "",
+        title="Budget",
+        description="Refuse a run that is predicted to take longer, such as 10m or 1h30m; empty: no limit.",
+        json_schema_extra={"pattern": TIME_PATTERN},  # the form's; what reads it has better words
+    )
+    data_folder: str = Field(
+        "",
+        title="Data folder",
+        description="Folder with the dataset's four files; empty: the first source that has it.",
+    )
+
+    @property
+    def source(self) -> str:
+        """The study's name, or the path of its file."""
+        return self.study_file or self.study
+
+
+class RunStart(RunOptions):
     """The parameters of a run, as it was started with first."""
 
     run_id: str = Field(pattern=RUN_ID)
-    study: str
-    exercises: tuple[int, ...] = ()
-    lanes: int = 0
-    lanes_per_gpu: int = 1
-    fresh: bool = False
-    data_folder: str = ""
-    budget: str = ""
     started_at: datetime
     flow_run_id: str | None = None
     resumed: int = Field(0, ge=0, description="how often it has gone on after an interruption")

@@ -21,7 +21,7 @@ Schedule = Literal["constant", "cosine"]
 MOST_TRIALS = 100_000
 """The most a study may ask for: a thousand times the lab study; planning more would take minutes."""
 
-_NARROWED = {"narrowed": True}
+NARROWED = {"narrowed": True}
 """Validation context of a study that was checked as a whole and has lost some of its exercises."""
 
 
@@ -235,7 +235,7 @@ class Study(Fact):
 
     @model_validator(mode="after")
     def _check_combined(self, info: ValidationInfo) -> Self:
-        if self.optimum is None or info.context == _NARROWED:
+        if self.optimum is None or info.context == NARROWED:
             return self
         sweeps = [sweep.number for sweep in self.sweeps]
         unknown = [number for number in self.optimum.combine if number not in sweeps]
@@ -293,4 +293,4 @@ class Study(Fact):
             allowed = ", ".join(map(str, sorted(known)))
             raise ValueError(f"exercise {unknown[0]} is not in study {self.name!r}; it has {allowed}")
         chosen = [each for each in self.exercises if each.number in numbers]
-        return Study.model_validate({**dict(self), "exercises": chosen}, context=_NARROWED)
+        return Study.model_validate({**dict(self), "exercises": chosen}, context=NARROWED)

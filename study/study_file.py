@@ -1,6 +1,7 @@
 """Read a study from its YAML file; every mistake is one line with file, field, value and what is allowed."""
 
 import difflib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic_core import ErrorDetails
 from study import published, spec
 from study.errors import InputError
 from study.published import read_averages
-from study.spec import Study
+from study.spec import NARROWED, Study
 from study.wording import shortened, shown
 from study.yaml_file import read_yaml
 
@@ -47,14 +48,27 @@ def list_studies(folder: Path = STUDIES_FOLDER) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
+def list_exercise_numbers(folder: Path = STUDIES_FOLDER) -> list[int]:
+    """Numbers of the exercises of all studies in a folder that can be read, sorted."""
+    numbers: set[int] = set()
+    for name in list_studies(folder):
+        with suppress(InputError):  # whoever runs it is told what is wrong
+            numbers |= {exercise.number for exercise in read_study(name, folder).exercises}
+    return sorted(numbers)
+
+
+def is_path(name_or_path: str) -> bool:
+    """Whether a study is given by a path to its file, not by its name."""
+    return name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path
+
+
 def find_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Path:
     """The file of a study given by its name in `studies/` or by a path to a YAML file.
 
     Raises:
         InputError: there is no such file.
     """
-    is_path = name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path
-    path = Path(name_or_path) if is_path else folder / f"{name_or_path}.yaml"
+    path = Path(name_or_path) if is_path(name_or_path) else folder / f"{name_or_path}.yaml"
     try:
         if path.is_file():
             return path
@@ -104,6 +118,29 @@ def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:
         raise InputError(f"--exercises: {_clean(error.errors()[0]['msg'])}") from error
     except ValueError as error:
         raise InputError(f"--exercises: {error}") from error
+
+
+def adapt_study(study: Study, repeats: int | None, protocol: str | None) -> Study:
+    """The study with other repeats in every sweep, or read by another protocol; None leaves it as written.
+
+    Raises:
+        InputError: the study cannot be so.
+    """
+    changes: dict[str, Any] = {} if protocol is None else {"protocol": protocol}
+    if repeats is not None:
+        changes["exercises"] = [
+            each.model_copy(update={"repeats": repeats}) if each.kind == "sweep" else each
+            for each in study.exercises
+        ]
+    if not changes:
+        return study
+    try:
+        return Study.model_validate({**dict(study), **changes}, context=NARROWED)
+    except ValidationError as error:
+        options = " ".join(
+            [f"--repeats {repeats}"] * bool(repeats) + [f"--protocol {protocol}"] * bool(protocol)
+        )
+        raise InputError(f"{options}: {_clean(error.errors()[0]['msg'])}") from error
 
 
 def _parse(path: Path) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dask.system import CPU_COUNT
 
 from study.errors import InputError
+from study.run_start import MOST_LANES
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +21,6 @@ _ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
 }
-MOST_LANES = 1000
-"""The most lanes of one machine: far more than any has devices, far fewer than would exhaust its memory."""
-
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 

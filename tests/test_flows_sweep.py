@@ -10,6 +10,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.testing.utilities import prefect_test_harness
 
 from benchmarks.orchestration import do_nothing
+from flows.parameters import RunParameters
 from flows.request import check_request
 from flows.sweep import SPARE_TASKS, Sweep
 from study.cost import CostModel
@@ -67,7 +68,7 @@ def make_jobs(settings: list[tuple[int, int]]) -> list[Job]:
 
 def sweep(folder: Path, settings: list[tuple[int, int]], failing: set[tuple[int, int]]) -> Sweep:
     """Train under Prefect what the lanes let through."""
-    request = check_request("lab", str(folder))
+    request = check_request(RunParameters(results=str(folder)))
     jobs = make_jobs(settings)
     forecast = Forecast(tuple(jobs), Later(0), 1, CostModel().common_spread)
     made: list[Sweep] = []

@@ -1,0 +1,69 @@
+"""What started a run (schedule, person or command line), its name, and whether it comes too late."""
+
+from datetime import UTC, datetime
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+
+from flows.parameters import RunParameters, read_parameters
+from flows.request import read_duration
+from study.errors import InputError
+from study.study_file import is_path
+from study.wording import duration
+
+
+def name_run() -> str:
+    """A name that says study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled"."""
+    run, parameters = _current()
+    when = run.expected_start_time or datetime.now(UTC)
+    return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_describe_trigger(run)}"
+
+
+def why_skipped(now: datetime | None = None) -> str | None:
+    """Why a scheduled run is not to begin any more: it is too late; None if it is to begin.
+
+    Only the schedule's own first attempt is ever skipped: who retries a run wants it.
+
+    Args:
+        now: The time; by default it is now.
+
+    Raises:
+        InputError: the latest start is not a time.
+    """
+    run, parameters = _current()
+    if parameters is None or not parameters.latest_start:
+        return None
+    allowed = read_duration(parameters.latest_start, "--latest-start")
+    if not run.auto_scheduled or run.run_count > 1 or run.next_scheduled_start_time is None:
+        return None
+    due = run.next_scheduled_start_time
+    late = ((now or datetime.now(UTC)) - due).total_seconds()
+    if late <= allowed:
+        return None
+    return (
+        f"due at {due:%Y-%m-%d %H:%M} UTC, {duration(late)} late: skipped, as it may start "
+        f"{duration(allowed)} late at most (parameter latest_start)"
+    )
+
+
+def _current() -> tuple[FlowRun, RunParameters | None]:
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None
+    try:
+        return context.flow_run, read_parameters((context.parameters or {}).get("run", {}))
+    except InputError:
+        return context.flow_run, None  # the flow's first line says what is wrong with them
+
+
+def _name_study(parameters: RunParameters | None) -> str:
+    if parameters is None:
+        return "study"
+    source = parameters.source
+    return source.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0] if is_path(source) else source
+
+
+def _describe_trigger(run: FlowRun) -> str:
+    if run.auto_scheduled:
+        return "scheduled"
+    return "command line" if run.deployment_id is None else "by hand"
