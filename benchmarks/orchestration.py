@@ -95,7 +95,7 @@ def run(count: int, folder: Path) -> None:
         request = check_request(RunParameters(results=str(results.folder)))
         forecast = Forecast(tuple(jobs), Later(0), len(lanes.devices), CostModel().common_spread)
         mapped = Sweep(request, None, lanes, forecast, [])  # type: ignore[arg-type]
-        mapped.train(jobs, after, is_last=True)
+        mapped.train(jobs, {job.training.key: (2, 3) for job in jobs}, after, is_last=True)
         assert len(mapped.outcomes) == len(jobs)
         assert all(outcome.record for outcome in mapped.outcomes.values())
 

@@ -17,6 +17,7 @@ from flows.progress import ProgressView, further_views
 from flows.request import Request, check_request, executing
 from flows.steps import submit
 from flows.sweep import Sweep
+from flows.tags import tag_flow_run
 from flows.trigger import name_run, why_skipped
 from storage.tables import RunFrames
 from study.plan import compile_plan
@@ -67,6 +68,7 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
     if late is not None:
         return Cancelled(name="Skipped", message=late)
     request = check_request(parameters, flow_run.get_id())
+    tag_flow_run(request.study)
     with executing(request), Lanes(request.devices) as active_lanes:
         frames = run_steps(request, active_lanes, [ProgressArtifact(), *further_views.get()])
     return _conclude(frames)
@@ -85,12 +87,13 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
 
     sweep = Sweep(request, data, lanes, forecast.result(), views)
     context = Context(run_id, study, planned.source, read_commit().name)
-    trained = sweep.train(forecast.result().jobs, after=forecast)
+    trained = sweep.train(forecast.result().jobs, planned.exercises, after=forecast)
     swept = submit(aggregate_trials, context, planned.trials, sweep.outcomes, "sweeps", wait_for=trained)
 
     combination = submit(combine_best, study, swept)
     further = compile_plan(study, combination.result(), planned.source)
-    trained += sweep.train(foresee_jobs(study, further, results, request.fresh), combination, is_last=True)
+    last = foresee_jobs(study, further, results, request.fresh)
+    trained += sweep.train(last, further.exercises, after=combination, is_last=True)
     every_trial = (*planned.trials, *further.trials)
     trials = submit(aggregate_trials, context, every_trial, sweep.outcomes, "all trials", wait_for=trained)
     trainings = submit(list_trainings, context, sweep.outcomes, wait_for=trained)

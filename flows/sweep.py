@@ -3,7 +3,7 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prefect import allow_failure
@@ -12,6 +12,7 @@ from prefect.futures import PrefectFuture
 from flows.progress import ProgressView, Standing, Tally
 from flows.request import Request
 from flows.steps import submit
+from flows.tags import tagged
 from study.errors import ResultsUnwritable
 from study.failures import Failures
 from study.forecast import Forecast, Job
@@ -48,11 +49,18 @@ class Sweep:
         self.makespan_seconds = 0.0
         self.makespan_bound_seconds = 0.0
 
-    def train(self, jobs: Sequence[Job], after: PrefectFuture[Any], is_last: bool = False) -> list[Any]:
+    def train(
+        self,
+        jobs: Sequence[Job],
+        exercises: Mapping[str, Sequence[int]],
+        after: PrefectFuture[Any],
+        is_last: bool = False,
+    ) -> list[Any]:
         """Train in the given order and wait for all.
 
         Args:
             jobs: What to train.
+            exercises: The exercises that read each training, by key; their numbers become tags.
             after: The step that asked for it.
             is_last: Whether nothing is trained later.
 
@@ -77,7 +85,7 @@ class Sweep:
                 if reason is not None:
                     self._keep(job, None, reason)
                     continue
-                future = self._submit(job, after)
+                future = self._submit(job, exercises.get(job.training.key, ()), after)
                 running[future] = job
                 future.add_done_callback(self._ended.put)
             if not running:
@@ -89,10 +97,12 @@ class Sweep:
         self.makespan_bound_seconds += makespan_bound(taken, len(self._lanes.devices))
         return finished
 
-    def _submit(self, job: Job, after: PrefectFuture[Any]) -> PrefectFuture[TrainingRecord]:
+    def _submit(
+        self, job: Job, exercises: Sequence[int], after: PrefectFuture[Any]
+    ) -> PrefectFuture[TrainingRecord]:
         request = self._request
         return submit(
-            train,
+            tagged(train, exercises),
             job.training,
             self._dataset,
             request.results,

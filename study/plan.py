@@ -78,6 +78,14 @@ class Plan:
     trainings: tuple[Training, ...]
     source: Source
 
+    @cached_property
+    def exercises(self) -> dict[str, tuple[int, ...]]:
+        """The exercises that read each training, by key."""
+        found: defaultdict[str, set[int]] = defaultdict(set)
+        for trial in self.trials:
+            found[key_of(trial, self.source)].add(trial.exercise)
+        return {key: tuple(sorted(numbers)) for key, numbers in found.items()}
+
     @property
     def epochs_asked(self) -> int:
         """Epochs if every trial were trained on its own and none stopped early."""

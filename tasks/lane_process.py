@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import logging
 import resource
 import signal
 import sys
@@ -13,6 +14,9 @@ Result = TypeVar("Result")
 
 PROGRESS = "progress"
 """Topic of the events by which a lane says that it gets on."""
+
+LOG = "log"
+"""Topic of the events by which a lane tells what it logs."""
 
 _PR_SET_PDEATHSIG = 1  # prctl(2), linux/prctl.h
 
@@ -27,15 +31,19 @@ def dask_setup(_worker: Any) -> None:
     and is the first to go where memory runs out.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for package in ("tasks", "storage", "study"):
+        logging.getLogger(package).setLevel(logging.INFO)
+        logging.getLogger(package).addHandler(_Teller())
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(_MORE_LIKELY_KILLED)
 
 
-def call(function: Callable[..., Result], *arguments: object) -> Result:
-    """Run a function, saying first that it has begun."""
+def call(work: str, function: Callable[..., Result], *arguments: object) -> Result:
+    """Run a function, saying first that it has begun; what it logs is told as this work's."""
     report_progress()
+    _Teller.work = work
     return function(*arguments)
 
 
@@ -50,6 +58,19 @@ def report_progress() -> None:
     worker = _worker()
     if worker is not None:
         worker.log_event(PROGRESS, worker.name)
+
+
+class _Teller(logging.Handler):
+    """Tells the flow what is logged here, so that it stands in the log of the task that waits for it."""
+
+    work = ""
+    """What this lane runs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one line: work, logger, level and text."""
+        worker = _worker()
+        if worker is not None:
+            worker.log_event(LOG, (self.work, record.name, record.levelno, record.getMessage()))
 
 
 def _worker() -> Any:

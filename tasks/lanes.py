@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -24,11 +25,14 @@ from study.errors import Conclusive, InputError
 from tasks.devices import Device
 from tasks.interrupts import interrupts_blocked
 from tasks.lane_cluster import START_SECONDS, LaneCluster, name_lanes
-from tasks.lane_process import PROGRESS, call
+from tasks.lane_process import LOG, PROGRESS, call
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+LogLine = tuple[str, str, int, str]
+"""What ran, the logger's name, the level and the text."""
 
 SILENCE_SECONDS = 600.0
 """How long a function may run without reporting progress, unless its caller says."""
@@ -60,6 +64,7 @@ class Lanes:
         self._lock = threading.Lock()
         self._free: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._heard: dict[str, float] = {}
+        self._said: dict[str, queue.SimpleQueue[LogLine]] = {}
         for lane in name_lanes(devices):
             self._free.put(lane)
         self._cluster: LaneCluster | None = None
@@ -153,12 +158,15 @@ class Lanes:
         arguments: tuple[object, ...],
         silence_seconds: float,
     ) -> Result:
+        work = f"{label} {uuid4().hex[:8]}"
+        self._said[work] = queue.SimpleQueue()
         try:
             client = self._open()
-            key = f"{label} {uuid4().hex[:8]}"
             self._heard.pop(lane, None)
-            future = client.submit(call, function, *arguments, key=key, resources={lane: 1}, pure=False)
-            result: Result = self._wait(future, lane, label, silence_seconds)
+            future = client.submit(
+                call, work, function, *arguments, key=work, resources={lane: 1}, pure=False
+            )
+            result: Result = self._wait(future, lane, label, work, silence_seconds)
         except KilledWorker as error:
             raise LaneDied(f"{lane} died while it ran {label!r}; it has been replaced") from error
         except (Conclusive, InputError, LaneHung):
@@ -169,14 +177,18 @@ class Lanes:
             # What is wrong with the process, such as its memory, is not to meet the next piece of work.
             self._replace(lane)
             raise
+        finally:
+            self._pass_on(work)
+            del self._said[work]
         return result
 
-    def _wait(self, future: DaskFuture, lane: str, label: str, silence_seconds: float) -> Any:
+    def _wait(self, future: DaskFuture, lane: str, label: str, work: str, silence_seconds: float) -> Any:
         since, ended = time.monotonic(), threading.Event()
         # Not `result(timeout=...)` again and again: where end and timeout meet, Dask's raises an error
         # of its own (UnboundLocalError, or TimeoutError for a result that is there).
         future.add_done_callback(lambda _: ended.set())
         while not ended.wait(_LOOK_SECONDS):
+            self._pass_on(work)
             if self._closed:
                 raise LanesClosed(f"stopped before {label!r} was finished")
             heard = self._heard.get(lane)  # nothing before its process has started
@@ -199,6 +211,18 @@ class Lanes:
         # The flow's own clock, which does not step.
         self._heard[event[1]] = time.monotonic()
 
+    def _hear_log(self, event: tuple[float, LogLine]) -> None:
+        said = self._said.get(event[1][0])
+        if said is not None:
+            said.put(event[1])
+
+    def _pass_on(self, work: str) -> None:
+        """Log what the lane has said, in the thread that waits for it: there it belongs to its task run."""
+        with suppress(queue.Empty):
+            while True:
+                _, name, level, text = self._said[work].get_nowait()
+                logging.getLogger(name).log(level, text)
+
     def _open(self) -> Client:
         with self._lock:
             if self._closed:
@@ -216,6 +240,7 @@ class Lanes:
             self._cluster = cluster = LaneCluster(name_lanes(self.devices))
             self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
         self._client.subscribe_topic(PROGRESS, self._hear)
+        self._client.subscribe_topic(LOG, self._hear_log)
         # Dask holds a client's messages back for 10 ms to send several at once; ours come one by one, and the
         # wait was most of what handing out a training took (benchmarks/orchestration.py: 11 ms, then 7).
         self._client.scheduler_comm.interval = 0.002

@@ -1,5 +1,6 @@
 """One training in one process: what a lane does, from the start or from a checkpoint."""
 
+import logging
 import math
 import platform
 import resource
@@ -23,6 +24,8 @@ from tasks.quiet import silenced_stderr
 
 if TYPE_CHECKING:
     from tasks.engine import Images, Trainer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,10 @@ def _run_epoch(
     for score in (trained, validated, tested):
         if not math.isfinite(score.loss):
             raise _LossNotFinite(f"the loss is {score.loss} in epoch {epoch}")
+    logger.info(
+        "epoch %d of at most %d: training loss %.4f, validation accuracy %.2f%%, %.1f s",
+        epoch, training.most_epochs, trained.loss, 100 * validated.accuracy, seconds,
+    )  # fmt: skip
     return Epoch(
         epoch=epoch,
         train_loss=trained.loss,

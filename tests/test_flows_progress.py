@@ -90,7 +90,7 @@ def test_failures_are_counted_and_said():
 def test_a_standing_is_one_line_for_people():
     standing = Standing(total=3, done=1, reused=1, failed=0, fraction=0.3, elapsed=30.0, remaining=90.0)
     assert str(standing) == (
-        "1 of 3 trainings (1 read from earlier runs), 30.0 s elapsed, about 1 min 30 s remaining"
+        "1 of 3 trainings, about 1 min 30 s remaining, 30.0 s elapsed, 1 read from earlier runs"
     )
 
 
@@ -103,5 +103,5 @@ def test_where_there_is_no_terminal_a_line_is_written(monkeypatch: pytest.Monkey
         view.show(tally.standing())
         view.show(tally.finish(1, 1.0))
     assert written.getvalue() == (
-        "0 of 1 trainings, 0.0 s elapsed, about 1.0 s remaining\n1 of 1 trainings, 0.0 s elapsed\n"
+        "0 of 1 trainings, about 1.0 s remaining, 0.0 s elapsed\n1 of 1 trainings, 0.0 s elapsed\n"
     )
