@@ -13,31 +13,46 @@ from study.wording import duration
 
 
 def name_run() -> str:
-    """A name that says study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled"."""
-    run, parameters = _current()
+    """The name of the flow run that begins."""
+    return describe_run(*_current())
+
+
+def describe_run(run: FlowRun, parameters: RunParameters | None) -> str:
+    """A name that says study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled".
+
+    Args:
+        run: The flow run, as Prefect knows it.
+        parameters: What it is to do; None where that is wrong.
+    """
     when = run.expected_start_time or datetime.now(UTC)
     return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_describe_trigger(run)}"
 
 
-def why_skipped(now: datetime | None = None) -> str | None:
-    """Why a scheduled run is not to begin any more: it is too late; None if it is to begin.
-
-    Only the schedule's own first attempt is ever skipped: who retries a run wants it.
-
-    Args:
-        now: The time; by default it is now.
+def why_skipped() -> str | None:
+    """Why the flow run that begins is not to begin after all; None if it is.
 
     Raises:
         InputError: the latest start is not a time.
     """
     run, parameters = _current()
-    if parameters is None or not parameters.latest_start:
+    return None if parameters is None else why_too_late(run, parameters, datetime.now(UTC))
+
+
+def why_too_late(run: FlowRun, parameters: RunParameters, now: datetime) -> str | None:
+    """Why a scheduled run comes too late; None if it does not.
+
+    Only the schedule's own first attempt ever does: who retries a run wants it.
+
+    Raises:
+        InputError: the latest start is not a time.
+    """
+    if not parameters.latest_start:
         return None
     allowed = read_duration(parameters.latest_start, "--latest-start")
-    if not run.auto_scheduled or run.run_count > 1 or run.next_scheduled_start_time is None:
+    due = run.expected_start_time
+    if not run.auto_scheduled or run.run_count > 1 or due is None:
         return None
-    due = run.next_scheduled_start_time
-    late = ((now or datetime.now(UTC)) - due).total_seconds()
+    late = (now - due).total_seconds()
     if late <= allowed:
         return None
     return (

@@ -1,0 +1,93 @@
+"""A `study serve` of a test's own: real server, pool, deployments and worker on a free port."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+PROJECT = Path(__file__).resolve().parent.parent
+STUDY = Path(sys.executable).with_name("study")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 120) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if found := what():
+                return found
+        except OSError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError("nothing within the time")
+
+
+@dataclass(frozen=True)
+class ServedProject:
+    """A served project: where its pages are, and the process that serves it."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """What Prefect's API answers to a question, posted where it has a body."""
+        content = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.url}/api/{path}", content, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def wait_for_deployments(self) -> list[dict[str, Any]]:
+        """The deployments, once all of them refuse unknown parameters."""
+        return list(wait_for(lambda: len(found := self._strict()) >= 3 and found))
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return next(each for each in self.ask("deployments/filter", {}) if each["name"] == name)
+
+    def latest_run(self) -> dict[str, Any]:
+        """The run that began last."""
+        body = {"sort": "START_TIME_DESC", "limit": 1, "flow_runs": {"start_time": {"is_null_": False}}}
+        return dict(self.ask("flow_runs/filter", body)[0])
+
+    def asked_runs(self) -> list[dict[str, Any]]:
+        """The runs that somebody asked for; those of the schedule come by themselves."""
+        return [each for each in self.ask("flow_runs/filter", {}) if not each["auto_scheduled"]]
+
+    def _strict(self) -> list[dict[str, Any]]:
+        found = self.ask("deployments/filter", {})
+        return [
+            each for each in found if each["parameter_openapi_schema"].get("additionalProperties") is False
+        ]
+
+
+@contextmanager
+def serve_project(home: Path) -> Iterator[ServedProject]:
+    """Serve with a Prefect home of its own, until the body ends."""
+    port = free_port()
+    process = subprocess.Popen(
+        [STUDY, "serve", "--port", str(port)],
+        cwd=PROJECT,
+        env={**os.environ, "PREFECT_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield ServedProject(f"http://127.0.0.1:{port}", process)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=60)
