@@ -240,3 +240,11 @@ def test_a_study_without_an_optimum_has_no_candidates():
 def test_no_trials_need_no_trainings():
     plan = compile_plan(read_study("lab"), (), SOURCE)
     assert (plan.trainings, plan.epochs_asked, plan.most_epochs) == ((), 0, 0)
+
+
+def test_a_training_knows_the_exercises_that_read_it():
+    plan = _lab_plan()
+    baseline = next(trial for trial in plan.trials if trial.exercise == 4 and trial.seed == 1)
+    assert plan.exercises[_key(baseline)] == (2, 3, 4, 5, 6)
+    assert set(plan.exercises) == {training.key for training in plan.trainings}
+    assert {number for numbers in plan.exercises.values() for number in numbers} == {2, 3, 4, 5, 6, 7}

@@ -1,6 +1,7 @@
 """Lanes: real worker processes that run functions, die, are replaced, and leave nothing behind."""
 
 import contextlib
+import logging
 import os
 import resource
 import signal
@@ -181,3 +182,38 @@ def test_a_lane_dies_with_the_process_that_started_it_even_while_it_is_stopped(t
 def test_lanes_start_after_the_clock_has_stepped_back():
     credentials = x509.load_pem_x509_certificate(make_credentials().tls_ca_file.encode())
     assert credentials.not_valid_before_utc < datetime.now(UTC) - timedelta(days=300)
+
+
+def say_and_log(seconds: float) -> None:
+    logging.getLogger("tasks.anything").info("epoch %d", 1)
+    time.sleep(seconds)
+    logging.getLogger("tasks.anything").warning("epoch %d", 2)
+    logging.getLogger("of.a.library").warning("nobody's business")
+
+
+def test_what_a_lane_logs_is_logged_by_the_thread_that_waits_for_it(
+    lanes: Lanes, caplog: pytest.LogCaptureFixture
+):
+    # Prefect knows by the thread which task run a line belongs to.
+    caplog.set_level(logging.INFO, "tasks.anything")
+    with ThreadPoolExecutor(2, thread_name_prefix="waiting") as threads:
+        list(threads.map(lambda label: lanes.run(label, say_and_log, 1.2), ["first", "second"]))
+    said = [line for line in caplog.records if line.name == "tasks.anything"]
+    by_thread = {line.threadName for line in said}
+    assert by_thread == {"waiting_0", "waiting_1"}
+    for thread in by_thread:
+        lines = [(line.levelname, line.getMessage()) for line in said if line.threadName == thread]
+        assert lines == [("INFO", "epoch 1"), ("WARNING", "epoch 2")]
+    assert not [line for line in caplog.records if line.name == "of.a.library"]
+
+
+def log_and_die() -> None:
+    logging.getLogger("tasks.anything").warning("the last words")
+    time.sleep(0.5)
+    end_own_process()
+
+
+def test_what_a_lane_said_before_it_died_is_logged(lanes: Lanes, caplog: pytest.LogCaptureFixture):
+    with pytest.raises(LaneDied):
+        lanes.run("dying", log_and_die)
+    assert "the last words" in caplog.text
