@@ -1,5 +1,6 @@
 """What every test needs: Prefect's home of its own, and TensorFlow as a lane has it."""
 
+import logging
 import os
 import signal
 import tempfile
@@ -32,6 +33,7 @@ def dataset():
 @pytest.fixture(scope="session", autouse=True)
 def _stop_temporary_server() -> Iterator[None]:
     yield
+    logging.getLogger("prefect").setLevel(logging.CRITICAL)  # it would log to a stream that pytest has closed
     _HOME.cleanup()
 
 
