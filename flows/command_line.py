@@ -26,6 +26,7 @@ from flows.options import (
     show_warnings,
 )
 from flows.plan_command import plan_command
+from flows.prune_command import prune_command
 from flows.resume_command import resume_command
 from study.errors import InputError
 from study.wording import count, printable, shortened
@@ -71,6 +72,7 @@ def configure(
 
 app.command("plan")(plan_command)
 app.command("resume")(resume_command)
+app.command("prune")(prune_command)
 app.add_typer(cache_app, name="cache")
 
 

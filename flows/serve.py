@@ -26,6 +26,9 @@ POOL = "study"
 LOOPBACK = "127.0.0.1"
 SERVER_PASSWORD, CLIENT_PASSWORD = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
 """Prefect's own settings for basic authentication: what the server asks for, and what clients send."""
+UPKEEP = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans"}
+"""The server removes old events, and logs and artifacts of flow runs that are no more. Not `flow_runs`: that
+would be every old one in the user's database, other projects' too; `study prune --prefect` removes ours."""
 START_SECONDS = 120
 """Longest wait for the server; on a slow disk its first start migrates its database for a while."""
 
@@ -86,7 +89,7 @@ def serving_environment(url: str, environment: Mapping[str, str]) -> dict[str, s
         needed[CLIENT_PASSWORD] = environment.get(CLIENT_PASSWORD) or environment[SERVER_PASSWORD]
     # Prefect lets any web page of this machine's browsers use the API; ours has a page of its own only.
     own_page = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"{url},{url.replace(LOOPBACK, 'localhost')}"}
-    return {**own_page, **NO_TELEMETRY, **environment, **needed}
+    return {**own_page, **NO_TELEMETRY, **UPKEEP, **environment, **needed}
 
 
 def deploy(environment: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
-from storage.locks import is_running
+from storage.locks import check_free, is_running
 from storage.place import Results, told_if_unwritable, write_atomically
 from study.errors import InputError
 from study.run_start import RUN_ID, RunStart
@@ -89,8 +89,7 @@ def choose_interrupted(results: Results, run_id: str | None = None) -> RunStart:
     start = read_start(results, run_id)
     if has_ended(results, run_id):
         raise InputError(f"run {run_id} has ended, its report is there; `study run` starts another")
-    if is_running(results, run_id):
-        raise InputError(f"run {run_id} is being executed by another process; wait for it, or stop it")
+    check_free(results, run_id)
     return start
 
 

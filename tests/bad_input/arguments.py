@@ -15,6 +15,15 @@ def _locked_results(folder: Path) -> list[object]:
     return ["run", "smoke", "--results", "locked"]
 
 
+def _locked_runs(folder: Path) -> list[object]:
+    run = folder / "results" / "runs" / "20260102T030405Z-lab-1a2b"
+    for file in (run / "run.json", folder / "results" / "locks" / f"{run.name}.lock"):
+        file.parent.mkdir(parents=True)
+        file.touch(0o400)
+        file.parent.chmod(0o500)
+    return ["prune", "--older-than", "1s"]
+
+
 def _damaged_start(folder: Path) -> list[object]:
     run = folder / "results" / "runs" / "20260102T030405Z-lab-1a2b"
     run.mkdir(parents=True)
@@ -56,4 +65,11 @@ CASES = (
     Case("a port that is none", lambda _: ["serve", "--port", 65_536]),
     Case("nothing to prune", lambda _: ["cache", "prune"]),
     Case("an age that is no time", lambda _: ["cache", "prune", "--older-than", "soon"]),
+    Case("nothing said of what may go", lambda _: ["prune"]),
+    Case("an age of runs that is no time", lambda _: ["prune", "--older-than", "soon", "--results", "."]),
+    Case("no run to keep", lambda _: ["prune", "--keep", 0]),
+    Case("a number of runs to keep that is none", lambda _: ["prune", "--keep", "few"]),
+    Case("flow runs that have no age", lambda _: ["prune", "--keep", 3, "--prefect"]),
+    Case("results to prune where nothing may be written", _locked_runs, unprivileged=True),
+    Case("results to prune that are not there", lambda _: ["prune", "--keep", 3, "--results", "resluts"]),
 )

@@ -1,0 +1,93 @@
+"""Runs that look real and ended some days ago: rows, report, figure, what was asked; and kept trainings."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from storage.place import Results
+from storage.run_starts import save_start
+from storage.tables import RunTables, publish
+from storage.trainings import hash_weights, save_training
+from study.plan import Source, Training
+from study.run_start import RunStart
+from study.spec import Hyperparameters
+from study.stopping import StopRule
+from tests import simulated
+from tests.frames import make_record
+from tests.small_run import make_tables
+
+NOW = datetime.now(UTC)
+SOURCE = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2.21.0", device="CPU")
+
+
+@cache
+def _template() -> RunTables:
+    tables = make_tables()
+    few = {name: getattr(tables, name)[:3] for name in ("trials", "trainings", "epochs", "summary")}
+    return replace(tables, **few)
+
+
+def begin_run(results: Results, days: float, study: str = "lab", number: int = 0) -> str:
+    """Write down what a run was asked that began so many days ago; return its id."""
+    begun = NOW - timedelta(days=days)
+    run_id = f"{begun:%Y%m%dT%H%M%SZ}-{study}-{number:08x}"
+    save_start(results, RunStart(run_id=run_id, study=study, started_at=begun))
+    then = begun.timestamp()
+    os.utime(results.start(run_id), (then, then))
+    return run_id
+
+
+def end_run(
+    results: Results,
+    days: float,
+    study: str = "lab",
+    number: int = 0,
+    keys: Sequence[str] = (),
+    **row: object,
+) -> str:
+    """Leave all that a run leaves that ended so many days ago, and read these trainings; return its id."""
+    run_id, ended = begin_run(results, days, study, number), NOW - timedelta(days=days)
+    times = {"started_at": ended - timedelta(minutes=40), "finished_at": ended}
+    template = _template()
+    publish(results, _changed(template, {"run_id": run_id}, {"study": study, **times, **row}, keys))
+    results.figures(run_id).mkdir(parents=True)
+    (results.figures(run_id) / "accuracy.png").write_bytes(os.urandom(2000))
+    results.report(run_id).write_text(f"the report of {run_id}")
+    return run_id
+
+
+def _changed(
+    template: RunTables, every: Mapping[str, object], run: Mapping[str, object], keys: Sequence[str]
+) -> RunTables:
+    rows = {
+        field.name: [{**row, **every} for row in getattr(template, field.name)]
+        for field in fields(template)
+        if field.name != "run"
+    }
+    if keys:
+        rows["trials"] = [{**rows["trials"][0], "key": key} for key in keys]
+    return replace(template, run={**template.run, **every, **run}, **rows)
+
+
+def keep_training(results: Results, seed: int, days: float = 0, run_id: str = "gone") -> str:
+    """Keep a simulated training that a run finished so many days ago; return its key."""
+    training = Training(
+        hyperparameters=Hyperparameters(),
+        seed=seed,
+        source=SOURCE,
+        rules=(StopRule(epochs=2),),
+        label=f"baseline seed={seed}",
+    )
+    record = make_record(training, simulated.train(training.hyperparameters, seed)[:2], run_id)
+    ended = record.segments[0].model_copy(update={"finished_at": NOW - timedelta(days=days)})
+    update = {"segments": (ended,), "kept_weights": (), "optimizer_sha256": hash_weights([])}
+    save_training(results, record.model_copy(update=update), {}, [])
+    return training.key
+
+
+def read_everything(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder, by its name in it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
