@@ -1,0 +1,118 @@
+"""Whether an exercise's accuracy has shifted: tonight's readings of its settings against earlier ones."""
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from study.fashion_mnist import TEST_COUNT
+
+FEWEST = 2
+"""Readings of a setting tonight, and earlier: with fewer, nothing that could happen would be a shift."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One setting's test accuracies (fractions): tonight's, and the distinct ones of earlier runs.
+
+    Settings with equal `trainings` read the same trainings, as those of an exercise on epochs do.
+    """
+
+    setting: str
+    trainings: Hashable
+    tonight: tuple[float, ...]
+    earlier: tuple[float, ...]
+
+    @property
+    def is_testable(self) -> bool:
+        """Whether there are enough readings for any shift to be seen."""
+        return min(len(self.tonight), len(self.earlier)) >= FEWEST
+
+    @property
+    def difference(self) -> float:
+        """Mean of tonight less mean of the earlier ones."""
+        return float(np.mean(self.tonight) - np.mean(self.earlier))
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How surely an exercise has shifted: the chance of so large a difference if nothing had."""
+
+    p_value: float
+    setting: str
+    """The setting that differs most surely."""
+
+
+def find_shift(samples: Sequence[Sample]) -> Shift | None:
+    """Test an exercise; None if no setting has enough readings to tell.
+
+    Two questions, each with half of the chance of a false alarm: have all settings together moved, by ranks
+    (`rank_score`), and has any one of them moved far, by a t test that does not hang on one reading
+    (`steadfast_p_value`), corrected for the number of settings (Bonferroni).
+
+    Why ranks: with t tests added up (Stouffer 1949), one reading that collapses among many earlier ones that
+    did not is an alarm; in `benchmarks/drift.py` that gives tens of false alarms a year, ranks give none.
+    """
+    testable = [sample for sample in samples if sample.is_testable]
+    if not testable:
+        return None
+    singles = {sample.setting: steadfast_p_value(sample.tonight, sample.earlier) for sample in testable}
+    most = min(singles, key=lambda name: singles[name])
+    together = 2 * float(stats.norm.sf(abs(combined_score(testable))))
+    return Shift(min(1.0, 2 * min(together, len(singles) * singles[most])), most)
+
+
+def combined_score(samples: Sequence[Sample]) -> float:
+    """The samples' rank scores as one standard normal score, or a smaller one.
+
+    Scores of settings that read the same trainings are taken to be wholly dependent, which bounds the
+    variance of their sum; all others to be independent.
+    """
+    sizes = Counter(sample.trainings for sample in samples)
+    total = sum(rank_score(sample.tonight, sample.earlier) for sample in samples)
+    return total / math.sqrt(sum(size**2 for size in sizes.values()))
+
+
+def rank_score(tonight: Sequence[float], earlier: Sequence[float]) -> float:
+    """Wilcoxon's rank sum (1945), standardised with the correction for ties; 0 where all readings are equal.
+
+    Its distribution does not depend on that of the readings, and its tails are lighter than the normal ones.
+    """
+    count, others = len(tonight), len(earlier)
+    both = count + others
+    values = np.round([*tonight, *earlier], 9)  # rounding alone must not rank
+    ranks = stats.rankdata(values)
+    _, ties = np.unique(values, return_counts=True)
+    variance = count * others / 12 * (both + 1 - float((ties**3 - ties).sum()) / (both * (both - 1)))
+    if variance < 1e-9:
+        return 0.0
+    return float(ranks[:count].sum() - count * (both + 1) / 2) / math.sqrt(variance)
+
+
+def steadfast_p_value(tonight: Sequence[float], earlier: Sequence[float]) -> float:
+    """Two-sided p value of a pooled t test that does not hang on one reading.
+
+    It is the larger of that with all readings and that without tonight's most deviant one. Each sample has at
+    least two readings.
+    """
+    values = np.sort(np.asarray(tonight, dtype=float))
+    reference = np.asarray(earlier, dtype=float)
+    falls = values.mean() < reference.mean()
+    rest = values[1:] if falls else values[:-1]
+    if (rest.mean() < reference.mean()) != falls:
+        return 1.0
+    return max(_pooled_p_value(values, reference), _pooled_p_value(rest, reference))
+
+
+def _pooled_p_value(values: np.ndarray, reference: np.ndarray) -> float:
+    freedom = len(values) + len(reference) - 2
+    squares = len(values) * values.var() + len(reference) * reference.var()
+    if np.ptp(values) < 1e-9 and np.ptp(reference) < 1e-9:
+        # No spread to go by: that of a proportion counted over the test images.
+        middle = float(np.mean([values.mean(), reference.mean()]))
+        squares = freedom * max(middle * (1 - middle), 1 / TEST_COUNT) / TEST_COUNT
+    error = math.sqrt(squares / freedom * (1 / len(values) + 1 / len(reference)))
+    return 2 * float(stats.t.sf(abs(values.mean() - reference.mean()) / error, freedom))
