@@ -103,18 +103,25 @@ class _Comparison:
         return changed + unpaired
 
     def find_samples(self, changed: Sequence[NightReading]) -> list[Sample]:
-        """The settings that changed, with all their readings."""
+        """The settings that changed, with all their readings.
+
+        Settings share seeds, and a seed may suit all of them. Where tonight's seeds are those of the earlier
+        readings that cancels; where they are not, the settings are taken for dependent.
+        """
         keys: dict[str, set[str]] = defaultdict(set)
         for each in self.asked:
             keys[each.identity].add(each.key)
+        paired = {each.identity for each in self.comparable}
         tonight = _list_accuracies([self.tonight])
         return [
             Sample(
-                name, frozenset(keys[identity]), tuple(tonight[identity].values()),
-                tuple(self.known[identity].values()),
+                setting=name,
+                trainings=frozenset(keys[identity]) if identity in paired else "other seeds",
+                tonight=tuple(tonight[identity].values()),
+                earlier=tuple(self.known[identity].values()),
             )
             for identity, name in {each.identity: each.setting for each in changed}.items()
-        ]  # fmt: skip
+        ]
 
     def find_twin(self) -> str:
         """The latest run whose weights are tonight's in every comparable trial; else the latest run."""
