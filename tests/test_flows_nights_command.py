@@ -9,7 +9,6 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from flows.nights_command import describe_nights
@@ -17,8 +16,8 @@ from storage.nights import list_nights
 from storage.place import Results
 from storage.tables import publish, read_run
 from tasks.provenance import LOCK_NAME
-from tests.frames import STARTED_AT, make_nights
-from tests.small_run import make_tables
+from tests.frames import STARTED_AT
+from tests.small_run import make_small_night, make_tables
 from tests.toy import write_toy
 
 CODE = Path(__file__).parent.parent
@@ -53,11 +52,7 @@ def run(
 def publish_night(
     results: Results, run_id: str, days: int, verdicts: dict[int, str], failed: int = 0
 ) -> None:
-    tables = make_tables(run_id)
-    rows = [
-        {name: None if pd.isna(value) else value for name, value in row.items()}
-        for row in make_nights(verdicts, run_id).to_dict("records")
-    ]
+    tables, rows = make_tables(run_id), make_small_night(verdicts, run_id)
     started = {"started_at": STARTED_AT + timedelta(days=days), "failed_trials": failed}
     publish(results, dataclasses.replace(tables, run={**tables.run, **started}, nights=rows))
 

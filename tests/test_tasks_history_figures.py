@@ -1,5 +1,6 @@
 """Figures of the nights: drawn from two nights on, with their drifts marked and told in words."""
 
+import dataclasses
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import pytest
 
 from storage.nights import list_nights
 from storage.place import Results
-from storage.tables import RunTables, publish, read_run
+from storage.tables import publish, read_run
 from tasks.figures import DrawnFigure
 from tasks.history_figures import NIGHTS, draw_history, draw_history_figures
 from tests.frames import STARTED_AT, make_nights, make_study
-from tests.small_run import make_small_study, make_tables
+from tests.small_run import make_small_night, make_small_study, make_tables
 
 FIRST, SECOND = "20260228-120000-abcd", "20260302-120000-abcd"
 
@@ -90,9 +91,7 @@ def test_a_night_without_a_reading_is_a_gap(tmp_path: Path):
 def _publish(results: Results, run_id: str, days: int, **changes: object) -> None:
     tables = make_tables(run_id)
     run = {**tables.run, "started_at": STARTED_AT + timedelta(days=days), **changes}
-    (night,) = make_nights({4: "identical"}, run_id).to_dict("records")
-    row = {name: None if pd.isna(value) else value for name, value in night.items()}
-    publish(results, RunTables(run, tables.trials, tables.trainings, tables.epochs, tables.summary, [row]))
+    publish(results, dataclasses.replace(tables, run=run, nights=make_small_night(run_id=run_id)))
 
 
 def test_the_nights_of_a_study_are_listed_in_time_order_and_other_runs_are_none(results: Results):
