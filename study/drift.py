@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from study.shift import Sample, Shift, find_shift
+from study.shift import Pair, Sample, Shift, find_shift
 
 NIGHT_ALPHA = 1 / 365
 """Chance of any false alarm in a night without change: one alarm a year is expected at most, if every night's
@@ -86,10 +86,18 @@ class _Comparison:
         return _list_accuracies(self.runs)
 
     @cached_property
+    def of_seed(self) -> dict[tuple[str, int], dict[str, float]]:
+        """The same by the setting's identity and the seed."""
+        found: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+        for run in self.runs:
+            for each in run:
+                found[each.identity, each.seed][str(each.weights_sha256)] = float(each.accuracy or 0.0)
+        return dict(found)
+
+    @cached_property
     def comparable(self) -> list[NightReading]:
         """Tonight's trials that an earlier run has read with the same seed."""
-        seen = {(each.identity, each.seed) for run in self.runs for each in run}
-        return [each for each in self.tonight if (each.identity, each.seed) in seen]
+        return [each for each in self.tonight if (each.identity, each.seed) in self.of_seed]
 
     def find_changed(self) -> list[NightReading]:
         """Tonight's trials with weights that no earlier run had, of settings that were read before.
@@ -111,14 +119,18 @@ class _Comparison:
         keys: dict[str, set[str]] = defaultdict(set)
         for each in self.asked:
             keys[each.identity].add(each.key)
-        paired = {each.identity for each in self.comparable}
+        pairs: dict[str, dict[str, Pair]] = defaultdict(dict)
+        for each in self.comparable:
+            earlier = tuple(self.of_seed[each.identity, each.seed].values())
+            pairs[each.identity][each.key] = Pair(each.key, float(each.accuracy or 0.0), earlier)
         tonight = _list_accuracies([self.tonight])
         return [
             Sample(
                 setting=name,
-                trainings=frozenset(keys[identity]) if identity in paired else "other seeds",
+                trainings=frozenset(keys[identity]) if identity in pairs else "other seeds",
                 tonight=tuple(tonight[identity].values()),
                 earlier=tuple(self.known[identity].values()),
+                pairs=tuple(pairs[identity].values()) if identity in pairs else (),
             )
             for identity, name in {each.identity: each.setting for each in changed}.items()
         ]

@@ -15,6 +15,15 @@ FEWEST = 2
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Tonight's reading of one training, and the distinct earlier ones of the same seed."""
+
+    training: str
+    tonight: float
+    earlier: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Sample:
     """One setting's test accuracies (fractions): tonight's, and the distinct ones of earlier runs.
 
@@ -25,6 +34,7 @@ class Sample:
     trainings: Hashable
     tonight: tuple[float, ...]
     earlier: tuple[float, ...]
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def is_testable(self) -> bool:
@@ -49,37 +59,59 @@ class Shift:
 def find_shift(samples: Sequence[Sample]) -> Shift | None:
     """Test an exercise; None if no setting has enough readings to tell.
 
-    Two questions, each with half of the chance of a false alarm: have all settings together moved, by ranks
-    (`rank_score`), and has any one of them moved far, by a t test that does not hang on one reading
+    Three questions, each with a third of the chance of a false alarm: have all settings together moved, by
+    ranks among all earlier readings (`combined_score`); have they by ranks among those of the same seed
+    (`paired_score`); and has any one setting moved far, by a t test that does not hang on one reading
     (`steadfast_p_value`), corrected for the number of settings (Bonferroni).
 
     Why ranks: where t scores are added up (Stouffer 1949), one reading that collapses is an alarm once there
     are many earlier ones that did not. The price is some power, as `benchmarks/drift.py` shows.
 
-    Tonight's readings are taken to be as far from the earlier ones as those are from each other. Those of the
-    same seed are nearer: with the first layer's weights off by a millionth at the start, 14 trainings of the
-    baseline were off by 0.00, 0.02, 0.18 and 1.9 points after 3 epochs at learning rates 0.0001, 0.001, 0.01
-    and 0.1 (root mean square), where seeds differ by 0.7, 0.6, 0.4 and 2.8. So false alarms are rarer than
-    stated, and a test of pairs would see smaller drifts.
+    Why pairs: a seed's readings are nearer to each other than to those of other seeds. With the first layer's
+    weights off by a millionth at the start, 14 trainings of the baseline were off by 0.00, 0.02, 0.18 and 1.9
+    points after 3 epochs at learning rates 0.0001, 0.001, 0.01 and 0.1 (root mean square), where seeds differ
+    by 0.7, 0.6, 0.4 and 2.8.
     """
     testable = [sample for sample in samples if sample.is_testable]
     if not testable:
         return None
     singles = {sample.setting: steadfast_p_value(sample.tonight, sample.earlier) for sample in testable}
     most = min(singles, key=lambda name: singles[name])
-    together = 2 * float(ndtr(-abs(combined_score(testable))))
-    return Shift(min(1.0, 2 * min(together, len(singles) * singles[most])), most)
+    scores = (combined_score(testable), paired_score(testable))
+    together = [2 * float(ndtr(-abs(score))) for score in scores]
+    return Shift(min(1.0, 3 * min(*together, len(singles) * singles[most])), most)
 
 
 def combined_score(samples: Sequence[Sample]) -> float:
-    """The samples' rank scores as one standard normal score, or a smaller one.
+    """The rank scores of all samples as one standard normal score, or a smaller one."""
+    return _combine([(each.trainings, rank_score(each.tonight, each.earlier)) for each in samples])
 
-    Scores of settings that read the same trainings are taken to be wholly dependent, which bounds the
-    variance of their sum; all others to be independent.
+
+def paired_score(samples: Sequence[Sample]) -> float:
+    """The rank scores of all pairs as one standard normal score, or a smaller one.
+
+    With one earlier reading each this is the sign test. Pairs of equal readings tell nothing: they are left
+    out.
     """
-    sizes = Counter(sample.trainings for sample in samples)
-    total = sum(rank_score(sample.tonight, sample.earlier) for sample in samples)
-    return total / math.sqrt(sum(size**2 for size in sizes.values()))
+    pairs = [pair for sample in samples for pair in sample.pairs]
+    return _combine(
+        [
+            (pair.training, rank_score([pair.tonight], pair.earlier))
+            for pair in pairs
+            if any(abs(reading - pair.tonight) > 1e-9 for reading in pair.earlier)
+        ]
+    )
+
+
+def _combine(scores: Sequence[tuple[Hashable, float]]) -> float:
+    """The standardised sum of scores, each with the trainings that it reads.
+
+    Scores of the same trainings are taken to be wholly dependent, which bounds the variance of their sum; all
+    others to be independent.
+    """
+    sizes = Counter(trainings for trainings, _ in scores)
+    variance = sum(size**2 for size in sizes.values())
+    return sum(score for _, score in scores) / math.sqrt(variance) if scores else 0.0
 
 
 def rank_score(tonight: Sequence[float], earlier: Sequence[float]) -> float:

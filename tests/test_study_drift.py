@@ -157,6 +157,15 @@ def test_other_seeds_of_the_same_settings_are_compared_by_their_accuracy():
     assert only(compare_night(shifted, [night("a")])).name == "same within noise"
 
 
+def test_settings_count_as_dependent_where_the_seeds_are_others():
+    tonight = night("b", "new", by=-0.006)
+    shifted = [replace(each, seed=each.seed + 100) for each in tonight]
+    same, other = (only(compare_night(each, [night("a")])) for each in (tonight, shifted))
+    assert same.p_value is not None and other.p_value is not None
+    assert same.name == "drifted"
+    assert other.p_value > same.p_value
+
+
 def test_one_new_bit_is_no_longer_identical():
     tonight = night("b")
     tonight[7] = replace(tonight[7], weights_sha256="another", accuracy=0.8901)

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 import pytest
 from scipy.stats import ranksums, t, ttest_ind
 
-from study.shift import Sample, combined_score, find_shift, rank_score, steadfast_p_value
+from study.shift import Pair, Sample, combined_score, find_shift, paired_score, rank_score, steadfast_p_value
 
 EARLIER = (0.893, 0.896, 0.891, 0.895, 0.894)
 ALARM = 1 / 365 / 6
@@ -104,6 +104,39 @@ def test_settings_of_the_same_trainings_add_no_evidence():
     assert combined_score([one, other]) == pytest.approx(combined_score([one]))
     apart = Sample("epochs=5", "another", moved(-0.01), EARLIER)
     assert abs(combined_score([one, apart])) > 1.4 * abs(combined_score([one])) - 1e-9
+
+
+def paired(name: str, by: float) -> Sample:
+    """A setting whose seeds differ far more than tonight does from the night before."""
+    earlier = (0.87, 0.88, 0.89, 0.90, 0.91)
+    tonight = tuple(reading + by for reading in earlier)
+    pairs = [
+        Pair(f"{name} {seed}", now, (before,))
+        for seed, (now, before) in enumerate(zip(tonight, earlier, strict=True))
+    ]
+    return Sample(name, name, tonight, earlier, tuple(pairs))
+
+
+def test_a_small_fall_of_every_seed_is_a_shift_though_seeds_differ_far_more():
+    fall = [paired(f"filters={number}", -0.002) for number in range(5)]
+    shift = find_shift(fall)
+    assert shift is not None
+    assert shift.p_value < ALARM
+    assert paired_score(fall) == pytest.approx(-5.0)  # 25 signs of 25: the sign test's standardised sum
+    assert abs(combined_score(fall)) < 1.5
+
+
+def test_pairs_of_equal_readings_tell_nothing():
+    fall, equal = paired("one", -0.002), paired("other", 0.0)
+    assert paired_score([fall, equal]) == paired_score([fall])
+    assert paired_score([equal]) == 0.0
+
+
+def test_pairs_of_the_same_training_add_no_evidence():
+    pair = Pair("same", 0.88, (0.89,))
+    alone = Sample("epochs=1", "same", (0.88, 0.89), EARLIER, (pair,))
+    other = Sample("epochs=5", "same", (0.88, 0.89), EARLIER, (pair,))
+    assert paired_score([alone, other]) == paired_score([alone]) == -1.0
 
 
 def test_the_p_value_without_the_most_deviant_reading_is_never_smaller():
