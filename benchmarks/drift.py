@@ -1,6 +1,6 @@
 """Simulate quiet years and injected drifts: how often a night is called drifted, rightly and wrongly.
 
-Run it with `.venv/bin/python -m benchmarks.drift` (half an hour on two cores; no TensorFlow): it prints the
+Run it with `.venv/bin/python -m benchmarks.drift` (some minutes on two cores; no TensorFlow): it prints the
 tables that stand in the README. In the quiet years every night's weights are new, as they never are on one
 machine without changes, and nothing has drifted. The real comparison judges night after night, with its
 window of earlier runs and its fresh start after a drift.
@@ -227,8 +227,8 @@ def _poisson_interval(count: int) -> tuple[float, float]:
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--years", type=int, default=100, help="quiet years for each kind of noise")
-    parser.add_argument("--times", type=int, default=1000, help="drifted nights for each kind of drift")
+    parser.add_argument("--years", type=int, default=20, help="quiet years for each kind of noise")
+    parser.add_argument("--times", type=int, default=200, help="drifted nights for each kind of drift")
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor() as pool:

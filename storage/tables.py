@@ -134,11 +134,10 @@ def read_rows(
         schema = pa.schema([schema.field(name) for name in columns])
     rows = [schema.empty_table()]
     for run_id in run_ids:
-        part = _part(results, table, run_id)
-        if table in _ADDED and not part.exists():
-            continue
         try:
-            rows.append(_read(part, table, schema))
+            part = _part(results, table, run_id)
+            if part.exists() or table not in _ADDED:
+                rows.append(_read(part, table, schema))
         except InputError as damage:
             logger.warning("%s; this run is left out", damage)
     return pd.DataFrame(pa.concat_tables(rows).to_pandas())

@@ -280,8 +280,9 @@ def test_a_damaged_run_is_left_out_of_many_with_a_warning(results: Results, capl
     for run_id in (RUN_ID, LATER):
         publish(results, make_tables(run_id))
     _part(results, "trials", RUN_ID).write_bytes(b"PAR1")
-    assert set(read_rows(results, "trials", [RUN_ID, LATER])["run_id"]) == {LATER}
+    assert set(read_rows(results, "trials", [RUN_ID, "../elsewhere", LATER])["run_id"]) == {LATER}
     assert "cannot be read as a Parquet file" in caplog.text
+    assert "run '../elsewhere' in" in caplog.text
 
 
 def test_what_schema_1_1_0_added_may_be_null_where_the_table_is_older():
