@@ -11,6 +11,7 @@ import typer
 
 from flows.cache_command import cache_app
 from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
+from flows.nights_command import nights_command
 from flows.options import (
     DataOption,
     ExercisesOption,
@@ -73,6 +74,7 @@ def configure(
 app.command("plan")(plan_command)
 app.command("resume")(resume_command)
 app.command("prune")(prune_command)
+app.command("nights")(nights_command)
 app.add_typer(cache_app, name="cache")
 
 

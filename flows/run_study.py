@@ -23,9 +23,11 @@ from storage.tables import RunFrames
 from study.plan import compile_plan
 from study.published import read_averages
 from tasks.aggregate import Context, aggregate_trials, list_epochs, list_trainings, summarise_trials
+from tasks.compare_nights import compare_nights
 from tasks.contact_sheet import draw_first_images
 from tasks.draw_figures import draw_figures, draw_model
 from tasks.export import export_model
+from tasks.history_figures import draw_history
 from tasks.lanes import Lanes
 from tasks.optimum import choose_optimum, combine_best
 from tasks.plan_study import forecast_plan, foresee_jobs, load_data, plan_study
@@ -111,6 +113,8 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         sweep.makespan_bound_seconds,
         sweep.failures.too_many,
     )
+    compared = (results, context, circumstances, dataset, trials, trainings)
+    nights: Any = submit(compare_nights, *compared) if request.fresh else []
     frames = submit(
         publish_run,
         results,
@@ -122,10 +126,13 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         trainings,
         epochs,
         summary,
+        nights,
     )
 
     optimum = submit(choose_optimum, study, trials)
     figures = [submit(draw_figures, study, frames, figures_folder)]
+    if request.fresh:
+        figures.append(submit(draw_history, study, results, frames, figures_folder))
     model = None
     if study.model is not None and optimum.result() is not None:
         model = submit(export_model, optimum, study.model, dataset, results, lanes, run_id)

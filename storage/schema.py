@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1.2.0"
+SCHEMA_VERSION = "1.3.0"
 
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -104,6 +104,8 @@ _RUNS = (
     Column("failures", _TEXT, "", "why trials failed: each kind of reason with its number; null: none", True),
     Column("retried_trainings", _INT, "", "trainings of which an attempt failed", True),
     Column("resumed", _INT, "", "how often the run went on after an interruption", True),
+    # Since 1.3.0:
+    Column("lock_sha256", _TEXT, "", "SHA-256 of the code's `requirements.lock`; null: there is none", True),
 )
 
 _TRIALS = (
@@ -216,12 +218,57 @@ _SUMMARY = (
     Column("difference", _FLOAT, "fraction", "mean accuracy minus the published average", True),
 )
 
+_NIGHTS = (
+    _RUN_ID,
+    Column("study", _TEXT, "", "name of the study"),
+    Column("exercise", _INT, "", "number of the exercise"),
+    Column(
+        "verdict",
+        _TEXT,
+        "",
+        "`identical`: the weights of an earlier run; `same within noise`; `drifted`; `unclear`: new weights, "
+        "and too few readings to tell; `first`: nothing to compare with; `no reading`: all its trials failed",
+    ),
+    Column("message", _TEXT, "", "the verdict for people, with what changed"),
+    Column("trials", _INT, "", "trials of the exercise"),
+    Column("failed_trials", _INT, "", "of these, failed, and not compared"),
+    Column("changed_trials", _INT, "", "of these, with weights that no run compared with had"),
+    Column(
+        "compared_with",
+        _TEXT,
+        "",
+        "the latest run compared with, if identical the one it is identical to",
+        True,
+    ),
+    Column("earlier_runs", _INT, "", "runs compared with, at most 30, none from before the last drift"),
+    Column("distinct_readings", _INT, "", "their trials; equal weights count once"),
+    Column(
+        "difference",
+        _FLOAT,
+        "fraction",
+        "mean over the settings of tonight's mean accuracy less that of the distinct readings",
+        True,
+    ),
+    Column("p_value", _FLOAT, "", "chance of so large a difference without drift; null: not tested", True),
+    Column("threshold", _FLOAT, "", "drifted if the p value is not above it; null: not tested", True),
+    Column("changes", _TEXT, "", "what changed since `compared_with`, as JSON: name, before, now", True),
+    Column("mean_accuracy", _FLOAT, "fraction", "mean over the settings of their mean test accuracy", True),
+    Column("best_accuracy", _FLOAT, "fraction", "highest mean test accuracy of a setting", True),
+    Column(
+        "lane_seconds",
+        _FLOAT,
+        "s",
+        "time lanes were busy in this run with the trainings it reads; shared ones count in each exercise",
+    ),
+)
+
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "runs": _RUNS,
     "trials": _TRIALS,
     "trainings": _TRAININGS,
     "epochs": _EPOCHS,
     "summary": _SUMMARY,
+    "nights": _NIGHTS,  # since 1.3.0, with rows for runs that trained everything fresh
 }
 """The columns of each table, in order."""
 

@@ -1,5 +1,6 @@
 """Publish and read the Parquet tables: a run is visible once its row in `runs` is, which is written last."""
 
+import dataclasses
 import io
 import logging
 import os
@@ -24,8 +25,11 @@ Row = Mapping[str, Any]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-_BODY = ("trials", "trainings", "epochs", "summary")
+_BODY = ("trials", "trainings", "epochs", "summary", "nights")
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
+
+_ADDED = ("trainings", "nights")
+"""Tables that not every version had: `trainings` since 1.1.0, `nights` since 1.3.0."""
 
 _MEND = "restore the file, or remove this run's folder from `tables/runs`; running the study again is quick"
 """What a person can do: what was trained is kept, so that another run reads it."""
@@ -40,6 +44,7 @@ class RunTables:
     trainings: Sequence[Row]
     epochs: Sequence[Row]
     summary: Sequence[Row]
+    nights: Sequence[Row] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,9 @@ class RunFrames:
     trainings: pd.DataFrame
     epochs: pd.DataFrame
     summary: pd.DataFrame
+    nights: pd.DataFrame = dataclasses.field(
+        default_factory=lambda: schema_of("nights").empty_table().to_pandas()
+    )
 
 
 def publish(results: Results, tables: RunTables) -> None:
@@ -108,6 +116,33 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
     return RunFrames(run, *frames)
 
 
+def read_rows(
+    results: Results, table: str, run_ids: Sequence[str], columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The rows of one table for many published runs, in the order of the runs; see `list_runs`.
+
+    A run whose file is missing or damaged is left out, with a warning.
+
+    Args:
+        results: Where the tables lie.
+        table: One of the tables other than `runs`.
+        run_ids: The runs.
+        columns: The columns to read; none means all. Fewer are quicker.
+    """
+    schema = schema_of(table)
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    rows = [schema.empty_table()]
+    for run_id in run_ids:
+        try:
+            part = _part(results, table, run_id)
+            if part.exists() or table not in _ADDED:
+                rows.append(_read(part, table, schema))
+        except InputError as damage:
+            logger.warning("%s; this run is left out", damage)
+    return pd.DataFrame(pa.concat_tables(rows).to_pandas())
+
+
 def _list_parts(results: Results) -> list[Path]:
     """The file of each published run's row in `runs`, by name."""
     return sorted((results.tables / "runs").glob("run=*/part-0.parquet"))
@@ -128,13 +163,13 @@ def _part(results: Results, table: str, run_id: str) -> Path:
 def _read_table(results: Results, table: str, run_id: str) -> pd.DataFrame:
     """A run's rows of a table with today's columns; what its version did not have yet is null or empty."""
     part, schema = _part(results, table, run_id), schema_of(table)
-    if table == "trainings" and not part.exists():  # runs before schema 1.1.0
+    if table in _ADDED and not part.exists():
         return pd.DataFrame(schema.empty_table().to_pandas())
     return pd.DataFrame(_read(part, table).to_pandas())
 
 
-def _read(path: Path, table: str) -> pa.Table:
-    """Read a file of a table with today's columns: those its version did not have yet are null.
+def _read(path: Path, table: str, schema: pa.Schema | None = None) -> pa.Table:
+    """Read a file of a table with today's columns, or some: those its version did not have yet are null.
 
     Raises:
         InputError: the file is missing or damaged, is another table's, or of a version that is not read here.
@@ -143,14 +178,14 @@ def _read(path: Path, table: str) -> pa.Table:
         # As a file: the folder's `run=` partition would add a column that repeats run_id.
         with pq.ParquetFile(path) as file:
             _check_kind(path, file.schema_arrow.metadata or {}, table)
-            content = file.read()
+            content = file.read(columns=schema.names if schema else None)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file, though the run was published; {_MEND}") from error
     except (OSError, pa.ArrowException) as error:
         number = getattr(error, "errno", None)
         reason = os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
         raise InputError(f"{path}: cannot be read as a Parquet file: {reason}; {_MEND}") from error
-    return _fit(path, content, schema_of(table))
+    return _fit(path, content, schema or schema_of(table))
 
 
 def _check_kind(path: Path, metadata: Mapping[bytes, bytes], table: str) -> None:

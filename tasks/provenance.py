@@ -1,10 +1,13 @@
-"""Where results come from: the code's commit and the machine's processor."""
+"""Where results come from: the code's commit, its locked dependencies and the machine's processor."""
 
+import hashlib
 import platform
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+LOCK_NAME = "requirements.lock"
 
 _CODE = Path(__file__).resolve().parent.parent
 
@@ -24,6 +27,17 @@ def read_commit() -> Commit:
     if name is None:
         return Commit(None, None)
     return Commit(name, bool(_git("status", "--porcelain")))
+
+
+def hash_lock(folder: Path = _CODE) -> str | None:
+    """SHA-256 of the lock file beside the code, hexadecimal; None if there is none.
+
+    It says what was to be installed; what took part stands in the versions.
+    """
+    try:
+        return hashlib.sha256((folder / LOCK_NAME).read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 @cache

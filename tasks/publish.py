@@ -13,11 +13,12 @@ from prefect.cache_policies import NO_CACHE
 
 from storage.place import Results
 from storage.tables import RunFrames, RunTables, publish, read_run
+from study.changes import Provenance
 from study.failures import describe_reasons
 from study.forecast import Forecast
 from tasks.aggregate import Context, Outcome
 from tasks.dataset import Dataset
-from tasks.provenance import processor_name, read_commit
+from tasks.provenance import hash_lock, processor_name, read_commit
 from tasks.run_training import library_versions
 
 Row = dict[str, Any]
@@ -52,6 +53,7 @@ def publish_run(
     trainings: Sequence[Row],
     epochs: Sequence[Row],
     summary: Sequence[Row],
+    nights: Sequence[Row] = (),
 ) -> RunFrames:
     """Write the tables, `runs` last, and return them as a reader gets them.
 
@@ -63,35 +65,44 @@ def publish_run(
         **_count(context, circumstances, outcomes, trials),
         **_describe_time(context, circumstances, outcomes),
     }
-    publish(results, RunTables(run, trials, trainings, epochs, summary))
+    publish(results, RunTables(run, trials, trainings, epochs, summary, nights))
     return read_run(results, context.run_id)
 
 
 def _describe_run(context: Context, circumstances: Circumstances, dataset: Dataset) -> Row:
-    commit, finished_at = read_commit(), datetime.now(UTC)
-    versions = {**library_versions(), "prefect": metadata.version("prefect")}
+    provenance = describe_provenance(context, circumstances, dataset)
     return {
         "run_id": context.run_id,
         "study": context.study.name,
         "protocol": context.study.protocol,
         "started_at": circumstances.started_at,
-        "finished_at": finished_at,
+        "finished_at": datetime.now(UTC),
         "wall_seconds": time.monotonic() - circumstances.begun,  # a clock that steps shows in the times only
         "resumed": circumstances.resumed,
         "exercises": ",".join(str(each.number) for each in context.study.exercises),
         "lanes": circumstances.lanes,
-        "device": circumstances.device,
-        "processor": processor_name(),
         "train_images": dataset.train_count,
         "test_images": dataset.test_count,
-        "data_fingerprint": dataset.fingerprint,
         "data_source": dataset.source,
         "flow_run_id": circumstances.flow_run_id,
-        "git_commit": commit.name,
-        "git_dirty": commit.dirty,
-        "versions": json.dumps(versions, sort_keys=True),
-        "study_definition": context.study.model_dump_json(),
+        **provenance.model_dump(),
+        "versions": json.dumps(provenance.versions, sort_keys=True),
     }
+
+
+def describe_provenance(context: Context, circumstances: Circumstances, dataset: Dataset) -> Provenance:
+    """Everything that may change what this run reads."""
+    commit = read_commit()
+    return Provenance(
+        git_commit=commit.name,
+        git_dirty=commit.dirty,
+        versions={**library_versions(), "prefect": metadata.version("prefect")},
+        data_fingerprint=dataset.fingerprint,
+        device=circumstances.device,
+        processor=processor_name(),
+        lock_sha256=hash_lock(),
+        study_definition=context.study.model_dump_json(),
+    )
 
 
 def _describe_time(context: Context, circumstances: Circumstances, outcomes: Mapping[str, Outcome]) -> Row:

@@ -16,7 +16,9 @@ from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepEx
 from study.wording import count
 from tasks.cost_figure import WHOLE_RUN
 from tasks.figures import DrawnFigure
+from tasks.history_figures import NIGHTS
 from tasks.report_facts import Line, list_facts
+from tasks.report_nights import Nights, describe_nights
 from tasks.report_tables import (
     Table,
     tabulate_candidates,
@@ -65,6 +67,8 @@ class Content:
     pictures: tuple[Picture, ...]
     facts: tuple[Line, ...]
     cost_pictures: tuple[Picture, ...]
+    nights: Nights | None
+    night_pictures: tuple[Picture, ...]
     trials_path: str
     folder_name: str
 
@@ -105,7 +109,7 @@ def compose(results: Results, findings: Findings) -> Content:
     study, frames = findings.study, findings.frames
     verdicts = judge(study.published, _means(findings))
     outside = any(verdict.inside is False for verdict in verdicts)
-    numbers = {WHOLE_RUN, *(exercise.number for exercise in findings.exercises)}
+    numbers = {WHOLE_RUN, NIGHTS, *(exercise.number for exercise in findings.exercises)}
     return Content(
         title=study.title,
         study_name=study.name,
@@ -119,6 +123,8 @@ def compose(results: Results, findings: Findings) -> Content:
         pictures=_pictures([each for each in findings.figures if each.exercise not in numbers]),
         facts=list_facts(study, frames),
         cost_pictures=_pictures([each for each in findings.figures if each.exercise == WHOLE_RUN]),
+        nights=describe_nights(frames),
+        night_pictures=_pictures([each for each in findings.figures if each.exercise == NIGHTS]),
         trials_path=(results.tables.relative_to(results.folder.parent) / "trials").as_posix(),
         folder_name=results.folder.name,
     )

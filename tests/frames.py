@@ -158,6 +158,11 @@ def make_trainings(study: Study | None = None) -> pd.DataFrame:
     return _frame("trainings", list_trainings.fn(context, {each.training.key: each for each in outcomes}))
 
 
+def make_nights(verdicts: Mapping[int, str], run_id: str = RUN_ID, by: float = 0.0) -> pd.DataFrame:
+    """A night's verdicts by exercise, against the run of the day before; accuracies are off `by` so much."""
+    return _frame("nights", [_night(number, verdict, run_id, by) for number, verdict in verdicts.items()])
+
+
 def make_chosen_model(study: Study | None = None) -> ChosenModel:
     """The model chosen: the combination; its key is in `make_epochs()`, its files are not on disk."""
     study = study or make_study()
@@ -247,6 +252,33 @@ def _all_trials(study: Study) -> tuple[Trial, ...]:
     combination = study.baseline.with_changes(COMBINATION)
     combined = bool(study.optimum and study.optimum.combine)
     return list_trials(study) + (candidate_trials(study, "combination", combination) if combined else ())
+
+
+def _night(exercise: int, verdict: str, run_id: str, by: float) -> dict[str, Any]:
+    is_new = verdict in ("drifted", "same within noise", "unclear")
+    is_tested = verdict in ("drifted", "same within noise")
+    is_compared = verdict not in ("first", "no reading")
+    change = {"name": "TensorFlow", "before": "2.21.0", "now": "2.22.0"}
+    return {
+        "run_id": run_id,
+        "study": "lab",
+        "exercise": exercise,
+        "verdict": verdict,
+        "message": f"Exercise {exercise}: {verdict}.",
+        "trials": 25,
+        "failed_trials": 0,
+        "changed_trials": 25 if is_new else 0,
+        "compared_with": "20260228-120000-abcd" if is_compared else None,
+        "earlier_runs": 1 if is_compared else 0,
+        "distinct_readings": 25 if is_compared else 0,
+        "difference": by if is_compared else None,
+        "p_value": (1e-5 if verdict == "drifted" else 0.4) if is_tested else None,
+        "threshold": 0.0005 if is_tested else None,
+        "changes": json.dumps([change] if is_new else []) if is_compared else None,
+        "mean_accuracy": None if verdict == "no reading" else 0.85 + 0.01 * exercise + by,
+        "best_accuracy": None if verdict == "no reading" else 0.86 + 0.01 * exercise + by,
+        "lane_seconds": 600.0,
+    }
 
 
 def _asked(study: Study, trial: Trial) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from storage.place import Results, open_results
 from storage.schema import COLUMNS, SCHEMA_VERSION, schema_of
-from storage.tables import list_runs, publish, read_run
+from storage.tables import list_runs, publish, read_rows, read_run
 from study.errors import InputError
 from tests.frames import (
     RUN_ID,
@@ -49,7 +49,7 @@ def test_a_published_run_is_read_back_as_it_was_written(results: Results):
 def test_a_table_lies_where_the_contract_says_and_bears_its_version(results: Results, table: str):
     publish(results, make_tables())
     schema = pq.read_schema(_part(results, table))
-    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.2.0"
+    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.3.0"
     assert schema.metadata[b"table"] == table.encode()
     assert schema.names == [column.name for column in COLUMNS[table]]
 
@@ -244,6 +244,45 @@ def test_a_run_of_schema_1_0_0_is_read_with_nulls_for_what_it_did_not_have(resul
     assert len(old.trials) == 20
     assert pd.isna(old.run["predicted_seconds"])
     assert len(read_run(results).trainings) == 4
+
+
+def test_a_run_of_schema_1_2_0_has_no_nights_and_no_lock(results: Results):
+    publish(results, make_tables())
+    _part(results, "nights").unlink()
+    _rewrite(_part(results, "runs"), lambda table: table.drop_columns(["lock_sha256"]))
+    old = read_run(results)
+    assert old.nights.empty
+    assert list(old.nights.columns) == [column.name for column in COLUMNS["nights"]]
+    assert pd.isna(old.run["lock_sha256"])
+    assert read_rows(results, "nights", [RUN_ID]).empty
+
+
+def test_the_rows_of_many_runs_are_read_at_once(results: Results):
+    for run_id in (RUN_ID, LATER):
+        publish(results, make_tables(run_id))
+    trials = read_rows(results, "trials", [LATER, RUN_ID])
+    assert trials["run_id"].tolist() == [LATER] * 20 + [RUN_ID] * 20
+    pd.testing.assert_frame_equal(trials.tail(20).reset_index(drop=True), read_run(results, RUN_ID).trials)
+    some = read_rows(results, "trials", [RUN_ID], ["key", "seed"])
+    assert list(some.columns) == ["key", "seed"]
+    assert read_rows(results, "trials", []).empty
+
+
+def test_columns_that_an_old_run_lacks_are_null_when_only_they_are_read(results: Results):
+    publish(results, make_tables())
+    _make_old(results)
+    schedules = read_rows(results, "trials", [RUN_ID], ["seed", "schedule"])
+    assert len(schedules) == 20
+    assert schedules["schedule"].isna().all()
+
+
+def test_a_damaged_run_is_left_out_of_many_with_a_warning(results: Results, caplog: pytest.LogCaptureFixture):
+    for run_id in (RUN_ID, LATER):
+        publish(results, make_tables(run_id))
+    _part(results, "trials", RUN_ID).write_bytes(b"PAR1")
+    assert set(read_rows(results, "trials", [RUN_ID, "../elsewhere", LATER])["run_id"]) == {LATER}
+    assert "cannot be read as a Parquet file" in caplog.text
+    assert "run '../elsewhere' in" in caplog.text
 
 
 def test_what_schema_1_1_0_added_may_be_null_where_the_table_is_older():

@@ -15,12 +15,14 @@ from study.chosen_model import ChosenModel
 from study.published import read_averages
 from study.spec import Study
 from tasks.figures import DrawnFigure
+from tasks.history_figures import NIGHTS
 from tasks.report import Report, render_markdown, write_report
 from tests.frames import (
     RUN_ID,
     FailedTrial,
     make_chosen_model,
     make_epochs,
+    make_nights,
     make_run,
     make_study,
     make_summary,
@@ -70,6 +72,10 @@ def _picture(path: Path) -> Path:
 def _figure(results: Results, exercise: int) -> DrawnFigure:
     png = _picture(results.figures(RUN_ID) / f"exercise-{exercise}-accuracy.png")
     return DrawnFigure(f"exercise-{exercise}", exercise, "Its caption.", "Its alt text.", png, png)
+
+
+def _night(study: Study, verdicts: dict[int, str]) -> RunFrames:
+    return dataclasses.replace(_frames(study), nights=make_nights(verdicts, by=-0.005))
 
 
 def _write(
@@ -290,6 +296,54 @@ def test_a_run_that_trained_nothing_says_so(tmp_path: Path):
     run["lane_seconds"] = 0.0
     text = _write(tmp_path, make_study(), dataclasses.replace(frames, run=run)).markdown.read_text("utf-8")
     assert "to 48 min 00 s; nothing was trained." in text
+
+
+def test_a_run_that_was_not_fresh_says_nothing_of_nights(page: _Page, text: str):
+    assert "The nights" not in page.text
+    assert "The nights" not in text
+
+
+def test_a_night_like_the_earlier_ones_says_so_in_one_line(tmp_path: Path):
+    study = make_study().only(frozenset({2, 3}))
+    report = _write(tmp_path, study, _night(study, {2: "identical", 3: "identical"}))
+    html = report.html.read_text("utf-8")
+    for text in (_Page(html).text, report.markdown.read_text("utf-8")):
+        assert "Against earlier runs: identical in 2 exercises." in text
+        assert "Nothing recorded changed since run 20260228-120000-abcd." in text
+    assert 'role="alert"' not in html
+    assert 'href="#nights"' in html and 'id="nights"' in html
+
+
+def test_a_drift_stands_out_with_its_exercise_and_what_changed(tmp_path: Path):
+    study = make_study().only(frozenset({2, 3}))
+    report = _write(tmp_path, study, _night(study, {2: "drifted", 3: "identical"}))
+    html = report.html.read_text("utf-8")
+    for text in (_Page(html).text, report.markdown.read_text("utf-8")):
+        assert "Against earlier runs: DRIFTED 2; identical 3." in text
+        assert "Exercise 2: Changed since run 20260228-120000-abcd: TensorFlow: 2.21.0 → 2.22.0." in text
+        assert "Exercise 3: Nothing recorded changed since run 20260228-120000-abcd." in text
+        assert "−0.50" in text and "1e-05" in text
+    assert 'class="status failed" role="alert"' in html
+    assert '<tr class="marked"><th scope="row">2</th><td>DRIFTED</td>' in html
+    assert _Page(html).open == []
+
+
+def test_a_first_night_is_compared_with_nothing(tmp_path: Path):
+    study = make_study().only(frozenset({2, 3}))
+    text = _write(tmp_path, study, _night(study, {2: "first", 3: "no reading"})).markdown.read_text("utf-8")
+    assert "Against earlier runs: no reading 3; first 2." in text
+    assert "| 2 | first | 0 of 25 trials | – | – | – | – |" in text
+    assert "Changed since" not in text and "nan" not in text.lower()
+
+
+def test_the_figures_of_the_nights_stand_in_their_own_section(tmp_path: Path):
+    study = make_study().only(frozenset({2}))
+    results, frames = Results(tmp_path), _night(study, {2: "identical"})
+    figure = dataclasses.replace(_figure(results, NIGHTS), caption="Night after night.")
+    text = render_markdown(results, study, frames, [figure], None, None)
+    before, _, after = text.partition("## The nights")
+    assert "Night after night." in after.partition("## How it was run")[0]
+    assert "Night after night." not in before
 
 
 def test_the_lines_for_readers_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

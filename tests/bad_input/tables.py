@@ -1,6 +1,7 @@
 """Parquet files of a run that are damaged, of another version, or not what they should be."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 from storage.place import open_results
 from storage.tables import publish
 from tests.bad_input.case import Case
-from tests.small_run import make_tables
+from tests.small_run import make_small_night, make_tables
 
 RUN, OTHER = "20260301-120000-abcd", "20260302-120000-abcd"
 
@@ -37,6 +38,15 @@ def _two_runs(damaged: str, arguments: tuple[str, ...] = ()) -> Callable[[Path],
         return ["show", *arguments]
 
     return prepare
+
+
+def _two_nights(folder: Path) -> list[object]:
+    for run_id in (RUN, OTHER):
+        tables = make_tables(run_id)
+        nights = make_small_night(run_id=run_id)
+        publish(open_results(folder / "results"), replace(tables, nights=nights))
+    _cut(_part(folder, "nights", OTHER))
+    return ["nights"]
 
 
 def _part(folder: Path, table: str, run_id: str = RUN) -> Path:
@@ -89,6 +99,7 @@ CASES = (
     Case("a run that was never published", _run("runs", lambda _: None, ("yesterday",))),
     Case("a run that is a path to somewhere else", _run("runs", lambda _: None, (f"../runs/run={RUN}",))),
     Case("a table cut short", _run("trials", _cut)),
+    Case("a table of nights cut short", _run("nights", _cut)),
     Case("a list of runs cut short", _run("runs", _cut)),
     Case("the named run cut short, beside a sound one", _two_runs(OTHER, (OTHER,))),
     Case("an empty file", _run("summary", lambda path: path.write_bytes(b""))),
@@ -110,6 +121,7 @@ def _without_setting(table: pa.Table) -> pa.Table:
 
 FINE = (
     Case("schema version 1.99.0 with a further column", _run("summary", _newer), 0),
+    Case("nights of which one is damaged: the others, with a warning", _two_nights, 0),
     Case("a named run beside a damaged one", _two_runs(OTHER, (RUN,)), 0),
     Case("the latest run damaged: the latest sound one, with a warning", _two_runs(OTHER), 0),
 )

@@ -1,0 +1,136 @@
+"""What was different about two runs: code, versions, data, machine, lock file and study, by name."""
+
+import json
+from typing import Any
+
+from study.fact import Fact
+from study.wording import plain, shortened
+
+NOT_RECORDED = "not recorded"
+
+_TITLES = {
+    "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "python": "Python", "prefect": "Prefect",
+}  # fmt: skip
+
+
+class Provenance(Fact):
+    """Everything recorded of a run that may change what it reads; None where it is not known."""
+
+    git_commit: str | None
+    git_dirty: bool | None
+    versions: dict[str, str]
+    data_fingerprint: str
+    device: str
+    processor: str
+    lock_sha256: str | None
+    study_definition: str
+    """The study as it ran, as JSON."""
+
+
+class Change(Fact):
+    """One thing that is not as it was."""
+
+    name: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        """The change in words; of a long hash, the beginning."""
+        return f"{self.name}: {_brief(self.before)} → {_brief(self.now)}"
+
+
+def name_changes(before: Provenance, now: Provenance) -> tuple[Change, ...]:
+    """Everything recorded that differs between two runs, the code first."""
+    old, new = _list_facts(before), _list_facts(now)
+    names = list(dict.fromkeys((*new, *old)))
+    changes = [
+        Change(name=name, before=old.get(name, NOT_RECORDED), now=new.get(name, NOT_RECORDED))
+        for name in names
+        if old.get(name, NOT_RECORDED) != new.get(name, NOT_RECORDED)
+    ]
+    return (*changes, *_name_definition_changes(before.study_definition, now.study_definition))
+
+
+def read_changes(text: str) -> tuple[Change, ...]:
+    """The changes of a row of the table `nights`."""
+    return tuple(Change.model_validate(each) for each in json.loads(text))
+
+
+def write_changes(changes: tuple[Change, ...]) -> str:
+    """Changes as the JSON that the table `nights` holds."""
+    return json.dumps([change.model_dump() for change in changes], ensure_ascii=False)
+
+
+def _list_facts(of: Provenance) -> dict[str, str]:
+    dirty = NOT_RECORDED if of.git_dirty is None else "yes" if of.git_dirty else "no"
+    return {
+        "git commit": of.git_commit or NOT_RECORDED,
+        "uncommitted changes": dirty,
+        **{_TITLES.get(name, name): version for name, version in sorted(of.versions.items())},
+        "data fingerprint": of.data_fingerprint,
+        "kind of device": of.device,
+        "processor": of.processor,
+        "lock file": of.lock_sha256 or NOT_RECORDED,
+    }
+
+
+def _name_definition_changes(before: str, now: str) -> list[Change]:
+    """What differs between two studies, by its place in the study's file.
+
+    Published readings change no training. An exercise that only one of them ran is no change of any other.
+    """
+    old, new = (_flatten(json.loads(text)) for text in (before, now))
+    shared = _exercises(old) & _exercises(new)
+    places = [
+        place
+        for place in dict.fromkeys((*new, *old))
+        if old.get(place) != new.get(place) and (not place[0].startswith("exercise ") or place[0] in shared)
+    ]
+    return [
+        Change(
+            name=f"study: {' '.join(place)}",
+            before=shortened(old.get(place, "–"), 100),
+            now=shortened(new.get(place, "–"), 100),
+        )
+        for place in places
+    ]
+
+
+_Place = tuple[str, ...]
+
+
+def _flatten(definition: dict[str, Any]) -> dict[_Place, str]:
+    found: dict[_Place, str] = {}
+    for name, value in definition.items():
+        if name == "exercises":
+            for exercise in value:
+                found |= _flatten_value((f"exercise {exercise['number']}",), exercise)
+        elif name != "published":
+            found |= _flatten_value((name,), value)
+    return found
+
+
+def _flatten_value(place: _Place, value: Any) -> dict[_Place, str]:
+    if not isinstance(value, dict):
+        return {place: _word(value)}
+    found: dict[_Place, str] = {}
+    for name, inner in value.items():
+        found |= _flatten_value((*place, name), inner)
+    return found
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_word, value)) or "none"
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return "none" if value is None else str(value)
+    return plain(value)
+
+
+def _exercises(flat: dict[_Place, str]) -> set[str]:
+    return {place[0] for place in flat if place[0].startswith("exercise ")}
+
+
+def _brief(text: str) -> str:
+    is_hash = len(text) >= 40 and set(text) <= set("0123456789abcdef")
+    return f"{text[:10]}…" if is_hash else text

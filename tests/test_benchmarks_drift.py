@@ -1,0 +1,44 @@
+"""The simulation of quiet years and of drifts, in small: the README has the figures of the whole one."""
+
+from collections import Counter
+from math import sqrt
+
+import numpy as np
+import pytest
+
+from benchmarks.drift import LAB, NEW, NIGHTS, NOISES, Quiet, simulate_drifts, simulate_nights, simulate_year
+
+EXERCISES = (2, 3, 4, 5, 6)
+
+
+@pytest.mark.parametrize("quiet", NOISES, ids=lambda quiet: quiet.words)
+def test_a_year_of_quiet_nights_has_at_most_one_false_alarm_within_the_error_of_simulation(quiet: Quiet):
+    nights = 120
+    expected = nights / NIGHTS
+    alarms = simulate_year(1, quiet, nights)
+    assert alarms <= expected + 3 * sqrt(expected)  # a test of t scores gives 30 where trainings collapse
+
+
+def test_a_collapse_of_one_setting_is_found_in_every_exercise():
+    one = ("filters=32", "dense_units=128", "epochs=5", "learning_rate=0.001", "dropout=0.2")
+    for seed in range(5):
+        assert simulate_drifts(seed, dict.fromkeys(one, -0.2), 1) == set(EXERCISES)
+
+
+def test_half_a_point_everywhere_is_mostly_found_where_readings_spread_little():
+    everywhere = {setting.name: -0.005 for setting in LAB}
+    found = Counter(number for seed in range(20) for number in simulate_drifts(seed, everywhere, 1))
+    assert found[3] >= 18
+    assert found[2] >= 5
+
+
+def test_half_a_point_everywhere_is_found_where_a_seed_s_readings_are_near_each_other():
+    everywhere = {setting.name: -0.005 for setting in LAB}
+    found = Counter(number for seed in range(20) for number in simulate_drifts(seed, everywhere, 1, NEW))
+    assert min(found[2], found[3], found[6]) >= 15
+
+
+def test_a_simulated_night_has_every_trial_of_the_sweeps_with_new_weights():
+    night = next(simulate_nights(np.random.default_rng(1)))
+    assert len(night) == len({each.weights_sha256 for each in night}) == 114
+    assert Counter(each.exercise for each in night) == {2: 25, 3: 25, 4: 20, 5: 20, 6: 24}
