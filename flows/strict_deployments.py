@@ -12,7 +12,7 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 FLOW = "study"
 
 
-def main() -> None:
+def forbid_unknown_parameters() -> None:
     """Forbid further keys in the schema of each deployment, whichever server it is on."""
     with get_client(sync_client=True) as client:
         flows = FlowFilter(name=FlowFilterName(any_=[FLOW]))
@@ -22,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    forbid_unknown_parameters()

@@ -17,7 +17,8 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from flows.serve import PROJECT, is_healthy
+from flows.deploy import PROJECT
+from flows.sharing import is_healthy
 from tests.bad_input.parameters import REFUSED
 
 STUDY = Path(sys.executable).with_name("study")

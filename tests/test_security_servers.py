@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from flows.serve import SERVER_PASSWORD, is_healthy
+from flows.sharing import SERVER_PASSWORD, is_healthy
 from tests.test_flows_serve import STUDY, free_port, sockets_of, wait_for
 
 PASSWORD = "admin:correct horse"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.serve import (
+from flows.sharing import (
     CLIENT_PASSWORD,
     SERVER_PASSWORD,
     address,

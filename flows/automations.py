@@ -1,0 +1,159 @@
+"""What the server does by itself: raise alarms about nights, and mark runs that fell silent as crashed.
+
+Run as `python -m flows.automations` after `prefect deploy`, with PREFECT_API_URL set; as often as one likes.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import cast
+from uuid import UUID
+
+from prefect.automations import Automation
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+
+from flows.alarm import alarm_deployment
+from flows.night_events import DRIFTED, RESOURCE
+from study.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+NIGHTLY = "study/nightly"
+NIGHT_WITHIN = timedelta(hours=25)
+"""A night is missing when none has started for so long: a day, and an hour's delay."""
+SILENT_WITHIN = timedelta(minutes=5)
+"""A run is dead that has said nothing for so long: ten of its heartbeats (prefect.yaml)."""
+ONCE_WITHIN = timedelta(hours=1)
+"""The same run raises one alarm within this time: Prefect's worker reports a crash twice."""
+
+_RUN = "{{ flow_run.name }}: {{ flow_run.state.name }}: {{ flow_run.state.message or 'no message' }}"
+_RUN_ADDRESS = "{{ (flow_run|ui_url or '') if flow_run else '' }}"
+
+
+def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list[Automation]:
+    """The automations that raise an alarm.
+
+    Args:
+        nightly: Id of the deployment whose runs are nights.
+        alarm: Id of the deployment that says what happened.
+        within: How long there may be no start of a night, at least 10 s.
+    """
+    night = {"prefect.resource.id": f"prefect.deployment.{nightly}", "prefect.resource.role": "deployment"}
+    any_run = {"prefect.resource.id": "prefect.flow-run.*"}
+    drifted = EventTrigger(expect={DRIFTED}, match={"prefect.resource.id": f"{RESOURCE}.*"})
+    not_done = EventTrigger(
+        # By the state's type: a night that stopped early or was skipped has a name of its own.
+        match=any_run | {"prefect.state-type": ["FAILED", "CRASHED", "CANCELLED"]},
+        match_related=night,
+        expect={"prefect.flow-run.*"},
+        for_each={"prefect.resource.id"},
+        within=ONCE_WITHIN,
+    )
+    with_failures = EventTrigger(
+        match=any_run, match_related=night, expect={"prefect.flow-run.Completed with failures"}
+    )
+    missing = EventTrigger(
+        posture=Posture.Proactive,
+        match=any_run,
+        match_related=night,
+        # Counted anew from each start; before the first, from when this was registered.
+        after={"prefect.flow-run.Running"},
+        expect={"prefect.flow-run.Running"},
+        within=within,
+    )
+    hours = f"{within / timedelta(hours=1):.4g} hours"
+    return [
+        _alarm(alarm, "drifted", drifted, "{{ event.payload.message }}", _RUN_ADDRESS),
+        _alarm(alarm, "did not do its work", not_done, _RUN, _RUN_ADDRESS),
+        _alarm(alarm, "has failed trials", with_failures, _RUN, _RUN_ADDRESS),
+        _alarm(
+            alarm,
+            "never started",
+            missing,
+            f"no night has started for {hours}: is a worker running, is the schedule active, is the pool "
+            "paused or busy?",
+        ),
+    ]
+
+
+def silent_runs(within: timedelta = SILENT_WITHIN) -> Automation:
+    """The automation that marks a run as crashed whose heartbeats have ceased, as Prefect's guide has it.
+
+    https://docs.prefect.io/v3/advanced/detect-zombie-flows
+    """
+    heartbeat = "prefect.flow-run.heartbeat"
+    return Automation(
+        name="study: a run fell silent",
+        description="Marks a run as crashed that has not been heard of, so that it does not keep the pool.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive,
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related={"prefect.resource.name": "study", "prefect.resource.role": "flow"},
+            for_each={"prefect.resource.id"},
+            after={heartbeat},
+            expect={"prefect.flow-run.*"},  # whatever its last state is called; ended runs stay as they are
+            within=within,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message="not heard of any more: its process or its machine is gone; "
+                "Retry goes on with what was finished",
+            )
+        ],
+    )
+
+
+def register() -> None:
+    """Register the deployment of the alarm and every automation, each once; one that is right is left alone.
+
+    Raises:
+        InputError: the deployments of prefect.yaml are not registered yet.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            nightly = client.read_deployment_by_name(NIGHTLY).id
+        except ObjectNotFound as error:
+            raise InputError(f"no deployment {NIGHTLY}; first run `prefect deploy --all`") from error
+    alarm = cast(UUID, alarm_deployment().apply())  # a coroutine only where it is called from one
+    register_all([*alarms(nightly, alarm), silent_runs()])
+
+
+def register_all(automations: Iterable[Automation]) -> None:
+    """Register automations by their names, each once."""
+    with get_client(sync_client=True) as client:
+        for wanted in automations:
+            core = AutomationCore(**wanted.model_dump(exclude={"id"}))
+            there = client.read_automations_by_name(wanted.name)
+            for each in there[1:]:
+                client.delete_automation(each.id)
+            if not there:
+                client.create_automation(core)
+            # One that is replaced forgets what it has seen, as when the last night started.
+            elif AutomationCore(**there[0].model_dump(exclude={"id"})) != core:
+                client.update_automation(there[0].id, core)
+
+
+def _alarm(alarm: UUID, what: str, trigger: EventTrigger, message: str, about: str = "") -> Automation:
+    return Automation(
+        name=f"study: a night {what}",
+        description="Runs the deployment alarm/alarm, whose run says what happened.",
+        trigger=trigger,
+        actions=[
+            RunDeployment(
+                deployment_id=alarm, parameters={"message": _template(message), "about": _template(about)}
+            )
+        ],
+    )
+
+
+def _template(text: str) -> object:
+    return {"__prefect_kind": "jinja", "template": text} if "{{" in text else text
+
+
+if __name__ == "__main__":
+    register()

@@ -1,0 +1,106 @@
+"""Make the work pool and register what prefect.yaml says, with what a server needs beside it."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import WorkPool
+from prefect.exceptions import ObjectNotFound
+from prefect.workers.process import ProcessWorker
+
+from flows.automations import NIGHTLY, register
+from flows.strict_deployments import forbid_unknown_parameters
+from study.errors import InputError
+from study.wording import listing
+
+logger = logging.getLogger(__name__)
+
+PROJECT = Path(__file__).resolve().parent.parent
+POOL = "study"
+
+
+def deploy(environment: Mapping[str, str]) -> None:
+    """Make the work pool and register deployments and automations on the server of Prefect's settings.
+
+    Args:
+        environment: For Prefect's own command, which is to find the same server.
+
+    Raises:
+        InputError: the pool is of another type, or Prefect refused; its message is in the log above.
+    """
+    prepare_pool(POOL)
+    command = ["--no-prompt", "deploy", "--all"]
+    code = subprocess.run(
+        [sys.executable, "-m", "prefect", *command], env=environment, cwd=PROJECT, check=False
+    ).returncode
+    if code != 0:
+        raise InputError(f"`prefect {' '.join(command)}` failed with exit code {code}; its log is above")
+    forbid_unknown_parameters()
+    register()
+
+
+def refuse_another_folder() -> None:
+    """Leave a server alone on which the study of another folder is deployed: its runs would become ours.
+
+    Raises:
+        InputError: it is.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            steps = client.read_deployment_by_name(NIGHTLY).pull_steps or []
+        except ObjectNotFound:
+            return
+    folders = {
+        str(inputs["directory"]) for step in steps for inputs in step.values() if "directory" in inputs
+    }
+    if folders and str(PROJECT) not in folders:
+        raise InputError(
+            f"the server that already runs there serves the study in {listing(sorted(folders))}, and this is "
+            f"{PROJECT}; give another --port, and PREFECT_HOME another folder"
+        )
+
+
+def prepare_pool(name: str) -> None:
+    """Make the work pool that runs one study at a time; one that is there already stays as it is.
+
+    Raises:
+        InputError: it is there, and its runs would be no processes.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            pool = client.read_work_pool(name)
+        except ObjectNotFound:
+            # The limit is the pool's, as a deployment's own does not hold across deployments.
+            template = ProcessWorker.get_default_base_job_template()
+            client.create_work_pool(
+                WorkPoolCreate(name=name, type="process", base_job_template=template, concurrency_limit=1)
+            )
+            return
+    _check_pool(pool)
+
+
+def _check_pool(pool: WorkPool) -> None:
+    if pool.type != "process":
+        raise InputError(
+            f"the server has a work pool {pool.name!r} of type {pool.type!r}, and the study needs one of "
+            f"type 'process': give another --port, or remove it: `prefect work-pool delete {pool.name}`"
+        )
+    if pool.concurrency_limit != 1:
+        limit = "no limit" if pool.concurrency_limit is None else f"a limit of {pool.concurrency_limit}"
+        logger.warning(
+            "work pool %s has %s: studies may train at the same time and disturb each other's times; "
+            "`prefect work-pool set-concurrency-limit %s 1` changes that",
+            pool.name,
+            limit,
+            pool.name,
+        )
+    if pool.is_paused:
+        logger.warning(
+            "work pool %s is paused and starts nothing; `prefect work-pool resume %s` changes that",
+            pool.name,
+            pool.name,
+        )

@@ -1,0 +1,50 @@
+"""What a night tells whoever listens: Prefect events, on which the automations of `flows.automations` act."""
+
+import logging
+from collections.abc import Mapping
+
+from prefect.events import emit_event
+
+from study.wording import listing, shortened
+
+logger = logging.getLogger(__name__)
+
+ENDED, DRIFTED = "study.night.ended", "study.night.drifted"
+"""The events' names: a night was compared with earlier ones; it differs from them."""
+RESOURCE = "study"
+"""Ids of what the events are about are `study.NAME`, such as `study.lab`."""
+DRIFT = "drifted"
+"""The verdict on an exercise that raises an alarm."""
+MOST_LETTERS = 2000
+
+
+def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: str) -> None:
+    """Tell that a night ended, and if any exercise drifted, that it did.
+
+    Prefect adds the flow run and its deployment. The event is handed to Prefect's own thread, by which it
+    tells of every task run too; whatever becomes of it there, the run goes on.
+
+    Args:
+        study: Its name.
+        run_id: The run's id.
+        verdicts: What is said of each exercise, by its number: `drifted`, or anything better.
+        message: The whole in a line, such as "lab drifted in exercises 3, 5; tensorflow 2.21 -> 2.22".
+    """
+    drifted = sorted(number for number, verdict in verdicts.items() if verdict == DRIFT)
+    payload = {
+        "study": study,
+        "run_id": run_id,
+        "verdicts": {str(number): verdict for number, verdict in sorted(verdicts.items())},
+        "drifted": listing([str(number) for number in drifted]) if drifted else "",
+        "message": shortened(message, MOST_LETTERS),
+    }
+    resource = {
+        "prefect.resource.id": f"{RESOURCE}.{study}",
+        "prefect.resource.name": study,
+        "study.run_id": run_id,
+    }
+    try:
+        for name in (ENDED, DRIFTED) if drifted else (ENDED,):
+            emit_event(name, resource=resource, payload=payload)
+    except Exception as error:  # an event is worth no run
+        logger.warning("Prefect was not told how the night compares: %s", error)
