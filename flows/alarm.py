@@ -8,6 +8,7 @@ import logging
 import os
 import shlex
 import subprocess
+import warnings
 from datetime import UTC, datetime
 
 from prefect import flow, serve
@@ -88,4 +89,6 @@ def alarm_deployment() -> RunnerDeployment:
 
 
 if __name__ == "__main__":
+    # Prefect's way of stopping on SIGTERM leaves a coroutine behind, and Python says so.
+    warnings.filterwarnings("ignore", "coroutine 'Runner.astop' was never awaited", RuntimeWarning)
     serve(alarm_deployment(), pause_on_shutdown=False, print_starting_message=False)

@@ -34,11 +34,19 @@ def deploy(environment: Mapping[str, str]) -> None:
     """
     prepare_pool(POOL)
     command = ["--no-prompt", "deploy", "--all"]
-    code = subprocess.run(
-        [sys.executable, "-m", "prefect", *command], env=environment, cwd=PROJECT, check=False
-    ).returncode
-    if code != 0:
-        raise InputError(f"`prefect {' '.join(command)}` failed with exit code {code}; its log is above")
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *command],
+        env=environment,
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.stderr.buffer.write(done.stdout)  # where it goes well, it is a screenful of advice
+        raise InputError(
+            f"`prefect {' '.join(command)}` failed with exit code {done.returncode}; its log is above"
+        )
     forbid_unknown_parameters()
     register()
 

@@ -58,15 +58,15 @@ def serve(port: int, host: str = LOOPBACK) -> None:
     environment = serving_environment(url, os.environ)
     with _settings(environment), ExitStack() as stack:
         runs = AbandonedRuns(POOL)
-        watched: list[Watched] = [runs, _start_server(stack, url, host, port, environment)]
+        server = _start_server(stack, url, host, port, environment)
         deploy(environment)
+        if isinstance(server, Part):
+            runs.mark(after_seconds=0)  # what was left when the server stopped; no worker of ours runs yet
         stack.callback(runs.end)
-        watched += _start_others(stack, environment)
+        others = _start_others(stack, environment)
         _announce(url, environment)
-        with temporary_settings(
-            {PREFECT_CLIENT_MAX_RETRIES: 0}
-        ):  # nobody is to wait for a server that is gone
-            keep_running(watched)
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # not to wait for a server that is gone
+            keep_running([server, *others, runs])
 
 
 def serving_environment(url: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -93,7 +93,7 @@ def test_prefect_yaml_has_no_key_that_prefect_would_ignore():
             "      job_variable:",
             [f"deployments[{number}].work_pool.job_variable" for number in range(3)],
         ),
-        ("        env: {", "        environment: {", ["job_variables.environment"] * 3),
+        ("        env:\n", "        environment:\n", ["job_variables.environment"] * 3),
     ],
 )
 def test_a_misspelt_key_is_found_wherever_it_stands(right: str, wrong: str, found: list[str]):
@@ -139,6 +139,7 @@ def test_every_deployment_runs_in_the_one_pool_and_is_heard_while_it_does(deploy
         assert each.work_pool.job_variables["env"] == {
             "DO_NOT_TRACK": "1",
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
         }
 
 
