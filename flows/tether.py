@@ -8,6 +8,7 @@ program and everything it has started are ended.
 import contextlib
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import threading
@@ -52,6 +53,8 @@ def stop_tethered(process: "subprocess.Popen[bytes]") -> None:
 def main() -> None:
     """Run the module named by the arguments."""
     threading.Thread(target=_end_with_starter, name="tether", daemon=True).start()
+    # Prefect's worker stops by it, and would ignore it where a script started all this in its background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
