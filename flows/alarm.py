@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
+from prefect.utilities.urls import url_for
 
 from study.wording import printable, shortened
 
@@ -35,17 +36,17 @@ def _name_run() -> str:
 
 
 @flow(name="alarm", flow_run_name=_name_run)
-def alarm(message: str, about: str = "") -> State[str]:
+def alarm(message: str, run: str = "") -> State[str]:
     """Raise an alarm.
 
     Args:
         message: What happened, in a line.
-        about: Where to look, such as the address of a flow run in the UI; empty if nowhere.
+        run: Id of the flow run that it is about; empty if none.
 
     Returns:
         A state with the message; failed if the user's command failed.
     """
-    text = f"{message}\n\n{about}".strip()
+    text = f"{message}\n\n{url_for('flow-run', run)}" if run else message
     when = datetime.now(UTC)
     create_markdown_artifact(f"{text}\n\n{when:%Y-%m-%d %H:%M} UTC", key="alarm", description=message)
     logger.warning("%s", message)

@@ -31,7 +31,7 @@ ONCE_WITHIN = timedelta(hours=1)
 """The same run raises one alarm within this time: Prefect's worker reports a crash twice."""
 
 _RUN = "{{ flow_run.name }}: {{ flow_run.state.name }}: {{ flow_run.state.message or 'no message' }}"
-_RUN_ADDRESS = "{{ (flow_run|ui_url or '') if flow_run else '' }}"
+_RUN_ID = "{{ flow_run.id if flow_run else '' }}"
 
 
 def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list[Automation]:
@@ -67,9 +67,9 @@ def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list
     )
     hours = f"{within / timedelta(hours=1):.4g} hours"
     return [
-        _alarm(alarm, "drifted", drifted, "{{ event.payload.message }}", _RUN_ADDRESS),
-        _alarm(alarm, "did not do its work", not_done, _RUN, _RUN_ADDRESS),
-        _alarm(alarm, "has failed trials", with_failures, _RUN, _RUN_ADDRESS),
+        _alarm(alarm, "drifted", drifted, "{{ event.payload.message }}", _RUN_ID),
+        _alarm(alarm, "did not do its work", not_done, _RUN, _RUN_ID),
+        _alarm(alarm, "has failed trials", with_failures, _RUN, _RUN_ID),
         _alarm(
             alarm,
             "never started",
@@ -127,25 +127,29 @@ def register_all(automations: Iterable[Automation]) -> None:
     """Register automations by their names, each once."""
     with get_client(sync_client=True) as client:
         for wanted in automations:
-            core = AutomationCore(**wanted.model_dump(exclude={"id"}))
             there = client.read_automations_by_name(wanted.name)
             for each in there[1:]:
                 client.delete_automation(each.id)
             if not there:
-                client.create_automation(core)
+                wanted.create()
             # One that is replaced forgets what it has seen, as when the last night started.
-            elif AutomationCore(**there[0].model_dump(exclude={"id"})) != core:
-                client.update_automation(there[0].id, core)
+            elif _content(wanted) != _content(there[0]):
+                wanted.id = there[0].id
+                wanted.update()
 
 
-def _alarm(alarm: UUID, what: str, trigger: EventTrigger, message: str, about: str = "") -> Automation:
+def _content(automation: AutomationCore) -> AutomationCore:
+    return AutomationCore(**automation.model_dump(exclude={"id"}))
+
+
+def _alarm(alarm: UUID, what: str, trigger: EventTrigger, message: str, run: str = "") -> Automation:
     return Automation(
         name=f"study: a night {what}",
         description="Runs the deployment alarm/alarm, whose run says what happened.",
         trigger=trigger,
         actions=[
             RunDeployment(
-                deployment_id=alarm, parameters={"message": _template(message), "about": _template(about)}
+                deployment_id=alarm, parameters={"message": _template(message), "run": _template(run)}
             )
         ],
     )

@@ -1,0 +1,161 @@
+"""`study serve`, or a bare Prefect server, with what tests of nights ask it and do to it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.error import HTTPError
+
+import psutil
+
+from tests.served import PROJECT, STUDY, ServedProject, free_port, wait_for
+
+PREFECT = Path(sys.executable).with_name("prefect")
+
+
+@dataclass(frozen=True)
+class NightServer(ServedProject):
+    """A server that is asked of runs, alarms and events."""
+
+    log: Path = field(kw_only=True)
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """What the API answers; asked again, as Prefect's own clients do, where its database is busy."""
+        while True:
+            try:
+                return super().ask(path, body)
+            except HTTPError as error:
+                if error.code != 503:
+                    raise
+                time.sleep(0.3)
+
+    def said(self) -> str:
+        """What it said on its terminal."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait_until_served(self) -> Self:
+        """Wait until everything of `study serve` runs."""
+        wait_for(lambda: "started!" in self.said() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said()
+        return self
+
+    def part(self, what: str) -> psutil.Process:
+        """The process of a part, by what its command line says."""
+        children = psutil.Process(self.process.pid).children()
+        (found,) = [each for each in children if what in " ".join(each.cmdline())]
+        return found
+
+    def submit(self, name: str, parameters: dict[str, Any]) -> str:
+        """Ask for a run of a deployment; its id."""
+        deployment = self.deployment(name)
+        run = self.ask(f"deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
+        return str(run["id"])
+
+    def run(self, flow_run: str) -> dict[str, Any]:
+        """A flow run as it stands."""
+        return dict(self.ask(f"flow_runs/{flow_run}"))
+
+    def wait(self, flow_run: str, *types: str, seconds: float = 180) -> dict[str, Any]:
+        """A flow run as soon as its state is of one of the types."""
+
+        def look() -> dict[str, Any] | None:
+            run = self.run(flow_run)
+            return run if run["state_type"] in types else None
+
+        return dict(wait_for(look, seconds))
+
+    def runs_of(self, flow: str, *types: str) -> list[dict[str, Any]]:
+        """A flow's runs in states of the types, those first that are due first."""
+        body = {
+            "flows": {"name": {"any_": [flow]}},
+            "flow_runs": {"state": {"type": {"any_": list(types)}}},
+            "sort": "EXPECTED_START_TIME_ASC",
+        }
+        return list(self.ask("flow_runs/filter", body))
+
+    def wait_for_alarm(self, *words: str) -> dict[str, Any]:
+        """The alarm whose name has all the words."""
+
+        def look() -> dict[str, Any] | None:
+            ended = self.runs_of("alarm", "COMPLETED", "FAILED")
+            return next((run for run in ended if all(word in run["name"] for word in words)), None)
+
+        return dict(wait_for(look))
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The events of a name that it has kept, which it does every few seconds."""
+        return list(self.ask("events/filter", {"filter": {"event": {"name": [name]}}})["events"])
+
+    def kill(self) -> None:
+        """Kill it, and nothing that it has started: that has sessions of its own."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def clean_environment(home: Path, **further: str) -> dict[str, str]:
+    """The environment without what tests have set of Prefect."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return {**kept, "PREFECT_HOME": str(home), **further}
+
+
+def start_serving(home: Path, **environment: str) -> NightServer:
+    """Start `study serve` on a free port."""
+    port = free_port()
+    return _start([STUDY, "serve", "--port", str(port)], port, home, clean_environment(home, **environment))
+
+
+@contextmanager
+def bare_server(home: Path) -> Iterator[NightServer]:
+    """A Prefect server as somebody else runs it, without anything of ours."""
+    port = free_port()
+    quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    server = _start(
+        [PREFECT, "server", "start", "--port", str(port)], port, home, clean_environment(home, **quiet)
+    )
+    try:
+        wait_for(lambda: server.ask("health"))
+        yield server
+    finally:
+        server.stop()
+
+
+def _start(command: list[Any], port: int, home: Path, environment: dict[str, str]) -> NightServer:
+    path = home.with_name(f"{home.name}-{port}.log")
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return NightServer(f"http://127.0.0.1:{port}", process, log=path)
+
+
+def process_of(flow_run: str) -> psutil.Process:
+    """The process that executes a flow run; its lanes have the id too."""
+    found = []
+    for each in psutil.process_iter():
+        try:
+            if each.environ().get("PREFECT__FLOW_RUN_ID") == flow_run and "prefect.engine" in each.cmdline():
+                found.append(each)
+        except psutil.Error:
+            continue
+    (process,) = found
+    return process
