@@ -1,5 +1,6 @@
 """`study serve`, or a bare Prefect server, with what tests of nights ask it and do to it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -30,6 +31,8 @@ class NightServer(ServedProject):
         while True:
             try:
                 return super().ask(path, body)
+            except json.JSONDecodeError:
+                return None  # it has nothing to say
             except HTTPError as error:
                 if error.code != 503:
                     raise
