@@ -4,11 +4,21 @@ import logging
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import WorkPool
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterNextScheduledStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import State, StateDetails, StateType, WorkPool
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
@@ -33,6 +43,7 @@ def deploy(environment: Mapping[str, str]) -> None:
         InputError: the pool is of another type, or Prefect refused; its message is in the log above.
     """
     prepare_pool(POOL)
+    keep_due_runs(POOL)
     command = ["--no-prompt", "deploy", "--all"]
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *command],
@@ -89,6 +100,30 @@ def prepare_pool(name: str) -> None:
             )
             return
     _check_pool(pool)
+
+
+def keep_due_runs(pool: str) -> None:
+    """Keep the runs of schedules that are due: Prefect removes them when it deploys anew.
+
+    A night that was missed while nothing served would vanish without a word. Kept, the worker starts it, and
+    the run itself decides whether it is too late (parameter latest_start).
+    """
+    with get_client(sync_client=True) as client:
+        due = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+                next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=datetime.now(UTC)),
+            ),
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+        )
+        for run in due:
+            if run.auto_scheduled and run.next_scheduled_start_time is not None:
+                # Of all scheduled runs Prefect spares those of this name; a worker takes it as any other.
+                details = StateDetails(scheduled_time=run.next_scheduled_start_time)
+                kept: State[Any] = State(
+                    type=StateType.SCHEDULED, name="AwaitingConcurrencySlot", state_details=details
+                )
+                client.set_flow_run_state(run.id, kept, force=True)
 
 
 def _check_pool(pool: WorkPool) -> None:

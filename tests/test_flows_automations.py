@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from uuid import UUID
 
 import pytest
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.automations import alarms, register_all, silent_runs
@@ -215,6 +216,24 @@ def test_a_server_that_serves_the_study_of_another_folder_is_left_alone(
         InputError, match=f"serves the study in {PROJECT}, and this is {tmp_path}; give another --port"
     ):
         refuse_another_folder()
+
+
+def test_a_night_that_was_due_while_nothing_served_is_still_there_when_deployed_anew(book: NightServer):
+    environment = clean_environment(book.log.with_name("home"), PREFECT_API_URL=f"{book.url}/api")
+    body = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    scheduled = wait_for(lambda: book.ask("flow_runs/filter", body))
+    missed, other = scheduled[0]["id"], scheduled[1]["id"]
+    with get_client(sync_client=True) as client:
+        client.update_work_pool("study", WorkPoolUpdate(is_paused=True))  # nobody is to start it
+    due = datetime.now(UTC) - timedelta(hours=3)
+    state = {"type": "SCHEDULED", "name": "Late", "state_details": {"scheduled_time": due.isoformat()}}
+    book.ask(f"flow_runs/{missed}/set_state", {"state": state, "force": True})
+    deploy(environment)
+    kept = book.run(missed)
+    assert (kept["state_type"], kept["auto_scheduled"], kept["run_count"]) == ("SCHEDULED", True, 0)
+    assert datetime.fromisoformat(kept["next_scheduled_start_time"]) == due
+    with pytest.raises(HTTPError, match="404"):  # what Prefect does with all others
+        book.run(other)
 
 
 def test_what_prefect_refuses_to_deploy_is_told(

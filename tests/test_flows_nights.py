@@ -129,16 +129,8 @@ def _kill_everything(
     server: NightServer, seen: Nights, asked: dict[str, Any], scheduled: dict[str, Any]
 ) -> None:
     night = server.submit("nightly", asked)
+    _schedule(server, scheduled)
     server.wait(night, "RUNNING")
-    due = datetime.now(UTC) + timedelta(minutes=1)
-    schedule = {"cron": f"{due.minute} {due.hour} * * *", "timezone": "UTC"}
-    server.ask(
-        f"deployments/{server.deployment('smoke')['id']}/schedules",
-        [{"schedule": schedule, "active": True, "parameters": scheduled}],
-    )
-    wait_for(
-        lambda: [run for run in server.runs_of("study", "SCHEDULED") if "lab" not in str(run["parameters"])]
-    )
     seen.abandoned = server.run(night)
     seen.before = {run["id"] for run in server.runs_of("study", "COMPLETED", "CRASHED", "FAILED")}
     seen.left = psutil.Process(server.process.pid).children(recursive=True)
@@ -146,13 +138,27 @@ def _kill_everything(
     seen.left = psutil.wait_procs(seen.left, timeout=30)[1]
 
 
+def _schedule(server: NightServer, asked: dict[str, Any]) -> None:
+    """Have a study run by a cron schedule whose time comes in half a minute or a little more."""
+    kept = ("flow_id", "entrypoint", "pull_steps", "parameter_openapi_schema", "job_variables", "version")
+    copied = {name: value for name, value in server.deployment("smoke").items() if name in kept}
+    due = datetime.now(UTC) + timedelta(seconds=85)
+    cron = {"cron": f"{due.minute} {due.hour} * * *", "timezone": "UTC"}
+    further = {
+        "work_pool_name": "study",
+        "parameters": asked,
+        "schedules": [{"schedule": cron, "active": True}],
+    }
+    server.ask("deployments/", {"name": "scheduled", **copied, **further})
+
+
 def _see_the_morning(server: NightServer, seen: Nights) -> None:
     seen.abandoned = server.wait(seen.abandoned["id"], "CRASHED", "COMPLETED", "FAILED")
-    smoke = server.deployment("smoke")["id"]
+    scheduled = server.deployment("scheduled")["id"]
 
     def scheduled_run() -> dict[str, Any] | None:
         ended = server.runs_of("study", "CRASHED", "COMPLETED", "FAILED", "CANCELLED")
-        return next((run for run in ended if run["deployment_id"] == smoke), None)
+        return next((run for run in ended if run["deployment_id"] == scheduled), None)
 
     seen.scheduled = wait_for(scheduled_run)
     seen.after = {run["id"] for run in server.runs_of("study", "COMPLETED", "CRASHED", "FAILED")}
