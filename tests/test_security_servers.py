@@ -199,8 +199,9 @@ def test_with_a_password_deploying_and_the_worker_go_on_as_without(serving: Serv
     workers = wait_for(lambda: workers_of(serving.url))
     assert [each["status"] for each in workers] == ["ONLINE"]
     found = ask(serving.url, "deployments/filter", PASSWORD, {})
-    assert {each["name"] for each in found} == {"nightly", "on-demand", "smoke"}
-    assert all(each["job_variables"] == {"env": {"DO_NOT_TRACK": "1"}} for each in found)
+    assert {each["name"] for each in found} == {"nightly", "on-demand", "smoke", "alarm"}
+    in_the_pool = [each["job_variables"]["env"] for each in found if each["work_pool_name"] == "study"]
+    assert [each["DO_NOT_TRACK"] for each in in_the_pool] == ["1", "1", "1"]
 
 
 def workers_of(url: str) -> Any:
