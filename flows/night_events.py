@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from prefect.events import emit_event
 
-from study.wording import listing, shortened
+from study.wording import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: st
         "study": study,
         "run_id": run_id,
         "verdicts": {str(number): verdict for number, verdict in sorted(verdicts.items())},
-        "drifted": listing([str(number) for number in drifted]) if drifted else "",
+        "drifted": ", ".join(map(str, drifted)),
         "message": shortened(message, MOST_LETTERS),
     }
     resource = {

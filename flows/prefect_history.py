@@ -30,7 +30,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from flows.serve import is_healthy
+from flows.sharing import is_healthy
 from flows.temporary_server import temporary_server
 from study.errors import InputError
 from study.wording import count, shortened

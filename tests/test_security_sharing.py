@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.serve import serving_environment
 from flows.sharing import (
     CLIENT_PASSWORD,
     SERVER_PASSWORD,
@@ -16,7 +17,6 @@ from flows.sharing import (
     check_sharing,
     is_healthy,
     is_ours,
-    serving_environment,
 )
 from study.errors import InputError
 from tests.test_flows_serve import STUDY, free_port, wait_for
