@@ -159,7 +159,7 @@ def test_a_night_that_never_started_raises_an_alarm_one_that_started_none_and_si
     silence = silent_runs(WITHIN)
     silence.name = "silence"
     register_all([*watching, silence])
-    silent, heard = start_run(book, awaited), start_run(book, kept)
+    silent, heard = start_run(book, make_deployment(book, "silent")), start_run(book, kept)
     send_heartbeat(book, silent)
     deadline = time.monotonic() + 90
 
