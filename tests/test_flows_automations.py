@@ -18,6 +18,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.abandoned import AbandonedRuns
 from flows.automations import alarms, register_all, silent_runs
 from flows.deploy import deploy, prepare_pool, refuse_another_folder
 from study.errors import InputError
@@ -234,6 +235,28 @@ def test_a_night_that_was_due_while_nothing_served_is_still_there_when_deployed_
     assert datetime.fromisoformat(kept["next_scheduled_start_time"]) == due
     with pytest.raises(HTTPError, match="404"):  # what Prefect does with all others
         book.run(other)
+
+
+def test_only_runs_that_no_other_machine_may_execute_are_marked_and_not_at_once(
+    book: NightServer, monkeypatch: pytest.MonkeyPatch
+):
+    with get_client(sync_client=True) as client:
+        client.update_work_pool("study", WorkPoolUpdate(is_paused=True))  # nobody is to start them
+    running, cancelling = book.submit("nightly", {}), book.submit("smoke", {})
+    for run, state in ((running, "RUNNING"), (cancelling, "CANCELLING")):
+        book.ask(f"flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
+
+    def states() -> tuple[str, str]:
+        return book.run(running)["state_type"], book.run(cancelling)["state_type"]
+
+    AbandonedRuns("study").mark(after_seconds=0)
+    assert states() == ("RUNNING", "CANCELLING")  # the book's worker is online, and not one of `study serve`
+    (worker,) = book.ask("work_pools/study/workers/filter", {})
+    monkeypatch.setattr("flows.abandoned.WORKER", worker["name"])
+    AbandonedRuns("study").mark(after_seconds=1000)
+    assert states() == ("RUNNING", "CANCELLING")  # a process may be about to start, or its end to be told
+    AbandonedRuns("study").mark(after_seconds=0)
+    assert states() == ("CRASHED", "CANCELLED")
 
 
 def test_what_prefect_refuses_to_deploy_is_told(
