@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prefect import flow, serve
 from prefect.artifacts import create_markdown_artifact
@@ -82,7 +83,7 @@ def run_command(command: str, message: str) -> str | None:
 def alarm_deployment() -> RunnerDeployment:
     """The deployment by which automations raise alarms."""
     return RunnerDeployment.from_entrypoint(
-        "flows/alarm.py:alarm",
+        f"{Path(__file__).resolve()}:alarm",  # whatever folder it is registered from
         name="alarm",
         description="Says that a night drifted, failed or never started; automations run it.",
         tags=["alarm"],

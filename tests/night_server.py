@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 
 import psutil
 
-from tests.served import PROJECT, STUDY, ServedProject, free_port, wait_for
+from tests.served import STUDY, ServedProject, free_port, wait_for
 
 PREFECT = Path(sys.executable).with_name("prefect")
 
@@ -117,7 +117,7 @@ def clean_environment(home: Path, **further: str) -> dict[str, str]:
 
 
 def start_serving(home: Path, **environment: str) -> NightServer:
-    """Start `study serve` on a free port."""
+    """Start `study serve` on a free port, from a folder that is not the project's."""
     port = free_port()
     return _start([STUDY, "serve", "--port", str(port)], port, home, clean_environment(home, **environment))
 
@@ -142,7 +142,7 @@ def _start(command: list[Any], port: int, home: Path, environment: dict[str, str
     with path.open("wb") as log:
         process = subprocess.Popen(
             command,
-            cwd=PROJECT,
+            cwd=home.parent,
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
