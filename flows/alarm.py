@@ -10,7 +10,6 @@ import shlex
 import subprocess
 import warnings
 from datetime import UTC, datetime
-from pathlib import Path
 
 from prefect import flow, serve
 from prefect.artifacts import create_markdown_artifact
@@ -18,6 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
+from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.urls import url_for
 
 from study.wording import printable, shortened
@@ -82,8 +82,10 @@ def run_command(command: str, message: str) -> str | None:
 
 def alarm_deployment() -> RunnerDeployment:
     """The deployment by which automations raise alarms."""
-    return RunnerDeployment.from_entrypoint(
-        f"{Path(__file__).resolve()}:alarm",  # whatever folder it is registered from
+    # By module, as with a file Prefect copies the folder that it was registered from to where it runs.
+    return RunnerDeployment.from_flow(
+        alarm,
+        entrypoint_type=EntrypointType.MODULE_PATH,
         name="alarm",
         description="Says that a night drifted, failed or never started; automations run it.",
         tags=["alarm"],
@@ -93,4 +95,6 @@ def alarm_deployment() -> RunnerDeployment:
 if __name__ == "__main__":
     # Prefect's way of stopping on SIGTERM leaves a coroutine behind, and Python says so.
     warnings.filterwarnings("ignore", "coroutine 'Runner.astop' was never awaited", RuntimeWarning)
-    serve(alarm_deployment(), pause_on_shutdown=False, print_starting_message=False)
+    from flows.alarm import alarm_deployment as deployment_by_module  # here it is of `__main__`
+
+    serve(deployment_by_module(), pause_on_shutdown=False, print_starting_message=False)

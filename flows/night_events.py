@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 from prefect.events import emit_event
 
+from storage.tables import RunFrames
+from study.changes import read_changes
+from study.night_words import describe_night
 from study.wording import shortened
 
 logger = logging.getLogger(__name__)
@@ -16,6 +19,21 @@ RESOURCE = "study"
 DRIFT = "drifted"
 """The verdict on an exercise that raises an alarm."""
 MOST_LETTERS = 2000
+
+
+def tell_night(frames: RunFrames) -> None:
+    """Tell how a published run compares with earlier ones; nothing if it was not compared."""
+    verdicts = list_verdicts(frames)
+    if verdicts:
+        found = [change for text in frames.nights["changes"].dropna() for change in read_changes(text)]
+        changes = list({str(change): change for change in found}.values())
+        study, run_id = str(frames.run.study), str(frames.run.run_id)
+        emit_night(study, run_id, verdicts, describe_night(study, verdicts, changes))
+
+
+def list_verdicts(frames: RunFrames) -> dict[int, str]:
+    """The verdict on each exercise of a run, by its number; empty if it was not compared."""
+    return {int(row["exercise"]): str(row["verdict"]) for _, row in frames.nights.iterrows()}
 
 
 def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: str) -> None:

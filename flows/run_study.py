@@ -12,6 +12,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import ProgressArtifact, show_results
+from flows.night_events import list_verdicts, tell_night
 from flows.parameters import RunParameters, read_parameters
 from flows.progress import ProgressView, further_views
 from flows.request import Request, check_request, executing
@@ -20,6 +21,7 @@ from flows.sweep import Sweep
 from flows.tags import tag_flow_run
 from flows.trigger import name_run, why_skipped
 from storage.tables import RunFrames
+from study.night_words import shorten_verdicts
 from study.plan import compile_plan
 from study.published import read_averages
 from tasks.aggregate import Context, aggregate_trials, list_epochs, list_trainings, summarise_trials
@@ -144,6 +146,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     drawn = [figure for each in figures for figure in each.result()]
     report = submit(write_report, results, study, frames, drawn, sheet, model, wait_for=figures)
     show_results(published, drawn, sheet.result() if sheet else None, report.result())
+    tell_night(published)
     return published
 
 
@@ -159,7 +162,9 @@ def _conclude(frames: RunFrames) -> State[str]:
     run, best = frames.run, frames.summary["mean_accuracy"].max()
     outcome = "no result" if pd.isna(best) else f"best {100 * best:.1f}%"
     failed = f"{run.failed_trials} failed" + (f" ({run.failures})" if run.failed_trials else "")
-    message, run_id = f"{run.trials} trials, {failed}, {outcome}", str(run.run_id)
+    verdicts = list_verdicts(frames)
+    compared = f"; against earlier runs: {shorten_verdicts(verdicts)}" if verdicts else ""
+    message, run_id = f"{run.trials} trials, {failed}, {outcome}{compared}", str(run.run_id)
     if run.status == "stopped early":
         return Failed(name="Stopped early", message=message, data=StoppedEarly(message, run_id))
     name = "Completed" if run.failed_trials == 0 else "Completed with failures"

@@ -23,6 +23,13 @@ def shorten_verdicts(verdicts: Mapping[int, str]) -> str:
     )
 
 
+def describe_night(study: str, verdicts: Mapping[int, str], changes: Sequence[Change]) -> str:
+    """A night in a line, as an alarm says it: "lab: drifted 3, 5; identical 2; changed: Keras: 3.1 → 3.2"."""
+    named = "; ".join(map(str, changes[:MOST_NAMED])) or "nothing that is recorded"
+    is_changed = set(verdicts.values()) - {"identical", "first"}
+    return f"{study}: {shorten_verdicts(verdicts)}" + (f"; changed: {named}" if is_changed else "")
+
+
 def describe_verdict(verdict: Verdict) -> str:
     """A verdict as one sentence or two."""
     failed = f" {count(verdict.failed_trials, 'trial')} failed and are not compared."

@@ -82,14 +82,17 @@ class NightServer(ServedProject):
         }
         return list(self.ask("flow_runs/filter", body))
 
-    def wait_for_alarm(self, *words: str) -> dict[str, Any]:
-        """The alarm whose name has all the words."""
+    def find_alarm(self, *words: str) -> dict[str, Any] | None:
+        """The alarm whose name has all the words; None if there is none within a minute."""
 
         def look() -> dict[str, Any] | None:
             ended = self.runs_of("alarm", "COMPLETED", "FAILED")
             return next((run for run in ended if all(word in run["name"] for word in words)), None)
 
-        return dict(wait_for(look))
+        try:
+            return dict(wait_for(look, 60))
+        except AssertionError:
+            return None
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The events of a name that it has kept, which it does every few seconds."""

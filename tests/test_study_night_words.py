@@ -2,8 +2,15 @@
 
 import pytest
 
+from study.changes import Change
 from study.drift import Verdict
-from study.night_words import MOST_NAMED, describe_changes, describe_verdict, shorten_verdicts
+from study.night_words import (
+    MOST_NAMED,
+    describe_changes,
+    describe_night,
+    describe_verdict,
+    shorten_verdicts,
+)
 from tests.test_study_changes import BEFORE
 
 
@@ -68,3 +75,18 @@ def test_many_changes_are_named_up_to_a_number():
     words = describe_changes("drifted", "a", changes, False)
     assert words.endswith("; and 3 more.")
     assert words.count("→") == MOST_NAMED
+
+
+def test_an_alarm_says_which_exercises_drifted_and_what_changed():
+    changes = [Change(name="Keras", before="3.1", now="3.2")]
+    words = describe_night("lab", {2: "identical", 5: "drifted", 3: "drifted"}, changes)
+    assert words == "lab: drifted 3, 5; identical 2; changed: Keras: 3.1 → 3.2"
+
+
+def test_a_drift_without_a_recorded_cause_says_so():
+    assert describe_night("lab", {2: "drifted"}, []) == ("lab: drifted; changed: nothing that is recorded")
+
+
+def test_a_quiet_night_names_no_change():
+    changes = [Change(name="git commit", before="a", now="b")]
+    assert describe_night("lab", {2: "identical", 3: "identical"}, changes) == "lab: identical"
