@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import psutil
+
 PROJECT = Path(__file__).resolve().parent.parent
 STUDY = Path(sys.executable).with_name("study")
 
@@ -34,6 +36,18 @@ def wait_for(what: Callable[[], Any], seconds: float = 120) -> Any:
             pass
         time.sleep(0.5)
     raise AssertionError("nothing within the time")
+
+
+def sockets_of(process: psutil.Process) -> set[tuple[str, int]]:
+    """Addresses and ports at which a process and its children listen."""
+    found = set()
+    for each in [process, *process.children(recursive=True)]:
+        try:
+            connections = each.net_connections("inet")
+        except psutil.Error:
+            continue
+        found |= {tuple(each.laddr) for each in connections if each.status == psutil.CONN_LISTEN}
+    return found
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from flows.sharing import SERVER_PASSWORD, is_healthy
-from tests.test_flows_serve import STUDY, free_port, sockets_of, wait_for
+from tests.served import STUDY, free_port, sockets_of, wait_for
 
 PASSWORD = "admin:correct horse"
 TINY = """

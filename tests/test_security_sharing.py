@@ -19,7 +19,7 @@ from flows.sharing import (
     is_ours,
 )
 from study.errors import InputError
-from tests.test_flows_serve import STUDY, free_port, wait_for
+from tests.served import STUDY, free_port, wait_for
 
 NOBODY = 65534
 PASSWORD = "admin:correct horse"
