@@ -37,6 +37,9 @@ LogLine = tuple[str, str, int, str]
 SILENCE_SECONDS = 600.0
 """How long a function may run without reporting progress, unless its caller says."""
 
+_FETCH_SECONDS = 30.0
+"""Longest time to fetch a result that is there."""
+
 _LOOK_SECONDS = 1.0
 """How often a waiting caller looks whether its lane still gets on."""
 
@@ -199,7 +202,10 @@ class Lanes:
                     f"{lane} made no progress for {allowed:.0f} s while it ran {label!r}; "
                     "it was killed and has been replaced"
                 )
-        return future.result()
+        if self._closed:  # which ends what is waited for, too: of a closed client nothing is to be had
+            raise LanesClosed(f"stopped before {label!r} was finished")
+        # It is there, so that the time ends only if the lanes are closed at this very moment.
+        return future.result(timeout=_FETCH_SECONDS)
 
     def _replace(self, lane: str) -> None:
         with self._lock:
