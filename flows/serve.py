@@ -172,5 +172,6 @@ def _announce(url: str, environment: Mapping[str, str]) -> None:
         "  run a study: open that address, Deployments, on-demand, Run; the nightly runs by its schedule\n"
         "  from the command line: "
         f"PREFECT_API_URL={url}/api .venv/bin/prefect deployment run study/smoke --watch\n"
-        "  Ctrl-C stops all of it; what ran before is there at the next start\n"
+        "  Ctrl-C stops all of it; what ran before is there at the next start\n",
+        err=True,
     )

@@ -60,7 +60,8 @@ class LaneCluster:
             OSError: nothing can listen on loopback.
         """
         dask.config.set(_CONFIG)
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its comings and goings are not news
+        # Its comings and goings are not news, nor is it a critical error, as it says, who listens no more.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
         self.security: Security = make_credentials()
         self._devices = devices
         self._nannies: dict[str, Nanny] = {}

@@ -289,7 +289,9 @@ def test_a_retry_in_prefects_ui_goes_on_with_its_run(arena: Arena, quiet: pd.Dat
     ):
         wait_until(lambda: "serving on" in arena.said())
         deployment = api.get("/deployments/name/study/on-demand").json()["id"]
-        parameters = {"study": str(arena.study), "results": str(arena.results.folder), "fresh": True}
+        parameters = {
+            "run": {"study_file": str(arena.study), "results": str(arena.results.folder), "fresh": True}
+        }
         flow_run = api.post(
             f"/deployments/{deployment}/create_flow_run", json={"parameters": parameters}
         ).json()["id"]
