@@ -108,5 +108,5 @@ def _is_named(place: "Results", key: str, damaged: bool, stale: bool, before: da
         return damaged
     if before is not None and record.segments[-1].finished_at < before:
         return True
-    today = (MODEL_VERSION, metadata.version("tensorflow"))
+    today = (MODEL_VERSION, metadata.version("tensorflow") if record.source.engine == "tensorflow" else "")
     return stale and (record.source.model, record.source.tensorflow) != today

@@ -14,6 +14,7 @@ from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
 from flows.nights_command import nights_command
 from flows.options import (
     DataOption,
+    EngineOption,
     ExercisesOption,
     FreshOption,
     LanesOption,
@@ -88,6 +89,7 @@ def run_command(
     repeats: RepeatsOption = None,
     protocol: ProtocolOption = None,
     fresh: FreshOption = False,
+    engine: EngineOption = "auto",
     budget: Annotated[
         str,
         typer.Option("--budget", metavar="TIME", help="Refuse if predicted to take longer, such as `10m`."),
@@ -105,12 +107,14 @@ def run_command(
     from storage.run_starts import list_interrupted
 
     asked = {"lanes_per_gpu": lanes_per_gpu, "data_folder": str(data or ""), "fresh": fresh, "budget": budget}
+    asked |= {"engine": engine}
     # Checked before Prefect starts, so that a mistake is answered at once.
     request = check_request(read_options(study, results, exercises, lanes, repeats, protocol, **asked))
     exercise_count = count(len(request.study.exercises), "exercise")
     lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
     typer.echo(
-        f"study {request.study.name}: {exercise_count} on {lane_count}, results in {request.results.folder}",
+        f"study {request.study.name}: {exercise_count} on {lane_count}, {request.engine} engine, "
+        f"results in {request.results.folder}",
         err=True,
     )
     for start in list_interrupted(request.results)[-1:]:

@@ -54,6 +54,14 @@ ProtocolOption = Annotated[
     str | None,
     typer.Option("--protocol", metavar="NAME", help="`lab` or `held-out`. Default: as the study says."),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="`native` (compiled C++, CPU cores), `tensorflow`, or `auto`: native where it can be used.",
+    ),
+]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Train again what earlier runs have trained.")]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.options import (
+    EngineOption,
     ExercisesOption,
     FreshOption,
     LanesOption,
@@ -29,6 +30,7 @@ def plan_command(
     repeats: RepeatsOption = None,
     protocol: ProtocolOption = None,
     fresh: FreshOption = False,
+    engine: EngineOption = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON, with every training.")
     ] = False,
@@ -40,9 +42,8 @@ def plan_command(
     steps of each shape are measured first, for long studies only (some twenty seconds, once).
     """
     configure_prefect(verbose=False)
-    options = read_options(
-        study, results, exercises, lanes, repeats, protocol, fresh=fresh, lanes_per_gpu=lanes_per_gpu
-    )
+    asked = {"lanes_per_gpu": lanes_per_gpu, "fresh": fresh, "engine": engine}
+    options = read_options(study, results, exercises, lanes, repeats, protocol, **asked)
     from flows.plan_text import describe_plan, print_plan
     from flows.request import check_request
     from tasks.dataset import refer_to_dataset
@@ -54,7 +55,7 @@ def plan_command(
     spec = request.study
     data = refer_to_dataset().first(spec.data.train_images, spec.data.test_images)
     with Lanes(request.devices) as here:
-        plan = plan_study.fn(spec, data, here.kind)
+        plan = plan_study.fn(spec, data, here.kind, request.engine)
         foresight = foresee(spec, plan, request.results, here, fresh)
     forecast = predict(spec, plan, foresight, lanes or len(request.devices))
     sharing = compare_sharing(spec, plan, foresight, forecast.lanes)

@@ -18,7 +18,9 @@ from study.errors import InputError, ResultsUnwritable
 from study.run_start import AS_WRITTEN, RunOptions, RunStart
 from study.spec import Study
 from study.study_file import adapt_study, choose_exercises, read_study
+from tasks.choose_engine import choose_engine
 from tasks.devices import Device, choose_devices
+from tasks.engine import EngineName
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d{1,9}(\.\d{1,9})?[smhd])+")
@@ -32,6 +34,7 @@ class Request:
     study: Study
     results: Results
     devices: tuple[Device, ...]
+    engine: EngineName
     budget_seconds: float | None
     begun: float
     """Seconds of the monotonic clock when it was made."""
@@ -58,7 +61,8 @@ def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> 
     A run that goes on, by its id or as its flow run is retried, keeps the parameters it was started with.
 
     Raises:
-        InputError: the study, an exercise, the results folder, a count or the run to go on with is wrong.
+        InputError: the study, an exercise, the results folder, a count, the engine or the run to go on with
+            is wrong.
     """
     folder = expand(parameters.results, "results folder")
     earlier = _find_earlier(folder, parameters.resume, flow_run_id)
@@ -70,10 +74,12 @@ def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> 
         resumed = earlier.resumed + (earlier.flow_run_id is not None)
         start = earlier.model_copy(update={"resumed": resumed, "flow_run_id": flow_run_id})
         study = _choose_study(start)
+    devices = tuple(choose_devices(start.lanes or None, start.lanes_per_gpu))
     return Request(
         start=start,
         study=study,
-        devices=tuple(choose_devices(start.lanes or None, start.lanes_per_gpu)),
+        devices=devices,
+        engine=choose_engine(start.engine, devices[0].kind),
         results=open_results(folder),
         budget_seconds=read_duration(start.budget, "--budget") if start.budget else None,
         begun=time.monotonic(),

@@ -85,7 +85,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
 
     dataset = submit(load_data, study, request.data_folder)
     sheet = submit(draw_first_images, dataset, figures_folder / "first-nine.png") if study.images else None
-    plan = submit(plan_study, study, dataset, lanes.kind)
+    plan = submit(plan_study, study, dataset, lanes.kind, request.engine)
     data, planned = dataset.result(), plan.result()  # in this order: see below
     forecast = submit(forecast_plan, study, plan, results, lanes, request.fresh, request.budget_seconds)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1.3.0"
+SCHEMA_VERSION = "1.4.0"
 
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -43,6 +43,8 @@ _SCHEDULE = Column(
     "`constant`, or `cosine`: falling to 0 over the epochs; null before schema 1.1.0",
     True,
 )
+
+_ENGINE = Column("engine", _TEXT, "", "what trains: `native` or `tensorflow`; null before schema 1.4.0", True)
 
 _SETTING = (
     *_HYPERPARAMETERS,
@@ -106,6 +108,8 @@ _RUNS = (
     Column("resumed", _INT, "", "how often the run went on after an interruption", True),
     # Since 1.3.0:
     Column("lock_sha256", _TEXT, "", "SHA-256 of the code's `requirements.lock`; null: there is none", True),
+    # Since 1.4.0:
+    _ENGINE,
 )
 
 _TRIALS = (
@@ -148,6 +152,7 @@ _TRIALS = (
     Column("git_commit", _TEXT, "", "the code's commit", True),
     Column("versions", _TEXT, "", "library versions of the training, as JSON", True),
     _SCHEDULE,
+    _ENGINE,
 )
 
 _TRAININGS = (
@@ -179,6 +184,7 @@ _TRAININGS = (
     Column("finished_at", _TIME, "UTC", "when its last epoch was trained", True),
     Column("versions", _TEXT, "", "library versions of its last epoch, as JSON", True),
     Column("failed_attempts", _TEXT, "", "why attempts failed, in order; null: none. Since 1.2.0", True),
+    _ENGINE,
 )
 
 _EPOCHS = (

@@ -21,6 +21,7 @@ class Provenance(Fact):
     versions: dict[str, str]
     data_fingerprint: str
     device: str
+    engine: str | None
     processor: str
     lock_sha256: str | None
     study_definition: str
@@ -69,6 +70,7 @@ def _list_facts(of: Provenance) -> dict[str, str]:
         **{_TITLES.get(name, name): version for name, version in sorted(of.versions.items())},
         "data fingerprint": of.data_fingerprint,
         "kind of device": of.device,
+        "engine": of.engine or NOT_RECORDED,
         "processor": of.processor,
         "lock file": of.lock_sha256 or NOT_RECORDED,
     }

@@ -73,7 +73,7 @@ class Shape:
     def operations(self) -> dict[str, float]:
         """Operations a training or evaluation of one image takes, by kind."""
         rows = IMAGE_SIDE - self.kernel_size + 1
-        pooled = (rows // 2) ** 2 * self.filters
+        pooled = _pooled_units(self.filters, self.kernel_size)
         classes = len(CLASS_NAMES)
         parameters = self.kernel_size**2 * self.filters + (pooled + classes) * self.dense_units
         return {
@@ -168,6 +168,15 @@ class _Rates:
 
     def _formula(self, shape: Shape) -> float:
         return sum(rate * shape.operations[kind] for kind, rate in self._rates.items())
+
+
+def pooled_units(hyperparameters: Hyperparameters) -> int:
+    """Numbers of one image after the pooling, flattened: what the dense layer reads."""
+    return _pooled_units(hyperparameters.filters, hyperparameters.kernel_size)
+
+
+def _pooled_units(filters: int, kernel_size: int) -> int:
+    return ((IMAGE_SIDE - kernel_size + 1) // 2) ** 2 * filters
 
 
 def multiply_adds(hyperparameters: Hyperparameters) -> int:

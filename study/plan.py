@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from study.fact import Fact
 from study.spec import Hyperparameters, Protocol, Setting, Study
@@ -44,8 +45,11 @@ class Source(Fact):
     model: str
     """Version of the model and training code."""
     tensorflow: str
+    """TensorFlow's version where it trains; empty where the native engine does."""
     device: str
     """Kind of device, "CPU" or "GPU": the same seed gives other weights on another kind."""
+    engine: Literal["tensorflow", "native"] = "tensorflow"
+    """What trains: the same seed gives other weights by another engine."""
 
 
 class Training(Fact):
@@ -102,9 +106,11 @@ def training_key(
 ) -> str:
     """Hash what decides a training's weights: 16 hexadecimal digits of a SHA-256 of canonical JSON.
 
-    A schedule that is constant in time is left out, as is the epoch budget that only other schedules use.
+    A schedule that is constant in time is left out, as is the epoch budget that only other schedules use; and
+    the engine if it is TensorFlow, as it was before there was another.
     """
-    content = {**hyperparameters.model_dump(exclude={"schedule"}), "seed": seed, **source.model_dump()}
+    described = source.model_dump(exclude={"engine"} if source.engine == "tensorflow" else None)
+    content = {**hyperparameters.model_dump(exclude={"schedule"}), "seed": seed, **described}
     if schedule_epochs is not None:
         content |= {"schedule": hyperparameters.schedule, "schedule_epochs": schedule_epochs}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -82,6 +82,12 @@ class RunOptions(Fact):
         title="Lanes",
         description="Worker processes that train; 0: one for each GPU, or each CPU core where there is none.",
     )
+    engine: Literal["auto", "tensorflow", "native"] = Field(
+        "auto",
+        title="Engine",
+        description="native: compiled for this machine's processor, several times faster on CPU cores. "
+        "tensorflow: pure TensorFlow, on GPUs too. auto: native where it can be used.",
+    )
     lanes_per_gpu: int = Field(1, ge=1, le=MOST_LANES, title="Lanes on each GPU")
     budget: str = Field(
         "",

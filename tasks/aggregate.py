@@ -139,6 +139,7 @@ def _trial_row(context: Context, trial: Trial, outcome: Outcome) -> Row:
         "data_fingerprint": context.source.data,
         "held_out_images": context.source.held_out_images,
         "model_version": context.source.model,
+        "engine": context.source.engine,
         "git_commit": context.git_commit,
         **_reading_columns(context, record, reading),
     }
@@ -153,6 +154,7 @@ def _training_row(context: Context, outcome: Outcome) -> Row:
         "training": training.label,
         "seed": training.seed,
         **training.hyperparameters.model_dump(),
+        "engine": training.source.engine,
         "most_epochs": training.most_epochs,
         "epochs": len(outcome.epochs) if record else None,
         "epochs_trained": trained,

@@ -6,18 +6,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from statistics import median
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from study.cost import Amount, Speed
 from study.fashion_mnist import IMAGE_SIDE
 from study.spec import Hyperparameters
+from tasks.engine import EngineName, Placed, Trainer, load_engine
 from tasks.lanes import Lanes, LanesClosed
-from tasks.quiet import silenced_stderr
-
-if TYPE_CHECKING:
-    from tasks.engine import Images, Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +27,14 @@ MEASURING_SECONDS = 2.5
 """Seconds of a lane to measure one shape, compiling included: measured on the shapes of `lab`."""
 
 
-def measure_speeds(lanes: Lanes, shapes: Sequence[Hyperparameters], amount: Amount) -> list[Speed]:
+def measure_speeds(
+    lanes: Lanes, engine: EngineName, shapes: Sequence[Hyperparameters], amount: Amount
+) -> list[Speed]:
     """Measure several shapes, one at a time on each lane; one that fails is left out, which is logged.
 
     Args:
         lanes: Where to measure.
+        engine: What trains.
         shapes: Hyperparameters of each shape.
         amount: As many images as a training has, so that memory is read as in one.
 
@@ -43,13 +42,13 @@ def measure_speeds(lanes: Lanes, shapes: Sequence[Hyperparameters], amount: Amou
         LanesClosed: the lanes were closed.
     """
     with ThreadPoolExecutor(len(lanes.devices)) as threads:
-        measured = threads.map(lambda shape: _try_to_measure(lanes, shape, amount), shapes)
+        measured = threads.map(lambda shape: _try_to_measure(lanes, engine, shape, amount), shapes)
         return [speed for speed in measured if speed is not None]
 
 
-def _try_to_measure(lanes: Lanes, shape: Hyperparameters, amount: Amount) -> Speed | None:
+def _try_to_measure(lanes: Lanes, engine: EngineName, shape: Hyperparameters, amount: Amount) -> Speed | None:
     try:
-        return lanes.run("measure speed", measure_speed, shape, amount)
+        return lanes.run("measure speed", measure_speed, engine, shape, amount)
     except LanesClosed:
         raise
     except Exception as error:  # whatever it is, it must not cost the run: the formula predicts instead
@@ -57,14 +56,13 @@ def _try_to_measure(lanes: Lanes, shape: Hyperparameters, amount: Amount) -> Spe
         return None
 
 
-def measure_speed(hyperparameters: Hyperparameters, amount: Amount) -> Speed:
-    """Measure one shape in this process, on images of noise: the time does not depend on what they show."""
-    with silenced_stderr():
-        from tasks.engine import open_trainer
-    images, evaluated = _noise(amount.train_images), _noise(min(amount.evaluation_images, 2000))
-    trainer, _ = open_trainer(hyperparameters)
+def measure_speed(engine: EngineName, hyperparameters: Hyperparameters, amount: Amount) -> Speed:
+    """Measure one shape in this process, on images of noise: what they show changes the time little."""
+    images = _noise(engine, amount.train_images)
+    evaluated = _noise(engine, min(amount.evaluation_images, 2000))
+    trainer, _ = load_engine(engine).open_trainer(hyperparameters)
     trainer.warm_up(images)
-    trainer.start(hyperparameters, seed=0)
+    trainer.start(seed=0)
 
     def train(most: int) -> float:
         return trainer.train_epoch(images, seed=0, epoch=1, learning_rate=0.0, most=most)[1] / most
@@ -80,16 +78,14 @@ def measure_speed(hyperparameters: Hyperparameters, amount: Amount) -> Speed:
     )
 
 
-def _time_evaluation(trainer: "Trainer", images: "Images") -> float:
+def _time_evaluation(trainer: Trainer, images: Placed) -> float:
     started = time.perf_counter()
     trainer.evaluate(images)
-    return (time.perf_counter() - started) / len(images.labels)
+    return (time.perf_counter() - started) / len(images)
 
 
 @cache
-def _noise(count: int) -> "Images":
-    from tasks.engine import Images
-
+def _noise(engine: EngineName, count: int) -> Placed:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (count, IMAGE_SIDE, IMAGE_SIDE), np.uint8)
-    return Images.place(pixels, random.integers(0, 10, count, np.uint8))
+    return load_engine(engine).place(pixels, random.integers(0, 10, count, np.uint8))

@@ -20,6 +20,7 @@ from study.training_record import TrainingRecord
 from study.wording import count, duration
 from tasks.dataset import Dataset, load_dataset
 from tasks.devices import useful_lanes
+from tasks.engine import EngineName
 from tasks.lanes import Lanes
 from tasks.measure_speed import MEASURING_SECONDS, measure_speeds
 from tasks.optimum import combination_of
@@ -46,9 +47,9 @@ def load_data(study: Study, folder: Path | None = None) -> Dataset:
 
 
 @task(name="plan", task_run_name="plan", cache_policy=NO_CACHE, persist_result=False)
-def plan_study(study: Study, dataset: Dataset, device: str) -> Plan:
+def plan_study(study: Study, dataset: Dataset, device: str, engine: EngineName) -> Plan:
     """Compile the study's trials to trainings."""
-    return compile_plan(study, list_trials(study), describe_source(study, dataset, device))
+    return compile_plan(study, list_trials(study), describe_source(study, dataset, device, engine))
 
 
 @task(name="forecast", task_run_name="forecast", cache_policy=NO_CACHE, persist_result=False)
@@ -114,7 +115,7 @@ def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: boo
     seconds = duration(MEASURING_SECONDS * len(missing) / len(lanes.devices) + 8)
     logger.info("measuring the speed of %s: about %s, once", count(len(missing), "shape"), seconds)
     machine = name_machine(plan.source)
-    measured = measure_speeds(lanes, missing, foresight.amount)
+    measured = measure_speeds(lanes, plan.source.engine, missing, foresight.amount)
     save_speeds(results, machine, (*read_speeds(results, machine), *measured))
     return gather(study, plan, results, fresh)
 
@@ -139,7 +140,8 @@ def amount_of(study: Study) -> Amount:
 
 def name_machine(source: Source) -> str:
     """What decides the speed of a training of given hyperparameters, beside what else the machine does."""
-    return f"{processor_name()} {source.device} model {source.model} TensorFlow {source.tensorflow}"
+    trainer = f"TensorFlow {source.tensorflow}" if source.engine == "tensorflow" else "native"
+    return f"{processor_name()} {source.device} model {source.model} {trainer}"
 
 
 def list_recorded_speeds(records: Sequence[TrainingRecord], source: Source, amount: Amount) -> list[Speed]:
@@ -151,8 +153,7 @@ def list_recorded_speeds(records: Sequence[TrainingRecord], source: Source, amou
         # On few images, which stay in the processor's cache, each takes less.
         if record.epochs
         and amount.train_images / 2 <= record.train_images <= amount.train_images * 2
-        and (record.source.device, record.source.model, record.source.tensorflow)
-        == (source.device, source.model, source.tensorflow)
+        and name_machine(record.source) == name_machine(source)
         and all(segment.processor == processor_name() for segment in record.segments)
     ]
 

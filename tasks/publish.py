@@ -96,9 +96,10 @@ def describe_provenance(context: Context, circumstances: Circumstances, dataset:
     return Provenance(
         git_commit=commit.name,
         git_dirty=commit.dirty,
-        versions={**library_versions(), "prefect": metadata.version("prefect")},
+        versions={**library_versions(context.source.engine), "prefect": metadata.version("prefect")},
         data_fingerprint=dataset.fingerprint,
         device=circumstances.device,
+        engine=context.source.engine,
         processor=processor_name(),
         lock_sha256=hash_lock(),
         study_definition=context.study.model_dump_json(),

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
-from typing import TYPE_CHECKING
 
 from storage.trainings import Arrays, Checkpoint, hash_weights
 from study.plan import Training
@@ -18,12 +17,10 @@ from study.schedule import learning_rate_at
 from study.stopping import needs_more
 from study.training_record import Epoch, Segment, TrainingRecord
 from tasks.dataset import Dataset, split_held_out
+from tasks.engine import EngineName, Placed, Trainer, load_engine
 from tasks.lane_process import lane_name, report_progress
+from tasks.native_library import open_native_library
 from tasks.provenance import processor_name
-from tasks.quiet import silenced_stderr
-
-if TYPE_CHECKING:
-    from tasks.engine import Images, Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +38,12 @@ class _LossNotFinite(Exception):
     """The loss is no longer a finite number."""
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that take part in training."""
-    libraries = ("tensorflow", "keras", "numpy")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}
+def library_versions(engine: EngineName) -> dict[str, str]:
+    """Versions of Python and of what takes part in training with an engine."""
+    libraries = ("tensorflow", "numpy") if engine == "tensorflow" else ("numpy",)
+    compiler = {"compiler": open_native_library().compiler} if engine == "native" else {}
+    versions = {name: metadata.version(name) for name in libraries}
+    return {"python": platform.python_version(), **versions, **compiler}
 
 
 def run_training(
@@ -54,13 +53,11 @@ def run_training(
 
     It ends early where the loss is no longer a finite number: the record says so, and has the epochs before.
     """
-    with silenced_stderr():
-        from tasks.engine import open_trainer
-
     report_progress()
-    images, validation, test = place_images(dataset, training.source.held_out_images)
-    started = time.perf_counter()  # importing TensorFlow and placing the images happen once a lane
-    trainer, is_new = open_trainer(training.hyperparameters)
+    engine = load_engine(training.source.engine)
+    images, validation, test = place_images(training.source.engine, dataset, training.source.held_out_images)
+    started = time.perf_counter()  # loading the engine and placing the images happen once a lane
+    trainer, is_new = engine.open_trainer(training.hyperparameters)
     startup_seconds = trainer.warm_up(images) if is_new else 0.0
     epochs, weights = _begin(trainer, training, checkpoint)
     diverged = None
@@ -74,21 +71,21 @@ def run_training(
         losses.append(epochs[-1].validation_loss)
         if any(rule.epochs_read(losses) == len(losses) for rule in training.rules):
             weights[len(losses)] = trainer.weights()
-    optimizer = trainer.optimizer_state()
+    optimizer = trainer.momenta()
     earlier = checkpoint.record if checkpoint else None
     segment = Segment(
         epochs=len(epochs) - (len(earlier.epochs) if earlier else 0),
         run_id=run_id,
         lane=lane_name(),
-        device=_device_name(),
+        device=engine.device_name(),
         processor=processor_name(),
         finished_at=datetime.now(UTC),
         startup_seconds=startup_seconds,
         lane_seconds=time.perf_counter() - started,
         peak_bytes=_peak_bytes(),
-        versions=library_versions(),
+        versions=library_versions(training.source.engine),
     )
-    evaluated = len(validation.labels) + (0 if test is validation else len(test.labels))
+    evaluated = len(validation) + (0 if test is validation else len(test))
     record = TrainingRecord(
         key=training.key,
         label=training.label,
@@ -96,7 +93,7 @@ def run_training(
         seed=training.seed,
         schedule_epochs=training.schedule_epochs,
         source=training.source,
-        train_images=len(images.labels),
+        train_images=len(images),
         evaluation_images=evaluated,
         epochs=tuple(epochs),
         segments=(*(earlier.segments if earlier else ()), segment),
@@ -108,18 +105,18 @@ def run_training(
 
 
 def _begin(
-    trainer: "Trainer", training: Training, checkpoint: Checkpoint | None
+    trainer: Trainer, training: Training, checkpoint: Checkpoint | None
 ) -> tuple[list[Epoch], dict[int, Arrays]]:
     """Set the trainer to where the training begins; return its epochs so far and the weights to be saved."""
     if checkpoint is None:
-        trainer.start(training.hyperparameters, training.seed)
+        trainer.start(training.seed)
         return [], {}
     trainer.resume(checkpoint.weights, checkpoint.optimizer)
     return list(checkpoint.record.epochs), {}
 
 
 def _run_epoch(
-    trainer: "Trainer", training: Training, epoch: int, images: "Images", validation: "Images", test: "Images"
+    trainer: Trainer, training: Training, epoch: int, images: Placed, validation: Placed, test: Placed
 ) -> Epoch:
     rate = learning_rate_at(training.hyperparameters, epoch, training.schedule_epochs)
     trained, seconds = trainer.train_epoch(images, training.seed, epoch, rate)
@@ -149,18 +146,20 @@ def _run_epoch(
 
 
 @cache
-def place_images(dataset: Dataset, held_out: int) -> tuple["Images", "Images", "Images"]:
-    """Training, validation and test images on the device, once a lane; in `lab` validation is the test."""
-    from tasks.engine import Images
+def place_images(engine_name: EngineName, dataset: Dataset, held_out: int) -> tuple[Placed, Placed, Placed]:
+    """Training, validation and test images where the engine wants them, once a lane.
 
+    In the lab protocol validation is the test.
+    """
+    engine = load_engine(engine_name)
     images, labels = dataset.train()
-    test = Images.place(*dataset.test())
+    test = engine.place(*dataset.test())
     if held_out == 0:
-        return Images.place(images, labels), test, test
+        return engine.place(images, labels), test, test
     train_indices, validation_indices = split_held_out(labels, held_out)
     return (
-        Images.place(images[train_indices], labels[train_indices]),
-        Images.place(images[validation_indices], labels[validation_indices]),
+        engine.place(images, labels, train_indices),
+        engine.place(images, labels, validation_indices),
         test,
     )
 
@@ -168,14 +167,3 @@ def place_images(dataset: Dataset, held_out: int) -> tuple["Images", "Images", "
 def _peak_bytes() -> int:
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, kibibytes on Linux
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-@cache
-def _device_name() -> str:
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "CPU"
-    details = tf.config.experimental.get_device_details(gpus[0])
-    return f"GPU {details.get('device_name', 'unnamed')}"

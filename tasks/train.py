@@ -26,12 +26,13 @@ from study.spec import Study
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
 from tasks.dataset import Dataset
+from tasks.engine import EngineName
 from tasks.lanes import Lanes, LanesClosed
 from tasks.run_training import Trained, run_training
 
 logger = logging.getLogger(__name__)
 
-MODEL_VERSION = "1"
+MODEL_VERSION = "2"
 """Counts up with every change to model or training code that changes the weights: it is part of every key."""
 
 RETRIES = 2
@@ -53,15 +54,16 @@ class Diverged(Conclusive):
         """The training up to the epoch before."""
 
 
-def describe_source(study: Study, dataset: Dataset, device: str) -> Source:
+def describe_source(study: Study, dataset: Dataset, device: str, engine: EngineName) -> Source:
     """What, beside hyperparameters and seed, decides the weights of this study's trainings."""
     return Source(
         protocol=study.protocol,
         data=dataset.fingerprint,
         held_out_images=study.data.held_out_images if study.protocol == "held-out" else 0,
         model=MODEL_VERSION,
-        tensorflow=metadata.version("tensorflow"),
+        tensorflow=metadata.version("tensorflow") if engine == "tensorflow" else "",
         device=device,
+        engine=engine,
     )
 
 

@@ -1,0 +1,40 @@
+"""Which engine trains: the native one where it can be used, and a line that says so where it cannot."""
+
+import logging
+from functools import cache
+from typing import Literal
+
+from study.errors import InputError
+from tasks.engine import EngineName
+from tasks.native_library import NativeUnavailable, prepare_native_library
+
+logger = logging.getLogger(__name__)
+
+
+def choose_engine(asked: Literal["auto", "tensorflow", "native"], device: str) -> EngineName:
+    """Choose what trains on a kind of device, and make it ready: compiled and checked.
+
+    Raises:
+        InputError: the native engine is asked for and cannot be used.
+    """
+    if asked == "tensorflow" or (asked == "auto" and device != "CPU"):
+        return "tensorflow"
+    reason = _why_not() if device == "CPU" else f"it trains on CPU cores, and the lanes are on a {device}"
+    if reason is None:
+        return "native"
+    if asked == "native":
+        raise InputError(
+            f"--engine: native cannot be used here: {reason}; mend that, or give auto or tensorflow"
+        )
+    return "tensorflow"
+
+
+@cache
+def _why_not() -> str | None:
+    """Why the native engine cannot be used in this process, which is said once; None if it can."""
+    try:
+        prepare_native_library()
+    except NativeUnavailable as error:
+        logger.warning("the native engine cannot be used: %s; TensorFlow trains, which takes longer", error)
+        return str(error)
+    return None

@@ -1,0 +1,609 @@
+// Trains and evaluates the published network, a whole epoch a call: convolution, bias, ReLU, pooling, dropout,
+// two dense layers, softmax with cross-entropy, SGD with momentum. Portable C++ with the vector extensions of
+// GCC and Clang; tasks/native_library.py compiles it for the processor at hand.
+//
+// A vector holds one number of several images, its lanes. So nothing depends on how the number of filters or
+// the kernel divides a vector; only the last batch may leave lanes empty. A pooled row of the images is
+// convolved, pooled and multiplied into the dense layer while it is in the cache: the activations before the
+// pooling exist in registers only.
+//
+// Behind a ReLU most hidden units have no gradient in most images: products with such zeros are left out, which
+// changes no result. Every sum has a fixed order: the same input gives the same bits.
+//
+// Layouts: pixels [group of images][row][column][lane]; pooled numbers, a block each pooled row,
+// [row][filter][column][image]; dense weights [block][column of the layer][unit of the block].
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+
+namespace {
+
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
+typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
+
+constexpr int SIDE = 28, CLASSES = 10;
+constexpr int TALL = 8;  // columns of a block of a matrix product
+
+int round_up(int number, int multiple) { return (number + multiple - 1) / multiple * multiple; }
+
+template <typename T>
+class Array {
+ public:
+  explicit Array(size_t count)
+      : data_(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 127) / 64 * 64))) {
+    if (data_ == nullptr) throw std::bad_alloc();
+    std::memset(data_, 0, count * sizeof(T));
+  }
+  ~Array() { std::free(data_); }
+  Array(const Array&) = delete;
+  Array& operator=(const Array&) = delete;
+  operator T*() { return data_; }
+
+ private:
+  T* data_;
+};
+
+inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
+inline void store(float* to, Floats value) { *reinterpret_cast<Floats*>(to) = value; }
+inline float sum(Floats value) {
+  float total = 0;
+  for (int lane = 0; lane < LANES; ++lane) total += value[lane];
+  return total;
+}
+
+#ifdef __clang__
+#define SHUFFLE(one, other, ...) __builtin_shufflevector(one, other, __VA_ARGS__)
+#else
+#define SHUFFLE(one, other, ...) __builtin_shuffle(one, other, Ints{__VA_ARGS__})
+#endif
+#if LANES == 16
+#define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif LANES == 8
+#define LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define LOW 0, 4, 1, 5
+#define HIGH 2, 6, 3, 7
+#endif
+
+// out[column][row] = in[row][column]; rows and columns are multiples of LANES.
+void transpose(const float* in, int in_stride, float* out, int out_stride, int rows, int columns) {
+  for (int row = 0; row < rows; row += LANES)
+    for (int column = 0; column < columns; column += LANES) {
+      Floats lines[LANES], mixed[LANES];
+      for (int i = 0; i < LANES; ++i) lines[i] = load(in + (row + i) * in_stride + column);
+      for (int round = 1; round < LANES; round *= 2) {  // log2(LANES) perfect shuffles
+        for (int i = 0; i < LANES / 2; ++i) {
+          mixed[2 * i] = SHUFFLE(lines[i], lines[i + LANES / 2], LOW);
+          mixed[2 * i + 1] = SHUFFLE(lines[i], lines[i + LANES / 2], HIGH);
+        }
+        for (int i = 0; i < LANES; ++i) lines[i] = mixed[i];
+      }
+      for (int i = 0; i < LANES; ++i) store(out + (column + i) * out_stride + row, lines[i]);
+    }
+}
+
+// Flushes denormal numbers to zero: the momenta of dead units fade to such, with which processors are slow.
+class FlushDenormals {
+#ifdef __SSE__
+ public:
+  FlushDenormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
+  ~FlushDenormals() { _mm_setcsr(before_); }
+
+ private:
+  unsigned before_;
+#endif
+};
+
+struct Step {
+  float rate, momentum;
+};
+
+// momenta = momentum * momenta - rate * gradient; weights += momenta
+inline void update(Step step, Floats gradient, float* weights, float* momenta) {
+  const Floats moved = step.momentum * load(momenta) - step.rate * gradient;
+  store(momenta, moved);
+  store(weights, load(weights) + moved);
+}
+
+void update(Step step, const float* gradient, float* weights, float* momenta, int count) {
+  for (int i = 0; i < count; ++i) {
+    momenta[i] = step.momentum * momenta[i] - step.rate * gradient[i];
+    weights[i] += momenta[i];
+  }
+}
+
+// ---- a dense layer, its units in blocks that are multiplied one by one
+
+class Dense {
+ public:
+  Dense(int blocks, int units, int columns, int batch)
+      : blocks_(blocks), units_(units), padded_units_(round_up(units, LANES)), columns_(columns),
+        padded_(round_up(columns, TALL)), batch_(batch), weights_(size_t(blocks) * padded_ * padded_units_),
+        momenta_(size_t(blocks) * padded_ * padded_units_), biases_(padded_), biases_momenta_(padded_),
+        out_(padded_ * batch), gradient_(padded_ * batch), in_turned_(batch * padded_units_), active_(padded_),
+        active_images_(padded_ * batch), active_counts_(padded_) {}
+
+  // Between [block][column][unit] and Keras's [unit][column]; `place` says where Keras has a unit.
+  template <typename Place>
+  void exchange(float* keras, float* keras_momenta, float* biases, float* biases_momenta, bool in, Place place) {
+    for (int block = 0; block < blocks_; ++block)
+      for (int unit = 0; unit < units_; ++unit)
+        for (int column = 0; column < columns_; ++column) {
+          const size_t here = (size_t(block) * padded_ + column) * padded_units_ + unit;
+          const size_t there = size_t(place(block, unit)) * columns_ + column;
+          move(weights_[here], keras[there], in);
+          move(momenta_[here], keras_momenta[there], in);
+        }
+    for (int column = 0; column < columns_; ++column) {
+      move(biases_[column], biases[column], in);
+      move(biases_momenta_[column], biases_momenta[column], in);
+    }
+  }
+
+  void begin() {
+    for (int column = 0; column < padded_; ++column)
+      for (int image = 0; image < batch_; ++image) out_[column * batch_ + image] = biases_[column];
+  }
+
+  // Add what a block of units contributes; in[unit][batch].
+  void forward(const float* in, int block) {
+    const float* weights = weights_ + size_t(block) * padded_ * padded_units_;
+    for (int column = 0; column < padded_; column += TALL) {
+      int image = 0;
+      for (; image + 2 * LANES <= batch_; image += 2 * LANES)
+        multiply_forward<2>(weights + size_t(column) * padded_units_, in + image, out_ + column * batch_ + image);
+      if (image < batch_)
+        multiply_forward<1>(weights + size_t(column) * padded_units_, in + image, out_ + column * batch_ + image);
+    }
+  }
+
+  // Update the biases, and find out which columns have a gradient in which images: behind a ReLU most have none.
+  void begin_backward(Step step) {
+    for (int column = 0; column < padded_; ++column) {
+      float total = 0;
+      int& count = active_counts_[column];
+      count = 0;
+      for (int image = 0; image < batch_; ++image) {
+        const float each = gradient_[column * batch_ + image];
+        total += each;
+        if (each != 0) active_images_[column * batch_ + count++] = image;
+      }
+      update(step, &total, biases_ + column, biases_momenta_ + column, 1);
+    }
+  }
+
+  // The gradient of a block's units into in_gradient[unit][batch], then their weights' update.
+  void backward(Step step, const float* in, float* in_gradient, int block) {
+    constexpr int CHUNK = 64;  // columns whose weights stay in the cache from the gradient to the update
+    transpose(in, batch_, in_turned_, padded_units_, padded_units_, batch_);
+    std::memset(in_gradient, 0, sizeof(float) * padded_units_ * batch_);
+    for (int first = 0; first < padded_; first += CHUNK) {
+      const int last = first + CHUNK < padded_ ? first + CHUNK : padded_;
+      const size_t at = (size_t(block) * padded_) * padded_units_;
+      int count = 0;
+      for (int column = first; column < last; ++column)
+        if (active_counts_[column]) active_[count++] = column;
+      if (count)
+        for (int unit = 0; unit < padded_units_; unit += TALL < LANES ? TALL : LANES) {
+          int image = 0;
+          for (; image + 2 * LANES <= batch_; image += 2 * LANES)
+            multiply_backward<2>(weights_ + at + unit, count, image, in_gradient + unit * batch_ + image);
+          if (image < batch_)
+            multiply_backward<1>(weights_ + at + unit, count, image, in_gradient + unit * batch_ + image);
+        }
+      for (int column = first; column < last; ++column) {
+        float* weights = weights_ + at + size_t(column) * padded_units_;
+        float* momenta = momenta_ + at + size_t(column) * padded_units_;
+        int unit = 0;
+        if (last < padded_)
+          for (int ahead = 0; ahead < padded_units_; ahead += LANES)
+            __builtin_prefetch(weights + CHUNK * padded_units_ + ahead);
+        for (; unit + 8 * LANES <= padded_units_; unit += 8 * LANES)
+          update_units<8>(step, column, unit, weights + unit, momenta + unit);
+        for (; unit + 2 * LANES <= padded_units_; unit += 2 * LANES)
+          update_units<2>(step, column, unit, weights + unit, momenta + unit);
+        for (; unit < padded_units_; unit += LANES)
+          update_units<1>(step, column, unit, weights + unit, momenta + unit);
+      }
+    }
+  }
+
+  bool is_finite() {
+    float total = 0;
+    for (size_t i = 0; i < size_t(blocks_) * padded_ * padded_units_; ++i) total += weights_[i] * 0.0f;
+    for (int i = 0; i < padded_; ++i) total += biases_[i] * 0.0f;
+    return total == 0.0f;
+  }
+
+  float* out() { return out_; }
+  float* gradient() { return gradient_; }
+  int padded() const { return padded_; }
+
+  static void move(float& here, float& there, bool in) { in ? here = there : there = here; }
+
+ private:
+  // out[column][image] += sum over units of weights[column][unit] * in[unit][image], TALL columns at once
+  template <int WIDE>
+  void multiply_forward(const float* weights, const float* in, float* out) {
+    Floats total[TALL][WIDE];
+    for (int c = 0; c < TALL; ++c)
+      for (int v = 0; v < WIDE; ++v) total[c][v] = load(out + c * batch_ + v * LANES);
+    for (int unit = 0; unit < units_; ++unit, in += batch_) {
+      Floats each[WIDE];
+      for (int v = 0; v < WIDE; ++v) each[v] = load(in + v * LANES);
+      for (int c = 0; c < TALL; ++c)
+        for (int v = 0; v < WIDE; ++v) total[c][v] += weights[c * padded_units_ + unit] * each[v];
+    }
+    for (int c = 0; c < TALL; ++c)
+      for (int v = 0; v < WIDE; ++v) store(out + c * batch_ + v * LANES, total[c][v]);
+  }
+
+  // out[unit][image] += sum over active columns of weights[column][unit] * gradient[column][image]
+  template <int WIDE>
+  void multiply_backward(const float* weights, int count, int image, float* out) {
+    constexpr int ROWS = TALL < LANES ? TALL : LANES;
+    Floats total[ROWS][WIDE];
+    for (int r = 0; r < ROWS; ++r)
+      for (int v = 0; v < WIDE; ++v) total[r][v] = load(out + r * batch_ + v * LANES);
+    for (int i = 0; i < count; ++i) {
+      const float* from = weights + size_t(active_[i]) * padded_units_;
+      Floats each[WIDE];
+      for (int v = 0; v < WIDE; ++v) each[v] = load(gradient_ + active_[i] * batch_ + image + v * LANES);
+      for (int r = 0; r < ROWS; ++r)
+        for (int v = 0; v < WIDE; ++v) total[r][v] += from[r] * each[v];
+    }
+    for (int r = 0; r < ROWS; ++r)
+      for (int v = 0; v < WIDE; ++v) store(out + r * batch_ + v * LANES, total[r][v]);
+  }
+
+  // The gradient of some weights of a column, from the images that have one, and their update.
+  template <int WIDE>
+  void update_units(Step step, int column, int unit, float* weights, float* momenta) {
+    Floats total[WIDE] = {};
+    const int* images = active_images_ + column * batch_;
+    for (int i = 0; i < active_counts_[column]; ++i) {
+      const float each = gradient_[column * batch_ + images[i]];
+      const float* in = in_turned_ + images[i] * padded_units_ + unit;
+      for (int v = 0; v < WIDE; ++v) total[v] += each * load(in + v * LANES);
+    }
+    for (int v = 0; v < WIDE; ++v) update(step, total[v], weights + v * LANES, momenta + v * LANES);
+  }
+
+  int blocks_, units_, padded_units_, columns_, padded_, batch_;
+  Array<float> weights_, momenta_, biases_, biases_momenta_, out_, gradient_, in_turned_;
+  Array<int> active_, active_images_, active_counts_;
+};
+
+// ---- dropout's random numbers
+
+// Murmur3's finalizer (Appleby, public domain) of a counter, with a second key between its two products.
+inline Words hash(Words counter, uint32_t key, uint32_t second) {
+  Words x = counter * 0x9e3779b9u + key;
+  x = (x ^ (x >> 16)) * 0x85ebca6bu ^ second;
+  x = (x ^ (x >> 13)) * 0xc2b2ae35u;
+  return x ^ (x >> 16);
+}
+
+inline Words count_lanes(uint32_t first) {
+  Words lanes;
+  for (int lane = 0; lane < LANES; ++lane) lanes[lane] = first + lane;
+  return lanes;
+}
+
+// ---- the network
+
+struct Parameters {  // as Keras has them
+  float *convolution, *convolution_biases, *dense, *dense_biases, *output, *output_biases;
+};
+
+struct Images {
+  const uint8_t *pixels, *labels;
+};
+
+struct Dropout {
+  float rate;
+  uint32_t key, second;
+};
+
+class Network {
+ public:
+  Network(int filters, int kernel, int dense_units, int batch, bool trains)
+      : filters_(filters), kernel_(kernel), batch_(batch), padded_(round_up(batch, LANES)),
+        side_((SIDE - kernel + 1) / 2), trains_(trains), taps_(kernel * kernel), row_(side_ * filters),
+        padded_row_(round_up(row_, LANES)), staged_(LANES * SIDE * SIDE), pixels_(size_t(SIDE) * SIDE * padded_), convolution_(filters * taps_),
+        convolution_momenta_(filters * taps_), biases_(filters), biases_momenta_(filters),
+        totals_(size_t(filters) * (taps_ + 1) * LANES), pooled_(size_t(trains ? side_ : 1) * padded_row_ * padded_),
+        winners_(size_t(trains ? side_ : 0) * row_ * padded_), row_gradient_(padded_row_ * padded_),
+        hidden_(round_up(dense_units, LANES) * padded_), hidden_gradient_(round_up(dense_units, LANES) * padded_),
+        dense_(side_, row_, dense_units, padded_), output_(1, dense_units, CLASSES, padded_), dense_units_(dense_units),
+        labels_(padded_) {
+  }
+
+  void exchange(Parameters keras, Parameters momenta, bool in) {
+    for (int filter = 0; filter < filters_; ++filter) {
+      for (int tap = 0; tap < taps_; ++tap) {
+        Dense::move(convolution_[filter * taps_ + tap], keras.convolution[tap * filters_ + filter], in);
+        Dense::move(convolution_momenta_[filter * taps_ + tap], momenta.convolution[tap * filters_ + filter], in);
+      }
+      Dense::move(biases_[filter], keras.convolution_biases[filter], in);
+      Dense::move(biases_momenta_[filter], momenta.convolution_biases[filter], in);
+    }
+    dense_.exchange(keras.dense, momenta.dense, keras.dense_biases, momenta.dense_biases, in, [this](int row, int unit) {
+      return (row * side_ + unit % side_) * filters_ + unit / side_;
+    });
+    output_.exchange(keras.output, momenta.output, keras.output_biases, momenta.output_biases, in,
+                     [](int, int unit) { return unit; });
+  }
+
+  // Take a batch: `count` images, the order's from `first` on.
+  void take(const Images& images, const int32_t* order, int64_t first, int count) {
+    count_ = count;
+    for (int group = 0; group < padded_; group += LANES) {
+      for (int lane = 0; lane < LANES; ++lane) {
+        float* to = staged_ + lane * SIDE * SIDE;
+        const int image = group + lane;
+        if (image >= count) {
+          std::memset(to, 0, sizeof(float) * SIDE * SIDE);
+          continue;
+        }
+        const int64_t index = order[first + image];
+        const uint8_t* from = images.pixels + index * SIDE * SIDE;
+        for (int pixel = 0; pixel < SIDE * SIDE; ++pixel) to[pixel] = float(from[pixel]) / 255.0f;
+        labels_[image] = images.labels[index];
+      }
+      transpose(staged_, SIDE * SIDE, pixels_ + group * SIDE * SIDE, LANES, LANES, SIDE * SIDE);
+    }
+  }
+
+  void forward(const Dropout& dropout, uint32_t step) {
+    dense_.begin();
+    for (int row = 0; row < side_; ++row) {
+      float* pooled = pooled_ + (trains_ ? size_t(row) * padded_row_ * padded_ : 0);
+      switch (kernel_) {
+        case 3: convolve<3>(row, pooled); break;
+        case 5: convolve<5>(row, pooled); break;
+        default: convolve<0>(row, pooled);
+      }
+      if (trains_ && dropout.rate > 0) drop(dropout, step, row, pooled);
+      dense_.forward(pooled, row);
+    }
+    for (int i = 0; i < dense_units_ * padded_; ++i) hidden_[i] = dense_.out()[i] > 0 ? dense_.out()[i] : 0.0f;
+    output_.begin();
+    output_.forward(hidden_, 0);
+  }
+
+  // Softmax and cross-entropy: adds to the sums, and leaves the gradient of the mean loss at the output.
+  void judge(double* loss, int64_t* correct) {
+    float *out = output_.out(), *gradient = output_.gradient();
+    for (int image = 0; image < count_; ++image) {
+      int best = 0;
+      for (int c = 1; c < CLASSES; ++c)
+        if (out[c * padded_ + image] > out[best * padded_ + image]) best = c;
+      const float most = out[best * padded_ + image];
+      float exponents[CLASSES], total = 0;
+      for (int c = 0; c < CLASSES; ++c) total += exponents[c] = std::exp(out[c * padded_ + image] - most);
+      const int label = labels_[image];
+      *loss += std::log(total) + most - out[label * padded_ + image];
+      *correct += best == label;
+      for (int c = 0; c < CLASSES; ++c)
+        gradient[c * padded_ + image] = (exponents[c] / total - (c == label)) / count_;
+    }
+    for (int c = 0; c < output_.padded(); ++c)
+      for (int image = c < CLASSES ? count_ : 0; image < padded_; ++image) gradient[c * padded_ + image] = 0.0f;
+  }
+
+  void backward(Step step, float kept) {
+    output_.begin_backward(step);
+    output_.backward(step, hidden_, hidden_gradient_, 0);
+    for (int i = 0; i < dense_units_ * padded_; ++i)
+      dense_.gradient()[i] = hidden_[i] > 0 ? hidden_gradient_[i] : 0.0f;
+    dense_.begin_backward(step);
+    std::memset(totals_, 0, sizeof(float) * filters_ * (taps_ + 1) * LANES);
+    for (int row = 0; row < side_; ++row) {
+      dense_.backward(step, pooled_ + size_t(row) * padded_row_ * padded_, row_gradient_, row);
+      switch (kernel_) {
+        case 3: gather_gradient<3>(row); break;
+        case 5: gather_gradient<5>(row); break;
+        default: gather_gradient<0>(row);
+      }
+    }
+    const float scale = 1.0f / kept;
+    for (int filter = 0; filter < filters_; ++filter) {
+      const float* totals = totals_ + filter * (taps_ + 1) * LANES;
+      float gradient[SIDE * SIDE + 1];
+      for (int tap = 0; tap <= taps_; ++tap) gradient[tap] = scale * sum(load(totals + tap * LANES));
+      update(step, gradient, convolution_ + filter * taps_, convolution_momenta_ + filter * taps_, taps_);
+      update(step, gradient + taps_, biases_ + filter, biases_momenta_ + filter, 1);
+    }
+  }
+
+  bool is_finite() {
+    float total = 0;
+    for (int i = 0; i < filters_ * taps_; ++i) total += convolution_[i] * 0.0f;
+    for (int i = 0; i < filters_; ++i) total += biases_[i] * 0.0f;
+    return total == 0.0f && dense_.is_finite() && output_.is_finite();
+  }
+
+ private:
+  // Convolution, pooling, bias and ReLU of one pooled row; of each four the winner, bit 0 its column, bit 1 its row.
+  template <int FIXED>
+  void convolve(int row, float* pooled) {
+    const int kernel = FIXED ? FIXED : kernel_;
+    for (int group = 0; group < padded_ / LANES; ++group) {
+      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
+      for (int filter = 0; filter < filters_; ++filter) {
+        Floats weights[FIXED ? FIXED * FIXED : SIDE * SIDE];
+        for (int tap = 0; tap < kernel * kernel; ++tap)
+          weights[tap] = Floats{} + convolution_[filter * kernel * kernel + tap];
+        for (int column = 0; column < side_; ++column) {
+          const float* corner = pixels + 2 * column * LANES;
+          Floats each[2][2] = {};
+          for (int y = 0; y <= kernel; ++y)
+            for (int x = 0; x <= kernel; ++x) {
+              const Floats pixel = load(corner + (y * SIDE + x) * LANES);
+              for (int i = 0; i < 2; ++i)
+                for (int j = 0; j < 2; ++j)
+                  if (y >= i && y - i < kernel && x >= j && x - j < kernel)
+                    each[i][j] += weights[(y - i) * kernel + x - j] * pixel;
+            }
+          // Strictly greater: of equal ones the first wins, as in TensorFlow.
+          const Ints top = each[0][1] > each[0][0], bottom = each[1][1] > each[1][0];
+          const Floats upper = top ? each[0][1] : each[0][0], lower = bottom ? each[1][1] : each[1][0];
+          const Ints is_lower = lower > upper;
+          const Floats sum = (is_lower ? lower : upper) + biases_[filter];
+          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * LANES;
+          store(pooled + at, sum > 0 ? sum : Floats{});
+          if (trains_) {
+            const Ints winner = ((is_lower ? bottom : top) & 1) | (is_lower & 2);
+            int8_t* to = winners_ + size_t(row) * row_ * padded_ + at;
+            for (int lane = 0; lane < LANES; ++lane) to[lane] = int8_t(winner[lane]);
+          }
+        }
+      }
+    }
+  }
+
+  // Sum the gradient of kernels and biases over a pooled row: each number pooled reads the winner's pixels only.
+  template <int FIXED>
+  void gather_gradient(int row) {
+    const int kernel = FIXED ? FIXED : kernel_;
+    for (int group = 0; group < padded_ / LANES; ++group) {
+      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
+      for (int filter = 0; filter < filters_; ++filter) {
+        float* kept = totals_ + filter * (taps_ + 1) * LANES;
+        Floats totals[FIXED ? FIXED * FIXED + 1 : SIDE * SIDE + 1];
+        for (int tap = 0; tap <= kernel * kernel; ++tap) totals[tap] = load(kept + tap * LANES);
+        for (int column = 0; column < side_; ++column) {
+          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * LANES;
+          const int8_t* winners = winners_ + size_t(row) * row_ * padded_ + at;
+          Ints winner;
+          for (int lane = 0; lane < LANES; ++lane) winner[lane] = winners[lane];
+          const Ints right = (winner & 1) != 0, low = (winner & 2) != 0;
+          const Floats gradient = load(pooled_ + size_t(row) * padded_row_ * padded_ + at) > 0 ? load(row_gradient_ + at) : Floats{};
+          const float* corner = pixels + 2 * column * LANES;
+          Floats above[FIXED ? FIXED : SIDE];
+          for (int y = 0; y <= kernel; ++y)
+            for (int x = 0; x < kernel; ++x) {
+              const float* pixel = corner + (y * SIDE + x) * LANES;
+              const Floats chosen = right ? load(pixel + LANES) : load(pixel);
+              if (y > 0) totals[(y - 1) * kernel + x] += gradient * (low ? chosen : above[x]);
+              above[x] = chosen;
+            }
+          totals[kernel * kernel] += gradient;
+        }
+        for (int tap = 0; tap <= kernel * kernel; ++tap) store(kept + tap * LANES, totals[tap]);
+      }
+    }
+  }
+
+  // Drop numbers of one pooled row, and scale the others so that their expectation stays.
+  void drop(const Dropout& dropout, uint32_t step, int row, float* pooled) {
+    const uint32_t threshold = uint32_t(std::lround(dropout.rate * 65536.0));
+    const float scale = 1.0f / (1.0f - dropout.rate);
+    for (int unit = 0; unit < row_; unit += 2)
+      for (int image = 0; image < padded_; image += LANES) {
+        const uint32_t pair = (step * side_ + row) * ((row_ + 1) / 2) + unit / 2;
+        const Words random = hash(count_lanes(pair * batch_ + image), dropout.key, dropout.second);
+        float* first = pooled + size_t(unit) * padded_ + image;
+        store(first, (random & 0xffff) >= threshold ? scale * load(first) : Floats{});
+        if (unit + 1 == row_) continue;
+        float* second = first + padded_;
+        store(second, (random >> 16) >= threshold ? scale * load(second) : Floats{});
+      }
+  }
+
+  int filters_, kernel_, batch_, padded_, side_;
+  bool trains_;
+  int taps_, row_, padded_row_, count_ = 0;
+  Array<float> staged_, pixels_, convolution_, convolution_momenta_, biases_, biases_momenta_, totals_, pooled_;
+  Array<int8_t> winners_;
+  Array<float> row_gradient_, hidden_, hidden_gradient_;
+  Dense dense_, output_;
+  int dense_units_;
+  std::vector<int> labels_;
+};
+
+Parameters split(float* all, int filters, int kernel, int dense_units) {
+  const int side = (SIDE - kernel + 1) / 2;
+  Parameters parts;
+  parts.convolution = all;
+  parts.convolution_biases = parts.convolution + kernel * kernel * filters;
+  parts.dense = parts.convolution_biases + filters;
+  parts.dense_biases = parts.dense + size_t(side) * side * filters * dense_units;
+  parts.output = parts.dense_biases + dense_units;
+  parts.output_biases = parts.output + dense_units * CLASSES;
+  return parts;
+}
+
+}  // namespace
+
+extern "C" {
+
+#ifdef __clang__
+const char* compiler() { return __VERSION__; }
+#else
+const char* compiler() { return "GCC " __VERSION__; }
+#endif
+
+// Train on the images in the given order, one epoch; parameters and momenta, all in one array each, change.
+int train_epoch(const uint8_t* pixels, const uint8_t* labels, const int32_t* order, int64_t count, int filters,
+                int kernel, int dense_units, int batch, float* parameters, float* momenta, float rate,
+                float momentum, float dropped, uint32_t key, uint32_t second, double* loss, int64_t* correct) try {
+  const FlushDenormals flush;
+  Network network(filters, kernel, dense_units, batch, true);
+  const Parameters own = split(parameters, filters, kernel, dense_units);
+  const Parameters own_momenta = split(momenta, filters, kernel, dense_units);
+  network.exchange(own, own_momenta, true);
+  *loss = 0;
+  *correct = 0;
+  for (int64_t first = 0, step = 0; first < count; first += batch, ++step) {
+    network.take({pixels, labels}, order, first, int(std::min<int64_t>(batch, count - first)));
+    network.forward({dropped, key, second}, uint32_t(step));
+    network.judge(loss, correct);
+    network.backward({rate, momentum}, 1.0f - dropped);
+  }
+  network.exchange(own, own_momenta, false);
+  if (!network.is_finite()) *loss = NAN;
+  return 0;
+} catch (const std::bad_alloc&) {
+  return 1;
+}
+
+// Sum the loss and count the correct ones over the images in the given order.
+int evaluate(const uint8_t* pixels, const uint8_t* labels, const int32_t* order, int64_t count, int filters,
+             int kernel, int dense_units, float* parameters, double* loss, int64_t* correct) try {
+  constexpr int BATCH = 32;
+  Network network(filters, kernel, dense_units, BATCH, false);
+  const Parameters own = split(parameters, filters, kernel, dense_units);
+  network.exchange(own, own, true);
+  *loss = 0;
+  *correct = 0;
+  for (int64_t first = 0; first < count; first += BATCH) {
+    network.take({pixels, labels}, order, first, int(std::min<int64_t>(BATCH, count - first)));
+    network.forward({0, 0, 0}, 0);
+    network.judge(loss, correct);
+  }
+  return 0;
+} catch (const std::bad_alloc&) {
+  return 1;
+}
+}
