@@ -8,12 +8,14 @@ shape when that shape itself was not measured.
 import argparse
 import math
 from statistics import mean
+from typing import get_args
 
 import numpy as np
 from scipy.optimize import nnls
 
-from study.cost import EVALUATION_RATES, TRAIN_RATES, Amount, CostModel, Shape, Speed
-from study.spec import Hyperparameters
+from study.cost import ENGINE_COSTS, Amount, CostModel, Shape, Speed
+from study.spec import EngineName, Hyperparameters
+from tasks.choose_engine import choose_engine
 from tasks.devices import choose_devices
 from tasks.lanes import Lanes
 from tasks.measure_speed import measure_speeds
@@ -53,13 +55,17 @@ def error(model: CostModel, speed: Speed) -> float:
 
 def main() -> None:
     """Measure, fit and print."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", choices=get_args(EngineName), default="native")
+    engine = parser.parse_args().engine
+    choose_engine(engine, "CPU")
     shapes = [Hyperparameters(**changes) for changes in GRID]
     with Lanes(choose_devices()) as lanes:
-        speeds = measure_speeds(lanes, shapes, LAB)
+        speeds = measure_speeds(lanes, engine, shapes, LAB)
+    costs = ENGINE_COSTS[engine]
     for label, rates, name in (
-        ("TRAIN_RATES", TRAIN_RATES, "train_seconds"),
-        ("EVALUATION_RATES", EVALUATION_RATES, "evaluation_seconds"),
+        ("train", costs.train, "train_seconds"),
+        ("evaluation", costs.evaluation, "evaluation_seconds"),
     ):
         fitted = fit(speeds, list(rates), name)
         print(f"{label} =", {kind: float(f"{rate:.2g}") for kind, rate in fitted.items()})
@@ -68,7 +74,8 @@ def main() -> None:
     corrected = []
     for speed in speeds:
         others = [other for other in speeds if other is not speed]
-        bare, mended = error(CostModel(), speed), error(CostModel(others), speed)
+        bare = error(CostModel(engine=engine), speed)
+        mended = error(CostModel(others, engine=engine), speed)
         corrected.append(math.log1p(mended))
         seconds = LAB.train_images * speed.train_seconds + LAB.evaluation_images * speed.evaluation_seconds
         changes = GRID[speeds.index(speed)]

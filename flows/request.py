@@ -16,11 +16,10 @@ from storage.run_starts import choose_interrupted, find_start, remove_start, sav
 from storage.tables import is_published
 from study.errors import InputError, ResultsUnwritable
 from study.run_start import AS_WRITTEN, RunOptions, RunStart
-from study.spec import Study
+from study.spec import EngineName, Study
 from study.study_file import adapt_study, choose_exercises, read_study
 from tasks.choose_engine import choose_engine
 from tasks.devices import Device, choose_devices
-from tasks.engine import EngineName
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d{1,9}(\.\d{1,9})?[smhd])+")

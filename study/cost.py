@@ -16,32 +16,56 @@ from pydantic import Field
 
 from study.fact import Fact
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
-from study.spec import Hyperparameters
+from study.spec import EngineName, Hyperparameters
 
-# Rates of one thread of an AMD EPYC (105 GFLOP/s), non-negative least squares of relative errors over the
-# shapes of the lab study and their neighbours: `benchmarks/cost_model.py` measures and fits them.
-TRAIN_RATES = {
-    "step": 5.9e-4,
-    "convolution": 3.6e-11,
-    "activation": 1.6e-9,
-    "dense": 9.3e-11,
-    "dropout": 8.1e-9,
-    "parameter": 1.4e-9,
-}
-"""Seconds for each step, multiply-add, activation, dropped activation and updated parameter in training."""
 
-EVALUATION_RATES = {"convolution": 1.7e-11, "activation": 8.5e-10, "dense": 2.0e-11}
-"""Seconds for each multiply-add and activation in evaluation."""
+@dataclass(frozen=True)
+class EngineCost:
+    """What an engine's operations cost on one thread: seconds for each, by kind, in training and evaluation.
 
-STARTUP_SECONDS = 0.5
-"""Beginning a training: building the model, compiling where the shape is new, saving. Measured on `lab`."""
+    Non-negative least squares of relative errors over the shapes of the lab study and their neighbours, on an
+    AMD EPYC: `benchmarks/cost_model.py` measures and fits them.
+    """
 
-LANE_BYTES = 1_200_000_000
-"""A lane's memory beside what a training needs: TensorFlow, the images, shapes compiled before. Measured:
-0.9 GB with the smallest shape alone, and what is kept of earlier shapes in a run of `lab`."""
+    train: Mapping[str, float]
+    evaluation: Mapping[str, float]
+    startup_seconds: float
+    """Beginning a training: compiling where the shape is new, saving. Measured on `lab`."""
+    lane_bytes: int
+    """A lane's memory beside what a training needs: libraries, images, earlier shapes. Measured on `lab`."""
+    evaluated_at_once: int
+    """Images whose activations before the pooling are in memory at once."""
+    copies: int
+    """Arrays as large as the parameters: weights, gradients, momenta and copies to be saved."""
 
-EVALUATION_BATCH = 1000
-"""Images evaluated at once: bounds the memory of the activations; does not change the result's meaning."""
+
+ENGINE_COSTS: dict[EngineName, EngineCost] = {
+    "native": EngineCost(
+        train={
+            "step": 2.2e-5, "convolution": 3.2e-11, "activation": 1.1e-10, "dense": 6e-11,
+            "dropout": 1.7e-9, "parameter": 5e-10,
+        },
+        evaluation={"convolution": 2.7e-11, "activation": 1e-10, "dense": 2e-11},
+        startup_seconds=0.05,
+        lane_bytes=300_000_000,
+        evaluated_at_once=0,
+        copies=10,
+    ),
+    "tensorflow": EngineCost(
+        train={
+            "step": 5.9e-4, "convolution": 3.6e-11, "activation": 1.6e-9, "dense": 9.3e-11, "dropout": 8.1e-9,
+            "parameter": 1.4e-9,
+        },
+        evaluation={"convolution": 1.7e-11, "activation": 8.5e-10, "dense": 2.0e-11},
+        startup_seconds=0.5,
+        lane_bytes=1_200_000_000,
+        evaluated_at_once=1000,
+        copies=6,
+    ),
+}  # fmt: skip
+
+EVALUATION_BATCH = ENGINE_COSTS["tensorflow"].evaluated_at_once
+"""Images that TensorFlow evaluates at once: bounds the memory of activations, changes no meaning."""
 
 CALIBRATED_SPREAD, UNCALIBRATED_SPREAD = 0.1, 0.5
 """Standard deviation of the logarithm of actual over predicted seconds common to a whole run: with
@@ -116,10 +140,17 @@ class Amount:
 class CostModel:
     """Predicts from what was measured; without measurements, from the formula's own rates."""
 
-    def __init__(self, measured: Iterable[Speed] = (), recorded: Iterable[Speed] = ()) -> None:
+    def __init__(
+        self,
+        measured: Iterable[Speed] = (),
+        recorded: Iterable[Speed] = (),
+        engine: EngineName = "native",
+    ) -> None:
         """Take measurements of a few steps, and whole trainings of earlier runs, which count for more."""
-        self._train = _Rates(TRAIN_RATES, _by_shape(measured, recorded, "train_seconds"))
-        self._evaluation = _Rates(EVALUATION_RATES, _by_shape(measured, recorded, "evaluation_seconds"))
+        rates = ENGINE_COSTS[engine]
+        self.startup_seconds = rates.startup_seconds
+        self._train = _Rates(rates.train, _by_shape(measured, recorded, "train_seconds"))
+        self._evaluation = _Rates(rates.evaluation, _by_shape(measured, recorded, "evaluation_seconds"))
 
     @property
     def is_calibrated(self) -> bool:
@@ -175,6 +206,13 @@ def pooled_units(hyperparameters: Hyperparameters) -> int:
     return _pooled_units(hyperparameters.filters, hyperparameters.kernel_size)
 
 
+def parameter_count(hyperparameters: Hyperparameters) -> int:
+    """Weights and biases of the network."""
+    h, classes = hyperparameters, len(CLASS_NAMES)
+    convolution = (h.kernel_size**2 + 1) * h.filters
+    return convolution + (pooled_units(h) + 1) * h.dense_units + (h.dense_units + 1) * classes
+
+
 def _pooled_units(filters: int, kernel_size: int) -> int:
     return ((IMAGE_SIDE - kernel_size + 1) // 2) ** 2 * filters
 
@@ -185,17 +223,19 @@ def multiply_adds(hyperparameters: Hyperparameters) -> int:
     return int(operations["convolution"] + operations["dense"])
 
 
-def peak_bytes(hyperparameters: Hyperparameters) -> int:
-    """Memory a lane needs at most: TensorFlow and the images, activations of an evaluation, parameters.
+def peak_bytes(hyperparameters: Hyperparameters, engine: EngineName = "native") -> int:
+    """Memory a lane needs at most: libraries and images, activations, parameters and their copies.
 
-    Four copies of an evaluated batch's activations at once (the largest lane of `lab` held 2.55 GB, this
-    gives 2.6); weights, gradients, momenta and copies to be saved are each as large as the parameters. Four
-    bytes a number.
+    TensorFlow holds four copies of an evaluated batch's activations before the pooling (the largest lane of
+    `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's pooled ones. Four bytes
+    a number.
     """
-    operations = Shape.of(hyperparameters).operations
-    activations = 4 * operations["activation"] * max(EVALUATION_BATCH, hyperparameters.batch_size)
-    parameters = 6 * operations["parameter"] * hyperparameters.batch_size
-    return LANE_BYTES + int(4 * (activations + parameters))
+    rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters).operations
+    batch = hyperparameters.batch_size
+    whole = 4 * operations["activation"] * max(rates.evaluated_at_once, batch) * (engine == "tensorflow")
+    pooled = 3 * pooled_units(hyperparameters) * batch
+    parameters = rates.copies * parameter_count(hyperparameters)
+    return rates.lane_bytes + int(4 * (whole + pooled + parameters))
 
 
 def _by_shape(measured: Iterable[Speed], recorded: Iterable[Speed], name: str) -> dict[Shape, float]:

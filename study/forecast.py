@@ -7,7 +7,7 @@ from functools import cached_property
 from random import Random
 from statistics import fmean, pstdev
 
-from study.cost import STARTUP_SECONDS, Amount, CostModel, Shape, peak_bytes
+from study.cost import Amount, CostModel, Shape, peak_bytes
 from study.makespan import makespan_bound, simulate_makespan
 from study.plan import Plan, Training, candidate_trials, compile_plan
 from study.spec import Setting, Study
@@ -154,9 +154,7 @@ class Forecast:
     @property
     def peak_bytes(self) -> int:
         """Memory of all lanes at most, if each meets the largest of its trainings at once."""
-        needed = sorted(
-            (peak_bytes(job.training.hyperparameters) for job in self.jobs if not job.is_reused), reverse=True
-        )
+        needed = sorted((_peak_bytes(job.training) for job in self.jobs if not job.is_reused), reverse=True)
         return sum(needed[: self.lanes])
 
 
@@ -196,7 +194,11 @@ class Foresight:
         each = self.costs.epoch_seconds(training.hyperparameters, self.amount)
         own = self.costs.spread(training.hyperparameters) * epochs * each
         return Job(
-            training, kept, round(epochs), STARTUP_SECONDS + epochs * each, math.hypot(own, spread * each)
+            training,
+            kept,
+            round(epochs),
+            self.costs.startup_seconds + epochs * each,
+            math.hypot(own, spread * each),
         )
 
     def _expect_stop(self, training: Training, rule: StopRule) -> tuple[float, float]:
@@ -226,8 +228,12 @@ class Foresight:
             self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
             for each in draw_combinations(study)
         ]
-        mean = STARTUP_SECONDS + fmean(costs)
+        mean = self.costs.startup_seconds + fmean(costs)
         return Later(repeats, (mean,) * repeats, pstdev(costs))
+
+
+def _peak_bytes(training: Training) -> int:
+    return peak_bytes(training.hyperparameters, training.source.engine)
 
 
 def draw_combinations(study: Study) -> list[Setting]:

@@ -5,10 +5,9 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from study.fact import Fact
-from study.spec import Hyperparameters, Protocol, Setting, Study
+from study.spec import EngineName, Hyperparameters, Protocol, Setting, Study
 from study.stopping import StopRule
 from study.wording import plain
 
@@ -48,7 +47,7 @@ class Source(Fact):
     """TensorFlow's version where it trains; empty where the native engine does."""
     device: str
     """Kind of device, "CPU" or "GPU": the same seed gives other weights on another kind."""
-    engine: Literal["tensorflow", "native"] = "tensorflow"
+    engine: EngineName = "tensorflow"
     """What trains: the same seed gives other weights by another engine."""
 
 

@@ -14,6 +14,9 @@ Protocol = Literal["lab", "held-out"]
 """How accuracy is read: `lab` validates on the test images (as the published readings did);
 `held-out` sets a stratified part of the training images aside and keeps test data out of every choice."""
 
+EngineName = Literal["native", "tensorflow"]
+"""What trains: compiled code of our own on CPU cores, or TensorFlow."""
+
 Schedule = Literal["constant", "cosine"]
 """How the learning rate changes from epoch to epoch, see `study.schedule`."""
 

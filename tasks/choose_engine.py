@@ -5,7 +5,7 @@ from functools import cache
 from typing import Literal
 
 from study.errors import InputError
-from tasks.engine import EngineName
+from study.spec import EngineName
 from tasks.native_library import NativeUnavailable, prepare_native_library
 
 logger = logging.getLogger(__name__)

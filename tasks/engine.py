@@ -7,15 +7,13 @@ differ in the order in which they add numbers up, and in dropout's masks.
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from storage.trainings import Arrays
-from study.spec import Hyperparameters
+from study.spec import EngineName, Hyperparameters
 from tasks.quiet import silenced_stderr
-
-EngineName = Literal["native", "tensorflow"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Engine(Protocol):
 
 
 @cache
-def load_engine(name: str) -> Engine:
+def load_engine(name: EngineName) -> Engine:
     """The engine of this process.
 
     Raises:

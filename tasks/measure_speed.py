@@ -11,8 +11,8 @@ import numpy as np
 
 from study.cost import Amount, Speed
 from study.fashion_mnist import IMAGE_SIDE
-from study.spec import Hyperparameters
-from tasks.engine import EngineName, Placed, Trainer, load_engine
+from study.spec import EngineName, Hyperparameters
+from tasks.engine import Placed, Trainer, load_engine
 from tasks.lanes import Lanes, LanesClosed
 
 logger = logging.getLogger(__name__)

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from study.cost import parameter_count
+from study.fashion_mnist import IMAGE_SIDE
 from study.spec import Hyperparameters
 from tasks.reference_step import drop_mask, train_step
 from tasks.seeded import draw_initial_weights
@@ -82,6 +84,7 @@ class NativeLibrary:
         """
         h = hyperparameters
         loss, correct = ctypes.c_double(), ctypes.c_int64()
+        _check_sizes(h, parameters, momenta)
         failed = self._train(
             *_images(pixels, labels, order),
             *(ctypes.c_int(each) for each in (h.filters, h.kernel_size, h.dense_units, h.batch_size)),
@@ -107,6 +110,7 @@ class NativeLibrary:
         """Evaluate images; arguments, result and errors are those of `train_epoch`."""
         h = hyperparameters
         loss, correct = ctypes.c_double(), ctypes.c_int64()
+        _check_sizes(h, parameters)
         failed = self._evaluate(
             *_images(pixels, labels, order),
             *(ctypes.c_int(each) for each in (h.filters, h.kernel_size, h.dense_units)),
@@ -240,8 +244,20 @@ def _processor_facts() -> bytes:
     return b"\n".join(sorted({line for line in lines if line.startswith(names)}))
 
 
+def _check_sizes(h: Hyperparameters, *arrays: np.ndarray) -> None:
+    """What is wrong here would read or write memory of others there."""
+    if not 1 <= h.kernel_size < IMAGE_SIDE or min(h.filters, h.dense_units, h.batch_size) < 1:
+        raise ValueError(f"there is no network with {h}")
+    expected = parameter_count(h)
+    for array in arrays:
+        if array.shape != (expected,):
+            raise ValueError(f"an array of shape {array.shape}; {h} has {expected} parameters")
+
+
 def _images(pixels: np.ndarray, labels: np.ndarray, order: np.ndarray) -> tuple[Any, ...]:
-    if len(order) and not 0 <= int(order.min()) <= int(order.max()) < min(len(pixels), len(labels)):
+    if pixels.shape != (len(labels), IMAGE_SIDE, IMAGE_SIDE):
+        raise ValueError(f"images of shape {pixels.shape} and {len(labels)} labels")
+    if len(order) and not 0 <= int(order.min()) <= int(order.max()) < len(labels):
         raise ValueError(f"indices {order.min()} to {order.max()} of {len(pixels)} images")
     arrays = (_pointer(pixels, np.uint8), _pointer(labels, np.uint8), _pointer(order, np.int32))
     return (*arrays, ctypes.c_int64(len(order)))
@@ -249,7 +265,5 @@ def _images(pixels: np.ndarray, labels: np.ndarray, order: np.ndarray) -> tuple[
 
 def _pointer(array: np.ndarray, kind: type[np.generic]) -> ctypes.c_void_p:
     if array.dtype != kind or not array.flags.c_contiguous:
-        raise ValueError(
-            f"an array of {array.dtype}, contiguous: {array.flags.c_contiguous}; {kind} is needed"
-        )
+        raise ValueError(f"an array of {array.dtype}; a contiguous one of {np.dtype(kind)} is needed")
     return ctypes.c_void_p(array.ctypes.data)

@@ -15,12 +15,11 @@ from study.cost import Amount, CostModel, Speed, list_shapes
 from study.errors import InputError
 from study.forecast import Forecast, Foresight, Job
 from study.plan import Plan, Source, compile_plan, key_of, list_trials
-from study.spec import Hyperparameters, Setting, Study
+from study.spec import EngineName, Hyperparameters, Setting, Study
 from study.training_record import TrainingRecord
 from study.wording import count, duration
 from tasks.dataset import Dataset, load_dataset
 from tasks.devices import useful_lanes
-from tasks.engine import EngineName
 from tasks.lanes import Lanes
 from tasks.measure_speed import MEASURING_SECONDS, measure_speeds
 from tasks.optimum import combination_of
@@ -129,7 +128,7 @@ def gather(study: Study, plan: Plan, results: Results, fresh: bool = False) -> F
     kept = {} if fresh else {key: record for key, record in history.items() if key not in damaged}
     measured = read_speeds(results, name_machine(plan.source))
     recorded = list_recorded_speeds(list(history.values()), plan.source, amount)
-    return Foresight(kept, history, CostModel(measured, recorded), amount)
+    return Foresight(kept, history, CostModel(measured, recorded, plan.source.engine), amount)
 
 
 def amount_of(study: Study) -> Amount:

@@ -85,7 +85,8 @@ def _hash(counters: np.ndarray, keys: tuple[int, int]) -> np.ndarray:
     words: np.ndarray = counters.astype(np.uint32) * np.uint32(0x9E3779B9) + np.uint32(keys[0])
     words = (words ^ (words >> np.uint32(16))) * np.uint32(0x85EBCA6B) ^ np.uint32(keys[1])
     words = (words ^ (words >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-    return words ^ (words >> np.uint32(16))
+    mixed: np.ndarray = words ^ (words >> np.uint32(16))
+    return mixed
 
 
 def _pool_windows(images: np.ndarray, kernel: int) -> np.ndarray:

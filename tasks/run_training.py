@@ -14,10 +14,11 @@ from importlib import metadata
 from storage.trainings import Arrays, Checkpoint, hash_weights
 from study.plan import Training
 from study.schedule import learning_rate_at
+from study.spec import EngineName
 from study.stopping import needs_more
 from study.training_record import Epoch, Segment, TrainingRecord
 from tasks.dataset import Dataset, split_held_out
-from tasks.engine import EngineName, Placed, Trainer, load_engine
+from tasks.engine import Placed, Trainer, load_engine
 from tasks.lane_process import lane_name, report_progress
 from tasks.native_library import open_native_library
 from tasks.provenance import processor_name

@@ -159,7 +159,9 @@ class TensorflowTrainer:
             total_loss += loss
             total_correct += correct
         images = tf.cast(count, tf.float32)
-        return total_loss / images, total_correct / images
+        # A ReLU makes zero of what is no number: a broken weight behind it would not show in the loss.
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in self._weights])
+        return tf.where(finite, total_loss / images, float("nan")), total_correct / images
 
     def _step(
         self,

@@ -22,11 +22,10 @@ from storage.trainings import (
 )
 from study.errors import Conclusive, InputError
 from study.plan import Source, Training
-from study.spec import Study
+from study.spec import EngineName, Study
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
 from tasks.dataset import Dataset
-from tasks.engine import EngineName
 from tasks.lanes import Lanes, LanesClosed
 from tasks.run_training import Trained, run_training
 

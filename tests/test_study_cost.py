@@ -1,7 +1,9 @@
+from typing import get_args
+
 import pytest
 
 from study.cost import Amount, CostModel, Shape, Speed, list_shapes, multiply_adds, peak_bytes
-from study.spec import Hyperparameters
+from study.spec import EngineName, Hyperparameters
 
 
 @pytest.mark.parametrize(
@@ -112,8 +114,19 @@ def test_a_prediction_is_surer_where_the_shape_was_measured():
 
 
 def test_larger_activations_and_more_parameters_take_more_memory():
-    baseline = peak_bytes(Hyperparameters())
+    baseline = peak_bytes(Hyperparameters(), "tensorflow")
     assert baseline > 500_000_000
-    assert peak_bytes(Hyperparameters(filters=128)) - baseline > 1000 * 26 * 26 * 96 * 4
-    assert peak_bytes(Hyperparameters(dense_units=512)) - baseline > 4 * 5408 * 496 * 4
-    assert peak_bytes(Hyperparameters(batch_size=5000)) > 1.5 * baseline
+    assert peak_bytes(Hyperparameters(filters=128), "tensorflow") - baseline > 1000 * 26 * 26 * 96 * 4
+    assert peak_bytes(Hyperparameters(batch_size=5000), "tensorflow") > 1.5 * baseline
+    for engine in get_args(EngineName):
+        least = peak_bytes(Hyperparameters(), engine)
+        assert peak_bytes(Hyperparameters(dense_units=512), engine) - least > 4 * 5408 * 496 * 4
+        assert peak_bytes(Hyperparameters(batch_size=5000), engine) > 1.5 * least
+
+
+def test_the_native_engine_is_predicted_to_be_faster_and_smaller():
+    native, tensorflow = CostModel(engine="native"), CostModel(engine="tensorflow")
+    for changes in ({}, {"filters": 128}, {"dense_units": 512}, {"dropout": 0.3}):
+        assert predict(native, **changes) < predict(tensorflow, **changes)
+        shape = Hyperparameters().model_copy(update=changes)
+        assert peak_bytes(shape, "native") < peak_bytes(shape, "tensorflow")

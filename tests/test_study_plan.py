@@ -119,10 +119,11 @@ def test_everything_of_the_source_enters_the_key():
         "model": "2",
         "tensorflow": "2.22.0",
         "device": "GPU",
+        "engine": "native",
     }
     assert changes.keys() == Source.model_fields.keys()
     sources = [SOURCE, *(SOURCE.model_copy(update={name: value}) for name, value in changes.items())]
-    assert len({training_key(Hyperparameters(), 1, source) for source in sources}) == 7
+    assert len({training_key(Hyperparameters(), 1, source) for source in sources}) == 8
 
 
 def test_a_key_is_the_same_today_as_yesterday():

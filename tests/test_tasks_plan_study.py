@@ -34,7 +34,7 @@ LAB = make_study()
 
 
 def make_plan(study: Study = LAB) -> Plan:
-    return plan_study.fn(study, refer_to_dataset(), "CPU")
+    return plan_study.fn(study, refer_to_dataset(), "CPU", "native")
 
 
 def finish(results: Results, plan: Plan, count: int | None = None) -> None:
