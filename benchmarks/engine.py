@@ -1,4 +1,4 @@
-"""Measure the engines on one thread: CPU seconds of an epoch of the lab study, and the part of the core's peak.
+"""Measure the engines on one thread: CPU seconds of an epoch, and the part of the core's peak.
 
 Run it with `.venv/bin/python -m benchmarks.engine` on an idle machine (about six minutes). Each cell is a
 process of its own, pinned to one core, that trains a part of an epoch on the real images after a warm-up;
@@ -15,9 +15,10 @@ import time
 from collections.abc import Sequence
 from statistics import mean, stdev
 
+from benchmarks.comparison.bound import count_work
+from benchmarks.peak import measure_peak
 from scipy.stats import ttest_rel, wilcoxon
 
-from study.cost import multiply_adds, pooled_units
 from study.spec import Hyperparameters
 from tasks.choose_engine import choose_engine
 from tasks.dataset import load_dataset
@@ -30,18 +31,6 @@ SHAPES = {"8/16": (8, 16), "32/16": (32, 16), "32/128": (32, 128), "32/512": (32
 CONTESTANTS = ("fit", "tensorflow", "native")
 IMAGES = 60_000
 ROUNDS = 3
-
-
-def training_operations(hyperparameters: Hyperparameters) -> float:
-    """Multiply-adds of training on one image: forward, the gradient of every weight, that of the pooled image.
-
-    The gradient of the kernels counts for the winners of the pooling only, a quarter: no other number has one.
-    """
-    h = hyperparameters
-    side = 2 * ((28 - h.kernel_size + 1) // 2)
-    convolution = side**2 * h.kernel_size**2 * h.filters
-    dense = pooled_units(h) * h.dense_units + h.dense_units * 10
-    return convolution * 1.25 + 3 * dense
 
 
 def measure(contestant: str, filters: int, units: int, images: int) -> float:
@@ -100,8 +89,8 @@ def show_speeds(contestants: Sequence[str], images: int) -> None:
         cells = []
         for shape, (filters, units) in SHAPES.items():
             best = min(seconds[contestant, shape])
-            operations = training_operations(Hyperparameters(filters=filters, dense_units=units))
-            rate = 2 * operations * IMAGES / best / 1e9
+            work = count_work(Hyperparameters(filters=filters, dense_units=units), 1, IMAGES, 0)
+            rate = 2 * work.nonzero / best / 1e9
             cells.append(f"{best:7.2f} ({rate / peak:4.0%})")
         print(f"{contestant:24}" + "".join(f"{cell:>16}" for cell in cells))
     for contestant in contestants[1:]:

@@ -1,6 +1,10 @@
-"""Which engine trains: the native one where it can be used, and a line that says so where it cannot."""
+"""Which engine trains: the native one where it can be used, and a line that says so where it cannot.
+
+`python -m tasks.choose_engine`, which `make setup` calls, compiles and checks it and says which one it will be.
+"""
 
 import logging
+import sys
 from functools import cache
 from typing import Literal
 
@@ -38,3 +42,8 @@ def _why_not() -> str | None:
         logger.warning("the native engine cannot be used: %s; TensorFlow trains, which takes longer", error)
         return str(error)
     return None
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")
+    sys.stdout.write(f"engine on CPU cores: {choose_engine('auto', 'CPU')}\n")

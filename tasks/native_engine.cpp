@@ -18,8 +18,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <vector>
+#include <new>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
@@ -39,7 +38,8 @@ typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
 typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
 
 constexpr int SIDE = 28, CLASSES = 10;
-constexpr int TALL = 8;  // columns of a block of a matrix product
+constexpr int TALL = 8;                            // columns of a block of a matrix product
+constexpr int ROWS = LANES < TALL ? LANES : TALL;  // units of such a block, which divide LANES
 
 int round_up(int number, int multiple) { return (number + multiple - 1) / multiple * multiple; }
 
@@ -117,19 +117,37 @@ struct Step {
   float rate, momentum;
 };
 
-// momenta = momentum * momenta - rate * gradient; weights += momenta
-inline void update(Step step, Floats gradient, float* weights, float* momenta) {
+// momenta = momentum * momenta - rate * gradient; values += momenta
+inline void update(Step step, Floats gradient, float* values, float* momenta) {
   const Floats moved = step.momentum * load(momenta) - step.rate * gradient;
   store(momenta, moved);
-  store(weights, load(weights) + moved);
+  store(values, load(values) + moved);
 }
 
-void update(Step step, const float* gradient, float* weights, float* momenta, int count) {
-  for (int i = 0; i < count; ++i) {
-    momenta[i] = step.momentum * momenta[i] - step.rate * gradient[i];
-    weights[i] += momenta[i];
+// Weights or biases with their momenta.
+struct Learned {
+  explicit Learned(size_t count) : count(count), values(count), momenta(count) {}
+
+  // Copy one number from Keras's place, or back.
+  void exchange(size_t here, float& value, float& momentum, bool in) {
+    (in ? values[here] : value) = in ? value : values[here];
+    (in ? momenta[here] : momentum) = in ? momentum : momenta[here];
   }
-}
+
+  void update(Step step, size_t at, float gradient) {
+    momenta[at] = step.momentum * momenta[at] - step.rate * gradient;
+    values[at] += momenta[at];
+  }
+
+  bool is_finite() {
+    float total = 0;
+    for (size_t i = 0; i < count; ++i) total += values[i] * 0.0f;
+    return total == 0.0f;
+  }
+
+  size_t count;
+  Array<float> values, momenta;
+};
 
 // ---- a dense layer, its units in blocks that are multiplied one by one
 
@@ -138,45 +156,39 @@ class Dense {
   Dense(int blocks, int units, int columns, int batch)
       : blocks_(blocks), units_(units), padded_units_(round_up(units, LANES)), columns_(columns),
         padded_(round_up(columns, TALL)), batch_(batch), weights_(size_t(blocks) * padded_ * padded_units_),
-        momenta_(size_t(blocks) * padded_ * padded_units_), biases_(padded_), biases_momenta_(padded_),
-        out_(padded_ * batch), gradient_(padded_ * batch), in_turned_(batch * padded_units_), active_(padded_),
-        active_images_(padded_ * batch), active_counts_(padded_) {}
+        biases_(padded_), out_(padded_ * batch), gradient_(padded_ * batch), in_turned_(batch * padded_units_),
+        active_(padded_), active_images_(padded_ * batch), active_counts_(padded_) {}
 
   // Between [block][column][unit] and Keras's [unit][column]; `place` says where Keras has a unit.
   template <typename Place>
-  void exchange(float* keras, float* keras_momenta, float* biases, float* biases_momenta, bool in, Place place) {
+  void exchange(float* weights, float* momenta, float* biases, float* biases_momenta, bool in, Place place) {
     for (int block = 0; block < blocks_; ++block)
       for (int unit = 0; unit < units_; ++unit)
         for (int column = 0; column < columns_; ++column) {
-          const size_t here = (size_t(block) * padded_ + column) * padded_units_ + unit;
           const size_t there = size_t(place(block, unit)) * columns_ + column;
-          move(weights_[here], keras[there], in);
-          move(momenta_[here], keras_momenta[there], in);
+          weights_.exchange(at(block, column) + unit, weights[there], momenta[there], in);
         }
-    for (int column = 0; column < columns_; ++column) {
-      move(biases_[column], biases[column], in);
-      move(biases_momenta_[column], biases_momenta[column], in);
-    }
+    for (int column = 0; column < columns_; ++column)
+      biases_.exchange(column, biases[column], biases_momenta[column], in);
   }
 
   void begin() {
     for (int column = 0; column < padded_; ++column)
-      for (int image = 0; image < batch_; ++image) out_[column * batch_ + image] = biases_[column];
+      for (int image = 0; image < batch_; ++image) out_[column * batch_ + image] = biases_.values[column];
   }
 
-  // Add what a block of units contributes; in[unit][batch].
+  // Add what a block of units contributes; in[unit][image].
   void forward(const float* in, int block) {
-    const float* weights = weights_ + size_t(block) * padded_ * padded_units_;
     for (int column = 0; column < padded_; column += TALL) {
+      const float* weights = weights_.values + at(block, column);
       int image = 0;
       for (; image + 2 * LANES <= batch_; image += 2 * LANES)
-        multiply_forward<2>(weights + size_t(column) * padded_units_, in + image, out_ + column * batch_ + image);
-      if (image < batch_)
-        multiply_forward<1>(weights + size_t(column) * padded_units_, in + image, out_ + column * batch_ + image);
+        multiply_forward<2>(weights, in + image, out_ + column * batch_ + image);
+      if (image < batch_) multiply_forward<1>(weights, in + image, out_ + column * batch_ + image);
     }
   }
 
-  // Update the biases, and find out which columns have a gradient in which images: behind a ReLU most have none.
+  // Update the biases, and find which columns have a gradient in which images: behind a ReLU most have none.
   void begin_backward(Step step) {
     for (int column = 0; column < padded_; ++column) {
       float total = 0;
@@ -187,60 +199,45 @@ class Dense {
         total += each;
         if (each != 0) active_images_[column * batch_ + count++] = image;
       }
-      update(step, &total, biases_ + column, biases_momenta_ + column, 1);
+      biases_.update(step, column, total);
     }
   }
 
-  // The gradient of a block's units into in_gradient[unit][batch], then their weights' update.
+  // The gradient of a block's units into in_gradient[unit][image], then their weights' update.
   void backward(Step step, const float* in, float* in_gradient, int block) {
     constexpr int CHUNK = 64;  // columns whose weights stay in the cache from the gradient to the update
     transpose(in, batch_, in_turned_, padded_units_, padded_units_, batch_);
     std::memset(in_gradient, 0, sizeof(float) * padded_units_ * batch_);
     for (int first = 0; first < padded_; first += CHUNK) {
-      const int last = first + CHUNK < padded_ ? first + CHUNK : padded_;
-      const size_t at = (size_t(block) * padded_) * padded_units_;
+      const int last = std::min(first + CHUNK, padded_);
       int count = 0;
       for (int column = first; column < last; ++column)
         if (active_counts_[column]) active_[count++] = column;
-      if (count)
-        for (int unit = 0; unit < padded_units_; unit += TALL < LANES ? TALL : LANES) {
-          int image = 0;
-          for (; image + 2 * LANES <= batch_; image += 2 * LANES)
-            multiply_backward<2>(weights_ + at + unit, count, image, in_gradient + unit * batch_ + image);
-          if (image < batch_)
-            multiply_backward<1>(weights_ + at + unit, count, image, in_gradient + unit * batch_ + image);
-        }
+      if (count) add_in_gradient(weights_.values + at(block, 0), count, in_gradient);
       for (int column = first; column < last; ++column) {
-        float* weights = weights_ + at + size_t(column) * padded_units_;
-        float* momenta = momenta_ + at + size_t(column) * padded_units_;
-        int unit = 0;
+        float* weights = weights_.values + at(block, column);
+        float* momenta = weights_.momenta + at(block, column);
         if (last < padded_)
-          for (int ahead = 0; ahead < padded_units_; ahead += LANES)
-            __builtin_prefetch(weights + CHUNK * padded_units_ + ahead);
+          for (int unit = 0; unit < padded_units_; unit += LANES)
+            __builtin_prefetch(weights + CHUNK * padded_units_ + unit);
+        int unit = 0;
         for (; unit + 8 * LANES <= padded_units_; unit += 8 * LANES)
           update_units<8>(step, column, unit, weights + unit, momenta + unit);
         for (; unit + 2 * LANES <= padded_units_; unit += 2 * LANES)
           update_units<2>(step, column, unit, weights + unit, momenta + unit);
-        for (; unit < padded_units_; unit += LANES)
-          update_units<1>(step, column, unit, weights + unit, momenta + unit);
+        if (unit < padded_units_) update_units<1>(step, column, unit, weights + unit, momenta + unit);
       }
     }
   }
 
-  bool is_finite() {
-    float total = 0;
-    for (size_t i = 0; i < size_t(blocks_) * padded_ * padded_units_; ++i) total += weights_[i] * 0.0f;
-    for (int i = 0; i < padded_; ++i) total += biases_[i] * 0.0f;
-    return total == 0.0f;
-  }
-
+  bool is_finite() { return weights_.is_finite() && biases_.is_finite(); }
   float* out() { return out_; }
   float* gradient() { return gradient_; }
   int padded() const { return padded_; }
 
-  static void move(float& here, float& there, bool in) { in ? here = there : there = here; }
-
  private:
+  size_t at(int block, int column) const { return (size_t(block) * padded_ + column) * padded_units_; }
+
   // out[column][image] += sum over units of weights[column][unit] * in[unit][image], TALL columns at once
   template <int WIDE>
   void multiply_forward(const float* weights, const float* in, float* out) {
@@ -257,10 +254,18 @@ class Dense {
       for (int v = 0; v < WIDE; ++v) store(out + c * batch_ + v * LANES, total[c][v]);
   }
 
+  void add_in_gradient(const float* weights, int count, float* out) {
+    for (int unit = 0; unit < padded_units_; unit += ROWS) {
+      int image = 0;
+      for (; image + 2 * LANES <= batch_; image += 2 * LANES)
+        multiply_backward<2>(weights + unit, count, image, out + unit * batch_ + image);
+      if (image < batch_) multiply_backward<1>(weights + unit, count, image, out + unit * batch_ + image);
+    }
+  }
+
   // out[unit][image] += sum over active columns of weights[column][unit] * gradient[column][image]
   template <int WIDE>
   void multiply_backward(const float* weights, int count, int image, float* out) {
-    constexpr int ROWS = TALL < LANES ? TALL : LANES;
     Floats total[ROWS][WIDE];
     for (int r = 0; r < ROWS; ++r)
       for (int v = 0; v < WIDE; ++v) total[r][v] = load(out + r * batch_ + v * LANES);
@@ -289,7 +294,8 @@ class Dense {
   }
 
   int blocks_, units_, padded_units_, columns_, padded_, batch_;
-  Array<float> weights_, momenta_, biases_, biases_momenta_, out_, gradient_, in_turned_;
+  Learned weights_, biases_;
+  Array<float> out_, gradient_, in_turned_;
   Array<int> active_, active_images_, active_counts_;
 };
 
@@ -312,7 +318,7 @@ inline Words count_lanes(uint32_t first) {
 // ---- the network
 
 struct Parameters {  // as Keras has them
-  float *convolution, *convolution_biases, *dense, *dense_biases, *output, *output_biases;
+  float *kernels, *biases, *dense, *dense_biases, *output, *output_biases;
 };
 
 struct Images {
@@ -327,29 +333,28 @@ struct Dropout {
 class Network {
  public:
   Network(int filters, int kernel, int dense_units, int batch, bool trains)
-      : filters_(filters), kernel_(kernel), batch_(batch), padded_(round_up(batch, LANES)),
-        side_((SIDE - kernel + 1) / 2), trains_(trains), taps_(kernel * kernel), row_(side_ * filters),
-        padded_row_(round_up(row_, LANES)), staged_(LANES * SIDE * SIDE), pixels_(size_t(SIDE) * SIDE * padded_), convolution_(filters * taps_),
-        convolution_momenta_(filters * taps_), biases_(filters), biases_momenta_(filters),
-        totals_(size_t(filters) * (taps_ + 1) * LANES), pooled_(size_t(trains ? side_ : 1) * padded_row_ * padded_),
-        winners_(size_t(trains ? side_ : 0) * row_ * padded_), row_gradient_(padded_row_ * padded_),
-        hidden_(round_up(dense_units, LANES) * padded_), hidden_gradient_(round_up(dense_units, LANES) * padded_),
-        dense_(side_, row_, dense_units, padded_), output_(1, dense_units, CLASSES, padded_), dense_units_(dense_units),
-        labels_(padded_) {
-  }
+      : filters_(filters), kernel_(kernel), dense_units_(dense_units), batch_(batch),
+        padded_(round_up(batch, LANES)), side_((SIDE - kernel + 1) / 2), taps_(kernel * kernel),
+        row_(side_ * filters), padded_row_(round_up(row_, LANES)), trains_(trains),
+        staged_(LANES * SIDE * SIDE), pixels_(SIDE * SIDE * padded_), kernels_(filters * taps_), biases_(filters),
+        totals_(filters * (taps_ + 1) * LANES), pooled_(size_t(trains ? side_ : 1) * padded_row_ * padded_),
+        row_gradient_(padded_row_ * padded_), hidden_(round_up(dense_units, LANES) * padded_),
+        hidden_gradient_(round_up(dense_units, LANES) * padded_),
+        winners_(size_t(trains ? side_ : 0) * row_ * padded_), labels_(padded_),
+        dense_(side_, row_, dense_units, padded_), output_(1, dense_units, CLASSES, padded_) {}
 
   void exchange(Parameters keras, Parameters momenta, bool in) {
     for (int filter = 0; filter < filters_; ++filter) {
       for (int tap = 0; tap < taps_; ++tap) {
-        Dense::move(convolution_[filter * taps_ + tap], keras.convolution[tap * filters_ + filter], in);
-        Dense::move(convolution_momenta_[filter * taps_ + tap], momenta.convolution[tap * filters_ + filter], in);
+        const int there = tap * filters_ + filter;
+        kernels_.exchange(filter * taps_ + tap, keras.kernels[there], momenta.kernels[there], in);
       }
-      Dense::move(biases_[filter], keras.convolution_biases[filter], in);
-      Dense::move(biases_momenta_[filter], momenta.convolution_biases[filter], in);
+      biases_.exchange(filter, keras.biases[filter], momenta.biases[filter], in);
     }
-    dense_.exchange(keras.dense, momenta.dense, keras.dense_biases, momenta.dense_biases, in, [this](int row, int unit) {
+    const auto place = [this](int row, int unit) {
       return (row * side_ + unit % side_) * filters_ + unit / side_;
-    });
+    };
+    dense_.exchange(keras.dense, momenta.dense, keras.dense_biases, momenta.dense_biases, in, place);
     output_.exchange(keras.output, momenta.output, keras.output_biases, momenta.output_biases, in,
                      [](int, int unit) { return unit; });
   }
@@ -378,7 +383,7 @@ class Network {
     dense_.begin();
     for (int row = 0; row < side_; ++row) {
       float* pooled = pooled_ + (trains_ ? size_t(row) * padded_row_ * padded_ : 0);
-      switch (kernel_) {
+      switch (kernel_) {  // known when it is compiled, a kernel stays in registers
         case 3: convolve<3>(row, pooled); break;
         case 5: convolve<5>(row, pooled); break;
         default: convolve<0>(row, pooled);
@@ -386,7 +391,7 @@ class Network {
       if (trains_ && dropout.rate > 0) drop(dropout, step, row, pooled);
       dense_.forward(pooled, row);
     }
-    for (int i = 0; i < dense_units_ * padded_; ++i) hidden_[i] = dense_.out()[i] > 0 ? dense_.out()[i] : 0.0f;
+    for (int i = 0; i < dense_units_ * padded_; ++i) hidden_[i] = std::max(dense_.out()[i], 0.0f);
     output_.begin();
     output_.forward(hidden_, 0);
   }
@@ -426,25 +431,20 @@ class Network {
         default: gather_gradient<0>(row);
       }
     }
-    const float scale = 1.0f / kept;
     for (int filter = 0; filter < filters_; ++filter) {
       const float* totals = totals_ + filter * (taps_ + 1) * LANES;
-      float gradient[SIDE * SIDE + 1];
-      for (int tap = 0; tap <= taps_; ++tap) gradient[tap] = scale * sum(load(totals + tap * LANES));
-      update(step, gradient, convolution_ + filter * taps_, convolution_momenta_ + filter * taps_, taps_);
-      update(step, gradient + taps_, biases_ + filter, biases_momenta_ + filter, 1);
+      for (int tap = 0; tap < taps_; ++tap)
+        kernels_.update(step, filter * taps_ + tap, sum(load(totals + tap * LANES)) / kept);
+      biases_.update(step, filter, sum(load(totals + taps_ * LANES)) / kept);
     }
   }
 
   bool is_finite() {
-    float total = 0;
-    for (int i = 0; i < filters_ * taps_; ++i) total += convolution_[i] * 0.0f;
-    for (int i = 0; i < filters_; ++i) total += biases_[i] * 0.0f;
-    return total == 0.0f && dense_.is_finite() && output_.is_finite();
+    return kernels_.is_finite() && biases_.is_finite() && dense_.is_finite() && output_.is_finite();
   }
 
  private:
-  // Convolution, pooling, bias and ReLU of one pooled row; of each four the winner, bit 0 its column, bit 1 its row.
+  // Convolution, pooling, bias and ReLU of one pooled row. Bit 0 of a winner is its column, bit 1 its row.
   template <int FIXED>
   void convolve(int row, float* pooled) {
     const int kernel = FIXED ? FIXED : kernel_;
@@ -452,8 +452,8 @@ class Network {
       const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
       for (int filter = 0; filter < filters_; ++filter) {
         Floats weights[FIXED ? FIXED * FIXED : SIDE * SIDE];
-        for (int tap = 0; tap < kernel * kernel; ++tap)
-          weights[tap] = Floats{} + convolution_[filter * kernel * kernel + tap];
+        for (int tap = 0; tap < taps_; ++tap)
+          weights[tap] = Floats{} + kernels_.values[filter * taps_ + tap];
         for (int column = 0; column < side_; ++column) {
           const float* corner = pixels + 2 * column * LANES;
           Floats each[2][2] = {};
@@ -469,7 +469,7 @@ class Network {
           const Ints top = each[0][1] > each[0][0], bottom = each[1][1] > each[1][0];
           const Floats upper = top ? each[0][1] : each[0][0], lower = bottom ? each[1][1] : each[1][0];
           const Ints is_lower = lower > upper;
-          const Floats sum = (is_lower ? lower : upper) + biases_[filter];
+          const Floats sum = (is_lower ? lower : upper) + biases_.values[filter];
           const size_t at = (size_t(filter) * side_ + column) * padded_ + group * LANES;
           store(pooled + at, sum > 0 ? sum : Floats{});
           if (trains_) {
@@ -482,10 +482,11 @@ class Network {
     }
   }
 
-  // Sum the gradient of kernels and biases over a pooled row: each number pooled reads the winner's pixels only.
+  // Sum the gradient of kernels and biases over a pooled row, in each number pooled from what the winner saw.
   template <int FIXED>
   void gather_gradient(int row) {
     const int kernel = FIXED ? FIXED : kernel_;
+    const float* pooled = pooled_ + size_t(row) * padded_row_ * padded_;
     for (int group = 0; group < padded_ / LANES; ++group) {
       const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
       for (int filter = 0; filter < filters_; ++filter) {
@@ -498,7 +499,7 @@ class Network {
           Ints winner;
           for (int lane = 0; lane < LANES; ++lane) winner[lane] = winners[lane];
           const Ints right = (winner & 1) != 0, low = (winner & 2) != 0;
-          const Floats gradient = load(pooled_ + size_t(row) * padded_row_ * padded_ + at) > 0 ? load(row_gradient_ + at) : Floats{};
+          const Floats gradient = load(pooled + at) > 0 ? load(row_gradient_ + at) : Floats{};
           const float* corner = pixels + 2 * column * LANES;
           Floats above[FIXED ? FIXED : SIDE];
           for (int y = 0; y <= kernel; ++y)
@@ -531,23 +532,22 @@ class Network {
       }
   }
 
-  int filters_, kernel_, batch_, padded_, side_;
+  int filters_, kernel_, dense_units_, batch_, padded_, side_, taps_, row_, padded_row_, count_ = 0;
   bool trains_;
-  int taps_, row_, padded_row_, count_ = 0;
-  Array<float> staged_, pixels_, convolution_, convolution_momenta_, biases_, biases_momenta_, totals_, pooled_;
+  Array<float> staged_, pixels_;
+  Learned kernels_, biases_;
+  Array<float> totals_, pooled_, row_gradient_, hidden_, hidden_gradient_;
   Array<int8_t> winners_;
-  Array<float> row_gradient_, hidden_, hidden_gradient_;
+  Array<int> labels_;
   Dense dense_, output_;
-  int dense_units_;
-  std::vector<int> labels_;
 };
 
 Parameters split(float* all, int filters, int kernel, int dense_units) {
   const int side = (SIDE - kernel + 1) / 2;
   Parameters parts;
-  parts.convolution = all;
-  parts.convolution_biases = parts.convolution + kernel * kernel * filters;
-  parts.dense = parts.convolution_biases + filters;
+  parts.kernels = all;
+  parts.biases = parts.kernels + kernel * kernel * filters;
+  parts.dense = parts.biases + filters;
   parts.dense_biases = parts.dense + size_t(side) * side * filters * dense_units;
   parts.output = parts.dense_biases + dense_units;
   parts.output_biases = parts.output + dense_units * CLASSES;
@@ -567,7 +567,8 @@ const char* compiler() { return "GCC " __VERSION__; }
 // Train on the images in the given order, one epoch; parameters and momenta, all in one array each, change.
 int train_epoch(const uint8_t* pixels, const uint8_t* labels, const int32_t* order, int64_t count, int filters,
                 int kernel, int dense_units, int batch, float* parameters, float* momenta, float rate,
-                float momentum, float dropped, uint32_t key, uint32_t second, double* loss, int64_t* correct) try {
+                float momentum, float dropped, uint32_t key, uint32_t second, double* loss,
+                int64_t* correct) try {
   const FlushDenormals flush;
   Network network(filters, kernel, dense_units, batch, true);
   const Parameters own = split(parameters, filters, kernel, dense_units);
