@@ -20,6 +20,7 @@ from study.plan import compile_plan, list_trials
 from study.study_file import read_study
 from tasks.dataset import load_dataset
 from tasks.train import describe_source
+from tests.engines import ENGINE
 from tests.toy import TOY, write_toy
 
 STUDY = Path(sys.executable).with_name("study")
@@ -68,7 +69,8 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     study = write_toy(folder)
     results = Results(folder / "results")
     spec = read_study(str(study))
-    plan = compile_plan(spec, list_trials(spec), describe_source(spec, load_dataset().first(640, 200), "CPU"))
+    source = describe_source(spec, load_dataset().first(640, 200), "CPU", ENGINE)
+    plan = compile_plan(spec, list_trials(spec), source)
     doomed = next(each for each in plan.trainings if each.label == f"filters=2 seed={FAILING_SEED}")
     results.trainings.mkdir(parents=True)
     (results.trainings / doomed.key).write_text("a file where a folder is needed: saving fails each time")
