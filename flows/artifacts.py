@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import pandas as pd
@@ -22,8 +22,10 @@ from prefect.artifacts import (
 from flows.progress import Standing
 from flows.summary_table import list_cells
 from storage.tables import RunFrames
-from tasks.figures import DrawnFigure
 from tasks.report import Report
+
+if TYPE_CHECKING:
+    from tasks.figure_style import DrawnFigure
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ def show_summary(summary: pd.DataFrame) -> None:
 
 
 def show_results(
-    frames: RunFrames, figures: Sequence[DrawnFigure], contact_sheet: Path | None, report: Report
+    frames: RunFrames, figures: "Sequence[DrawnFigure]", contact_sheet: Path | None, report: Report
 ) -> None:
     """Show summary, pictures and report of a run; a server that does not answer is no failure."""
     try:
@@ -90,7 +92,7 @@ def show_results(
 
 
 def _show_results(
-    frames: RunFrames, figures: Sequence[DrawnFigure], contact_sheet: Path | None, report: Report
+    frames: RunFrames, figures: "Sequence[DrawnFigure]", contact_sheet: Path | None, report: Report
 ) -> None:
     show_summary(frames.summary)
     if contact_sheet is not None:

@@ -3,14 +3,16 @@
 import logging
 import signal
 import sys
+from contextlib import ExitStack
 from typing import NoReturn
 
 import typer
 
+from flows.ahead import has_to_train, ready_lanes, without_collecting
 from flows.exit_codes import FAILED, TERMINATED
 from flows.request import Request
+from flows.temporary_server import temporary_server
 from storage.run_starts import has_ended, save_start
-from storage.tables import read_run
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -41,14 +43,18 @@ def execute(request: Request) -> None:
 
 
 def _run_flow(request: Request) -> None:
-    from flows.temporary_server import temporary_server
-
-    with temporary_server():
-        from flows.parameters import repeat_start
-        from flows.progress import TerminalProgress, further_views
-        from flows.run_study import StoppedEarly, run_study
-    with TerminalProgress() as bar:
-        further_views.set((bar,))
+    with ExitStack() as stack:
+        with temporary_server():
+            with without_collecting():
+                from flows.parameters import repeat_start
+                from flows.progress import TerminalProgress, further_views
+                from flows.run_study import StoppedEarly, run_study
+                from tasks.lanes import Lanes
+            lanes = stack.enter_context(Lanes(request.devices))
+            if has_to_train(request):
+                lanes.start_ahead()
+        further_views.set((stack.enter_context(TerminalProgress()),))
+        ready_lanes.set(lanes)
         try:
             run_study(repeat_start(request.start, request.results.folder))
         except StoppedEarly:
@@ -77,6 +83,7 @@ def _end_in_order(_number: int, _frame: object) -> NoReturn:
 def _conclude(request: Request) -> None:
     """Print what a person wants to know after a run; exit 1 if trials failed."""
     from flows.summary_table import describe_failures, print_summary
+    from storage.tables import read_run
 
     frames = read_run(request.results, request.run_id)
     print_summary(frames)

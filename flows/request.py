@@ -13,7 +13,6 @@ from flows.parameters import RunParameters
 from storage.locks import run_lock
 from storage.place import Results, open_results
 from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
-from storage.tables import is_published
 from study.errors import InputError, ResultsUnwritable
 from study.run_start import AS_WRITTEN, RunOptions, RunStart
 from study.spec import EngineName, Study
@@ -120,6 +119,8 @@ def executing(request: Request) -> Iterator[None]:
         except ResultsUnwritable:
             raise
         except InputError:
+            from storage.tables import is_published  # late, as pandas is
+
             if not is_published(request.results, request.run_id):
                 remove_start(request.results, request.run_id)
             raise

@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.ahead import import_ahead, ready_lanes
 from flows.artifacts import ProgressArtifact, show_results
 from flows.night_events import list_verdicts, tell_night
 from flows.parameters import RunParameters, read_parameters
@@ -27,9 +28,8 @@ from study.published import read_averages
 from tasks.aggregate import Context, aggregate_trials, list_epochs, list_trainings, summarise_trials
 from tasks.compare_nights import compare_nights
 from tasks.contact_sheet import draw_first_images
-from tasks.draw_figures import draw_figures, draw_model
+from tasks.draw_figures import draw_figures, draw_history, draw_model
 from tasks.export import export_model
-from tasks.history_figures import draw_history
 from tasks.lanes import Lanes
 from tasks.optimum import choose_optimum, combine_best
 from tasks.plan_study import forecast_plan, foresee_jobs, load_data, plan_study
@@ -73,7 +73,7 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
         return Cancelled(name="Skipped", message=late)
     request = check_request(parameters, flow_run.get_id())
     tag_flow_run(request.study)
-    with executing(request), Lanes(request.devices) as active_lanes:
+    with executing(request), ready_lanes.get() or Lanes(request.devices) as active_lanes:
         frames = run_steps(request, active_lanes, [ProgressArtifact(), *further_views.get()])
     return _conclude(frames)
 
@@ -89,6 +89,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     data, planned = dataset.result(), plan.result()  # in this order: see below
     forecast = submit(forecast_plan, study, plan, results, lanes, request.fresh, request.budget_seconds)
 
+    import_ahead()
     sweep = Sweep(request, data, lanes, forecast.result(), views)
     context = Context(run_id, study, planned.source, read_commit().name)
     trained = sweep.train(forecast.result().jobs, planned.exercises, after=forecast)

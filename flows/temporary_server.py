@@ -1,92 +1,123 @@
-"""Prefect's own temporary server: started while the rest is imported, kept running, ended with the run."""
+"""Prefect's temporary server: started while the rest is imported, kept running, ended with the run.
 
+Prefect starts one by itself where it knows of none, but late, after importing all of a server into the flow's
+own process; it leaves it running where the flow is killed; and does not replace it when it dies itself: the
+flow would then fail at its end, when it tells the server how it ended.
+"""
+
+import atexit
 import logging
 import os
 import secrets
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
-import prefect
-from prefect.context import refresh_global_settings_context
-from prefect.server.api.server import SubprocessASGIServer
-from prefect.settings import get_current_settings
-
-from flows.tether import start_tethered
+from flows.sharing import CLIENT_PASSWORD, LOOPBACK, SERVER_PASSWORD, address, is_healthy
+from flows.tether import start_tethered, stop_tethered
 
 logger = logging.getLogger(__name__)
 
+START_SECONDS = 120.0
+"""Longest time until it answers; a database of an earlier Prefect is brought up to date meanwhile."""
+
+STARTS = 5
+"""How often it is tried to start: another program may take the free port first."""
+
+API_URL = "PREFECT_API_URL"
 _LOOK_SECONDS = 1.0
+_PAUSE_SECONDS = 0.05
 
 
-class TemporaryServer(SubprocessASGIServer):
-    """Prefect's temporary server, which does not outlive this process and is started anew if it dies.
+class TemporaryServer:
+    """A Prefect server on loopback that does not outlive this process and is started anew if it dies."""
 
-    Prefect's own is left running where the flow is killed, and not replaced when it dies itself: the flow
-    would then fail at its end, when it tells the server how it ended.
-    """
+    def __init__(self) -> None:
+        """Start it; `wait` says when it answers."""
+        # Only this process and its children may use it: every user of the machine reaches loopback.
+        self.password = f"study:{secrets.token_urlsafe(32)}"  # in the environment, which others cannot read
+        self._environment = {
+            **os.environ,
+            SERVER_PASSWORD: self.password,
+            CLIENT_PASSWORD: self.password,
+            "PREFECT_UI_ENABLED": "0",
+            "PREFECT__SERVER_EPHEMERAL": "1",  # without the services of a lasting one
+            "PREFECT__SERVER_FINAL": "1",
+            "PY_KEY_VALUE_DISABLE_BEARTYPE": "1",  # of a library: it checks types
+        }
+        self._stopped = threading.Event()
+        self._port = _free_port()
+        self._process = self._start()
+        atexit.register(self.stop)
 
-    def __init__(self, port: int | None = None) -> None:
-        super().__init__(port)
-        self._is_wanted = True
-        self.answered = threading.Event()
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return address(LOOPBACK, self._port)
 
-    def keep(self) -> None:
-        """Start it, then look after it until it is stopped."""
-        try:
-            self.start()
-        finally:
-            self.answered.set()
-        while self._is_wanted:
-            process = self.server_process
-            if process is not None and process.poll() is not None and self._is_wanted:
-                logger.warning(
-                    "Prefect's temporary server ended (exit code %s) and is started anew", process.returncode
-                )
-                self.server_process = self._run_uvicorn_command()
-            time.sleep(_LOOK_SECONDS)
+    def wait(self) -> None:
+        """Wait until it answers, then look after it until it is stopped.
+
+        Raises:
+            RuntimeError: it does not start.
+        """
+        deadline, starts = time.monotonic() + START_SECONDS, 1
+        while not is_healthy(self.url):
+            code = self._process.poll()
+            if time.monotonic() > deadline or (code is not None and starts == STARTS):
+                raise RuntimeError(f"Prefect's temporary server does not answer (exit code {code})")
+            if code is not None:
+                starts, self._port = starts + 1, _free_port()
+                self._process = self._start()
+            time.sleep(_PAUSE_SECONDS)
+        threading.Thread(target=self._keep, name="temporary server", daemon=True).start()
 
     def stop(self) -> None:
         """Stop it."""
-        self._is_wanted = False
-        super().stop()
+        self._stopped.set()
+        stop_tethered(self._process)
 
-    def _run_uvicorn_command(self) -> "subprocess.Popen[bytes]":
-        # As Prefect's, but tethered; the variables turn off its UI and mark it as temporary.
-        arguments = ["uvicorn", "--app-dir", str(prefect.__module_path__.parent), "--factory"]
-        arguments += ["prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", str(self.port)]
-        return start_tethered(
-            [*arguments, "--log-level", "error", "--lifespan", "on"],
-            {
-                **os.environ,
-                "PREFECT_UI_ENABLED": "0",
-                "PREFECT__SERVER_EPHEMERAL": "1",
-                "PREFECT__SERVER_FINAL": "1",
-                **get_current_settings().to_environment_variables(exclude_unset=True),
-            },
-        )
+    def _keep(self) -> None:
+        while not self._stopped.wait(_LOOK_SECONDS):
+            code = self._process.poll()
+            if code is not None and not self._stopped.is_set():
+                logger.warning("Prefect's temporary server ended (exit code %s) and is started anew", code)
+                self._process = self._start()
 
-
-def _ask_for_password() -> None:
-    """Let only this process and its children use the server: every user of the machine reaches loopback."""
-    password = f"study:{secrets.token_urlsafe(32)}"  # in the environment, which other users cannot read
-    os.environ |= {"PREFECT_SERVER_API_AUTH_STRING": password, "PREFECT_API_AUTH_STRING": password}
-    refresh_global_settings_context()
+    def _start(self) -> "subprocess.Popen[bytes]":
+        arguments = ["uvicorn", "--factory", "flows.temporary_app:create", "--host", LOOPBACK]
+        arguments += ["--port", str(self._port), "--log-level", "error", "--lifespan", "on"]
+        return start_tethered(arguments, self._environment)
 
 
 @contextmanager
 def temporary_server() -> Iterator[None]:
     """Start the temporary server while the body runs, unless PREFECT_API_URL or the profile names one.
 
-    Prefect stops it when this process ends.
+    It is stopped when this process ends.
     """
-    if get_current_settings().api.url is not None:
+    if os.environ.get(API_URL):
         yield
         return
-    _ask_for_password()
-    server = TemporaryServer()  # Prefect has one a process, and finds it when it looks for its own
-    threading.Thread(target=server.keep, name="temporary server", daemon=True).start()
+    server = TemporaryServer()
     yield
-    server.answered.wait()
+    # Late: it takes Prefect a second to be imported, and the server has started meanwhile.
+    from prefect.context import refresh_global_settings_context
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url is not None:
+        server.stop()
+        return
+    server.wait()
+    os.environ |= {API_URL: f"{server.url}/api", CLIENT_PASSWORD: server.password}
+    refresh_global_settings_context()
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,12 +1,12 @@
 """Which settings of a sweep differ: every pair tested, corrected for how many pairs there are."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit  # not scipy.stats, which takes half a second to import
 
 SIGNIFICANCE = 0.05
 
@@ -52,8 +52,8 @@ def unseen_difference(first: Readings, second: Readings, comparison: Comparison)
     if len(one) < 2 or _is_constant(one, other, comparison.paired):
         return float("nan")
     level = 1 - SIGNIFICANCE / comparison.pairs
-    interval = _test(one, other, comparison.paired).confidence_interval(level)
-    return float(interval.high - interval.low) / 2
+    test = _test(one, other, comparison.paired)
+    return test.standard_error * float(stdtrit(test.freedom, (1 + level) / 2))
 
 
 def _p_value(first: Readings, second: Readings, paired: bool) -> float:
@@ -62,12 +62,28 @@ def _p_value(first: Readings, second: Readings, paired: bool) -> float:
         return 1.0  # too few to tell
     if _is_constant(one, other, paired):
         return float(one[0] == other[0])  # the test divides by zero here
-    return float(_test(one, other, paired).pvalue)
+    test = _test(one, other, paired)
+    return 2 * float(stdtr(test.freedom, -abs(test.difference) / test.standard_error))
 
 
-def _test(one: list[float], other: list[float], paired: bool) -> Any:
-    # Any: scipy-stubs name the two result classes differently, both have pvalue and confidence_interval.
-    return stats.ttest_rel(one, other) if paired else stats.ttest_ind(one, other, equal_var=False)
+@dataclass(frozen=True)
+class _Test:
+    """A t test: the difference of two means, its standard error, and the degrees of freedom."""
+
+    difference: float
+    standard_error: float
+    freedom: float
+
+
+def _test(one: list[float], other: list[float], paired: bool) -> _Test:
+    """The paired t test, or Welch's (1947, Biometrika 34:28) with his degrees of freedom."""
+    if paired:
+        differences = np.subtract(one, other)
+        error = differences.std(ddof=1) / math.sqrt(len(differences))
+        return _Test(float(differences.mean()), float(error), len(differences) - 1)
+    first, second = (float(np.var(each, ddof=1)) / len(each) for each in (one, other))
+    freedom = (first + second) ** 2 / (first**2 / (len(one) - 1) + second**2 / (len(other) - 1))
+    return _Test(float(np.mean(one) - np.mean(other)), math.sqrt(first + second), freedom)
 
 
 def _aligned(first: Readings, second: Readings, paired: bool) -> tuple[list[float], list[float]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def summarise(readings: Sequence[float], confidence: float = 0.95) -> Spread:
     mean, count = float(values.mean()), len(values)
     deviation = float(values.std(ddof=1)) if count > 1 else math.nan
     half = (
-        float(stats.t.ppf((1 + confidence) / 2, count - 1)) * deviation / math.sqrt(count)
+        float(stdtrit(count - 1, (1 + confidence) / 2)) * deviation / math.sqrt(count)
         if count > 1
         else math.nan
     )

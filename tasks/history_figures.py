@@ -10,12 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
-from storage.nights import list_nights
-from storage.place import Results
-from storage.tables import RunFrames
 from study.spec import Study
 from study.wording import count, duration
 from tasks.figure_style import BLUE, INK, VERMILLION, DrawnFigure, new_figure, save
@@ -41,24 +36,6 @@ _MARKS = {
     "drifted": ("v", VERMILLION, VERMILLION, "drifted"),
 }
 """Marker, filling, edge and meaning of each verdict."""
-
-
-@task(name="draw the nights", task_run_name="draw the nights", cache_policy=NO_CACHE, persist_result=False)
-def draw_history(study: Study, results: Results, frames: RunFrames, folder: Path) -> list[DrawnFigure]:
-    """Draw the nights up to a published run; nothing if there are fewer than two.
-
-    Args:
-        study: The study.
-        results: Where the earlier runs lie.
-        frames: The run.
-        folder: Where the figures go; made when missing.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
-    nights = list_nights(results, study.name)
-    is_shown = (nights["protocol"] == study.protocol) & (nights["started_at"] <= frames.run["started_at"])
-    return draw_history_figures(study, nights[is_shown], folder)
 
 
 def draw_history_figures(study: Study, nights: pd.DataFrame, folder: Path) -> list[DrawnFigure]:

@@ -114,6 +114,10 @@ class Lanes:
         finally:
             self._free.put(lane)
 
+    def start_ahead(self) -> None:
+        """Begin to start the lanes, for who knows that they will be needed; nobody waits for it."""
+        threading.Thread(target=self._start_quietly, name="start lanes", daemon=True).start()
+
     @property
     def is_closed(self) -> bool:
         """Whether the lanes were closed."""
@@ -237,6 +241,10 @@ class Lanes:
                 self._start()
             assert self._client is not None
             return self._client
+
+    def _start_quietly(self) -> None:
+        with suppress(Exception):  # it is met again, and told, by the first piece of work
+            self._open()
 
     def _start(self) -> None:
         logger.info("starting %d %s lanes", len(self.devices), self.kind)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,8 +18,10 @@ from storage.place import Results, write_atomically
 from storage.tables import RunFrames
 from study.chosen_model import ChosenModel
 from study.spec import Study
-from tasks.figures import DrawnFigure
-from tasks.report_content import Findings, compose
+
+if TYPE_CHECKING:
+    from tasks.figure_style import DrawnFigure
+    from tasks.report_content import Content
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ def write_report(
     results: Results,
     study: Study,
     frames: RunFrames,
-    figures: Sequence[DrawnFigure],
+    figures: "Sequence[DrawnFigure]",
     contact_sheet: Path | None,
     chosen: ChosenModel | None,
 ) -> Report:
@@ -57,15 +60,13 @@ def write_report(
         OSError: A picture cannot be read, or a file cannot be written.
     """
     html = results.report(str(frames.run["run_id"]))
-    content = compose(results, Findings(study, frames, figures, contact_sheet, chosen))
+    content = _compose(results, study, frames, figures, contact_sheet, chosen)
     page = _html_environment().get_template("report.html.j2").render(content=content)
     write_atomically(html, page.encode())
     markdown = html.with_suffix(".md")
-    write_atomically(
-        markdown, render_markdown(results, study, frames, figures, contact_sheet, chosen).encode()
-    )
+    write_atomically(markdown, _render_markdown(content, html.parent).encode())
     logger.info("report: %s (%.1f MB)", html, len(page) / 1e6)
-    text = render_markdown(results, study, frames, figures, contact_sheet, chosen, with_pictures=False)
+    text = _render_markdown(content, html.parent, with_pictures=False)
     return Report(html, markdown, text)
 
 
@@ -73,7 +74,7 @@ def render_markdown(
     results: Results,
     study: Study,
     frames: RunFrames,
-    figures: Sequence[DrawnFigure],
+    figures: "Sequence[DrawnFigure]",
     contact_sheet: Path | None,
     chosen: ChosenModel | None,
     with_pictures: bool = True,
@@ -84,7 +85,24 @@ def render_markdown(
     Prefect's pages) they would be broken: leave them out by `with_pictures=False`.
     """
     folder = results.report(str(frames.run["run_id"])).parent
-    content = compose(results, Findings(study, frames, figures, contact_sheet, chosen))
+    content = _compose(results, study, frames, figures, contact_sheet, chosen)
+    return _render_markdown(content, folder, with_pictures)
+
+
+def _compose(
+    results: Results,
+    study: Study,
+    frames: RunFrames,
+    figures: "Sequence[DrawnFigure]",
+    contact_sheet: Path | None,
+    chosen: ChosenModel | None,
+) -> "Content":
+    from tasks.report_content import Findings, compose  # late, with matplotlib and SciPy: at a run's end
+
+    return compose(results, Findings(study, frames, figures, contact_sheet, chosen))
+
+
+def _render_markdown(content: "Content", folder: Path, with_pictures: bool = True) -> str:
     template = _markdown_environment(folder).get_template("report.md.j2")
     text = template.render(content=content, with_pictures=with_pictures)
     text = re.sub(r" +$", "", text, flags=re.MULTILINE)

@@ -16,6 +16,7 @@ import psutil
 
 from storage.place import Results
 from storage.tables import list_runs, read_run
+from tests.prefect_home import furnish
 
 STUDY = Path(sys.executable).with_name("study")
 MARK = "CHAOS_MARK"
@@ -69,7 +70,7 @@ class Arena:
 
     def start(self, *arguments: object, program: tuple[str, ...] = (str(STUDY),)) -> "subprocess.Popen[str]":
         """Start a command, such as `run`; its terminal output goes to files in the folder."""
-        environment = {**os.environ, MARK: self.mark, "PREFECT_HOME": str(self.folder / "prefect")}
+        environment = {**os.environ, MARK: self.mark, "PREFECT_HOME": str(furnish(self.folder / "prefect"))}
         number = len(list(self.folder.glob("*.err")))
         with (
             (self.folder / f"{number}.out").open("w") as out,

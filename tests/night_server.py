@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 
 import psutil
 
+from tests.prefect_home import furnish
 from tests.served import STUDY, ServedProject, free_port, wait_for
 
 PREFECT = Path(sys.executable).with_name("prefect")
@@ -116,7 +117,7 @@ class NightServer(ServedProject):
 def clean_environment(home: Path, **further: str) -> dict[str, str]:
     """The environment without what tests have set of Prefect."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return {**kept, "PREFECT_HOME": str(home), **further}
+    return {**kept, "PREFECT_HOME": str(furnish(home)), **further}
 
 
 def start_serving(home: Path, **environment: str) -> NightServer:

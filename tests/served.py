@@ -16,6 +16,8 @@ from urllib.request import Request, urlopen
 
 import psutil
 
+from tests.prefect_home import furnish
+
 PROJECT = Path(__file__).resolve().parent.parent
 STUDY = Path(sys.executable).with_name("study")
 
@@ -94,7 +96,7 @@ def serve_project(home: Path) -> Iterator[ServedProject]:
     process = subprocess.Popen(
         [STUDY, "serve", "--port", str(port)],
         cwd=PROJECT,
-        env={**os.environ, "PREFECT_HOME": str(home)},
+        env={**os.environ, "PREFECT_HOME": str(furnish(home))},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

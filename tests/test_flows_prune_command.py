@@ -16,6 +16,7 @@ from flows.serve import serving_environment
 from storage.place import Results
 from storage.tables import list_runs
 from tests.aged_runs import end_run, keep_training, read_everything
+from tests.prefect_home import furnish
 
 STUDY = Path(sys.executable).with_name("study")
 TABLES = (
@@ -121,7 +122,7 @@ def test_our_flow_is_named_as_prefect_knows_it():
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of Prefect's with four flow runs: ours failed, another project's, ours, ours."""
-    home = tmp_path_factory.mktemp("prefect")
+    home = furnish(tmp_path_factory.mktemp("prefect"))
     environment = {**os.environ, "PREFECT_HOME": str(home)}
     subprocess.run(
         [sys.executable, "-c", FLOWS], check=True, env=environment, capture_output=True, timeout=180

@@ -11,8 +11,9 @@ import pytest
 from storage.nights import list_nights
 from storage.place import Results
 from storage.tables import publish, read_run
+from tasks.draw_figures import draw_history
 from tasks.figures import DrawnFigure
-from tasks.history_figures import NIGHTS, draw_history, draw_history_figures
+from tasks.history_figures import NIGHTS, draw_history_figures
 from tests.frames import STARTED_AT, make_nights, make_study
 from tests.small_run import make_small_night, make_small_study, make_tables
 

@@ -92,6 +92,26 @@ def test_no_process_starts_before_there_is_work():
         assert idle.process_ids() == []
 
 
+def test_lanes_that_are_started_ahead_run_before_there_is_work():
+    with Lanes([Device("CPU")] * 2) as lanes:
+        lanes.start_ahead()
+        deadline = time.monotonic() + 60
+        while len(lanes.process_ids()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        ahead = lanes.process_ids()
+        assert len(ahead) == 2
+        assert lanes.run("who", os.getpid) in ahead
+
+
+def test_lanes_that_were_closed_are_not_started_ahead():
+    lanes = Lanes([Device("CPU")])
+    lanes.close()
+    lanes.start_ahead()
+    with pytest.raises(LanesClosed, match=r"^stopped before 'who' was finished$"):
+        lanes.run("who", os.getpid)
+    assert lanes.process_ids() == []
+
+
 def hang() -> None:
     time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGSTOP)
