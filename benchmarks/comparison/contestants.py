@@ -42,21 +42,9 @@ def _in_bench(module: str, *options: str) -> Callable[[Path], list[str]]:
     return command
 
 
-def study_run(study: str) -> Callable[[Path], list[str]]:
+def study_run(study: str, results: Path) -> list[str]:
     """The command that runs a study, by name or path, as a user starts it."""
-
-    def command(folder: Path) -> list[str]:
-        return [
-            str(STUDY_COMMAND),
-            "run",
-            study,
-            "--results",
-            str(folder / "results"),
-            "--lanes",
-            str(WORKERS),
-        ]
-
-    return command
+    return [str(STUDY_COMMAND), "run", study, "--results", str(results), "--lanes", str(WORKERS)]
 
 
 def bare_environment(folder: Path) -> Mapping[str, str]:
@@ -93,7 +81,8 @@ CONTESTANTS = (
     ),
     Contestant(
         OURS, "this project", "2 lanes",
-        study_run(str(WORKLOAD_FILE)), lambda folder: read_own_answers(folder / "results"),
+        lambda folder: study_run(str(WORKLOAD_FILE), folder / "results"),
+        lambda folder: read_own_answers(folder / "results"),
     ),
 )  # fmt: skip
 """In the order in which they take their turns."""

@@ -1,7 +1,9 @@
 """A network of its own with nothing but loopback: what listens in it is heard by nobody outside.
 
-Ray listens beyond loopback whatever address it is given. A namespace of the kernel's keeps it in; it needs
-`unshare` (util-linux) and either root or unprivileged user namespaces.
+Ray's processes listen at the address that they find the machine to have. In a network namespace in which
+there is loopback alone, that is 127.0.0.1 (looked at with Ray 2.60: none of its sockets listens elsewhere),
+and whatever listens at every address is heard by nobody outside. It needs `unshare` (util-linux) and either
+root or unprivileged user namespaces.
 """
 
 import fcntl

@@ -47,9 +47,9 @@ class Measured:
     cpu_source: str = ""
     isolated: bool = False
     """Whether it ran in a network of its own."""
-    wide_listeners: tuple[str, ...] = ()
+    wide_listeners: Sequence[str] = ()
     """Who listened beyond loopback; kept in, where it was isolated."""
-    left_running: tuple[str, ...] = ()
+    left_running: Sequence[str] = ()
     """What outlived the command and had to be ended."""
 
 
@@ -93,8 +93,7 @@ def measure_tree(
         if code:
             return Measured(0.0, 0.0, 0, f"measuring it failed with exit code {code}")
         content = json.loads(answer.read_text(encoding="utf-8"))
-    lists = {name: tuple(content.pop(name)) for name in ("wide_listeners", "left_running")}
-    return Measured(**content, **lists)
+    return Measured(**content)
 
 
 def supervise(command: Sequence[str], limit_seconds: float, log: Path, isolated: bool) -> Measured:
