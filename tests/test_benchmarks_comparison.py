@@ -104,6 +104,23 @@ def test_this_project_is_started_by_the_command_that_a_user_types(tmp_path: Path
     assert (Path(program).name, arguments[:2]) == ("study", ["run", str(WORKLOAD_FILE)])
 
 
+def test_contestants_train_with_the_product_s_own_versions():
+    def versions(lock: Path) -> set[str]:
+        lines = lock.read_text().splitlines()
+        return {
+            line.partition(" ")[0]
+            for line in lines
+            if line.startswith(("tensorflow==", "keras==", "numpy=="))
+        }
+
+    ours, theirs = (
+        versions(ROOT / "requirements.lock"),
+        versions(WORKLOAD_FILE.with_name("requirements.lock")),
+    )
+    assert ours == theirs
+    assert len(ours) == 4  # two of numpy, by Python's version
+
+
 # The work that contestants did.
 
 
@@ -160,6 +177,7 @@ def test_a_contestant_that_fails_stops_nobody_and_the_table_says_why():
         a_contestant("silent", ""),
         a_contestant("slow", "import time; time.sleep(60)"),
         a_contestant(OURS, write),
+        replace(a_contestant("missing"), command=lambda folder: [str(folder / "nothing")]),
     ]
     entries = list(hold_contest(contestants, a_workload(), rounds=1, limit_seconds=5))
     problems = [entry.measured.problem for entry in entries]
@@ -168,6 +186,7 @@ def test_a_contestant_that_fails_stops_nobody_and_the_table_says_why():
     assert entries[1].log_tail == "no such option"
     assert problems[2].startswith("its answers cannot be read: ")
     assert problems[3] == "it was ended after its time limit of 5 s"
+    assert problems[5].startswith("it cannot be started: ")
     lines = format_table(make_lines(entries)).splitlines()
     assert lines[3] == "| broken | none | failed: it ended with exit code 1 |  |  |  |  |"
 

@@ -28,6 +28,9 @@ LIMIT_SECONDS = 900.0
 def main() -> int:
     """Hold the contest and write what it showed; 1 if a contestant failed or did other work."""
     options = _read_options()
+    if not BENCH_PYTHON.exists():
+        print(f"{BENCH_PYTHON} is missing; run `make bench-setup`", file=sys.stderr)
+        return 2
     os.environ.pop("PREFECT_API_URL", None)  # this user's server has no part in it
     workload = make_workload(read_study(str(WORKLOAD_FILE)))
     print(f"{len(workload.settings)} trials, {workload.epochs} epochs, {options.rounds} rounds", flush=True)
@@ -70,7 +73,9 @@ def _write(entries: Sequence[Entry], folder: Path, work: str) -> None:
 
 def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument(
+        "--rounds", type=int, default=3, choices=range(1, 100), metavar="N", help="default: 3"
+    )
     parser.add_argument("--limit", type=float, default=LIMIT_SECONDS, metavar="SECONDS", help="for each run")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
     names = [each.name for each in CONTESTANTS]
@@ -87,4 +92,7 @@ def _choose(names: Sequence[str]) -> list[Contestant]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; nothing is left running")

@@ -24,14 +24,19 @@ class CpuAccount:
         self._seen: dict[tuple[int, float], float] = {}
 
     @property
+    def _counted(self) -> float:
+        return 0.0 if self._group is None else _read_seconds(self._group)
+
+    @property
     def source(self) -> str:
         """Where the seconds come from, in words."""
-        return "control group" if self._group else "RUSAGE_CHILDREN or polling"
+        return "control group" if self._counted else "RUSAGE_CHILDREN or polling"
 
     def join(self) -> None:
         """Enter the account: called in the tree's first process, before it executes its program."""
         if self._group is not None:
-            (self._group / "cgroup.procs").write_text("0", encoding="ascii")
+            with suppress(OSError):  # it may be made but not entered; then it counts nothing
+                (self._group / "cgroup.procs").write_text("0", encoding="ascii")
 
     def look(self, tree: Iterable[psutil.Process]) -> None:
         """Note what these processes took so far."""
@@ -42,8 +47,8 @@ class CpuAccount:
 
     def seconds(self) -> float:
         """What the tree took, once all of it has ended and is reaped by this process."""
-        if self._group is not None:
-            return _read_seconds(self._group)
+        if self._counted:
+            return self._counted
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         return max(used.ru_utime + used.ru_stime, sum(self._seen.values()))
 

@@ -102,12 +102,15 @@ def supervise(command: Sequence[str], limit_seconds: float, log: Path, isolated:
     seen, over, problem = _Seen(), threading.Event(), ""
     with open_account() as account, log.open("wb") as output:
         started = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=account.join
-        )
-        watcher = threading.Thread(target=_watch, args=(process, account, seen, over, isolated))
-        watcher.start()
         try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=account.join
+            )
+        except OSError as error:
+            return Measured(0.0, 0.0, 0, f"it cannot be started: {error}")
+        watcher = threading.Thread(target=_watch, args=(process, account, seen, over, isolated))
+        try:
+            watcher.start()
             code = process.wait(limit_seconds)
             problem = f"it ended with exit code {code}" if code else ""
         except subprocess.TimeoutExpired:

@@ -49,6 +49,9 @@ class Row:
 def main() -> int:
     """Measure what is not measured yet, and write the outcome; 1 if a part failed."""
     options = _read_options()
+    if not BENCH_PYTHON.exists():
+        print(f"{BENCH_PYTHON} is missing; run `make bench-setup`", file=sys.stderr)
+        return 2
     os.environ.pop("PREFECT_API_URL", None)  # this user's server has no part in it
     kept = options.kept / Path(options.study).stem
     try:
@@ -171,4 +174,7 @@ def _read_options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; nothing is left running")
