@@ -5,7 +5,6 @@ network of its own; the tables, CSV files and figure go to `benchmarks/compariso
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from benchmarks.comparison.from_study import make_workload
 from benchmarks.comparison.loopback import isolating_prefix
 from benchmarks.comparison.machine import read_machine
 from benchmarks.comparison.records import write_accuracies, write_runs
+from benchmarks.comparison.session import run_session
 from benchmarks.comparison.table import compare_ours, format_table, make_lines
 from study.study_file import read_study
 
@@ -28,10 +28,6 @@ LIMIT_SECONDS = 900.0
 def main() -> int:
     """Hold the contest and write what it showed; 1 if a contestant failed or did other work."""
     options = _read_options()
-    if not BENCH_PYTHON.exists():
-        print(f"{BENCH_PYTHON} is missing; run `make bench-setup`", file=sys.stderr)
-        return 2
-    os.environ.pop("PREFECT_API_URL", None)  # this user's server has no part in it
     workload = make_workload(read_study(str(WORKLOAD_FILE)))
     print(f"{len(workload.settings)} trials, {workload.epochs} epochs, {options.rounds} rounds", flush=True)
     if not isolating_prefix():
@@ -92,7 +88,4 @@ def _choose(names: Sequence[str]) -> list[Contestant]:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("interrupted; nothing is left running")
+    sys.exit(run_session(main))

@@ -8,7 +8,6 @@ the first repeat of every setting, and the sum is scaled to all: it then is call
 import argparse
 import csv
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from benchmarks.comparison.estimate import Total, add_up_trials
 from benchmarks.comparison.machine import read_machine
 from benchmarks.comparison.own_study import OwnStudy, read_own_study
 from benchmarks.comparison.process_tree import Measured, measure_tree
+from benchmarks.comparison.session import run_session
 from benchmarks.comparison.trial_log import begin_log, read_log
 from benchmarks.comparison.workload import Workload
 from benchmarks.peak import Peak, measure_peak
@@ -49,10 +49,6 @@ class Row:
 def main() -> int:
     """Measure what is not measured yet, and write the outcome; 1 if a part failed."""
     options = _read_options()
-    if not BENCH_PYTHON.exists():
-        print(f"{BENCH_PYTHON} is missing; run `make bench-setup`", file=sys.stderr)
-        return 2
-    os.environ.pop("PREFECT_API_URL", None)  # this user's server has no part in it
     kept = options.kept / Path(options.study).stem
     try:
         read_study(options.study)
@@ -174,7 +170,4 @@ def _read_options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("interrupted; nothing is left running")
+    sys.exit(run_session(main))
