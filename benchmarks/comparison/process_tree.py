@@ -7,7 +7,6 @@ the CPU time has also what was left of the tree then, see `cpu_account`.
 """
 
 import argparse
-import ctypes
 import json
 import os
 import signal
@@ -17,7 +16,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,15 +23,12 @@ import psutil
 
 from benchmarks.comparison.cpu_account import CpuAccount, open_account
 from benchmarks.comparison.loopback import isolating_prefix, list_wide_listeners, open_loopback
+from benchmarks.comparison.orphans import PARTING_SECONDS, adopt_orphans, end_tree
 
 MEMORY_SECONDS, LISTENERS_EVERY = 1.0, 2
 """How often the tree's memory is looked at, and at which of these times who listens, too."""
 
-PARTING_SECONDS = 5.0
-"""How long what outlives the command may take to end by itself, and again after SIGTERM."""
-
 _ROOT = Path(__file__).resolve().parents[2]
-_SET_CHILD_SUBREAPER, _SET_PARENT_DEATH_SIGNAL = 36, 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ def measure_tree(
 
 def supervise(command: Sequence[str], limit_seconds: float, log: Path, isolated: bool) -> Measured:
     """Do it in this process, which must have no other children; see `measure_tree`."""
-    _adopt_orphans()
+    adopt_orphans()
     seen, over, problem = _Seen(), threading.Event(), ""
     with open_account() as account, log.open("wb") as output:
         started = time.perf_counter()
@@ -121,7 +116,7 @@ def supervise(command: Sequence[str], limit_seconds: float, log: Path, isolated:
                 signal.signal(number, signal.SIG_IGN)  # nothing may interrupt the ending of the tree
             over.set()
             watcher.join()
-            left = _end_tree(0.0 if process.returncode is None else PARTING_SECONDS)
+            left = end_tree(0.0 if process.returncode is None else PARTING_SECONDS)
         if seen.wide_listeners and not isolated:
             problem = f"it was ended as it listened beyond loopback: {', '.join(sorted(seen.wide_listeners))}"
         return Measured(
@@ -157,54 +152,6 @@ def _proportional_bytes(process: psutil.Process) -> int:
         return int(process.memory_full_info().pss)
     except psutil.Error:  # it has ended
         return 0
-
-
-def _adopt_orphans() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) or libc.prctl(
-        _SET_PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0
-    ):
-        raise OSError(ctypes.get_errno(), "prctl failed")
-
-
-def _end_tree(parting_seconds: float) -> list[str]:
-    """Wait for what is left of the tree, then end it, by process id; return the names of what was ended."""
-    if _are_gone_within(parting_seconds):
-        return []
-    left = psutil.Process().children(recursive=True)
-    names = sorted(_name(process) for process in left)
-    _signal_all(signal.SIGTERM)
-    if not _are_gone_within(PARTING_SECONDS):
-        while not _are_gone_within(0.1):  # what is killed may leave children, which come here
-            _signal_all(signal.SIGKILL)
-    return names
-
-
-def _are_gone_within(seconds: float) -> bool:
-    """Reap every child of this process that ends; whether none is left after so many seconds."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return True
-        if time.monotonic() >= until:
-            return False
-        time.sleep(0.02)
-
-
-def _signal_all(number: signal.Signals) -> None:
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            process.send_signal(number)  # psutil makes sure that the id still is this process's
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return str(process.name())
-    except psutil.Error:
-        return "ended meanwhile"
 
 
 def main() -> None:
