@@ -1,4 +1,4 @@
-"""The least time that trainings can take on some cores: their multiply-adds at the cores' measured peak.
+"""The least time that trainings take on some cores by plain products: multiply-adds at the measured peak.
 
 One image forward: the convolution, r² k² f (r = 28 - k + 1 rows, k the kernel's side, f filters), and the
 dense layers, p d + 10 d (p = (r/2)² f pooled values, d units). In training, every layer is computed again for
@@ -9,7 +9,8 @@ input is the image, which needs none). So an epoch of n images with m evaluated 
 
 multiply-adds. Behind the max pooling, though, at most one of four places of the convolution has a gradient
 that is not zero: who leaves out the zeros computes r² k² f / 4 for the weights' gradient instead of r² k² f.
-That is the smaller count; nobody is below it who computes the same numbers by plain products.
+That is the smaller count. It still has products with what happens to be zero (black pixels, units that ReLU
+cut off) and knows no trick such as Winograd's, so it is a bound for plain products only.
 """
 
 from collections.abc import Iterable
