@@ -1,14 +1,16 @@
 # Everything a newcomer needs; `make help` explains each target.
 .DEFAULT_GOAL := help
-.PHONY: help setup data study smoke test check format lock audit serve clean
+.PHONY: help setup data study smoke test check format lock audit bench bench-full bench-setup bench-lock serve clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
+BENCH := benchmarks/comparison
+BENCH_VENV := .venv-bench
 
 help: ## Explain the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## Make .venv with the locked dependencies and the `study` command
 
@@ -53,9 +55,27 @@ audit: ## Look for known vulnerabilities of the locked dependencies (needs the n
 	  "$$folder/bin/pip" install -qq --disable-pip-version-check pip-audit && \
 	  "$$folder/bin/pip-audit" --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock
 
+bench: setup bench-setup ## Compare with the notebook loop, Ray Tune, KerasTuner and Optuna (half an hour on two cores)
+	@$(BIN)/python -m benchmarks.comparison
+
+bench-full: setup bench-setup ## Compare the whole lab study with the notebook loop (hours; goes on where it was)
+	@$(BIN)/python -m benchmarks.comparison.whole_study
+
+bench-setup: $(BENCH_VENV)/.installed ## Make .venv-bench with what the benchmark compares with
+
+$(BENCH_VENV)/.installed: $(BENCH)/requirements.lock
+	@echo "setting up $(BENCH_VENV): about a minute, once"
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+bench-lock: ## Lock what the benchmark needs again, at the product's own versions (needs uv)
+	uv pip compile $(BENCH)/requirements.in --constraints requirements.lock --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --output-file $(BENCH)/requirements.lock
+
 serve: setup ## Start Prefect's server with UI, schedule and worker on this machine; Ctrl-C stops all
 	@$(BIN)/study serve
 
 clean: ## Remove the environment and caches of tools; results stay
-	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf $(VENV) $(BENCH_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
