@@ -46,7 +46,9 @@ def has_to_train(request: "Request") -> bool:
         return True
     study = request.study
     dataset = refer_to_dataset().first(study.data.train_images, study.data.test_images)
-    plan = compile_plan(study, list_trials(study), describe_source(study, dataset, request.devices[0].kind))
+    plan = compile_plan(
+        study, list_trials(study), describe_source(study, dataset, request.devices[0].kind, request.engine)
+    )
     return not {training.key for training in plan.trainings} <= set(list_keys(request.results))
 
 

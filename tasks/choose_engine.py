@@ -1,6 +1,6 @@
 """Which engine trains: the native one where it can be used, and a line that says so where it cannot.
 
-`python -m tasks.choose_engine`, which `make setup` calls, compiles and checks it and says which one it will be.
+`python -m tasks.choose_engine`, which `make setup` calls, compiles and checks it, and says which it will be.
 """
 
 import logging

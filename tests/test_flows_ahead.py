@@ -19,7 +19,7 @@ def ask(folder: Path, fresh: bool = False) -> Request:
 
 def keep_all(request: Request, but: int = 0) -> None:
     dataset = refer_to_dataset().first(request.study.data.train_images, request.study.data.test_images)
-    source = describe_source(request.study, dataset, request.devices[0].kind)
+    source = describe_source(request.study, dataset, request.devices[0].kind, request.engine)
     for training in compile_plan(request.study, list_trials(request.study), source).trainings[but:]:
         epochs = train(training.hyperparameters, training.seed)
         save_training(request.results, make_record(training, epochs), {}, None)
