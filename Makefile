@@ -22,6 +22,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m tasks.choose_engine
+	@$(BIN)/python -m flows.empty_database
 	@touch $@
 
 data: setup ## Get the real Fashion-MNIST, verify it, keep it in the cache

@@ -15,10 +15,10 @@ import time
 from collections.abc import Sequence
 from statistics import mean, stdev
 
-from benchmarks.comparison.bound import count_work
-from benchmarks.peak import measure_peak
 from scipy.stats import ttest_rel, wilcoxon
 
+from benchmarks.comparison.bound import count_work
+from benchmarks.peak import measure_peak
 from study.spec import Hyperparameters
 from tasks.choose_engine import choose_engine
 from tasks.dataset import load_dataset

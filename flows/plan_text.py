@@ -39,6 +39,7 @@ def describe_plan(
         "protocol": study.protocol,
         "lanes": forecast.lanes,
         "device": plan.source.device,
+        "engine": plan.source.engine,
         "trials": len(plan.trials),
         "trainings": len(plan.trainings),
         "reused_trainings": forecast.reused,

@@ -29,6 +29,8 @@ class EngineCost:
 
     train: Mapping[str, float]
     evaluation: Mapping[str, float]
+    lanes_seconds: float
+    """From the forecast until the first lane trains, once a run. Measured on `smoke`."""
     startup_seconds: float
     """Beginning a training: compiling where the shape is new, saving. Measured on `lab`."""
     lane_bytes: int
@@ -42,14 +44,15 @@ class EngineCost:
 ENGINE_COSTS: dict[EngineName, EngineCost] = {
     "native": EngineCost(
         train={
-            "step": 2.2e-5, "convolution": 3.2e-11, "activation": 1.1e-10, "dense": 6e-11,
-            "dropout": 1.7e-9, "parameter": 5e-10,
+            "step": 1.5e-7, "convolution": 4.7e-11, "activation": 0.0, "dense": 8.4e-11,
+            "dropout": 2e-10, "parameter": 0.0,
         },
-        evaluation={"convolution": 2.7e-11, "activation": 1e-10, "dense": 2e-11},
+        evaluation={"convolution": 2.6e-11, "activation": 0.0, "dense": 2.5e-11},
+        lanes_seconds=1.0,
         startup_seconds=0.05,
-        lane_bytes=300_000_000,
+        lane_bytes=160_000_000,
         evaluated_at_once=0,
-        copies=10,
+        copies=6,
     ),
     "tensorflow": EngineCost(
         train={
@@ -57,6 +60,7 @@ ENGINE_COSTS: dict[EngineName, EngineCost] = {
             "parameter": 1.4e-9,
         },
         evaluation={"convolution": 1.7e-11, "activation": 8.5e-10, "dense": 2.0e-11},
+        lanes_seconds=8.0,
         startup_seconds=0.5,
         lane_bytes=1_200_000_000,
         evaluated_at_once=1000,
@@ -148,7 +152,7 @@ class CostModel:
     ) -> None:
         """Take measurements of a few steps, and whole trainings of earlier runs, which count for more."""
         rates = ENGINE_COSTS[engine]
-        self.startup_seconds = rates.startup_seconds
+        self.lanes_seconds, self.startup_seconds = rates.lanes_seconds, rates.startup_seconds
         self._train = _Rates(rates.train, _by_shape(measured, recorded, "train_seconds"))
         self._evaluation = _Rates(rates.evaluation, _by_shape(measured, recorded, "evaluation_seconds"))
 
@@ -227,8 +231,8 @@ def peak_bytes(hyperparameters: Hyperparameters, engine: EngineName = "native") 
     """Memory a lane needs at most: libraries and images, activations, parameters and their copies.
 
     TensorFlow holds four copies of an evaluated batch's activations before the pooling (the largest lane of
-    `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's pooled ones. Four bytes
-    a number.
+    `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's pooled ones (0.29 and
+    0.30 GB). Four bytes a number.
     """
     rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters).operations
     batch = hyperparameters.batch_size

@@ -17,9 +17,6 @@ from study.training_record import TrainingRecord
 RUN_SECONDS = 20.0
 """A run beside its trainings: data, tables, figures, model, report. Measured on `lab`."""
 
-LANES_SECONDS = 10.0
-"""Starting the lanes, each of which imports TensorFlow; only if something is trained. Measured."""
-
 STOP_AFTER_PATIENCE, STOP_SPREAD = 8.4, 3.1
 """Where nothing was recorded: mean number of epochs that a training with early stopping runs beyond its
 patience, and the standard deviation. Measured on `lab`: 21 trainings with dropout and patience 3
@@ -81,6 +78,8 @@ class Forecast:
     later: Later
     lanes: int
     common_spread: float
+    lanes_seconds: float = 0.0
+    """Until the first lane trains; only if something is trained."""
 
     @cached_property
     def seconds(self) -> tuple[float, ...]:
@@ -133,7 +132,7 @@ class Forecast:
     def wall_seconds_on(self, lanes: int) -> float:
         """Seconds of the whole run on so many lanes."""
         makespan = self.makespan_on(lanes)
-        return RUN_SECONDS + (LANES_SECONDS + makespan if makespan else 0.0)
+        return RUN_SECONDS + (self.lanes_seconds + makespan if makespan else 0.0)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -180,7 +179,8 @@ class Foresight:
         """
         jobs = sorted((self.foresee(training) for training in plan.trainings), key=lambda job: -job.seconds)
         later = self._foresee_combination(study, plan, combination)
-        return Forecast(tuple(jobs), later, lanes, self.costs.common_spread)
+        costs = self.costs
+        return Forecast(tuple(jobs), later, lanes, costs.common_spread, costs.lanes_seconds)
 
     def foresee(self, training: Training) -> Job:
         """Predict one training."""

@@ -25,7 +25,7 @@ def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
         ("Model", _model(study)),
         ("Baseline", _baseline(study)),
         ("Data", f"{run['data_source']}; SHA-256 {run['data_fingerprint']}"),
-        ("Machine", f"{lanes} on {run['device']}; processor: {run['processor']}"),
+        ("Machine", f"{lanes} on {run['device']}; processor: {run['processor']}; {_engine(frames)}"),
         ("Time", f"started {started}; wall time {duration(float(run['wall_seconds']))}{_resumed(frames)}"),
         ("Predicted", _prediction(frames)),
         ("Trainings", _trainings(frames)),
@@ -34,6 +34,11 @@ def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
         ("Versions", ", ".join(f"{name} {version}" for name, version in json.loads(run["versions"]).items())),
         ("Code", _code(run["git_commit"], run["git_dirty"])),
     )
+
+
+def _engine(frames: RunFrames) -> str:
+    engine = frames.run["engine"]
+    return "engine not recorded" if pd.isna(engine) else f"{engine} engine"
 
 
 def _protocol(study: Study, frames: RunFrames) -> str:

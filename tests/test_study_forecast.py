@@ -6,7 +6,6 @@ import pytest
 
 from study.cost import ENGINE_COSTS, Amount, CostModel, Speed
 from study.forecast import (
-    LANES_SECONDS,
     RUN_SECONDS,
     STOP_AFTER_PATIENCE,
     Forecast,
@@ -24,6 +23,7 @@ from tests.frames import make_record, make_source, make_study
 ONE_SECOND = Speed(hyperparameters=Hyperparameters(), train_seconds=1 / 60_000, evaluation_seconds=1e-12)
 """The baseline takes a second an epoch."""
 
+LANES_SECONDS = ENGINE_COSTS["native"].lanes_seconds
 STARTUP_SECONDS = ENGINE_COSTS["native"].startup_seconds
 NOTHING_KEPT = Foresight({}, {}, CostModel([ONE_SECOND]), Amount(60_000, 10_000))
 
