@@ -24,11 +24,11 @@ MARK = "CHAOS_MARK"
 CHAOS = """
 name: chaos
 title: A study to be disturbed
-data: {train_images: 2000, test_images: 500}
-baseline: {filters: 8, dense_units: 16, epochs: 2}
+data: {train_images: 60000, test_images: 500}
+baseline: {filters: 16, dense_units: 16, epochs: 2}
 exercises:
   - {number: 2, kind: sweep, title: Filters, question: How many filters?, parameter: filters,
-     values: [4, 8, 16], repeats: 3}
+     values: [8, 16, 32], repeats: 3}
   - {number: 4, kind: sweep, title: Epochs, question: How many epochs?, parameter: epochs,
      values: [1, 4], repeats: 3}
   - {number: 6, kind: sweep, title: Dropout, question: Does dropout help?, parameter: dropout,
