@@ -23,7 +23,7 @@ from tests.toy import write_toy
 SLOW = """
 name: {name}
 title: A study of a few seconds
-data: {{train_images: 640, test_images: 200}}
+data: {{train_images: 60000, test_images: 200}}
 baseline: {{filters: 4, dense_units: 8, epochs: 1}}
 exercises:
   - {{number: 4, kind: sweep, title: Epochs, question: How many epochs?, parameter: epochs,
