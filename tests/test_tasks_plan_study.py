@@ -11,7 +11,7 @@ from storage.trainings import hash_weights, remove_training, save_training
 from study.cost import Speed, list_shapes, multiply_adds
 from study.errors import InputError
 from study.plan import Plan
-from study.spec import Study
+from study.spec import EngineName, Study
 from tasks.dataset import refer_to_dataset
 from tasks.devices import Device
 from tasks.lanes import Lanes
@@ -33,8 +33,8 @@ from tests.frames import make_record, make_study
 LAB = make_study()
 
 
-def make_plan(study: Study = LAB) -> Plan:
-    return plan_study.fn(study, refer_to_dataset(), "CPU", "native")
+def make_plan(study: Study = LAB, engine: EngineName = "native") -> Plan:
+    return plan_study.fn(study, refer_to_dataset(), "CPU", engine)
 
 
 def finish(results: Results, plan: Plan, count: int | None = None) -> None:
@@ -135,7 +135,7 @@ def test_trainings_of_this_machine_with_the_same_code_and_like_data_correct_the_
 
 def test_an_unknown_machine_is_measured_once(results: Results, idle: Lanes):
     study = LAB.only(frozenset({4}))
-    plan = make_plan(study)
+    plan = make_plan(study, "tensorflow")  # long enough to be worth it
     with Lanes([Device("CPU")]) as lanes:
         foresight = foresee(study, plan, results, lanes)
         assert lanes.attempts["measure speed"] == 1
