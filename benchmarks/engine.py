@@ -30,7 +30,7 @@ SHAPES = {"8/16": (8, 16), "32/16": (32, 16), "32/128": (32, 128), "32/512": (32
 
 CONTESTANTS = ("fit", "tensorflow", "native")
 IMAGES = 60_000
-ROUNDS = 3
+ROUNDS = 2
 
 
 def measure(contestant: str, filters: int, units: int, images: int) -> float:
