@@ -43,6 +43,7 @@ CASES = (
     Case("no repeats", lambda _: ["run", "smoke", "--repeats", 0]),
     Case("too many repeats", lambda _: ["run", "smoke", "--repeats", 5000]),
     Case("no such protocol", lambda _: ["run", "smoke", "--protocol", "held"]),
+    Case("no such engine", lambda _: ["run", "smoke", "--engine", "fast"]),
     Case("no lanes on a GPU", lambda _: ["run", "smoke", "--lanes-per-gpu", -1]),
     Case("no number of an exercise", lambda _: ["run", "smoke", "--exercises", "two"]),
     Case("a comma for the exercises", lambda _: ["run", "smoke", "--exercises", ","]),
