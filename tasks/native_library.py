@@ -83,21 +83,17 @@ class NativeLibrary:
             MemoryError: there is too little memory.
         """
         h = hyperparameters
-        loss, correct = ctypes.c_double(), ctypes.c_int64()
         _check_sizes(h, parameters, momenta)
-        failed = self._train(
+        return _sum_up(
+            self._train,
+            f"train {h}",
             *_images(pixels, labels, order),
             *(ctypes.c_int(each) for each in (h.filters, h.kernel_size, h.dense_units, h.batch_size)),
             _pointer(parameters, np.float32),
             _pointer(momenta, np.float32),
             *(ctypes.c_float(each) for each in (learning_rate, h.momentum, h.dropout)),
             *(ctypes.c_uint32(key) for key in keys),
-            ctypes.byref(loss),
-            ctypes.byref(correct),
         )
-        if failed:
-            raise MemoryError(f"too little memory to train {h}")
-        return loss.value, correct.value
 
     def evaluate(
         self,
@@ -109,18 +105,14 @@ class NativeLibrary:
     ) -> tuple[float, int]:
         """Evaluate images; arguments, result and errors are those of `train_epoch`."""
         h = hyperparameters
-        loss, correct = ctypes.c_double(), ctypes.c_int64()
         _check_sizes(h, parameters)
-        failed = self._evaluate(
+        return _sum_up(
+            self._evaluate,
+            f"evaluate {h}",
             *_images(pixels, labels, order),
             *(ctypes.c_int(each) for each in (h.filters, h.kernel_size, h.dense_units)),
             _pointer(parameters, np.float32),
-            ctypes.byref(loss),
-            ctypes.byref(correct),
         )
-        if failed:
-            raise MemoryError(f"too little memory to evaluate {h}")
-        return loss.value, correct.value
 
 
 def open_native_library() -> NativeLibrary:
@@ -190,10 +182,12 @@ def _check_shape(
         loss += train_step(shape, expected, expected_momenta, pixels[chosen], labels[chosen], mask)
     parameters = np.concatenate([each.ravel() for each in weights])
     momenta = np.zeros_like(parameters)
+    untrained_loss, _ = library.evaluate(pixels, labels, order, shape, parameters)
     found_loss, _ = library.train_epoch(
         pixels, labels, order, shape, parameters, momenta, shape.learning_rate, keys
     )
     pairs = [
+        (np.array([untrained_loss]), np.array([_loss_untrained(shape, pixels[order], labels[order])])),
         (np.array([found_loss]), np.array([loss])),
         (parameters, np.concatenate([each.ravel() for each in expected])),
         (momenta, np.concatenate([each.ravel() for each in expected_momenta])),
@@ -204,6 +198,11 @@ def _check_shape(
             raise NativeUnavailable(
                 f"its self-check failed: {difference:.1e} away from NumPy, at most {TOLERANCE:.0e} is allowed"
             )
+
+
+def _loss_untrained(shape: Hyperparameters, pixels: np.ndarray, labels: np.ndarray) -> float:
+    weights = [each.astype(np.float64) for each in draw_initial_weights(shape, seed=1)]
+    return train_step(shape, weights, [np.zeros_like(each) for each in weights], pixels, labels)
 
 
 def _compile(path: Path) -> None:
@@ -242,6 +241,14 @@ def _processor_facts() -> bytes:
         return platform.processor().encode()
     names = (b"model name", b"flags", b"Features", b"CPU part")
     return b"\n".join(sorted({line for line in lines if line.startswith(names)}))
+
+
+def _sum_up(function: Any, what: str, *arguments: Any) -> tuple[float, int]:
+    """Call the library; its functions end with where to put the sum of losses and the count of hits."""
+    loss, correct = ctypes.c_double(), ctypes.c_int64()
+    if function(*arguments, ctypes.byref(loss), ctypes.byref(correct)):
+        raise MemoryError(f"too little memory to {what}")
+    return loss.value, correct.value
 
 
 def _check_sizes(h: Hyperparameters, *arrays: np.ndarray) -> None:
