@@ -70,25 +70,6 @@ def write_report(
     return Report(html, markdown, text)
 
 
-def render_markdown(
-    results: Results,
-    study: Study,
-    frames: RunFrames,
-    figures: "Sequence[DrawnFigure]",
-    contact_sheet: Path | None,
-    chosen: ChosenModel | None,
-    with_pictures: bool = True,
-) -> str:
-    """Render the report as GitHub-flavoured Markdown; see `write_report` for the arguments.
-
-    Pictures are links relative to the report's folder. Where the text is shown elsewhere (an artifact in
-    Prefect's pages) they would be broken: leave them out by `with_pictures=False`.
-    """
-    folder = results.report(str(frames.run["run_id"])).parent
-    content = _compose(results, study, frames, figures, contact_sheet, chosen)
-    return _render_markdown(content, folder, with_pictures)
-
-
 def _compose(
     results: Results,
     study: Study,

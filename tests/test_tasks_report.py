@@ -16,7 +16,7 @@ from study.published import read_averages
 from study.spec import Study
 from tasks.figures import DrawnFigure
 from tasks.history_figures import NIGHTS
-from tasks.report import Report, render_markdown, write_report
+from tasks.report import Report, write_report
 from tests.frames import (
     RUN_ID,
     FailedTrial,
@@ -154,7 +154,7 @@ def test_markdown_without_pictures_has_no_broken_links(tmp_path: Path):
     study = make_study()
     results = Results(tmp_path)
     figures = [_figure(results, 2)]
-    text = render_markdown(results, study, _frames(study), figures, None, None, with_pictures=False)
+    text = write_report.fn(results, study, _frames(study), figures, None, None).text
     assert "![" not in text
     assert "Its caption." not in text
 
@@ -340,7 +340,7 @@ def test_the_figures_of_the_nights_stand_in_their_own_section(tmp_path: Path):
     study = make_study().only(frozenset({2}))
     results, frames = Results(tmp_path), _night(study, {2: "identical"})
     figure = dataclasses.replace(_figure(results, NIGHTS), caption="Night after night.")
-    text = render_markdown(results, study, frames, [figure], None, None)
+    text = write_report.fn(results, study, frames, [figure], None, None).markdown.read_text("utf-8")
     before, _, after = text.partition("## The nights")
     assert "Night after night." in after.partition("## How it was run")[0]
     assert "Night after night." not in before
