@@ -21,6 +21,7 @@ from distributed import Nanny, Scheduler, Security
 
 from tasks.devices import Device
 from tasks.lane_credentials import make_credentials
+from tasks.lane_messages import send_at_once
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class LaneCluster:
             OSError: nothing can listen on loopback.
         """
         dask.config.set(_CONFIG)
+        send_at_once()
         # Its comings and goings are not news, nor is it a critical error, as it says, who listens no more.
         logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
         self.security: Security = make_credentials()

@@ -175,6 +175,8 @@ class Lanes:
             )
             result: Result = self._wait(future, lane, label, work, silence_seconds)
         except KilledWorker as error:
+            # Of a process that ran out of memory Dask's worker may have ended and the process not.
+            self._replace(lane)
             raise LaneDied(f"{lane} died while it ran {label!r}; it has been replaced") from error
         except (Conclusive, InputError, LaneHung):
             raise
@@ -255,6 +257,3 @@ class Lanes:
             self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
         self._client.subscribe_topic(PROGRESS, self._hear)
         self._client.subscribe_topic(LOG, self._hear_log)
-        # Dask holds a client's messages back for 10 ms to send several at once; ours come one by one, and the
-        # wait was most of what handing out a training took (benchmarks/orchestration.py: 11 ms, then 7).
-        self._client.scheduler_comm.interval = 0.002

@@ -1,12 +1,9 @@
 """Whatever is killed, filled up or locked: what was finished is kept, and the tables equal a quiet run's."""
 
 import re
-import shutil
 import signal
 import socket
 import sqlite3
-import struct
-import subprocess
 import sys
 import threading
 import time
@@ -33,6 +30,7 @@ from tests.chaos import (
     wait_for_lanes,
     wait_until,
 )
+from tests.stepped_clock import SteppedClock
 
 IMPATIENT = (
     sys.executable,
@@ -65,23 +63,6 @@ def arena(tmp_path: Path) -> Arena:
     return Arena(tmp_path)
 
 
-class SteppedClock:
-    """A wall clock that can be stepped for the programs of an arena."""
-
-    def __init__(self, arena: Arena) -> None:
-        library, self._file = arena.folder / "step_clock.so", arena.folder / "offset"
-        self._file.write_bytes(struct.pack("q", 0))
-        source = Path(__file__).with_name("step_clock.c")
-        compiler = shutil.which("cc")
-        assert compiler is not None, "a C compiler is needed, as the README says"
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-        arena.environment |= {"LD_PRELOAD": str(library), "CLOCK_OFFSET_FILE": str(self._file)}
-
-    def step(self, seconds: int) -> None:
-        with self._file.open("r+b") as file:
-            file.write(struct.pack("q", seconds))
-
-
 def lock_database(arena: Arena, seconds: float) -> None:
     database = sqlite3.connect(arena.folder / "prefect" / "prefect.db", timeout=30)
     database.execute("BEGIN EXCLUSIVE")
@@ -110,7 +91,8 @@ def starve(lane: psutil.Process) -> None:
 def test_a_night_on_which_everything_breaks_ends_with_the_tables_of_a_quiet_one(
     arena: Arena, quiet: pd.DataFrame
 ):
-    clock = SteppedClock(arena)
+    clock = SteppedClock(arena.folder)
+    arena.environment |= clock.environment
     with stopping(arena.start("run", arena.study, program=IMPATIENT)) as run:
         wait_for_lanes(arena)
         clock.step(-2 * HOUR)
