@@ -93,7 +93,9 @@ def run(count: int, folder: Path) -> None:
 
     def sweep(results: Results, lanes: Lanes, jobs: list[Job], after: Any) -> None:
         request = check_request(RunParameters(results=str(results.folder)))
-        forecast = Forecast(tuple(jobs), Later(0), len(lanes.devices), CostModel().common_spread)
+        forecast = Forecast(
+            tuple(jobs), Later(0), len(lanes.devices), CostModel().common_spread, CostModel().rates
+        )
         mapped = Sweep(request, None, lanes, forecast, [])  # type: ignore[arg-type]
         mapped.train(jobs, {job.training.key: (2, 3) for job in jobs}, after, is_last=True)
         assert len(mapped.outcomes) == len(jobs)

@@ -97,7 +97,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
 
     combination = submit(combine_best, study, swept)
     further = compile_plan(study, combination.result(), planned.source)
-    last = foresee_jobs(study, further, results, request.fresh)
+    last = foresee_jobs(study, further, results, lanes, request.fresh)
     trained += sweep.train(last, further.exercises, after=combination, is_last=True)
     every_trial = (*planned.trials, *further.trials)
     trials = submit(aggregate_trials, context, every_trial, sweep.outcomes, "all trials", wait_for=trained)

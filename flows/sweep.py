@@ -110,6 +110,7 @@ class Sweep:
             request.run_id,
             request.fresh,
             job.seconds / job.epochs if job.epochs else 0.0,
+            job.threads,
             wait_for=[after],
         )
 

@@ -185,6 +185,7 @@ _TRAININGS = (
     Column("versions", _TEXT, "", "library versions of its last epoch, as JSON", True),
     Column("failed_attempts", _TEXT, "", "why attempts failed, in order; null: none. Since 1.2.0", True),
     _ENGINE,
+    Column("threads", _INT, "", "threads that shared the work of its last epoch. Since 1.4.0", True),
 )
 
 _EPOCHS = (

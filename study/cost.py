@@ -39,6 +39,21 @@ class EngineCost:
     """Images whose activations before the pooling are in memory at once."""
     copies: int
     """Arrays as large as the parameters: weights, gradients, momenta and copies to be saved."""
+    thread_gain: float = 0.0
+    """What each further thread of a training adds, of what the first one does. Measured by
+    `benchmarks/threads.py` on the shapes that take long: two of 8 filters gain a third."""
+
+    def threads_each(self, trainings: int, lanes: int) -> int:
+        """Threads of each of some trainings that run together: the cores of idle lanes are shared out."""
+        return 1 if trainings == 0 or self.thread_gain == 0 else min(max(1, lanes // trainings), MOST_THREADS)
+
+    def speedup(self, threads: int) -> float:
+        """How many times faster a training is on so many threads than on one."""
+        return 1 + self.thread_gain * (threads - 1)
+
+
+MOST_THREADS = 12
+"""Threads of a training at most: they share its pooled rows, 13 with a kernel of 3 and 12 with one of 5."""
 
 
 ENGINE_COSTS: dict[EngineName, EngineCost] = {
@@ -53,6 +68,7 @@ ENGINE_COSTS: dict[EngineName, EngineCost] = {
         lane_bytes=160_000_000,
         evaluated_at_once=0,
         copies=6,
+        thread_gain=0.85,
     ),
     "tensorflow": EngineCost(
         train={
@@ -151,8 +167,7 @@ class CostModel:
         engine: EngineName = "native",
     ) -> None:
         """Take measurements of a few steps, and whole trainings of earlier runs, which count for more."""
-        rates = ENGINE_COSTS[engine]
-        self.lanes_seconds, self.startup_seconds = rates.lanes_seconds, rates.startup_seconds
+        self.rates = rates = ENGINE_COSTS[engine]
         self._train = _Rates(rates.train, _by_shape(measured, recorded, "train_seconds"))
         self._evaluation = _Rates(rates.evaluation, _by_shape(measured, recorded, "evaluation_seconds"))
 

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 from statistics import fmean, pstdev
 
-from study.cost import Amount, CostModel, Shape, peak_bytes
+from study.cost import Amount, CostModel, EngineCost, Shape, peak_bytes
 from study.makespan import makespan_bound, simulate_makespan
 from study.plan import Plan, Training, candidate_trials, compile_plan
 from study.spec import Setting, Study
@@ -40,6 +40,12 @@ class Job:
     """Seconds of a lane, as expected."""
     spread: float
     """Standard deviation of the seconds."""
+    threads: int = 1
+    """Threads that share its work, where there are fewer trainings than lanes."""
+
+    def on_threads(self, threads: int, speedup: float) -> "Job":
+        """This job, so many times faster on so many threads."""
+        return replace(self, seconds=self.seconds / speedup, spread=self.spread / speedup, threads=threads)
 
     @property
     def is_reused(self) -> bool:
@@ -78,8 +84,7 @@ class Forecast:
     later: Later
     lanes: int
     common_spread: float
-    lanes_seconds: float = 0.0
-    """Until the first lane trains; only if something is trained."""
+    rates: EngineCost
 
     @cached_property
     def seconds(self) -> tuple[float, ...]:
@@ -118,11 +123,22 @@ class Forecast:
 
     def makespan_on(self, lanes: int) -> float:
         """Seconds the trainings would take on so many lanes, simulated."""
-        return simulate_makespan(self.seconds, lanes) + simulate_makespan(self.later.seconds, lanes)
+        return sum(simulate_makespan(phase, lanes) for phase in self._phases_on(lanes))
 
     def bound_on(self, lanes: int) -> float:
         """The least that the trainings could take on so many lanes."""
-        return makespan_bound(self.seconds, lanes) + makespan_bound(self.later.seconds, lanes)
+        return sum(makespan_bound(phase, lanes) for phase in self._phases_on(lanes))
+
+    def _phases_on(self, lanes: int) -> list[list[float]]:
+        """Seconds of each training of the plan and of the combination, on another number of lanes."""
+        phases = []
+        for seconds in (self.seconds, self.later.seconds):
+            now, then = (
+                self.rates.speedup(self.rates.threads_each(len(seconds), each))
+                for each in (self.lanes, lanes)
+            )
+            phases.append([each * now / then for each in seconds])
+        return phases
 
     @property
     def wall_seconds(self) -> float:
@@ -132,7 +148,7 @@ class Forecast:
     def wall_seconds_on(self, lanes: int) -> float:
         """Seconds of the whole run on so many lanes."""
         makespan = self.makespan_on(lanes)
-        return RUN_SECONDS + (self.lanes_seconds + makespan if makespan else 0.0)
+        return RUN_SECONDS + (self.rates.lanes_seconds + makespan if makespan else 0.0)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -177,10 +193,18 @@ class Foresight:
             lanes: How many trainings run at once.
             combination: The combination of best values, where earlier runs already tell it.
         """
-        jobs = sorted((self.foresee(training) for training in plan.trainings), key=lambda job: -job.seconds)
-        later = self._foresee_combination(study, plan, combination)
-        costs = self.costs
-        return Forecast(tuple(jobs), later, lanes, costs.common_spread, costs.lanes_seconds)
+        later = self._foresee_combination(study, plan, combination, lanes)
+        return Forecast(
+            tuple(self.foresee_all(plan, lanes)), later, lanes, self.costs.common_spread, self.costs.rates
+        )
+
+    def foresee_all(self, plan: Plan, lanes: int) -> list[Job]:
+        """Predict the trainings of a plan, longest first."""
+        jobs = [self.foresee(training) for training in plan.trainings]
+        rates, waiting = self.costs.rates, sum(not job.is_reused for job in jobs)
+        threads = rates.threads_each(waiting, lanes)
+        spread_out = [job.on_threads(threads, rates.speedup(threads)) for job in jobs]
+        return sorted(spread_out, key=lambda job: -job.seconds)
 
     def foresee(self, training: Training) -> Job:
         """Predict one training."""
@@ -197,7 +221,7 @@ class Foresight:
             training,
             kept,
             round(epochs),
-            self.costs.startup_seconds + epochs * each,
+            self.costs.rates.startup_seconds + epochs * each,
             math.hypot(own, spread * each),
         )
 
@@ -215,21 +239,23 @@ class Foresight:
                 return fmean(stops), pstdev(stops) if len(stops) > 1 else STOP_SPREAD
         return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
 
-    def _foresee_combination(self, study: Study, plan: Plan, known: Setting | None) -> Later:
+    def _foresee_combination(self, study: Study, plan: Plan, known: Setting | None, lanes: int) -> Later:
         if study.optimum is None or not study.combined_sweeps:
             return Later(0)
         repeats = study.optimum.repeats
         if known is not None:
             further = compile_plan(study, candidate_trials(study, "combination", known), plan.source)
-            jobs = [self.foresee(training) for training in further.trainings]
+            jobs = self.foresee_all(further, lanes)
             seconds = tuple(job.seconds for job in jobs if not job.is_reused)
             return Later(repeats, seconds, math.hypot(*(job.spread for job in jobs)), further.trainings[0])
         costs = [
             self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
             for each in draw_combinations(study)
         ]
-        mean = self.costs.startup_seconds + fmean(costs)
-        return Later(repeats, (mean,) * repeats, pstdev(costs))
+        rates = self.costs.rates
+        speedup = rates.speedup(rates.threads_each(repeats, lanes))
+        mean = (rates.startup_seconds + fmean(costs)) / speedup
+        return Later(repeats, (mean,) * repeats, pstdev(costs) / speedup)
 
 
 def _peak_bytes(training: Training) -> int:

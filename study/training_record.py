@@ -53,6 +53,8 @@ class Segment(Fact):
     versions: dict[str, str]
     attempts: int = 1
     """Attempts it took in that run, the last one included."""
+    threads: int = 1
+    """Threads that shared the work: they change the seconds, and no weight."""
 
 
 class TrainingRecord(Fact):

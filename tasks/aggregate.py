@@ -181,6 +181,7 @@ def _segment_columns(record: TrainingRecord, epochs: Sequence[Epoch]) -> Row:
         "training_seconds": sum(epoch.seconds for epoch in epochs),
         "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in epochs),
         "peak_bytes": last.peak_bytes,
+        "threads": last.threads,
         "versions": json.dumps(last.versions, sort_keys=True),
     }
 

@@ -1,7 +1,7 @@
 """What an engine is: it trains one epoch at a time, over data that stays where it is.
 
-The weights after each epoch depend on hyperparameters, seed, data and engine alone, as a lane computes with
-one thread. Two engines train the same model from the same initial weights in the same order of images; they
+The weights after each epoch depend on hyperparameters, seed, data and engine alone, whatever the number of
+threads. Two engines train the same model from the same initial weights in the same order of images; they
 differ in the order in which they add numbers up, and in dropout's masks.
 """
 
@@ -64,8 +64,13 @@ class Engine(Protocol):
     def place(self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None) -> Placed:
         """Put images (n, 28, 28) and labels (n,), uint8, where it trains: all, or the `chosen` indices."""
 
-    def open_trainer(self, hyperparameters: Hyperparameters) -> tuple[Trainer, bool]:
-        """A trainer, and whether it is to be warmed up; then to be started or resumed."""
+    def open_trainer(self, hyperparameters: Hyperparameters, threads: int = 1) -> tuple[Trainer, bool]:
+        """A trainer, and whether it is to be warmed up; then to be started or resumed.
+
+        Args:
+            hyperparameters: The model.
+            threads: How many share the work, where the engine can share it.
+        """
 
     def device_name(self) -> str:
         """What it trains on, for people."""

@@ -8,17 +8,23 @@
 // pooling exist in registers only.
 //
 // Behind a ReLU most hidden units have no gradient in most images: products with such zeros are left out, which
-// changes no result. Every sum has a fixed order: the same input gives the same bits.
+// changes no result. Every sum has a fixed order: the same input gives the same bits, on any number of threads,
+// which share the pooled rows and, where they add up over all rows, the columns of the dense layer.
 //
 // Layouts: pixels [group of images][row][column][lane]; pooled numbers, a block each pooled row,
 // [row][filter][column][image]; dense weights [block][column of the layer][unit of the block].
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
@@ -113,6 +119,82 @@ class FlushDenormals {
 #endif
 };
 
+// Threads that share work. Helpers that the system refuses are done without: they change no result.
+class Crew {
+ public:
+  explicit Crew(int threads) {
+    try {
+      for (int thread = 1; thread < threads; ++thread) helpers_.emplace_back([this, thread] { help(thread); });
+    } catch (const std::system_error&) {
+    }
+  }
+
+  ~Crew() {
+    ends_ = true;
+    begin_round();
+    for (std::thread& helper : helpers_) helper.join();
+  }
+
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+
+  int size() const { return int(helpers_.size()) + 1; }
+
+  // Call work(item, thread) once for each item from 0, in any order, and wait for all.
+  template <typename Work>
+  void share(int items, const Work& work) {
+    if (helpers_.empty()) {
+      for (int item = 0; item < items; ++item) work(item, 0);
+      return;
+    }
+    work_ = std::cref(work);
+    items_ = items;
+    next_ = 0;
+    busy_ = int(helpers_.size());
+    begin_round();
+    take_part(0);
+    for (int busy; (busy = busy_.load(std::memory_order_acquire)) > 0;) await_change(busy_, busy);
+  }
+
+ private:
+  void begin_round() {
+    round_.fetch_add(1, std::memory_order_release);
+    round_.notify_all();
+  }
+
+  void take_part(int thread) {
+    for (int item; (item = next_.fetch_add(1, std::memory_order_relaxed)) < items_;) work_(item, thread);
+  }
+
+  void help(int thread) {
+    const FlushDenormals flush;
+    for (int round = 0;; ++round) {
+      await_change(round_, round);
+      if (ends_) return;
+      take_part(thread);
+      busy_.fetch_sub(1, std::memory_order_release);
+      busy_.notify_one();
+    }
+  }
+
+  // The others are done within microseconds: to sleep and be woken takes longer.
+  static void await_change(std::atomic<int>& value, int old) {
+    for (int spin = 0; spin < 4000; ++spin) {
+      if (value.load(std::memory_order_acquire) != old) return;
+#ifdef __SSE__
+      _mm_pause();
+#endif
+    }
+    value.wait(old, std::memory_order_acquire);
+  }
+
+  std::vector<std::thread> helpers_;
+  std::function<void(int, int)> work_;
+  int items_ = 0;
+  bool ends_ = false;
+  std::atomic<int> next_{0}, busy_{0}, round_{0};
+};
+
 struct Step {
   float rate, momentum;
 };
@@ -153,11 +235,12 @@ struct Learned {
 
 class Dense {
  public:
-  Dense(int blocks, int units, int columns, int batch)
+  Dense(int blocks, int units, int columns, int batch, int threads)
       : blocks_(blocks), units_(units), padded_units_(round_up(units, LANES)), columns_(columns),
         padded_(round_up(columns, TALL)), batch_(batch), weights_(size_t(blocks) * padded_ * padded_units_),
-        biases_(padded_), out_(padded_ * batch), gradient_(padded_ * batch), in_turned_(batch * padded_units_),
-        active_(padded_), active_images_(padded_ * batch), active_counts_(padded_) {}
+        biases_(padded_), out_(padded_ * batch), gradient_(padded_ * batch),
+        in_turned_(size_t(threads) * batch * padded_units_), active_(threads * padded_),
+        active_images_(padded_ * batch), active_counts_(padded_) {}
 
   // Between [block][column][unit] and Keras's [unit][column]; `place` says where Keras has a unit.
   template <typename Place>
@@ -177,9 +260,9 @@ class Dense {
       for (int image = 0; image < batch_; ++image) out_[column * batch_ + image] = biases_.values[column];
   }
 
-  // Add what a block of units contributes; in[unit][image].
-  void forward(const float* in, int block) {
-    for (int column = 0; column < padded_; column += TALL) {
+  // Add what a block of units contributes to the columns from `first` to before `last`; in[unit][image].
+  void forward(const float* in, int block, int first, int last) {
+    for (int column = first; column < last; column += TALL) {
       const float* weights = weights_.values + at(block, column);
       int image = 0;
       for (; image + 2 * LANES <= batch_; image += 2 * LANES)
@@ -204,16 +287,18 @@ class Dense {
   }
 
   // The gradient of a block's units into in_gradient[unit][image], then their weights' update.
-  void backward(Step step, const float* in, float* in_gradient, int block) {
+  void backward(Step step, const float* in, float* in_gradient, int block, int thread) {
     constexpr int CHUNK = 64;  // columns whose weights stay in the cache from the gradient to the update
-    transpose(in, batch_, in_turned_, padded_units_, padded_units_, batch_);
+    float* in_turned = in_turned_ + size_t(thread) * batch_ * padded_units_;
+    int* active = active_ + thread * padded_;
+    transpose(in, batch_, in_turned, padded_units_, padded_units_, batch_);
     std::memset(in_gradient, 0, sizeof(float) * padded_units_ * batch_);
     for (int first = 0; first < padded_; first += CHUNK) {
       const int last = std::min(first + CHUNK, padded_);
       int count = 0;
       for (int column = first; column < last; ++column)
-        if (active_counts_[column]) active_[count++] = column;
-      if (count) add_in_gradient(weights_.values + at(block, 0), count, in_gradient);
+        if (active_counts_[column]) active[count++] = column;
+      if (count) add_in_gradient(weights_.values + at(block, 0), active, count, in_gradient);
       for (int column = first; column < last; ++column) {
         float* weights = weights_.values + at(block, column);
         float* momenta = weights_.momenta + at(block, column);
@@ -222,10 +307,11 @@ class Dense {
             __builtin_prefetch(weights + CHUNK * padded_units_ + unit);
         int unit = 0;
         for (; unit + 8 * LANES <= padded_units_; unit += 8 * LANES)
-          update_units<8>(step, column, unit, weights + unit, momenta + unit);
+          update_units<8>(step, column, in_turned + unit, weights + unit, momenta + unit);
         for (; unit + 2 * LANES <= padded_units_; unit += 2 * LANES)
-          update_units<2>(step, column, unit, weights + unit, momenta + unit);
-        if (unit < padded_units_) update_units<1>(step, column, unit, weights + unit, momenta + unit);
+          update_units<2>(step, column, in_turned + unit, weights + unit, momenta + unit);
+        if (unit < padded_units_)
+          update_units<1>(step, column, in_turned + unit, weights + unit, momenta + unit);
       }
     }
   }
@@ -254,25 +340,25 @@ class Dense {
       for (int v = 0; v < WIDE; ++v) store(out + c * batch_ + v * LANES, total[c][v]);
   }
 
-  void add_in_gradient(const float* weights, int count, float* out) {
+  void add_in_gradient(const float* weights, const int* active, int count, float* out) {
     for (int unit = 0; unit < padded_units_; unit += ROWS) {
       int image = 0;
       for (; image + 2 * LANES <= batch_; image += 2 * LANES)
-        multiply_backward<2>(weights + unit, count, image, out + unit * batch_ + image);
-      if (image < batch_) multiply_backward<1>(weights + unit, count, image, out + unit * batch_ + image);
+        multiply_backward<2>(weights + unit, active, count, image, out + unit * batch_ + image);
+      if (image < batch_) multiply_backward<1>(weights + unit, active, count, image, out + unit * batch_ + image);
     }
   }
 
   // out[unit][image] += sum over active columns of weights[column][unit] * gradient[column][image]
   template <int WIDE>
-  void multiply_backward(const float* weights, int count, int image, float* out) {
+  void multiply_backward(const float* weights, const int* active, int count, int image, float* out) {
     Floats total[ROWS][WIDE];
     for (int r = 0; r < ROWS; ++r)
       for (int v = 0; v < WIDE; ++v) total[r][v] = load(out + r * batch_ + v * LANES);
     for (int i = 0; i < count; ++i) {
-      const float* from = weights + size_t(active_[i]) * padded_units_;
+      const float* from = weights + size_t(active[i]) * padded_units_;
       Floats each[WIDE];
-      for (int v = 0; v < WIDE; ++v) each[v] = load(gradient_ + active_[i] * batch_ + image + v * LANES);
+      for (int v = 0; v < WIDE; ++v) each[v] = load(gradient_ + active[i] * batch_ + image + v * LANES);
       for (int r = 0; r < ROWS; ++r)
         for (int v = 0; v < WIDE; ++v) total[r][v] += from[r] * each[v];
     }
@@ -282,12 +368,12 @@ class Dense {
 
   // The gradient of some weights of a column, from the images that have one, and their update.
   template <int WIDE>
-  void update_units(Step step, int column, int unit, float* weights, float* momenta) {
+  void update_units(Step step, int column, const float* in_turned, float* weights, float* momenta) {
     Floats total[WIDE] = {};
     const int* images = active_images_ + column * batch_;
     for (int i = 0; i < active_counts_[column]; ++i) {
       const float each = gradient_[column * batch_ + images[i]];
-      const float* in = in_turned_ + images[i] * padded_units_ + unit;
+      const float* in = in_turned + images[i] * padded_units_;
       for (int v = 0; v < WIDE; ++v) total[v] += each * load(in + v * LANES);
     }
     for (int v = 0; v < WIDE; ++v) update(step, total[v], weights + v * LANES, momenta + v * LANES);
@@ -332,16 +418,20 @@ struct Dropout {
 
 class Network {
  public:
-  Network(int filters, int kernel, int dense_units, int batch, bool trains)
-      : filters_(filters), kernel_(kernel), dense_units_(dense_units), batch_(batch),
+  Network(Crew& crew, int filters, int kernel, int dense_units, int batch, bool trains)
+      : crew_(crew), filters_(filters), kernel_(kernel), dense_units_(dense_units), batch_(batch),
         padded_(round_up(batch, LANES)), side_((SIDE - kernel + 1) / 2), taps_(kernel * kernel),
         row_(side_ * filters), padded_row_(round_up(row_, LANES)), trains_(trains),
-        staged_(LANES * SIDE * SIDE), pixels_(SIDE * SIDE * padded_), kernels_(filters * taps_), biases_(filters),
-        totals_(filters * (taps_ + 1) * LANES), pooled_(size_t(trains ? side_ : 1) * padded_row_ * padded_),
-        row_gradient_(padded_row_ * padded_), hidden_(round_up(dense_units, LANES) * padded_),
+        keeps_rows_(trains || crew.size() > 1), staged_(size_t(crew.size()) * LANES * SIDE * SIDE),
+        pixels_(SIDE * SIDE * padded_), kernels_(filters * taps_), biases_(filters),
+        totals_(size_t(trains ? side_ : 0) * filters * (taps_ + 1) * LANES),
+        pooled_(size_t(keeps_rows_ ? side_ : 1) * padded_row_ * padded_),
+        row_gradient_(size_t(crew.size()) * padded_row_ * padded_),
+        hidden_(round_up(dense_units, LANES) * padded_),
         hidden_gradient_(round_up(dense_units, LANES) * padded_),
         winners_(size_t(trains ? side_ : 0) * row_ * padded_), labels_(padded_),
-        dense_(side_, row_, dense_units, padded_), output_(1, dense_units, CLASSES, padded_) {}
+        dense_(side_, row_, dense_units, padded_, crew.size()),
+        output_(1, dense_units, CLASSES, padded_, 1) {}
 
   void exchange(Parameters keras, Parameters momenta, bool in) {
     for (int filter = 0; filter < filters_; ++filter) {
@@ -362,10 +452,11 @@ class Network {
   // Take a batch: `count` images, the order's from `first` on.
   void take(const Images& images, const int32_t* order, int64_t first, int count) {
     count_ = count;
-    for (int group = 0; group < padded_; group += LANES) {
+    crew_.share(padded_ / LANES, [&](int group, int thread) {
+      float* staged = staged_ + size_t(thread) * LANES * SIDE * SIDE;
       for (int lane = 0; lane < LANES; ++lane) {
-        float* to = staged_ + lane * SIDE * SIDE;
-        const int image = group + lane;
+        float* to = staged + lane * SIDE * SIDE;
+        const int image = group * LANES + lane;
         if (image >= count) {
           std::memset(to, 0, sizeof(float) * SIDE * SIDE);
           continue;
@@ -375,25 +466,29 @@ class Network {
         for (int pixel = 0; pixel < SIDE * SIDE; ++pixel) to[pixel] = float(from[pixel]) / 255.0f;
         labels_[image] = images.labels[index];
       }
-      transpose(staged_, SIDE * SIDE, pixels_ + group * SIDE * SIDE, LANES, LANES, SIDE * SIDE);
-    }
+      transpose(staged, SIDE * SIDE, pixels_ + size_t(group) * LANES * SIDE * SIDE, LANES, LANES, SIDE * SIDE);
+    });
   }
 
   void forward(const Dropout& dropout, uint32_t step) {
     dense_.begin();
-    for (int row = 0; row < side_; ++row) {
-      float* pooled = pooled_ + (trains_ ? size_t(row) * padded_row_ * padded_ : 0);
-      switch (kernel_) {  // known when it is compiled, a kernel stays in registers
-        case 3: convolve<3>(row, pooled); break;
-        case 5: convolve<5>(row, pooled); break;
-        default: convolve<0>(row, pooled);
+    const int columns = dense_.padded();
+    if (crew_.size() == 1) {  // each row is multiplied while it is in the cache
+      for (int row = 0; row < side_; ++row) {
+        pool(dropout, step, row);
+        dense_.forward(pooled(row), row, 0, columns);
       }
-      if (trains_ && dropout.rate > 0) drop(dropout, step, row, pooled);
-      dense_.forward(pooled, row);
+    } else {
+      crew_.share(side_, [&](int row, int) { pool(dropout, step, row); });
+      const int each = round_up((columns + crew_.size() - 1) / crew_.size(), TALL);
+      crew_.share(crew_.size(), [&](int part, int) {
+        for (int row = 0; row < side_; ++row)
+          dense_.forward(pooled(row), row, std::min(part * each, columns), std::min((part + 1) * each, columns));
+      });
     }
     for (int i = 0; i < dense_units_ * padded_; ++i) hidden_[i] = std::max(dense_.out()[i], 0.0f);
     output_.begin();
-    output_.forward(hidden_, 0);
+    output_.forward(hidden_, 0, 0, output_.padded());
   }
 
   // Softmax and cross-entropy: adds to the sums, and leaves the gradient of the mean loss at the output.
@@ -418,24 +513,23 @@ class Network {
 
   void backward(Step step, float kept) {
     output_.begin_backward(step);
-    output_.backward(step, hidden_, hidden_gradient_, 0);
+    output_.backward(step, hidden_, hidden_gradient_, 0, 0);
     for (int i = 0; i < dense_units_ * padded_; ++i)
       dense_.gradient()[i] = hidden_[i] > 0 ? hidden_gradient_[i] : 0.0f;
     dense_.begin_backward(step);
-    std::memset(totals_, 0, sizeof(float) * filters_ * (taps_ + 1) * LANES);
-    for (int row = 0; row < side_; ++row) {
-      dense_.backward(step, pooled_ + size_t(row) * padded_row_ * padded_, row_gradient_, row);
+    crew_.share(side_, [&](int row, int thread) {
+      float* gradient = row_gradient_ + size_t(thread) * padded_row_ * padded_;
+      dense_.backward(step, pooled(row), gradient, row, thread);
       switch (kernel_) {
-        case 3: gather_gradient<3>(row); break;
-        case 5: gather_gradient<5>(row); break;
-        default: gather_gradient<0>(row);
+        case 3: gather_gradient<3>(row, gradient); break;
+        case 5: gather_gradient<5>(row, gradient); break;
+        default: gather_gradient<0>(row, gradient);
       }
-    }
+    });
     for (int filter = 0; filter < filters_; ++filter) {
-      const float* totals = totals_ + filter * (taps_ + 1) * LANES;
       for (int tap = 0; tap < taps_; ++tap)
-        kernels_.update(step, filter * taps_ + tap, sum(load(totals + tap * LANES)) / kept);
-      biases_.update(step, filter, sum(load(totals + taps_ * LANES)) / kept);
+        kernels_.update(step, filter * taps_ + tap, total(filter, tap) / kept);
+      biases_.update(step, filter, total(filter, taps_) / kept);
     }
   }
 
@@ -444,10 +538,33 @@ class Network {
   }
 
  private:
+  float* pooled(int row) { return pooled_ + size_t(keeps_rows_ ? row : 0) * padded_row_ * padded_; }
+
+  // The gradients of a filter and a tap, or bias, that each row has left, in the rows' order.
+  float* row_total(int row, int filter) {
+    return totals_ + (size_t(row) * filters_ + filter) * (taps_ + 1) * LANES;
+  }
+  float total(int filter, int tap) {
+    Floats all = {};
+    for (int row = 0; row < side_; ++row) all += load(row_total(row, filter) + tap * LANES);
+    return sum(all);
+  }
+
+  // One pooled row of all images, as the dense layer reads it.
+  void pool(const Dropout& dropout, uint32_t step, int row) {
+    switch (kernel_) {  // known when it is compiled, a kernel stays in registers
+      case 3: convolve<3>(row); break;
+      case 5: convolve<5>(row); break;
+      default: convolve<0>(row);
+    }
+    if (trains_ && dropout.rate > 0) drop(dropout, step, row);
+  }
+
   // Convolution, pooling, bias and ReLU of one pooled row. Bit 0 of a winner is its column, bit 1 its row.
   template <int FIXED>
-  void convolve(int row, float* pooled) {
+  void convolve(int row) {
     const int kernel = FIXED ? FIXED : kernel_;
+    float* pooled = this->pooled(row);
     for (int group = 0; group < padded_ / LANES; ++group) {
       const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
       for (int filter = 0; filter < filters_; ++filter) {
@@ -484,22 +601,22 @@ class Network {
 
   // Sum the gradient of kernels and biases over a pooled row, in each number pooled from what the winner saw.
   template <int FIXED>
-  void gather_gradient(int row) {
+  void gather_gradient(int row, const float* row_gradient) {
     const int kernel = FIXED ? FIXED : kernel_;
-    const float* pooled = pooled_ + size_t(row) * padded_row_ * padded_;
+    const float* pooled = this->pooled(row);
     for (int group = 0; group < padded_ / LANES; ++group) {
       const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
       for (int filter = 0; filter < filters_; ++filter) {
-        float* kept = totals_ + filter * (taps_ + 1) * LANES;
+        float* kept = row_total(row, filter);
         Floats totals[FIXED ? FIXED * FIXED + 1 : SIDE * SIDE + 1];
-        for (int tap = 0; tap <= kernel * kernel; ++tap) totals[tap] = load(kept + tap * LANES);
+        for (int tap = 0; tap <= kernel * kernel; ++tap) totals[tap] = group ? load(kept + tap * LANES) : Floats{};
         for (int column = 0; column < side_; ++column) {
           const size_t at = (size_t(filter) * side_ + column) * padded_ + group * LANES;
           const int8_t* winners = winners_ + size_t(row) * row_ * padded_ + at;
           Ints winner;
           for (int lane = 0; lane < LANES; ++lane) winner[lane] = winners[lane];
           const Ints right = (winner & 1) != 0, low = (winner & 2) != 0;
-          const Floats gradient = load(pooled + at) > 0 ? load(row_gradient_ + at) : Floats{};
+          const Floats gradient = load(pooled + at) > 0 ? load(row_gradient + at) : Floats{};
           const float* corner = pixels + 2 * column * LANES;
           Floats above[FIXED ? FIXED : SIDE];
           for (int y = 0; y <= kernel; ++y)
@@ -517,7 +634,8 @@ class Network {
   }
 
   // Drop numbers of one pooled row, and scale the others so that their expectation stays.
-  void drop(const Dropout& dropout, uint32_t step, int row, float* pooled) {
+  void drop(const Dropout& dropout, uint32_t step, int row) {
+    float* pooled = this->pooled(row);
     const uint32_t threshold = uint32_t(std::lround(dropout.rate * 65536.0));
     const float scale = 1.0f / (1.0f - dropout.rate);
     for (int unit = 0; unit < row_; unit += 2)
@@ -532,8 +650,9 @@ class Network {
       }
   }
 
+  Crew& crew_;
   int filters_, kernel_, dense_units_, batch_, padded_, side_, taps_, row_, padded_row_, count_ = 0;
-  bool trains_;
+  bool trains_, keeps_rows_;
   Array<float> staged_, pixels_;
   Learned kernels_, biases_;
   Array<float> totals_, pooled_, row_gradient_, hidden_, hidden_gradient_;
@@ -567,10 +686,11 @@ const char* compiler() { return "GCC " __VERSION__; }
 // Train on the images in the given order, one epoch; parameters and momenta, all in one array each, change.
 int train_epoch(const uint8_t* pixels, const uint8_t* labels, const int32_t* order, int64_t count, int filters,
                 int kernel, int dense_units, int batch, float* parameters, float* momenta, float rate,
-                float momentum, float dropped, uint32_t key, uint32_t second, double* loss,
+                float momentum, float dropped, uint32_t key, uint32_t second, int threads, double* loss,
                 int64_t* correct) try {
   const FlushDenormals flush;
-  Network network(filters, kernel, dense_units, batch, true);
+  Crew crew(threads);
+  Network network(crew, filters, kernel, dense_units, batch, true);
   const Parameters own = split(parameters, filters, kernel, dense_units);
   const Parameters own_momenta = split(momenta, filters, kernel, dense_units);
   network.exchange(own, own_momenta, true);
@@ -591,9 +711,11 @@ int train_epoch(const uint8_t* pixels, const uint8_t* labels, const int32_t* ord
 
 // Sum the loss and count the correct ones over the images in the given order.
 int evaluate(const uint8_t* pixels, const uint8_t* labels, const int32_t* order, int64_t count, int filters,
-             int kernel, int dense_units, float* parameters, double* loss, int64_t* correct) try {
+             int kernel, int dense_units, float* parameters, int threads, double* loss,
+             int64_t* correct) try {
   constexpr int BATCH = 32;
-  Network network(filters, kernel, dense_units, BATCH, false);
+  Crew crew(threads);
+  Network network(crew, filters, kernel, dense_units, BATCH, false);
   const Parameters own = split(parameters, filters, kernel, dense_units);
   network.exchange(own, own, true);
   *loss = 0;

@@ -40,9 +40,11 @@ class NativeEngine:
         indices = np.arange(len(labels)) if chosen is None else chosen
         return NativeImages(pixels, labels, indices.astype(np.int32))
 
-    def open_trainer(self, hyperparameters: Hyperparameters) -> tuple["NativeTrainer", bool]:
+    def open_trainer(
+        self, hyperparameters: Hyperparameters, threads: int = 1
+    ) -> tuple["NativeTrainer", bool]:
         """A trainer; there is nothing to warm up."""
-        return NativeTrainer(self._library, hyperparameters), False
+        return NativeTrainer(self._library, hyperparameters, threads), False
 
     def device_name(self) -> str:
         """Always CPU."""
@@ -52,8 +54,8 @@ class NativeEngine:
 class NativeTrainer:
     """Parameters and momenta in one array each, and the library that changes them."""
 
-    def __init__(self, library: NativeLibrary, hyperparameters: Hyperparameters) -> None:
-        self._library, self._hyperparameters = library, hyperparameters
+    def __init__(self, library: NativeLibrary, hyperparameters: Hyperparameters, threads: int) -> None:
+        self._library, self._hyperparameters, self._threads = library, hyperparameters, threads
         self._shapes: list[tuple[int, ...]] = []
         self._parameters = self._momenta = np.zeros(0, np.float32)
 
@@ -87,13 +89,19 @@ class NativeTrainer:
             self._momenta,
             learning_rate,
             dropout_keys(seed, epoch),
+            self._threads,
         )
         return Score(loss / len(order), correct / len(order)), time.perf_counter() - started
 
     def evaluate(self, images: NativeImages) -> Score:
         """Score the model on all images."""
         loss, correct = self._library.evaluate(
-            images.pixels, images.labels, images.chosen, self._hyperparameters, self._parameters
+            images.pixels,
+            images.labels,
+            images.chosen,
+            self._hyperparameters,
+            self._parameters,
+            self._threads,
         )
         return Score(loss / len(images), correct / len(images))
 

@@ -29,7 +29,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "build"
 
 COMPILERS = ("c++", "g++", "clang++")
 
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared")
+FLAGS = ("-std=c++20", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
 
 COMPILING_SECONDS = 120.0
 """Longest time to compile: it takes 2 s."""
@@ -66,6 +66,7 @@ class NativeLibrary:
         momenta: np.ndarray,
         learning_rate: float,
         keys: tuple[int, int],
+        threads: int = 1,
     ) -> tuple[float, int]:
         """Train on images in the given order; return the sum of their losses and how many were right.
 
@@ -78,6 +79,7 @@ class NativeLibrary:
             momenta: Their momenta (p,) float32; they change.
             learning_rate: Of this epoch.
             keys: Two words of 32 bits, from which dropout's masks are drawn.
+            threads: How many share the work; every number of them computes the same bits.
 
         Raises:
             MemoryError: there is too little memory.
@@ -93,6 +95,7 @@ class NativeLibrary:
             _pointer(momenta, np.float32),
             *(ctypes.c_float(each) for each in (learning_rate, h.momentum, h.dropout)),
             *(ctypes.c_uint32(key) for key in keys),
+            ctypes.c_int(threads),
         )
 
     def evaluate(
@@ -102,6 +105,7 @@ class NativeLibrary:
         order: np.ndarray,
         hyperparameters: Hyperparameters,
         parameters: np.ndarray,
+        threads: int = 1,
     ) -> tuple[float, int]:
         """Evaluate images; arguments, result and errors are those of `train_epoch`."""
         h = hyperparameters
@@ -112,6 +116,7 @@ class NativeLibrary:
             *_images(pixels, labels, order),
             *(ctypes.c_int(each) for each in (h.filters, h.kernel_size, h.dense_units)),
             _pointer(parameters, np.float32),
+            ctypes.c_int(threads),
         )
 
 

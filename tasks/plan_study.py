@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from storage.place import Results
 from storage.speeds import read_speeds, save_speeds
 from storage.trainings import find_training, read_records
-from study.cost import Amount, CostModel, Speed, list_shapes
+from study.cost import ENGINE_COSTS, Amount, CostModel, Speed, list_shapes
 from study.errors import InputError
 from study.forecast import Forecast, Foresight, Job
 from study.plan import Plan, Source, compile_plan, key_of, list_trials
@@ -99,10 +99,9 @@ def compare_sharing(study: Study, plan: Plan, foresight: Foresight, lanes: int) 
     return predict(study, plan, from_nothing, lanes), predict(study, unshared, from_nothing, lanes)
 
 
-def foresee_jobs(study: Study, plan: Plan, results: Results, fresh: bool = False) -> tuple[Job, ...]:
+def foresee_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> list[Job]:
     """Predict the trainings of a small plan from what is recorded and measured by now, longest first."""
-    foresight = gather(study, plan, results, fresh)
-    return foresight.forecast(study, plan, 1).jobs
+    return gather(study, plan, results, fresh).foresee_all(plan, useful_lanes(lanes.devices))
 
 
 def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
@@ -168,13 +167,16 @@ def describe_forecast(forecast: Forecast) -> str:
 
 
 def _speed_of(record: TrainingRecord) -> Speed:
-    epochs = len(record.epochs)
+    """Seconds an image takes on one thread."""
+    rates, epochs = ENGINE_COSTS[record.source.engine], len(record.epochs)
+    speedups = [rates.speedup(record.segment_of(each.epoch).threads) for each in record.epochs]
+    pairs = list(zip(record.epochs, speedups, strict=True))
+    trained = sum(each.seconds * speedup for each, speedup in pairs)
+    evaluated = sum(each.evaluation_seconds * speedup for each, speedup in pairs)
     return Speed(
         hyperparameters=record.hyperparameters,
-        train_seconds=sum(each.seconds for each in record.epochs) / epochs / record.train_images,
-        evaluation_seconds=sum(each.evaluation_seconds for each in record.epochs)
-        / epochs
-        / record.evaluation_images,
+        train_seconds=trained / epochs / record.train_images,
+        evaluation_seconds=evaluated / epochs / record.evaluation_images,
     )
 
 

@@ -48,7 +48,11 @@ def library_versions(engine: EngineName) -> dict[str, str]:
 
 
 def run_training(
-    training: Training, dataset: Dataset, run_id: str, checkpoint: Checkpoint | None = None
+    training: Training,
+    dataset: Dataset,
+    run_id: str,
+    checkpoint: Checkpoint | None = None,
+    threads: int = 1,
 ) -> Trained:
     """Train in this process until no trial needs another epoch, from the start or from a checkpoint.
 
@@ -58,7 +62,7 @@ def run_training(
     engine = load_engine(training.source.engine)
     images, validation, test = place_images(training.source.engine, dataset, training.source.held_out_images)
     started = time.perf_counter()  # loading the engine and placing the images happen once a lane
-    trainer, is_new = engine.open_trainer(training.hyperparameters)
+    trainer, is_new = engine.open_trainer(training.hyperparameters, threads)
     startup_seconds = trainer.warm_up(images) if is_new else 0.0
     epochs, weights = _begin(trainer, training, checkpoint)
     diverged = None
@@ -84,6 +88,7 @@ def run_training(
         startup_seconds=startup_seconds,
         lane_seconds=time.perf_counter() - started,
         peak_bytes=_peak_bytes(),
+        threads=threads,
         versions=library_versions(training.source.engine),
     )
     evaluated = len(validation) + (0 if test is validation else len(test))

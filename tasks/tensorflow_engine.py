@@ -62,8 +62,11 @@ class TensorflowEngine:
         shaped = pixels.reshape(-1, IMAGE_SIDE, IMAGE_SIDE, 1)
         return TensorflowImages(tf.constant(shaped), tf.constant(labels.astype(np.int32)))
 
-    def open_trainer(self, hyperparameters: Hyperparameters) -> tuple["TensorflowTrainer", bool]:
+    def open_trainer(
+        self, hyperparameters: Hyperparameters, threads: int = 1
+    ) -> tuple["TensorflowTrainer", bool]:
         """A trainer for this shape and whether it is new; learning rate and dropout rate are inputs."""
+        del threads  # a second one would buy almost nothing
         drops = 0.5 if hyperparameters.dropout else 0.0
         shape = hyperparameters.model_copy(
             update={"learning_rate": 1.0, "schedule": "constant", "dropout": drops}

@@ -89,6 +89,7 @@ def train(
     run_id: str,
     fresh: bool = False,
     epoch_seconds: float = 0.0,
+    threads: int = 1,
 ) -> TrainingRecord:
     """Return the record of a training: read from an earlier run, gone on with, or trained; and keep it.
 
@@ -100,6 +101,7 @@ def train(
         run_id: The run that asks.
         fresh: Train even if an earlier run has it; what this run has trained is not trained twice.
         epoch_seconds: What an epoch is predicted to take; by it a training is known to hang.
+        threads: How many share its work on the lane; they change no weight.
 
     Raises:
         Diverged: the loss is no longer a finite number; the record has the epochs before.
@@ -115,8 +117,9 @@ def train(
             checkpoint = None if record is None else read_checkpoint(results, record)
             silence = max(HANG_SECONDS, HANG_FACTOR * epoch_seconds)
             trained = lanes.run(
-                training.label, run_training, training, dataset, run_id, checkpoint, silence_seconds=silence
-            )
+                training.label, run_training, training, dataset, run_id, checkpoint, threads,
+                silence_seconds=silence,
+            )  # fmt: skip
             before = record.attempts_by(run_id) if record else 0
             record = _keep(results, trained, max(1, lanes.attempts[training.label] - before))
     if record.diverged is not None and not all(record.read(rule) for rule in training.rules):

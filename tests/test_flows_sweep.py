@@ -70,7 +70,7 @@ def sweep(folder: Path, settings: list[tuple[int, int]], failing: set[tuple[int,
     """Train under Prefect what the lanes let through."""
     request = check_request(RunParameters(results=str(folder)))
     jobs = make_jobs(settings)
-    forecast = Forecast(tuple(jobs), Later(0), 1, CostModel().common_spread)
+    forecast = Forecast(tuple(jobs), Later(0), 1, CostModel().common_spread, CostModel().rates)
     made: list[Sweep] = []
 
     @task

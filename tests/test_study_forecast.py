@@ -123,6 +123,34 @@ def test_the_wall_time_is_the_simulated_makespan_and_what_a_run_takes_besides():
     assert found.lane_seconds == pytest.approx(sum(seconds))
 
 
+def test_fewer_trainings_than_lanes_share_the_cores_of_the_idle_ones():
+    rates = ENGINE_COSTS["native"]
+    study = only(4)
+    alone, crowded = forecast(study, lanes=4), forecast(study, lanes=3)
+    assert [job.threads for job in alone.jobs] == [job.threads for job in crowded.jobs] == [1] * 4
+    many = forecast(study, lanes=13)
+    assert [job.threads for job in many.jobs] == [3] * 4
+    expected = (20 + STARTUP_SECONDS) / rates.speedup(3)
+    assert [job.seconds for job in many.jobs] == pytest.approx([expected] * 4)
+    for lanes in (1, 2, 4, 8, 13):
+        assert many.makespan_on(lanes) == pytest.approx(forecast(study, lanes=lanes).makespan)
+        assert many.bound_on(lanes) == pytest.approx(forecast(study, lanes=lanes).bound)
+
+
+def test_what_is_reused_asks_for_no_threads_and_the_last_one_gets_them_all():
+    plan = make_plan(only(4))
+    records = finish(plan)
+    missing = records.pop(plan.trainings[-1].key)
+    jobs = forecast(only(4), keep(records), lanes=2).jobs
+    assert [(job.training.key, job.threads) for job in jobs if not job.is_reused] == [(missing.key, 2)]
+
+
+def test_tensorflow_trains_on_one_thread():
+    costs = CostModel([ONE_SECOND], engine="tensorflow")
+    jobs = forecast(only(4), dataclasses.replace(NOTHING_KEPT, costs=costs), lanes=100).jobs
+    assert {job.threads for job in jobs} == {1}
+
+
 def test_the_interval_holds_the_prediction_and_is_wider_where_nothing_was_measured():
     measured = forecast(make_study())
     guessed = forecast(make_study(), dataclasses.replace(NOTHING_KEPT, costs=CostModel()))
@@ -145,7 +173,8 @@ def test_the_combination_is_exact_once_earlier_runs_tell_which_it_is():
     study = make_study()
     setting = study.baseline.with_changes({"epochs": 10})
     found = NOTHING_KEPT.forecast(study, make_plan(study), 2, setting)
-    assert found.later.seconds == pytest.approx((10 + STARTUP_SECONDS,))
+    alone = (10 + STARTUP_SECONDS) / ENGINE_COSTS["native"].speedup(2)
+    assert found.later.seconds == pytest.approx((alone,))
     assert found.later.training is not None
     assert found.later.training.most_epochs == 10
 

@@ -14,6 +14,7 @@ from storage.place import Results
 from storage.schema import schema_of
 from storage.tables import RunTables, publish
 from study.changes import read_changes
+from study.cost import ENGINE_COSTS
 from study.forecast import Forecast, Later
 from tasks.aggregate import Context
 from tasks.compare_nights import compare_nights
@@ -37,7 +38,7 @@ def _circumstances() -> Circumstances:
         lanes=2,
         device="CPU",
         flow_run_id=None,
-        forecast=Forecast((), Later(0), 2, 0.1),
+        forecast=Forecast((), Later(0), 2, 0.1, ENGINE_COSTS["native"]),
         makespan_seconds=1.0,
         makespan_bound_seconds=1.0,
     )

@@ -124,6 +124,24 @@ def test_gradients_equal_float64s_on_real_batches_but_for_winners_that_nearly_ti
 
 
 @needs_native
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_every_number_of_threads_computes_the_same_bits(shape: Hyperparameters):
+    generator = np.random.default_rng(5)
+    pixels = generator.integers(0, 256, (100, 28, 28), np.uint8)
+    labels, order = generator.integers(0, 10, 100, np.uint8), generator.permutation(100).astype(np.int32)
+    library, found = open_native_library(), set()
+    for threads in (1, 2, 3, 13, 20):
+        parameters = np.concatenate([each.ravel() for each in draw_initial_weights(shape, seed=3)])
+        momenta = np.zeros_like(parameters)
+        trained = library.train_epoch(
+            pixels, labels, order, shape, parameters, momenta, 0.01, (5, 6), threads
+        )
+        scored = library.evaluate(pixels, labels, order, shape, parameters, threads)
+        found.add((trained, scored, parameters.tobytes(), momenta.tobytes()))
+    assert len(found) == 1
+
+
+@needs_native
 def test_the_check_refuses_a_library_that_computes_something_else(
     elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

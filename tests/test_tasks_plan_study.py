@@ -133,6 +133,21 @@ def test_trainings_of_this_machine_with_the_same_code_and_like_data_correct_the_
     assert list_recorded_speeds(records, plan.source, few) == []
 
 
+def test_a_recorded_speed_is_that_of_one_thread(known: Results):
+    plan = make_plan()
+    finish(known, plan)
+    foresight = gather(LAB, plan, known)
+    record = foresight.history[plan.trainings[0].key]
+    shared = record.model_copy(
+        update={"segments": tuple(each.model_copy(update={"threads": 3}) for each in record.segments)}
+    )
+    (alone,) = list_recorded_speeds([record], plan.source, foresight.amount)
+    (together,) = list_recorded_speeds([shared], plan.source, foresight.amount)
+    speedup = foresight.costs.rates.speedup(3)
+    assert together.train_seconds == pytest.approx(alone.train_seconds * speedup)
+    assert together.evaluation_seconds == pytest.approx(alone.evaluation_seconds * speedup)
+
+
 def test_an_unknown_machine_is_measured_once(results: Results, idle: Lanes):
     study = LAB.only(frozenset({4}))
     plan = make_plan(study, "tensorflow")  # long enough to be worth it
@@ -170,8 +185,8 @@ def test_sharing_is_compared_from_nothing(known: Results):
     assert unshared.lane_seconds > shared.lane_seconds
 
 
-def test_a_small_plan_is_foreseen_without_measuring(known: Results):
+def test_a_small_plan_is_foreseen_without_measuring(known: Results, idle: Lanes):
     plan = make_plan()
     two = dataclasses.replace(plan, trainings=plan.trainings[:2])
-    assert len(foresee_jobs(LAB, two, known)) == 2
+    assert len(foresee_jobs(LAB, two, known, idle)) == 2
     assert predict(LAB, two, gather(LAB, two, known), 2).lanes == 2

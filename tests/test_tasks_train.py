@@ -70,6 +70,16 @@ def test_the_same_trial_twice_gives_the_same_weights_in_any_process(dataset: Dat
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_threads_change_no_weight_and_are_told(dataset: Dataset, engine: str):
+    training = make_training(WITH_DROPOUT, engine=engine)
+    one, three = (run_training(training, dataset, "test", threads=threads).record for threads in (1, 3))
+    assert [(epoch.weights_sha256, epoch.test_loss) for epoch in one.epochs] == [
+        (epoch.weights_sha256, epoch.test_loss) for epoch in three.epochs
+    ]
+    assert [segment.threads for segment in (*one.segments, *three.segments)] == [1, 3]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_repeats_never_give_the_same_weights(dataset: Dataset, engine: str):
     trainings = [make_training(seed=seed, engine=engine) for seed in range(1, 6)]
     assert len({hashes(training, dataset)[-1] for training in trainings}) == 5
