@@ -1,7 +1,7 @@
 """Measure how much faster one training is where several threads share its work.
 
-Run it with `.venv/bin/python -m benchmarks.threads` on an idle machine (a minute on two cores). Each number of
-threads trains the same part of an epoch on the real images, in turn; the fastest of three rounds counts.
+Run it with `.venv/bin/python -m benchmarks.threads` on an idle machine (a minute on two cores). Each number
+of threads trains the same part of an epoch on the real images, in turn; the fastest of three rounds counts.
 It prints seconds of an epoch, the speed-up, and what each further thread added: `thread_gain` of the native
 engine in `study/cost.py`.
 """

@@ -74,6 +74,7 @@ class Tally:
         self._total = self._done = self._reused = self._failed = 0
         self._waiting: list[float] = []
         self._phase_seconds = self._predicted = self._taken = 0.0
+        self._phase_lanes = lanes
 
     def expect(self, seconds: Sequence[float], is_last: bool = False) -> None:
         """Begin a phase: trainings that are to come now, by their predicted seconds of a lane.
@@ -85,6 +86,7 @@ class Tally:
         self._total += len(seconds)
         self._waiting = list(seconds)
         self._phase_seconds = sum(seconds)
+        self._phase_lanes = min(self._lanes, sum(each > 0 for each in seconds))
         self._phase_started = self._clock()
         if is_last:
             self._later = []
@@ -120,7 +122,7 @@ class Tally:
         if not any(self._waiting):
             return later
         lanes = min(self._lanes, sum(seconds > 0 for seconds in self._waiting))
-        spent = (self._clock() - self._phase_started) * self._lanes
+        spent = (self._clock() - self._phase_started) * self._phase_lanes
         # All of the phase less what the lanes have done of it; never less than a moment for what is not done.
         left = (self._phase_seconds * correction - spent) / lanes
         return max(left, correction * min(filter(None, self._waiting)) / 10) + later

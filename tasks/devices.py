@@ -15,7 +15,7 @@ from study.run_start import MOST_LANES
 logger = logging.getLogger(__name__)
 
 _ONE_THREAD = {
-    # One thread a lane: a second one buys almost nothing at this size, and one thread is deterministic.
+    # Libraries use one thread: a second one buys almost nothing at this size, and one is deterministic.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",

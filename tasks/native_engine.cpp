@@ -45,7 +45,7 @@ typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
 
 constexpr int SIDE = 28, CLASSES = 10;
 constexpr int TALL = 8;                            // columns of a block of a matrix product
-constexpr int ROWS = LANES < TALL ? LANES : TALL;  // units of such a block, which divide LANES
+constexpr int CHUNK = 32;                          // columns that are updated together
 
 int round_up(int number, int multiple) { return (number + multiple - 1) / multiple * multiple; }
 
@@ -237,10 +237,10 @@ class Dense {
  public:
   Dense(int blocks, int units, int columns, int batch, int threads)
       : blocks_(blocks), units_(units), padded_units_(round_up(units, LANES)), columns_(columns),
-        padded_(round_up(columns, TALL)), batch_(batch), weights_(size_t(blocks) * padded_ * padded_units_),
-        biases_(padded_), out_(padded_ * batch), gradient_(padded_ * batch),
-        in_turned_(size_t(threads) * batch * padded_units_), active_(threads * padded_),
-        active_images_(padded_ * batch), active_counts_(padded_) {}
+        padded_(round_up(columns, TALL)), batch_(batch), chunks_((padded_ + CHUNK - 1) / CHUNK),
+        weights_(size_t(blocks) * padded_ * padded_units_), biases_(padded_), out_(padded_ * batch),
+        gradient_(padded_ * batch), turned_(size_t(threads) * 2 * batch * padded_units_), active_images_(padded_ * batch), image_counts_(padded_),
+        active_columns_(chunks_ * CHUNK * batch), column_counts_(chunks_ * batch) {}
 
   // Between [block][column][unit] and Keras's [unit][column]; `place` says where Keras has a unit.
   template <typename Place>
@@ -273,14 +273,18 @@ class Dense {
 
   // Update the biases, and find which columns have a gradient in which images: behind a ReLU most have none.
   void begin_backward(Step step) {
+    std::memset(column_counts_, 0, sizeof(int) * batch_ * chunks_);
     for (int column = 0; column < padded_; ++column) {
       float total = 0;
-      int& count = active_counts_[column];
-      count = 0;
+      int& images = image_counts_[column];
+      images = 0;
       for (int image = 0; image < batch_; ++image) {
         const float each = gradient_[column * batch_ + image];
         total += each;
-        if (each != 0) active_images_[column * batch_ + count++] = image;
+        if (each == 0) continue;
+        active_images_[column * batch_ + images++] = image;
+        const int place = column / CHUNK * batch_ + image;
+        active_columns_[place * CHUNK + column_counts_[place]++] = column;
       }
       biases_.update(step, column, total);
     }
@@ -288,32 +292,22 @@ class Dense {
 
   // The gradient of a block's units into in_gradient[unit][image], then their weights' update.
   void backward(Step step, const float* in, float* in_gradient, int block, int thread) {
-    constexpr int CHUNK = 64;  // columns whose weights stay in the cache from the gradient to the update
-    float* in_turned = in_turned_ + size_t(thread) * batch_ * padded_units_;
-    int* active = active_ + thread * padded_;
-    transpose(in, batch_, in_turned, padded_units_, padded_units_, batch_);
-    std::memset(in_gradient, 0, sizeof(float) * padded_units_ * batch_);
-    for (int first = 0; first < padded_; first += CHUNK) {
-      const int last = std::min(first + CHUNK, padded_);
-      int count = 0;
-      for (int column = first; column < last; ++column)
-        if (active_counts_[column]) active[count++] = column;
-      if (count) add_in_gradient(weights_.values + at(block, 0), active, count, in_gradient);
-      for (int column = first; column < last; ++column) {
-        float* weights = weights_.values + at(block, column);
-        float* momenta = weights_.momenta + at(block, column);
-        if (last < padded_)
-          for (int unit = 0; unit < padded_units_; unit += LANES)
-            __builtin_prefetch(weights + CHUNK * padded_units_ + unit);
-        int unit = 0;
-        for (; unit + 8 * LANES <= padded_units_; unit += 8 * LANES)
-          update_units<8>(step, column, in_turned + unit, weights + unit, momenta + unit);
-        for (; unit + 2 * LANES <= padded_units_; unit += 2 * LANES)
-          update_units<2>(step, column, in_turned + unit, weights + unit, momenta + unit);
-        if (unit < padded_units_)
-          update_units<1>(step, column, in_turned + unit, weights + unit, momenta + unit);
-      }
+    float* turned = turned_ + size_t(thread) * 2 * batch_ * padded_units_;
+    float* gradient_turned = turned + batch_ * padded_units_;
+    transpose(in, batch_, turned, padded_units_, padded_units_, batch_);
+    std::memset(gradient_turned, 0, sizeof(float) * batch_ * padded_units_);
+    for (int chunk = 0; chunk < chunks_; ++chunk) {
+      int unit = 0;
+      for (; unit + 8 * LANES <= padded_units_; unit += 8 * LANES)
+        backward_strip<8>(step, block, chunk, unit, turned + unit, gradient_turned + unit);
+      for (; unit + 4 * LANES <= padded_units_; unit += 4 * LANES)
+        backward_strip<4>(step, block, chunk, unit, turned + unit, gradient_turned + unit);
+      for (; unit + 2 * LANES <= padded_units_; unit += 2 * LANES)
+        backward_strip<2>(step, block, chunk, unit, turned + unit, gradient_turned + unit);
+      if (unit < padded_units_)
+        backward_strip<1>(step, block, chunk, unit, turned + unit, gradient_turned + unit);
     }
+    transpose(gradient_turned, padded_units_, in_gradient, batch_, batch_, padded_units_);
   }
 
   bool is_finite() { return weights_.is_finite() && biases_.is_finite(); }
@@ -340,49 +334,48 @@ class Dense {
       for (int v = 0; v < WIDE; ++v) store(out + c * batch_ + v * LANES, total[c][v]);
   }
 
-  void add_in_gradient(const float* weights, const int* active, int count, float* out) {
-    for (int unit = 0; unit < padded_units_; unit += ROWS) {
-      int image = 0;
-      for (; image + 2 * LANES <= batch_; image += 2 * LANES)
-        multiply_backward<2>(weights + unit, active, count, image, out + unit * batch_ + image);
-      if (image < batch_) multiply_backward<1>(weights + unit, active, count, image, out + unit * batch_ + image);
-    }
-  }
-
-  // out[unit][image] += sum over active columns of weights[column][unit] * gradient[column][image]
+  // A strip of units and a chunk of columns, whose weights stay in the nearest cache from the gradient, summed over
+  // each image's columns, to the update, summed over each column's images.
   template <int WIDE>
-  void multiply_backward(const float* weights, const int* active, int count, int image, float* out) {
-    Floats total[ROWS][WIDE];
-    for (int r = 0; r < ROWS; ++r)
-      for (int v = 0; v < WIDE; ++v) total[r][v] = load(out + r * batch_ + v * LANES);
-    for (int i = 0; i < count; ++i) {
-      const float* from = weights + size_t(active[i]) * padded_units_;
-      Floats each[WIDE];
-      for (int v = 0; v < WIDE; ++v) each[v] = load(gradient_ + active[i] * batch_ + image + v * LANES);
-      for (int r = 0; r < ROWS; ++r)
-        for (int v = 0; v < WIDE; ++v) total[r][v] += from[r] * each[v];
+  void backward_strip(Step step, int block, int chunk, int unit, const float* in, float* in_gradient) {
+    const float* strip = weights_.values + at(block, 0) + unit;
+    for (int image = 0; image < batch_; ++image) {
+      const int place = chunk * batch_ + image, count = column_counts_[place];
+      const int* columns = active_columns_ + place * CHUNK;
+      if (count == 0) continue;
+      float* to = in_gradient + image * padded_units_;
+      Floats total[WIDE];
+      for (int v = 0; v < WIDE; ++v) total[v] = load(to + v * LANES);
+      for (int i = 0; i < count; ++i) {
+        const float each = gradient_[columns[i] * batch_ + image];
+        const float* from = strip + size_t(columns[i]) * padded_units_;
+        for (int v = 0; v < WIDE; ++v) total[v] += each * load(from + v * LANES);
+      }
+      for (int v = 0; v < WIDE; ++v) store(to + v * LANES, total[v]);
     }
-    for (int r = 0; r < ROWS; ++r)
-      for (int v = 0; v < WIDE; ++v) store(out + r * batch_ + v * LANES, total[r][v]);
+    const int first = chunk * CHUNK, last = std::min(first + CHUNK, padded_);
+    for (int column = first; column < last; ++column) {
+      float* weights = weights_.values + at(block, column) + unit;
+      float* momenta = weights_.momenta + at(block, column) + unit;
+      for (int v = 0; v < WIDE; ++v) {  // a strip is too short for processors to foresee what follows it
+        __builtin_prefetch(momenta + 4 * padded_units_ + v * LANES, 1);
+        __builtin_prefetch(weights + CHUNK * padded_units_ + v * LANES, 1);
+      }
+      Floats total[WIDE] = {};
+      const int* images = active_images_ + column * batch_;
+      for (int i = 0; i < image_counts_[column]; ++i) {
+        const float each = gradient_[column * batch_ + images[i]];
+        const float* from = in + images[i] * padded_units_;
+        for (int v = 0; v < WIDE; ++v) total[v] += each * load(from + v * LANES);
+      }
+      for (int v = 0; v < WIDE; ++v) update(step, total[v], weights + v * LANES, momenta + v * LANES);
+    }
   }
 
-  // The gradient of some weights of a column, from the images that have one, and their update.
-  template <int WIDE>
-  void update_units(Step step, int column, const float* in_turned, float* weights, float* momenta) {
-    Floats total[WIDE] = {};
-    const int* images = active_images_ + column * batch_;
-    for (int i = 0; i < active_counts_[column]; ++i) {
-      const float each = gradient_[column * batch_ + images[i]];
-      const float* in = in_turned + images[i] * padded_units_;
-      for (int v = 0; v < WIDE; ++v) total[v] += each * load(in + v * LANES);
-    }
-    for (int v = 0; v < WIDE; ++v) update(step, total[v], weights + v * LANES, momenta + v * LANES);
-  }
-
-  int blocks_, units_, padded_units_, columns_, padded_, batch_;
+  int blocks_, units_, padded_units_, columns_, padded_, batch_, chunks_;
   Learned weights_, biases_;
-  Array<float> out_, gradient_, in_turned_;
-  Array<int> active_, active_images_, active_counts_;
+  Array<float> out_, gradient_, turned_;
+  Array<int> active_images_, image_counts_, active_columns_, column_counts_;
 };
 
 // ---- dropout's random numbers
@@ -517,7 +510,8 @@ class Network {
     for (int i = 0; i < dense_units_ * padded_; ++i)
       dense_.gradient()[i] = hidden_[i] > 0 ? hidden_gradient_[i] : 0.0f;
     dense_.begin_backward(step);
-    crew_.share(side_, [&](int row, int thread) {
+    crew_.share(side_, [&](int item, int thread) {
+      const int row = side_ - 1 - item;  // from the last: its weights were read last, and may still be near
       float* gradient = row_gradient_ + size_t(thread) * padded_row_ * padded_;
       dense_.backward(step, pooled(row), gradient, row, thread);
       switch (kernel_) {

@@ -72,6 +72,12 @@ def test_the_last_trainings_do_not_use_every_lane():
     assert tally.standing().remaining == pytest.approx(100)
 
 
+def test_lanes_that_idle_from_the_start_do_nothing_of_the_rest():
+    tally, clock = make_tally(60, lanes=2)
+    clock.now = 45
+    assert tally.standing().remaining == pytest.approx(15)
+
+
 def test_a_training_that_takes_longer_than_predicted_never_seems_done():
     tally, clock = make_tally(10)
     clock.now = 1000
