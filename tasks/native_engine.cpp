@@ -239,8 +239,9 @@ class Dense {
       : blocks_(blocks), units_(units), padded_units_(round_up(units, LANES)), columns_(columns),
         padded_(round_up(columns, TALL)), batch_(batch), chunks_((padded_ + CHUNK - 1) / CHUNK),
         weights_(size_t(blocks) * padded_ * padded_units_), biases_(padded_), out_(padded_ * batch),
-        gradient_(padded_ * batch), turned_(size_t(threads) * 2 * batch * padded_units_), active_images_(padded_ * batch), image_counts_(padded_),
-        active_columns_(chunks_ * CHUNK * batch), column_counts_(chunks_ * batch) {}
+        gradient_(padded_ * batch), turned_(size_t(threads) * 2 * batch * padded_units_),
+        active_images_(padded_ * batch), image_counts_(padded_), active_columns_(chunks_ * CHUNK * batch),
+        column_counts_(chunks_ * batch) {}
 
   // Between [block][column][unit] and Keras's [unit][column]; `place` says where Keras has a unit.
   template <typename Place>

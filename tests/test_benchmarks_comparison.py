@@ -388,7 +388,8 @@ def an_own_study(**repeats: int) -> OwnStudy:
         for name, count in repeats.items()
         for number in range(1, count + 1)
     )
-    return OwnStudy(Path("data"), 60000, 10000, trials, 2, Work(100e9, 80e9), Work(200e9, 160e9))
+    epochs = {setting.name: 12 for _, _, setting in trials}
+    return OwnStudy(Path("data"), 60000, 10000, trials, epochs, 2, Work(100e9, 80e9), Work(200e9, 160e9))
 
 
 def log_of(**seconds: list[float]) -> list[TrialTime]:
@@ -409,6 +410,16 @@ def test_a_loop_over_all_repeats_is_added_up_with_one_start_up_and_called_measur
 def test_a_loop_over_one_repeat_is_scaled_to_all_and_called_estimated():
     total = add_up_trials(log_of(a=[10.0], b=[7.0]), an_own_study(a=5, b=4))
     assert (total.wall_seconds, total.words) == (4 + 50 + 28, "ESTIMATED from 2 of them")
+
+
+def test_trials_that_were_cut_are_counted_whole_and_called_estimated(tmp_path: Path):
+    cut = TrialTime("a, repeat 1", 10.0, 15.0, 2, 0.9, True, 4.0, 6.0)
+    log = tmp_path / "notebook.csv"
+    begin_log(log)
+    append_to_log(log, [*log_of(), cut, *log_of(b=[7.0])])
+    total = add_up_trials(read_log(log), an_own_study(a=1, b=1))
+    assert (total.wall_seconds, total.cpu_seconds) == (4 + 10 + 10 * 4 + 7, 3 + 15 + 10 * 6 + 14)
+    assert total.words == "ESTIMATED from 2 of them, 1 of these from their first epochs"
 
 
 def test_a_loop_that_lacks_a_setting_is_no_total():

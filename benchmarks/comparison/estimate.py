@@ -1,8 +1,8 @@
-"""What the notebook loop took for a whole study: added up, or scaled from fewer repeats."""
+"""What the notebook loop took for a whole study: added up, or scaled from fewer repeats or epochs."""
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from benchmarks.comparison.own_study import OwnStudy
@@ -16,18 +16,22 @@ class Total:
     wall_seconds: float
     cpu_seconds: float
     measured: int
+    cut: int
     trials: int
 
     @property
     def words(self) -> str:
         """Whether it is measured or estimated, and from what."""
-        if self.measured == self.trials:
+        if self.measured == self.trials and not self.cut:
             return "measured"
-        return f"ESTIMATED from {self.measured} of them"
+        cut = f", {self.cut} of these from their first epochs" if self.cut else ""
+        return f"ESTIMATED from {self.measured} of them{cut}"
 
 
 def add_up_trials(log: Iterable[TrialTime], own: OwnStudy) -> Total:
     """Each setting's mean times its repeats, and the mean of the start-ups.
+
+    A trial that was cut is counted with as many epochs as this project's run of it read.
 
     Raises:
         ValueError: a setting, or the start-up, was never measured.
@@ -38,7 +42,7 @@ def add_up_trials(log: Iterable[TrialTime], own: OwnStudy) -> Total:
     measured: defaultdict[str, list[TrialTime]] = defaultdict(list)
     for name, _, setting in own.trials:
         if setting.name in times:
-            measured[name].append(times[setting.name])
+            measured[name].append(_complete(times[setting.name], own.epochs[setting.name]))
     missing = [name for name in own.repeats if not measured[name]]
     if missing or not starts:
         raise ValueError(f"the notebook loop has no time for {(missing or [START_UP])[0]}; run it again")
@@ -47,7 +51,19 @@ def add_up_trials(log: Iterable[TrialTime], own: OwnStudy) -> Total:
         _mean_wall(starts) + sum(count[name] * _mean_wall(each) for name, each in measured.items()),
         _mean_cpu(starts) + sum(count[name] * _mean_cpu(each) for name, each in measured.items()),
         sum(map(len, measured.values())),
+        sum(each.cut for trials in measured.values() for each in trials),
         len(own.trials),
+    )
+
+
+def _complete(time: TrialTime, epochs: int) -> TrialTime:
+    if not time.cut:
+        return time
+    further = epochs - time.epochs
+    return replace(
+        time,
+        wall_seconds=time.wall_seconds + further * time.last_epoch_wall_seconds,
+        cpu_seconds=time.cpu_seconds + further * time.last_epoch_cpu_seconds,
     )
 
 

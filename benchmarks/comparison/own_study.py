@@ -25,6 +25,7 @@ class OwnStudy:
         train_images: Images each training learnt from.
         test_images: Images it was evaluated on after each epoch.
         trials: Name of each trial's setting, its repeat, and what to train, in the table's order.
+        epochs: Epochs that each trial read, by the name of what to train.
         trainings: How many trainings answered them.
         shared: Multiply-adds of the trainings, each as far as it was trained.
         unshared: The same if every trial trained on its own, as many epochs as it read.
@@ -34,6 +35,7 @@ class OwnStudy:
     train_images: int
     test_images: int
     trials: tuple[tuple[str, int, Setting], ...]
+    epochs: Mapping[str, int]
     trainings: int
     shared: Work
     unshared: Work
@@ -57,11 +59,14 @@ def read_own_study(results: Path) -> OwnStudy:
             f"the run has {frames.run.failed_trials} failed trials and protocol {frames.run.protocol!r}; "
             "a run of protocol 'lab' without failures is needed"
         )
+    rows = frames.trials.to_dict("records")
+    trials = tuple(_read_trial(row) for row in rows)
     return OwnStudy(
         data=load_dataset().folder,
         train_images=int(frames.run.train_images),
         test_images=int(frames.run.test_images),
-        trials=tuple(_read_trial(row) for row in frames.trials.to_dict("records")),
+        trials=trials,
+        epochs={trial[2].name: int(row["epochs_run"]) for trial, row in zip(trials, rows, strict=True)},
         trainings=len(frames.trainings),
         shared=_count(frames, frames.trainings, "epochs_trained"),
         unshared=_count(frames, frames.trials, "epochs_run"),

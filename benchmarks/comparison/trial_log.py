@@ -16,13 +16,19 @@ START_UP = "start-up"
 
 @dataclass(frozen=True)
 class TrialTime:
-    """One trial of the notebook loop, or one start-up of it (0 epochs)."""
+    """One trial of the notebook loop, or one start-up of it (0 epochs).
+
+    `cut` says that it was trained for fewer epochs than it has: its last one tells what a further one takes.
+    """
 
     name: str
     wall_seconds: float
     cpu_seconds: float
     epochs: int
     accuracy: float
+    cut: bool = False
+    last_epoch_wall_seconds: float = 0.0
+    last_epoch_cpu_seconds: float = 0.0
 
 
 _COLUMNS = [field.name for field in fields(TrialTime)]
@@ -36,8 +42,10 @@ def read_log(path: Path) -> list[TrialTime]:
         lines = file.readlines()
     rows = csv.reader(line for line in lines[1:] if line.endswith("\n"))
     return [
-        TrialTime(name, float(wall), float(cpu), int(epochs), float(accuracy))
-        for name, wall, cpu, epochs, accuracy in rows
+        TrialTime(
+            name, float(wall), float(cpu), int(epochs), float(accuracy), cut == "True", *map(float, last)
+        )
+        for name, wall, cpu, epochs, accuracy, cut, *last in rows
     ]
 
 

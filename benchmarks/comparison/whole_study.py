@@ -1,8 +1,9 @@
 """Compare a whole study by the notebook loop with this project, and both with the bound of the machine.
 
 `make bench-full` runs it for `lab`: first this project, then the notebook loop over the same trials, which
-takes over an hour. Each trial's time is kept as it ends, so that a rerun goes on; `--repeats 1` trains only
-the first repeat of every setting, and the sum is scaled to all: it then is called estimated.
+takes hours. Each trial's time is kept as it ends, so that a rerun goes on; `--repeats 1` trains only the
+first repeat of every setting, `--epochs 2` at most two epochs of each, and the sum is scaled to all: it then
+is called estimated.
 """
 
 import argparse
@@ -31,6 +32,7 @@ KEPT = ROOT / "results" / "bench-full"
 
 RESULTS = Path(__file__).with_name("results")
 LIMIT_SECONDS = 24 * 3600.0
+EVERY_EPOCH = 10**9
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def main() -> int:
         read_study(options.study)
         measured = _measure_ours(options.study, kept, options.again, options.limit)
         own = read_own_study(kept / "ours")
-        _train_by_notebook(own, kept / "notebook.csv", options.repeats, options.limit)
+        _train_by_notebook(own, kept / "notebook.csv", options.repeats, options.epochs, options.limit)
         total = add_up_trials(read_log(kept / "notebook.csv"), own)
     except (InputError, ValueError, RuntimeError) as error:
         print(f"bench-full: {error}", file=sys.stderr)
@@ -110,8 +112,10 @@ def _measure_ours(study: str, kept: Path, again: bool, limit: float) -> Measured
     return measured
 
 
-def _train_by_notebook(own: OwnStudy, log: Path, repeats: int | None, limit: float) -> None:
-    done = {each.name for each in begin_log(log)}
+def _train_by_notebook(
+    own: OwnStudy, log: Path, repeats: int | None, epochs: int | None, limit: float
+) -> None:
+    done = {each.name for each in begin_log(log) if epochs or not each.cut}
     wanted = [setting for _, repeat, setting in own.trials if repeats is None or repeat <= repeats]
     missing = tuple(setting for setting in wanted if setting.name not in done)
     print(f"notebook loop: {len(wanted)} trials, {len(wanted) - len(missing)} done before", flush=True)
@@ -120,8 +124,9 @@ def _train_by_notebook(own: OwnStudy, log: Path, repeats: int | None, limit: flo
     with tempfile.TemporaryDirectory(prefix="c-", ignore_cleanup_errors=True) as folder:
         workload = Path(folder, "workload.json")
         Workload(own.data, own.train_images, own.test_images, missing).write(workload)
+        program = [str(BENCH_PYTHON), "-m", "benchmarks.comparison.notebook_trials"]
         measured = measure_tree(
-            [str(BENCH_PYTHON), "-m", "benchmarks.comparison.notebook_trials", str(workload), str(log)],
+            [*program, str(workload), str(log), str(epochs or EVERY_EPOCH)],
             limit_seconds=limit,
             log=log.with_suffix(".log"),
             environment=bare_environment(Path(folder)),
@@ -158,6 +163,7 @@ def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison.whole_study", description=__doc__)
     parser.add_argument("--study", default="lab", help="a name in studies/ or a path; default: lab")
     parser.add_argument("--repeats", type=int, metavar="N", help="the loop trains only so many of a setting")
+    parser.add_argument("--epochs", type=int, metavar="N", help="the loop trains so many of a trial at most")
     parser.add_argument(
         "--again", action="store_true", help="measure this project anew; the loop's times stay"
     )
