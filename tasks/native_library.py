@@ -22,7 +22,8 @@ from tasks.seeded import draw_initial_weights
 
 logger = logging.getLogger(__name__)
 
-SOURCE = Path(__file__).with_name("native_engine.cpp")
+SOURCES = Path(__file__).with_name("native")
+"""What is compiled: `engine.cpp`, which includes all the others."""
 
 FOLDER = Path(__file__).resolve().parent.parent / "build"
 """Where compiled libraries lie, each under a name that says from what and for which processor."""
@@ -147,7 +148,8 @@ def prepare_native_library() -> Path:
 
 def library_path() -> Path:
     """Where this processor's library lies: named by source, flags and the processor's abilities."""
-    facts = [SOURCE.read_bytes(), " ".join(FLAGS).encode(), platform.platform().encode(), _processor_facts()]
+    sources = [path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]*"))]
+    facts = [*sources, " ".join(FLAGS).encode(), platform.platform().encode(), _processor_facts()]
     digest = hashlib.sha256(b"\0".join(facts)).hexdigest()[:16]
     return FOLDER / f"native-engine-{digest}.so"
 
@@ -218,7 +220,7 @@ def _compile(path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             made = Path(scratch, path.name)
-            command = [*compiler, *FLAGS, str(SOURCE), "-o", str(made)]
+            command = [*compiler, *FLAGS, str(SOURCES / "engine.cpp"), "-o", str(made)]
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILING_SECONDS)
             made.replace(path)
     except subprocess.CalledProcessError as error:

@@ -145,11 +145,11 @@ def test_every_number_of_threads_computes_the_same_bits(shape: Hyperparameters):
 def test_the_check_refuses_a_library_that_computes_something_else(
     elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    source = native_library.SOURCE.read_text(encoding="utf-8")
-    wrong = tmp_path / "wrong.cpp"
+    wrong = Path(shutil.copytree(native_library.SOURCES, tmp_path / "wrong"), "network.h")
+    source = wrong.read_text(encoding="utf-8")
     wrong.write_text(source.replace("lower > upper", "lower >= upper + 0.01f"), encoding="utf-8")
     assert wrong.read_text(encoding="utf-8") != source
-    monkeypatch.setattr(native_library, "SOURCE", wrong)
+    monkeypatch.setattr(native_library, "SOURCES", wrong.parent)
     with pytest.raises(NativeUnavailable, match=r"its self-check failed: .+ away from NumPy"):
         prepare_native_library()
 

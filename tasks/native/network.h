@@ -1,0 +1,282 @@
+// The published network: convolution, bias, ReLU, pooling, dropout, two dense layers, softmax with cross-entropy.
+//
+// A pooled row of the images is convolved, pooled and multiplied into the dense layer while it is in the cache:
+// the activations before the pooling exist in registers only. Layouts: pixels [group of images][row][column][lane];
+// pooled numbers, a block each pooled row, [row][filter][column][image]; dense weights [block][column of the
+// layer][unit of the block].
+
+#pragma once
+
+#include <cmath>
+
+#include "crew.h"
+#include "dense.h"
+#include "dropout.h"
+
+constexpr int SIDE = 28, CLASSES = 10;
+
+struct Parameters {  // as Keras has them
+  float *kernels, *biases, *dense, *dense_biases, *output, *output_biases;
+};
+
+struct Images {
+  const uint8_t *pixels, *labels;
+};
+
+class Network {
+ public:
+  Network(Crew& crew, int filters, int kernel, int dense_units, int batch, bool trains)
+      : crew_(crew), filters_(filters), kernel_(kernel), dense_units_(dense_units), batch_(batch),
+        padded_(round_up(batch, LANES)), side_((SIDE - kernel + 1) / 2), taps_(kernel * kernel),
+        row_(side_ * filters), padded_row_(round_up(row_, LANES)), trains_(trains),
+        keeps_rows_(trains || crew.size() > 1), staged_(size_t(crew.size()) * LANES * SIDE * SIDE),
+        pixels_(SIDE * SIDE * padded_), kernels_(filters * taps_), biases_(filters),
+        totals_(size_t(trains ? side_ : 0) * filters * (taps_ + 1) * LANES),
+        pooled_(size_t(keeps_rows_ ? side_ : 1) * padded_row_ * padded_),
+        row_gradient_(size_t(crew.size()) * padded_row_ * padded_),
+        hidden_(round_up(dense_units, LANES) * padded_),
+        hidden_gradient_(round_up(dense_units, LANES) * padded_),
+        winners_(size_t(trains ? side_ : 0) * row_ * padded_), labels_(padded_),
+        dense_(side_, row_, dense_units, padded_, crew.size()),
+        output_(1, dense_units, CLASSES, padded_, 1) {}
+
+  void exchange(Parameters keras, Parameters momenta, bool in) {
+    for (int filter = 0; filter < filters_; ++filter) {
+      for (int tap = 0; tap < taps_; ++tap) {
+        const int there = tap * filters_ + filter;
+        kernels_.exchange(filter * taps_ + tap, keras.kernels[there], momenta.kernels[there], in);
+      }
+      biases_.exchange(filter, keras.biases[filter], momenta.biases[filter], in);
+    }
+    const auto place = [this](int row, int unit) {
+      return (row * side_ + unit % side_) * filters_ + unit / side_;
+    };
+    dense_.exchange(keras.dense, momenta.dense, keras.dense_biases, momenta.dense_biases, in, place);
+    output_.exchange(keras.output, momenta.output, keras.output_biases, momenta.output_biases, in,
+                     [](int, int unit) { return unit; });
+  }
+
+  // Take a batch: `count` images, the order's from `first` on.
+  void take(const Images& images, const int32_t* order, int64_t first, int count) {
+    count_ = count;
+    crew_.share(padded_ / LANES, [&](int group, int thread) {
+      float* staged = staged_ + size_t(thread) * LANES * SIDE * SIDE;
+      for (int lane = 0; lane < LANES; ++lane) {
+        float* to = staged + lane * SIDE * SIDE;
+        const int image = group * LANES + lane;
+        if (image >= count) {
+          std::memset(to, 0, sizeof(float) * SIDE * SIDE);
+          continue;
+        }
+        const int64_t index = order[first + image];
+        const uint8_t* from = images.pixels + index * SIDE * SIDE;
+        for (int pixel = 0; pixel < SIDE * SIDE; ++pixel) to[pixel] = float(from[pixel]) / 255.0f;
+        labels_[image] = images.labels[index];
+      }
+      transpose(staged, SIDE * SIDE, pixels_ + size_t(group) * LANES * SIDE * SIDE, LANES, LANES, SIDE * SIDE);
+    });
+  }
+
+  void forward(const Dropout& dropout, uint32_t step) {
+    dense_.begin();
+    const int columns = dense_.padded();
+    if (crew_.size() == 1) {  // each row is multiplied while it is in the cache
+      for (int row = 0; row < side_; ++row) {
+        pool(dropout, step, row);
+        dense_.forward(pooled(row), row, 0, columns);
+      }
+    } else {
+      crew_.share(side_, [&](int row, int) { pool(dropout, step, row); });
+      const int each = round_up((columns + crew_.size() - 1) / crew_.size(), TALL);
+      crew_.share(crew_.size(), [&](int part, int) {
+        for (int row = 0; row < side_; ++row)
+          dense_.forward(pooled(row), row, std::min(part * each, columns), std::min((part + 1) * each, columns));
+      });
+    }
+    for (int i = 0; i < dense_units_ * padded_; ++i) hidden_[i] = std::max(dense_.out()[i], 0.0f);
+    output_.begin();
+    output_.forward(hidden_, 0, 0, output_.padded());
+  }
+
+  // Softmax and cross-entropy: adds to the sums, and leaves the gradient of the mean loss at the output.
+  void judge(double* loss, int64_t* correct) {
+    float *out = output_.out(), *gradient = output_.gradient();
+    for (int image = 0; image < count_; ++image) {
+      int best = 0;
+      for (int c = 1; c < CLASSES; ++c)
+        if (out[c * padded_ + image] > out[best * padded_ + image]) best = c;
+      const float most = out[best * padded_ + image];
+      float exponents[CLASSES], total = 0;
+      for (int c = 0; c < CLASSES; ++c) total += exponents[c] = std::exp(out[c * padded_ + image] - most);
+      const int label = labels_[image];
+      *loss += std::log(total) + most - out[label * padded_ + image];
+      *correct += best == label;
+      for (int c = 0; c < CLASSES; ++c)
+        gradient[c * padded_ + image] = (exponents[c] / total - (c == label)) / count_;
+    }
+    for (int c = 0; c < output_.padded(); ++c)
+      for (int image = c < CLASSES ? count_ : 0; image < padded_; ++image) gradient[c * padded_ + image] = 0.0f;
+  }
+
+  void backward(Step step, float kept) {
+    output_.begin_backward(step);
+    output_.backward(step, hidden_, hidden_gradient_, 0, 0);
+    for (int i = 0; i < dense_units_ * padded_; ++i)
+      dense_.gradient()[i] = hidden_[i] > 0 ? hidden_gradient_[i] : 0.0f;
+    dense_.begin_backward(step);
+    crew_.share(side_, [&](int item, int thread) {
+      const int row = side_ - 1 - item;  // from the last: its weights were read last, and may still be near
+      float* gradient = row_gradient_ + size_t(thread) * padded_row_ * padded_;
+      dense_.backward(step, pooled(row), gradient, row, thread);
+      switch (kernel_) {
+        case 3: gather_gradient<3>(row, gradient); break;
+        case 5: gather_gradient<5>(row, gradient); break;
+        default: gather_gradient<0>(row, gradient);
+      }
+    });
+    for (int filter = 0; filter < filters_; ++filter) {
+      for (int tap = 0; tap < taps_; ++tap)
+        kernels_.update(step, filter * taps_ + tap, total(filter, tap) / kept);
+      biases_.update(step, filter, total(filter, taps_) / kept);
+    }
+  }
+
+  bool is_finite() {
+    return kernels_.is_finite() && biases_.is_finite() && dense_.is_finite() && output_.is_finite();
+  }
+
+ private:
+  float* pooled(int row) { return pooled_ + size_t(keeps_rows_ ? row : 0) * padded_row_ * padded_; }
+
+  // The gradients of a filter and a tap, or bias, that each row has left, in the rows' order.
+  float* row_total(int row, int filter) {
+    return totals_ + (size_t(row) * filters_ + filter) * (taps_ + 1) * LANES;
+  }
+  float total(int filter, int tap) {
+    Floats all = {};
+    for (int row = 0; row < side_; ++row) all += load(row_total(row, filter) + tap * LANES);
+    return sum(all);
+  }
+
+  // One pooled row of all images, as the dense layer reads it.
+  void pool(const Dropout& dropout, uint32_t step, int row) {
+    switch (kernel_) {  // known when it is compiled, a kernel stays in registers
+      case 3: convolve<3>(row); break;
+      case 5: convolve<5>(row); break;
+      default: convolve<0>(row);
+    }
+    if (trains_ && dropout.rate > 0) drop(dropout, step, row);
+  }
+
+  // Convolution, pooling, bias and ReLU of one pooled row. Bit 0 of a winner is its column, bit 1 its row.
+  template <int FIXED>
+  void convolve(int row) {
+    const int kernel = FIXED ? FIXED : kernel_;
+    float* pooled = this->pooled(row);
+    for (int group = 0; group < padded_ / LANES; ++group) {
+      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
+      for (int filter = 0; filter < filters_; ++filter) {
+        Floats weights[FIXED ? FIXED * FIXED : SIDE * SIDE];
+        for (int tap = 0; tap < taps_; ++tap)
+          weights[tap] = Floats{} + kernels_.values[filter * taps_ + tap];
+        for (int column = 0; column < side_; ++column) {
+          const float* corner = pixels + 2 * column * LANES;
+          Floats each[2][2] = {};
+          for (int y = 0; y <= kernel; ++y)
+            for (int x = 0; x <= kernel; ++x) {
+              const Floats pixel = load(corner + (y * SIDE + x) * LANES);
+              for (int i = 0; i < 2; ++i)
+                for (int j = 0; j < 2; ++j)
+                  if (y >= i && y - i < kernel && x >= j && x - j < kernel)
+                    each[i][j] += weights[(y - i) * kernel + x - j] * pixel;
+            }
+          // Strictly greater: of equal ones the first wins, as in TensorFlow.
+          const Ints top = each[0][1] > each[0][0], bottom = each[1][1] > each[1][0];
+          const Floats upper = top ? each[0][1] : each[0][0], lower = bottom ? each[1][1] : each[1][0];
+          const Ints is_lower = lower > upper;
+          const Floats sum = (is_lower ? lower : upper) + biases_.values[filter];
+          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * LANES;
+          store(pooled + at, sum > 0 ? sum : Floats{});
+          if (trains_) {
+            const Ints winner = ((is_lower ? bottom : top) & 1) | (is_lower & 2);
+            int8_t* to = winners_ + size_t(row) * row_ * padded_ + at;
+            for (int lane = 0; lane < LANES; ++lane) to[lane] = int8_t(winner[lane]);
+          }
+        }
+      }
+    }
+  }
+
+  // Sum the gradient of kernels and biases over a pooled row, in each number pooled from what the winner saw.
+  template <int FIXED>
+  void gather_gradient(int row, const float* row_gradient) {
+    const int kernel = FIXED ? FIXED : kernel_;
+    const float* pooled = this->pooled(row);
+    for (int group = 0; group < padded_ / LANES; ++group) {
+      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
+      for (int filter = 0; filter < filters_; ++filter) {
+        float* kept = row_total(row, filter);
+        Floats totals[FIXED ? FIXED * FIXED + 1 : SIDE * SIDE + 1];
+        for (int tap = 0; tap <= kernel * kernel; ++tap) totals[tap] = group ? load(kept + tap * LANES) : Floats{};
+        for (int column = 0; column < side_; ++column) {
+          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * LANES;
+          const int8_t* winners = winners_ + size_t(row) * row_ * padded_ + at;
+          Ints winner;
+          for (int lane = 0; lane < LANES; ++lane) winner[lane] = winners[lane];
+          const Ints right = (winner & 1) != 0, low = (winner & 2) != 0;
+          const Floats gradient = load(pooled + at) > 0 ? load(row_gradient + at) : Floats{};
+          const float* corner = pixels + 2 * column * LANES;
+          Floats above[FIXED ? FIXED : SIDE];
+          for (int y = 0; y <= kernel; ++y)
+            for (int x = 0; x < kernel; ++x) {
+              const float* pixel = corner + (y * SIDE + x) * LANES;
+              const Floats chosen = right ? load(pixel + LANES) : load(pixel);
+              if (y > 0) totals[(y - 1) * kernel + x] += gradient * (low ? chosen : above[x]);
+              above[x] = chosen;
+            }
+          totals[kernel * kernel] += gradient;
+        }
+        for (int tap = 0; tap <= kernel * kernel; ++tap) store(kept + tap * LANES, totals[tap]);
+      }
+    }
+  }
+
+  // Drop numbers of one pooled row, and scale the others so that their expectation stays.
+  void drop(const Dropout& dropout, uint32_t step, int row) {
+    float* pooled = this->pooled(row);
+    const uint32_t threshold = uint32_t(std::lround(dropout.rate * 65536.0));
+    const float scale = 1.0f / (1.0f - dropout.rate);
+    for (int unit = 0; unit < row_; unit += 2)
+      for (int image = 0; image < padded_; image += LANES) {
+        const uint32_t pair = (step * side_ + row) * ((row_ + 1) / 2) + unit / 2;
+        const Words random = hash(count_lanes(pair * batch_ + image), dropout.key, dropout.second);
+        float* first = pooled + size_t(unit) * padded_ + image;
+        store(first, (random & 0xffff) >= threshold ? scale * load(first) : Floats{});
+        if (unit + 1 == row_) continue;
+        float* second = first + padded_;
+        store(second, (random >> 16) >= threshold ? scale * load(second) : Floats{});
+      }
+  }
+
+  Crew& crew_;
+  int filters_, kernel_, dense_units_, batch_, padded_, side_, taps_, row_, padded_row_, count_ = 0;
+  bool trains_, keeps_rows_;
+  Array<float> staged_, pixels_;
+  Learned kernels_, biases_;
+  Array<float> totals_, pooled_, row_gradient_, hidden_, hidden_gradient_;
+  Array<int8_t> winners_;
+  Array<int> labels_;
+  Dense dense_, output_;
+};
+
+inline Parameters split(float* all, int filters, int kernel, int dense_units) {
+  const int side = (SIDE - kernel + 1) / 2;
+  Parameters parts;
+  parts.kernels = all;
+  parts.biases = parts.kernels + kernel * kernel * filters;
+  parts.dense = parts.biases + filters;
+  parts.dense_biases = parts.dense + size_t(side) * side * filters * dense_units;
+  parts.output = parts.dense_biases + dense_units;
+  parts.output_biases = parts.output + dense_units * CLASSES;
+  return parts;
+}
