@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.style
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -69,9 +71,7 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
     they were. A person's own matplotlibrc has no say.
     """
     with _DRAWING, matplotlib.style.context(_STYLE, after_reset=True):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
+        yield Figure(figsize=(width, height), dpi=PNG_DOTS_PER_INCH, layout="constrained")
 
 
 def save(
@@ -82,12 +82,13 @@ def save(
     Raises:
         OSError: the folder cannot be written to.
     """
-    # Neither a date nor a version of matplotlib in the files: equal figures are equal bytes.
+    # Not by `savefig`, which draws each file twice: the first time only to find where all has its place.
     png = _draw_png(figure)
-    figure.set_layout_engine("none")  # all has its place: finding it is a third of drawing
+    figure.set_layout_engine("none")  # that is known by now, and a third of drawing
+    # Neither a date nor a version of matplotlib in the files: equal figures are equal bytes.
     about = {"Title": title, "Description": alt, "Date": None, "Creator": None}
     svg = io.BytesIO()
-    figure.savefig(svg, format="svg", metadata=about)
+    FigureCanvasSVG(figure).print_svg(svg, metadata=about)
     drawn = DrawnFigure(
         name,
         exercise,
@@ -103,10 +104,10 @@ def save(
 def _draw_png(figure: Figure) -> bytes:
     # A palette of 256 colours, no transparency: a third of the size, as reports and the server's database
     # hold these images inline. Pillow comes with matplotlib.
-    pixels, content = io.BytesIO(), io.BytesIO()
-    figure.savefig(pixels, format="rgba", dpi=PNG_DOTS_PER_INCH)
-    width, height = (int(PNG_DOTS_PER_INCH * inches) for inches in figure.get_size_inches())
-    picture = Image.frombytes("RGBA", (width, height), pixels.getvalue()).convert("RGB")
+    content = io.BytesIO()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     reduced = picture.quantize(256, dither=Image.Dither.NONE)
     reduced.save(content, "png", optimize=True, dpi=(PNG_DOTS_PER_INCH, PNG_DOTS_PER_INCH))
     return content.getvalue()

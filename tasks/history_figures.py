@@ -136,9 +136,9 @@ def _finish(figure: Figure, title: str, nights: pd.DataFrame, label: str) -> Non
     starts = nights["started_at"]
     margin = max((starts.max() - starts.min()) * 0.03, pd.Timedelta(minutes=1))
     last.set_xlim(starts.min() - margin, starts.max() + margin)
-    locator: Any = AutoDateLocator(tz=UTC, minticks=2, maxticks=8)  # type: ignore[no-untyped-call]
+    locator: Any = AutoDateLocator(tz=UTC, minticks=2, maxticks=8)
     last.xaxis.set_major_locator(locator)
-    last.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]
+    last.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
     last.set_xlabel("Start of the run (UTC)")
     figure.supylabel(label, fontsize=10)
     entries = {

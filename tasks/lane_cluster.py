@@ -37,7 +37,8 @@ _CONFIG = {
     # A death is an attempt of one task: it surfaces at once and is retried by the caller, in the open.
     "distributed.scheduler.allowed-failures": 0,
     "distributed.worker.daemon": True,
-    "distributed.worker.preload": ["tasks.lane_process"],
+    # What trains is imported while a lane starts, not by its first training.
+    "distributed.worker.preload": ["tasks.lane_process", "tasks.run_training"],
     "distributed.admin.large-graph-warning-threshold": "1GiB",  # a model's weights travel to its export
     "distributed.scheduler.http.routes": [],  # nothing to read over plain HTTP
     "distributed.worker.http.routes": [],
