@@ -52,8 +52,9 @@ class EngineCost:
         return 1 + self.thread_gain * (threads - 1)
 
 
-MOST_THREADS = 12
-"""Threads of a training at most: they share its pooled rows, 13 with a kernel of 3 and 12 with one of 5."""
+MOST_THREADS = 4
+"""Threads of a training at most. They share its pooled rows, 13 with a kernel of 3, whole: four have to wait for
+the one that has four rows. What two gain is measured, what more gain is not."""
 
 
 ENGINE_COSTS: dict[EngineName, EngineCost] = {
