@@ -53,8 +53,8 @@ class EngineCost:
 
 
 MOST_THREADS = 4
-"""Threads of a training at most. They share its pooled rows, 13 with a kernel of 3, whole: four have to wait for
-the one that has four rows. What two gain is measured, what more gain is not."""
+"""Threads of a training at most. They share its pooled rows, 13 with a kernel of 3, whole: four wait for the
+one that has four rows. What two gain is measured, what more gain is not."""
 
 
 ENGINE_COSTS: dict[EngineName, EngineCost] = {
