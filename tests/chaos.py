@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import pandas as pd
@@ -20,6 +21,7 @@ from tests.prefect_home import furnish
 
 STUDY = Path(sys.executable).with_name("study")
 MARK = "CHAOS_MARK"
+Seen = TypeVar("Seen")
 
 CHAOS = """
 name: chaos
@@ -109,7 +111,7 @@ class Arena:
 
     def running_lanes(self) -> list[psutil.Process]:
         """Of these, those that are not stopped."""
-        return [each for each in self.lanes() if each.status() != psutil.STATUS_STOPPED]
+        return [each for each in self.lanes() if _runs(each)]
 
     def servers(self) -> list[psutil.Process]:
         """Prefect's servers."""
@@ -135,19 +137,20 @@ class Arena:
             return False
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 120, must: bool = True) -> None:
-    """Wait until something is so.
+def wait_until(condition: Callable[[], Seen], seconds: float = 120, must: bool = True) -> Seen:
+    """Wait until something is so; return what was seen then.
 
     Raises:
         TimeoutError: it was not in time, and must be.
     """
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (seen := condition()):
         if time.monotonic() > deadline:
             if must:
                 raise TimeoutError(f"not so after {seconds:.0f} s: {condition}")
-            return
+            break
         time.sleep(0.05)
+    return seen
 
 
 def hit(process: psutil.Process, number: int = signal.SIGKILL) -> bool:
@@ -193,6 +196,13 @@ def stopping(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
 
 
 def _command(process: psutil.Process) -> str:

@@ -164,5 +164,7 @@ def process_of(flow_run: str) -> psutil.Process:
                 found.append(each)
         except psutil.Error:
             continue
-    (process,) = found
+    # What it starts is, between fork and exec, a copy of it: the same command line and environment.
+    parents = {each.pid for each in found}
+    (process,) = [each for each in found if each.ppid() not in parents]
     return process

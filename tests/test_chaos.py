@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -84,8 +84,9 @@ def final_state(arena: Arena, flow_run: str) -> tuple[str, str, str]:
 
 def starve(lane: psutil.Process) -> None:
     """Leave a process no more memory than it has: what it asks for next it does not get."""
-    size = lane.memory_info().vms
-    lane.rlimit(psutil.RLIMIT_AS, (size, size))
+    with suppress(psutil.NoSuchProcess):
+        size = lane.memory_info().vms
+        lane.rlimit(psutil.RLIMIT_AS, (size, size))
 
 
 def test_a_night_on_which_everything_breaks_ends_with_the_tables_of_a_quiet_one(
@@ -103,8 +104,7 @@ def test_a_night_on_which_everything_breaks_ends_with_the_tables_of_a_quiet_one(
             starve,
         ]
         for blow in blows:
-            wait_until(arena.running_lanes)
-            blow(arena.running_lanes()[0])
+            blow(wait_until(arena.running_lanes)[0])
             time.sleep(1)
         hit(arena.servers()[0])
         wait_until(lambda: arena.servers())
