@@ -113,6 +113,10 @@ class Arena:
         """Of these, those that are not stopped."""
         return [each for each in self.lanes() if _runs(each)]
 
+    def working_lanes(self) -> list[psutil.Process]:
+        """Of these, those that train: a lane maps the images with its first training, however late."""
+        return [each for each in self.lanes() if _maps_images(each)]
+
     def servers(self) -> list[psutil.Process]:
         """Prefect's servers."""
         return [each for each in self.processes() if "uvicorn" in _command(each)]
@@ -201,6 +205,13 @@ def stopping(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str
 def _runs(process: psutil.Process) -> bool:
     try:
         return bool(process.status() != psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
+
+
+def _maps_images(process: psutil.Process) -> bool:
+    try:
+        return any(each.path.endswith("train-images.npy") for each in process.memory_maps())
     except psutil.Error:
         return False
 
