@@ -63,7 +63,7 @@ class ServedProject:
         """What Prefect's API answers to a question, posted where it has a body."""
         content = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/api/{path}", content, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=30) as answer:
+        with urlopen(request, timeout=120) as answer:  # a busy SQLite database makes Prefect wait for 60 s
             return json.load(answer)
 
     def wait_for_deployments(self) -> list[dict[str, Any]]:
