@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -203,21 +203,18 @@ def stopping(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str
 
 
 def _runs(process: psutil.Process) -> bool:
-    try:
+    with suppress(psutil.Error):  # it has ended
         return bool(process.status() != psutil.STATUS_STOPPED)
-    except psutil.Error:
-        return False
+    return False
 
 
 def _maps_images(process: psutil.Process) -> bool:
-    try:
+    with suppress(psutil.Error):
         return any(each.path.endswith("train-images.npy") for each in process.memory_maps())
-    except psutil.Error:
-        return False
+    return False
 
 
 def _command(process: psutil.Process) -> str:
-    try:
+    with suppress(psutil.Error):
         return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
+    return ""

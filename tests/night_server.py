@@ -157,14 +157,14 @@ def _start(command: list[Any], port: int, home: Path, environment: dict[str, str
 
 def process_of(flow_run: str) -> psutil.Process:
     """The process that executes a flow run; its lanes have the id too."""
-    found = []
+    starters: dict[psutil.Process, int] = {}
     for each in psutil.process_iter():
         try:
             if each.environ().get("PREFECT__FLOW_RUN_ID") == flow_run and "prefect.engine" in each.cmdline():
-                found.append(each)
+                starters[each] = each.ppid()
         except psutil.Error:
             continue
     # What it starts is, between fork and exec, a copy of it: the same command line and environment.
-    parents = {each.pid for each in found}
-    (process,) = [each for each in found if each.ppid() not in parents]
+    found = {each.pid for each in starters}
+    (process,) = [each for each, starter in starters.items() if starter not in found]
     return process
