@@ -1,17 +1,14 @@
 """`study serve`, or a bare Prefect server, with what tests of nights ask it and do to it."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from urllib.error import HTTPError
 
 import psutil
 
@@ -26,18 +23,6 @@ class NightServer(ServedProject):
     """A server that is asked of runs, alarms and events."""
 
     log: Path = field(kw_only=True)
-
-    def ask(self, path: str, body: Any = None) -> Any:
-        """What the API answers; asked again, as Prefect's own clients do, where its database is busy."""
-        while True:
-            try:
-                return super().ask(path, body)
-            except json.JSONDecodeError:
-                return None  # it has nothing to say
-            except HTTPError as error:
-                if error.code != 503:
-                    raise
-                time.sleep(0.3)
 
     def said(self) -> str:
         """What it said on its terminal."""

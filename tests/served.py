@@ -1,5 +1,6 @@
 """A `study serve` of a test's own: real server, pool, deployments and worker on a free port."""
 
+import base64
 import json
 import os
 import signal
@@ -10,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import psutil
@@ -52,6 +55,32 @@ def sockets_of(process: psutil.Process) -> set[tuple[str, int]]:
     return found
 
 
+def ask(url: str, path: str, body: Any = None, password: str = "") -> Any:
+    """What the API of a Prefect server answers to a question, posted where it has a body.
+
+    Asked again, as Prefect's own clients do, where the server's database is busy: it answers 503 then, some
+    questions after a wait, some at once.
+
+    Raises:
+        HTTPError: it refuses, or its database is busy for two minutes.
+    """
+    content = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    if password:
+        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            with urlopen(Request(f"{url}/api/{path}", content, headers), timeout=120) as answer:
+                found = answer.read()
+        except HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)
+        else:
+            return json.loads(found) if found else None
+
+
 @dataclass(frozen=True)
 class ServedProject:
     """A served project: where its pages are, and the process that serves it."""
@@ -59,12 +88,9 @@ class ServedProject:
     url: str
     process: "subprocess.Popen[bytes]"
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def ask(self, path: str, body: Any = None) -> Any:
         """What Prefect's API answers to a question, posted where it has a body."""
-        content = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.url}/api/{path}", content, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=120) as answer:  # a busy SQLite database makes Prefect wait for 60 s
-            return json.load(answer)
+        return ask(self.url, path, body)
 
     def wait_for_deployments(self) -> list[dict[str, Any]]:
         """The deployments, once all of them refuse unknown parameters."""

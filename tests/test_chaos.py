@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import sqlite3
 import sys
 import threading
@@ -11,7 +10,6 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pandas as pd
 import psutil
@@ -30,6 +28,7 @@ from tests.chaos import (
     wait_for_lanes,
     wait_until,
 )
+from tests.served import ask, free_port
 from tests.stepped_clock import SteppedClock
 
 IMPATIENT = (
@@ -261,24 +260,18 @@ def test_a_training_that_diverges_fails_the_trials_that_need_more_of_it_and_no_o
 
 
 def test_a_retry_in_prefects_ui_goes_on_with_its_run(arena: Arena, quiet: pd.DataFrame):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (
-        stopping(arena.start("serve", "--port", port)),
-        httpx.Client(base_url=f"http://127.0.0.1:{port}/api", timeout=60) as api,
-    ):
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with stopping(arena.start("serve", "--port", port)):
         wait_until(lambda: "serving on" in arena.said())
-        deployment = api.get("/deployments/name/study/on-demand").json()["id"]
+        deployment = ask(url, "deployments/name/study/on-demand")["id"]
         parameters = {
             "run": {"study_file": str(arena.study), "results": str(arena.results.folder), "fresh": True}
         }
-        flow_run = api.post(
-            f"/deployments/{deployment}/create_flow_run", json={"parameters": parameters}
-        ).json()["id"]
+        flow_run = ask(url, f"deployments/{deployment}/create_flow_run", {"parameters": parameters})["id"]
 
         def state() -> str:
-            return str(api.get(f"/flow_runs/{flow_run}").json()["state"]["type"])
+            return str(ask(url, f"flow_runs/{flow_run}")["state"]["type"])
 
         wait_for_lanes(arena, 3)
         hit(arena.flows()[0])
@@ -287,7 +280,7 @@ def test_a_retry_in_prefects_ui_goes_on_with_its_run(arena: Arena, quiet: pd.Dat
         assert state() == "CRASHED"
         kept = arena.finished()
         retry = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
-        api.post(f"/flow_runs/{flow_run}/set_state", json={"state": retry}).raise_for_status()
+        ask(url, f"flow_runs/{flow_run}/set_state", {"state": retry})
         wait_until(lambda: state() in ("COMPLETED", "FAILED", "CRASHED"), 240)
         assert state() == "COMPLETED", arena.said()
     check_equal(quiet, trials_of(arena.results))

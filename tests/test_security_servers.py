@@ -1,13 +1,11 @@
 """Prefect's servers: on loopback unless told otherwise, and then with a password; nothing reports home."""
 
-import base64
-import json
 import os
 import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,7 @@ import psutil
 import pytest
 
 from flows.sharing import SERVER_PASSWORD, is_healthy
-from tests.served import STUDY, free_port, sockets_of, wait_for
+from tests.served import STUDY, ask, free_port, sockets_of, wait_for
 
 PASSWORD = "admin:correct horse"
 TINY = """
@@ -56,15 +54,6 @@ def environment_of_a_newcomer(home: object) -> dict[str, str]:
     }
 
 
-def ask(url: str, path: str, password: str = "", body: Mapping[str, Any] | None = None) -> Any:
-    headers = {"Content-Type": "application/json"}
-    if password:
-        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
-    content = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(f"{url}/api/{path}", content, headers), timeout=30) as answer:
-        return json.load(answer)
-
-
 def answers(url: str) -> bool:
     """Whether a server tells its settings to whoever asks."""
     try:
@@ -94,7 +83,7 @@ class Watched:
                 self.server_environment = child.environ()
                 url = f"http://127.0.0.1:{line[line.index('--port') + 1]}"
                 password = self.server_environment.get(SERVER_PASSWORD, "")
-                self.server_settings = ask(url, "admin/settings", password)
+                self.server_settings = ask(url, "admin/settings", password=password)
                 self.told_a_stranger = answers(url)
 
 
@@ -192,13 +181,13 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 @pytest.mark.parametrize("path", ["admin/settings", "flow_runs/filter", "work_pools/study"])
 def test_a_server_with_a_password_answers_nobody_without_it(serving: Serving, path: str, password: str):
     with pytest.raises(HTTPError, match="401"):
-        ask(serving.url, path, password, {} if path.endswith("filter") else None)
+        ask(serving.url, path, {} if path.endswith("filter") else None, password)
 
 
 def test_with_a_password_deploying_and_the_worker_go_on_as_without(serving: Serving):
     workers = wait_for(lambda: workers_of(serving.url))
     assert [each["status"] for each in workers] == ["ONLINE"]
-    found = ask(serving.url, "deployments/filter", PASSWORD, {})
+    found = ask(serving.url, "deployments/filter", {}, PASSWORD)
     assert {each["name"] for each in found} == {"nightly", "on-demand", "smoke", "alarm"}
     in_the_pool = [each["job_variables"]["env"] for each in found if each["work_pool_name"] == "study"]
     assert [each["DO_NOT_TRACK"] for each in in_the_pool] == ["1", "1", "1"]
@@ -206,7 +195,7 @@ def test_with_a_password_deploying_and_the_worker_go_on_as_without(serving: Serv
 
 def workers_of(url: str) -> Any:
     try:
-        return ask(url, "work_pools/study/workers/filter", PASSWORD, {})
+        return ask(url, "work_pools/study/workers/filter", {}, PASSWORD)
     except HTTPError as error:
         assert error.code == 404  # the pool is not made yet
         return None
@@ -232,7 +221,7 @@ def test_the_password_is_in_no_command_line_and_no_file(serving: Serving):
 
 
 def test_serving_reports_to_nobody(serving: Serving):
-    assert ask(serving.url, "admin/settings", PASSWORD)["server"]["analytics_enabled"] is False
+    assert ask(serving.url, "admin/settings", password=PASSWORD)["server"]["analytics_enabled"] is False
     for each in serving.process.children(recursive=True):
         assert (each.environ().get("DO_NOT_TRACK"), each.is_running()) == ("1", True)
 
