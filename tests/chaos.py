@@ -129,7 +129,7 @@ class Arena:
         """How many trainings are kept."""
         return len(list(self.results.trainings.glob("*/record.json")))
 
-    def wait_until_gone(self, seconds: float = 120) -> list[str]:
+    def wait_until_gone(self, seconds: float = 30) -> list[str]:
         """Wait until none of the processes runs; return what is left of them."""
         wait_until(lambda: not self.processes(), seconds, must=False)
         return [_command(each) for each in self.processes()]

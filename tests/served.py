@@ -132,4 +132,4 @@ def serve_project(home: Path) -> Iterator[ServedProject]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=120)
+        process.wait(timeout=60)

@@ -63,7 +63,7 @@ def arena(tmp_path: Path) -> Arena:
 
 
 def lock_database(arena: Arena, seconds: float) -> None:
-    database = sqlite3.connect(arena.folder / "prefect" / "prefect.db", timeout=120)
+    database = sqlite3.connect(arena.folder / "prefect" / "prefect.db", timeout=30)
     database.execute("BEGIN EXCLUSIVE")
     time.sleep(seconds)
     database.rollback()
@@ -131,7 +131,7 @@ def test_a_flow_that_is_killed_leaves_nothing_running_and_is_gone_on_with(arena:
             wait_for_lanes(arena, before + 3)
             hit(arena.lanes()[0], signal.SIGSTOP)  # a stopped process does not see that the flow is gone
             hit(psutil.Process(run.pid), number)
-            ends.append(run.wait(240))
+            ends.append(run.wait(60))
         assert arena.wait_until_gone() == []
     assert ends == [-signal.SIGKILL, 143]
     assert "`study resume" in arena.said()
@@ -174,7 +174,7 @@ def test_a_full_disk_stops_the_run_with_one_line_and_loses_nothing(arena: Arena,
         wait_for_lanes(arena, 2)
         # As a full disk: from now on no file may grow beyond 4 KB (setrlimit(2): EFBIG).
         psutil.Process(run.pid).rlimit(psutil.RLIMIT_FSIZE, (4096, 4096))
-        assert run.wait(240) == 2
+        assert run.wait(120) == 2
     assert "Traceback" not in arena.said()
     assert "cannot be written: File too large. What was finished is kept; free space" in arena.said()
     assert arena.wait_until_gone() == []

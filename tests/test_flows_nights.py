@@ -143,7 +143,7 @@ def _kill_everything(
     seen.before = {run["id"] for run in server.runs_of("study", "COMPLETED", "CRASHED", "FAILED")}
     seen.left = psutil.Process(server.process.pid).children(recursive=True)
     server.kill()
-    seen.left = psutil.wait_procs(seen.left, timeout=120)[1]
+    seen.left = psutil.wait_procs(seen.left, timeout=30)[1]
 
 
 def _schedule(server: NightServer, asked: dict[str, Any]) -> None:

@@ -65,5 +65,5 @@ def test_everything_that_serves_listens_on_loopback_only(server: ServedProject):
 def test_ctrl_c_stops_server_and_worker(server: ServedProject):
     wait_for(lambda: is_healthy(server.url))
     os.killpg(server.process.pid, signal.SIGINT)
-    assert server.process.wait(timeout=120) == 130
+    assert server.process.wait(timeout=60) == 130
     assert not is_healthy(server.url)

@@ -245,6 +245,6 @@ def test_a_request_to_terminate_stops_server_and_worker(serving: Serving):
     wait_for(lambda: workers_of(serving.url))
     parts = serving.process.children(recursive=True)
     serving.process.terminate()  # to the command alone, as a service manager would
-    assert serving.process.wait(timeout=120) == 143
+    assert serving.process.wait(timeout=60) == 143
     assert not is_healthy(serving.url)
-    assert psutil.wait_procs(parts, timeout=60)[1] == []
+    assert psutil.wait_procs(parts, timeout=10)[1] == []
