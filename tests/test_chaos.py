@@ -63,7 +63,7 @@ def arena(tmp_path: Path) -> Arena:
 
 
 def lock_database(arena: Arena, seconds: float) -> None:
-    database = sqlite3.connect(arena.folder / "prefect" / "prefect.db", timeout=30)
+    database = sqlite3.connect(arena.folder / "prefect" / "prefect.db", timeout=120)
     database.execute("BEGIN EXCLUSIVE")
     time.sleep(seconds)
     database.rollback()
