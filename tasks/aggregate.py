@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from study.plan import Source, Training, Trial, key_of
 from study.published import Cell, PublishedAverage
 from study.spec import Setting, Study
-from study.statistics import summarise
+from study.statistics.spread import summarise
 from study.training_record import Epoch, Reading, TrainingRecord
 
 Row = dict[str, Any]

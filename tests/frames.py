@@ -28,7 +28,7 @@ from study.plan import (
 )
 from study.published import Cell, PublishedAverage
 from study.spec import Study
-from study.statistics import summarise
+from study.statistics.spread import summarise
 from study.stopping import StopRule
 from study.study_file import read_study
 from study.training_record import Epoch, Segment, TrainingRecord

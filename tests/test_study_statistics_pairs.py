@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from study.comparison import compare, unseen_difference
+from study.statistics.pairs import compare, unseen_difference
 
 FIRST = {1: 0.891, 2: 0.902, 3: 0.897, 4: 0.885, 5: 0.893}
 SECOND = {1: 0.906, 2: 0.903, 3: 0.915, 4: 0.898, 5: 0.911}

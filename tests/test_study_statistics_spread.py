@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from study.statistics import summarise
+from study.statistics.spread import summarise
 
 # Extra hours of sleep under the second drug, ten patients (Student 1908, Biometrika 6:1).
 SLEEP = (1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4)

@@ -1,0 +1,1 @@
+"""What repeated readings bear: spread, tests, power, trends, agreement and convergence."""
