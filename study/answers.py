@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from study.chosen_model import ChosenModel
-from study.statistics.pairs import SIGNIFICANCE, Comparison, compare, unseen_difference
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
 from study.spec import Protocol, SweepExercise
+from study.statistics.pairs import SIGNIFICANCE, Comparison, compare, unseen_difference
 from study.wording import count, listing, percent, phrase, plain
 
 COLLAPSED = 2 / len(CLASS_NAMES)
