@@ -1,0 +1,46 @@
+import math
+
+import pytest
+
+from study.statistics.difference import Difference, paired, welch
+
+# R's `sleep` (Cushny and Peebles 1905; Student 1908, Biometrika 6:1): hours of sleep gained by two drugs.
+FIRST = (0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0)
+SECOND = (1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4)
+
+
+def test_welchs_test_gives_what_r_prints_for_its_own_example() -> None:
+    # t.test(extra ~ group, data = sleep)
+    found = welch(FIRST, SECOND)
+    assert found.difference == pytest.approx(1.58)
+    assert found.freedom == pytest.approx(17.776, abs=5e-4)
+    assert found.p_value == pytest.approx(0.07939, abs=5e-6)
+    assert found.interval() == pytest.approx((-0.2054832, 3.3654832), abs=5e-7)
+
+
+def test_the_paired_test_gives_what_r_prints_for_its_own_example() -> None:
+    # with(sleep, t.test(extra[group == 2], extra[group == 1], paired = TRUE))
+    found = paired(FIRST, SECOND)
+    assert found.freedom == 9
+    assert found.p_value == pytest.approx(0.002833, abs=5e-7)
+    assert found.interval() == pytest.approx((0.7001142, 2.4598858), abs=5e-7)
+
+
+def test_a_single_reading_bears_no_interval_and_no_difference() -> None:
+    found = welch((0.9,), (0.8, 0.7))
+    assert found.p_value == 1
+    assert all(math.isnan(end) for end in found.interval())
+
+
+@pytest.mark.parametrize("test", [welch, paired])
+def test_readings_that_do_not_vary_differ_for_certain_or_not_at_all(test) -> None:
+    assert test((0.9, 0.9), (0.8, 0.8)).p_value == 0
+    assert test((0.9, 0.9), (0.8, 0.8)).interval() == pytest.approx((-0.1, -0.1))
+    assert test((0.9, 0.9), (0.9, 0.9)) == Difference(0.0, 0.0, test((0.9, 0.9), (0.9, 0.9)).freedom, 1.0)
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    with pytest.raises(ValueError, match="samples of 0 and 1 readings; give at least one each"):
+        welch((), (1.0,))
+    with pytest.raises(ValueError, match="samples of 2 and 1 readings; give as many of both"):
+        paired((1.0, 2.0), (1.0,))
