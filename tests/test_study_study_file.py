@@ -287,6 +287,17 @@ def test_the_lab_study_trains_the_published_optimum_beside_the_combination():
     assert optimum.combine == (2, 3, 4, 5, 6)
 
 
+def test_the_rigorous_study_asks_what_the_lab_study_asks_with_more_repeats_and_held_out_choices():
+    lab, rigorous = read_study("lab"), read_study("rigorous")
+
+    def asked(study: Study) -> list[tuple[object, ...]]:
+        return [(each.number, each.question, each.settings(study.baseline)) for each in study.sweeps]
+
+    assert asked(rigorous) == asked(lab)
+    assert {each.repeats for each in rigorous.sweeps} == {35}
+    assert (rigorous.protocol, rigorous.data.held_out_images) == ("held-out", 10_000)
+
+
 def test_the_smoke_study_has_the_exercises_of_the_lab_study():
     def shape(study: Study) -> list[tuple[int, str, str]]:
         return [(each.number, each.kind, getattr(each, "parameter", "")) for each in study.exercises]
