@@ -1,0 +1,122 @@
+"""What a number of repeats can show: the difference it would see, and the repeats that a difference needs."""
+
+import math
+
+import numpy as np
+from scipy.special import gammaincinv, ndtr, stdtrit
+
+from study.statistics.difference import SIGNIFICANCE
+
+POWER = 0.8
+"""The chance of seeing a difference that is there, by custom (Cohen 1988, Statistical Power Analysis)."""
+
+MOST_REPEATS = 1_000_000
+
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(400)
+_QUANTILES, _WEIGHTS = (1 + _NODES) / 2, _NODE_WEIGHTS / 2
+
+
+def power_of(
+    difference: float, deviation: float, repeats: int, level: float = SIGNIFICANCE, paired: bool = False
+) -> float:
+    """The chance that a two-sided t test sees a difference of means, by the noncentral t distribution.
+
+    Args:
+        difference: The true difference, in the unit of `deviation`.
+        deviation: Standard deviation of one reading; if `paired`, of the differences of the pairs.
+        repeats: Readings of each setting; if `paired`, pairs.
+        level: The chance of seeing a difference where there is none.
+        paired: Whether the test is the paired one.
+
+    Raises:
+        ValueError: fewer than two repeats, or no deviation.
+    """
+    if repeats < 2 or not deviation > 0:
+        raise ValueError(f"repeats={repeats}, deviation={deviation:g}; give at least 2, and more than 0")
+    freedom = repeats - 1 if paired else 2 * (repeats - 1)
+    shift = abs(difference) / deviation * math.sqrt(repeats if paired else repeats / 2)
+    return _exceeds(float(stdtrit(freedom, 1 - level / 2)), freedom, shift)
+
+
+def _exceeds(critical: float, freedom: int, shift: float) -> float:
+    """The chance that a noncentral t lies beyond a critical value on either side.
+
+    From its definition, a shifted normal over the root of a chi-squared: the normal's chance, averaged over
+    quantiles of the latter. SciPy's noncentral t, and so statsmodels' power, is NaN or too large for few
+    repeats and large differences.
+    """
+    scale = np.sqrt(2 * gammaincinv(freedom / 2, _QUANTILES) / freedom)
+    chances = ndtr(shift - critical * scale) + ndtr(-shift - critical * scale)
+    return float(_WEIGHTS @ chances)
+
+
+def detectable_difference(
+    deviation: float, repeats: int, level: float = SIGNIFICANCE, paired: bool = False
+) -> float:
+    """The least difference that is seen with a chance of `POWER`, in the unit of `deviation`; see `power_of`.
+
+    Raises:
+        ValueError: fewer than two repeats, or no deviation.
+    """
+    low, high = 0.0, deviation
+    while power_of(high, deviation, repeats, level, paired) < POWER:
+        low, high = high, 2 * high
+    while high - low > 1e-6 * high:
+        middle = (low + high) / 2
+        is_seen = power_of(middle, deviation, repeats, level, paired) >= POWER
+        low, high = (low, middle) if is_seen else (middle, high)
+    return high
+
+
+def repeats_needed(
+    difference: float, deviation: float, level: float = SIGNIFICANCE, paired: bool = False
+) -> int | None:
+    """The fewest repeats with which a difference is seen with a chance of `POWER`; see `power_of`.
+
+    None where a million would not do: the difference is as good as none.
+
+    Raises:
+        ValueError: there is no deviation.
+    """
+    low, high = 1, 2
+    while power_of(difference, deviation, high, level, paired) < POWER:
+        low, high = high, 2 * high
+        if low > MOST_REPEATS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        is_seen = power_of(difference, deviation, middle, level, paired) >= POWER
+        low, high = (low, middle) if is_seen else (middle, high)
+    return high
+
+
+def smallest_permutation_p(first: int, second: int, paired: bool = False) -> float:
+    """The smallest p value that a two-sided permutation test can reach, however far the readings lie apart.
+
+    Such a test assumes nothing of how readings are spread: where it cannot reach a level, whoever claims a
+    difference at that level leans on the normal distribution. Paired, 2 of the 2^n signs are as extreme;
+    otherwise one of the arrangements of two samples, and its mirror image if they are equally large.
+
+    Raises:
+        ValueError: a sample is empty, or pairs are not as many of both.
+    """
+    if min(first, second) < 1 or (paired and first != second):
+        raise ValueError(f"{first} and {second} readings; give at least 1 of each, as many of both if paired")
+    if paired:
+        return 2.0 ** (1 - first)
+    extreme = 2 if first == second else 1
+    return extreme / math.comb(first + second, first)
+
+
+def repeats_to_reach(level: float, paired: bool = False) -> int:
+    """The fewest repeats a setting with which a permutation test can reach a level.
+
+    Raises:
+        ValueError: the level is not above 0.
+    """
+    if not level > 0:
+        raise ValueError(f"level={level:g}; give one above 0")
+    repeats = 1
+    while smallest_permutation_p(repeats, repeats, paired) > level:
+        repeats += 1
+    return repeats
