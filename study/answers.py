@@ -1,42 +1,24 @@
 """The answer to each exercise in words, derived from the numbers and claiming no more than they bear."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from study.chosen_model import ChosenModel
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
-from study.spec import Protocol, SweepExercise
-from study.statistics.pairs import SIGNIFICANCE, Comparison, compare, unseen_difference
-from study.wording import count, listing, percent, phrase, plain
-
-COLLAPSED = 2 / len(CLASS_NAMES)
-"""Accuracy at or under which a training has collapsed: twice what guessing scores."""
+from study.readings import SettingReadings
+from study.spec import Protocol
+from study.wording import count, listing, percent, phrase
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one exercise: a sentence that stands alone, and sentences that bear it out."""
+    """The answer to one exercise: a sentence that stands alone, what bears it out, what it cannot say."""
 
     headline: str
     details: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class SettingReadings:
-    """Test accuracies (fractions) of one setting's completed trials by seed, and how many trials failed."""
-
-    test: Mapping[int, float] = field(default_factory=dict)
-    failed: int = 0
-
-    @property
-    def mean(self) -> float:
-        """Mean test accuracy."""
-        return float(np.mean(list(self.test.values())))
-
-
-Sweep = Mapping[float, SettingReadings]
+    limits: tuple[str, ...] = ()
 
 
 def answer_images(drawn: bool) -> Answer:
@@ -49,32 +31,6 @@ def answer_images(drawn: bool) -> Answer:
     )
 
 
-def answer_sweep(exercise: SweepExercise, readings: Sweep) -> Answer:
-    """Say which value has the highest mean test accuracy, and which others cannot be told from it.
-
-    Budgets of epochs are compared pairwise by seed: a shorter one reads the beginning of the same training.
-    """
-    measured = {value: each for value, each in readings.items() if each.test}
-    if not measured:
-        return Answer("No conclusion: every trial failed.")
-    best = max(measured, key=lambda value: measured[value].mean)
-    most = (
-        f"The highest mean accuracy, {percent(measured[best].mean)} (n={len(measured[best].test)}), "
-        f"is with {phrase(exercise.parameter, best)}"
-    )
-    warnings = (*_collapses(exercise.parameter, measured), *_failures(exercise.parameter, readings))
-    repeated = {value: each for value, each in measured.items() if len(each.test) > 1}
-    if len(measured) == 1:
-        return Answer(f"{most}, the only value measured: there is nothing to compare it with.", warnings)
-    if best not in repeated or len(repeated) == 1:
-        return Answer(f"{most}, but a single repeat bears no conclusion.", warnings)
-    tests = {value: each.test for value, each in repeated.items()}
-    comparison = compare(tests, paired=exercise.parameter == "epochs")
-    left_out = [value for value in readings if value not in repeated]
-    notes = _notes(repeated, best, comparison, left_out)
-    return Answer(f"{most}{_verdict(repeated, best, comparison, bool(left_out))}.", notes + warnings)
-
-
 def answer_optimum(candidates: Mapping[str, SettingReadings], kept: str | None, protocol: Protocol) -> Answer:
     """Say which candidate was kept on validation, and what it scores on test.
 
@@ -83,7 +39,7 @@ def answer_optimum(candidates: Mapping[str, SettingReadings], kept: str | None, 
         kept: the candidate that was kept; None if none could be.
         protocol: how accuracy was read.
     """
-    failed = _failures("candidate", candidates)
+    failed = describe_failed("candidate", candidates)
     if kept is None or kept not in candidates or not candidates[kept].test:
         return Answer("No optimum: no candidate was trained to its end.", failed)
     winner = candidates[kept]
@@ -122,58 +78,10 @@ def answer_model(chosen: ChosenModel | None) -> Answer:
     return Answer(headline, (_reloaded(chosen), *_confused(chosen.confusion)))
 
 
-def _verdict(measured: Sweep, best: float, comparison: Comparison, incomplete: bool) -> str:
-    others = [value for value in measured if value != best]
-    equals = [plain(value) for value in others if not comparison.differ(best, value)]
-    lower = [plain(value) for value in others if comparison.differ(best, value)]
-    compared = "value that was compared" if incomplete else "value"
-    if not equals:
-        return f", and {'every' if len(others) > 1 else 'the'} other {compared} is lower"
-    if not lower:
-        any_ = "any" if len(others) > 1 else "the"
-        return f", but {_repeats(measured)} cannot tell it from {any_} other {compared}"
-    are = "is" if len(lower) == 1 else "are"
-    return f"; {listing(equals)} cannot be told from it, {listing(lower)} {are} lower"
-
-
-def _notes(measured: Sweep, best: float, comparison: Comparison, left_out: list[float]) -> tuple[str, ...]:
-    test = "a paired t test over equal seeds" if comparison.paired else "Welch's t test"
-    why = ", because fewer epochs are the beginning of the same training" if comparison.paired else ""
-    pairs = f" with Holm's correction over {comparison.pairs} pairs" if comparison.pairs > 1 else ""
-    notes = [f"Compared by {test} at the {SIGNIFICANCE:.0%} level{pairs}{why}."]
-    unseen = [
-        unseen_difference(measured[best].test, each.test, comparison)
-        for value, each in measured.items()
-        if value != best and not comparison.differ(best, value) and not _collapsed(each)
-    ]
-    if any(width > 0 for width in unseen):
-        notes.append(
-            f"What cannot be told apart need not be equal: with {_repeats(measured)} a difference of "
-            f"{100 * np.nanmax(unseen):.1f} points can go unseen here."
-        )
-    if left_out:
-        notes.append(
-            f"Not compared, having fewer than two completed repeats: {listing([plain(v) for v in left_out])}."
-        )
-    return tuple(notes)
-
-
-def _collapsed(readings: SettingReadings) -> int:
-    return sum(accuracy <= COLLAPSED for accuracy in readings.test.values())
-
-
-def _collapses(parameter: str, measured: Sweep) -> tuple[str, ...]:
-    return tuple(
-        f"With {phrase(parameter, value)}, {_collapsed(each)} of {count(len(each.test), 'trial')} collapsed "
-        f"(at most {percent(COLLAPSED)}; guessing scores {percent(COLLAPSED / 2)}), and the mean hides that."
-        for value, each in measured.items()
-        if _collapsed(each)
-    )
-
-
-def _failures(
+def describe_failed(
     parameter: str, readings: Mapping[float, SettingReadings] | Mapping[str, SettingReadings]
 ) -> tuple[str, ...]:
+    """How many trials failed, and with which values; nothing if none did."""
     failed = {value: each.failed for value, each in readings.items() if each.failed}
     if not failed:
         return ()
@@ -216,9 +124,3 @@ def _confused(confusion: Sequence[Sequence[int]]) -> tuple[str, ...]:
 def _runs(readings: SettingReadings) -> str:
     number = len(readings.test)
     return "one run, no interval" if number == 1 else f"mean of {number} runs"
-
-
-def _repeats(measured: Sweep) -> str:
-    fewest = min(len(each.test) for each in measured.values())
-    most = max(len(each.test) for each in measured.values())
-    return f"{fewest} repeats" if fewest == most else f"{fewest} to {most} repeats"

@@ -139,6 +139,14 @@ class SweepExercise(ExerciseBase):
         """The trials it asks for."""
         return self.repeats * len(self.values)
 
+    @property
+    def is_paired(self) -> bool:
+        """Whether its settings read the same trainings: few epochs are the beginning of many.
+
+        Their readings are then no independent samples, and are compared seed by seed.
+        """
+        return self.parameter == "epochs"
+
     def settings(self, baseline: Setting) -> dict[float, Setting]:
         """The setting of each value, in the order of the study."""
         held = baseline.with_changes(self.fixed)

@@ -9,10 +9,12 @@ import pandas as pd
 from storage.place import Results
 from storage.tables import RunFrames
 from study import answers
-from study.answers import Answer, SettingReadings
+from study.answers import Answer
 from study.chosen_model import ChosenModel
 from study.published import BandVerdict, Cell, judge
+from study.readings import SettingReadings
 from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
+from study.sweep_answer import answer_sweep
 from study.wording import count
 from tasks.cost_figure import WHOLE_RUN
 from tasks.figures import DrawnFigure
@@ -139,7 +141,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
         pictures = (*_contact_sheet(findings.contact_sheet), *pictures)
     elif isinstance(exercise, SweepExercise):
         by_value = {value: _readings(trials[trials["value"] == value]) for value in exercise.values}
-        answer = answers.answer_sweep(exercise, by_value)
+        answer = answer_sweep(exercise, by_value, int(findings.frames.run["test_images"]))
         tables = (tabulate_sweep(exercise, summary),)
     elif isinstance(exercise, OptimumExercise):
         by_name = {str(name): _readings(rows) for name, rows in trials.groupby("setting", sort=False)}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, chi2
 
-from study.statistics.same_test_set import compare_on_same_images
+from study.statistics.same_test_set import compare_on_same_images, sampling_error
 
 
 def make_answers(both: int, only_first: int, only_second: int, neither: int) -> tuple[list[bool], list[bool]]:
@@ -49,3 +49,11 @@ def test_swapping_the_models_turns_the_difference_around():
 def test_other_images_are_refused():
     with pytest.raises(ValueError, match="1 and 2 images; give the same ones for both models"):
         compare_on_same_images([True], [True, False])
+
+
+def test_the_sampling_error_is_that_of_drawing_other_test_images():
+    rng = np.random.default_rng(4)
+    accuracies = rng.binomial(10_000, 0.9, 20_000) / 10_000
+    assert sampling_error(0.9, 10_000) == pytest.approx(accuracies.std(), rel=0.02)
+    with pytest.raises(ValueError, match="accuracy=90, images=100; give a fraction"):
+        sampling_error(90, 100)

@@ -28,6 +28,19 @@ class SameTestSet:
     p_value: float
 
 
+def sampling_error(accuracy: float, images: int) -> float:
+    """The standard error (fraction) of an accuracy from which images happen to be in the test set: binomial.
+
+    It is of another kind than the spread over seeds, which is read on one and the same test set.
+
+    Raises:
+        ValueError: the accuracy is no fraction, or there are no images.
+    """
+    if not 0 <= accuracy <= 1 or images < 1:
+        raise ValueError(f"accuracy={accuracy:g}, images={images}; give a fraction and at least 1")
+    return math.sqrt(accuracy * (1 - accuracy) / images)
+
+
 def compare_on_same_images(first: Sequence[bool], second: Sequence[bool]) -> SameTestSet:
     """Compare two models by McNemar's test (1947, Psychometrika 12:153) on which images each has right.
 
