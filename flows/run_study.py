@@ -25,7 +25,7 @@ from storage.tables import RunFrames
 from study.night_words import shorten_verdicts
 from study.plan import compile_plan
 from study.published import read_averages
-from tasks.aggregate import Context, aggregate_trials, list_epochs, list_trainings, summarise_trials
+from tasks.aggregate import Context, aggregate_trials, list_epochs, list_trainings
 from tasks.compare_nights import compare_nights
 from tasks.contact_sheet import draw_first_images
 from tasks.draw_figures import draw_figures, draw_history, draw_model
@@ -36,6 +36,7 @@ from tasks.plan_study import forecast_plan, foresee_jobs, load_data, plan_study
 from tasks.provenance import read_commit
 from tasks.publish import Circumstances, publish_run
 from tasks.report import write_report
+from tasks.summarise import summarise_trials
 
 DEFAULTS = RunParameters()
 
@@ -103,7 +104,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     trials = submit(aggregate_trials, context, every_trial, sweep.outcomes, "all trials", wait_for=trained)
     trainings = submit(list_trainings, context, sweep.outcomes, wait_for=trained)
     epochs = submit(list_epochs, context, sweep.outcomes, wait_for=trained)
-    summary = submit(summarise_trials, trials, read_averages(study.published))
+    summary = submit(summarise_trials, study, data.test_count, trials, read_averages(study.published))
     circumstances = Circumstances(
         request.start.started_at,
         request.begun,

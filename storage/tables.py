@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ Row = Mapping[str, Any]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-_BODY = ("trials", "trainings", "epochs", "summary", "nights")
+_ADDED = ("comparisons", "agreement", "models", "pictures")
+"""Tables since 1.5.0, in the order of `RunFrames`."""
+
+_BODY = ("trials", "trainings", "epochs", "summary", "nights", *_ADDED)
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
 
-_ADDED = ("trainings", "nights")
+_NOT_ALWAYS = ("trainings", "nights", *_ADDED)
 """Tables that not every version had: `trainings` since 1.1.0, `nights` since 1.3.0."""
 
 _MEND = "restore the file, or remove this run's folder from `tables/runs`; running the study again is quick"
@@ -45,6 +49,14 @@ class RunTables:
     epochs: Sequence[Row]
     summary: Sequence[Row]
     nights: Sequence[Row] = ()
+    comparisons: Sequence[Row] = ()
+    agreement: Sequence[Row] = ()
+    models: Sequence[Row] = ()
+    pictures: Sequence[Row] = ()
+
+
+def _no_rows(table: str) -> pd.DataFrame:
+    return pd.DataFrame(schema_of(table).empty_table().to_pandas())
 
 
 @dataclass(frozen=True)
@@ -56,9 +68,11 @@ class RunFrames:
     trainings: pd.DataFrame
     epochs: pd.DataFrame
     summary: pd.DataFrame
-    nights: pd.DataFrame = dataclasses.field(
-        default_factory=lambda: schema_of("nights").empty_table().to_pandas()
-    )
+    nights: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "nights"))
+    comparisons: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "comparisons"))
+    agreement: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "agreement"))
+    models: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "models"))
+    pictures: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "pictures"))
 
 
 def publish(results: Results, tables: RunTables) -> None:
@@ -136,7 +150,7 @@ def read_rows(
     for run_id in run_ids:
         try:
             part = _part(results, table, run_id)
-            if part.exists() or table not in _ADDED:
+            if part.exists() or table not in _NOT_ALWAYS:
                 rows.append(_read(part, table, schema))
         except InputError as damage:
             logger.warning("%s; this run is left out", damage)
@@ -162,9 +176,9 @@ def _part(results: Results, table: str, run_id: str) -> Path:
 
 def _read_table(results: Results, table: str, run_id: str) -> pd.DataFrame:
     """A run's rows of a table with today's columns; what its version did not have yet is null or empty."""
-    part, schema = _part(results, table, run_id), schema_of(table)
-    if table in _ADDED and not part.exists():
-        return pd.DataFrame(schema.empty_table().to_pandas())
+    part = _part(results, table, run_id)
+    if table in _NOT_ALWAYS and not part.exists():
+        return _no_rows(table)
     return pd.DataFrame(_read(part, table).to_pandas())
 
 

@@ -207,6 +207,9 @@ class Study(Fact):
     seed: int = Field(1, ge=0, le=1_000_000, description="seed of the first repeat; the next ones count up")
     data: DataSlice = DataSlice()
     baseline: Setting = Setting()
+    target_accuracy: float = Field(
+        0.88, gt=0.0, lt=1.0, description="validation accuracy (fraction) that trainings are timed to"
+    )
     exercises: tuple[Exercise, ...]
     published: PublishedSource | None = None
 

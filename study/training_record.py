@@ -174,5 +174,17 @@ class Reading:
     @property
     def convergence_seconds(self) -> float | None:
         """Seconds of training up to the converged epoch; None if it did not converge."""
-        epoch = self.converged_epoch
+        return self.seconds_until(self.converged_epoch)
+
+    @property
+    def lowest_loss_epoch(self) -> int:
+        """The first epoch with the lowest validation loss so far."""
+        return min(self.epochs, key=lambda each: each.validation_loss).epoch
+
+    def epoch_reaching(self, accuracy: float) -> int | None:
+        """The first epoch after which validation accuracy (fraction) is at least so much; None if none is."""
+        return next((each.epoch for each in self.epochs if each.validation_accuracy >= accuracy), None)
+
+    def seconds_until(self, epoch: int | None) -> float | None:
+        """Seconds of training up to the end of an epoch (from 1); None for none."""
         return None if epoch is None else list(accumulate(each.seconds for each in self.epochs))[epoch - 1]

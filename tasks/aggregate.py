@@ -1,19 +1,15 @@
-"""Turn training records into the rows of the tables: trials, epochs and summary."""
+"""Turn training records into the rows of the tables: trials, trainings and epochs."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from statistics import fmean, median
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Source, Training, Trial, key_of
-from study.published import Cell, PublishedAverage
 from study.spec import Setting, Study
-from study.statistics.spread import summarise
 from study.training_record import Epoch, Reading, TrainingRecord
 
 Row = dict[str, Any]
@@ -110,13 +106,6 @@ def list_trainings(context: Context, outcomes: Mapping[str, Outcome]) -> list[Ro
     return [_training_row(context, outcome) for outcome in outcomes.values()]
 
 
-@task(name="summarise", task_run_name="summarise", cache_policy=NO_CACHE, persist_result=False)
-def summarise_trials(trials: Sequence[Row], averages: Mapping[Cell, PublishedAverage]) -> list[Row]:
-    """One row for each setting: mean test accuracy with its interval, and the published average beside it."""
-    settings = groupby(trials, key=lambda row: (row["exercise"], row["setting"]))
-    return [_summary_row(list(rows), averages) for _, rows in settings]
-
-
 def _trial_row(context: Context, trial: Trial, outcome: Outcome) -> Row:
     record = outcome.record
     reading = None if record is None else record.read(trial.rule)
@@ -191,6 +180,7 @@ def _reading_columns(context: Context, record: TrainingRecord | None, reading: R
         return {}
     last = reading.last.model_dump(exclude={"epoch", "seconds", "evaluation_seconds"})
     segment = record.segment_of(reading.last.epoch)
+    target = reading.epoch_reaching(context.study.target_accuracy)
     return {
         **last,
         "epochs_run": reading.last.epoch,
@@ -198,41 +188,12 @@ def _reading_columns(context: Context, record: TrainingRecord | None, reading: R
         "converged": reading.converged_epoch is not None,
         "convergence_epoch": reading.converged_epoch,
         "convergence_seconds": reading.convergence_seconds,
+        "lowest_loss_epoch": reading.lowest_loss_epoch,
+        "lowest_loss_seconds": reading.seconds_until(reading.lowest_loss_epoch),
+        "target_epoch": target,
+        "target_seconds": reading.seconds_until(target),
         "device": segment.device,
         "reused": segment.run_id != context.run_id,
         "trained_by": segment.run_id,
         "versions": json.dumps(segment.versions, sort_keys=True),
-    }
-
-
-def _summary_row(rows: Sequence[Row], averages: Mapping[Cell, PublishedAverage]) -> Row:
-    first = rows[0]
-    done = [row for row in rows if row["status"] == "completed"]
-    published = averages.get((first["exercise"], first["value"]))
-    return {
-        **{name: first[name] for name in ("run_id", "study", "exercise", "parameter", "value", "setting")},
-        "trials": len(done),
-        "failed_trials": len(rows) - len(done),
-        "converged_trials": sum(row["converged"] for row in done),
-        "published_accuracy": None if published is None else published.accuracy_pct / 100,
-        **(_mean_columns(done, published) if done else {}),
-    }
-
-
-def _mean_columns(done: Sequence[Row], published: PublishedAverage | None) -> Row:
-    spread = summarise([row["test_accuracy"] for row in done])
-    times = [row["convergence_seconds"] for row in done if row["converged"]]
-    several = spread.count > 1
-    return {
-        "mean_accuracy": spread.mean,
-        "sd_accuracy": spread.standard_deviation if several else None,
-        "low_accuracy": spread.low if several else None,
-        "high_accuracy": spread.high if several else None,
-        "minimum_accuracy": spread.minimum,
-        "maximum_accuracy": spread.maximum,
-        "mean_validation_accuracy": fmean(row["validation_accuracy"] for row in done),
-        "mean_epochs_run": fmean(row["epochs_run"] for row in done),
-        "mean_training_seconds": fmean(row["training_seconds"] for row in done),
-        "median_convergence_seconds": median(times) if times else None,
-        "difference": None if published is None else spread.mean - published.accuracy_pct / 100,
     }

@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -28,11 +27,11 @@ from study.plan import (
 )
 from study.published import Cell, PublishedAverage
 from study.spec import Study
-from study.statistics.spread import summarise
 from study.stopping import StopRule
 from study.study_file import read_study
 from study.training_record import Epoch, Segment, TrainingRecord
 from tasks.aggregate import Context, Outcome, list_trainings
+from tasks.summarise import summarise_trials
 from tests import simulated
 
 RUN_ID = "20260301-120000-abcd"
@@ -81,12 +80,9 @@ def make_summary(
 ) -> pd.DataFrame:
     """The summary of these trials (`make_trials()` by default), beside the published averages if any."""
     trials = make_trials() if trials is None else trials
-    places = ["study", "exercise", "parameter", "value", "setting"]
-    groups = trials.groupby(places, sort=False, dropna=False)
-    summaries = [
-        _summary_row(dict(zip(places, place, strict=True)), rows, averages or {}) for place, rows in groups
-    ]
-    return _frame("summary", summaries)
+    rows = trials.astype(object).where(trials.notna(), None).to_dict("records")
+    study = make_study()
+    return _frame("summary", summarise_trials.fn(study, study.data.test_images, rows, averages or {}))
 
 
 def make_epochs(study: Study | None = None) -> pd.DataFrame:
@@ -320,51 +316,14 @@ def _found(study: Study, trial: Trial) -> dict[str, Any]:
         "converged": reading.converged_epoch is not None,
         "convergence_epoch": reading.converged_epoch,
         "convergence_seconds": reading.convergence_seconds,
+        "lowest_loss_epoch": reading.lowest_loss_epoch,
+        "lowest_loss_seconds": reading.seconds_until(reading.lowest_loss_epoch),
+        "target_epoch": reading.epoch_reaching(study.target_accuracy),
+        "target_seconds": reading.seconds_until(reading.epoch_reaching(study.target_accuracy)),
         "device": "CPU",
     }
-
-
-def _summary_row(
-    place: dict[str, Any], trials: pd.DataFrame, averages: Mapping[Cell, PublishedAverage]
-) -> dict[str, Any]:
-    value = None if pd.isna(place["value"]) else float(place["value"])
-    done = trials[trials["status"] == "completed"]
-    converged = done["convergence_seconds"].dropna()
-    row = {
-        **place,
-        "value": value,
-        "run_id": RUN_ID,
-        "trials": len(done),
-        "failed_trials": len(trials) - len(done),
-        "converged_trials": len(converged),
-        "median_convergence_seconds": converged.median() if len(converged) else None,
-    }
-    published = averages.get((int(place["exercise"]), value))
-    if published is not None:
-        row["published_accuracy"] = published.accuracy_pct / 100
-    if done.empty:
-        return row
-    spread = summarise(done["test_accuracy"].tolist())
-    row |= {
-        "mean_accuracy": spread.mean,
-        "sd_accuracy": _number(spread.standard_deviation),
-        "low_accuracy": _number(spread.low),
-        "high_accuracy": _number(spread.high),
-        "minimum_accuracy": spread.minimum,
-        "maximum_accuracy": spread.maximum,
-        "mean_validation_accuracy": done["validation_accuracy"].mean(),
-        "mean_epochs_run": done["epochs_run"].mean(),
-        "mean_training_seconds": done["training_seconds"].mean(),
-    }
-    if published is not None:
-        row["difference"] = spread.mean - published.accuracy_pct / 100
-    return row
 
 
 def _frame(table: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     # Through Arrow, so that types and nulls are those of a table read back.
     return pa.Table.from_pylist([dict(row) for row in rows], schema=schema_of(table)).to_pandas()
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else value

@@ -49,7 +49,7 @@ def test_a_published_run_is_read_back_as_it_was_written(results: Results):
 def test_a_table_lies_where_the_contract_says_and_bears_its_version(results: Results, table: str):
     publish(results, make_tables())
     schema = pq.read_schema(_part(results, table))
-    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.4.0"
+    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.5.0"
     assert schema.metadata[b"table"] == table.encode()
     assert schema.names == [column.name for column in COLUMNS[table]]
 
@@ -255,6 +255,18 @@ def test_a_run_of_schema_1_2_0_has_no_nights_and_no_lock(results: Results):
     assert list(old.nights.columns) == [column.name for column in COLUMNS["nights"]]
     assert pd.isna(old.run["lock_sha256"])
     assert read_rows(results, "nights", [RUN_ID]).empty
+
+
+def test_a_run_of_schema_1_4_0_has_no_comparisons_agreement_model_or_pictures(results: Results):
+    publish(results, make_tables())
+    for table in ("comparisons", "agreement", "models", "pictures"):
+        _part(results, table).unlink()
+    _rewrite(_part(results, "summary"), lambda table: table.drop_columns(["collapsed_trials"]))
+    old = read_run(results)
+    for frame, table in ((old.comparisons, "comparisons"), (old.pictures, "pictures")):
+        assert frame.empty
+        assert list(frame.columns) == [column.name for column in COLUMNS[table]]
+    assert old.summary["collapsed_trials"].isna().all()
 
 
 def test_the_rows_of_many_runs_are_read_at_once(results: Results):

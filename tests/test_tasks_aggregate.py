@@ -1,14 +1,11 @@
-"""Aggregation: a row for each trial, failed or not; the summary counts failures and leaves them out."""
-
-import pytest
+"""Aggregation: a row for each trial, failed or not."""
 
 from storage.schema import COLUMNS
 from study.plan import Source, compile_plan, list_trials
-from study.published import PublishedAverage
 from study.spec import Study, SweepExercise
 from study.stopping import StopRule
 from study.training_record import Epoch
-from tasks.aggregate import Context, Outcome, aggregate_trials, list_epochs, list_trainings, summarise_trials
+from tasks.aggregate import Context, Outcome, aggregate_trials, list_epochs, list_trainings
 from tests.frames import make_record, make_segment
 
 STUDY = Study(
@@ -148,27 +145,11 @@ def test_a_training_that_did_not_converge_has_no_time():
 def test_a_training_that_converged_has_the_time_up_to_its_lowest_validation_loss():
     row = aggregate(make_outcome(1, [0.8, 0.7, 0.7, 0.7]), OTHER)[2]
     assert (row["converged"], row["convergence_epoch"], row["convergence_seconds"]) == (True, 1, 2.0)
+    assert (row["lowest_loss_epoch"], row["lowest_loss_seconds"]) == (1, 2.0)
 
 
-def test_the_summary_has_mean_interval_and_published_average():
-    published = {(4, 4.0): PublishedAverage(4, "epochs", 4.0, 4, 80.0, "")}
-    first, second = summarise_trials.fn(aggregate(GOOD, OTHER), published)
-    assert second["mean_accuracy"] == pytest.approx(0.82)
-    # t(0.975, 1) = 12.706; standard error = 0.02
-    assert second["low_accuracy"] == pytest.approx(0.82 - 12.706 * 0.02, abs=1e-4)
-    assert second["difference"] == pytest.approx(0.02)
-    assert first["published_accuracy"] is None
-    assert {column.name for column in COLUMNS["summary"]} == set(second)
-
-
-def test_the_summary_counts_failures_and_leaves_them_out_of_the_mean():
-    _, second = summarise_trials.fn(aggregate(GOOD, make_failure(2)), {})
-    assert (second["trials"], second["failed_trials"]) == (1, 1)
-    assert second["mean_accuracy"] == pytest.approx(0.8)
-    assert second["sd_accuracy"] is None
-
-
-def test_a_setting_of_which_every_trial_failed_has_no_mean():
-    first, _ = summarise_trials.fn(aggregate(make_failure(1), make_failure(2)), {})
-    assert (first["trials"], first["failed_trials"]) == (0, 2)
-    assert "mean_accuracy" not in first
+def test_a_trial_has_the_time_to_the_study_s_target_of_validation_accuracy():
+    reached = aggregate(make_outcome(1, [0.8, 0.879, 0.88, 0.9]), OTHER)[2]
+    assert (reached["target_epoch"], reached["target_seconds"]) == (3, 6.0)
+    missed = aggregate(make_outcome(1, [0.8, 0.7, 0.87, 0.8799]), OTHER)[2]
+    assert (missed["target_epoch"], missed["target_seconds"]) == (None, None)

@@ -1,0 +1,56 @@
+"""What a column of a table is, and those that several tables share."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TEXT, INT, FLOAT, BOOL, BYTES = pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.binary()
+TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, type, unit (empty for none) and meaning."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    meaning: str
+    nullable: bool = False
+
+
+RUN_ID = Column("run_id", TEXT, "", "the run; joins every table with `runs`")
+
+HYPERPARAMETERS = (
+    Column("filters", INT, "", "filters of the convolution"),
+    Column("kernel_size", INT, "pixels", "side of the square kernel"),
+    Column("dense_units", INT, "", "units of the hidden dense layer"),
+    Column("dropout", FLOAT, "fraction", "dropped after the pooling"),
+    Column("learning_rate", FLOAT, "", "SGD learning rate of the first epoch"),
+    Column("momentum", FLOAT, "", "SGD momentum"),
+    Column("batch_size", INT, "images", "images a step"),
+)
+
+SCHEDULE = Column(
+    "schedule",
+    TEXT,
+    "",
+    "`constant`, or `cosine`: falling to 0 over the epochs; null before schema 1.1.0",
+    True,
+)
+
+ENGINE = Column("engine", TEXT, "", "what trains: `native` or `tensorflow`; null before schema 1.4.0", True)
+
+SETTING = (
+    *HYPERPARAMETERS,
+    Column("epochs", INT, "epochs", "most epochs to train"),
+    Column("patience", INT, "epochs", "early stopping on validation loss; null: none", nullable=True),
+)
+
+PLACE = (
+    Column("study", TEXT, "", "name of the study"),
+    Column("exercise", INT, "", "number of the exercise"),
+    Column("parameter", TEXT, "", "what the exercise varies; `candidate` for the optimum"),
+    Column("value", FLOAT, "", "the parameter's value; null for a candidate", nullable=True),
+    Column("setting", TEXT, "", "the setting's name, such as `filters=64` or `combination`"),
+)
