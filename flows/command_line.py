@@ -29,6 +29,7 @@ from flows.options import (
 )
 from flows.plan_command import plan_command
 from flows.prune_command import prune_command
+from flows.report_command import report_command
 from flows.resume_command import resume_command
 from study.errors import InputError
 from study.wording import count, printable, shortened
@@ -76,6 +77,7 @@ app.command("plan")(plan_command)
 app.command("resume")(resume_command)
 app.command("prune")(prune_command)
 app.command("nights")(nights_command)
+app.command("report")(report_command)
 app.add_typer(cache_app, name="cache")
 
 

@@ -12,8 +12,9 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.ahead import import_ahead, ready_lanes
-from flows.artifacts import ProgressArtifact, show_results
-from flows.night_events import list_verdicts, tell_night
+from flows.artifacts import ProgressArtifact
+from flows.conclude_run import Work, conclude_run
+from flows.night_events import list_verdicts
 from flows.parameters import RunParameters, read_parameters
 from flows.progress import ProgressView, further_views
 from flows.request import Request, check_request, executing
@@ -24,19 +25,14 @@ from flows.trigger import name_run, why_skipped
 from storage.tables import RunFrames
 from study.night_words import shorten_verdicts
 from study.plan import compile_plan
-from study.published import read_averages
-from tasks.aggregate import Context, aggregate_trials, list_epochs, list_trainings
-from tasks.compare_nights import compare_nights
+from tasks.aggregate import Context, aggregate_trials
 from tasks.contact_sheet import draw_first_images
-from tasks.draw_figures import draw_figures, draw_history, draw_model
-from tasks.export import export_model
 from tasks.lanes import Lanes
-from tasks.optimum import choose_optimum, combine_best
+from tasks.optimum import combine_best
 from tasks.plan_study import forecast_plan, foresee_jobs, load_data, plan_study
 from tasks.provenance import read_commit
-from tasks.publish import Circumstances, publish_run
-from tasks.report import write_report
-from tasks.summarise import summarise_trials
+from tasks.publish import Circumstances
+from tasks.recorded import FIRST_NINE
 
 DEFAULTS = RunParameters()
 
@@ -82,10 +78,13 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
 def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> RunFrames:
     """Run every step of the DAG and return the published tables."""
     study, results, run_id = request.study, request.results, request.run_id
-    figures_folder = results.figures(run_id)
 
     dataset = submit(load_data, study, request.data_folder)
-    sheet = submit(draw_first_images, dataset, figures_folder / "first-nine.png") if study.images else None
+    sheet = (
+        submit(draw_first_images, dataset, results.figures(run_id) / f"{FIRST_NINE}.png")
+        if study.images
+        else None
+    )
     plan = submit(plan_study, study, dataset, lanes.kind, request.engine)
     data, planned = dataset.result(), plan.result()  # in this order: see below
     forecast = submit(forecast_plan, study, plan, results, lanes, request.fresh, request.budget_seconds)
@@ -102,9 +101,6 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     trained += sweep.train(last, further.exercises, after=combination, is_last=True)
     every_trial = (*planned.trials, *further.trials)
     trials = submit(aggregate_trials, context, every_trial, sweep.outcomes, "all trials", wait_for=trained)
-    trainings = submit(list_trainings, context, sweep.outcomes, wait_for=trained)
-    epochs = submit(list_epochs, context, sweep.outcomes, wait_for=trained)
-    summary = submit(summarise_trials, study, data.test_count, trials, read_averages(study.published))
     circumstances = Circumstances(
         request.start.started_at,
         request.begun,
@@ -117,39 +113,8 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         sweep.makespan_bound_seconds,
         sweep.failures.too_many,
     )
-    compared = (results, context, circumstances, dataset, trials, trainings)
-    nights: Any = submit(compare_nights, *compared) if request.fresh else []
-    frames = submit(
-        publish_run,
-        results,
-        context,
-        circumstances,
-        dataset,
-        sweep.outcomes,
-        trials,
-        trainings,
-        epochs,
-        summary,
-        nights,
-    )
-
-    optimum = submit(choose_optimum, study, trials)
-    figures = [submit(draw_figures, study, frames, figures_folder)]
-    if request.fresh:
-        figures.append(submit(draw_history, study, results, frames, figures_folder))
-    model = None
-    if study.model is not None and optimum.result() is not None:
-        model = submit(export_model, optimum, study.model, dataset, results, lanes, run_id)
-        figures.append(submit(draw_model, study, frames, model, figures_folder))
-    # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
-    published = frames.result()
-    if model is not None:
-        model.result()
-    drawn = [figure for each in figures for figure in each.result()]
-    report = submit(write_report, results, study, frames, drawn, sheet, model, wait_for=figures)
-    show_results(published, drawn, sheet.result() if sheet else None, report.result())
-    tell_night(published)
-    return published
+    work = Work(request, lanes, context, circumstances, dataset, sheet, sweep.outcomes, trained, trials)
+    return conclude_run(work)
 
 
 class StoppedEarly(RuntimeError):

@@ -22,3 +22,11 @@ def submit(step: Task[..., Result], *inputs: Any, wait_for: Iterable[Any] = ()) 
     # object in them that it has seen in some other step's result.
     plain = [each if isinstance(each, PrefectFuture) else quote(each) for each in inputs]
     return step.submit(*plain, wait_for=list(wait_for), return_state=False)
+
+
+def result_or_none(future: PrefectFuture[Result] | None) -> Result | None:
+    """What a step gave; None if it failed, or there is no such step."""
+    if future is None:
+        return None
+    future.wait()
+    return future.result() if future.state.is_completed() else None

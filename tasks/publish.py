@@ -54,6 +54,10 @@ def publish_run(
     epochs: Sequence[Row],
     summary: Sequence[Row],
     nights: Sequence[Row] = (),
+    comparisons: Sequence[Row] = (),
+    agreement: Sequence[Row] = (),
+    models: Sequence[Row] = (),
+    pictures: Sequence[Row] = (),
 ) -> RunFrames:
     """Write the tables, `runs` last, and return them as a reader gets them.
 
@@ -65,7 +69,8 @@ def publish_run(
         **_count(context, circumstances, outcomes, trials),
         **_describe_time(context, circumstances, outcomes),
     }
-    publish(results, RunTables(run, trials, trainings, epochs, summary, nights))
+    findings = (summary, nights, comparisons, agreement, models, pictures)
+    publish(results, RunTables(run, trials, trainings, epochs, *findings))
     return read_run(results, context.run_id)
 
 

@@ -16,8 +16,8 @@ from prefect.cache_policies import NO_CACHE
 
 from storage.place import Results, write_atomically
 from storage.tables import RunFrames
-from study.chosen_model import ChosenModel
 from study.spec import Study
+from tasks.recorded import read_model, restore_pictures
 
 if TYPE_CHECKING:
     from tasks.figure_style import DrawnFigure
@@ -43,8 +43,6 @@ def write_report(
     study: Study,
     frames: RunFrames,
     figures: "Sequence[DrawnFigure]",
-    contact_sheet: Path | None,
-    chosen: ChosenModel | None,
 ) -> Report:
     """Write the report of a published run as `report.html` and `report.md`.
 
@@ -53,14 +51,13 @@ def write_report(
         study: The study as it ran.
         frames: The run's rows.
         figures: Figures drawn from them.
-        contact_sheet: Picture of the first nine images, if drawn.
-        chosen: The saved model, if one was saved.
 
     Raises:
-        OSError: A picture cannot be read, or a file cannot be written.
+        InputError: the row of a model or a picture is damaged.
+        OSError: a picture cannot be read, or a file cannot be written.
     """
     html = results.report(str(frames.run["run_id"]))
-    content = _compose(results, study, frames, figures, contact_sheet, chosen)
+    content = _compose(results, study, frames, figures)
     page = _html_environment().get_template("report.html.j2").render(content=content)
     write_atomically(html, page.encode())
     markdown = html.with_suffix(".md")
@@ -75,12 +72,11 @@ def _compose(
     study: Study,
     frames: RunFrames,
     figures: "Sequence[DrawnFigure]",
-    contact_sheet: Path | None,
-    chosen: ChosenModel | None,
 ) -> "Content":
     from tasks.report_content import Findings, compose  # late, with matplotlib and SciPy: at a run's end
 
-    return compose(results, Findings(study, frames, figures, contact_sheet, chosen))
+    pictures = restore_pictures(frames, results.figures(str(frames.run["run_id"])))
+    return compose(results, Findings(study, frames, figures, pictures, read_model(frames)))
 
 
 def _render_markdown(content: "Content", folder: Path, with_pictures: bool = True) -> str:

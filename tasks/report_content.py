@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -12,13 +11,14 @@ from study import answers
 from study.answers import Answer
 from study.chosen_model import ChosenModel
 from study.published import BandVerdict, Cell, judge
-from study.readings import SettingReadings
 from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
 from study.sweep_answer import answer_sweep
 from study.wording import count
 from tasks.cost_figure import WHOLE_RUN
 from tasks.figures import DrawnFigure
 from tasks.history_figures import NIGHTS
+from tasks.readings_of import read_candidates, read_sweep
+from tasks.recorded import Picture
 from tasks.report_facts import Line, list_facts
 from tasks.report_nights import Nights, describe_nights
 from tasks.report_tables import (
@@ -30,15 +30,6 @@ from tasks.report_tables import (
     tabulate_sweep,
     tabulate_verdicts,
 )
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG with what it shows."""
-
-    path: Path
-    alt: str
-    caption: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,7 @@ class Findings:
     study: Study
     frames: RunFrames
     figures: Sequence[DrawnFigure]
-    contact_sheet: Path | None
+    drawn: Sequence[Picture]
     chosen: ChosenModel | None
 
     @property
@@ -99,6 +90,10 @@ class Findings:
         rows = self.rows("summary", self.study.optimum.number).dropna(subset="mean_validation_accuracy")
         best = rows.sort_values("mean_validation_accuracy", ascending=False, kind="stable")
         return None if best.empty else str(best["setting"].iloc[0])
+
+    def drawn_of(self, exercise: int) -> tuple[Picture, ...]:
+        """The pictures of images that belong to an exercise."""
+        return tuple(each for each in self.drawn if each.exercise == exercise)
 
     def rows(self, table: str, exercise: int) -> pd.DataFrame:
         """An exercise's rows of a table."""
@@ -134,31 +129,23 @@ def compose(results: Results, findings: Findings) -> Content:
 
 def _compose_section(exercise: Exercise, findings: Findings) -> Section:
     trials, summary = findings.rows("trials", exercise.number), findings.rows("summary", exercise.number)
-    pictures = _pictures([each for each in findings.figures if each.exercise == exercise.number])
+    figures = _pictures([each for each in findings.figures if each.exercise == exercise.number])
+    pictures = (*findings.drawn_of(exercise.number), *figures)
     chosen, tables = findings.chosen, tuple[Table, ...]()
     if isinstance(exercise, ImagesExercise):
-        answer = answers.answer_images(findings.contact_sheet is not None)
-        pictures = (*_contact_sheet(findings.contact_sheet), *pictures)
+        answer = answers.answer_images(bool(findings.drawn_of(exercise.number)))
     elif isinstance(exercise, SweepExercise):
-        by_value = {value: _readings(trials[trials["value"] == value]) for value in exercise.values}
-        answer = answer_sweep(exercise, by_value, int(findings.frames.run["test_images"]))
+        readings = read_sweep(exercise.number, trials.to_dict("records"))
+        answer = answer_sweep(exercise, readings, int(findings.frames.run["test_images"]))
         tables = (tabulate_sweep(exercise, summary),)
     elif isinstance(exercise, OptimumExercise):
-        by_name = {str(name): _readings(rows) for name, rows in trials.groupby("setting", sort=False)}
+        by_name = read_candidates(exercise.number, trials.to_dict("records"))
         answer = answers.answer_optimum(by_name, findings.kept, findings.study.protocol)
         tables = (tabulate_candidates(findings.study.baseline, trials, summary, findings.kept),)
     else:
         answer = answers.answer_model(chosen)
         tables = () if chosen is None else (tabulate_files(chosen), tabulate_image(chosen.new_image))
     return Section(exercise.number, exercise.title, exercise.question, answer, pictures, tables)
-
-
-def _readings(trials: pd.DataFrame) -> SettingReadings:
-    """The readings of one setting, from its rows of `trials`."""
-    done = trials[trials["status"] == "completed"]
-    by_seed = zip(done["seed"], done["test_accuracy"], strict=True)
-    test = {int(seed): float(accuracy) for seed, accuracy in by_seed}
-    return SettingReadings(test, failed=len(trials) - len(done))
 
 
 def _describe_status(frames: RunFrames) -> str:
@@ -197,9 +184,4 @@ def _count_verdicts(verdicts: Sequence[BandVerdict]) -> str:
 
 
 def _pictures(figures: Sequence[DrawnFigure]) -> tuple[Picture, ...]:
-    return tuple(Picture(each.png, each.alt, each.caption) for each in figures)
-
-
-def _contact_sheet(path: Path | None) -> tuple[Picture, ...]:
-    alt = "The first nine training images, three by three, each with the name of its class."
-    return () if path is None else (Picture(path, alt, "The first nine training images."),)
+    return tuple(Picture(each.name, each.exercise, each.caption, each.alt, each.png) for each in figures)

@@ -8,6 +8,7 @@ always give the same frames.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -31,6 +32,7 @@ from study.stopping import StopRule
 from study.study_file import read_study
 from study.training_record import Epoch, Segment, TrainingRecord
 from tasks.aggregate import Context, Outcome, list_trainings
+from tasks.recorded import describe_pictures, list_models, list_pictures
 from tasks.summarise import summarise_trials
 from tests import simulated
 
@@ -185,6 +187,16 @@ def make_chosen_model(study: Study | None = None) -> ChosenModel:
             probabilities=(0.0, 0.0, 0.0, 0.0, 0.0, 0.004, 0.0, 0.011, 0.0, 0.985),
         ),
     )
+
+
+def make_models(chosen: ChosenModel) -> pd.DataFrame:
+    """The row of a saved model."""
+    return _frame("models", list_models(RUN_ID, "lab", chosen))
+
+
+def make_pictures(study: Study, sheet: Path) -> pd.DataFrame:
+    """The rows of the pictures drawn of images."""
+    return _frame("pictures", list_pictures(RUN_ID, describe_pictures(study, sheet)))
 
 
 def make_run(study: Study | None = None, trials: pd.DataFrame | None = None) -> "pd.Series[Any]":

@@ -22,7 +22,9 @@ from tests.frames import (
     FailedTrial,
     make_chosen_model,
     make_epochs,
+    make_models,
     make_nights,
+    make_pictures,
     make_run,
     make_study,
     make_summary,
@@ -86,8 +88,13 @@ def _write(
 ) -> Report:
     results = Results(folder / "results")
     figures = [_figure(results, exercise.number) for exercise in study.sweeps]
-    sheet = _picture(results.figures(RUN_ID) / "first-nine.png") if study.images else None
-    return write_report.fn(results, study, frames or _frames(study), figures, sheet, chosen)
+    frames = frames or _frames(study)
+    if study.images:
+        sheet = _picture(folder / "drawn" / "sheet.png")
+        frames = dataclasses.replace(frames, pictures=make_pictures(study, sheet))
+    if chosen is not None:
+        frames = dataclasses.replace(frames, models=make_models(chosen))
+    return write_report.fn(results, study, frames, figures)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +161,7 @@ def test_markdown_without_pictures_has_no_broken_links(tmp_path: Path):
     study = make_study()
     results = Results(tmp_path)
     figures = [_figure(results, 2)]
-    text = write_report.fn(results, study, _frames(study), figures, None, None).text
+    text = write_report.fn(results, study, _frames(study), figures).text
     assert "![" not in text
     assert "Its caption." not in text
 
@@ -340,7 +347,7 @@ def test_the_figures_of_the_nights_stand_in_their_own_section(tmp_path: Path):
     study = make_study().only(frozenset({2}))
     results, frames = Results(tmp_path), _night(study, {2: "identical"})
     figure = dataclasses.replace(_figure(results, NIGHTS), caption="Night after night.")
-    text = write_report.fn(results, study, frames, [figure], None, None).markdown.read_text("utf-8")
+    text = write_report.fn(results, study, frames, [figure]).markdown.read_text("utf-8")
     before, _, after = text.partition("## The nights")
     assert "Night after night." in after.partition("## How it was run")[0]
     assert "Night after night." not in before

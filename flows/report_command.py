@@ -1,0 +1,34 @@
+"""The command `study report`: draw a published run's figures and write its report again, from its tables."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.options import ResultsOption, show_warnings
+
+
+def report_command(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Write the report of a run again, from its Parquet tables alone.
+
+    Figures, `report.html` and `report.md` are replaced; of a run of an earlier version what its tables did not
+    have yet is left out. Nothing is trained.
+    """
+    show_warnings()
+    from storage.place import Results
+    from storage.tables import read_run
+    from tasks.draw_figures import draw_figures
+    from tasks.recorded import read_study_of
+    from tasks.report import write_report
+
+    place = Results(results.resolve())
+    frames = read_run(place, run)
+    study = read_study_of(frames)
+    figures = draw_figures.fn(study, place, frames)
+    report = write_report.fn(place, study, frames, figures)
+    typer.echo(f"report: {report.html}")

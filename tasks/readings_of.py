@@ -1,0 +1,33 @@
+"""The readings of settings, from rows of the table `trials`."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from study.readings import SettingReadings, Sweep
+
+Row = Mapping[Any, Any]
+
+
+def read_sweep(exercise: int, trials: Sequence[Row]) -> Sweep:
+    """The readings of an exercise by value, in the order of the trials."""
+    by_value = defaultdict(list)
+    for row in trials:
+        if row["exercise"] == exercise:
+            by_value[float(row["value"])].append(row)
+    return {value: _read_setting(rows) for value, rows in by_value.items()}
+
+
+def read_candidates(exercise: int, trials: Sequence[Row]) -> dict[str, SettingReadings]:
+    """The readings of an optimum exercise by the candidate's name, in the order of the trials."""
+    by_name = defaultdict(list)
+    for row in trials:
+        if row["exercise"] == exercise:
+            by_name[str(row["setting"])].append(row)
+    return {name: _read_setting(rows) for name, rows in by_name.items()}
+
+
+def _read_setting(rows: Sequence[Row]) -> SettingReadings:
+    done = [row for row in rows if row["status"] == "completed"]
+    test = {int(row["seed"]): float(row["test_accuracy"]) for row in done}
+    return SettingReadings(test, failed=len(rows) - len(done))
