@@ -20,7 +20,7 @@ def accuracy_words(
     counts = [len(point.readings) for point in points]
     sentences = [
         f"Test accuracy against the {axis.noun}, protocol {study.protocol}.",
-        f"Dots: single readings ({_count_text(counts)}), moved sideways only to be told apart.",
+        f"Dots: single readings ({count_text(counts)}), moved sideways only to be told apart.",
         "Squares: their mean; error bars: the 95% confidence interval of the mean (Student's t).",
         *_interval_notes(points, counts),
         *_published_notes(study, exercise, averages),
@@ -36,7 +36,7 @@ def time_words(study: Study, axis: ParameterAxis, points: Sequence[TimePoint]) -
     """Caption and alt text of the time figure."""
     converged = sum(len(point.convergence) for point in points)
     total = sum(len(point.training) for point in points)
-    counts = _count_text([len(point.training) for point in points])
+    counts = count_text([len(point.training) for point in points])
     rule = f"fell to its lowest and then not for {CONVERGENCE_PATIENCE} epochs"
     convergence = (
         "Triangles: convergence time, the training time up to the lowest validation loss, "
@@ -63,7 +63,8 @@ def time_words(study: Study, axis: ParameterAxis, points: Sequence[TimePoint]) -
     return caption, alt
 
 
-def _count_text(counts: Sequence[int]) -> str:
+def count_text(counts: Sequence[int]) -> str:
+    """How many readings stand behind each setting: "n = 4 a setting", or from the fewest to the most."""
     low, high = min(counts), max(counts)
     return f"n = {low} a setting" if low == high else f"n = {low} to {high} a setting"
 
