@@ -20,6 +20,7 @@ from tasks.compare_settings import compare_settings
 from tasks.dataset import Dataset
 from tasks.draw_figures import draw_figures
 from tasks.export import export_model
+from tasks.hold_against_published import hold_run_against_published
 from tasks.lanes import Lanes
 from tasks.optimum import choose_optimum
 from tasks.publish import Circumstances, publish_run
@@ -52,6 +53,7 @@ def conclude_run(work: Work) -> RunFrames:
     averages = read_averages(study.published)
     summary = submit(summarise_trials, study, dataset.result().test_count, trials, averages)
     comparisons = submit(compare_settings, study, run_id, trials)
+    agreement = submit(hold_run_against_published, study, run_id, trials)
     compared = (results, context, work.circumstances, dataset, trials, trainings)
     nights: Any = submit(compare_nights, *compared) if request.fresh else []
 
@@ -74,7 +76,7 @@ def conclude_run(work: Work) -> RunFrames:
         summary,
         nights,
         comparisons,
-        [],
+        agreement,
         list_models(run_id, study.name, chosen),
         list_pictures(run_id, describe_pictures(study, sheet)),
         wait_for=[allow_failure(each) for each in images],

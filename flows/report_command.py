@@ -16,8 +16,8 @@ def report_command(
 ) -> None:
     """Write the report of a run again, from its Parquet tables alone.
 
-    Figures, `report.html` and `report.md` are replaced; of a run of an earlier version what its tables did not
-    have yet is left out. Nothing is trained.
+    Figures, `report.html` and `report.md` are replaced; of a run of an earlier version what its tables did
+    not have yet is left out. Nothing is trained.
     """
     show_warnings()
     from storage.place import Results

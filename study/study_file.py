@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from study import published, spec
+from study import bands, claims, published, spec
 from study.errors import InputError
-from study.published import read_averages
+from study.published import read_averages, read_readings
 from study.spec import NARROWED, Study
 from study.wording import shortened, shown
 from study.yaml_file import read_yaml
@@ -29,10 +29,13 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
     "optimum": spec.OptimumExercise,
     "model": spec.ModelExercise,
     "published": published.PublishedSource,
-    "mean": published.MeanBand,
-    "gain": published.GainBand,
-    "order": published.OrderBand,
-    "near": published.NearBand,
+    "mean": bands.MeanBand,
+    "gain": bands.GainBand,
+    "order": bands.OrderBand,
+    "near": bands.NearBand,
+    "best": claims.BestClaim,
+    "higher": claims.HigherClaim,
+    "trend": claims.TrendClaim,
 }
 """What a part of a field's location is an instance of."""
 
@@ -101,6 +104,7 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
         return study
     located = study.published.located(path, folder)
     read_averages(located)  # or it would be found out when everything is trained
+    read_readings(located)
     return study.model_copy(update={"published": located})
 
 

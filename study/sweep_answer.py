@@ -50,9 +50,7 @@ def answer_sweep(exercise: SweepExercise, readings: Sweep, test_images: int) -> 
 def _most(parameter: str, measured: Sweep, best: float) -> str:
     test = list(measured[best].test.values())
     spread = summarise(test)
-    # Of few readings that lie far apart the interval goes beyond what an accuracy can be.
-    low, high = max(spread.low, 0.0), min(spread.high, 1.0)
-    within = f"; 95% interval {interval(low, high)}" if len(test) > 1 else ""
+    within = f"; 95% interval {interval(spread.low, spread.high)}" if len(test) > 1 else ""
     return (
         f"The highest mean accuracy, {percent(spread.mean)} (n={len(test)}{within}), "
         f"is with {phrase(parameter, best)}"

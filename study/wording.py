@@ -41,9 +41,13 @@ def percent(fraction: float | None, sign: bool = True) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """An interval of fractions in percent; a dash for none."""
-    low_end = percent(low, sign=False)
-    return MISSING if low_end == MISSING else f"{low_end} to {percent(high, sign=False)}"
+    """An interval of accuracies (fractions) in percent; a dash for none.
+
+    Of few readings that lie far apart it would go beyond what an accuracy can be, and ends there.
+    """
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return MISSING
+    return f"{percent(max(low, 0.0), sign=False)} to {percent(min(high, 1.0), sign=False)}"
 
 
 def points(fraction: float | None) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @task(name="draw figures", task_run_name="draw figures", cache_policy=NO_CACHE, persist_result=False)
 def draw_figures(study: Study, results: Results, frames: RunFrames) -> "list[DrawnFigure]":
-    """Draw each sweep, the model, what the run cost and, of a night, the nights up to it.
+    """Draw each sweep, the model, the optimism of choosing on test, the costs and, of a night, its history.
 
     Args:
         study: The study as it ran.
@@ -33,18 +33,20 @@ def draw_figures(study: Study, results: Results, frames: RunFrames) -> "list[Dra
     """
     folder = results.figures(str(frames.run["run_id"]))
     drawn = [*_draw_sweeps(study, frames, folder), *_draw_model(study, frames, folder)]
-    return [*drawn, *_draw_run(frames, folder), *_draw_nights(study, results, frames, folder)]
+    drawn += _draw_run(study, frames, folder)
+    return [*drawn, *_draw_nights(study, results, frames, folder)]
 
 
 def _draw_sweeps(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
+    from tasks.curve_figures import draw_curve_figures
     from tasks.figures import draw_sweep_figures
 
-    averages = read_averages_of(frames)
-    return [
-        figure
-        for exercise in study.sweeps
-        for figure in draw_sweep_figures(study, exercise, frames.trials, frames.summary, averages, folder)
-    ]
+    averages, trials = read_averages_of(frames), frames.trials
+    drawn = []
+    for exercise in study.sweeps:
+        drawn += draw_sweep_figures(study, exercise, trials, frames.summary, averages, folder)
+        drawn += draw_curve_figures(study, exercise, trials, frames.epochs, folder)
+    return drawn
 
 
 def _draw_model(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
@@ -56,10 +58,12 @@ def _draw_model(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFig
     return draw_model_figures(chosen, frames.epochs, folder, study.model.number)
 
 
-def _draw_run(frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
+def _draw_run(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
     from tasks.cost_figure import draw_cost_figure
+    from tasks.optimism_figure import draw_optimism_figure
 
-    return draw_cost_figure(frames.trainings, folder)
+    optimism = draw_optimism_figure(study, frames.trials, frames.epochs, folder)
+    return [*optimism, *draw_cost_figure(frames.trainings, folder)]
 
 
 def _draw_nights(study: Study, results: Results, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from study.published import Cell, PublishedAverage
+from study.bands import Cell
+from study.published import PublishedAverage
 from study.spec import SweepExercise
 
 FAR_POINTS = 20.0

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from study.published import Cell, PublishedAverage
+from study.bands import Cell
+from study.published import PublishedAverage
 from study.spec import Study, SweepExercise
 from study.stopping import CONVERGENCE_PATIENCE
 from tasks.figure_points import AccuracyPoint, TimePoint, accuracy_axis

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from study.published import Cell, PublishedAverage
+from study.bands import Cell
+from study.published import PublishedAverage
 from study.spec import Study, SweepExercise
 from tasks.figure_points import (
     AccuracyPoint,

@@ -14,6 +14,8 @@ from study.spec import Setting, Study
 COMBINATION = "combination"
 """Name of the candidate that combines each sweep's best value."""
 
+Row = Mapping[Any, Any]
+
 Reading = tuple[int, float, float]
 """Exercise, value and validation accuracy of one completed trial."""
 
@@ -24,7 +26,7 @@ Reading = tuple[int, float, float]
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def combine_best(study: Study, trials: Sequence[Mapping[str, Any]]) -> tuple[Trial, ...]:
+def combine_best(study: Study, trials: Sequence[Row]) -> tuple[Trial, ...]:
     """Trials of the candidate made of each sweep's best value; none if no sweep of the study is combined.
 
     Args:
@@ -63,18 +65,26 @@ def best_value(readings: Sequence[Reading], exercise: int) -> float | None:
 @task(
     name="choose the optimum", task_run_name="choose the optimum", cache_policy=NO_CACHE, persist_result=False
 )
-def choose_optimum(study: Study, trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def choose_optimum(study: Study, trials: Sequence[Row]) -> Row | None:
     """The row of the trial to save: of the candidate with the best mean on validation, its best repeat.
 
     None if the study has no optimum exercise or none of its trials completed. Test accuracy plays no part
     (in the lab protocol validation is the test, as in the published readings).
     """
-    number = study.optimum.number if study.optimum else None
-    done = [row for row in trials if row["exercise"] == number and row["status"] == "completed"]
-    if not done:
-        return None
+    winner = kept_candidate(study, trials)
+    rows = [row for row in _completed(study, trials) if row["setting"] == winner]
+    return max(rows, key=lambda row: float(row["validation_accuracy"]), default=None)
+
+
+def kept_candidate(study: Study, trials: Sequence[Row]) -> str | None:
+    """Name of the candidate with the best mean on validation, the first of equals; None if there is none."""
     by_candidate = defaultdict(list)
-    for row in done:
-        by_candidate[row["setting"]].append(row["validation_accuracy"])
-    winner = max(by_candidate, key=lambda name: fmean(by_candidate[name]))
-    return max((row for row in done if row["setting"] == winner), key=lambda row: row["validation_accuracy"])
+    for row in _completed(study, trials):
+        by_candidate[str(row["setting"])].append(float(row["validation_accuracy"]))
+    return max(by_candidate, key=lambda name: fmean(by_candidate[name]), default=None)
+
+
+def _completed(study: Study, trials: Sequence[Row]) -> list[Row]:
+    """The completed trials of the optimum exercise, if the study has one."""
+    number = study.optimum.number if study.optimum else None
+    return [row for row in trials if row["exercise"] == number and row["status"] == "completed"]

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from storage.place import write_atomically
 from storage.tables import RunFrames
+from study.bands import Cell
 from study.chosen_model import ChosenModel
 from study.errors import InputError
-from study.published import Cell, PublishedAverage
+from study.published import PublishedAverage
 from study.spec import NARROWED, Study
 from study.wording import shortened, shown
 

@@ -10,15 +10,18 @@ from storage.tables import RunFrames
 from study import answers
 from study.answers import Answer
 from study.chosen_model import ChosenModel
-from study.published import BandVerdict, Cell, judge
 from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
 from study.sweep_answer import answer_sweep
 from study.wording import count
 from tasks.cost_figure import WHOLE_RUN
 from tasks.figures import DrawnFigure
 from tasks.history_figures import NIGHTS
+from tasks.optimism_figure import OPTIMISM
+from tasks.optimum import kept_candidate
 from tasks.readings_of import read_candidates, read_sweep
 from tasks.recorded import Picture
+from tasks.report_agreement import AgainstPublished, describe_agreement
+from tasks.report_comparisons import tabulate_pairs, tabulate_times
 from tasks.report_facts import Line, list_facts
 from tasks.report_nights import Nights, describe_nights
 from tasks.report_tables import (
@@ -28,8 +31,16 @@ from tasks.report_tables import (
     tabulate_files,
     tabulate_image,
     tabulate_sweep,
-    tabulate_verdicts,
 )
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What a reader opens who wants to know more."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+    tables: tuple[Table, ...]
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,7 @@ class Section:
     answer: Answer
     pictures: tuple[Picture, ...]
     tables: tuple[Table, ...]
+    folded: tuple[Fold, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,10 +66,10 @@ class Content:
     status: str
     failures: Table | None
     sections: tuple[Section, ...]
-    verdict: str
-    verdicts: Table | None
+    published: AgainstPublished
     explanation: str
     pictures: tuple[Picture, ...]
+    optimism_pictures: tuple[Picture, ...]
     facts: tuple[Line, ...]
     cost_pictures: tuple[Picture, ...]
     nights: Nights | None
@@ -85,15 +97,17 @@ class Findings:
     @property
     def kept(self) -> str | None:
         """Name of the candidate kept on validation; None if there is none."""
-        if self.chosen is not None or self.study.optimum is None:
-            return self.chosen.candidate if self.chosen else None
-        rows = self.rows("summary", self.study.optimum.number).dropna(subset="mean_validation_accuracy")
-        best = rows.sort_values("mean_validation_accuracy", ascending=False, kind="stable")
-        return None if best.empty else str(best["setting"].iloc[0])
+        if self.chosen is not None:
+            return self.chosen.candidate
+        return kept_candidate(self.study, self.frames.trials.to_dict("records"))
 
     def drawn_of(self, exercise: int) -> tuple[Picture, ...]:
         """The pictures of images that belong to an exercise."""
         return tuple(each for each in self.drawn if each.exercise == exercise)
+
+    def figures_named(self, name: str) -> tuple[Picture, ...]:
+        """The figure of a name, if it was drawn."""
+        return _pictures([each for each in self.figures if each.name == name])
 
     def rows(self, table: str, exercise: int) -> pd.DataFrame:
         """An exercise's rows of a table."""
@@ -104,9 +118,8 @@ class Findings:
 def compose(results: Results, findings: Findings) -> Content:
     """Make the report's content; figures of no exercise of the run go with the published readings."""
     study, frames = findings.study, findings.frames
-    verdicts = judge(study.published, _means(findings))
-    outside = any(verdict.inside is False for verdict in verdicts)
-    numbers = {WHOLE_RUN, NIGHTS, *(exercise.number for exercise in findings.exercises)}
+    published = describe_agreement(frames.agreement)
+    numbers = {WHOLE_RUN, NIGHTS, OPTIMISM, *(exercise.number for exercise in findings.exercises)}
     return Content(
         title=study.title,
         study_name=study.name,
@@ -114,10 +127,10 @@ def compose(results: Results, findings: Findings) -> Content:
         status=_describe_status(frames),
         failures=tabulate_failures(frames.trials),
         sections=tuple(_compose_section(exercise, findings) for exercise in findings.exercises),
-        verdict=_count_verdicts(verdicts),
-        verdicts=tabulate_verdicts(verdicts),
-        explanation=study.published.explanation if study.published and outside else "",
+        published=published,
+        explanation=study.published.explanation if study.published and published.has_missed else "",
         pictures=_pictures([each for each in findings.figures if each.exercise not in numbers]),
+        optimism_pictures=_pictures([each for each in findings.figures if each.exercise == OPTIMISM]),
         facts=list_facts(study, frames),
         cost_pictures=_pictures([each for each in findings.figures if each.exercise == WHOLE_RUN]),
         nights=describe_nights(frames),
@@ -128,24 +141,50 @@ def compose(results: Results, findings: Findings) -> Content:
 
 
 def _compose_section(exercise: Exercise, findings: Findings) -> Section:
-    trials, summary = findings.rows("trials", exercise.number), findings.rows("summary", exercise.number)
-    figures = _pictures([each for each in findings.figures if each.exercise == exercise.number])
-    pictures = (*findings.drawn_of(exercise.number), *figures)
+    number = exercise.number
+    if isinstance(exercise, SweepExercise):
+        return _compose_sweep(exercise, findings)
+    figures = _pictures([each for each in findings.figures if each.exercise == number])
+    pictures = (*findings.drawn_of(number), *figures)
     chosen, tables = findings.chosen, tuple[Table, ...]()
     if isinstance(exercise, ImagesExercise):
-        answer = answers.answer_images(bool(findings.drawn_of(exercise.number)))
-    elif isinstance(exercise, SweepExercise):
-        readings = read_sweep(exercise.number, trials.to_dict("records"))
-        answer = answer_sweep(exercise, readings, int(findings.frames.run["test_images"]))
-        tables = (tabulate_sweep(exercise, summary),)
+        answer = answers.answer_images(bool(findings.drawn_of(number)))
     elif isinstance(exercise, OptimumExercise):
-        by_name = read_candidates(exercise.number, trials.to_dict("records"))
+        trials, summary = findings.rows("trials", number), findings.rows("summary", number)
+        by_name = read_candidates(number, trials.to_dict("records"))
         answer = answers.answer_optimum(by_name, findings.kept, findings.study.protocol)
         tables = (tabulate_candidates(findings.study.baseline, trials, summary, findings.kept),)
     else:
         answer = answers.answer_model(chosen)
         tables = () if chosen is None else (tabulate_files(chosen), tabulate_image(chosen.new_image))
-    return Section(exercise.number, exercise.title, exercise.question, answer, pictures, tables)
+    return Section(number, exercise.title, exercise.question, answer, pictures, tables)
+
+
+def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
+    number, agreement = exercise.number, findings.rows("agreement", exercise.number)
+    summary = findings.rows("summary", number)
+    readings = read_sweep(number, findings.rows("trials", number).to_dict("records"))
+    pairs = tabulate_pairs(exercise, findings.rows("comparisons", number))
+    folded = (
+        Fold("Every pair of settings compared", (), () if pairs is None else (pairs,)),
+        Fold("Learning curves", findings.figures_named(f"exercise-{number}-curves"), ()),
+        Fold(
+            "Time and convergence",
+            findings.figures_named(f"exercise-{number}-time"),
+            (tabulate_times(exercise, summary),),
+        ),
+    )
+    folded_names = {each.name for fold in folded for each in fold.pictures}
+    figures = [each for each in findings.figures if each.exercise == number and each.name not in folded_names]
+    return Section(
+        number,
+        exercise.title,
+        exercise.question,
+        answer_sweep(exercise, readings, int(findings.frames.run["test_images"])),
+        _pictures(figures),
+        (tabulate_sweep(exercise, summary, agreement[agreement["kind"] == "cell"]),),
+        tuple(each for each in folded if each.pictures or each.tables),
+    )
 
 
 def _describe_status(frames: RunFrames) -> str:
@@ -158,29 +197,6 @@ def _describe_status(frames: RunFrames) -> str:
     if failed:
         return f"{failed:,} of {count(trials, 'trial')} FAILED; the numbers below are of the others."
     return f"Completed: {count(trials, 'trial')}, none failed."
-
-
-def _means(findings: Findings) -> dict[Cell, float]:
-    """Mean accuracy in percent by exercise and value; that of the kept candidate under None."""
-    known = findings.frames.summary.dropna(subset="mean_accuracy")
-    optimum = findings.study.optimum
-    means: dict[Cell, float] = {}
-    for row in known.to_dict("records"):
-        if not pd.isna(row["value"]):
-            means[int(row["exercise"]), float(row["value"])] = 100 * float(row["mean_accuracy"])
-        elif optimum and row["exercise"] == optimum.number and row["setting"] == findings.kept:
-            means[optimum.number, None] = 100 * float(row["mean_accuracy"])
-    return means
-
-
-def _count_verdicts(verdicts: Sequence[BandVerdict]) -> str:
-    if not verdicts:
-        return "The study states no published readings to compare with."
-    inside = sum(each.inside is True for each in verdicts)
-    outside = sum(each.inside is False for each in verdicts)
-    unmeasured = len(verdicts) - inside - outside
-    rest = f", {unmeasured} not measured" if unmeasured else ""
-    return f"Of {count(len(verdicts), 'band')} of agreement: {inside} inside, {outside} outside{rest}."
 
 
 def _pictures(figures: Sequence[DrawnFigure]) -> tuple[Picture, ...]:

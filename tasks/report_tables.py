@@ -1,4 +1,4 @@
-"""The report's tables as text: settings, candidates, saved files, bands and failures."""
+"""The report's tables as text: settings, candidates, saved files and failures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,8 @@ import pandas as pd
 
 from study.chosen_model import ChosenModel, NewImage
 from study.fashion_mnist import CLASS_NAMES
-from study.published import BandVerdict
 from study.spec import Setting, SweepExercise
-from study.wording import MISSING, percent, plain, points
+from study.wording import MISSING, interval, percent, plain, points
 
 
 @dataclass(frozen=True)
@@ -42,27 +41,52 @@ def tabulate_failures(trials: pd.DataFrame) -> Table | None:
     return Table("Failed trials", header, rows, has_words=True) if rows else None
 
 
-def tabulate_sweep(exercise: SweepExercise, summary: pd.DataFrame) -> Table:
+def tabulate_sweep(exercise: SweepExercise, summary: pd.DataFrame, agreement: pd.DataFrame) -> Table:
     """One row for each setting of a sweep; published columns only where something was published.
 
     Args:
         exercise: The sweep.
         summary: Its rows of the `summary` table.
+        agreement: Its published means, rows of the `agreement` table.
     """
     header: tuple[str, ...] = (
         _title(exercise.parameter),
         *("n", "Mean, %", "SD, points", "95% interval, %", "Min–max, %"),
-        *("Epochs run", "Training, s", "Converged"),
     )
     records = summary.to_dict("records")
     rows = tuple(_measures(row) for row in records)
-    notes = ["Mean, SD, interval and range are of test accuracy. Epochs and training time are means over n."]
-    if summary["published_accuracy"].notna().any():
-        header += ("Published, %", "Difference, points")
-        rows = tuple((*cells, *_against_published(row)) for cells, row in zip(rows, records, strict=True))
-    if any("†" in cell for row in rows for cell in row):
-        notes.append("† The published average lies outside our 95% interval.")
+    notes = ["Of test accuracy; the interval of the mean is Student's t over seeds."]
+    if any(row["low_accuracy"] < 0 or row["high_accuracy"] > 1 for row in records):
+        notes.append("Where readings lie so far apart that it would leave 0 to 100%, it ends there.")
+    for has, name, cell, note in _optional_columns(records):
+        if has:
+            header += (name,)
+            rows = tuple((*cells, cell(row)) for cells, row in zip(rows, records, strict=True))
+            notes.append(note)
+    held = {float(row["value"]): row for row in agreement.to_dict("records")}
+    if held:
+        header += ("Published, %", "Difference, points", "its 95% interval", "Verdict")
+        against = [_against_published(held.get(float(row["value"]))) for row in records]
+        rows = tuple((*cells, *more) for cells, more in zip(rows, against, strict=True))
     return Table(f"Exercise {exercise.number}, by setting", header, rows, tuple(notes))
+
+
+def _optional_columns(records: Sequence[Any]) -> list[tuple[bool, str, Any, str]]:
+    """Columns that stand only where they say something: whether, name, text of a cell, and a note."""
+    return [
+        (
+            any(row["collapsed_trials"] > 0 for row in records),
+            "Collapsed",
+            lambda row: _whole(row["collapsed_trials"]),
+            "Collapsed: trials at 20% or less. Beside them neither mean nor interval says much.",
+        ),
+        (
+            any(pd.notna(row["bootstrap_low_accuracy"]) for row in records),
+            "Bootstrap 95%",
+            lambda row: _range(row["bootstrap_low_accuracy"], row["bootstrap_high_accuracy"]),
+            "Bootstrap: the BCa interval of the mean, which follows the readings' skew; from 20 readings on.",
+        ),
+    ]
 
 
 def tabulate_candidates(
@@ -112,41 +136,38 @@ def tabulate_image(image: NewImage) -> Table:
     return Table(title, ("Class", "Probability"), rows, (f"Its true class is {image.true_class}.",), marked)
 
 
-def tabulate_verdicts(verdicts: Sequence[BandVerdict]) -> Table | None:
-    """Each band and what was found; None if the study states none."""
-    words = {True: "inside", False: "OUTSIDE", None: "not measured"}
-    rows = tuple((each.claim, each.allowed, each.found, words[each.inside]) for each in verdicts)
-    marked = frozenset(place for place, each in enumerate(verdicts) if each.inside is False)
-    header = ("Claim", "Allowed", "Found", "Verdict")
-    return Table("Bands of agreement", header, rows, marked=marked, has_words=True) if rows else None
-
-
 def _measures(row: Any) -> tuple[str, ...]:
-    trials, failed = int(row["trials"]), int(row["failed_trials"])
     return (
         plain(row["value"]),
-        f"{trials} ({failed} failed)" if failed else str(trials),
+        count_trials(row),
         percent(row["mean_accuracy"], sign=False),
         percent(row["sd_accuracy"], sign=False),
-        _range(row["low_accuracy"], row["high_accuracy"]),
+        interval(row["low_accuracy"], row["high_accuracy"]),
         _range(row["minimum_accuracy"], row["maximum_accuracy"]),
-        _decimal(row["mean_epochs_run"]),
-        _decimal(row["mean_training_seconds"]),
-        f"{row['converged_trials']} of {trials}" if trials else MISSING,
     )
 
 
-def _against_published(row: Any) -> tuple[str, str]:
-    published = row["published_accuracy"]
-    # Without an interval (one reading, or none) both comparisons are false, and nothing is marked.
-    outside = published < row["low_accuracy"] or published > row["high_accuracy"]
-    return percent(published, sign=False), ("† " if outside else "") + points(row["difference"])
+def count_trials(row: Any) -> str:
+    """The completed trials of a setting, and how many failed if any did."""
+    trials, failed = int(row["trials"]), int(row["failed_trials"])
+    return f"{trials} ({failed} failed)" if failed else str(trials)
+
+
+def _against_published(row: Any) -> tuple[str, ...]:
+    if row is None:
+        return (MISSING,) * 4
+    low, high = points(row["low"]), points(row["high"])
+    return (
+        percent(row["published_accuracy"], sign=False),
+        points(row["difference"]),
+        MISSING if low == MISSING else f"{low} to {high}",
+        str(row["verdict"]),
+    )
 
 
 def _candidate_measures(row: Any) -> tuple[str, ...]:
-    trials, failed = int(row["trials"]), int(row["failed_trials"])
     return (
-        f"{trials} ({failed} failed)" if failed else str(trials),
+        count_trials(row),
         percent(row["mean_validation_accuracy"], sign=False),
         percent(row["mean_accuracy"], sign=False),
         _decimal(row["mean_training_seconds"]),
@@ -157,6 +178,10 @@ def _range(low: float, high: float) -> str:
     if pd.isna(low) or pd.isna(high):
         return MISSING
     return f"{percent(low, sign=False)}–{percent(high, sign=False)}"
+
+
+def _whole(number: float) -> str:
+    return MISSING if pd.isna(number) else f"{int(number):,}"
 
 
 def _decimal(number: float) -> str:

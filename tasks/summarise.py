@@ -8,7 +8,8 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from study.published import Cell, PublishedAverage
+from study.bands import Cell
+from study.published import PublishedAverage
 from study.readings import count_collapsed
 from study.spec import Study
 from study.statistics.spread import Spread, summarise

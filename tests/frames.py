@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from storage.schema import schema_of
+from study.bands import Cell
 from study.chosen_model import ChosenModel, NewImage
 from study.plan import (
     Source,
@@ -26,12 +27,14 @@ from study.plan import (
     list_trials,
     training_key,
 )
-from study.published import Cell, PublishedAverage
+from study.published import PublishedAverage
 from study.spec import Study
 from study.stopping import StopRule
 from study.study_file import read_study
 from study.training_record import Epoch, Segment, TrainingRecord
 from tasks.aggregate import Context, Outcome, list_trainings
+from tasks.compare_settings import compare_settings
+from tasks.hold_against_published import hold_run_against_published
 from tasks.recorded import describe_pictures, list_models, list_pictures
 from tasks.summarise import summarise_trials
 from tests import simulated
@@ -82,9 +85,20 @@ def make_summary(
 ) -> pd.DataFrame:
     """The summary of these trials (`make_trials()` by default), beside the published averages if any."""
     trials = make_trials() if trials is None else trials
-    rows = trials.astype(object).where(trials.notna(), None).to_dict("records")
     study = make_study()
-    return _frame("summary", summarise_trials.fn(study, study.data.test_images, rows, averages or {}))
+    return _frame(
+        "summary", summarise_trials.fn(study, study.data.test_images, _rows(trials), averages or {})
+    )
+
+
+def make_comparisons(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of settings of these trials."""
+    return _frame("comparisons", compare_settings.fn(study, RUN_ID, _rows(trials)))
+
+
+def make_agreement(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+    """These trials held against what the study names as published."""
+    return _frame("agreement", hold_run_against_published.fn(study, RUN_ID, _rows(trials)))
 
 
 def make_epochs(study: Study | None = None) -> pd.DataFrame:
@@ -334,6 +348,10 @@ def _found(study: Study, trial: Trial) -> dict[str, Any]:
         "target_seconds": reading.seconds_until(reading.epoch_reaching(study.target_accuracy)),
         "device": "CPU",
     }
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
 def _frame(table: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

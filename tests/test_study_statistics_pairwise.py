@@ -7,8 +7,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from study.statistics.pairwise import PairTest, compare_pairs, indistinguishable_from_best
+from study.statistics.pairwise import PairTest, compare_pairs, correct, indistinguishable_from_best
 
 FIRST = {1: 0.891, 2: 0.902, 3: 0.897, 4: 0.885, 5: 0.893}
 SECOND = {1: 0.906, 2: 0.903, 3: 0.915, 4: 0.898, 5: 0.911}
@@ -39,6 +40,13 @@ def test_the_correction_is_holms_as_r_has_it():
     expected = np.maximum.accumulate([min(1.0, (3 - rank) * p.p_value) for rank, p in enumerate(ranked)])
     assert [each.adjusted_p_value for each in ranked] == pytest.approx(list(expected), rel=1e-12)
     assert [each.differs for each in tests] == [each.adjusted_p_value <= 0.05 for each in tests]
+
+
+def test_the_correction_is_that_of_statsmodels():
+    rng = np.random.default_rng(9)
+    for count in (1, 2, 10, 15):
+        p_values = list(rng.uniform(0, 0.1, count)) + [0.05] * (count > 2)
+        assert correct(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
 
 
 def test_of_several_pairs_each_is_judged_more_strictly():

@@ -20,7 +20,9 @@ from tasks.report import Report, write_report
 from tests.frames import (
     RUN_ID,
     FailedTrial,
+    make_agreement,
     make_chosen_model,
+    make_comparisons,
     make_epochs,
     make_models,
     make_nights,
@@ -59,10 +61,20 @@ class _Page(HTMLParser):
         self.text += data
 
 
-def _frames(study: Study, failed: tuple[FailedTrial, ...] = ()) -> RunFrames:
-    trials = make_trials(study, failed=failed)
+def _frames(
+    study: Study, failed: tuple[FailedTrial, ...] = (), trials: pd.DataFrame | None = None
+) -> RunFrames:
+    trials = make_trials(study, failed=failed) if trials is None else trials
     summary = make_summary(trials, read_averages(study.published))
-    return RunFrames(make_run(study, trials), trials, make_trainings(study), make_epochs(study), summary)
+    return RunFrames(
+        make_run(study, trials),
+        trials,
+        make_trainings(study),
+        make_epochs(study),
+        summary,
+        comparisons=make_comparisons(study, trials),
+        agreement=make_agreement(study, trials),
+    )
 
 
 def _picture(path: Path) -> Path:
@@ -213,16 +225,23 @@ def test_a_study_without_published_values_has_no_columns_for_them(tmp_path: Path
     text = _write(tmp_path, study).markdown.read_text("utf-8")
     assert "The study states no published readings to compare with." in text
     assert "Published, %" not in text
-    assert "OUTSIDE" not in text
+    assert "outside" not in text
 
 
-def test_the_explanation_stands_only_where_a_band_is_missed(tmp_path: Path, text: str):
+def test_the_explanation_stands_only_where_something_published_is_missed(tmp_path: Path):
     published = make_study().published
     assert published is not None
-    assert "OUTSIDE" in text
-    assert _flat(published.explanation) in _flat(text)
-    kept = make_study().model_copy(update={"published": published.model_copy(update={"bands": ()})})
-    assert published.explanation not in _write(tmp_path, kept).markdown.read_text("utf-8")
+    low = make_trials(make_study(), readings={(4, 5.0): (0.80, 0.801, 0.802, 0.803)})
+    missed = _write(tmp_path, make_study(), _frames(make_study(), trials=low)).markdown.read_text("utf-8")
+    assert re.search(r"\*\*80\.15% \(79\.94 to 80\.36\)\*\* \| \*\*outside\*\*", missed)
+    assert _flat(published.explanation) in _flat(missed)
+    study = make_study().only(frozenset({4}))
+    near = {
+        cell: tuple(average.accuracy_pct / 100 + each for each in (0.001, -0.001, 0.002, -0.002))
+        for cell, average in read_averages(published).items()
+    }
+    met = _frames(study, trials=make_trials(study, readings=near))
+    assert published.explanation not in _write(tmp_path, study, met).markdown.read_text("utf-8")
 
 
 def test_without_a_saved_model_the_candidate_kept_is_the_best_on_validation(tmp_path: Path):

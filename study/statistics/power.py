@@ -1,6 +1,7 @@
 """What a number of repeats can show: the difference it would see, and the repeats that a difference needs."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import gammaincinv, ndtr, stdtrit
@@ -45,9 +46,17 @@ def _exceeds(critical: float, freedom: int, shift: float) -> float:
     quantiles of the latter. SciPy's noncentral t, and so statsmodels' power, is NaN or too large for few
     repeats and large differences.
     """
-    scale = np.sqrt(2 * gammaincinv(freedom / 2, _QUANTILES) / freedom)
+    scale = _scale(freedom)
     chances = ndtr(shift - critical * scale) + ndtr(-shift - critical * scale)
     return float(_WEIGHTS @ chances)
+
+
+@lru_cache(
+    maxsize=4096
+)  # the same few numbers of repeats are asked for again and again, and this takes longest
+def _scale(freedom: int) -> np.ndarray:
+    """Quantiles of a standard deviation over its true value, `(400,)`."""
+    return np.asarray(np.sqrt(2 * gammaincinv(freedom / 2, _QUANTILES) / freedom))
 
 
 def detectable_difference(

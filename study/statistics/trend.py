@@ -1,0 +1,76 @@
+"""Whether accuracy rises or falls along ordered settings: one test for the whole, not one a pair."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from study.statistics.difference import SAME, SIGNIFICANCE
+
+Readings = Mapping[int, float]
+"""Accuracies (fractions) by seed."""
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A two-sided test for a trend along settings in their order.
+
+    `statistic` is Kendall's tau-b, or of paired settings Page's L between the least and the most it can be:
+    -1 to 1 both. The p value is 1 where there are too few readings, or none varies.
+    """
+
+    name: str
+    statistic: float
+    p_value: float
+
+    @property
+    def rising(self) -> bool:
+        """Whether accuracy rises; else it falls, or does neither."""
+        return self.statistic > 0
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether there is a trend, at the level of every test."""
+        return self.p_value <= SIGNIFICANCE
+
+
+def find_trend(groups: Sequence[Readings], is_paired: bool) -> Trend:
+    """Test for a trend along settings: Page's test over the seeds they share if paired, else Kendall's.
+
+    Raises:
+        ValueError: fewer than three settings.
+    """
+    if len(groups) < 3:
+        raise ValueError(f"{len(groups)} settings; a trend takes at least three")
+    if not is_paired:
+        return kendall([list(each.values()) for each in groups])
+    shared = sorted(set.intersection(*(set(each) for each in groups)))
+    return page(np.array([[each[seed] for each in groups] for seed in shared]))
+
+
+def kendall(groups: Sequence[Sequence[float]]) -> Trend:
+    """Kendall's tau-b (1938, Biometrika 30:81; ties: 1945, 33:239) of readings with their setting's place."""
+    places = np.repeat(np.arange(len(groups)), [len(each) for each in groups])
+    readings = np.concatenate([np.asarray(each, dtype=float) for each in groups])
+    if len(np.unique(places)) < 2 or len(readings) < 3 or np.ptp(readings) < SAME:
+        return Trend("Kendall's tau", 0.0, 1.0)
+    found = stats.kendalltau(places, readings)
+    return Trend("Kendall's tau", float(found.statistic), float(found.pvalue))
+
+
+def page(readings: np.ndarray) -> Trend:
+    """Page's trend test (1963, J. Am. Stat. Assoc. 58:216) on readings of shape (seeds, settings), two-sided.
+
+    Equal readings of a seed share their mean rank.
+    """
+    name = "Page's L (scaled)"
+    if readings.shape[0] < 2 or np.ptp(readings, axis=1).max() < SAME:
+        return Trend(name, 0.0, 1.0)
+    ranks = stats.rankdata(readings, axis=1)
+    rising = stats.page_trend_test(ranks, ranked=True)
+    falling = stats.page_trend_test(ranks[:, ::-1], ranked=True)
+    middle = readings.shape[0] * readings.shape[1] * (readings.shape[1] + 1) ** 2 / 4
+    most = readings.shape[0] * float(np.sum(np.arange(1, readings.shape[1] + 1) ** 2))
+    scaled = (float(rising.statistic) - middle) / (most - middle)
+    return Trend(name, scaled, min(1.0, 2 * min(float(rising.pvalue), float(falling.pvalue))))

@@ -1,0 +1,71 @@
+"""Trends: Page's and Kendall's tests are SciPy's; for tiny cases every arrangement is counted."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from study.statistics.trend import find_trend, kendall, page
+
+RISING = [{1: 0.80, 2: 0.81}, {1: 0.85, 2: 0.84}, {1: 0.90, 2: 0.89}]
+
+
+def test_kendalls_tau_is_scipys_over_the_places_of_the_settings():
+    groups = [[0.80, 0.81], [0.85, 0.805], [0.90, 0.89]]
+    expected = stats.kendalltau([0, 0, 1, 1, 2, 2], np.concatenate(groups))
+    found = kendall(groups)
+    assert (found.statistic, found.p_value) == pytest.approx((expected.statistic, expected.pvalue))
+    assert found.rising
+
+
+def test_pages_p_value_is_that_of_counting_every_arrangement():
+    readings = np.array([[0.80, 0.85, 0.84], [0.81, 0.84, 0.86], [0.79, 0.80, 0.90]])
+    ranks = stats.rankdata(readings, axis=1)
+    weights = np.arange(1, 4)
+    observed = float((ranks @ weights).sum())
+    rows = [sum(w * r for w, r in zip(weights, each, strict=True)) for each in permutations((1, 2, 3))]
+    sums = np.array([sum(each) for each in product(rows, repeat=3)])
+    found = page(readings)
+    assert found.p_value == pytest.approx(
+        min(1.0, 2 * min((sums >= observed).mean(), (sums <= observed).mean()))
+    )
+    assert -1 <= found.statistic <= 1
+
+
+@pytest.mark.parametrize("is_paired", [False, True])
+def test_turning_the_order_round_turns_the_trend_round(is_paired: bool):
+    there, back = find_trend(RISING, is_paired), find_trend(RISING[::-1], is_paired)
+    assert there.rising and not back.rising
+    assert there.p_value == pytest.approx(back.p_value)
+    assert there.statistic == pytest.approx(-back.statistic)
+
+
+def test_a_perfect_paired_order_is_one():
+    assert find_trend(RISING, is_paired=True).statistic == pytest.approx(1.0)
+
+
+def test_only_seeds_that_every_setting_has_are_paired():
+    further = [*RISING[:2], {**RISING[2], 3: 0.1}]
+    assert find_trend(further, is_paired=True) == find_trend(RISING, is_paired=True)
+
+
+@pytest.mark.parametrize("is_paired", [False, True])
+def test_what_does_not_vary_or_is_too_little_has_no_trend(is_paired: bool):
+    constant = [{1: 0.9, 2: 0.9}] * 3
+    assert not find_trend(constant, is_paired).is_seen
+    single = [{1: 0.8}, {1: 0.9}, {1: 0.91}]
+    assert not find_trend(single, is_paired).is_seen
+
+
+def test_of_noise_one_trend_in_twenty_is_seen():
+    rng = np.random.default_rng(6)
+    unpaired = [kendall(list(rng.normal(size=(5, 5)))).is_seen for _ in range(2000)]
+    paired = [page(rng.normal(size=(4, 5))).is_seen for _ in range(500)]
+    assert np.mean(unpaired) < 0.062
+    assert np.mean(paired) < 0.075
+
+
+def test_two_settings_are_no_trend():
+    with pytest.raises(ValueError, match="2 settings; a trend takes at least three"):
+        find_trend(RISING[:2], is_paired=False)
