@@ -26,7 +26,6 @@ def submit(step: Task[..., Result], *inputs: Any, wait_for: Iterable[Any] = ()) 
 
 def result_or_none(future: PrefectFuture[Result] | None) -> Result | None:
     """What a step gave; None if it failed, or there is no such step."""
-    if future is None:
-        return None
-    future.wait()
-    return future.result() if future.state.is_completed() else None
+    # Not by the future's state, which is asked of the server and may lag.
+    result: Any = None if future is None else future.result(raise_on_failure=False)
+    return None if isinstance(result, Exception) else result
