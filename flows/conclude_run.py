@@ -83,6 +83,8 @@ def conclude_run(work: Work) -> RunFrames:
     )
     figures = submit(draw_figures, study, results, frames)
     # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
+    for each in (trials, trainings, epochs, summary, comparisons, agreement, optimum):
+        each.result()
     published = frames.result()
     for each in images:
         each.result()
