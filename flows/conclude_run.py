@@ -83,11 +83,12 @@ def conclude_run(work: Work) -> RunFrames:
     )
     figures = submit(draw_figures, study, results, frames)
     # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
-    for each in (trials, trainings, epochs, summary, comparisons, agreement, optimum):
-        each.result()
+    before: list[PrefectFuture[Any]] = [trials, trainings, epochs, summary, comparisons, agreement]
+    for step in before:
+        step.result()
     published = frames.result()
-    for each in images:
-        each.result()
+    for image in images:
+        image.result()
     report = submit(write_report, results, study, frames, figures)
     show_results(published, figures.result(), sheet, report.result())
     tell_night(published)
