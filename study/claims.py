@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from study.fact import Fact
-from study.wording import listing, plain, points
+from study.wording import listing, plain, points, probability
 
 if TYPE_CHECKING:
     from study.statistics.pairwise import PairTest
@@ -129,16 +129,12 @@ def _of(tests: "Mapping[float, PairTest]", values: Sequence[float]) -> str:
     """The least clear of some differences, seen from the claimed value."""
     test = tests[max(values, key=lambda value: tests[value].adjusted_p_value)]
     least = "" if len(values) == 1 else "least clear "
-    bears = f"p {_p(test.adjusted_p_value)}" if test.repeats > 1 else "but of a single reading"
+    bears = f"p {probability(test.adjusted_p_value)}" if test.repeats > 1 else "but of a single reading"
     return f"{least}{points(-test.difference)} points, {bears}"
 
 
 def _describe(trend: "Trend") -> str:
-    return f"{trend.name} {trend.statistic:.2f}, p {_p(trend.p_value)}"
-
-
-def _p(value: float) -> str:
-    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+    return f"{trend.name} {plain(round(trend.statistic, 2))}, p {probability(trend.p_value)}"
 
 
 def _values(values: Sequence[float]) -> str:

@@ -10,7 +10,8 @@ from study.statistics.pairwise import PairTest, Pairwise, compare_pairs, indisti
 from study.statistics.power import POWER, repeats_to_reach
 from study.statistics.same_test_set import sampling_error
 from study.statistics.spread import summarise
-from study.wording import count, interval, listing, percent, phrase, plain, points
+from study.statistics.trend import find_trend
+from study.wording import count, interval, listing, percent, phrase, plain, points, probability
 
 
 def answer_sweep(exercise: SweepExercise, readings: Sweep, test_images: int) -> Answer:
@@ -38,7 +39,7 @@ def answer_sweep(exercise: SweepExercise, readings: Sweep, test_images: int) -> 
     left_out = [value for value in readings if value not in repeated]
     return Answer(
         f"{most}{_verdict(repeated, pairwise, bool(left_out))}.",
-        (_method(pairwise), *_left_out(left_out), *warnings),
+        (_method(pairwise), *_trend(exercise, repeated), *_left_out(left_out), *warnings),
         (
             *_power(exercise.parameter, repeated, pairwise),
             *_permutation(pairwise),
@@ -78,6 +79,20 @@ def _method(pairwise: Pairwise) -> str:
     why = ", because fewer epochs are the beginning of the same training" if paired else ""
     pairs = f" with Holm's correction over {len(pairwise.tests)} pairs" if len(pairwise.tests) > 1 else ""
     return f"Compared by {test} at the {SIGNIFICANCE:.0%} level{pairs}{why}."
+
+
+def _trend(exercise: SweepExercise, measured: Sweep) -> tuple[str, ...]:
+    """One test for all values in their order, which sees what no single pair may show."""
+    if len(measured) < 3:
+        return ()
+    trend = find_trend([measured[value].test for value in sorted(measured)], exercise.is_paired)
+    bears = f"({trend.name} {plain(round(trend.statistic, 2))}, p {probability(trend.p_value)})"
+    noun = exercise.parameter.replace("_", " ")
+    if not trend.is_seen:
+        return (f"Over all values in order, no trend is seen {bears}.",)
+    return (
+        f"Over all values in order, accuracy {'rises' if trend.rising else 'falls'} with {noun} {bears}.",
+    )
 
 
 def _left_out(values: Sequence[float]) -> tuple[str, ...]:

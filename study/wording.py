@@ -58,6 +58,13 @@ def points(fraction: float | None) -> str:
     return f"{rounded:+.2f}".replace("-", "−")
 
 
+def probability(value: float) -> str:
+    """A p value as it reads after "p": three decimals, "below 0.001" under that; a dash for none."""
+    if math.isnan(value):
+        return MISSING
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number and its noun: "1 trial", "2 trials", "60,000 images"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

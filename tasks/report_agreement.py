@@ -17,7 +17,15 @@ _VERDICTS = {
 }
 """What the rows of each kind are, and the verdicts they may have, in the order they are told."""
 
-_WORDS = {"agrees": "agree", "differs": "differ", "cannot tell": "cannot be told"}
+_WORDS = {
+    "agrees": "agree with ours",
+    "differs": "differ",
+    "inside": "are met",
+    "outside": "are missed",
+    "supported": "are supported by our readings",
+    "contradicted": "contradicted",
+    "cannot tell": "cannot be told",
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class AgainstPublished:
 def describe_agreement(agreement: pd.DataFrame) -> AgainstPublished:
     """Tell the rows of the `agreement` table; of a study without published values, that there are none."""
     by_kind = {kind: agreement[agreement["kind"] == kind] for kind in _VERDICTS}
-    told = [_count(kind, rows["verdict"]) for kind, rows in by_kind.items() if len(rows)]
+    told = [_count(kind, rows) for kind, rows in by_kind.items() if len(rows)]
     tables = (_claims(by_kind["claim"]), _bands(by_kind["band"]))
     cells = _cells(by_kind["cell"])
     return AgainstPublished(
@@ -45,12 +53,14 @@ def describe_agreement(agreement: pd.DataFrame) -> AgainstPublished:
     )
 
 
-def _count(kind: str, verdicts: "pd.Series[str]") -> str:
-    noun, order = _VERDICTS[kind]
+def _count(kind: str, rows: pd.DataFrame) -> str:
+    (noun, order), verdicts = _VERDICTS[kind], rows["verdict"]
     plural = noun.replace("band of", "bands of") if kind == "band" else f"{noun}s"
     counts = [(int((verdicts == each).sum()), _WORDS.get(each, each)) for each in order]
     told = [f"{number} {each}" for number, each in counts if number]
-    return f"Of {count(len(verdicts), noun, plural)}, {listing(told)}."
+    own = int((rows["published_verdict"] == "supported").sum())
+    beside = f"; their own readings support {own}" if kind == "claim" else ""
+    return f"Of {count(len(verdicts), noun, plural)}, {listing(told)}{beside}."
 
 
 def _claims(rows: pd.DataFrame) -> Table:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from study.spec import SweepExercise
 from study.stopping import CONVERGENCE_PATIENCE
-from study.wording import MISSING, count, percent, plain, points
+from study.wording import MISSING, count, percent, plain, points, probability
 from tasks.report_tables import Table, count_trials
 
 
@@ -74,10 +74,10 @@ def _pair(row: Any, is_paired: bool) -> tuple[str, ...]:
         f"{plain(row['first_value'])} → {plain(row['second_value'])}",
         points(row["difference"]),
         MISSING if low == MISSING else f"{low} to {high}",
-        _p(row["p_value"]),
-        _p(row["adjusted_p_value"]),
+        probability(row["p_value"]),
+        probability(row["adjusted_p_value"]),
         _effect(row),
-        *(() if is_paired else (_p(row["paired_p_value"]),)),
+        *(() if is_paired else (probability(row["paired_p_value"]),)),
         percent(row["detectable_difference"], sign=False),
         MISSING if pd.isna(needed) else f"{int(needed):,}",
     )
@@ -116,9 +116,3 @@ def _machine(summary: pd.DataFrame) -> str:
 
 def _decimal(number: float, places: int = 1) -> str:
     return MISSING if pd.isna(number) else f"{number:,.{places}f}"
-
-
-def _p(value: float) -> str:
-    if pd.isna(value):
-        return MISSING
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -100,6 +100,17 @@ def test_the_repeats_needed_are_such_that_the_difference_is_just_detectable():
     assert 0.77 < seen.mean() < 0.84  # Welch's degrees of freedom cost a hundredth
 
 
+def test_a_difference_that_was_not_found_needs_more_repeats_than_there_were():
+    rng = np.random.default_rng(12)
+    for _ in range(50):
+        sweep = {
+            1.0: dict(enumerate(rng.normal(0, 0.004, 4))),
+            2.0: dict(enumerate(rng.normal(0.2, 0.07, 4))),
+        }
+        each = compare_pairs(sweep, is_paired=False).of(1.0, 2.0)
+        assert each.differs or each.needed is None or each.needed > 4
+
+
 def test_the_best_is_a_set_of_those_that_cannot_be_told_from_it():
     rng = np.random.default_rng(3)
     apart = {value: dict(enumerate(rng.normal(mean, 0.001, 6))) for value, mean in ((1, 0.8), (2, 0.9))}

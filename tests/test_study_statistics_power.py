@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -82,3 +84,12 @@ def test_what_cannot_be_asked_is_refused():
         smallest_permutation_p(4, 5, paired=True)
     with pytest.raises(ValueError, match="level=0; give one above 0"):
         repeats_to_reach(0.0)
+
+
+def test_unequal_variances_cost_power_as_in_a_simulation_of_welchs_test():
+    rng = np.random.default_rng(11)
+    first, second = rng.normal(0, 1, (40_000, 5)), rng.normal(3, 3, (40_000, 5))
+    seen = (stats.ttest_ind(first, second, axis=1, equal_var=False).pvalue <= 0.05).mean()
+    predicted = power_of(3, math.sqrt((1 + 9) / 2), 5, variance_ratio=9)
+    assert predicted == pytest.approx(seen, abs=0.02)
+    assert predicted < power_of(3, math.sqrt((1 + 9) / 2), 5)

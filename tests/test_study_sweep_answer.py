@@ -32,9 +32,21 @@ def test_a_clear_winner_is_named_with_its_mean_and_count():
 def test_the_test_and_its_correction_are_named():
     readings = {0.1: _around(0.82), 0.01: _around(0.90), 0.00001: _around(0.72)}
     answer = _answer(_exercise("learning_rate", *readings), readings)
-    assert answer.details == (
-        "Compared by Welch's t test at the 5% level with Holm's correction over 3 pairs.",
+    assert (
+        answer.details[0] == "Compared by Welch's t test at the 5% level with Holm's correction over 3 pairs."
     )
+
+
+def test_all_values_together_are_tested_for_a_trend_in_their_order():
+    rising = {8: _around(0.88), 16: _around(0.89), 32: _around(0.9)}
+    (_, trend) = _answer(_exercise("filters", 32, 8, 16), rising).details
+    assert trend.startswith("Over all values in order, accuracy rises with filters (Kendall's tau 0.8")
+    falling = {32: rising[8], 16: rising[16], 8: rising[32]}
+    assert "accuracy falls with" in _answer(_exercise("filters", *falling), falling).details[1]
+    flat = {8: _around(0.9), 16: _around(0.9001), 32: _around(0.9)}
+    assert "no trend is seen" in _answer(_exercise("filters", *flat), flat).details[1]
+    paired = _answer(_exercise("epochs", *rising), rising).details[1]
+    assert "Page's L" in paired
 
 
 def test_values_that_cannot_be_told_apart_are_not_ranked():

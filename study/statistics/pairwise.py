@@ -19,6 +19,9 @@ Readings = Mapping[int, float]
 
 Test = Literal["welch", "paired t"]
 
+_MOST_UNEQUAL = 1e6
+"""A ratio of variances beyond which only the larger one counts."""
+
 _CORRECTED_FROM = 4
 """Readings of both settings together from which an effect size has an interval."""
 
@@ -48,6 +51,7 @@ class PairTest:
     effect_low: float
     effect_high: float
     deviation: float
+    variance_ratio: float
     level: float
 
     @property
@@ -70,14 +74,16 @@ class PairTest:
         """The least difference seen with a chance of 80% after correction; NaN where readings do not vary."""
         if not self.deviation > SAME or self.repeats < 2:
             return math.nan
-        return detectable_difference(self.deviation, self.repeats, self.level, self.test == "paired t")
+        is_paired = self.test == "paired t"
+        return detectable_difference(self.deviation, self.repeats, self.level, is_paired, self.variance_ratio)
 
     @cached_property
     def needed(self) -> int | None:
         """The repeats with which the observed difference is seen with a chance of 80%; None: a million."""
         if not self.deviation > SAME:
             return None
-        return repeats_needed(self.difference, self.deviation, self.level, self.test == "paired t")
+        is_paired = self.test == "paired t"
+        return repeats_needed(self.difference, self.deviation, self.level, is_paired, self.variance_ratio)
 
 
 @dataclass(frozen=True)
@@ -202,6 +208,7 @@ def _pair_test(
         effect - half,
         effect + half,
         _deviation(sample, test == "paired t"),
+        _variance_ratio(sample),
         level,
     )
 
@@ -230,6 +237,14 @@ def _deviation(sample: Sequence[Sequence[float]], is_paired: bool) -> float:
     if is_paired:
         return float(np.std(np.subtract(second, first), ddof=1))
     return math.sqrt((float(np.var(first, ddof=1)) + float(np.var(second, ddof=1))) / 2)
+
+
+def _variance_ratio(sample: Sequence[Sequence[float]]) -> float:
+    """The larger variance over the smaller; 1 where there is none to compare."""
+    if min(map(len, sample)) < 2:
+        return 1.0
+    small, large = sorted(float(np.var(each, ddof=1)) for each in sample)
+    return min(large / small, _MOST_UNEQUAL) if small > 0 else _MOST_UNEQUAL
 
 
 def _effect(sample: Sequence[Sequence[float]], is_paired: bool) -> tuple[float, float]:

@@ -18,7 +18,12 @@ _QUANTILES, _WEIGHTS = (1 + _NODES) / 2, _NODE_WEIGHTS / 2
 
 
 def power_of(
-    difference: float, deviation: float, repeats: int, level: float = SIGNIFICANCE, paired: bool = False
+    difference: float,
+    deviation: float,
+    repeats: int,
+    level: float = SIGNIFICANCE,
+    paired: bool = False,
+    variance_ratio: float = 1.0,
 ) -> float:
     """The chance that a two-sided t test sees a difference of means, by the noncentral t distribution.
 
@@ -28,18 +33,25 @@ def power_of(
         repeats: Readings of each setting; if `paired`, pairs.
         level: The chance of seeing a difference where there is none.
         paired: Whether the test is the paired one.
+        variance_ratio: If not paired, the variance of one setting over that of the other; where it is not 1,
+            `deviation` is the root of their mean, and Welch's test has fewer degrees of freedom.
 
     Raises:
         ValueError: fewer than two repeats, or no deviation.
     """
     if repeats < 2 or not deviation > 0:
         raise ValueError(f"repeats={repeats}, deviation={deviation:g}; give at least 2, and more than 0")
-    freedom = repeats - 1 if paired else 2 * (repeats - 1)
+    freedom = (repeats - 1) * (1.0 if paired else _welch_freedom(variance_ratio))
     shift = abs(difference) / deviation * math.sqrt(repeats if paired else repeats / 2)
     return _exceeds(float(stdtrit(freedom, 1 - level / 2)), freedom, shift)
 
 
-def _exceeds(critical: float, freedom: int, shift: float) -> float:
+def _welch_freedom(variance_ratio: float) -> float:
+    """Welch's degrees of freedom a repeat, less one repeat, of equal samples: 2 if variances are equal."""
+    return (1 + variance_ratio) ** 2 / (1 + variance_ratio**2)
+
+
+def _exceeds(critical: float, freedom: float, shift: float) -> float:
     """The chance that a noncentral t lies beyond a critical value on either side.
 
     From its definition, a shifted normal over the root of a chi-squared: the normal's chance, averaged over
@@ -54,13 +66,17 @@ def _exceeds(critical: float, freedom: int, shift: float) -> float:
 @lru_cache(
     maxsize=4096
 )  # the same few numbers of repeats are asked for again and again, and this takes longest
-def _scale(freedom: int) -> np.ndarray:
+def _scale(freedom: float) -> np.ndarray:
     """Quantiles of a standard deviation over its true value, `(400,)`."""
     return np.asarray(np.sqrt(2 * gammaincinv(freedom / 2, _QUANTILES) / freedom))
 
 
 def detectable_difference(
-    deviation: float, repeats: int, level: float = SIGNIFICANCE, paired: bool = False
+    deviation: float,
+    repeats: int,
+    level: float = SIGNIFICANCE,
+    paired: bool = False,
+    variance_ratio: float = 1.0,
 ) -> float:
     """The least difference that is seen with a chance of `POWER`, in the unit of `deviation`; see `power_of`.
 
@@ -68,17 +84,21 @@ def detectable_difference(
         ValueError: fewer than two repeats, or no deviation.
     """
     low, high = 0.0, deviation
-    while power_of(high, deviation, repeats, level, paired) < POWER:
+    while power_of(high, deviation, repeats, level, paired, variance_ratio) < POWER:
         low, high = high, 2 * high
     while high - low > 1e-6 * high:
         middle = (low + high) / 2
-        is_seen = power_of(middle, deviation, repeats, level, paired) >= POWER
+        is_seen = power_of(middle, deviation, repeats, level, paired, variance_ratio) >= POWER
         low, high = (low, middle) if is_seen else (middle, high)
     return high
 
 
 def repeats_needed(
-    difference: float, deviation: float, level: float = SIGNIFICANCE, paired: bool = False
+    difference: float,
+    deviation: float,
+    level: float = SIGNIFICANCE,
+    paired: bool = False,
+    variance_ratio: float = 1.0,
 ) -> int | None:
     """The fewest repeats with which a difference is seen with a chance of `POWER`; see `power_of`.
 
@@ -88,13 +108,13 @@ def repeats_needed(
         ValueError: there is no deviation.
     """
     low, high = 1, 2
-    while power_of(difference, deviation, high, level, paired) < POWER:
+    while power_of(difference, deviation, high, level, paired, variance_ratio) < POWER:
         low, high = high, 2 * high
         if low > MOST_REPEATS:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        is_seen = power_of(difference, deviation, middle, level, paired) >= POWER
+        is_seen = power_of(difference, deviation, middle, level, paired, variance_ratio) >= POWER
         low, high = (low, middle) if is_seen else (middle, high)
     return high
 
