@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cache_command import cache_app
+from flows.compare_command import compare_command
 from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
 from flows.nights_command import nights_command
 from flows.options import (
@@ -78,6 +79,7 @@ app.command("resume")(resume_command)
 app.command("prune")(prune_command)
 app.command("nights")(nights_command)
 app.command("report")(report_command)
+app.command("compare")(compare_command)
 app.add_typer(cache_app, name="cache")
 
 

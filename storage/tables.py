@@ -130,6 +130,11 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
     return RunFrames(run, *frames)
 
 
+def list_missing(results: Results, run_id: str) -> list[str]:
+    """The tables that a published run lacks, being of a version that did not have them."""
+    return [table for table in _NOT_ALWAYS if not _part(results, table, run_id).exists()]
+
+
 def read_rows(
     results: Results, table: str, run_ids: Sequence[str], columns: Sequence[str] | None = None
 ) -> pd.DataFrame:

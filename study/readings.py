@@ -29,6 +29,17 @@ class SettingReadings:
         return count_collapsed(self.test.values())
 
 
+@dataclass(frozen=True)
+class Read:
+    """What one trial read: its accuracy (fraction) and the hash of its weights."""
+
+    accuracy: float
+    weights: str
+
+
+Setting = tuple[int, str]
+"""Exercise and name of a setting."""
+
 Sweep = Mapping[float, SettingReadings]
 """The readings of a sweep's settings, by value."""
 

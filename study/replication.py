@@ -1,5 +1,6 @@
 """A run held against published readings: each cell's mean, each band, each claim."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -57,9 +58,7 @@ def hold_against_published(study: Study, ours: Ours) -> Replication:
     readings = read_readings(source)
     averages = [each for each in read_averages(source).values() if each.exercise in _exercises(study)]
     return Replication(
-        tuple(
-            _hold_cell(source, each, readings, ours.get((each.exercise, each.value), {})) for each in averages
-        ),
+        tuple(_hold_cell(source, each, readings, ours) for each in averages),
         tuple(_judge_band(study, band, ours) for band in source.bands),
         tuple(_hold_claims(study, source, ours, readings)),
     )
@@ -70,26 +69,34 @@ def _exercises(study: Study) -> set[int]:
 
 
 def _hold_cell(
-    source: PublishedSource, published: PublishedAverage, readings: Ours, ours: Readings
+    source: PublishedSource, published: PublishedAverage, readings: Ours, ours: Ours
 ) -> CellAgreement:
     subject = phrase(published.parameter, published.value)
-    if not ours:
+    values = list(ours.get((published.exercise, published.value), {}).values())
+    if not values:
         return CellAgreement(subject, published, 0, None, None)
-    values = list(ours.values())
-    agreement = judge_agreement(values, _describe(source, published, readings), source.margin)
+    agreement = judge_agreement(values, _describe(source, published, readings, ours), source.margin)
     return CellAgreement(subject, published, len(values), sum(values) / len(values), agreement)
 
 
-def _describe(source: PublishedSource, published: PublishedAverage, readings: Ours) -> Published:
+def _describe(source: PublishedSource, published: PublishedAverage, readings: Ours, ours: Ours) -> Published:
     """A published mean with the spread of its own readings, or where it has fewer than two, of the others.
+
+    Where no single readings were published, theirs are taken to spread as ours do.
 
     Of how many readings a mean is that does not say so is taken to be one: it cannot be fewer.
     """
     own = list(readings.get((published.exercise, published.value), {}).values())
     if len(own) > 1:
         return Published(published.accuracy_pct, len(own), pooled_deviation([own]), is_own=True)
-    known = source.deviation or pooled_deviation([list(each.values()) for each in readings.values()])
+    known = source.deviation or _pooled(readings) or _pooled(ours) or math.nan
     return Published(published.accuracy_pct, published.readings or 1, known, is_own=False)
+
+
+def _pooled(readings: Ours) -> float | None:
+    """None where no setting has two readings."""
+    repeated = [list(each.values()) for each in readings.values() if len(each) > 1]
+    return pooled_deviation(repeated) if repeated else None
 
 
 def _judge_band(study: Study, band: Band, ours: Ours) -> BandVerdict:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from study.readings import SettingReadings, Sweep
+from study.readings import Read, Setting, SettingReadings, Sweep
 
 Row = Mapping[Any, Any]
 
@@ -25,6 +25,16 @@ def read_candidates(exercise: int, trials: Sequence[Row]) -> dict[str, SettingRe
         if row["exercise"] == exercise:
             by_name[str(row["setting"])].append(row)
     return {name: _read_setting(rows) for name, rows in by_name.items()}
+
+
+def read_trials(trials: Sequence[Row]) -> dict[Setting, dict[int, Read]]:
+    """What the completed trials read, by setting and seed, in the order of the trials."""
+    found: dict[Setting, dict[int, Read]] = defaultdict(dict)
+    for row in trials:
+        if row["status"] == "completed":
+            read = Read(float(row["test_accuracy"]), str(row["weights_sha256"]))
+            found[int(row["exercise"]), str(row["setting"])][int(row["seed"])] = read
+    return dict(found)
 
 
 def _read_setting(rows: Sequence[Row]) -> SettingReadings:

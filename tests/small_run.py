@@ -1,5 +1,6 @@
 """The tables of a small run, as rows to publish."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cache
@@ -35,16 +36,23 @@ def make_tables(run_id: str = RUN_ID, failed: Iterable[tuple[int, float, int]] =
     run = make_run(study, trials)
     started = STARTED_AT + timedelta(days=run_id > RUN_ID)
     frames = (run.to_frame().T, trials, make_trainings(study), make_epochs(study), make_summary(trials))
-    runs, *rest = ([{**row, "run_id": run_id} for row in _rows(frame)] for frame in frames)
-    return RunTables({**runs[0], "started_at": started}, *rest)
+    tables = tables_of(*frames, run_id=run_id)
+    return dataclasses.replace(tables, run={**tables.run, "started_at": started})
+
+
+def tables_of(*frames: pd.DataFrame, run_id: str = RUN_ID) -> RunTables:
+    """The rows of these frames, in the order of `RunTables`, as a run of this id."""
+    runs, *rest = ([{**row, "run_id": run_id} for row in rows_of(frame)] for frame in frames)
+    return RunTables(runs[0], *rest)
 
 
 def make_small_night(verdicts: Mapping[int, str] | None = None, run_id: str = RUN_ID) -> list[dict[str, Any]]:
     """Rows of the table `nights`, by exercise; none given: exercise 4 was identical."""
-    return _rows(make_nights(verdicts or {4: "identical"}, run_id))
+    return rows_of(make_nights(verdicts or {4: "identical"}, run_id))
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame as rows to publish."""
     return [
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
         for row in frame.to_dict("records")

@@ -113,3 +113,15 @@ def test_a_study_without_published_values_is_held_against_nothing():
 def test_cells_of_exercises_that_did_not_run_are_left_out():
     held = hold_against_published(LAB.only(frozenset({5})), _ours())
     assert {each.published.exercise for each in held.cells} == {5}
+
+
+@pytest.mark.parametrize(("repeats", "verdict"), [(30, "agrees"), (1, "cannot tell")])
+def test_averages_alone_are_taken_to_spread_as_ours_do(repeats: int, verdict: str):
+    source = LAB.published
+    assert source is not None
+    alone = LAB.model_copy(
+        update={"published": source.model_copy(update={"readings": None, "deviation": None})}
+    )
+    held = hold_against_published(alone, _ours(repeats))
+    assert _verdicts(held)[2, 64.0] == verdict
+    assert {claim.theirs.verdict for claim in held.claims} == {"not measured"}

@@ -1,0 +1,112 @@
+"""Two runs compared setting by setting: identical weights, equal within a margin, different, or unclear."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from study.readings import Read, Setting
+from study.statistics.difference import SIGNIFICANCE, Difference, paired, welch
+from study.statistics.pairwise import correct
+
+Verdict = Literal["identical", "agrees", "differs", "cannot tell"]
+
+
+Trials = Mapping[Setting, Mapping[int, Read]]
+"""What the completed trials of a run read, by setting and seed."""
+
+
+@dataclass(frozen=True)
+class SettingComparison:
+    """One setting of two runs: accuracies as fractions, the difference is of the second run less the first.
+
+    `adjusted_p_value` is corrected for all settings compared, by Holm; None where the weights are the same.
+    """
+
+    exercise: int
+    setting: str
+    counts: tuple[int, int]
+    means: tuple[float, float]
+    difference: float
+    low: float
+    high: float
+    is_paired: bool
+    adjusted_p_value: float | None
+    verdict: Verdict
+
+
+def compare_runs(first: Trials, second: Trials, margin: float) -> list[SettingComparison]:
+    """Compare the settings that both runs have, in the order of the first.
+
+    Where both read the same seeds, seed by seed (paired t test); else as independent samples (Welch's). They
+    differ if the p value, corrected for all settings, is at most 5%; else they agree if the 90% interval lies
+    within the margin either way (two one-sided tests, Schuirmann 1987).
+
+    Args:
+        first: One run.
+        second: The other.
+        margin: A fraction, above 0.
+
+    Raises:
+        ValueError: the margin is not above 0.
+    """
+    if not margin > 0:
+        raise ValueError(f"margin={margin:g}; give one above 0")
+    shared = [setting for setting in first if first[setting] and second.get(setting)]
+    tested = [setting for setting in shared if not _is_identical(first[setting], second[setting])]
+    found = {setting: _test(first[setting], second[setting]) for setting in tested}
+    adjusted = dict(zip(tested, correct([each.p_value for each in found.values()]), strict=True))
+    return [
+        _compare(setting, first[setting], second[setting], found.get(setting), adjusted.get(setting), margin)
+        for setting in shared
+    ]
+
+
+def _compare(
+    setting: Setting,
+    first: Mapping[int, Read],
+    second: Mapping[int, Read],
+    found: Difference | None,
+    adjusted: float | None,
+    margin: float,
+) -> SettingComparison:
+    means = (_mean(first), _mean(second))
+    low, high = (0.0, 0.0) if found is None else found.interval()
+    return SettingComparison(
+        *setting,
+        (len(first), len(second)),
+        means,
+        0.0 if found is None else found.difference,
+        low,
+        high,
+        first.keys() == second.keys(),
+        adjusted,
+        "identical" if found is None or adjusted is None else _judge(found, adjusted, margin),
+    )
+
+
+def _judge(found: Difference, adjusted: float, margin: float) -> Verdict:
+    if adjusted <= SIGNIFICANCE:
+        return "differs"
+    low, high = found.interval(1 - 2 * SIGNIFICANCE)
+    return "agrees" if -margin < low and high < margin else "cannot tell"  # NaN: cannot tell
+
+
+def _test(first: Mapping[int, Read], second: Mapping[int, Read]) -> Difference:
+    if first.keys() == second.keys():
+        seeds = sorted(first)
+        return paired(_accuracies(first, seeds), _accuracies(second, seeds))
+    return welch(_accuracies(first, sorted(first)), _accuracies(second, sorted(second)))
+
+
+def _is_identical(first: Mapping[int, Read], second: Mapping[int, Read]) -> bool:
+    """Whether all seeds they share, at least one, have the same weights."""
+    seeds = first.keys() & second.keys()
+    return bool(seeds) and all(first[seed].weights == second[seed].weights for seed in seeds)
+
+
+def _accuracies(trials: Mapping[int, Read], seeds: Sequence[int]) -> list[float]:
+    return [trials[seed].accuracy for seed in seeds]
+
+
+def _mean(trials: Mapping[int, Read]) -> float:
+    return sum(each.accuracy for each in trials.values()) / len(trials)
