@@ -1,6 +1,6 @@
 # Everything a newcomer needs; `make help` explains each target.
 .DEFAULT_GOAL := help
-.PHONY: help setup data study smoke test check format lock audit bench bench-full bench-setup bench-lock serve clean
+.PHONY: help setup data study smoke test check format lock audit bench bench-full bench-stats bench-setup bench-lock serve clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,6 +61,9 @@ bench: setup bench-setup ## Compare with the notebook loop, Ray Tune, KerasTuner
 
 bench-full: setup bench-setup ## Compare the whole lab study with the notebook loop (hours; goes on where it was)
 	@$(BIN)/python -m benchmarks.comparison.whole_study
+
+bench-stats: setup ## Simulate 10,000 studies whose truth is known: false claims, coverage, power (minutes)
+	@$(BIN)/python -m benchmarks.statistics
 
 bench-setup: $(BENCH_VENV)/.installed ## Make .venv-bench with what the benchmark compares with
 
