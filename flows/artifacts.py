@@ -22,6 +22,7 @@ from prefect.artifacts import (
 from flows.progress import Standing
 from flows.summary_table import list_cells
 from storage.tables import RunFrames
+from tasks.recorded import Picture
 from tasks.report import Report
 
 if TYPE_CHECKING:
@@ -82,21 +83,21 @@ def show_summary(summary: pd.DataFrame) -> None:
 
 
 def show_results(
-    frames: RunFrames, figures: "Sequence[DrawnFigure]", contact_sheet: Path | None, report: Report
+    frames: RunFrames, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
 ) -> None:
     """Show summary, pictures and report of a run; a server that does not answer is no failure."""
     try:
-        _show_results(frames, figures, contact_sheet, report)
+        _show_results(frames, figures, pictures, report)
     except Exception as error:
         logger.warning("the results are published, but cannot be shown in Prefect's UI: %s", error)
 
 
 def _show_results(
-    frames: RunFrames, figures: "Sequence[DrawnFigure]", contact_sheet: Path | None, report: Report
+    frames: RunFrames, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
 ) -> None:
     show_summary(frames.summary)
-    if contact_sheet is not None:
-        show_picture("first-nine-images", contact_sheet, "The first nine images", "nine images of clothing")
+    for picture in pictures:
+        show_picture(f"{picture.name}-images", picture.png, picture.caption, picture.alt)
     for figure in figures:
         show_picture(figure.name, figure.png, figure.caption, figure.alt)
     create_markdown_artifact(report.text, key="report", description=f"Report: {report.html}")

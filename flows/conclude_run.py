@@ -17,6 +17,7 @@ from study.published import read_averages
 from tasks.aggregate import Context, Outcome, Row, list_epochs, list_trainings
 from tasks.compare_nights import compare_nights
 from tasks.compare_settings import compare_settings
+from tasks.confused_images import draw_confused_images
 from tasks.dataset import Dataset
 from tasks.draw_figures import draw_figures
 from tasks.export import export_model
@@ -24,7 +25,7 @@ from tasks.hold_against_published import hold_run_against_published
 from tasks.lanes import Lanes
 from tasks.optimum import choose_optimum
 from tasks.publish import Circumstances, publish_run
-from tasks.recorded import describe_pictures, list_models, list_pictures
+from tasks.recorded import CONFUSED, describe_pictures, list_models, list_pictures
 from tasks.report import write_report
 from tasks.summarise import summarise_trials
 
@@ -61,8 +62,12 @@ def conclude_run(work: Work) -> RunFrames:
     model = None
     if study.model is not None and optimum.result() is not None:
         model = submit(export_model, optimum, study.model, dataset, results, work.lanes, run_id)
-    images = [each for each in (work.sheet, model) if each is not None]
-    chosen, sheet = result_or_none(model), result_or_none(work.sheet)
+    confused = None
+    if model is not None:
+        path = results.figures(run_id) / f"{CONFUSED}.png"
+        confused = submit(draw_confused_images, model, dataset, path)
+    images = [each for each in (work.sheet, model, confused) if each is not None]
+    pictures = describe_pictures(study, result_or_none(work.sheet), result_or_none(confused))
     frames = submit(
         publish_run,
         results,
@@ -77,8 +82,8 @@ def conclude_run(work: Work) -> RunFrames:
         nights,
         comparisons,
         agreement,
-        list_models(run_id, study.name, chosen),
-        list_pictures(run_id, describe_pictures(study, sheet)),
+        list_models(run_id, study.name, result_or_none(model)),
+        list_pictures(run_id, pictures),
         wait_for=[allow_failure(each) for each in images],
     )
     figures = submit(draw_figures, study, results, frames)
@@ -90,6 +95,6 @@ def conclude_run(work: Work) -> RunFrames:
     for image in images:
         image.result()
     report = submit(write_report, results, study, frames, figures)
-    show_results(published, figures.result(), sheet, report.result())
+    show_results(published, figures.result(), pictures, report.result())
     tell_night(published)
     return published

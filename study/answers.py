@@ -9,7 +9,7 @@ from study.chosen_model import ChosenModel
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
 from study.readings import SettingReadings
 from study.spec import Protocol
-from study.wording import count, listing, percent, phrase
+from study.wording import count, listing, percent, phrase, taken_for
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,8 @@ def _confused(confusion: Sequence[Sequence[int]]) -> tuple[str, ...]:
     true, predicted = np.unravel_index(int(counts.argmax()), counts.shape)
     if counts[true, predicted] == 0:
         return ()
-    return (
-        f"Its commonest mistake is {CLASS_NAMES[true]} taken for {CLASS_NAMES[predicted]}: "
-        f"{counts[true, predicted]:,} of {of_class[true]:,}.",
-    )
+    words = taken_for(CLASS_NAMES[true], CLASS_NAMES[predicted], counts[true, predicted], of_class[true])
+    return (f"Its commonest mistake is {words}.",)
 
 
 def _runs(readings: SettingReadings) -> str:

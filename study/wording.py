@@ -80,6 +80,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def taken_for(true_class: str, predicted_class: str, images: int, of: int) -> str:
+    """How often one class was taken for another: "Shirt taken for T-shirt/top: 105 of 1,000"."""
+    return f"{true_class} taken for {predicted_class}: {images:,} of {of:,}"
+
+
 def listing(words: Sequence[str]) -> str:
     """Words joined as in a sentence: "16, 32 and 128"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -15,6 +15,7 @@ from storage.trainings import Arrays
 from study.chosen_model import ChosenModel, NewImage
 from study.fashion_mnist import CLASS_NAMES
 from study.spec import ModelExercise, Setting
+from tasks.confused_pairs import count_confusion, find_confused_pairs
 from tasks.dataset import Dataset
 from tasks.lanes import Lanes
 from tasks.preprocessing import scale_pixels
@@ -88,8 +89,9 @@ def save_and_check(
         reloaded_test_accuracy=float((predicted == labels).mean()),
         files=tuple(file.name for file in files),
         files_agree=all(np.array_equal(outputs, each) for each in reloaded),
-        confusion=_count_confusion(labels, predicted),
+        confusion=count_confusion(labels, predicted),
         new_image=_classify(reloaded[0], labels, min(exercise.new_image, len(labels) - 1)),
+        confused=find_confused_pairs(labels, reloaded[0]),
     )
 
 
@@ -107,12 +109,6 @@ def _save(model: "keras.Model", folder: Path, name: str) -> list[Path]:
         for file in written:
             model.save(file)
         return [write_atomically(folder / file.name, file.read_bytes()) for file in written]
-
-
-def _count_confusion(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    counts = np.zeros((len(CLASS_NAMES), len(CLASS_NAMES)), dtype=int)
-    np.add.at(counts, (labels, predicted), 1)
-    return tuple(tuple(int(count) for count in row) for row in counts)
 
 
 def _classify(outputs: np.ndarray, labels: np.ndarray, index: int) -> NewImage:

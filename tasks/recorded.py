@@ -34,12 +34,21 @@ class Picture:
     png: Path
 
 
-def describe_pictures(study: Study, sheet: Path | None) -> list[Picture]:
+def describe_pictures(study: Study, sheet: Path | None, confused: Path | None = None) -> list[Picture]:
     """The pictures that were drawn of images, with their words."""
-    if sheet is None or study.images is None:
-        return []
-    alt = "The first nine training images, three by three, each with the name of its class."
-    return [Picture(FIRST_NINE, study.images.number, "The first nine training images.", alt, sheet)]
+    pictures = []
+    if sheet is not None and study.images is not None:
+        alt = "The first nine training images, three by three, each with the name of its class."
+        words = "The first nine training images."
+        pictures.append(Picture(FIRST_NINE, study.images.number, words, alt, sheet))
+    if confused is not None and study.model is not None:
+        alt = "The pairs of classes confused most often, a row each, with up to six test images of each pair."
+        words = (
+            "The pairs of classes that the saved model confuses most often, and the test images it is most "
+            "surely wrong about; the number under each is its index among the test images."
+        )
+        pictures.append(Picture(CONFUSED, study.model.number, words, alt, confused))
+    return pictures
 
 
 def list_models(run_id: str, study: str, chosen: ChosenModel | None) -> list[Row]:

@@ -145,7 +145,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
     if isinstance(exercise, SweepExercise):
         return _compose_sweep(exercise, findings)
     figures = _pictures([each for each in findings.figures if each.exercise == number])
-    pictures = (*findings.drawn_of(number), *figures)
+    pictures = (*figures, *findings.drawn_of(number))
     chosen, tables = findings.chosen, tuple[Table, ...]()
     if isinstance(exercise, ImagesExercise):
         answer = answers.answer_images(bool(findings.drawn_of(number)))

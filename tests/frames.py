@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from storage.schema import schema_of
 from study.bands import Cell
-from study.chosen_model import ChosenModel, NewImage
+from study.chosen_model import ChosenModel, ConfusedPair, NewImage
+from study.fashion_mnist import CLASS_NAMES
 from study.plan import (
     Source,
     Training,
@@ -194,6 +195,7 @@ def make_chosen_model(study: Study | None = None) -> ChosenModel:
         files=("Fashion_MNIST_model.keras", "Fashion_MNIST_model.h5"),
         files_agree=True,
         confusion=confusion,
+        confused=_confused(confusion),
         new_image=NewImage(
             test_index=0,
             true_class="Ankle boot",
@@ -211,6 +213,26 @@ def make_models(chosen: ChosenModel) -> pd.DataFrame:
 def make_pictures(study: Study, sheet: Path) -> pd.DataFrame:
     """The rows of the pictures drawn of images."""
     return _frame("pictures", list_pictures(RUN_ID, describe_pictures(study, sheet)))
+
+
+def _confused(confusion: Sequence[Sequence[int]]) -> tuple[ConfusedPair, ...]:
+    """The four pairs that these counts confuse most often, with made-up examples."""
+    wrong = [
+        (-images, true, predicted)
+        for true, row in enumerate(confusion)
+        for predicted, images in enumerate(row)
+        if true != predicted
+    ]
+    return tuple(
+        ConfusedPair(
+            true_class=CLASS_NAMES[true],
+            predicted_class=CLASS_NAMES[predicted],
+            images=-images,
+            of=sum(confusion[true]),
+            examples=tuple(range(10 * place, 10 * place + 6)),
+        )
+        for place, (images, true, predicted) in enumerate(sorted(wrong)[:4])
+    )
 
 
 def make_run(study: Study | None = None, trials: pd.DataFrame | None = None) -> "pd.Series[Any]":

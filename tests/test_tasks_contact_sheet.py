@@ -8,7 +8,8 @@ import pytest
 
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
-from tasks.contact_sheet import CELL, COLUMNS, ENLARGEMENT, MARGIN, draw_contact_sheet
+from tasks.contact_sheet import CELL, COLUMNS, ENLARGEMENT, draw_contact_sheet
+from tasks.sheet import MARGIN
 
 
 def make_images(count=9):
