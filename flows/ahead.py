@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from flows.request import Request
     from tasks.lanes import Lanes
 
-LATE = ("tasks.figures", "tasks.cost_figure", "tasks.report_content", "flows.summary_table")
-"""What is needed only once results are there: matplotlib, a part of SciPy, and rich."""
+LATE = (
+    "study.replication",
+    "study.statistics.bootstrap",
+    "study.statistics.convergence",
+    "tasks.figures",
+    "tasks.curve_figures",
+    "tasks.cost_figure",
+    "tasks.report_content",
+    "flows.summary_table",
+)
+"""What is needed only once results are there: SciPy's tests, statsmodels, matplotlib and rich."""
 
 ready_lanes: "ContextVar[Lanes | None]" = ContextVar("ready_lanes", default=None)
 """Lanes that the command line has made for the flow, as a flow's parameters must be plain data."""

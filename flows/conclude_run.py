@@ -13,6 +13,7 @@ from flows.night_events import tell_night
 from flows.request import Request
 from flows.steps import result_or_none, submit
 from storage.tables import RunFrames
+from study.chosen_model import ChosenModel
 from study.published import read_averages
 from tasks.aggregate import Context, Outcome, Row, list_epochs, list_trainings
 from tasks.compare_nights import compare_nights
@@ -47,54 +48,53 @@ class Work:
 
 def conclude_run(work: Work) -> RunFrames:
     """Conclude a run and return its tables, which are published even if the model cannot be saved."""
-    request, study, context, dataset = work.request, work.request.study, work.context, work.dataset
-    results, run_id, trials = request.results, request.run_id, work.trials
+    request, study = work.request, work.request.study
+    model, confused = _save_model(work)
+    images = [each for each in (work.sheet, model, confused) if each is not None]
+    pictures = describe_pictures(study, result_or_none(work.sheet), result_or_none(confused))
+    recorded = (
+        list_models(request.run_id, study.name, result_or_none(model)),
+        list_pictures(request.run_id, pictures),
+    )
+    findings = _find(work)
+    of_run = (request.results, work.context, work.circumstances, work.dataset, work.outcomes)
+    ready = [allow_failure(each) for each in images]
+    frames = submit(publish_run, *of_run, work.trials, *findings, *recorded, wait_for=ready)
+    figures = submit(draw_figures, study, request.results, frames)
+    # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
+    for step in (work.trials, *findings, frames, *images):
+        if isinstance(step, PrefectFuture):
+            step.result()
+    report = submit(write_report, request.results, study, frames, figures)
+    show_results(frames.result(), figures.result(), pictures, report.result())
+    tell_night(frames.result())
+    return frames.result()
+
+
+def _find(work: Work) -> list[Any]:
+    """The steps that make the rows of the tables, in the order in which `publish_run` takes them.
+
+    Only a fresh run is compared with earlier nights; of another there are no rows, and no step.
+    """
+    request, study, context, trials = work.request, work.request.study, work.context, work.trials
     trainings = submit(list_trainings, context, work.outcomes, wait_for=work.trained)
     epochs = submit(list_epochs, context, work.outcomes, wait_for=work.trained)
     averages = read_averages(study.published)
-    summary = submit(summarise_trials, study, dataset.result().test_count, trials, averages)
-    comparisons = submit(compare_settings, study, run_id, trials)
-    agreement = submit(hold_run_against_published, study, run_id, trials)
-    compared = (results, context, work.circumstances, dataset, trials, trainings)
+    summary = submit(summarise_trials, study, work.dataset.result().test_count, trials, averages)
+    compared = (request.results, context, work.circumstances, work.dataset, trials, trainings)
+    comparisons = submit(compare_settings, study, request.run_id, trials)
+    agreement = submit(hold_run_against_published, study, request.run_id, trials)
     nights: Any = submit(compare_nights, *compared) if request.fresh else []
+    return [trainings, epochs, summary, nights, comparisons, agreement]
 
-    optimum = submit(choose_optimum, study, trials)
-    model = None
-    if study.model is not None and optimum.result() is not None:
-        model = submit(export_model, optimum, study.model, dataset, results, work.lanes, run_id)
-    confused = None
-    if model is not None:
-        path = results.figures(run_id) / f"{CONFUSED}.png"
-        confused = submit(draw_confused_images, model, dataset, path)
-    images = [each for each in (work.sheet, model, confused) if each is not None]
-    pictures = describe_pictures(study, result_or_none(work.sheet), result_or_none(confused))
-    frames = submit(
-        publish_run,
-        results,
-        context,
-        work.circumstances,
-        dataset,
-        work.outcomes,
-        trials,
-        trainings,
-        epochs,
-        summary,
-        nights,
-        comparisons,
-        agreement,
-        list_models(run_id, study.name, result_or_none(model)),
-        list_pictures(run_id, pictures),
-        wait_for=[allow_failure(each) for each in images],
-    )
-    figures = submit(draw_figures, study, results, frames)
-    # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
-    before: list[PrefectFuture[Any]] = [trials, trainings, epochs, summary, comparisons, agreement]
-    for step in before:
-        step.result()
-    published = frames.result()
-    for image in images:
-        image.result()
-    report = submit(write_report, results, study, frames, figures)
-    show_results(published, figures.result(), pictures, report.result())
-    tell_night(published)
-    return published
+
+def _save_model(work: Work) -> tuple[PrefectFuture[ChosenModel] | None, PrefectFuture[Path | None] | None]:
+    """The steps that save the optimum's model and draw what it confuses; none if the study saves none."""
+    request, study = work.request, work.request.study
+    optimum = submit(choose_optimum, study, work.trials)
+    if study.model is None or optimum.result() is None:
+        return None, None
+    of_run = (work.dataset, request.results, work.lanes, request.run_id)
+    model = submit(export_model, optimum, study.model, *of_run)
+    path = request.results.figures(request.run_id) / f"{CONFUSED}.png"
+    return model, submit(draw_confused_images, model, work.dataset, path)
