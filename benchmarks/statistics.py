@@ -62,7 +62,7 @@ def normal(rng: np.random.Generator, settings: int, repeats: int) -> np.ndarray:
 
 def unequal(rng: np.random.Generator, settings: int, repeats: int) -> np.ndarray:
     """Settings that spread unequally: the last five times as much as the first, as learning rates do."""
-    return rng.normal(0.89, SPREAD, (settings, repeats)) * np.linspace(1, 5, settings)[:, None]
+    return 0.89 + rng.normal(0, SPREAD, (settings, repeats)) * np.linspace(1, 5, settings)[:, None]
 
 
 def shared(rng: np.random.Generator, settings: int, repeats: int) -> np.ndarray:

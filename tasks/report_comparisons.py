@@ -71,13 +71,13 @@ def _pair(row: Any, is_paired: bool) -> tuple[str, ...]:
     low, high = points(row["low"]), points(row["high"])
     needed = row["repeats_needed"]
     return (
-        f"{plain(row['first_value'])} → {plain(row['second_value'])}",
+        f"{plain(row['first_value'])}\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}{plain(row['second_value'])}",
         points(row["difference"]),
         MISSING if low == MISSING else f"{low} to {high}",
-        probability(row["p_value"]),
-        probability(row["adjusted_p_value"]),
+        _p(row["p_value"]),
+        _p(row["adjusted_p_value"]),
         _effect(row),
-        *(() if is_paired else (probability(row["paired_p_value"]),)),
+        *(() if is_paired else (_p(row["paired_p_value"]),)),
         percent(row["detectable_difference"], sign=False),
         MISSING if pd.isna(needed) else f"{int(needed):,}",
     )
@@ -116,3 +116,7 @@ def _machine(summary: pd.DataFrame) -> str:
 
 def _decimal(number: float, places: int = 1) -> str:
     return MISSING if pd.isna(number) else f"{number:,.{places}f}"
+
+
+def _p(value: float) -> str:
+    return probability(value).replace("below ", "< ")  # in a table each character counts

@@ -29,7 +29,7 @@ def _within(happened: int, simulations: range, low: float, high: float) -> bool:
     return low - 3 * sqrt(low * (1 - low) / count) <= rate <= high + 3 * sqrt(high * (1 - high) / count)
 
 
-@pytest.mark.parametrize("sweep", [SWEEPS[0], SWEEPS[2], SWEEPS[3], SWEEPS[6]], ids=lambda sweep: sweep[0])
+@pytest.mark.parametrize("sweep", [SWEEPS[0], SWEEPS[2], SWEEPS[4], SWEEPS[6]], ids=lambda sweep: sweep[0])
 def test_a_study_without_any_difference_claims_one_in_at_most_five_of_a_hundred(sweep):
     _, draw, settings, repeats, paired = sweep
     assert _within(claim_falsely(FEW, draw, settings, repeats, paired), FEW, 0, 0.05)
