@@ -50,19 +50,21 @@ def conclude_run(work: Work) -> RunFrames:
     """Conclude a run and return its tables, which are published even if the model cannot be saved."""
     request, study = work.request, work.request.study
     model, confused = _save_model(work)
-    images = [each for each in (work.sheet, model, confused) if each is not None]
-    pictures = describe_pictures(study, result_or_none(work.sheet), result_or_none(confused))
+    chosen = result_or_none(model)
+    # Without a model that step never runs, and has no result to ask for.
+    drawn = None if chosen is None else result_or_none(confused)
+    pictures = describe_pictures(study, result_or_none(work.sheet), drawn)
     recorded = (
-        list_models(request.run_id, study.name, result_or_none(model)),
+        list_models(request.run_id, study.name, chosen),
         list_pictures(request.run_id, pictures),
     )
     findings = _find(work)
     of_run = (request.results, work.context, work.circumstances, work.dataset, work.outcomes)
-    ready = [allow_failure(each) for each in images]
+    ready = [allow_failure(each) for each in (work.sheet, model) if each is not None]
     frames = submit(publish_run, *of_run, work.trials, *findings, *recorded, wait_for=ready)
     figures = submit(draw_figures, study, request.results, frames)
     # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
-    for step in (work.trials, *findings, frames, *images):
+    for step in (work.trials, *findings, frames, work.sheet, model, confused):
         if isinstance(step, PrefectFuture):
             step.result()
     report = submit(write_report, request.results, study, frames, figures)

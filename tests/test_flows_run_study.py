@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -267,6 +268,30 @@ def test_show_prints_the_latest_summary(mended: Ran, tmp_path: Path):
 
 def test_no_process_is_left(mended: Ran):
     assert processes_that_mention(os.environ["PREFECT_HOME"]) == []
+
+
+def test_a_model_that_cannot_be_saved_leaves_the_tables_published_and_the_run_to_be_gone_on_with(
+    mended: Ran, tmp_path: Path
+):
+    results = Results(tmp_path / "results")
+    shutil.copytree(mended.results.trainings, results.trainings)
+    command = [str(STUDY), "run", str(mended.study), "--results", str(results.folder)]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list((results.folder / "runs").glob("*/figures")):
+        time.sleep(0.01)
+    for folder in (results.folder / "runs").iterdir():
+        (folder / "model").touch()  # a file where a folder is needed
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 1, err
+    published = read_run(results)
+    assert len(published.trials) == 14
+    assert published.models.empty
+    assert "the run failed; finished trainings are kept" in err
+    assert "FileExistsError" in err or "NotADirectoryError" in err
+    next((results.folder / "runs").glob("*/model")).unlink()
+    code, _, err = run("resume", "--results", results.folder, folder=tmp_path)
+    assert code == 0, err
+    assert len(read_run(results).models) == 1
 
 
 def test_ctrl_c_stops_within_seconds_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path):

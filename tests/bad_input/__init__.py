@@ -26,7 +26,11 @@ GROUPS = (
         "A folder that is given with `--data`, here to `study data`; `study run` says the same.",
         datasets.CASES,
     ),
-    Group("Tables", "Parquet files of an earlier run, read by `study show`.", tables.CASES),
+    Group(
+        "Tables",
+        "Parquet files of an earlier run, read by `study show` unless another command is named.",
+        tables.CASES,
+    ),
     Group(
         "Kept trainings",
         "Damage is no error of a run: it warns, and trains again. `study cache verify` finds it, says this "

@@ -14,6 +14,8 @@ from tests.small_run import make_small_night, make_tables
 
 RUN, OTHER = "20260301-120000-abcd", "20260302-120000-abcd"
 
+_COLUMNS = "exercise,parameter,value,n_readings,accuracy_pct,note"
+
 Change = Callable[[Path], object]
 """Changes a Parquet file."""
 
@@ -25,6 +27,17 @@ def _run(table: str, change: Change, arguments: tuple[str, ...] = ()) -> Callabl
         publish(open_results(folder / "results"), make_tables(RUN))
         change(_part(folder, table))
         return ["show", *arguments]
+
+    return prepare
+
+
+def _asked(*arguments: str, table: str = "") -> Callable[[Path], list[object]]:
+    """A published run of which something else is asked; `table` is the content of a file `mine.csv`."""
+
+    def prepare(folder: Path) -> list[object]:
+        publish(open_results(folder / "results"), make_tables(RUN))
+        (folder / "mine.csv").write_text(table, encoding="utf-8")
+        return list(arguments)
 
     return prepare
 
@@ -112,6 +125,15 @@ CASES = (
     Case("a table without a column", _run("summary", lambda path: _rewrite(path, _without_setting))),
     Case("a column of another type", _run("summary", _retyped)),
     Case("a column without values", _run("summary", _emptied)),
+    Case("compare: a run that was held against nothing published", _asked("compare")),
+    Case("compare: a margin of nothing", _asked("compare", RUN, RUN, "--margin", "0")),
+    Case(
+        "compare: a table without its columns", _asked("compare", RUN, "mine.csv", table="filters,8\n2,3\n")
+    ),
+    Case(
+        "compare: a table of other exercises",
+        _asked("compare", RUN, "mine.csv", table=f"{_COLUMNS}\n9,filters,8,5,89.5,\n"),
+    ),
 )
 
 
