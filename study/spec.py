@@ -20,7 +20,6 @@ EngineName = Literal["native", "tensorflow"]
 Schedule = Literal["constant", "cosine"]
 """How the learning rate changes from epoch to epoch, see `study.schedule`."""
 
-
 MOST_TRIALS = 100_000
 """The most a study may ask for: a thousand times the lab study; planning more would take minutes."""
 
@@ -141,10 +140,7 @@ class SweepExercise(ExerciseBase):
 
     @property
     def is_paired(self) -> bool:
-        """Whether its settings read the same trainings: few epochs are the beginning of many.
-
-        Their readings are then no independent samples, and are compared seed by seed.
-        """
+        """Whether its settings read the same trainings, as few epochs are the beginning of many."""
         return self.parameter == "epochs"
 
     def settings(self, baseline: Setting) -> dict[float, Setting]:
@@ -207,9 +203,7 @@ class Study(Fact):
     seed: int = Field(1, ge=0, le=1_000_000, description="seed of the first repeat; the next ones count up")
     data: DataSlice = DataSlice()
     baseline: Setting = Setting()
-    target_accuracy: float = Field(
-        0.88, gt=0.0, lt=1.0, description="validation accuracy (fraction) that trainings are timed to"
-    )
+    target_accuracy: float = Field(0.88, gt=0, lt=1, description="on validation; trainings are timed to it")
     exercises: tuple[Exercise, ...]
     published: PublishedSource | None = None
 

@@ -34,7 +34,7 @@ def draw_figures(study: Study, results: Results, frames: RunFrames) -> "list[Dra
     folder = results.figures(str(frames.run["run_id"]))
     drawn = [*_draw_sweeps(study, frames, folder), *_draw_model(study, frames, folder)]
     drawn += _draw_run(study, frames, folder)
-    return [*drawn, *_draw_nights(study, results, frames, folder)]
+    return [*drawn, *draw_nights(study, results, frames, folder)]
 
 
 def _draw_sweeps(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
@@ -66,8 +66,12 @@ def _draw_run(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFigur
     return [*optimism, *draw_cost_figure(frames.trainings, folder)]
 
 
-def _draw_nights(study: Study, results: Results, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
-    """Nothing if the run was no night, or there are fewer than two."""
+def draw_nights(study: Study, results: Results, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
+    """Draw the nights up to a run; nothing if the run was no night, or there are fewer than two.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
     from tasks.history_figures import draw_history_figures
 
     if frames.nights.empty:

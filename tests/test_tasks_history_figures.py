@@ -11,7 +11,7 @@ import pytest
 from storage.nights import list_nights
 from storage.place import Results
 from storage.tables import publish, read_run
-from tasks.draw_figures import draw_history
+from tasks.draw_figures import draw_nights
 from tasks.figures import DrawnFigure
 from tasks.history_figures import NIGHTS, draw_history_figures
 from tests.frames import STARTED_AT, make_nights, make_study
@@ -110,7 +110,7 @@ def test_a_run_s_figures_show_no_later_nights_and_no_other_protocol(results: Res
     _publish(results, "20260303-120000-abcd", 2, protocol="held-out")
     _publish(results, "20260304-120000-abcd", 3)
     study = make_small_study()
-    assert draw_history.fn(study, results, read_run(results, FIRST), tmp_path) == []
-    figures = draw_history.fn(study, results, read_run(results, SECOND), tmp_path)
+    assert draw_nights(study, results, read_run(results, FIRST), tmp_path) == []
+    figures = draw_nights(study, results, read_run(results, SECOND), tmp_path)
     assert [figure.name for figure in figures] == ["nights-accuracy", "nights-time"]
     assert "2 nights from 2026-03-01 to 2026-03-02" in figures[0].caption
