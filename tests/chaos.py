@@ -42,7 +42,7 @@ exercises:
 
 CIRCUMSTANCES = (
     "run_id", "reused", "attempts", "trained_by", "git_commit", "versions", "training_seconds",
-    "convergence_seconds",
+    "convergence_seconds", "lowest_loss_seconds", "target_seconds",
 )  # fmt: skip
 """Columns of `trials` in which a disturbed run may differ from a quiet one."""
 
