@@ -14,7 +14,8 @@ import numpy as np
 from scipy.optimize import nnls
 
 from study.cost import ENGINE_COSTS, Amount, CostModel, Shape, Speed
-from study.spec import EngineName, Hyperparameters
+from study.setting import Hyperparameters
+from study.spec import EngineName
 from tasks.choose_engine import choose_engine
 from tasks.devices import choose_devices
 from tasks.lanes import Lanes

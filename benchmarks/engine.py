@@ -19,7 +19,7 @@ from scipy.stats import ttest_rel, wilcoxon
 
 from benchmarks.comparison.bound import count_work
 from benchmarks.peak import measure_peak
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks.choose_engine import choose_engine
 from tasks.dataset import load_dataset
 from tasks.devices import Device

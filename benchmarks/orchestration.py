@@ -25,7 +25,7 @@ from storage.trainings import hash_weights
 from study.cost import CostModel
 from study.forecast import Forecast, Job, Later
 from study.plan import Source, Training
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.stopping import StopRule
 from study.training_record import Epoch, Segment, TrainingRecord
 

@@ -9,7 +9,7 @@ engine in `study/cost.py`.
 import time
 
 from benchmarks.engine import IMAGES, SHAPES
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks.choose_engine import choose_engine
 from tasks.dataset import load_dataset
 from tasks.devices import CPU_COUNT, Device

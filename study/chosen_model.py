@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from study.fact import Fact
-from study.spec import Setting
+from study.setting import Setting
 
 MOST_EXAMPLES = 6
 """How many images of a confused pair are kept at most: as many as fit beside each other on a phone."""

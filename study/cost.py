@@ -16,7 +16,8 @@ from pydantic import Field
 
 from study.fact import Fact
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
-from study.spec import EngineName, Hyperparameters
+from study.setting import Hyperparameters
+from study.spec import EngineName
 
 
 @dataclass(frozen=True)

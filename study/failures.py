@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from study.plan import Training
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 
 MOST_FAILED = 0.25
 """A run stops early when more than this part of its trainings failed all their attempts..."""

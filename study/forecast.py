@@ -10,7 +10,8 @@ from statistics import fmean, pstdev
 from study.cost import Amount, CostModel, EngineCost, Shape, peak_bytes
 from study.makespan import makespan_bound, simulate_makespan
 from study.plan import Plan, Training, candidate_trials, compile_plan
-from study.spec import Setting, Study
+from study.setting import Setting
+from study.spec import Study
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from study.fact import Fact
-from study.spec import EngineName, Hyperparameters, Protocol, Setting, Study
+from study.setting import Hyperparameters, Setting
+from study.spec import EngineName, Protocol, Study
 from study.stopping import StopRule
 from study.wording import plain
 

@@ -2,7 +2,7 @@
 
 import math
 
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 
 
 def learning_rate_at(hyperparameters: Hyperparameters, epoch: int, schedule_epochs: int | None) -> float:

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from study import bands, claims, published, spec
+from study import bands, claims, exercises, published, spec
 from study.errors import InputError
 from study.published import read_averages, read_readings
+from study.setting import Setting
 from study.spec import NARROWED, Study
 from study.wording import shortened, shown
 from study.yaml_file import read_yaml
@@ -23,11 +24,11 @@ MOST_COMPLAINTS = 20
 
 _OWNERS: dict[int | str, type[BaseModel]] = {
     "data": spec.DataSlice,
-    "baseline": spec.Setting,
-    "images": spec.ImagesExercise,
-    "sweep": spec.SweepExercise,
-    "optimum": spec.OptimumExercise,
-    "model": spec.ModelExercise,
+    "baseline": Setting,
+    "images": exercises.ImagesExercise,
+    "sweep": exercises.SweepExercise,
+    "optimum": exercises.OptimumExercise,
+    "model": exercises.ModelExercise,
     "published": published.PublishedSource,
     "mean": bands.MeanBand,
     "gain": bands.GainBand,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from study.answers import Answer, describe_failed
+from study.exercises import SweepExercise
 from study.readings import COLLAPSED, Sweep
-from study.spec import SweepExercise
 from study.statistics.difference import SIGNIFICANCE
 from study.statistics.pairwise import PairTest, Pairwise, compare_pairs, indistinguishable_from_best
 from study.statistics.power import POWER, repeats_to_reach

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from study.fact import Fact
 from study.plan import Source
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.stopping import StopRule, converged_epoch
 
 

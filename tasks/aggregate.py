@@ -9,7 +9,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Source, Training, Trial, key_of
-from study.spec import Setting, Study
+from study.setting import Setting
+from study.spec import Study
 from study.training_record import Epoch, Reading, TrainingRecord
 
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ from study.changes import Change, Provenance, name_changes, write_changes
 from study.drift import MOST_RUNS, NightReading, Verdict, compare_night
 from study.errors import InputError
 from study.night_words import describe_changes, describe_verdict
-from study.spec import Setting
+from study.setting import Setting
 from tasks.aggregate import Context
 from tasks.dataset import Dataset
 from tasks.publish import Circumstances, describe_provenance

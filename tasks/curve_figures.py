@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from study.spec import Study, SweepExercise
+from study.exercises import SweepExercise
+from study.spec import Study
 from tasks.curve_points import (
     Lines,
     SettingCurves,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from study.spec import Study, SweepExercise
+from study.exercises import SweepExercise
+from study.spec import Study
 from tasks.figure_points import LONG_RANGE, readings_floor
 
 Lines = tuple[tuple[float, ...], ...]

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from study.spec import Study, SweepExercise
+from study.exercises import SweepExercise
+from study.spec import Study
 from study.wording import count, listing, plain
 from tasks.curve_points import (
     SettingCurves,

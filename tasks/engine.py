@@ -12,7 +12,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from storage.trainings import Arrays
-from study.spec import EngineName, Hyperparameters
+from study.setting import Hyperparameters
+from study.spec import EngineName
 from tasks.quiet import silenced_stderr
 
 

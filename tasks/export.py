@@ -13,8 +13,9 @@ from prefect.cache_policies import NO_CACHE
 from storage.place import Results, write_atomically
 from storage.trainings import Arrays
 from study.chosen_model import ChosenModel, NewImage
+from study.exercises import ModelExercise
 from study.fashion_mnist import CLASS_NAMES
-from study.spec import ModelExercise, Setting
+from study.setting import Setting
 from tasks.confused_pairs import count_confusion, find_confused_pairs
 from tasks.dataset import Dataset
 from tasks.lanes import Lanes

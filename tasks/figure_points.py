@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from study.bands import Cell
+from study.exercises import SweepExercise
 from study.published import PublishedAverage
-from study.spec import SweepExercise
 
 FAR_POINTS = 20.0
 FAR_TIMES = 2.0

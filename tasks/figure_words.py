@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from study.bands import Cell
+from study.exercises import SweepExercise
 from study.published import PublishedAverage
-from study.spec import Study, SweepExercise
+from study.spec import Study
 from study.stopping import CONVERGENCE_PATIENCE
 from tasks.figure_points import AccuracyPoint, TimePoint, accuracy_axis
 from tasks.parameter_axis import ParameterAxis

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from study.bands import Cell
+from study.exercises import SweepExercise
 from study.published import PublishedAverage
-from study.spec import Study, SweepExercise
+from study.spec import Study
 from tasks.figure_points import (
     AccuracyPoint,
     TimePoint,

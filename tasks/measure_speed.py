@@ -11,7 +11,8 @@ import numpy as np
 
 from study.cost import Amount, Speed
 from study.fashion_mnist import IMAGE_SIDE
-from study.spec import EngineName, Hyperparameters
+from study.setting import Hyperparameters
+from study.spec import EngineName
 from tasks.engine import Placed, Trainer, load_engine
 from tasks.lanes import Lanes, LanesClosed
 

@@ -7,7 +7,7 @@ Scratch for Fashion-MNIST Clothing Classification" (Machine Learning Mastery), f
 import keras
 
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 
 
 def build_model(hyperparameters: Hyperparameters) -> keras.Sequential:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.trainings import Arrays
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks.engine import Score
 from tasks.native_library import NativeLibrary, open_native_library
 from tasks.seeded import draw_initial_weights, dropout_keys, epoch_order

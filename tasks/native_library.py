@@ -16,7 +16,7 @@ import numpy as np
 
 from study.cost import parameter_count
 from study.fashion_mnist import IMAGE_SIDE
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks.reference_step import drop_mask, train_step
 from tasks.seeded import draw_initial_weights
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from study.spec import Study, SweepExercise
+from study.exercises import SweepExercise
+from study.spec import Study
 from study.statistics.optimism import Curve, Optimism, measure_optimism, measure_setting_optimism
 
 FEWEST_CHOICES = 2

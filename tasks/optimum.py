@@ -9,7 +9,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Trial, candidate_trials
-from study.spec import Setting, Study
+from study.setting import Setting
+from study.spec import Study
 
 COMBINATION = "combination"
 """Name of the candidate that combines each sweep's best value."""

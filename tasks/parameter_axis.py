@@ -9,7 +9,7 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from study.spec import SweepExercise
+from study.exercises import SweepExercise
 
 Spacing = Literal["log", "linear", "categories"]
 

@@ -15,7 +15,8 @@ from study.cost import ENGINE_COSTS, Amount, CostModel, Speed, list_shapes
 from study.errors import InputError
 from study.forecast import Forecast, Foresight, Job
 from study.plan import Plan, Source, compile_plan, key_of, list_trials
-from study.spec import EngineName, Hyperparameters, Setting, Study
+from study.setting import Hyperparameters, Setting
+from study.spec import EngineName, Study
 from study.training_record import TrainingRecord
 from study.wording import count, duration
 from tasks.dataset import Dataset, load_dataset

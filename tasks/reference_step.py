@@ -5,7 +5,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from storage.trainings import Arrays
 from study.fashion_mnist import IMAGE_SIDE
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks.preprocessing import PIXEL_MAXIMUM
 
 

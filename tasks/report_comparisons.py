@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from study.spec import SweepExercise
+from study.exercises import SweepExercise
 from study.stopping import CONVERGENCE_PATIENCE
 from study.wording import MISSING, count, percent, plain, points, probability
 from tasks.report_tables import Table, count_trials

@@ -10,7 +10,8 @@ from storage.tables import RunFrames
 from study import answers
 from study.answers import Answer
 from study.chosen_model import ChosenModel
-from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
+from study.exercises import Exercise, ImagesExercise, OptimumExercise, SweepExercise
+from study.spec import Study
 from study.sweep_answer import answer_sweep
 from study.wording import count
 from tasks.cost_figure import WHOLE_RUN

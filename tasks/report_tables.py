@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from study.chosen_model import ChosenModel, NewImage
+from study.exercises import SweepExercise
 from study.fashion_mnist import CLASS_NAMES
-from study.spec import Setting, SweepExercise
+from study.setting import Setting
 from study.wording import MISSING, interval, percent, plain, points
 
 

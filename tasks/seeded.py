@@ -5,7 +5,7 @@ import numpy as np
 from storage.trainings import Arrays
 from study.cost import pooled_units
 from study.fashion_mnist import CLASS_NAMES
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 
 
 def draw_initial_weights(hyperparameters: Hyperparameters, seed: int) -> Arrays:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from storage.trainings import Arrays
 from study.cost import EVALUATION_BATCH, pooled_units
 from study.fashion_mnist import IMAGE_SIDE
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks.engine import Score
 from tasks.preprocessing import PIXEL_MAXIMUM
 from tasks.seeded import draw_initial_weights, dropout_keys, epoch_order

@@ -13,7 +13,7 @@ from storage.tables import RunTables, publish
 from storage.trainings import hash_weights, save_training
 from study.plan import Source, Training
 from study.run_start import RunStart
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.stopping import StopRule
 from tests import simulated
 from tests.frames import make_record

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from study.cost import multiply_adds
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.training_record import Epoch
 
 MOST_EPOCHS = 50

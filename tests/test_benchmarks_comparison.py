@@ -27,7 +27,7 @@ from benchmarks.comparison.trial_log import START_UP, TrialTime, append_to_log, 
 from benchmarks.comparison.whole_study import compare_whole
 from benchmarks.comparison.workload import Answer, Setting, Workload
 from benchmarks.peak import Peak, measure_peak
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.study_file import read_study
 
 SETTING = Setting("epochs=2", 8, 3, 16, 0.0, 0.01, 0.9, 32, 2)

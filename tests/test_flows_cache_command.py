@@ -12,7 +12,7 @@ import pytest
 from storage.place import Results, open_results
 from storage.trainings import hash_weights, list_keys, save_training
 from study.plan import Source, Training, training_key
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.stopping import StopRule
 from tasks.train import MODEL_VERSION
 from tests import simulated

@@ -16,7 +16,7 @@ from flows.sweep import SPARE_TASKS, Sweep
 from study.cost import CostModel
 from study.forecast import Forecast, Job, Later
 from study.plan import Source, Training
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.stopping import StopRule
 from tasks.aggregate import Outcome
 from tasks.devices import Device

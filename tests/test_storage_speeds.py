@@ -5,7 +5,7 @@ import pytest
 from storage.place import Results, open_results
 from storage.speeds import read_speeds, save_speeds
 from study.cost import Speed
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 
 SPEEDS = tuple(
     Speed(

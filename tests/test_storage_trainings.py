@@ -25,7 +25,7 @@ from storage.trainings import (
 )
 from study.errors import InputError
 from study.plan import Training, training_key
-from study.spec import Setting
+from study.setting import Setting
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
 from tests import simulated

@@ -3,7 +3,8 @@ from typing import get_args
 import pytest
 
 from study.cost import Amount, CostModel, Shape, Speed, list_shapes, multiply_adds, peak_bytes
-from study.spec import EngineName, Hyperparameters
+from study.setting import Hyperparameters
+from study.spec import EngineName
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from study.failures import FEWEST_FAILED, MOST_FAILED, Failures, describe_reasons
 from study.plan import Source, Training
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.stopping import StopRule
 
 SOURCE = Source(protocol="lab", data="data", held_out_images=0, model="1", tensorflow="2", device="CPU")

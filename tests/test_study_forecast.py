@@ -14,7 +14,8 @@ from study.forecast import (
 )
 from study.makespan import makespan_bound, simulate_makespan
 from study.plan import Plan, compile_plan, list_trials
-from study.spec import Hyperparameters, Study
+from study.setting import Hyperparameters
+from study.spec import Study
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
 from tests import simulated

@@ -3,7 +3,8 @@ from collections import defaultdict
 import pytest
 
 from study.plan import Plan, Source, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
-from study.spec import Hyperparameters, Setting, Study
+from study.setting import Hyperparameters, Setting
+from study.spec import Study
 from study.stopping import StopRule
 from study.study_file import read_study
 

@@ -1,7 +1,7 @@
 import pytest
 
 from study.schedule import learning_rate_at
-from study.spec import Hyperparameters, Setting
+from study.setting import Hyperparameters, Setting
 
 
 def test_a_constant_schedule_keeps_the_learning_rate():

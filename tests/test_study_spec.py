@@ -3,17 +3,9 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from study.spec import (
-    DataSlice,
-    Hyperparameters,
-    ImagesExercise,
-    ModelExercise,
-    OptimumExercise,
-    Setting,
-    Study,
-    SweepExercise,
-    check_changes,
-)
+from study.exercises import ImagesExercise, ModelExercise, OptimumExercise, SweepExercise
+from study.setting import Hyperparameters, Setting, check_changes
+from study.spec import DataSlice, Study
 from study.study_file import read_study
 
 TOLD = {"title": "T", "question": "Q?"}

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from study.errors import InputError
-from study.spec import Study, SweepExercise
+from study.exercises import SweepExercise
+from study.spec import Study
 from study.study_file import STUDIES_FOLDER, choose_exercises, find_study, list_studies, read_study
 
 SOUND = """\

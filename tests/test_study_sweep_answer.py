@@ -1,6 +1,6 @@
 from study.answers import Answer
+from study.exercises import SweepExercise
 from study.readings import SettingReadings, Sweep
-from study.spec import SweepExercise
 from study.sweep_answer import answer_sweep
 
 STEADY = (0.001, -0.001, 0.002, -0.002, 0.0)

@@ -1,8 +1,9 @@
 """Aggregation: a row for each trial, failed or not."""
 
 from storage.schema import COLUMNS
+from study.exercises import SweepExercise
 from study.plan import Source, compile_plan, list_trials
-from study.spec import Study, SweepExercise
+from study.spec import Study
 from study.stopping import StopRule
 from study.training_record import Epoch
 from tasks.aggregate import Context, Outcome, aggregate_trials, list_epochs, list_trainings

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from study.spec import SweepExercise
+from study.exercises import SweepExercise
 from study.study_file import read_study
 from tasks.curve_figures import draw_curve_figures
 from tasks.curve_points import (

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks.dataset import Dataset
 from tasks.engine import load_engine
 from tasks.model import build_model

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from storage.schema import COLUMNS
+from study.exercises import SweepExercise
 from study.published import read_averages
-from study.spec import SweepExercise
 from study.study_file import read_study
 from tasks.figure_points import (
     FAR_POINTS,

@@ -1,7 +1,7 @@
 import pytest
 
 from study.cost import Amount
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks.devices import Device
 from tasks.lanes import Lanes
 from tasks.measure_speed import measure_speed, measure_speeds

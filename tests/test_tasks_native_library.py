@@ -11,7 +11,7 @@ import pytest
 
 from study.cost import parameter_count
 from study.errors import InputError
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks import native_library
 from tasks.choose_engine import _why_not, choose_engine
 from tasks.dataset import Dataset

@@ -1,6 +1,7 @@
 """Exercise 7: best values are combined and candidates compared on validation, never on test."""
 
-from study.spec import OptimumExercise, Study, SweepExercise
+from study.exercises import OptimumExercise, SweepExercise
+from study.spec import Study
 from tasks.optimum import choose_optimum, combine_best
 
 SWEEP = {"kind": "sweep", "title": "t", "question": "q", "repeats": 2}

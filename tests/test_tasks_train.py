@@ -9,7 +9,7 @@ from storage.place import Results
 from storage.trainings import hash_weights, read_weights, save_training, verify_training
 from study.errors import InputError
 from study.plan import Source, Training
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
 from tasks.dataset import Dataset

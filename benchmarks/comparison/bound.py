@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from study.cost import Shape
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 
 POOLED = 4
 """Places of the convolution behind one pooled value."""

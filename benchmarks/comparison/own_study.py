@@ -12,7 +12,7 @@ from benchmarks.comparison.bound import Work, add_up, count_work
 from benchmarks.comparison.workload import Setting
 from storage.place import open_results
 from storage.tables import RunFrames, read_run
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from tasks.dataset import load_dataset
 
 
