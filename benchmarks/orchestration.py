@@ -97,7 +97,7 @@ def run(count: int, folder: Path) -> None:
             tuple(jobs), Later(0), len(lanes.devices), CostModel().common_spread, CostModel().rates
         )
         mapped = Sweep(request, None, lanes, forecast, [])  # type: ignore[arg-type]
-        mapped.train(jobs, {job.training.key: (2, 3) for job in jobs}, after, is_last=True)
+        mapped.train(jobs, {job.training.key: (2, 3) for job in jobs}, after, later=())
         assert len(mapped.outcomes) == len(jobs)
         assert all(outcome.record for outcome in mapped.outcomes.values())
 

@@ -22,12 +22,14 @@ from tasks.confused_images import draw_confused_images
 from tasks.dataset import Dataset
 from tasks.draw_figures import draw_figures
 from tasks.export import export_model
+from tasks.finalists import list_candidates
 from tasks.hold_against_published import hold_run_against_published
 from tasks.lanes import Lanes
 from tasks.optimum import choose_optimum
 from tasks.publish import Circumstances, publish_run
 from tasks.recorded import CONFUSED, describe_pictures, list_models, list_pictures
 from tasks.report import write_report
+from tasks.search import OptimumSearch
 from tasks.summarise import summarise_trials
 
 
@@ -44,6 +46,7 @@ class Work:
     outcomes: Mapping[str, Outcome]
     trained: Sequence[Any]
     trials: PrefectFuture[list[Row]]
+    search: OptimumSearch | None = None
 
 
 def conclude_run(work: Work) -> RunFrames:
@@ -57,6 +60,7 @@ def conclude_run(work: Work) -> RunFrames:
     recorded = (
         list_models(request.run_id, study.name, chosen),
         list_pictures(request.run_id, pictures),
+        list_candidates(request.run_id, work.search) if work.search else [],
     )
     findings = _find(work)
     of_run = (request.results, work.context, work.circumstances, work.dataset, work.outcomes)

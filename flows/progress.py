@@ -76,20 +76,20 @@ class Tally:
         self._phase_seconds = self._predicted = self._taken = 0.0
         self._phase_lanes = lanes
 
-    def expect(self, seconds: Sequence[float], is_last: bool = False) -> None:
+    def expect(self, seconds: Sequence[float], later: Sequence[float] | None = None) -> None:
         """Begin a phase: trainings that are to come now, by their predicted seconds of a lane.
 
         Args:
             seconds: Of each training; 0 for one that is read from an earlier run.
-            is_last: Whether nothing comes later.
+            later: Of what a later phase will expect; None: as it was said before.
         """
         self._total += len(seconds)
         self._waiting = list(seconds)
         self._phase_seconds = sum(seconds)
         self._phase_lanes = min(self._lanes, sum(each > 0 for each in seconds))
         self._phase_started = self._clock()
-        if is_last:
-            self._later = []
+        if later is not None:
+            self._later = list(later)
 
     def finish(self, predicted: float, taken: float | None, *, failed: bool = False) -> Standing:
         """Count one training.

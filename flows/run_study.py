@@ -18,6 +18,7 @@ from flows.night_events import list_verdicts
 from flows.parameters import RunParameters, read_parameters
 from flows.progress import ProgressView, further_views
 from flows.request import Request, check_request, executing
+from flows.search import search_optimum
 from flows.steps import submit
 from flows.sweep import Sweep
 from flows.tags import tag_flow_run
@@ -27,6 +28,7 @@ from study.night_words import shorten_verdicts
 from study.plan import compile_plan
 from tasks.aggregate import Context, aggregate_trials
 from tasks.contact_sheet import draw_first_images
+from tasks.finalists import choose_finalists
 from tasks.lanes import Lanes
 from tasks.optimum import combine_best
 from tasks.plan_study import forecast_plan, foresee_jobs, load_data, plan_study
@@ -96,9 +98,12 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     swept = submit(aggregate_trials, context, planned.trials, sweep.outcomes, "sweeps", wait_for=trained)
 
     combination = submit(combine_best, study, swept)
-    further = compile_plan(study, combination.result(), planned.source)
+    search = search_optimum(request, planned.source, lanes, sweep, forecast.result(), after=combination)
+    finalists = submit(choose_finalists, search.state, wait_for=search.trained) if search else None
+    found = finalists.result() if finalists else ()
+    further = compile_plan(study, (*combination.result(), *found), planned.source)
     last = foresee_jobs(study, further, results, lanes, request.fresh)
-    trained += sweep.train(last, further.exercises, after=combination, is_last=True)
+    trained += sweep.train(last, further.exercises, after=finalists or combination, later=())
     every_trial = (*planned.trials, *further.trials)
     trials = submit(aggregate_trials, context, every_trial, sweep.outcomes, "all trials", wait_for=trained)
     circumstances = Circumstances(
@@ -113,7 +118,10 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         sweep.makespan_bound_seconds,
         sweep.failures.too_many,
     )
-    work = Work(request, lanes, context, circumstances, dataset, sheet, sweep.outcomes, trained, trials)
+    state = search.state if search else None
+    work = Work(
+        request, lanes, context, circumstances, dataset, sheet, sweep.outcomes, trained, trials, state
+    )
     return conclude_run(work)
 
 

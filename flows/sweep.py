@@ -42,10 +42,10 @@ class Sweep:
         views: Sequence[ProgressView],
     ) -> None:
         self._request, self._dataset, self._lanes, self._views = request, dataset, lanes, views
-        self._tally = Tally(len(lanes.devices), forecast.later.seconds)
+        self._tally = Tally(len(lanes.devices), forecast.later_seconds)
         self._ended: queue.SimpleQueue[PrefectFuture[TrainingRecord]] = queue.SimpleQueue()
         self.outcomes: dict[str, Outcome] = {}
-        self.failures = Failures(len(forecast.jobs) + len(forecast.later.seconds))
+        self.failures = Failures(len(forecast.jobs) + len(forecast.later_seconds))
         self.makespan_seconds = 0.0
         self.makespan_bound_seconds = 0.0
 
@@ -54,7 +54,7 @@ class Sweep:
         jobs: Sequence[Job],
         exercises: Mapping[str, Sequence[int]],
         after: PrefectFuture[Any],
-        is_last: bool = False,
+        later: Sequence[float] | None = None,
     ) -> list[Any]:
         """Train in the given order and wait for all.
 
@@ -62,7 +62,7 @@ class Sweep:
             jobs: What to train.
             exercises: The exercises that read each training, by key; their numbers become tags.
             after: The step that asked for it.
-            is_last: Whether nothing is trained later.
+            later: Seconds of each training that a later phase will expect; None: as was foreseen.
 
         Returns:
             The task runs, for a later step to wait for, failed or not.
@@ -71,7 +71,7 @@ class Sweep:
             ResultsUnwritable: what was trained cannot be kept; nothing further is started.
         """
         started = time.perf_counter()
-        self._tally.expect([job.seconds for job in jobs], is_last)
+        self._tally.expect([job.seconds for job in jobs], later)
         self._show(self._tally.standing())
         to_come = deque(jobs)
         running: dict[PrefectFuture[TrainingRecord], Job] = {}

@@ -26,8 +26,8 @@ Row = Mapping[str, Any]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-_ADDED = ("comparisons", "agreement", "models", "pictures")
-"""Tables since 1.5.0, in the order of `RunFrames`."""
+_ADDED = ("comparisons", "agreement", "models", "pictures", "search")
+"""Tables since 1.5.0, the last one since 1.6.0, in the order of `RunFrames`."""
 
 _BODY = ("trials", "trainings", "epochs", "summary", "nights", *_ADDED)
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
@@ -53,6 +53,7 @@ class RunTables:
     agreement: Sequence[Row] = ()
     models: Sequence[Row] = ()
     pictures: Sequence[Row] = ()
+    search: Sequence[Row] = ()
 
 
 def _no_rows(table: str) -> pd.DataFrame:
@@ -73,6 +74,7 @@ class RunFrames:
     agreement: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "agreement"))
     models: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "models"))
     pictures: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "pictures"))
+    search: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "search"))
 
 
 def publish(results: Results, tables: RunTables) -> None:

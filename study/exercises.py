@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from study.fact import Fact
 from study.fashion_mnist import TEST_COUNT
+from study.search import FEWEST_REPEATS, Search
 from study.setting import Setting, check_changes
 from study.wording import shown
 
@@ -73,6 +74,7 @@ class OptimumExercise(ExerciseBase):
     repeats: int = Field(1, ge=1, le=1000)
     candidates: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
     combine: tuple[int, ...] = Field((), description="numbers of the sweeps whose best values are combined")
+    search: Search | None = Field(None, description="ranges to search, beyond the values that were swept")
 
     @field_validator("candidates")
     @classmethod
@@ -81,6 +83,9 @@ class OptimumExercise(ExerciseBase):
     ) -> dict[str, dict[str, int | float | str]]:
         if "combination" in candidates:
             raise ValueError("'combination' is the name of the combined best values; choose another name")
+        taken = [name for name in candidates if "finalist" in name]
+        if taken:
+            raise ValueError(f"{shown(taken[0])} is like the names of a search's finalists; choose another")
         wrong = [name for name in candidates if not (name.isprintable() and 0 < len(name) <= 60)]
         if wrong:
             raise ValueError(f"{shown(wrong[0])} is no name; give 1 to 60 characters that can be printed")
@@ -88,14 +93,24 @@ class OptimumExercise(ExerciseBase):
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> Self:
-        if not self.candidates and not self.combine:
-            raise ValueError("give at least one of 'candidates' and 'combine'")
+        if not self.candidates and not self.combine and self.search is None:
+            raise ValueError("give at least one of 'candidates', 'combine' and 'search'")
+        return self
+
+    @model_validator(mode="after")
+    def _check_search(self) -> Self:
+        if self.search is not None and self.repeats < FEWEST_REPEATS:
+            raise ValueError(
+                f"repeats={self.repeats} with 'search'; what it finds is trained again with at least "
+                f"{FEWEST_REPEATS} fresh seeds, as the readings of the search itself are the luckiest of many"
+            )
         return self
 
     @property
     def trial_count(self) -> int:
-        """The trials it asks for, those of the combination included."""
-        return self.repeats * (len(self.candidates) + bool(self.combine))
+        """The trials it asks for, those of the combination and at most so many finalists included."""
+        finalists = self.search.finalists + 1 if self.search else 0
+        return self.repeats * (len(self.candidates) + bool(self.combine) + finalists)
 
 
 class ModelExercise(ExerciseBase):

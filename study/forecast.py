@@ -9,7 +9,8 @@ from statistics import fmean, pstdev
 
 from study.cost import Amount, CostModel, EngineCost, Shape, peak_bytes
 from study.makespan import makespan_bound, simulate_makespan
-from study.plan import Plan, Training, candidate_trials, compile_plan
+from study.plan import Plan, Training, Trial, candidate_trials, compile_plan
+from study.search import Search, expected_epochs, rungs_to
 from study.setting import Setting
 from study.spec import Study
 from study.stopping import StopRule
@@ -78,6 +79,16 @@ class Later:
 
 
 @dataclass(frozen=True)
+class SearchStanding:
+    """How far a search has come by what earlier runs have kept."""
+
+    remaining: float
+    """The part of its budget that is left, of 1."""
+    finalists: tuple[Trial, ...] | None = None
+    """The trials of its finalists, where it has come to its end."""
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What a plan will cost on some lanes; jobs come longest first."""
 
@@ -86,6 +97,15 @@ class Forecast:
     lanes: int
     common_spread: float
     rates: EngineCost
+    search: Later = Later(0)
+    """What the search for the optimum is expected to train."""
+    finals: Later = Later(0)
+    """The search's finalists, with fresh seeds."""
+
+    @property
+    def later_seconds(self) -> tuple[float, ...]:
+        """Seconds of each training that only the others' results tell."""
+        return self.search.seconds + self.later.seconds + self.finals.seconds
 
     @cached_property
     def seconds(self) -> tuple[float, ...]:
@@ -110,7 +130,7 @@ class Forecast:
     @property
     def lane_seconds(self) -> float:
         """Seconds of all lanes together."""
-        return sum(self.seconds) + sum(self.later.seconds)
+        return sum(self.seconds) + sum(self.later_seconds)
 
     @property
     def makespan(self) -> float:
@@ -131,9 +151,9 @@ class Forecast:
         return sum(makespan_bound(phase, lanes) for phase in self._phases_on(lanes))
 
     def _phases_on(self, lanes: int) -> list[list[float]]:
-        """Seconds of each training of the plan and of the combination, on another number of lanes."""
+        """Seconds of each training of the plan, the search and what they lead to, on so many lanes."""
         phases = []
-        for seconds in (self.seconds, self.later.seconds):
+        for seconds in (self.seconds, self.search.seconds, self.later.seconds + self.finals.seconds):
             now, then = (
                 self.rates.speedup(self.rates.threads_each(len(seconds), each))
                 for each in (self.lanes, lanes)
@@ -156,13 +176,13 @@ class Forecast:
         """A 95% interval of the run's seconds.
 
         Three independent errors: one that all trainings share, a factor; those of single trainings, which
-        average out over the lanes; and which values will be combined.
+        average out over the lanes; and which values will be combined or found.
         """
         total, rest = self.makespan, self.wall_seconds - self.makespan
         if total == 0:
             return rest / 2, rest * 2
         single = math.sqrt(sum(job.spread**2 for job in self.jobs)) / self.lanes
-        own = _NORMAL_95 * math.hypot(single, self.later.spread)
+        own = _NORMAL_95 * math.hypot(single, self.later.spread, self.search.spread, self.finals.spread)
         low = math.hypot(total * (1 - math.exp(-_NORMAL_95 * self.common_spread)), own)
         high = math.hypot(total * (math.exp(_NORMAL_95 * self.common_spread) - 1), own)
         return rest + max(0.0, total - low), rest + total + high
@@ -184,6 +204,8 @@ class Foresight:
     """Trainings that tell when early stopping ends one; of earlier runs, kept or not."""
     costs: CostModel
     amount: Amount
+    search: SearchStanding | None = None
+    """How far earlier runs have come with the search; None where there is none, or nothing is known."""
 
     def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
         """Predict a plan's cost.
@@ -195,9 +217,9 @@ class Foresight:
             combination: The combination of best values, where earlier runs already tell it.
         """
         later = self._foresee_combination(study, plan, combination, lanes)
-        return Forecast(
-            tuple(self.foresee_all(plan, lanes)), later, lanes, self.costs.common_spread, self.costs.rates
-        )
+        search, finals = self._foresee_search(study, plan, lanes)
+        jobs = tuple(self.foresee_all(plan, lanes))
+        return Forecast(jobs, later, lanes, self.costs.common_spread, self.costs.rates, search, finals)
 
     def foresee_all(self, plan: Plan, lanes: int) -> list[Job]:
         """Predict the trainings of a plan, longest first."""
@@ -257,6 +279,44 @@ class Foresight:
         speedup = rates.speedup(rates.threads_each(repeats, lanes))
         mean = (rates.startup_seconds + fmean(costs)) / speedup
         return Later(repeats, (mean,) * repeats, pstdev(costs) / speedup)
+
+    def _foresee_search(self, study: Study, plan: Plan, lanes: int) -> tuple[Later, Later]:
+        """The trainings of the search and of its finalists; of neither anything is known but the ranges."""
+        if study.optimum is None or study.optimum.search is None:
+            return Later(0), Later(0)
+        standing = self.search or SearchStanding(remaining=1.0)
+        if standing.finalists is not None:
+            further = compile_plan(study, standing.finalists, plan.source)
+            jobs = self.foresee_all(further, lanes)
+            seconds = tuple(job.seconds for job in jobs if not job.is_reused)
+            return Later(0), Later(len(jobs), seconds, math.hypot(*(job.spread for job in jobs)))
+        costs = self._draw_costs(study, study.optimum.search)
+        mean, spread = fmean(costs), pstdev(costs)
+        whole = study.optimum.search.budgets(study.baseline)[-1]
+        share = expected_epochs(rungs_to(whole)) / whole
+        begun = _trainings_of(study.optimum.search, mean * share) * standing.remaining
+        count = math.ceil(begun)
+        search = Later(
+            count, (begun * mean * share / max(count, 1),) * count, spread * share * begun**0.5 / lanes
+        )
+        repeats, names = study.optimum.repeats, study.optimum.search.finalists
+        finals = Later(repeats * names, (mean,) * (repeats * names), spread * repeats * names**0.5 / lanes)
+        return search, finals
+
+    def _draw_costs(self, study: Study, search: Search) -> list[float]:
+        """Seconds of whole trainings of some of the settings that a search could come upon."""
+        random = Random(0)
+        drawn = [search.draw(study.baseline, random) for _ in range(_COMBINATIONS)]
+        startup = self.costs.rates.startup_seconds
+        return [
+            startup + self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
+            for each in drawn
+        ]
+
+
+def _trainings_of(search: Search, seconds: float) -> float:
+    """The trainings that a search's budget allows, if each takes so many seconds."""
+    return float(search.trainings or 60 * (search.minutes or 0) / seconds)
 
 
 def _peak_bytes(training: Training) -> int:

@@ -149,11 +149,15 @@ def list_trials(study: Study) -> tuple[Trial, ...]:
 
 
 def candidate_trials(study: Study, name: str, setting: Setting) -> tuple[Trial, ...]:
-    """The trials of one candidate of the optimum exercise, one for each of its repeats."""
+    """The trials of one candidate of the optimum exercise, one for each of its repeats.
+
+    Where the study searches, their seeds are fresh: none of them has taken part in a choice before.
+    """
     if study.optimum is None:
         return ()
+    seed_of = study.seed_of if study.optimum.search is None else study.fresh_seed_of
     return tuple(
-        Trial(study.optimum.number, "candidate", None, name, repeat, study.seed_of(repeat), setting)
+        Trial(study.optimum.number, "candidate", None, name, repeat, seed_of(repeat), setting)
         for repeat in range(1, study.optimum.repeats + 1)
     )
 
@@ -182,14 +186,18 @@ def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source, sharin
             source=source,
             schedule_epochs=schedule_epochs,
             rules=tuple(sorted(set(rules), key=lambda rule: (rule.epochs, rule.patience or 0))),
-            label=_label(describe_changes(hyperparameters, study.baseline), schedule_epochs, seed),
+            label=training_label(hyperparameters, study.baseline, schedule_epochs, seed),
         )
         for (hyperparameters, seed, schedule_epochs, _), rules in readers.items()
     ]
     return Plan(trials, tuple(trainings), source)
 
 
-def _label(changes: str, schedule_epochs: int | None, seed: int) -> str:
+def training_label(
+    hyperparameters: Hyperparameters, baseline: Setting, schedule_epochs: int | None, seed: int
+) -> str:
+    """Name a training for people: what differs from the baseline, and its seed."""
+    changes = describe_changes(hyperparameters, baseline)
     budget = "" if schedule_epochs is None else f" epochs={schedule_epochs}"
     return f"{changes}{budget} seed={seed}"
 

@@ -21,6 +21,9 @@ EngineName = Literal["native", "tensorflow"]
 MOST_TRIALS = 100_000
 """The most a study may ask for: a thousand times the lab study; planning more would take minutes."""
 
+FRESH_SEEDS = 10_000
+"""How far fresh seeds lie above the others: more than the most repeats that an exercise may have."""
+
 NARROWED = {"narrowed": True}
 """Validation context of a study that was checked as a whole and has lost some of its exercises."""
 
@@ -65,6 +68,15 @@ class Study(Fact):
             raise ValueError(
                 f"data: held_out_images={self.data.held_out_images} leaves nothing of "
                 f"train_images={self.data.train_images} to train on; it must be smaller"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_search(self) -> Self:
+        if self.optimum is not None and self.optimum.search is not None and self.protocol == "lab":
+            raise ValueError(
+                f"exercises: the 'search' of exercise {self.optimum.number} chooses on validation, which in "
+                "protocol 'lab' is the test set: what it finds would be fitted to the test; use 'held-out'"
             )
         return self
 
@@ -127,6 +139,10 @@ class Study(Fact):
         settings can be compared pairwise.
         """
         return self.seed + repeat - 1
+
+    def fresh_seed_of(self, repeat: int) -> int:
+        """The seed of a repeat (from 1) of what a search has found: no sweep and no search has it."""
+        return self.seed_of(repeat) + FRESH_SEEDS
 
     def only(self, numbers: frozenset[int]) -> "Study":
         """This study with some of its exercises.

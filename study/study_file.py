@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from study import bands, claims, exercises, published, spec
 from study.errors import InputError
 from study.published import read_averages, read_readings
+from study.search import Search
 from study.setting import Setting
 from study.spec import NARROWED, Study
 from study.wording import shortened, shown
@@ -29,6 +30,7 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
     "sweep": exercises.SweepExercise,
     "optimum": exercises.OptimumExercise,
     "model": exercises.ModelExercise,
+    "search": Search,
     "published": published.PublishedSource,
     "mean": bands.MeanBand,
     "gain": bands.GainBand,

@@ -13,7 +13,7 @@ from storage.speeds import read_speeds, save_speeds
 from storage.trainings import find_training, read_records
 from study.cost import ENGINE_COSTS, Amount, CostModel, Speed, list_shapes
 from study.errors import InputError
-from study.forecast import Forecast, Foresight, Job
+from study.forecast import Forecast, Foresight, Job, SearchStanding
 from study.plan import Plan, Source, compile_plan, key_of, list_trials
 from study.setting import Hyperparameters, Setting
 from study.spec import EngineName, Study
@@ -21,10 +21,12 @@ from study.training_record import TrainingRecord
 from study.wording import count, duration
 from tasks.dataset import Dataset, load_dataset
 from tasks.devices import useful_lanes
+from tasks.finalists import choose_finalists
 from tasks.lanes import Lanes
 from tasks.measure_speed import MEASURING_SECONDS, measure_speeds
 from tasks.optimum import combination_of
 from tasks.provenance import processor_name
+from tasks.search import OptimumSearch, play_back
 from tasks.train import describe_source
 
 logger = logging.getLogger(__name__)
@@ -95,7 +97,7 @@ def predict(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> Forec
 
 def compare_sharing(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> tuple[Forecast, Forecast]:
     """What the plan would cost from nothing, with trials sharing trainings and with a training for each."""
-    from_nothing = replace(foresight, kept={})
+    from_nothing = replace(foresight, kept={}, search=None)
     unshared = compile_plan(study, plan.trials, plan.source, sharing=False)
     return predict(study, plan, from_nothing, lanes), predict(study, unshared, from_nothing, lanes)
 
@@ -108,6 +110,7 @@ def foresee_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh
 def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
     """What a forecast draws on, the machine's speed measured where it is not known and worth the time."""
     foresight = gather(study, plan, results, fresh)
+    foresight = replace(foresight, search=_known_search(study, plan, foresight.kept))
     missing = _choose_shapes(plan, foresight)
     if not missing:
         return foresight
@@ -116,7 +119,7 @@ def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: boo
     machine = name_machine(plan.source)
     measured = measure_speeds(lanes, plan.source.engine, missing, foresight.amount)
     save_speeds(results, machine, (*read_speeds(results, machine), *measured))
-    return gather(study, plan, results, fresh)
+    return replace(gather(study, plan, results, fresh), search=foresight.search)
 
 
 def gather(study: Study, plan: Plan, results: Results, fresh: bool = False) -> Foresight:
@@ -160,7 +163,7 @@ def list_recorded_speeds(records: Sequence[TrainingRecord], source: Source, amou
 def describe_forecast(forecast: Forecast) -> str:
     """A forecast in one line."""
     low, high = map(duration, forecast.interval)
-    waiting = sum(not job.is_reused for job in forecast.jobs) + len(forecast.later.seconds)
+    waiting = sum(not job.is_reused for job in forecast.jobs) + len(forecast.later_seconds)
     return (
         f"predicted {duration(forecast.wall_seconds)} (95%: {low} to {high}) on "
         f"{count(forecast.lanes, 'lane')} for {count(waiting, 'training')}"
@@ -189,6 +192,16 @@ def _choose_shapes(plan: Plan, foresight: Foresight) -> list[Hyperparameters]:
     shapes = list_shapes([job.training.hyperparameters for job in waiting])
     missing = [shape for shape in shapes if not foresight.costs.knows(shape)]
     return missing[:allowed]
+
+
+def _known_search(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) -> SearchStanding | None:
+    """How far the study's search has come by kept trainings; None if it has no search."""
+    if study.optimum is None or study.optimum.search is None:
+        return None
+    search = OptimumSearch(study, plan.source, study.optimum.search)
+    if play_back(search, kept):
+        return SearchStanding(search.left)
+    return SearchStanding(0.0, choose_finalists.fn(search))
 
 
 def _known_combination(study: Study, plan: Plan, history: Mapping[str, TrainingRecord]) -> Setting | None:

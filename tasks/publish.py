@@ -58,6 +58,7 @@ def publish_run(
     agreement: Sequence[Row] = (),
     models: Sequence[Row] = (),
     pictures: Sequence[Row] = (),
+    search: Sequence[Row] = (),
 ) -> RunFrames:
     """Write the tables, `runs` last, and return them as a reader gets them.
 
@@ -69,7 +70,7 @@ def publish_run(
         **_count(context, circumstances, outcomes, trials),
         **_describe_time(context, circumstances, outcomes),
     }
-    findings = (summary, nights, comparisons, agreement, models, pictures)
+    findings = (summary, nights, comparisons, agreement, models, pictures, search)
     publish(results, RunTables(run, trials, trainings, epochs, *findings))
     return read_run(results, context.run_id)
 

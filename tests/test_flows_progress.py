@@ -62,7 +62,7 @@ def test_what_comes_later_is_counted_until_it_has_begun():
     assert tally.standing().remaining == pytest.approx(40)
     clock.now = 10
     assert tally.finish(10, 10).remaining == pytest.approx(30)
-    tally.expect([25], is_last=True)
+    tally.expect([25], later=())
     assert tally.standing().remaining == pytest.approx(25)
     assert tally.finish(25, 25).fraction == 1.0
 

@@ -82,7 +82,7 @@ def sweep(folder: Path, settings: list[tuple[int, int]], failing: set[tuple[int,
         after = begin.submit()
         after.wait()
         made.append(Sweep(request, None, BrokenLanes(failing), forecast, []))  # type: ignore[arg-type]
-        made[0].train(jobs, {}, after, is_last=True)
+        made[0].train(jobs, {}, after, later=())
 
     run()
     return made[0]

@@ -1,0 +1,32 @@
+"""The columns of what the search for the optimum tried. None of them is of the test images."""
+
+from storage.column import FLOAT, HYPERPARAMETERS, INT, RUN_ID, SCHEDULE, TEXT, Column
+
+SEARCH = (
+    RUN_ID,
+    Column("study", TEXT, "", "name of the study"),
+    Column("exercise", INT, "", "number of the exercise that searches"),
+    Column("candidate", INT, "", "number of the candidate, from 1, in the order they were begun"),
+    Column("origin", TEXT, "", "`sweep`: a setting of a sweep, free; `suggested`: counts for the budget"),
+    Column("generation", INT, "", "number of the generation in which it was begun, from 1"),
+    *HYPERPARAMETERS,
+    SCHEDULE,
+    Column("key", TEXT, "", "its training; joins with `trainings` and `epochs`"),
+    Column("seed", INT, "", "seed of its training: the study's first"),
+    Column(
+        "state",
+        TEXT,
+        "",
+        "`completed`: trained as long as allowed; `stopped` at a rung; `training`: the search was ended "
+        "before; `diverged`; `failed`",
+    ),
+    Column("epochs_trained", INT, "epochs", "as far as it was trained"),
+    Column("epochs", INT, "epochs", "the allowed number of epochs that reads best; null if none", True),
+    Column(
+        "validation_accuracy", FLOAT, "fraction", "after that many epochs: what the search maximises", True
+    ),
+    Column("finalist", TEXT, "", "the finalist's name among the candidates in `trials`; null: none", True),
+    Column("parameters", INT, "", "weights and biases"),
+    Column("multiply_adds", INT, "", "of one forward pass of one image"),
+    Column("training_seconds", FLOAT, "s", "of one thread, evaluation included, for the epochs trained"),
+)
