@@ -16,6 +16,7 @@ from storage.tables import RunFrames
 from study.chosen_model import ChosenModel
 from study.published import read_averages
 from tasks.aggregate import Context, Outcome, Row, list_epochs, list_trainings
+from tasks.compare_finals import compare_candidates
 from tasks.compare_nights import compare_nights
 from tasks.compare_settings import compare_settings
 from tasks.confused_images import draw_confused_images
@@ -61,6 +62,7 @@ def conclude_run(work: Work) -> RunFrames:
         list_models(request.run_id, study.name, chosen),
         list_pictures(request.run_id, pictures),
         list_candidates(request.run_id, work.search) if work.search else [],
+        submit(compare_candidates, study, request.run_id, work.trials),
     )
     findings = _find(work)
     of_run = (request.results, work.context, work.circumstances, work.dataset, work.outcomes)
@@ -68,7 +70,7 @@ def conclude_run(work: Work) -> RunFrames:
     frames = submit(publish_run, *of_run, work.trials, *findings, *recorded, wait_for=ready)
     figures = submit(draw_figures, study, request.results, frames)
     # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
-    for step in (work.trials, *findings, frames, work.sheet, model, confused):
+    for step in (work.trials, *findings, *recorded, frames, work.sheet, model, confused):
         if isinstance(step, PrefectFuture):
             step.result()
     report = submit(write_report, request.results, study, frames, figures)

@@ -1,6 +1,6 @@
-"""The columns of what the search for the optimum tried. None of them is of the test images."""
+"""The columns of what the search for the optimum tried, none of them of test images, and of its finals."""
 
-from storage.column import FLOAT, HYPERPARAMETERS, INT, RUN_ID, SCHEDULE, TEXT, Column
+from storage.column import BOOL, FLOAT, HYPERPARAMETERS, INT, RUN_ID, SCHEDULE, TEXT, Column
 
 SEARCH = (
     RUN_ID,
@@ -29,4 +29,22 @@ SEARCH = (
     Column("parameters", INT, "", "weights and biases"),
     Column("multiply_adds", INT, "", "of one forward pass of one image"),
     Column("training_seconds", FLOAT, "s", "of one thread, evaluation included, for the epochs trained"),
+)
+
+FINALS = (
+    RUN_ID,
+    Column("study", TEXT, "", "name of the study"),
+    Column("exercise", INT, "", "number of the exercise"),
+    Column("setting", TEXT, "", "the candidate's name; joins with `trials` and `summary`"),
+    Column("kept", BOOL, "", "whether it was kept, on validation accuracy"),
+    Column("trials", INT, "", "its completed trials"),
+    Column("mean_accuracy", FLOAT, "fraction", "mean test accuracy"),
+    Column("gain", FLOAT, "fraction", "the kept candidate's mean test accuracy less this one's", True),
+    Column("low", FLOAT, "fraction", "lower end of its 95% interval, simultaneous for all pairs", True),
+    Column("high", FLOAT, "fraction", "its upper end", True),
+    Column("adjusted_p_value", FLOAT, "", "Welch's, corrected for all pairs of candidates by Holm", True),
+    Column("as_good", BOOL, "", "whether it cannot be told from the kept one at 5%"),
+    Column("cheapest_as_good", BOOL, "", "whether it has the fewest multiply-adds of those"),
+    Column("parameters", INT, "", "weights and biases"),
+    Column("multiply_adds", INT, "", "of one forward pass of one image"),
 )

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from storage.column import Column
 from storage.columns_of_findings import AGREEMENT, COMPARISONS, MODELS, NIGHTS, PICTURES, SUMMARY
-from storage.columns_of_search import SEARCH
+from storage.columns_of_search import FINALS, SEARCH
 from storage.columns_of_work import EPOCHS, RUNS, TRAININGS, TRIALS
 
 SCHEMA_VERSION = "1.6.0"
@@ -23,7 +23,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "agreement": AGREEMENT,
     "models": MODELS,  # a row where a model was saved
     "pictures": PICTURES,  # what is drawn from images, not from rows
-    "search": SEARCH,  # since 1.6.0, with rows where the study searches
+    "search": SEARCH,  # this and the next since 1.6.0; rows where the study searches
+    "finals": FINALS,
 }
 """The columns of each table, in order."""
 

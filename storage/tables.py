@@ -26,8 +26,8 @@ Row = Mapping[str, Any]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-_ADDED = ("comparisons", "agreement", "models", "pictures", "search")
-"""Tables since 1.5.0, the last one since 1.6.0, in the order of `RunFrames`."""
+_ADDED = ("comparisons", "agreement", "models", "pictures", "search", "finals")
+"""Tables since 1.5.0, the last two since 1.6.0, in the order of `RunFrames`."""
 
 _BODY = ("trials", "trainings", "epochs", "summary", "nights", *_ADDED)
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
@@ -54,6 +54,7 @@ class RunTables:
     models: Sequence[Row] = ()
     pictures: Sequence[Row] = ()
     search: Sequence[Row] = ()
+    finals: Sequence[Row] = ()
 
 
 def _no_rows(table: str) -> pd.DataFrame:
@@ -75,6 +76,7 @@ class RunFrames:
     models: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "models"))
     pictures: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "pictures"))
     search: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "search"))
+    finals: pd.DataFrame = dataclasses.field(default_factory=partial(_no_rows, "finals"))
 
 
 def publish(results: Results, tables: RunTables) -> None:

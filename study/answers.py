@@ -8,7 +8,6 @@ import numpy as np
 from study.chosen_model import ChosenModel
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
 from study.readings import SettingReadings
-from study.spec import Protocol
 from study.wording import count, listing, percent, phrase, taken_for
 
 
@@ -29,31 +28,6 @@ def answer_images(drawn: bool) -> Answer:
         f"Each image is {IMAGE_SIDE} by {IMAGE_SIDE} grey pixels and shows one article of "
         f"{len(CLASS_NAMES)} classes; the first nine training images are drawn here."
     )
-
-
-def answer_optimum(candidates: Mapping[str, SettingReadings], kept: str | None, protocol: Protocol) -> Answer:
-    """Say which candidate was kept on validation, and what it scores on test.
-
-    Args:
-        candidates: readings by the candidate's name.
-        kept: the candidate that was kept; None if none could be.
-        protocol: how accuracy was read.
-    """
-    failed = describe_failed("candidate", candidates)
-    if kept is None or kept not in candidates or not candidates[kept].test:
-        return Answer("No optimum: no candidate was trained to its end.", failed)
-    winner = candidates[kept]
-    headline = (
-        f"Of {count(len(candidates), 'candidate')}, {kept!r} was kept on validation accuracy; "
-        f"its test accuracy is {percent(winner.mean)} ({_runs(winner)})."
-    )
-    others = [
-        f"{name!r} {percent(each.mean)}" for name, each in candidates.items() if name != kept and each.test
-    ]
-    rest = (
-        (f"On test the others score: {', '.join(others)}; the differences are not tested.",) if others else ()
-    )
-    return Answer(headline, (*rest, *_selection(protocol), *failed))
 
 
 def answer_model(chosen: ChosenModel | None) -> Answer:
@@ -94,14 +68,6 @@ def describe_failed(
     return (f"{count(total, 'trial')} failed and {verb} left out: {listing(where)}.",)
 
 
-def _selection(protocol: Protocol) -> tuple[str, ...]:
-    if protocol != "lab":
-        return ()
-    return (
-        "The test images are the validation images here: the kept score was chosen too and tends to be high.",
-    )
-
-
 def _reloaded(chosen: ChosenModel) -> str:
     before, after = percent(chosen.test_accuracy), percent(chosen.reloaded_test_accuracy)
     return f"Test accuracy is {before} before saving and {after} after loading."
@@ -117,8 +83,3 @@ def _confused(confusion: Sequence[Sequence[int]]) -> tuple[str, ...]:
         return ()
     words = taken_for(CLASS_NAMES[true], CLASS_NAMES[predicted], counts[true, predicted], of_class[true])
     return (f"Its commonest mistake is {words}.",)
-
-
-def _runs(readings: SettingReadings) -> str:
-    number = len(readings.test)
-    return "one run, no interval" if number == 1 else f"mean of {number} runs"

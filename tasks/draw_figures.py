@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @task(name="draw figures", task_run_name="draw figures", cache_policy=NO_CACHE, persist_result=False)
 def draw_figures(study: Study, results: Results, frames: RunFrames) -> "list[DrawnFigure]":
-    """Draw each sweep, the model, the optimism of choosing on test, the costs and, of a night, its history.
+    """Draw sweeps, search, model, optimism of choosing on test, costs and, of a night, its history.
 
     Args:
         study: The study as it ran.
@@ -32,7 +32,8 @@ def draw_figures(study: Study, results: Results, frames: RunFrames) -> "list[Dra
         OSError: the folder cannot be written to.
     """
     folder = results.figures(str(frames.run["run_id"]))
-    drawn = [*_draw_sweeps(study, frames, folder), *_draw_model(study, frames, folder)]
+    drawn = [*_draw_sweeps(study, frames, folder), *_draw_search(study, frames, folder)]
+    drawn += _draw_model(study, frames, folder)
     drawn += _draw_run(study, frames, folder)
     return [*drawn, *draw_nights(study, results, frames, folder)]
 
@@ -47,6 +48,14 @@ def _draw_sweeps(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFi
         drawn += draw_sweep_figures(study, exercise, trials, frames.summary, averages, folder)
         drawn += draw_curve_figures(study, exercise, trials, frames.epochs, folder)
     return drawn
+
+
+def _draw_search(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
+    if frames.search.empty:
+        return []
+    from tasks.search_figures import draw_search_figures
+
+    return draw_search_figures(study, frames.trials, frames.search, frames.finals, folder)
 
 
 def _draw_model(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":

@@ -79,6 +79,11 @@ def _is_power_of_ten(value: float) -> bool:
     return math.isclose(exponent, round(exponent), abs_tol=1e-9)
 
 
+def parameter_noun(parameter: str) -> str:
+    """What titles and captions call a parameter; words that are no parameter's name stay."""
+    return _WORDS.get(parameter, (parameter.replace("_", " "), ""))[0]
+
+
 def parameter_axis(exercise: SweepExercise) -> ParameterAxis:
     """The axis of an exercise's parameter, its values rising."""
     noun, label = _WORDS.get(exercise.parameter, (exercise.parameter, exercise.parameter))

@@ -59,6 +59,7 @@ def publish_run(
     models: Sequence[Row] = (),
     pictures: Sequence[Row] = (),
     search: Sequence[Row] = (),
+    finals: Sequence[Row] = (),
 ) -> RunFrames:
     """Write the tables, `runs` last, and return them as a reader gets them.
 
@@ -70,7 +71,7 @@ def publish_run(
         **_count(context, circumstances, outcomes, trials),
         **_describe_time(context, circumstances, outcomes),
     }
-    findings = (summary, nights, comparisons, agreement, models, pictures, search)
+    findings = (summary, nights, comparisons, agreement, models, pictures, search, finals)
     publish(results, RunTables(run, trials, trainings, epochs, *findings))
     return read_run(results, context.run_id)
 

@@ -19,12 +19,13 @@ from tasks.figures import DrawnFigure
 from tasks.history_figures import NIGHTS
 from tasks.optimism_figure import OPTIMISM
 from tasks.optimum import kept_candidate
-from tasks.readings_of import read_candidates, read_sweep
+from tasks.readings_of import read_sweep
 from tasks.recorded import Picture
 from tasks.report_agreement import AgainstPublished, describe_agreement
 from tasks.report_comparisons import tabulate_pairs, tabulate_times
 from tasks.report_facts import Line, list_facts
 from tasks.report_nights import Nights, describe_nights
+from tasks.report_optimum import answer_search, tabulate_finals, tabulate_search
 from tasks.report_tables import (
     Table,
     tabulate_candidates,
@@ -147,18 +148,21 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
         return _compose_sweep(exercise, findings)
     figures = _pictures([each for each in findings.figures if each.exercise == number])
     pictures = (*figures, *findings.drawn_of(number))
-    chosen, tables = findings.chosen, tuple[Table, ...]()
+    chosen, tables, folded = findings.chosen, tuple[Table, ...](), tuple[Fold, ...]()
     if isinstance(exercise, ImagesExercise):
         answer = answers.answer_images(bool(findings.drawn_of(number)))
     elif isinstance(exercise, OptimumExercise):
         trials, summary = findings.rows("trials", number), findings.rows("summary", number)
-        by_name = read_candidates(number, trials.to_dict("records"))
-        answer = answers.answer_optimum(by_name, findings.kept, findings.study.protocol)
+        answer = answer_search(findings.study, findings.frames)
         tables = (tabulate_candidates(findings.study.baseline, trials, summary, findings.kept),)
+        compared = tabulate_finals(findings.rows("finals", number))
+        tables = tables if compared is None else (*tables, compared)
+        searched = tabulate_search(findings.study, findings.rows("search", number))
+        folded = () if searched is None else (Fold("Every candidate of the search", (), (searched,)),)
     else:
         answer = answers.answer_model(chosen)
         tables = () if chosen is None else (tabulate_files(chosen), tabulate_image(chosen.new_image))
-    return Section(number, exercise.title, exercise.question, answer, pictures, tables)
+    return Section(number, exercise.title, exercise.question, answer, pictures, tables, folded)
 
 
 def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:

@@ -51,7 +51,7 @@ def tabulate_sweep(exercise: SweepExercise, summary: pd.DataFrame, agreement: pd
         agreement: Its published means, rows of the `agreement` table.
     """
     header: tuple[str, ...] = (
-        _title(exercise.parameter),
+        title_of(exercise.parameter),
         *("n", "Mean, %", "SD, points", "95% interval, %", "Min–max, %"),
     )
     records = summary.to_dict("records")
@@ -112,7 +112,7 @@ def tabulate_candidates(
         )
         for row in records
     )
-    header = ("Candidate", *map(_title, varied), "n", "Validation, %", "Test, %", "Training, s")
+    header = ("Candidate", *map(title_of, varied), "n", "Validation, %", "Test, %", "Training, s")
     marked = frozenset(place for place, row in enumerate(records) if row["setting"] == kept)
     note = "Accuracies and training time are means over n. What is not listed is as in the baseline."
     return Table("Candidates", header, rows, (note,), marked)
@@ -197,5 +197,6 @@ def _varies(values: "pd.Series[Any]", usual: float | None) -> bool:
     return any(_number(value) != _number(usual) for value in values)
 
 
-def _title(parameter: str) -> str:
+def title_of(parameter: str) -> str:
+    """A parameter's name as a column's header."""
     return parameter.replace("_", " ").capitalize()

@@ -227,7 +227,7 @@ def test_too_little_memory_raises_and_ends_no_process():
     script = (
         "import resource, numpy as np\n"
         "from study.cost import parameter_count\n"
-        "from study.spec import Hyperparameters\n"
+        "from study.setting import Hyperparameters\n"
         "from tasks.native_library import open_native_library\n"
         "library, shape = open_native_library(), Hyperparameters(filters=64, dense_units=512)\n"
         "parameters = np.zeros(parameter_count(shape), np.float32)\n"

@@ -11,7 +11,7 @@ import numpy as np
 from storage.place import Results, open_results
 from storage.trainings import Arrays, hash_weights, save_training
 from study.plan import Source, Training
-from study.spec import Hyperparameters
+from study.setting import Hyperparameters
 from study.stopping import StopRule
 from tests import simulated
 from tests.bad_input.case import Case

@@ -1,0 +1,109 @@
+"""The answer to the optimum exercise in words: what was kept, what it gains, and what it cost to find."""
+
+import math
+
+from study.answers import Answer, describe_failed
+from study.finals import Final, Finals
+from study.readings import SettingReadings
+from study.search_cost import SearchCost
+from study.spec import Protocol
+from study.wording import count, duration, listing, percent, points, probability
+
+LEAK_FROM = 0.928
+"""Test accuracy from which a mean within the lab's space is suspicious: two-layer networks with such data
+reach 91 to 92.5% (`published/README.md`, the band of the optimum)."""
+
+
+def answer_optimum(finals: Finals | None, failed: dict[str, SettingReadings], protocol: Protocol) -> Answer:
+    """Say which candidate was kept on validation, what it scores on test, and what it gains on the others.
+
+    Args:
+        finals: the candidates compared; None if none was trained to its end.
+        failed: readings by the candidate's name, to say which trials failed.
+        protocol: how accuracy was read.
+    """
+    failures = describe_failed("candidate", failed)
+    if finals is None:
+        return Answer("No optimum: no candidate was trained to its end.", failures)
+    kept = finals.kept
+    headline = (
+        f"Of {count(len(finals.all), 'candidate')}, {kept.name!r} was kept on validation accuracy; "
+        f"its test accuracy is {percent(kept.readings.mean)} ({_runs(kept.readings)})."
+    )
+    others = [each for each in finals.all if not each.is_kept and each.readings.test]
+    details = (*_gains(others, finals.pairs), *_cheapest(finals), *_suspicion(kept))
+    return Answer(headline, (*details, *failures), _limits(finals, protocol))
+
+
+def describe_search(cost: SearchCost) -> tuple[str, ...]:
+    """How many configurations the search tried, what that cost, and what a grid would."""
+    free = f", beside {count(cost.free, 'setting')} of the sweeps, which were free" if cost.free else ""
+    share = cost.grid_seconds / cost.seconds if cost.seconds else math.nan
+    less = "" if math.isnan(share) else f", {share:,.0f} times as much"
+    return (
+        f"The search tried {count(cost.trainings, 'configuration')}{free}; {cost.stopped} of its own were "
+        f"stopped early. It took {count(cost.epochs, 'epoch')}, {duration(cost.seconds)} of one thread.",
+        f"A grid of the same space, five values a range, each trained to the end, would be "
+        f"{count(cost.grid_trainings, 'training')}, {count(cost.grid_epochs, 'epoch')}, about "
+        f"{duration(cost.grid_seconds)} by the cost model, scaled to what the search took{less}.",
+    )
+
+
+def _gains(others: list[Final], pairs: int) -> tuple[str, ...]:
+    if not others:
+        return ()
+    told = [each for each in others if not math.isnan(each.low)]
+    if not told:
+        scores = listing([f"{each.name!r} {percent(each.readings.mean)}" for each in others])
+        return (f"On test the others score: {scores}; the differences are not tested.",)
+    gains = [
+        f"{points(each.gain)} points on {each.name!r} ({points(each.low)} to {points(each.high)}, "
+        f"p {probability(each.adjusted_p_value)})"
+        for each in told
+    ]
+    return (
+        f"It gains {listing(gains)}. Intervals are 95% and hold for all {count(pairs, 'pair')} of candidates "
+        "at once, p is corrected for as many (Holm).",
+    )
+
+
+def _cheapest(finals: Finals) -> tuple[str, ...]:
+    if not finals.pairs:
+        return ()
+    kept, cheapest = finals.kept, finals.cheapest
+    if cheapest.is_kept:
+        return ("No cheaper candidate is as good as the kept one, as far as these runs can tell.",)
+    saved = 1 - cheapest.multiply_adds / kept.multiply_adds
+    return (
+        f"The cheapest candidate that cannot be told from it is {cheapest.name!r}, with {saved:.0%} fewer "
+        "multiply-adds an image; that is not to say that they are equal.",
+    )
+
+
+def _suspicion(kept: Final) -> tuple[str, ...]:
+    if kept.readings.mean < LEAK_FROM:
+        return ()
+    return (
+        f"{percent(LEAK_FROM)} and more is above what such networks reach on this data: suspect that test "
+        "images have taken part in training or in a choice, and look for it before you believe it.",
+    )
+
+
+def _limits(finals: Finals, protocol: Protocol) -> tuple[str, ...]:
+    if protocol == "lab":
+        return (
+            "The test images are the validation images here: the kept score was chosen too and tends to be "
+            "high.",
+        )
+    if not finals.pairs:
+        return ()
+    return (
+        "Which candidate is kept is read from the validation accuracies of these same runs: where two are "
+        "nearly equal, luck helps to choose, and a little of it is in the kept one's test accuracy too.",
+        "All is said of one test set: other images would move all candidates together.",
+    )
+
+
+def _runs(readings: SettingReadings) -> str:
+    number = len(readings.test)
+    return "one run, no interval" if number == 1 else f"mean of {number} runs"

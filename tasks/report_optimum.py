@@ -1,0 +1,116 @@
+"""What the report says of the optimum: the answer, and the tables of the finals and of the search."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from storage.tables import RunFrames
+from study.answers import Answer
+from study.cost import Amount
+from study.optimum_answer import answer_optimum, describe_search
+from study.search import rungs_to
+from study.search_cost import SearchCost, Tried, measure_search
+from study.setting import Hyperparameters, Setting
+from study.spec import EngineName, Study
+from study.wording import MISSING, listing, percent, plain, points, probability
+from tasks.compare_finals import finals_of
+from tasks.readings_of import read_candidates
+from tasks.report_tables import Table, title_of
+
+
+def answer_search(study: Study, frames: RunFrames) -> Answer:
+    """The answer to the optimum exercise, with what its search cost, if it searched."""
+    trials: list[dict[Any, Any]] = frames.trials.to_dict("records")
+    number = study.optimum.number if study.optimum else 0
+    answer = answer_optimum(finals_of(study, trials), read_candidates(number, trials), study.protocol)
+    cost = cost_of_search(study, frames)
+    if cost is None:
+        return answer
+    limit = (
+        "Each configuration of the search was trained with one seed: its reading is one draw, and the best "
+        "of many are lucky ones. Only the fresh seeds say what a finalist is worth."
+    )
+    return Answer(answer.headline, (*answer.details, *describe_search(cost)), (*answer.limits, limit))
+
+
+def cost_of_search(study: Study, frames: RunFrames) -> SearchCost | None:
+    """What the run's search cost, and what a grid would; None if it did not search."""
+    if study.optimum is None or study.optimum.search is None or frames.search.empty:
+        return None
+    held_out = study.data.held_out_images
+    train, test = int(frames.run["train_images"]), int(frames.run["test_images"])
+    tried = [_tried(row) for row in frames.search.to_dict("records")]
+    engine: EngineName = "tensorflow" if frames.run["engine"] == "tensorflow" else "native"
+    amount = Amount(train - held_out, test + held_out)
+    return measure_search(study.optimum.search, study.baseline, tried, amount, engine)
+
+
+def tabulate_finals(finals: pd.DataFrame) -> Table | None:
+    """One row for each candidate against the kept one; None where nothing could be compared."""
+    rows = finals.to_dict("records")
+    if not any(row["gain"] == row["gain"] for row in rows):
+        return None
+    header = ("Kept against", "Gain, points", "95% interval", "p, Holm", "Parameters", "Multiply-adds")
+    notes = (
+        "Gain: test accuracy of the kept candidate less this one's, means over the same seeds. Marked: the "
+        "kept one, and those that cannot be told from it, of which the one of fewest multiply-adds is the "
+        "cheapest.",
+    )
+    cells = tuple(
+        (
+            f"{row['setting']} (kept)" if row["kept"] else str(row["setting"]),
+            points(row["gain"]),
+            MISSING if math.isnan(row["low"]) else f"{points(row['low'])} to {points(row['high'])}",
+            probability(row["adjusted_p_value"]).replace("below ", "< "),
+            f"{int(row['parameters']):,}",
+            f"{int(row['multiply_adds']):,}",
+        )
+        for row in rows
+    )
+    marked = frozenset(place for place, row in enumerate(rows) if row["as_good"])
+    return Table("The kept candidate against the others", header, cells, notes, marked)
+
+
+def tabulate_search(study: Study, search: pd.DataFrame) -> Table | None:
+    """One row for each candidate of the search, the best on validation first; None without a search."""
+    if study.optimum is None or study.optimum.search is None or search.empty:
+        return None
+    names = [name for name in study.optimum.search.space if name != "epochs"]
+    ordered = search.sort_values("validation_accuracy", ascending=False, kind="stable", na_position="last")
+    rows = ordered.to_dict("records")
+    measures = ("Epochs", "Validation, %", "Trained, epochs", "Ended", "Time, s")
+    header = ("Candidate", *map(title_of, names), *measures)
+    rungs = rungs_to(study.optimum.search.budgets(study.baseline)[-1])[:-1]
+    asked = (
+        f" when it was not among the best third after {listing(list(map(str, rungs)))} epochs"
+        if rungs
+        else ""
+    )
+    notes = (
+        "Validation: of one training, at the number of epochs that reads best. Ended: completed, or stopped"
+        f"{asked}. Marked: the finalists.",
+    )
+    marked = frozenset(place for place, row in enumerate(rows) if isinstance(row["finalist"], str))
+    return Table("Every candidate", header, tuple(_candidate(row, names) for row in rows), notes, marked)
+
+
+def _candidate(row: Any, names: list[str]) -> tuple[str, ...]:
+    origin = ", of a sweep" if row["origin"] == "sweep" else ""
+    finalist = f": {row['finalist']}" if isinstance(row["finalist"], str) else ""
+    return (
+        f"{row['candidate']}{origin}{finalist}",
+        *(plain(row[name]) for name in names),
+        MISSING if pd.isna(row["epochs"]) else str(int(row["epochs"])),
+        percent(row["validation_accuracy"], sign=False),
+        str(int(row["epochs_trained"])),
+        str(row["state"]),
+        f"{row['training_seconds']:,.1f}",
+    )
+
+
+def _tried(row: Any) -> Tried:
+    names = [name for name in Hyperparameters.model_fields if not pd.isna(row[name])]
+    hyperparameters = Setting(**{name: row[name] for name in names}).hyperparameters
+    seconds = float(row["training_seconds"])
+    return Tried(row["origin"], row["state"], hyperparameters, int(row["epochs_trained"]), seconds)

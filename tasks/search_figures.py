@@ -1,0 +1,215 @@
+"""Draw a search: accuracy against size and time, what decides it, and every candidate's values."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from study.spec import Study
+from study.wording import count, listing
+from tasks.figure_style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, save
+from tasks.parameter_axis import parameter_noun
+from tasks.search_points import (
+    Coordinate,
+    Dot,
+    find_front,
+    is_good,
+    list_coordinates,
+    list_dots,
+    list_finals,
+    rank_importances,
+)
+
+_SHOWN = 8.0
+"""Points below the best that the front's axis shows; what lies below is counted in its caption."""
+
+_COSTS = {
+    "parameters": "Parameters (log scale)",
+    "seconds": "Training time of one thread (s, log scale)",
+}
+
+
+def draw_search_figures(
+    study: Study, trials: pd.DataFrame, search: pd.DataFrame, finals: pd.DataFrame, folder: Path
+) -> list[DrawnFigure]:
+    """Draw the front, the importances and the parallel coordinates, as PNG and SVG; none without a search.
+
+    Args:
+        study: The study; its optimum exercise says what was searched.
+        trials: The run's rows of `trials`.
+        search: Its rows of `search`.
+        finals: Its rows of `finals`.
+        folder: Where the files go; made when missing.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    if study.optimum is None or search["validation_accuracy"].isna().all():
+        return []
+    number = study.optimum.number
+    last = list_finals(trials[trials["exercise"] == number], finals)
+    drawn = [_draw_front(number, list_dots(search), last, folder)]
+    known = search[search["validation_accuracy"].notna()]
+    importances = rank_importances(study, known)
+    if importances:
+        drawn.append(_draw_importances(number, importances, len(known), folder))
+    return [*drawn, _draw_parallel(number, list_coordinates(study, known), known, folder)]
+
+
+def _draw_front(exercise: int, dots: Sequence[Dot], finals: Sequence[Dot], folder: Path) -> DrawnFigure:
+    title = f"Exercise {exercise}: what does accuracy cost in size and in time?"
+    best = max(each.accuracy for each in (*dots, *finals))
+    shown = [each for each in dots if each.accuracy >= best - _SHOWN]
+    with new_figure(9.4, 4.6) as figure:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (cost, label) in zip(panels, _COSTS.items(), strict=True):
+            _plot_costs(axes, cost, shown, [each for each in finals if each.accuracy >= best - _SHOWN])
+            axes.set_xlabel(label)
+        panels[0].set_ylabel("Validation accuracy (%)")
+        _legend(figure, panels[0])
+        caption, alt = front_words(dots, finals, len(dots) - len(shown))
+        name = f"exercise-{exercise}-front"
+        return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
+
+
+def _plot_costs(axes: Axes, cost: str, dots: Sequence[Dot], finals: Sequence[Dot]) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else str(value))
+    )
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    for is_complete, marker, colour, label in (
+        (False, "x", GREY, "candidate, stopped early"),
+        (True, "o", BLUE, "candidate, trained to the end"),
+    ):
+        some = [each for each in dots if each.is_complete is is_complete]
+        places, heights = [getattr(each, cost) for each in some], [each.accuracy for each in some]
+        axes.plot(places, heights, marker, color=colour, alpha=0.75, markersize=5, label=label)
+    front = find_front(dots, cost)
+    axes.step(
+        [getattr(each, cost) for each in front], [each.accuracy for each in front],
+        where="post", color=BLUE, linewidth=1, alpha=0.7, label="best reading at the cost or less",
+    )  # fmt: skip
+    axes.errorbar(
+        [getattr(each, cost) for each in finals], [each.accuracy for each in finals],
+        [each.half for each in finals], fmt="s", color=VERMILLION, markersize=6, elinewidth=1.3, capsize=4,
+        zorder=3, label="finals: mean of fresh seeds, 95% interval",
+    )  # fmt: skip
+    for each in finals:
+        place = (getattr(each, cost), each.accuracy)
+        axes.annotate(each.name, place, (6, -11), textcoords="offset points", fontsize=8.5, color=INK)
+
+
+def front_words(dots: Sequence[Dot], finals: Sequence[Dot], below: int) -> tuple[str, str]:
+    """Caption and alt text of the front."""
+    caption = (
+        f"{count(len(dots), 'candidate')} of the search, one training each"
+        + (f", {below} of them more than {_SHOWN:g} points below the best and not shown" if below else "")
+        + "; one that was stopped early has the best reading it had until then, and the time until then. "
+        "The step line joins the readings that none of the same cost or less exceeds: single readings, the "
+        "luckiest of many. Squares: the finals, means over fresh seeds with 95% intervals (Student's t)."
+    )
+    means = [f"{each.name} {each.accuracy:.2f}% with {each.parameters:,} parameters" for each in finals]
+    told = f" {listing(means)}." if means else ""
+    return caption, f"Validation accuracy against parameters and training time.{told}"
+
+
+def _draw_importances(
+    exercise: int, importances: dict[str, float], candidates: int, folder: Path
+) -> DrawnFigure:
+    title = f"Exercise {exercise}: which parameters decide?"
+    names, shares = list(importances), [100 * each for each in importances.values()]
+    with new_figure(7.0, 1.5 + 0.42 * len(names)) as figure:
+        axes = figure.add_subplot(title=title, xlabel="Share of the importance (%)")
+        axes.grid(True, axis="x")
+        axes.grid(False, axis="y")
+        bars = axes.barh(range(len(names)), shares, color=BLUE, height=0.6)
+        axes.bar_label(bars, [f"{each:.0f}" for each in shares], padding=4)
+        axes.set_yticks(range(len(names)), [parameter_noun(name) for name in names])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.1 * max(shares))
+        caption = (
+            "How much each parameter alone tells the best quarter of the candidates on validation from the "
+            f"others (PED-ANOVA, {candidates} candidates, shares of the sum). It says what mattered in the "
+            "ranges that were searched, where the search looked most, not what matters elsewhere; parameters "
+            "that matter only together are missed."
+        )
+        pairs = zip(names, shares, strict=True)
+        told = listing([f"{parameter_noun(name)} {share:.0f}%" for name, share in pairs])
+        name = f"exercise-{exercise}-importances"
+        alt = f"Bar chart of parameter importances: {told}."
+        return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
+
+
+def _draw_parallel(
+    exercise: int, coordinates: Sequence[Coordinate], search: pd.DataFrame, folder: Path
+) -> DrawnFigure:
+    title = f"Exercise {exercise}: which values do the best candidates have?"
+    accuracy = Coordinate("validation accuracy (%)", False, tuple(100 * search["validation_accuracy"]))
+    all_axes, good = (*coordinates, accuracy), is_good(search)
+    with new_figure(max(7.0, 1.45 * len(all_axes)), 4.6) as figure:
+        axes = figure.add_subplot(title=title)
+        axes.grid(False)
+        heights = np.array([_heights(each) for each in all_axes])
+        for is_best, colour, width, alpha in ((False, GREY, 0.8, 0.45), (True, VERMILLION, 1.8, 0.9)):
+            for line in heights.T[np.array(good) == is_best]:
+                axes.plot(range(len(all_axes)), line, color=colour, linewidth=width, alpha=alpha)
+        for place, each in enumerate(all_axes):
+            _draw_scale(axes, place, each)
+        axes.set_xticks(range(len(all_axes)), [_break(parameter_noun(each.name)) for each in all_axes])
+        axes.set_yticks([])
+        axes.set_xlim(-0.35, len(all_axes) - 0.4)
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.tick_params(axis="x", length=0, pad=10)
+        handles = [
+            axes.plot([], [], color=VERMILLION, linewidth=1.8, label="best quarter on validation")[0],
+            axes.plot([], [], color=GREY, linewidth=0.8, label="other candidates")[0],
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9)
+        caption = (
+            f"Each line is a candidate of the search ({len(search)} in all): its values, and its validation "
+            "accuracy. Epochs are those at which it read best, of the epochs that it was trained."
+        )
+        best = search.iloc[int(search["validation_accuracy"].to_numpy().argmax())]
+        values = listing([f"{parameter_noun(each.name)} {best[each.name]}" for each in coordinates])
+        alt = f"Parallel coordinates of {len(search)} candidates. The best reading: {values}."
+        name = f"exercise-{exercise}-parallel"
+        return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
+
+
+def _heights(coordinate: Coordinate) -> np.ndarray:
+    """Where values lie between the lowest, 0, and the highest, 1; in the middle if all are the same."""
+    values = np.array(coordinate.values, float)
+    values = np.log(values) if coordinate.is_log else values
+    low, high = np.nanmin(values), np.nanmax(values)
+    return (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
+
+
+def _draw_scale(axes: Axes, place: int, coordinate: Coordinate) -> None:
+    """A vertical line with the values at its ends, and those between where they are few."""
+    axes.axvline(place, color=INK, linewidth=1, zorder=3)
+    heights = _heights(coordinate)
+    values = sorted(set(zip(coordinate.values, map(float, heights), strict=True)))
+    marked = values if len(values) <= 6 else [values[0], values[-1]]
+    for value, height in marked:
+        text = coordinate.words[int(value)] if coordinate.words else f"{value:.4g}"
+        axes.annotate(
+            text, (place, height), (4, 3), textcoords="offset points", fontsize=8.5, zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8},
+        )  # fmt: skip
+
+
+def _break(words: str) -> str:
+    """Words on two lines, as axes stand close."""
+    parts = words.split()
+    middle = (len(parts) + 1) // 2
+    return "\n".join(filter(None, (" ".join(parts[:middle]), " ".join(parts[middle:]))))
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
