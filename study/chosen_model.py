@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from study.calibration import Calibration
 from study.fact import Fact
 from study.setting import Setting
 
@@ -52,3 +53,5 @@ class ChosenModel(Fact):
     confusion: tuple[tuple[int, ...], ...]
     new_image: NewImage
     confused: tuple[ConfusedPair, ...] = ()
+    calibration: Calibration | None = None
+    """By which its probabilities are to be softened; the saved files themselves are not."""
