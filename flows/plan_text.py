@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from study.forecast import Forecast, Job
+from study.forecast import Forecast, Job, Later
 from study.plan import Plan, key_of
 from study.spec import Study
 from study.wording import count, duration
@@ -54,7 +54,9 @@ def describe_plan(
         "makespan_bound_seconds": round(forecast.bound, 1),
         "peak_bytes": forecast.peak_bytes,
         "speed_is_measured": calibrated,
-        "combination": _describe_later(forecast),
+        "combination": _describe_combination(forecast),
+        "search": _describe_later(forecast.search),
+        "finalists": _describe_later(forecast.finals),
         "from_nothing": _describe_total(sharing[0]),
         "without_sharing": _describe_total(sharing[1]),
         "on_lanes": [_describe_lanes(forecast, number) for number in lanes],
@@ -88,12 +90,18 @@ def _describe_total(forecast: Forecast) -> Described:
     }
 
 
-def _describe_later(forecast: Forecast) -> Described:
-    later = forecast.later
+def _describe_later(later: Later) -> Described:
     return {
         "trainings": later.trainings,
         "to_train": len(later.seconds),
         "lane_seconds": round(sum(later.seconds), 1),
+    }
+
+
+def _describe_combination(forecast: Forecast) -> Described:
+    later = forecast.later
+    return {
+        **_describe_later(later),
         "hyperparameters": later.training.hyperparameters.model_dump() if later.training else None,
         "epochs": later.training.most_epochs if later.training else None,
     }
@@ -191,6 +199,7 @@ def _sentences(described: Described, lanes_here: int) -> list[str]:
         f"{count(described['epochs_to_run'], 'epoch')}"
         + (f" (early stopping is expected to save {stops} more)" if stops else ""),
         *_combination_sentence(described),
+        *_search_sentences(described),
         f"without sharing: {_total_sentence(described['without_sharing'])}; "
         f"with it, from nothing: {_total_sentence(described['from_nothing'])}",
         f"memory: at most about {described['peak_bytes'] / 1e9:.1f} GB for {_lanes(described['lanes'])}",
@@ -218,6 +227,21 @@ def _combination_sentence(described: Described) -> list[str]:
     else:
         text = f"of the combination of best values, {duration(later['lane_seconds'])}"
     return [f"after the sweeps: {name} {text}"]
+
+
+def _search_sentences(described: Described) -> list[str]:
+    search, finals = described["search"], described["finalists"]
+    lines = []
+    if search["trainings"]:
+        lines.append(
+            f"the search: {count(search['trainings'], 'training')} to begin, most of them stopped early, "
+            f"about {duration(search['lane_seconds'])} of a lane"
+        )
+    if finals["trainings"]:
+        spent = f"about {duration(finals['lane_seconds'])} of a lane"
+        told = spent if finals["to_train"] else "read from earlier runs"
+        lines.append(f"its finalists: {count(finals['trainings'], 'training')} with fresh seeds, {told}")
+    return lines
 
 
 def _total_sentence(total: Described) -> str:

@@ -61,10 +61,13 @@ def _gains(others: list[Final], pairs: int) -> tuple[str, ...]:
         f"p {probability(each.adjusted_p_value)})"
         for each in told
     ]
-    return (
-        f"It gains {listing(gains)}. Intervals are 95% and hold for all {count(pairs, 'pair')} of candidates "
-        "at once, p is corrected for as many (Holm).",
+    corrected = (
+        f"Intervals are 95% and hold for all {pairs} pairs of candidates at once, p is corrected for as many "
+        "(Holm)."
+        if pairs > 1
+        else "The interval is 95%, p Welch's."
     )
+    return (f"It gains {listing(gains)}. {corrected}",)
 
 
 def _cheapest(finals: Finals) -> tuple[str, ...]:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable
 from itertools import product
 from random import Random
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from study.fact import Fact
 from study.setting import Hyperparameters, Setting, check_changes
@@ -55,6 +55,12 @@ class Range(Fact):
 Choices = tuple[int | float | str, ...]
 """Values of which one is tried, in no order."""
 
+Values = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("list")],
+    Discriminator(lambda values: "range" if isinstance(values, dict | Range) else "list"),
+]
+"""What is tried of one parameter; a mapping is meant as a range, and is told what is wrong with that."""
+
 
 class Search(Fact):
     """Candidates from ranges, trained to one rung after another as long as they are promising.
@@ -62,7 +68,7 @@ class Search(Fact):
     All train with the study's first seed; only validation is looked at.
     """
 
-    space: dict[str, Range | Choices] = Field(description="a range or a list of values, by parameter")
+    space: dict[str, Values] = Field(description="a range or a list of values, by parameter")
     trainings: int | None = Field(None, ge=1, le=10_000, description="trainings to begin, at most")
     minutes: float | None = Field(None, gt=0, description="minutes of one lane to train, at most, about")
     generation: int = Field(8, ge=1, le=1000, description="trainings that are decided on together")

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from study import bands, claims, exercises, published, spec
 from study.errors import InputError
 from study.published import read_averages, read_readings
-from study.search import Search
+from study.search import Range, Search
 from study.setting import Setting
 from study.spec import NARROWED, Study
 from study.wording import shortened, shown
@@ -31,6 +31,7 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
     "optimum": exercises.OptimumExercise,
     "model": exercises.ModelExercise,
     "search": Search,
+    "range": Range,
     "published": published.PublishedSource,
     "mean": bands.MeanBand,
     "gain": bands.GainBand,
@@ -45,7 +46,7 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
 _CHOICES = ("int", "float", "str")
 """The types of a value in `fixed` and `candidates`, as pydantic adds them to its location."""
 
-_CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)))
+_CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)), (9, ("search",)))
 """How long such a location is, and what its fourth part is."""
 
 
@@ -218,7 +219,9 @@ def _field(location: tuple[int | str, ...]) -> str:
     """`exercises[1].values[0]` for pydantic's ('exercises', 1, 'sweep', 'values', 0)."""
     text = ""
     for position, part in enumerate(location):
-        is_tag = isinstance(part, str) and position > 0 and isinstance(location[position - 1], int)
+        is_tag = isinstance(part, str) and (
+            isinstance(location[max(position - 1, 0)], int) or (position == 6 and location[4] == "space")
+        )
         if isinstance(part, int):
             text += f"[{part}]"
         elif not is_tag:

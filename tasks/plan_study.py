@@ -13,7 +13,8 @@ from storage.speeds import read_speeds, save_speeds
 from storage.trainings import find_training, read_records
 from study.cost import ENGINE_COSTS, Amount, CostModel, Speed, list_shapes
 from study.errors import InputError
-from study.forecast import Forecast, Foresight, Job, SearchStanding
+from study.forecast import Forecast, Job, SearchStanding
+from study.foresight import Foresight
 from study.plan import Plan, Source, compile_plan, key_of, list_trials
 from study.setting import Hyperparameters, Setting
 from study.spec import EngineName, Study

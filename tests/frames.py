@@ -34,9 +34,12 @@ from study.stopping import StopRule
 from study.study_file import read_study
 from study.training_record import Epoch, Segment, TrainingRecord
 from tasks.aggregate import Context, Outcome, list_trainings
+from tasks.compare_finals import compare_candidates
 from tasks.compare_settings import compare_settings
+from tasks.finalists import list_candidates
 from tasks.hold_against_published import hold_run_against_published
 from tasks.recorded import describe_pictures, list_models, list_pictures
+from tasks.search import OptimumSearch
 from tasks.summarise import summarise_trials
 from tests import simulated
 
@@ -61,15 +64,16 @@ def make_trials(
     *,
     readings: Mapping[Cell, Sequence[float]] | None = None,
     failed: Collection[FailedTrial] = (),
+    found: Sequence[Trial] = (),
 ) -> pd.DataFrame:
-    """The trials of a study (the lab study by default).
+    """The trials of a study (the lab study by default), and those of what its search has found.
 
     `readings` replaces test accuracies (fractions) of a setting, by exercise and value, repeat by repeat;
     `failed` names trials that failed.
     """
     study = study or make_study()
     rows = []
-    for trial in _all_trials(study):
+    for trial in (*_all_trials(study), *found):
         row = _asked(study, trial)
         given = (readings or {}).get((trial.exercise, trial.value), ())
         if (trial.exercise, trial.value, trial.repeat) in failed:
@@ -90,6 +94,16 @@ def make_summary(
     return _frame(
         "summary", summarise_trials.fn(study, study.data.test_images, _rows(trials), averages or {})
     )
+
+
+def make_search(search: OptimumSearch) -> pd.DataFrame:
+    """Every candidate of a search."""
+    return _frame("search", list_candidates(RUN_ID, search))
+
+
+def make_finals(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+    """The candidates of the optimum among these trials, each against the kept one."""
+    return _frame("finals", compare_candidates.fn(study, RUN_ID, _rows(trials)))
 
 
 def make_comparisons(study: Study, trials: pd.DataFrame) -> pd.DataFrame:

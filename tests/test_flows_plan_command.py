@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from flows.plan_text import describe_plan
+from flows.plan_text import _sentences, describe_plan
 from study.cost import Amount, CostModel
-from study.forecast import Foresight
+from study.foresight import Foresight
 from study.plan import compile_plan, key_of, list_trials
 from tasks.plan_study import compare_sharing, predict
 from tests.frames import make_source, make_study
+from tests.searches import searching_study
 from tests.toy import write_toy
 
 STUDY = Path(sys.executable).with_name("study")
@@ -88,6 +89,22 @@ def test_every_trial_points_at_a_listed_training(lab: dict[str, Any]):
     study = make_study()
     keys = {each["key"] for each in lab["training_list"]}
     assert {key_of(trial, make_source(study)) for trial in list_trials(study)} == keys
+
+
+def test_a_search_and_its_finalists_are_part_of_what_a_plan_costs():
+    study = searching_study()
+    plan = compile_plan(study, list_trials(study), make_source(study))
+    foresight = Foresight({}, {}, CostModel(), Amount(50_000, 20_000))
+    sharing = compare_sharing(study, plan, foresight, 2)
+    described = describe_plan(study, plan, predict(study, plan, foresight, 2), sharing, False)
+    search, finals = described["search"], described["finalists"]
+    assert (search["trainings"], finals["trainings"]) == (20, 20)
+    listed = sum(each["predicted_seconds"] for each in described["training_list"])
+    later = search["lane_seconds"] + finals["lane_seconds"]
+    assert described["lane_seconds"] == pytest.approx(listed + later, abs=2)
+    lines = "\n".join(_sentences(described, 2))
+    assert "the search: 20 trainings to begin, most of them stopped early, about " in lines
+    assert "its finalists: 20 trainings with fresh seeds, about " in lines
 
 
 def test_the_command_prints_json_and_leaves_nothing_behind(tmp_path: Path):

@@ -1,38 +1,13 @@
 from study.answers import (
     answer_images,
     answer_model,
-    answer_optimum,
 )
 from study.chosen_model import ChosenModel
-from study.readings import SettingReadings
 from tests.frames import make_chosen_model
 
 
 def _altered(**changes: object) -> ChosenModel:
     return make_chosen_model().model_copy(update=changes)
-
-
-def test_the_optimum_of_one_run_has_no_interval():
-    candidates = {"published": SettingReadings({1: 0.87}), "combination": SettingReadings({1: 0.915})}
-    answer = answer_optimum(candidates, "combination", "held-out")
-    assert answer.headline == (
-        "Of 2 candidates, 'combination' was kept on validation accuracy; "
-        "its test accuracy is 91.50% (one run, no interval)."
-    )
-    assert answer.details == (
-        "On test the others score: 'published' 87.00%; the differences are not tested.",
-    )
-
-
-def test_the_optimum_says_where_its_score_was_also_chosen():
-    answer = answer_optimum({"combination": SettingReadings({1: 0.915})}, "combination", "lab")
-    assert "The test images are the validation images here" in answer.details[-1]
-
-
-def test_there_is_no_optimum_when_no_candidate_was_trained():
-    answer = answer_optimum({"published": SettingReadings(failed=1)}, None, "lab")
-    assert answer.headline == "No optimum: no candidate was trained to its end."
-    assert answer.details == ("1 trial failed and is left out: 1 with published.",)
 
 
 def test_a_saved_model_that_is_the_same_when_loaded_is_said_to_be():

@@ -17,6 +17,19 @@ exercises:
 MORE = """\
   - {number: 3, kind: sweep, title: T, question: Q?, parameter: batch_size, values: *sides, repeats: 1}
 """
+SEARCH = """\
+name: mine
+title: My study
+protocol: held-out
+exercises:
+  - number: 7
+    kind: optimum
+    title: T
+    question: Q?
+    repeats: 10
+    search: {space: {filters: {low: 8, high: 64, log: true}, dense_units: [16, 64]}, trainings: 9}
+"""
+SPACE = "filters: {low: 8, high: 64, log: true}, dense_units: [16, 64]"
 COLUMNS = "exercise,parameter,value,n_readings,accuracy_pct,note\n"
 BANDS = (
     "published: {averages: averages.csv, bands: [{kind: mean, claim: C, exercise: 2, low: 90, high: 80}]}\n"
@@ -36,6 +49,11 @@ def _study(content: str | bytes, averages: str | None = None) -> Callable[[Path]
 def _altered(old: str, new: str) -> Callable[[Path], list[object]]:
     assert SOUND.count(old) == 1, old
     return _study(SOUND.replace(old, new))
+
+
+def _searching(old: str, new: str) -> Callable[[Path], list[object]]:
+    assert SEARCH.count(old) == 1, old
+    return _study(SEARCH.replace(old, new))
 
 
 def _published(averages: str | None, more: str = "published: {averages: averages.csv}\n"):
@@ -117,6 +135,21 @@ CASES = (
         "all training images held out",
         _altered("data: {", "protocol: held-out\ndata: {held_out_images: 640, "),
     ),
+    Case("a search that would choose on the test images", _searching("held-out", "lab")),
+    Case("a search whose finds are hardly repeated", _searching("repeats: 10", "repeats: 9")),
+    Case("a search among nothing", _searching(SPACE, "")),
+    Case("nothing among a search's values", _searching("[16, 64]", "[16, ~]")),
+    Case("a number for a search's values", _searching("[16, 64]", "16")),
+    Case("a range that is upside down", _searching("low: 8, high: 64", "low: 64, high: 8")),
+    Case("a logarithmic range from zero", _searching("filters: {low: 8", "dropout: {low: 0")),
+    Case("a range without an end", _searching("low: 8, high: 64", "low: 8")),
+    Case("a misspelt key of a range", _searching("high: 64", "hihg: 64")),
+    Case("a searched value out of its parameter's range", _searching("[16, 64]", "[16, 9000]")),
+    Case("a searched parameter that is none", _searching("dense_units", "dense")),
+    Case("a search without a budget", _searching(", trainings: 9", "")),
+    Case("a search with two budgets", _searching("trainings: 9", "trainings: 9, minutes: 5")),
+    Case("a misspelt key of a search", _searching("trainings: 9", "training: 9")),
+    Case("a candidate with a finalist's name", _altered("small:", "finalist 1:")),
     Case("published averages that are not there", _published(None)),
     Case("published averages without a column", _published("exercise,value\n2,3\n")),
     Case("a published average that is no number", _published(COLUMNS + "2,kernel_size,3,5,nan,\n")),
@@ -127,5 +160,6 @@ FINE = (
     Case("a title with brackets, which could be markup", _altered("title: My study", "title: '[/b]'"), 0),
     Case("a title of an exercise likewise", _study(SOUND.replace("title: T,", "title: '[/b]',")), 0),
     Case("an anchor and its alias", _study(SOUND.replace("[3, 5]", "&sides [3, 5]") + MORE), 0),
+    Case("a search", _study(SEARCH), 0),
     Case("a byte order mark", _study(b"\xef\xbb\xbf" + SOUND.encode()), 0),
 )

@@ -5,21 +5,17 @@ import dataclasses
 import pytest
 
 from study.cost import ENGINE_COSTS, Amount, CostModel, Speed
-from study.forecast import (
-    RUN_SECONDS,
-    STOP_AFTER_PATIENCE,
-    Forecast,
-    Foresight,
-    draw_combinations,
-)
+from study.forecast import RUN_SECONDS, Forecast, SearchStanding
+from study.foresight import STOP_AFTER_PATIENCE, Foresight, draw_combinations
 from study.makespan import makespan_bound, simulate_makespan
-from study.plan import Plan, compile_plan, list_trials
+from study.plan import Plan, candidate_trials, compile_plan, list_trials
 from study.setting import Hyperparameters
 from study.spec import Study
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
 from tests import simulated
 from tests.frames import make_record, make_source, make_study
+from tests.searches import searching_study
 
 ONE_SECOND = Speed(hyperparameters=Hyperparameters(), train_seconds=1 / 60_000, evaluation_seconds=1e-12)
 """The baseline takes a second an epoch."""
@@ -198,3 +194,40 @@ def test_memory_is_that_of_the_largest_trainings_on_all_lanes():
     assert one.peak_bytes < two.peak_bytes <= 2 * one.peak_bytes
     study = only(4)
     assert forecast(study, keep(finish(make_plan(study)))).peak_bytes == 0
+    with_combination = forecast(only(4, 7)).peak_bytes
+    assert with_combination > forecast(study).peak_bytes, "it may be the largest"
+
+
+def test_a_search_trains_its_candidates_as_far_as_a_third_passes_each_rung_and_its_finalists_whole():
+    found = forecast(searching_study())
+    assert (found.search.trainings, found.finals.trainings) == (20, 20)
+    share = (2 + 4 / 3 + 12 / 9) / 18
+    assert found.search.seconds[0] == pytest.approx(share * found.finals.seconds[0])
+    assert found.lane_seconds == pytest.approx(
+        sum(found.seconds) + sum(found.search.seconds) + sum(found.finals.seconds)
+    )
+
+
+def test_a_budget_of_minutes_is_what_the_search_is_expected_to_take():
+    found = forecast(searching_study(trainings=None, minutes=10))
+    assert sum(found.search.seconds) == pytest.approx(600)
+
+
+def test_what_is_left_of_a_search_is_what_it_costs():
+    study = searching_study()
+    half = dataclasses.replace(NOTHING_KEPT, search=SearchStanding(0.5))
+    assert half.forecast(study, make_plan(study), 2).search.trainings == 10
+
+
+def test_a_search_at_its_end_costs_its_finalists_alone():
+    study = searching_study()
+    named = candidate_trials(study, "finalist 1", study.baseline.with_changes({"filters": 64}))
+    ended = dataclasses.replace(NOTHING_KEPT, search=SearchStanding(0.0, named))
+    found = ended.forecast(study, make_plan(study), 2)
+    assert (found.search.trainings, found.finals.trainings) == (0, 10)
+
+
+def test_memory_counts_what_a_search_may_come_upon():
+    small = searching_study(space={"filters": [8], "epochs": [5]})
+    large = searching_study(space={"filters": [1024], "dense_units": [8192], "epochs": [5]})
+    assert forecast(large).peak_bytes > 2 * forecast(small).peak_bytes
