@@ -133,7 +133,7 @@ MODELS = (
     Column("validation_accuracy", FLOAT, "fraction", "what it was chosen on"),
     Column("test_accuracy", FLOAT, "fraction", "before saving"),
     Column("reloaded_test_accuracy", FLOAT, "fraction", "of the saved model, loaded again"),
-    Column("files_agree", BOOL, "", "whether every saved file gives the same outputs"),
+    Column("files_agree", BOOL, "", "whether every saved file gives the same outputs, within 0.0001"),
     Column("definition", TEXT, "", "setting, files, confusion matrix and new image, as JSON"),
 )
 

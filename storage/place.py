@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -125,6 +126,28 @@ def write_atomically(path: Path, content: bytes) -> Path:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
+    return path
+
+
+def replace_folder(path: Path, source: Path) -> Path:
+    """Copy a folder to a path so that a reader sees the old one, none for a moment, or the new: never a part.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written to; the old one stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mark = secrets.token_hex(8)
+    temporary, old = (path.with_name(f".{path.name}.{mark}.{part}") for part in ("part", "old"))
+    try:
+        shutil.copytree(source, temporary)
+        if path.exists():
+            path.replace(old)
+        temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
     _sync_folder(path.parent)
     return path
 

@@ -49,7 +49,7 @@ def answer_model(chosen: ChosenModel | None) -> Answer:
         headline = (
             f"Not the same model: loaded again, its outputs differ from those before saving; {classified}."
         )
-    return Answer(headline, (_reloaded(chosen), *_confused(chosen.confusion)))
+    return Answer(headline, (_reloaded(chosen), *_confused(chosen.confusion), *_calibrated(chosen)))
 
 
 def describe_failed(
@@ -71,6 +71,18 @@ def describe_failed(
 def _reloaded(chosen: ChosenModel) -> str:
     before, after = percent(chosen.test_accuracy), percent(chosen.reloaded_test_accuracy)
     return f"Test accuracy is {before} before saving and {after} after loading."
+
+
+def _calibrated(chosen: ChosenModel) -> tuple[str, ...]:
+    found = chosen.calibration
+    if found is None:
+        return ()
+    return (
+        f"Its probabilities are {'too sure' if found.temperature > 1 else 'not sure enough'}: softened by a "
+        f"temperature of {found.temperature:.2f} (fitted on {found.fitted_on}), as study predict does, their "
+        f"expected calibration error on the test images is {percent(found.error_after)} instead of "
+        f"{percent(found.error_before)}.",
+    )
 
 
 def _confused(confusion: Sequence[Sequence[int]]) -> tuple[str, ...]:

@@ -1,10 +1,8 @@
 """Exercise 8: save the chosen model, load it again, check that it predicts the same, classify a new image."""
 
-import logging
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from prefect import task
@@ -12,73 +10,75 @@ from prefect.cache_policies import NO_CACHE
 
 from storage.place import Results, write_atomically
 from storage.trainings import Arrays
-from study.chosen_model import ChosenModel, NewImage
+from study.calibration import Calibration, calibrate_crosswise, calibration_error, fit_temperature, soften
+from study.chosen_model import ChosenModel, Confidence, NewImage, SavedFile
 from study.exercises import ModelExercise
 from study.fashion_mnist import CLASS_NAMES
 from study.setting import Setting
 from tasks.confused_pairs import count_confusion, find_confused_pairs
-from tasks.dataset import Dataset
+from tasks.dataset import Dataset, split_held_out
 from tasks.lanes import Lanes
+from tasks.model_card import render_card
 from tasks.preprocessing import scale_pixels
 from tasks.quiet import silenced_stderr
+from tasks.reload_model import predict_all, reload_files
 from tasks.train import obtain_weights
 
-if TYPE_CHECKING:
-    import keras
+SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Confidences for which the model card says how many test images reach them, and how many are right."""
 
-logger = logging.getLogger(__name__)
+Row = Mapping[str, Any]
 
 
 @task(name="export model", task_run_name="export model", cache_policy=NO_CACHE, persist_result=False)
 def export_model(
-    chosen: Mapping[str, Any],
+    chosen: Row,
     exercise: ModelExercise,
     dataset: Dataset,
     results: Results,
     lanes: Lanes,
     run_id: str,
 ) -> ChosenModel:
-    """Save the model of a trial as `.h5` and `.keras` and check both in a process of their own.
+    """Save the model of a trial in four formats, check each in a process of its own, and write its card.
 
     Args:
         chosen: The trial's row.
         exercise: Name of the files and the image to classify.
-        dataset: The test images to compare on.
+        dataset: The test images to compare on, and those to calibrate on.
         results: Where the weights are and the files go.
         lanes: Where Keras runs: the flow's own process never imports it.
         run_id: The run the files belong to.
 
     Raises:
         InputError: the stored training is missing or damaged.
+        ReloadFailed: a file cannot be loaded again.
     """
     weights = obtain_weights(chosen["key"], chosen["epochs_run"], dataset, results, lanes)
-    model = lanes.run(
-        "export model", save_and_check, chosen, weights, exercise, dataset, results.model(run_id)
-    )
-    write_atomically(results.model(run_id) / "model.json", model.model_dump_json(indent=1).encode())
+    folder = results.model(run_id)
+    model = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset, folder)
+    write_atomically(folder / "model.json", model.model_dump_json(indent=1).encode())
+    write_atomically(folder / "model_card.md", render_card(model, chosen, dataset.train_count).encode())
     return model
 
 
 def save_and_check(
-    chosen: Mapping[str, Any], weights: Arrays, exercise: ModelExercise, dataset: Dataset, folder: Path
+    chosen: Row, weights: Arrays, exercise: ModelExercise, dataset: Dataset, folder: Path
 ) -> ChosenModel:
-    """Save, reload and compare in this process; see `export_model`."""
+    """Save, reload and compare; see `export_model`."""
     with silenced_stderr():
-        import keras
-
+        from tasks.exported_model import build_exported_model, save_files
         from tasks.model import build_model
     setting = Setting(**{name: _plain(chosen[name]) for name in Setting.model_fields})
-    model = build_model(setting.hyperparameters)
-    model.set_weights(weights)
-    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab asks for it
-    files = _save(model, folder, exercise.file_name)
-    images, labels = dataset.test()
-    inputs = scale_pixels(np.asarray(images))[..., np.newaxis]
-    outputs = predict_all(model, inputs)
-    reloaded = [
-        predict_all(keras.models.load_model(file, compile=False, safe_mode=True), inputs) for file in files
-    ]
-    predicted = reloaded[0].argmax(axis=1)
+    trained = build_model(setting.hyperparameters)
+    trained.set_weights(weights)
+    with silenced_stderr():  # the converters talk of their optimisations
+        files = save_files(build_exported_model(setting.hyperparameters, weights), folder, exercise.file_name)
+    pixels, labels = map(np.asarray, dataset.test())
+    outputs = _predict(trained, pixels)
+    reloaded = reload_files(files, pixels)
+    first = reloaded[files[0].name][0]
+    saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
+    calibration = calibrate(trained, dataset, int(chosen["held_out_images"]), outputs, labels)
     return ChosenModel(
         candidate=chosen["setting"],
         setting=setting,
@@ -87,29 +87,89 @@ def save_and_check(
         epochs_run=chosen["epochs_run"],
         validation_accuracy=chosen["validation_accuracy"],
         test_accuracy=chosen["test_accuracy"],
-        reloaded_test_accuracy=float((predicted == labels).mean()),
+        reloaded_test_accuracy=float((first.argmax(axis=1) == labels).mean()),
         files=tuple(file.name for file in files),
-        files_agree=all(np.array_equal(outputs, each) for each in reloaded),
-        confusion=count_confusion(labels, predicted),
-        new_image=_classify(reloaded[0], labels, min(exercise.new_image, len(labels) - 1)),
-        confused=find_confused_pairs(labels, reloaded[0]),
+        files_agree=all(each.agrees for each in saved),
+        confusion=count_confusion(labels, first.argmax(axis=1)),
+        new_image=_classify(first, labels, min(exercise.new_image, len(labels) - 1)),
+        confused=find_confused_pairs(labels, first),
+        calibration=calibration,
+        saved=saved,
+        confidence=count_confident(soften(outputs, calibration.temperature), labels),
     )
 
 
-def predict_all(model: "keras.Model", inputs: np.ndarray, batch: int = 1000) -> np.ndarray:
-    """Class probabilities (n, 10) of inputs (n, 28, 28, 1), a bounded number of images at a time."""
-    parts = [
-        np.asarray(model(inputs[at : at + batch], training=False)) for at in range(0, len(inputs), batch)
-    ]
-    return np.concatenate(parts)
+def calibrate(
+    trained: Any, dataset: Dataset, held_out: int, outputs: np.ndarray, labels: np.ndarray
+) -> Calibration:
+    """The temperature of a model, fitted on the validation images; where these are the test, crosswise.
+
+    Args:
+        trained: The Keras model.
+        dataset: The images.
+        held_out: How many training images are its validation images; 0 in the lab protocol.
+        outputs: Its class probabilities (n, 10) of the test images.
+        labels: Their classes (n,).
+    """
+    if not held_out:
+        temperature, before, after = calibrate_crosswise(outputs, labels)
+        where = "the test images, which are the validation images here: each half judged by the other's"
+        return Calibration(
+            temperature=temperature,
+            fitted_on=where,
+            images=len(labels),
+            error_before=before,
+            error_after=after,
+        )
+    images, classes = map(np.asarray, dataset.train())
+    _, chosen = split_held_out(classes, held_out)
+    temperature = fit_temperature(_predict(trained, images[chosen]), classes[chosen])
+    return Calibration(
+        temperature=temperature,
+        fitted_on="the validation images",
+        images=len(chosen),
+        error_before=calibration_error(outputs, labels),
+        error_after=calibration_error(soften(outputs, temperature), labels),
+    )
 
 
-def _save(model: "keras.Model", folder: Path, name: str) -> list[Path]:
-    with tempfile.TemporaryDirectory() as scratch:  # Keras writes under a suffix it knows, and not atomically
-        written = [Path(scratch, f"{name}{suffix}") for suffix in (".h5", ".keras")]
-        for file in written:
-            model.save(file)
-        return [write_atomically(folder / file.name, file.read_bytes()) for file in written]
+def count_confident(softened: np.ndarray, labels: np.ndarray) -> tuple[Confidence, ...]:
+    """For each confidence of `SURE_FROM`, how many images reach it and are right; others likewise.
+
+    Args:
+        softened: Calibrated class probabilities (n, 10).
+        labels: True classes (n,).
+    """
+    confidence, right = softened.max(axis=1), softened.argmax(axis=1) == labels
+    return tuple(
+        Confidence(
+            least=least,
+            sure=int(sure.sum()),
+            sure_right=int((right & sure).sum()),
+            unsure=int((~sure).sum()),
+            unsure_right=int((right & ~sure).sum()),
+        )
+        for least, sure in ((each, confidence >= each) for each in SURE_FROM)
+    )
+
+
+def _predict(model: Any, pixels: np.ndarray) -> np.ndarray:
+    return predict_all(lambda inputs: model(inputs, training=False), scale_pixels(pixels)[..., np.newaxis])
+
+
+def _compare(file: Path, outputs: np.ndarray, found: Sequence[np.ndarray]) -> SavedFile:
+    from tasks.exported_model import FORMATS
+
+    same = np.all([each.argmax(axis=1) == outputs.argmax(axis=1) for each in found], axis=0)
+    paths = [path for path in file.rglob("*") if path.is_file()] if file.is_dir() else [file]
+    return SavedFile(
+        name=file.name,
+        format=FORMATS[file.suffix],
+        size_bytes=sum(path.stat().st_size for path in paths),
+        largest_difference=max(float(np.abs(each - outputs).max()) for each in found),
+        same_classes=int(same.sum()),
+        images=len(outputs),
+    )
 
 
 def _classify(outputs: np.ndarray, labels: np.ndarray, index: int) -> NewImage:

@@ -37,10 +37,16 @@ def dask_setup(_worker: Any) -> None:
     for package in ("tasks", "storage", "study"):
         logging.getLogger(package).setLevel(logging.INFO)
         logging.getLogger(package).addHandler(_Teller())
+    die_with_starter()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(_MORE_LIKELY_KILLED)
+
+
+def die_with_starter() -> None:
+    """Let this process end with the one that started it, however that ends, where the platform can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def call(work: str, function: Callable[..., Result], *arguments: object) -> Result:

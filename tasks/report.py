@@ -1,16 +1,11 @@
 """Write a run's report: one self-contained HTML page, and the same content as Markdown beside it."""
 
-import base64
 import logging
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -18,14 +13,13 @@ from storage.place import Results, write_atomically
 from storage.tables import RunFrames
 from study.spec import Study
 from tasks.recorded import read_model, restore_pictures
+from tasks.templating import html_environment, markdown_environment, tidy_markdown
 
 if TYPE_CHECKING:
     from tasks.figure_style import DrawnFigure
     from tasks.report_content import Content
 
 logger = logging.getLogger(__name__)
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ def write_report(
     """
     html = results.report(str(frames.run["run_id"]))
     content = _compose(results, study, frames, figures)
-    page = _html_environment().get_template("report.html.j2").render(content=content)
+    page = html_environment().get_template("report.html.j2").render(content=content)
     write_atomically(html, page.encode())
     markdown = html.with_suffix(".md")
     write_atomically(markdown, _render_markdown(content, html.parent).encode())
@@ -80,42 +74,5 @@ def _compose(
 
 
 def _render_markdown(content: "Content", folder: Path, with_pictures: bool = True) -> str:
-    template = _markdown_environment(folder).get_template("report.md.j2")
-    text = template.render(content=content, with_pictures=with_pictures)
-    text = re.sub(r" +$", "", text, flags=re.MULTILINE)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
-def _html_environment() -> Environment:
-    environment = _environment()
-    environment.filters["data_uri"] = _data_uri
-    return environment
-
-
-def _markdown_environment(folder: Path) -> Environment:
-    environment = _environment()
-    environment.finalize = _escape_markdown
-    environment.filters["relative"] = lambda path: Path(os.path.relpath(path, folder)).as_posix()
-    return environment
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _data_uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _escape_markdown(value: object) -> Markup:
-    """One line of text in which nothing is Markdown or HTML; what the template marks safe stays as it is."""
-    if isinstance(value, Markup):
-        return value
-    line = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return Markup(re.sub(r"([\\`*|\[\]])", r"\\\1", line))
+    template = markdown_environment(folder).get_template("report.md.j2")
+    return tidy_markdown(template.render(content=content, with_pictures=with_pictures))

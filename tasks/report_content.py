@@ -24,14 +24,13 @@ from tasks.recorded import Picture
 from tasks.report_agreement import AgainstPublished, describe_agreement
 from tasks.report_comparisons import tabulate_pairs, tabulate_times
 from tasks.report_facts import Line, list_facts
+from tasks.report_model import tabulate_model
 from tasks.report_nights import Nights, describe_nights
 from tasks.report_optimum import answer_search, tabulate_finals, tabulate_search
 from tasks.report_tables import (
     Table,
     tabulate_candidates,
     tabulate_failures,
-    tabulate_files,
-    tabulate_image,
     tabulate_sweep,
 )
 
@@ -161,7 +160,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
         folded = () if searched is None else (Fold("Every candidate of the search", (), (searched,)),)
     else:
         answer = answers.answer_model(chosen)
-        tables = () if chosen is None else (tabulate_files(chosen), tabulate_image(chosen.new_image))
+        tables = () if chosen is None else tabulate_model(chosen)
     return Section(number, exercise.title, exercise.question, answer, pictures, tables, folded)
 
 

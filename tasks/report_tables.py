@@ -1,4 +1,4 @@
-"""The report's tables as text: settings, candidates, saved files and failures."""
+"""The report's tables as text: settings, candidates and failures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from study.chosen_model import ChosenModel, NewImage
 from study.exercises import SweepExercise
-from study.fashion_mnist import CLASS_NAMES
 from study.setting import Setting
 from study.wording import MISSING, interval, percent, plain, points
 
@@ -116,25 +114,6 @@ def tabulate_candidates(
     marked = frozenset(place for place, row in enumerate(records) if row["setting"] == kept)
     note = "Accuracies and training time are means over n. What is not listed is as in the baseline."
     return Table("Candidates", header, rows, (note,), marked)
-
-
-def tabulate_files(chosen: ChosenModel) -> Table:
-    """The saved files, and whether they are the same model when loaded again."""
-    loaded = "same outputs on every test image" if chosen.files_agree else "THE FILES' OUTPUTS DIFFER"
-    rows = tuple((name, loaded) for name in chosen.files)
-    marked = frozenset() if chosen.files_agree else frozenset(range(len(rows)))
-    return Table("Files saved", ("File", "Loaded again"), rows, marked=marked, has_words=True)
-
-
-def tabulate_image(image: NewImage) -> Table:
-    """The new image's probability of each class, in the order of the classes."""
-    title = f"Test image {image.test_index}: probability of each class"
-    rows = tuple(
-        (name, f"{probability:.4f}")
-        for name, probability in zip(CLASS_NAMES, image.probabilities, strict=True)
-    )
-    marked = frozenset({CLASS_NAMES.index(image.predicted_class)})
-    return Table(title, ("Class", "Probability"), rows, (f"Its true class is {image.true_class}.",), marked)
 
 
 def _measures(row: Any) -> tuple[str, ...]:

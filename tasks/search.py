@@ -88,7 +88,12 @@ class OptimumSearch:
         self.generation = 0
         self.left = 1.0  # of the budget, when the generation began
         self._due: list[Candidate] = []
-        sampler = optuna.samplers.TPESampler(seed=study.seed, multivariate=True, n_startup_trials=STARTUP)
+        sampler = optuna.samplers.TPESampler(
+            seed=study.seed,
+            multivariate=True,  # parameters are suggested together: the learning rate goes with the units
+            n_startup_trials=STARTUP,
+            constant_liar=True,  # or the candidates of a generation would be much alike
+        )
         pruner = optuna.pruners.SuccessiveHalvingPruner(
             min_resource=self.rungs[0], reduction_factor=REDUCTION
         )

@@ -100,9 +100,9 @@ def _plot_costs(axes: Axes, cost: str, dots: Sequence[Dot], finals: Sequence[Dot
         [each.half for each in finals], fmt="s", color=VERMILLION, markersize=6, elinewidth=1.3, capsize=4,
         zorder=3, label="finals: mean of fresh seeds, 95% interval",
     )  # fmt: skip
-    for each in finals:
-        place = (getattr(each, cost), each.accuracy)
-        axes.annotate(each.name, place, (6, -11), textcoords="offset points", fontsize=8.5, color=INK)
+    for number, each in enumerate(sorted(finals, key=lambda each: (getattr(each, cost), each.name))):
+        place, offset = (getattr(each, cost), each.accuracy), (6, -12 - 11 * (number % 2))  # or names overlap
+        axes.annotate(each.name, place, offset, textcoords="offset points", fontsize=8.5, color=INK)
 
 
 def front_words(dots: Sequence[Dot], finals: Sequence[Dot], below: int) -> tuple[str, str]:

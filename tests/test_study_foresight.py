@@ -201,7 +201,7 @@ def test_memory_is_that_of_the_largest_trainings_on_all_lanes():
 def test_a_search_trains_its_candidates_as_far_as_a_third_passes_each_rung_and_its_finalists_whole():
     found = forecast(searching_study())
     assert (found.search.trainings, found.finals.trainings) == (20, 20)
-    share = (2 + 4 / 3 + 12 / 9) / 18
+    share = (3 + 6 / 3 + 9 / 9) / 18
     assert found.search.seconds[0] == pytest.approx(share * found.finals.seconds[0])
     assert found.lane_seconds == pytest.approx(
         sum(found.seconds) + sum(found.search.seconds) + sum(found.finals.seconds)

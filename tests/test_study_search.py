@@ -60,11 +60,12 @@ def test_fresh_seeds_are_no_seeds_of_sweeps_or_of_the_search():
     assert len(fresh) == 1000
 
 
-def test_rungs_begin_at_a_ninth_grow_threefold_and_end_at_the_longest():
-    assert rungs_to(18) == (2, 6, 18)
-    assert rungs_to(20) == (2, 6, 20)
-    assert rungs_to(27) == (3, 9, 27)
+def test_rungs_begin_at_a_sixth_grow_threefold_and_end_at_the_longest():
+    assert rungs_to(18) == (3, 9, 18)
+    assert rungs_to(20) == (3, 9, 20)
+    assert rungs_to(30) == (5, 15, 30)
     assert rungs_to(5) == (1, 5)
+    assert rungs_to(9) == (1, 3, 9)
     assert rungs_to(1) == (1,)
 
 

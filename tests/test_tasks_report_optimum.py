@@ -40,7 +40,7 @@ def test_every_candidate_of_the_search_is_a_row_the_best_first():
     place = table.header.index("Validation, %")
     readings = [float(row[place]) for row in table.rows]
     assert readings == sorted(readings, reverse=True)
-    assert "after 2 and 6 epochs" in table.notes[0]
+    assert "after 3 and 9 epochs" in table.notes[0]
     assert any(row[0].endswith(": finalist 1") for row in table.rows)
 
 

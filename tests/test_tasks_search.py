@@ -44,15 +44,15 @@ def test_hopeless_candidates_are_stopped_at_a_rung_and_the_others_go_on_with_the
     search = begin_search(searching_study(trainings=40))
     run_search(search)
     ends = {(each.state, len(each.readings)) for each in search.candidates}
-    assert ends == {("stopped", 2), ("stopped", 6), ("completed", 18)}
+    assert ends == {("stopped", 3), ("stopped", 9), ("completed", 18)}
     assert 2 <= sum(each.state == "completed" for each in search.candidates) < 14
 
 
 def test_a_promotion_extends_the_training_it_began():
     search = begin_search(searching_study())
     kept = run_search(search, most=1)
-    assert {len(each.epochs) for each in kept.values()} == {2}
-    promoted = [each for each in search.next_generation() if each.rules == (StopRule(epochs=6),)]
+    assert {len(each.epochs) for each in kept.values()} == {3}
+    promoted = [each for each in search.next_generation() if each.rules == (StopRule(epochs=9),)]
     assert promoted
     assert {each.key for each in promoted} <= set(kept)
 
@@ -65,7 +65,7 @@ def test_a_generation_fills_up_with_new_candidates_beside_promotions():
 def test_the_better_candidates_go_further():
     search = begin_search(searching_study())
     run_search(search)
-    early = {state: [each.readings[1] for each in search.candidates if each.state == state]
+    early = {state: [each.readings[2] for each in search.candidates if each.state == state]
              for state in ("completed", "stopped")}  # fmt: skip
     mean = {state: sum(readings) / len(readings) for state, readings in early.items()}
     assert mean["completed"] > mean["stopped"] + 0.005

@@ -33,7 +33,7 @@ def test_the_fronts_words_say_that_single_readings_are_the_luckiest_and_name_the
     assert f"{len(FRAMES.search)} candidates of the search, one training each" in front.caption
     assert "the luckiest of many" in front.caption
     assert "finalist 1" in front.alt
-    assert "frugal finalist" in front.alt
+    assert "baseline" in front.alt
 
 
 def test_the_importances_say_what_they_do_not_say(drawn):

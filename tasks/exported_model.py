@@ -1,0 +1,81 @@
+"""The model as it is exported: it reads pixels as they are in a picture, and is written in four formats.
+
+Nobody can forget the preprocessing, as it is inside: an image whose brightest pixel is above 1 is divided by
+255, any other is taken to be scaled already. It is made of Keras's own layers, as the lab's `.h5` can hold no
+others: `Normalization` divides exactly as training does, where `Rescaling` would multiply by 1/255.
+"""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import keras
+
+from storage.place import replace_folder, write_atomically
+from storage.trainings import Arrays
+from study.fashion_mnist import IMAGE_SIDE
+from study.setting import Hyperparameters
+from tasks.model import build_model
+from tasks.preprocessing import PIXEL_MAXIMUM
+
+SHARPNESS = 1e6
+"""How steeply "above 1" rises from 0 to 1: raw pixels are whole numbers, and 2 is far beyond the slope."""
+
+FORMATS = {
+    ".h5": "Keras HDF5 (the lab's)",
+    ".keras": "Keras",
+    "": "TensorFlow SavedModel",
+    ".tflite": "LiteRT (TensorFlow Lite)",
+}
+"""What each suffix is; the SavedModel is a folder with one for its version, as TensorFlow Serving asks."""
+
+
+def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> keras.Model:
+    """The trained model behind its preprocessing.
+
+    Input (n, 28, 28, 1), or (n, 28, 28), pixels 0..255 or scaled to 0..1, light on black; output (n, 10)
+    class probabilities, equal bit for bit to those of `build_model` fed scaled pixels.
+    """
+    core = build_model(hyperparameters)
+    core.set_weights(weights)
+    image = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1), name="image")
+    outputs = _scale(image)
+    for layer in core.layers:
+        outputs = layer(outputs)
+    return keras.Model(image, outputs, name="fashion_mnist")
+
+
+def save_files(model: keras.Model, folder: Path, name: str) -> list[Path]:
+    """Write the model in every format of `FORMATS` and return the paths.
+
+    Raises:
+        OSError: a file cannot be written; what was there stays.
+    """
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab asks for it
+    with tempfile.TemporaryDirectory() as scratch:  # Keras writes under a suffix it knows, and not atomically
+        written = {suffix: Path(scratch, f"{name}{suffix}") for suffix in FORMATS}
+        model.save(written[".h5"])
+        model.save(written[".keras"])
+        model.export(written[""] / "1", format="tf_saved_model", verbose=False)
+        model.export(written[".tflite"], format="litert", verbose=False)
+        return [
+            replace_folder(folder / path.name, path)
+            if path.is_dir()
+            else write_atomically(folder / path.name, path.read_bytes())
+            for path in written.values()
+        ]
+
+
+def _scale(image: keras.KerasTensor) -> keras.KerasTensor:
+    layers = keras.layers
+    brightest = layers.GlobalMaxPooling2D(keepdims=True, name="brightest")(image)
+    above = layers.Rescaling(SHARPNESS, -SHARPNESS, name="above_one")(brightest)
+    is_raw = layers.ReLU(max_value=1.0, name="is_raw")(above)
+    is_scaled = layers.Rescaling(-1.0, 1.0, name="is_scaled")(is_raw)
+    divided = layers.Normalization(
+        axis=None, mean=0.0, variance=PIXEL_MAXIMUM**2, name="divided_by_255"
+    )(image)  # fmt: skip
+    raw = layers.Multiply(name="raw")([divided, is_raw])
+    scaled = layers.Multiply(name="scaled")([image, is_scaled])
+    pixels: keras.KerasTensor = layers.Add(name="pixels")([raw, scaled])
+    return pixels
