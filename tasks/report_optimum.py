@@ -11,12 +11,12 @@ from study.cost import Amount
 from study.optimum_answer import answer_optimum, describe_search
 from study.search import rungs_to
 from study.search_cost import SearchCost, Tried, measure_search
-from study.setting import Hyperparameters, Setting
 from study.spec import EngineName, Study
 from study.wording import MISSING, listing, percent, plain, points, probability
 from tasks.compare_finals import finals_of
 from tasks.readings_of import read_candidates
 from tasks.report_tables import Table, title_of
+from tasks.setting_of import read_setting
 
 
 def answer_search(study: Study, frames: RunFrames) -> Answer:
@@ -110,7 +110,6 @@ def _candidate(row: Any, names: list[str]) -> tuple[str, ...]:
 
 
 def _tried(row: Any) -> Tried:
-    names = [name for name in Hyperparameters.model_fields if not pd.isna(row[name])]
-    hyperparameters = Setting(**{name: row[name] for name in names}).hyperparameters
+    hyperparameters = read_setting(row).hyperparameters
     seconds = float(row["training_seconds"])
     return Tried(row["origin"], row["state"], hyperparameters, int(row["epochs_trained"]), seconds)

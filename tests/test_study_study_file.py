@@ -86,7 +86,7 @@ def test_a_path_to_nothing_is_answered_with_the_path(tmp_path: Path):
             _altered("{epochs: 2}", "{filtres: 8}"),
             "baseline.filtres: unknown key 'filtres' with value 8 (did you mean 'filters'?); "
             "allowed: filters, kernel_size, dense_units, dropout, learning_rate, momentum, batch_size, "
-            "schedule, epochs, patience",
+            "schedule, augmentation, averaging, epochs, patience",
         ),
         (
             _altered("repeats: 3", "repeats: 3, fixd: {}"),
