@@ -23,7 +23,11 @@ def answer_search(study: Study, frames: RunFrames) -> Answer:
     """The answer to the optimum exercise, with what its search cost, if it searched."""
     trials: list[dict[Any, Any]] = frames.trials.to_dict("records")
     number = study.optimum.number if study.optimum else 0
-    answer = answer_optimum(finals_of(study, trials), read_candidates(number, trials), study.protocol)
+    own = [row for row in trials if row["exercise"] == number]
+    augmented = {str(row["setting"]) for row in own if read_setting(row).augmentation != "none"}
+    answer = answer_optimum(
+        finals_of(study, trials), read_candidates(number, trials), study.protocol, augmented
+    )
     cost = cost_of_search(study, frames)
     if cost is None:
         return answer
