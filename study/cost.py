@@ -25,8 +25,8 @@ class EngineCost:
     """What an engine's operations cost on one thread: seconds for each, by kind, in training and evaluation.
 
     Non-negative least squares of relative errors over the shapes of the lab study and their neighbours, on an
-    AMD EPYC: `benchmarks/cost_model.py` measures and fits them. Of augmentation the copying alone: 45 to 53 ms
-    for 60,000 images, and for TensorFlow once more; it is lost in the noise of whole epochs.
+    AMD EPYC: `benchmarks/cost_model.py` measures and fits them. Of augmentation the copying alone: 45 to 53
+    ms for 60,000 images, and for TensorFlow once more; it is lost in the noise of whole epochs.
     """
 
     train: Mapping[str, float]

@@ -16,8 +16,8 @@ reach 91 to 92.5% so (`published/README.md`, the band of the optimum)."""
 
 LEAK_FROM_AUGMENTED = 0.936
 """The same where they are augmented: what a capsule network of 8 million parameters reaches with just these
-shifts and flips; networks of two convolutions have at most 93.2% in the same table, and of one convolution with
-augmentation nothing better than 91.5% was found (`published/README.md`)."""
+shifts and flips; networks of two convolutions have at most 93.2% in the same table, and of one convolution
+with augmentation nothing better than 91.5% was found (`published/README.md`)."""
 
 
 def answer_optimum(

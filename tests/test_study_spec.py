@@ -91,7 +91,7 @@ def test_an_impossible_sweep_is_refused(changes: dict[str, object], message: str
 
 
 def test_an_optimum_without_candidates_is_refused():
-    with pytest.raises(ValidationError, match="give at least one of 'candidates' and 'combine'"):
+    with pytest.raises(ValidationError, match="give at least one of 'candidates', 'combine' and 'search'"):
         OptimumExercise(number=7, kind="optimum", **TOLD)
 
 
