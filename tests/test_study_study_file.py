@@ -299,6 +299,19 @@ def test_the_rigorous_study_asks_what_the_lab_study_asks_with_more_repeats_and_h
     assert (rigorous.protocol, rigorous.data.held_out_images) == ("held-out", 10_000)
 
 
+def test_the_optimum_study_leaves_the_labs_space_and_measures_the_gain_by_what_lies_within():
+    optimum, rigorous = read_study("optimum"), read_study("rigorous")
+    assert "beyond the lab's space" in optimum.title
+    assert (optimum.protocol, optimum.data) == (rigorous.protocol, rigorous.data)
+    assert optimum.baseline == rigorous.baseline
+    assert optimum.optimum is not None
+    assert rigorous.optimum is not None
+    assert optimum.optimum.candidates == rigorous.optimum.candidates
+    assert optimum.optimum.search is not None
+    assert {"schedule", "augmentation", "averaging", "batch_size"} <= optimum.optimum.search.space.keys()
+    assert optimum.published is None
+
+
 def test_the_smoke_study_has_the_exercises_of_the_lab_study():
     def shape(study: Study) -> list[tuple[int, str, str]]:
         return [(each.number, each.kind, getattr(each, "parameter", "")) for each in study.exercises]

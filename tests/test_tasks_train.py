@@ -16,6 +16,8 @@ from tasks.dataset import Dataset
 from tasks.devices import Device
 from tasks.engine import load_engine
 from tasks.lanes import Lanes
+from tasks.model import build_model
+from tasks.preprocessing import scale_pixels
 from tasks.run_training import _LossNotFinite, _run_epoch, run_training
 from tasks.train import Diverged, obtain_weights, train
 from tests.engines import ENGINE, ENGINES
@@ -268,6 +270,17 @@ def test_weights_that_were_not_kept_are_trained_again_to_the_same_bits(
     assert trains.attempts == 2
     assert hash_weights(obtain_weights(record.key, 3, *inputs)) == record.epochs[2].weights_sha256
     assert trains.attempts == 2
+
+
+def test_a_model_with_the_weights_obtained_scores_as_the_average_did(trains: Train):
+    record = trains(up_to(3, AVERAGED), "first")
+    images, labels = trains.dataset.test()
+    model = build_model(AVERAGED)
+    for epoch in (2, 3):  # trained again, and read
+        model.set_weights(obtain_weights(record.key, epoch, trains.dataset, trains.results, trains.lanes))
+        outputs = model.predict_on_batch(scale_pixels(np.asarray(images))[..., np.newaxis])
+        accuracy = float((outputs.argmax(axis=1) == labels).mean())
+        assert accuracy == pytest.approx(record.epochs[epoch - 1].test_accuracy)
 
 
 def test_weights_of_a_training_that_is_not_there_are_asked_for_in_vain(trains: Train):
