@@ -32,6 +32,7 @@ GRID = [
     {"filters": 64, "dense_units": 250},
     {"filters": 64, "kernel_size": 5, "dense_units": 256, "batch_size": 64},
     {"dense_units": 512, "dropout": 0.3},
+    {"augmentation": "flip-shift"},
 ]
 """The shapes of the lab study and their neighbours."""
 

@@ -39,6 +39,24 @@ SCHEDULE = Column(
     True,
 )
 
+AUGMENTATION = Column(
+    "augmentation",
+    TEXT,
+    "",
+    "of training images in each epoch: `none`, `flip`, `shift` by up to 2 pixels or `flip-shift`; null "
+    "before schema 1.6.0",
+    True,
+)
+
+AVERAGING = Column(
+    "averaging",
+    FLOAT,
+    "",
+    "decay an epoch of the moving average of weights that is evaluated and kept; 0: the weights themselves; "
+    "null before schema 1.6.0",
+    True,
+)
+
 ENGINE = Column("engine", TEXT, "", "what trains: `native` or `tensorflow`; null before schema 1.4.0", True)
 
 SETTING = (

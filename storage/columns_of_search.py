@@ -1,6 +1,17 @@
 """The columns of what the search for the optimum tried, none of them of test images, and of its finals."""
 
-from storage.column import BOOL, FLOAT, HYPERPARAMETERS, INT, RUN_ID, SCHEDULE, TEXT, Column
+from storage.column import (
+    AUGMENTATION,
+    AVERAGING,
+    BOOL,
+    FLOAT,
+    HYPERPARAMETERS,
+    INT,
+    RUN_ID,
+    SCHEDULE,
+    TEXT,
+    Column,
+)
 
 SEARCH = (
     RUN_ID,
@@ -11,6 +22,8 @@ SEARCH = (
     Column("generation", INT, "", "number of the generation in which it was begun, from 1"),
     *HYPERPARAMETERS,
     SCHEDULE,
+    AUGMENTATION,
+    AVERAGING,
     Column("key", TEXT, "", "its training; joins with `trainings` and `epochs`"),
     Column("seed", INT, "", "seed of its training: the study's first"),
     Column(

@@ -1,6 +1,8 @@
 """The columns of what was done: runs, trials, trainings and epochs."""
 
 from storage.column import (
+    AUGMENTATION,
+    AVERAGING,
     BOOL,
     ENGINE,
     FLOAT,
@@ -121,6 +123,9 @@ TRIALS = (
         True,
     ),
     Column("target_seconds", FLOAT, "s", "training time up to that epoch; null if not reached", True),
+    # Since 1.6.0:
+    AUGMENTATION,
+    AVERAGING,
 )
 
 TRAININGS = (
@@ -154,6 +159,8 @@ TRAININGS = (
     Column("failed_attempts", TEXT, "", "why attempts failed, in order; null: none. Since 1.2.0", True),
     ENGINE,
     Column("threads", INT, "", "threads that shared the work of its last epoch. Since 1.4.0", True),
+    AUGMENTATION,
+    AVERAGING,
 )
 
 EPOCHS = (

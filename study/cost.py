@@ -15,7 +15,7 @@ from statistics import median
 from pydantic import Field
 
 from study.fact import Fact
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TRAIN_COUNT
 from study.setting import Hyperparameters
 from study.spec import EngineName
 
@@ -25,7 +25,8 @@ class EngineCost:
     """What an engine's operations cost on one thread: seconds for each, by kind, in training and evaluation.
 
     Non-negative least squares of relative errors over the shapes of the lab study and their neighbours, on an
-    AMD EPYC: `benchmarks/cost_model.py` measures and fits them.
+    AMD EPYC: `benchmarks/cost_model.py` measures and fits them. Of augmentation the copying alone: 45 to 53
+    ms for 60,000 images, and for TensorFlow once more; it is lost in the noise of whole epochs.
     """
 
     train: Mapping[str, float]
@@ -62,7 +63,7 @@ ENGINE_COSTS: dict[EngineName, EngineCost] = {
     "native": EngineCost(
         train={
             "step": 1.5e-7, "convolution": 4.7e-11, "activation": 0.0, "dense": 8.4e-11,
-            "dropout": 2e-10, "parameter": 0.0,
+            "dropout": 2e-10, "parameter": 0.0, "augmentation": 8e-7,
         },
         evaluation={"convolution": 2.6e-11, "activation": 0.0, "dense": 2.5e-11},
         lanes_seconds=1.0,
@@ -75,7 +76,7 @@ ENGINE_COSTS: dict[EngineName, EngineCost] = {
     "tensorflow": EngineCost(
         train={
             "step": 5.9e-4, "convolution": 3.6e-11, "activation": 1.6e-9, "dense": 9.3e-11, "dropout": 8.1e-9,
-            "parameter": 1.4e-9,
+            "parameter": 1.4e-9, "augmentation": 1.2e-6,
         },
         evaluation={"convolution": 1.7e-11, "activation": 8.5e-10, "dense": 2.0e-11},
         lanes_seconds=8.0,
@@ -108,12 +109,14 @@ class Shape:
     dense_units: int
     batch_size: int
     dropout: bool
+    augmented: bool
 
     @classmethod
     def of(cls, hyperparameters: Hyperparameters) -> "Shape":
         """The shape of these hyperparameters."""
         h = hyperparameters
-        return cls(h.filters, h.kernel_size, h.dense_units, h.batch_size, h.dropout > 0)
+        is_augmented = h.augmentation != "none"
+        return cls(h.filters, h.kernel_size, h.dense_units, h.batch_size, h.dropout > 0, is_augmented)
 
     @cached_property
     def operations(self) -> dict[str, float]:
@@ -129,10 +132,14 @@ class Shape:
             "dense": (pooled + classes) * self.dense_units,
             "dropout": pooled if self.dropout else 0,
             "parameter": parameters / self.batch_size,
+            "augmentation": 1 if self.augmented else 0,
         }
 
     def distance(self, other: "Shape") -> float:
-        """How unlike two shapes are: doublings of their parameters, and 2 for dropout in one only."""
+        """How unlike two shapes are: doublings of their parameters, and 2 for dropout in one only.
+
+        Augmentation costs too little to make them unlike.
+        """
         pairs = [
             (self.filters, other.filters),
             (self.kernel_size, other.kernel_size),
@@ -249,14 +256,19 @@ def peak_bytes(hyperparameters: Hyperparameters, engine: EngineName = "native") 
 
     TensorFlow holds four copies of an evaluated batch's activations before the pooling (the largest lane of
     `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's pooled ones (0.29 and
-    0.30 GB). Four bytes a number.
+    0.30 GB). Four bytes a number. An average is three more arrays as large as the parameters: itself, the
+    next one, and the weights beside it. Augmented images are a copy of the epoch's, a byte a pixel; for
+    TensorFlow two.
     """
     rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters).operations
     batch = hyperparameters.batch_size
     whole = 4 * operations["activation"] * max(rates.evaluated_at_once, batch) * (engine == "tensorflow")
     pooled = 3 * pooled_units(hyperparameters) * batch
-    parameters = rates.copies * parameter_count(hyperparameters)
-    return rates.lane_bytes + int(4 * (whole + pooled + parameters))
+    copies = rates.copies + (3 if hyperparameters.averaging else 0)
+    images = TRAIN_COUNT * IMAGE_SIDE**2 * (2 if engine == "tensorflow" else 1)
+    augmented = images if hyperparameters.augmentation != "none" else 0
+    parameters = copies * parameter_count(hyperparameters)
+    return rates.lane_bytes + int(4 * (whole + pooled + parameters)) + augmented
 
 
 def _by_shape(measured: Iterable[Speed], recorded: Iterable[Speed], name: str) -> dict[Shape, float]:

@@ -106,13 +106,19 @@ def training_key(
 ) -> str:
     """Hash what decides a training's weights: 16 hexadecimal digits of a SHA-256 of canonical JSON.
 
-    A schedule that is constant in time is left out, as is the epoch budget that only other schedules use; and
-    the engine if it is TensorFlow, as it was before there was another.
+    What came later is left out where it is as it was before: the engine if it is TensorFlow, a schedule that
+    is constant in time, with the epoch budget that only others use, augmentation and averaging where there
+    is none.
     """
     described = source.model_dump(exclude={"engine"} if source.engine == "tensorflow" else None)
-    content = {**hyperparameters.model_dump(exclude={"schedule"}), "seed": seed, **described}
+    earlier = hyperparameters.model_dump(exclude={"schedule", "augmentation", "averaging"})
+    content = {**earlier, "seed": seed, **described}
     if schedule_epochs is not None:
         content |= {"schedule": hyperparameters.schedule, "schedule_epochs": schedule_epochs}
+    if hyperparameters.augmentation != "none":
+        content["augmentation"] = hyperparameters.augmentation
+    if hyperparameters.averaging:
+        content["averaging"] = hyperparameters.averaging
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

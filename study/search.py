@@ -123,9 +123,10 @@ class Search(Fact):
 
         Epochs add none: every number of them is read from one training.
         """
-        names = [name for name in self.space if name != "epochs"]
+        names, held = [name for name in self.space if name != "epochs"], baseline.hyperparameters
         for values in product(*(_grid_values(name, self.space[name]) for name in names)):
-            yield baseline.with_changes(dict(zip(names, values, strict=True))).hyperparameters
+            # Copied without checking again, as the values were when the space was made: there may be 50,000.
+            yield held.model_copy(update=dict(zip(names, values, strict=True)))
 
 
 def rungs_to(longest: int) -> tuple[int, ...]:

@@ -1,9 +1,10 @@
 """What a search cost, and what a grid of the same space would: by the cost model, scaled to what was seen."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from study.cost import Amount, CostModel
+from study.cost import Amount, CostModel, Shape, list_shapes
 from study.search import Search
 from study.setting import Hyperparameters, Setting
 from study.spec import EngineName
@@ -50,6 +51,8 @@ def measure_search(
     factor = taken / expected if expected else 1.0
     longest = search.budgets(baseline)[-1]
     grid = list(search.grid(baseline))
+    alike = Counter(map(Shape.of, grid))
+    seconds = sum(alike[Shape.of(each)] * model.epoch_seconds(each, amount) for each in list_shapes(grid))
     return SearchCost(
         trainings=len(own),
         stopped=sum(each.state in ("stopped", "diverged") for each in own),
@@ -58,5 +61,5 @@ def measure_search(
         seconds=sum(each.seconds for each in own),
         grid_trainings=len(grid),
         grid_epochs=len(grid) * longest,
-        grid_seconds=factor * longest * sum(model.epoch_seconds(each, amount) for each in grid),
+        grid_seconds=factor * longest * seconds,
     )

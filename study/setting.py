@@ -11,6 +11,9 @@ from study.wording import shown
 Schedule = Literal["constant", "cosine"]
 """How the learning rate changes from epoch to epoch, see `study.schedule`."""
 
+Augmentation = Literal["none", "flip", "shift", "flip-shift"]
+"""How training images change from epoch to epoch, see `tasks.augmentation`."""
+
 
 class Hyperparameters(Fact):
     """What, with a seed, a protocol and the data, decides the weights after each epoch.
@@ -26,6 +29,10 @@ class Hyperparameters(Fact):
     momentum: float = Field(0.9, ge=0.0, lt=1.0, description="SGD momentum")
     batch_size: int = Field(32, ge=1, le=10_000, description="images a step")
     schedule: Schedule = Field("constant", description="how the learning rate changes over the epochs")
+    augmentation: Augmentation = Field("none", description="how training images change from epoch to epoch")
+    averaging: float = Field(
+        0.0, ge=0.0, lt=1.0, description="decay an epoch of the weights' moving average; 0: none"
+    )
 
 
 class Setting(Hyperparameters):

@@ -16,6 +16,7 @@ _PHRASES = {
     "dropout": "dropout {}",
     "batch_size": "batches of {}",
     "kernel_size": "kernel side {}",
+    "averaging": "averaging {}",
 }
 
 

@@ -12,6 +12,7 @@ from study.setting import Hyperparameters
 from study.spec import Study
 from tasks.optimum import kept_candidate
 from tasks.readings_of import read_candidates
+from tasks.setting_of import read_setting
 
 if TYPE_CHECKING:
     from study.finals import Finals
@@ -69,12 +70,8 @@ def finals_of(study: Study, trials: Sequence[Mapping[str, Any]]) -> "Finals | No
 
 def _hyperparameters(study: Study, trials: Sequence[Mapping[str, Any]]) -> dict[str, Hyperparameters]:
     number = study.optimum.number if study.optimum else None
-    names = Hyperparameters.model_fields
-    return {
-        str(row["setting"]): Hyperparameters(**{name: row[name] for name in names if row[name] == row[name]})
-        for row in trials
-        if row["exercise"] == number
-    }
+    own = [row for row in trials if row["exercise"] == number]
+    return {str(row["setting"]): read_setting(row).hyperparameters for row in own}
 
 
 def _number(value: float) -> float | None:

@@ -20,6 +20,7 @@ from study.setting import Setting
 from tasks.aggregate import Context
 from tasks.dataset import Dataset
 from tasks.publish import Circumstances, describe_provenance
+from tasks.setting_of import read_setting
 
 logger = logging.getLogger(__name__)
 
@@ -116,9 +117,8 @@ def _reading(row: Mapping[Any, Any]) -> NightReading:
 
 
 def _identity(row: Mapping[Any, Any]) -> str:
-    """A setting's parameters as one text; a schedule that is not recorded was constant."""
-    values = {name: row[name] for name in Setting.model_fields if not pd.isna(row[name])}
-    return Setting.model_validate(values).model_dump_json()
+    """A setting's parameters as one text, the same of a row that an older schema wrote."""
+    return read_setting(row).model_dump_json()
 
 
 def _provenance(row: Mapping[Any, Any]) -> Provenance:

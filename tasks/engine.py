@@ -1,8 +1,8 @@
 """What an engine is: it trains one epoch at a time, over data that stays where it is.
 
 The weights after each epoch depend on hyperparameters, seed, data and engine alone, whatever the number of
-threads. Two engines train the same model from the same initial weights in the same order of images; they
-differ in the order in which they add numbers up, and in dropout's masks.
+threads. Two engines train the same model from the same initial weights on the same images, augmented alike,
+in the same order; they differ in the order in which they add numbers up, and in dropout's masks.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Trainer(Protocol):
         """Begin a training: weights drawn from the seed, momenta of zero."""
 
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
-        """Go on with a training from its weights and momenta."""
+        """Go on with a training from what `weights` and `momenta` gave."""
 
     def train_epoch(
         self, images: Any, seed: int, epoch: int, learning_rate: float, most: int | None = None
@@ -56,7 +56,7 @@ class Trainer(Protocol):
         """The model's weights and biases, in Keras's order."""
 
     def momenta(self) -> Arrays:
-        """The optimizer's state: the momentum of each weight, in the same order."""
+        """The optimizer's state: each weight's momentum, in the same order, and what else going on needs."""
 
 
 class Engine(Protocol):

@@ -7,6 +7,7 @@ import numpy as np
 
 from storage.trainings import Arrays
 from study.setting import Hyperparameters
+from tasks.augmentation import augment
 from tasks.engine import Score
 from tasks.native_library import NativeLibrary, open_native_library
 from tasks.seeded import draw_initial_weights, dropout_keys, epoch_order
@@ -78,11 +79,12 @@ class NativeTrainer:
         self, images: NativeImages, seed: int, epoch: int, learning_rate: float, most: int | None = None
     ) -> tuple[Score, float]:
         """Train one epoch (from 1), or its first `most` images; return its running score and its seconds."""
-        order = images.chosen[epoch_order(len(images), seed, epoch)[:most]]
+        numbers = epoch_order(len(images), seed, epoch)[:most]
         started = time.perf_counter()
+        shown, order = self._show(images, numbers, seed, epoch)
         loss, correct = self._library.train_epoch(
-            images.pixels,
-            images.labels,
+            shown.pixels,
+            shown.labels,
             order,
             self._hyperparameters,
             self._parameters,
@@ -92,6 +94,17 @@ class NativeTrainer:
             self._threads,
         )
         return Score(loss / len(order), correct / len(order)), time.perf_counter() - started
+
+    def _show(
+        self, images: NativeImages, numbers: np.ndarray, seed: int, epoch: int
+    ) -> tuple[NativeImages, np.ndarray]:
+        """The images of an epoch as they are in it, and the order in which they come."""
+        order, how = images.chosen[numbers], self._hyperparameters.augmentation
+        if how == "none":
+            return images, order
+        pixels = augment(images.pixels, images.chosen, numbers, how, seed, epoch)
+        as_copied = np.arange(len(order), dtype=np.int32)
+        return NativeImages(pixels, images.labels[order], as_copied), as_copied
 
     def evaluate(self, images: NativeImages) -> Score:
         """Score the model on all images."""

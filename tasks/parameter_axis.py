@@ -13,7 +13,12 @@ from study.exercises import SweepExercise
 
 Spacing = Literal["log", "linear", "categories"]
 
-_SPACINGS: dict[str, Spacing] = {"learning_rate": "log", "dropout": "linear", "momentum": "linear"}
+_SPACINGS: dict[str, Spacing] = {
+    "learning_rate": "log",
+    "dropout": "linear",
+    "momentum": "linear",
+    "averaging": "linear",
+}
 # What titles and captions call a parameter, and its axis label with the unit.
 _WORDS = {
     "filters": ("number of filters", "Filters of the convolution"),
@@ -23,6 +28,7 @@ _WORDS = {
     "learning_rate": ("learning rate", "Learning rate (log scale)"),
     "momentum": ("momentum", "Momentum"),
     "batch_size": ("batch size", "Batch size (images)"),
+    "averaging": ("decay of averaging", "Decay of the weights' average (fraction an epoch)"),
     "epochs": ("number of epochs", "Epochs"),
     "patience": ("patience", "Patience (epochs)"),
 }

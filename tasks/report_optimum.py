@@ -11,19 +11,23 @@ from study.cost import Amount
 from study.optimum_answer import answer_optimum, describe_search
 from study.search import rungs_to
 from study.search_cost import SearchCost, Tried, measure_search
-from study.setting import Hyperparameters, Setting
 from study.spec import EngineName, Study
 from study.wording import MISSING, listing, percent, plain, points, probability
 from tasks.compare_finals import finals_of
 from tasks.readings_of import read_candidates
 from tasks.report_tables import Table, title_of
+from tasks.setting_of import read_setting
 
 
 def answer_search(study: Study, frames: RunFrames) -> Answer:
     """The answer to the optimum exercise, with what its search cost, if it searched."""
     trials: list[dict[Any, Any]] = frames.trials.to_dict("records")
     number = study.optimum.number if study.optimum else 0
-    answer = answer_optimum(finals_of(study, trials), read_candidates(number, trials), study.protocol)
+    own = [row for row in trials if row["exercise"] == number]
+    augmented = {str(row["setting"]) for row in own if read_setting(row).augmentation != "none"}
+    answer = answer_optimum(
+        finals_of(study, trials), read_candidates(number, trials), study.protocol, augmented
+    )
     cost = cost_of_search(study, frames)
     if cost is None:
         return answer
@@ -110,7 +114,6 @@ def _candidate(row: Any, names: list[str]) -> tuple[str, ...]:
 
 
 def _tried(row: Any) -> Tried:
-    names = [name for name in Hyperparameters.model_fields if not pd.isna(row[name])]
-    hyperparameters = Setting(**{name: row[name] for name in names}).hyperparameters
+    hyperparameters = read_setting(row).hyperparameters
     seconds = float(row["training_seconds"])
     return Tried(row["origin"], row["state"], hyperparameters, int(row["epochs_trained"]), seconds)

@@ -9,6 +9,7 @@ import pandas as pd
 from study.exercises import SweepExercise
 from study.setting import Setting
 from study.wording import MISSING, interval, percent, plain, points
+from tasks.setting_of import read_setting
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,18 @@ def tabulate_candidates(
         summary: Its rows of `summary`.
         kept: Name of the candidate that was kept.
     """
-    values = trials.drop_duplicates("setting").set_index("setting")
-    varied = [name for name in Setting.model_fields if _varies(values[name], getattr(baseline, name))]
+    first = trials.drop_duplicates("setting").to_dict("records")
+    settings = {str(row["setting"]): read_setting(row) for row in first}
+    varied = [
+        name
+        for name in Setting.model_fields
+        if any(getattr(each, name) != getattr(baseline, name) for each in settings.values())
+    ]
     records = summary.to_dict("records")
     rows = tuple(
         (
             f"{row['setting']} (kept)" if row["setting"] == kept else str(row["setting"]),
-            *(_number(values.loc[str(row["setting"]), name]) for name in varied),
+            *(_number(getattr(settings[str(row["setting"])], name)) for name in varied),
             *_candidate_measures(row),
         )
         for row in records
@@ -170,10 +176,6 @@ def _decimal(number: float) -> str:
 
 def _number(value: Any) -> str:
     return MISSING if pd.isna(value) else plain(value if isinstance(value, str) else float(value))
-
-
-def _varies(values: "pd.Series[Any]", usual: float | None) -> bool:
-    return any(_number(value) != _number(usual) for value in values)
 
 
 def title_of(parameter: str) -> str:

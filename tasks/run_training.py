@@ -17,6 +17,7 @@ from study.schedule import learning_rate_at
 from study.spec import EngineName
 from study.stopping import needs_more
 from study.training_record import Epoch, Segment, TrainingRecord
+from tasks.averaging import AveragingTrainer
 from tasks.dataset import Dataset, split_held_out
 from tasks.engine import Placed, Trainer, load_engine
 from tasks.lane_process import lane_name, report_progress
@@ -64,6 +65,8 @@ def run_training(
     started = time.perf_counter()  # loading the engine and placing the images happen once a lane
     trainer, is_new = engine.open_trainer(training.hyperparameters, threads)
     startup_seconds = trainer.warm_up(images) if is_new else 0.0
+    if training.hyperparameters.averaging:
+        trainer = AveragingTrainer(trainer, training.hyperparameters.averaging)
     epochs, weights = _begin(trainer, training, checkpoint)
     diverged = None
     while needs_more(training.rules, losses := [epoch.validation_loss for epoch in epochs]):

@@ -1,4 +1,4 @@
-"""What a seed decides, whichever engine trains: the initial weights, each epoch's order, dropout's keys."""
+"""What a seed decides, whichever engine trains: initial weights, order of images, dropout, augmentation."""
 
 import numpy as np
 
@@ -6,6 +6,10 @@ from storage.trainings import Arrays
 from study.cost import pooled_units
 from study.fashion_mnist import CLASS_NAMES
 from study.setting import Hyperparameters
+
+FARTHEST_SHIFT = 2
+"""Pixels that augmentation moves an image at most in each direction, as for the capsule network in the table
+of Fashion-MNIST's README ("shift at most 2 pixel and horizontal flip")."""
 
 
 def draw_initial_weights(hyperparameters: Hyperparameters, seed: int) -> Arrays:
@@ -42,6 +46,16 @@ def dropout_keys(seed: int, epoch: int) -> tuple[int, int]:
     """Two keys of 32 bits for the masks of dropout in an epoch (from 1)."""
     first, second = np.random.SeedSequence((seed, epoch, 1)).generate_state(2)
     return int(first), int(second)
+
+
+def draw_transformations(count: int, seed: int, epoch: int) -> np.ndarray:
+    """What augmentation does to each image in an epoch (from 1): (count,) uint8, below 50, equally likely.
+
+    A flip or none times 25 shifts, as `tasks.augmentation.describe` reads them. How many images there are
+    changes nothing for those that come first.
+    """
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, 2))))
+    return generator.integers(0, 2 * (2 * FARTHEST_SHIFT + 1) ** 2, count).astype(np.uint8)
 
 
 def _generator(seed: int, epoch: int) -> np.random.Generator:

@@ -13,6 +13,7 @@ from storage.trainings import Arrays
 from study.cost import EVALUATION_BATCH, pooled_units
 from study.fashion_mnist import IMAGE_SIDE
 from study.setting import Hyperparameters
+from tasks.augmentation import augment
 from tasks.engine import Score
 from tasks.preprocessing import PIXEL_MAXIMUM
 from tasks.seeded import draw_initial_weights, dropout_keys, epoch_order
@@ -65,12 +66,16 @@ class TensorflowEngine:
     def open_trainer(
         self, hyperparameters: Hyperparameters, threads: int = 1
     ) -> tuple["TensorflowTrainer", bool]:
-        """A trainer for this shape and whether it is new; learning rate and dropout rate are inputs."""
+        """A trainer for this shape and whether it is new; rates and images are inputs of what is compiled."""
         del threads  # a second one would buy almost nothing
         drops = 0.5 if hyperparameters.dropout else 0.0
-        shape = hyperparameters.model_copy(
-            update={"learning_rate": 1.0, "schedule": "constant", "dropout": drops}
-        )
+        not_compiled = {
+            "learning_rate": 1.0,
+            "schedule": "constant",
+            "augmentation": "none",
+            "averaging": 0.0,
+        }
+        shape = hyperparameters.model_copy(update={**not_compiled, "dropout": drops})
         is_new = shape not in self._trainers
         trainer = TensorflowTrainer(shape) if is_new else self._trainers.pop(shape)
         trainer.hyperparameters = hyperparameters
@@ -115,11 +120,25 @@ class TensorflowTrainer:
         order = epoch_order(len(images), seed, epoch)[:most]
         keys = np.array(dropout_keys(seed, epoch), np.uint32).view(np.int32)
         rates = tf.constant(learning_rate), tf.constant(self.hyperparameters.dropout)
-        inputs = [tf.constant(order), *rates, tf.constant(keys)]
         started = time.perf_counter()
-        loss, accuracy = self._compiled_epoch(images.pixels, images.labels, *inputs)
+        shown, order = self._show(images, order, seed, epoch)
+        inputs = [tf.constant(order), *rates, tf.constant(keys)]
+        loss, accuracy = self._compiled_epoch(shown.pixels, shown.labels, *inputs)
         score = Score(float(loss), float(accuracy))  # reading the values waits for the device
         return score, time.perf_counter() - started
+
+    def _show(
+        self, images: TensorflowImages, order: np.ndarray, seed: int, epoch: int
+    ) -> tuple[TensorflowImages, np.ndarray]:
+        """The images of an epoch as they are in it, and the order in which they come."""
+        how = self.hyperparameters.augmentation
+        if how == "none":
+            return images, order
+        pixels = images.pixels.numpy()[..., 0]  # of a CPU's tensor a view, no copy
+        augmented = augment(pixels, np.arange(len(images)), order, how, seed, epoch)
+        labels = tf.gather(images.labels, order)
+        shown = TensorflowImages(tf.constant(augmented[..., np.newaxis]), labels)
+        return shown, np.arange(len(order), dtype=np.int32)
 
     def evaluate(self, images: TensorflowImages) -> Score:
         """Score the model on all images, the last batch whole or not."""

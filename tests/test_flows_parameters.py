@@ -26,7 +26,7 @@ def form() -> dict[str, dict[str, object]]:
 
 def test_the_form_offers_the_studies_and_their_exercises():
     fields = form()
-    assert fields["study"]["enum"] == list_studies() == ["lab", "rigorous", "smoke"]
+    assert fields["study"]["enum"] == list_studies() == ["lab", "optimum", "rigorous", "smoke"]
     assert fields["exercises"]["items"] == {"type": "integer", "enum": [1, 2, 3, 4, 5, 6, 7, 8]}
     assert fields["protocol"]["enum"] == ["as the study says", "lab", "held-out"]
 

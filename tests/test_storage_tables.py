@@ -12,6 +12,8 @@ from storage.place import Results, open_results
 from storage.schema import COLUMNS, SCHEMA_VERSION, schema_of
 from storage.tables import list_runs, publish, read_rows, read_run
 from study.errors import InputError
+from study.setting import Setting
+from tasks.setting_of import read_setting
 from tests.frames import (
     RUN_ID,
     STARTED_AT,
@@ -49,7 +51,7 @@ def test_a_published_run_is_read_back_as_it_was_written(results: Results):
 def test_a_table_lies_where_the_contract_says_and_bears_its_version(results: Results, table: str):
     publish(results, make_tables())
     schema = pq.read_schema(_part(results, table))
-    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.5.0"
+    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.6.0"
     assert schema.metadata[b"table"] == table.encode()
     assert schema.names == [column.name for column in COLUMNS[table]]
 
@@ -267,6 +269,23 @@ def test_a_run_of_schema_1_4_0_has_no_comparisons_agreement_model_or_pictures(re
         assert frame.empty
         assert list(frame.columns) == [column.name for column in COLUMNS[table]]
     assert old.summary["collapsed_trials"].isna().all()
+
+
+def test_a_run_of_schema_1_5_0_has_no_search_and_nulls_for_augmentation_and_averaging(results: Results):
+    publish(results, make_tables())
+    added = ["augmentation", "averaging"]
+    for table in ("search", "finals"):
+        _part(results, table).unlink()
+    for table in ("trials", "trainings"):
+        assert set(added) <= {column.name for column in COLUMNS[table] if column.nullable}
+        _rewrite(_part(results, table), lambda content: content.drop_columns(added))
+    old = read_run(results)
+    assert old.search.empty
+    assert old.finals.empty
+    for frame in (old.trials, old.trainings):
+        assert frame[added].isna().all(axis=None)
+    row = old.trials.to_dict("records")[0]
+    assert read_setting(row) == Setting(filters=row["filters"], epochs=row["epochs"])
 
 
 def test_the_rows_of_many_runs_are_read_at_once(results: Results):

@@ -88,11 +88,34 @@ def test_shapes_that_are_alike_are_corrected_alike():
     assert far == pytest.approx(1, rel=0.05)
 
 
-def test_learning_rate_momentum_schedule_and_dropout_rate_do_not_change_the_shape():
-    changes = {"learning_rate": 0.1, "momentum": 0.0, "schedule": "cosine"}
+def test_learning_rate_momentum_schedule_averaging_and_dropout_rate_do_not_change_the_shape():
+    changes = {"learning_rate": 0.1, "momentum": 0.0, "schedule": "cosine", "averaging": 0.9}
     assert Shape.of(Hyperparameters(**changes)) == Shape.of(Hyperparameters())
     assert Shape.of(Hyperparameters(dropout=0.1)) == Shape.of(Hyperparameters(dropout=0.5))
     assert Shape.of(Hyperparameters(dropout=0.1)) != Shape.of(Hyperparameters())
+
+
+@pytest.mark.parametrize("engine", get_args(EngineName))
+def test_augmentation_costs_a_little_time_and_a_copy_of_the_images(engine: EngineName):
+    augmented = Hyperparameters(augmentation="flip")
+    assert Shape.of(augmented) == Shape.of(Hyperparameters(augmentation="flip-shift"))
+    assert Shape.of(augmented) != Shape.of(Hyperparameters())
+    model = CostModel(engine=engine)
+    assert 1 < predict(model, augmentation="flip") / predict(model) < 1.1
+    assert peak_bytes(augmented, engine) - peak_bytes(Hyperparameters(), engine) >= 60_000 * 28 * 28
+
+
+def test_what_was_measured_without_augmentation_tells_what_it_takes_with():
+    twice = 2 * predict(CostModel())
+    model = CostModel([make_speed(twice)])
+    assert predict(model, augmentation="flip") == pytest.approx(
+        2 * predict(CostModel(), augmentation="flip"), rel=0.001
+    )
+
+
+def test_an_average_takes_memory_for_three_copies_of_the_parameters():
+    more = peak_bytes(Hyperparameters(averaging=0.9)) - peak_bytes(Hyperparameters())
+    assert more == 3 * 4 * 87_034
 
 
 def test_each_shape_is_listed_once_in_the_order_given():

@@ -12,6 +12,7 @@ from study.plan import Plan, candidate_trials, compile_plan, list_trials
 from study.setting import Hyperparameters
 from study.spec import Study
 from study.stopping import StopRule
+from study.study_file import read_study
 from study.training_record import TrainingRecord
 from tests import simulated
 from tests.frames import make_record, make_source, make_study
@@ -231,3 +232,15 @@ def test_memory_counts_what_a_search_may_come_upon():
     small = searching_study(space={"filters": [8], "epochs": [5]})
     large = searching_study(space={"filters": [1024], "dense_units": [8192], "epochs": [5]})
     assert forecast(large).peak_bytes > 2 * forecast(small).peak_bytes
+
+
+def test_the_optimum_study_takes_well_under_forty_minutes_on_two_cores():
+    # By the formula as it stands in study/cost.py, by which an epoch of the baseline takes a second.
+    study = read_study("optimum")
+    costs, amount = CostModel(), Amount(50_000, 20_000)
+    found = Foresight({}, {}, costs, amount).forecast(study, make_plan(study), 2)
+    assert found.wall_seconds < 25 * 60
+    # Were both finalists the largest that the search may come upon, and no cheap one near:
+    largest = Hyperparameters(filters=64, dense_units=96, kernel_size=5, dropout=0.5, augmentation="flip")
+    finals = 2 * 10 * 20 * costs.epoch_seconds(largest, amount)
+    assert found.lane_seconds - sum(found.finals.seconds) + finals < 2 * 40 * 60

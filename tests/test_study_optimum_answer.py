@@ -3,7 +3,7 @@
 import numpy as np
 
 from study.finals import compare_finals
-from study.optimum_answer import LEAK_FROM, answer_optimum, describe_search
+from study.optimum_answer import LEAK_FROM, LEAK_FROM_AUGMENTED, answer_optimum, describe_search
 from study.readings import SettingReadings
 from study.search_cost import SearchCost
 
@@ -71,6 +71,21 @@ def test_an_accuracy_that_is_too_good_is_suspected_of_a_leak():
     assert (
         "suspect that test images have taken part" in answer(finalist_1=draw(LEAK_FROM + 0.01, 1)).details[-1]
     )
+
+
+def test_with_augmentation_more_is_believed_and_the_suspicion_says_so():
+    named = {"finalist 1": draw(LEAK_FROM + 0.005, 1), "published": draw(0.9, 2)}
+    finals = compare_finals(named, "finalist 1", COSTS)
+
+    def details(augmented: set[str]) -> str:
+        return " ".join(answer_optimum(finals, named, "held-out", augmented).details)
+
+    assert "known to reach on this data without augmentation" in details({"published"})
+    assert "suspect" not in details({"finalist 1"})
+    named = {"finalist 1": draw(LEAK_FROM_AUGMENTED + 0.005, 1)}
+    finals = compare_finals(named, "finalist 1", COSTS)
+    assert "93.60% and more is above what such networks are known to reach" in details({"finalist 1"})
+    assert "on this data with augmentation: suspect" in details({"finalist 1"})
 
 
 def test_a_search_says_how_many_it_tried_what_that_took_and_what_a_grid_would():

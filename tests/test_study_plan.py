@@ -2,7 +2,17 @@ from collections import defaultdict
 
 import pytest
 
-from study.plan import Plan, Source, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
+from study.plan import (
+    Plan,
+    Source,
+    Trial,
+    candidate_trials,
+    compile_plan,
+    key_of,
+    list_trials,
+    training_key,
+    training_label,
+)
 from study.setting import Hyperparameters, Setting
 from study.spec import Study
 from study.stopping import StopRule
@@ -100,6 +110,8 @@ def test_epochs_and_patience_do_not_enter_the_key():
         {"learning_rate": 0.02},
         {"momentum": 0.8},
         {"batch_size": 33},
+        {"augmentation": "flip"},
+        {"averaging": 0.5},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -130,6 +142,11 @@ def test_everything_of_the_source_enters_the_key():
 def test_a_key_is_the_same_today_as_yesterday():
     # Should this fail, nobody's saved trainings are found any more: it had better be meant.
     assert training_key(Hyperparameters(), 1, SOURCE) == "75845ae9eb74c24d"
+
+
+def test_a_key_with_what_came_later_is_the_same_today_as_yesterday():
+    later = Hyperparameters(augmentation="flip-shift", averaging=0.9)
+    assert training_key(later, 1, SOURCE) == "6fdc862cec39e98f"
 
 
 def test_whole_and_fractional_spellings_of_a_value_have_one_key():
@@ -193,6 +210,11 @@ def test_a_schedule_and_its_budget_enter_the_key_and_a_constant_one_does_not():
 )
 def test_a_label_says_what_differs_from_the_baseline_without_an_exponent(label: str):
     assert label in [training.label for training in _lab_plan().trainings]
+
+
+def test_a_label_says_how_images_are_augmented_and_weights_averaged():
+    changed = Hyperparameters(augmentation="flip-shift", averaging=0.9)
+    assert training_label(changed, Setting(), None, 3) == "augmentation=flip-shift averaging=0.9 seed=3"
 
 
 def test_labels_are_distinct():

@@ -24,8 +24,9 @@ def _study(*exercises: object, **changes: object) -> Study:
 def test_the_defaults_are_the_published_protocol():
     published = {"filters": 32, "kernel_size": 3, "dense_units": 16, "dropout": 0.0}
     steps = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32, "schedule": "constant"}
-    assert Hyperparameters().model_dump() == published | steps
-    assert Setting().model_dump() == published | steps | {"epochs": 5, "patience": None}
+    beyond = {"augmentation": "none", "averaging": 0.0}
+    assert Hyperparameters().model_dump() == published | steps | beyond
+    assert Setting().model_dump() == published | steps | beyond | {"epochs": 5, "patience": None}
 
 
 def test_a_setting_cannot_be_changed_in_place():
@@ -90,7 +91,7 @@ def test_an_impossible_sweep_is_refused(changes: dict[str, object], message: str
 
 
 def test_an_optimum_without_candidates_is_refused():
-    with pytest.raises(ValidationError, match="give at least one of 'candidates' and 'combine'"):
+    with pytest.raises(ValidationError, match="give at least one of 'candidates', 'combine' and 'search'"):
         OptimumExercise(number=7, kind="optimum", **TOLD)
 
 

@@ -86,7 +86,7 @@ def test_a_path_to_nothing_is_answered_with_the_path(tmp_path: Path):
             _altered("{epochs: 2}", "{filtres: 8}"),
             "baseline.filtres: unknown key 'filtres' with value 8 (did you mean 'filters'?); "
             "allowed: filters, kernel_size, dense_units, dropout, learning_rate, momentum, batch_size, "
-            "schedule, epochs, patience",
+            "schedule, augmentation, averaging, epochs, patience",
         ),
         (
             _altered("repeats: 3", "repeats: 3, fixd: {}"),
@@ -297,6 +297,19 @@ def test_the_rigorous_study_asks_what_the_lab_study_asks_with_more_repeats_and_h
     assert asked(rigorous) == asked(lab)
     assert {each.repeats for each in rigorous.sweeps} == {35}
     assert (rigorous.protocol, rigorous.data.held_out_images) == ("held-out", 10_000)
+
+
+def test_the_optimum_study_leaves_the_labs_space_and_measures_the_gain_by_what_lies_within():
+    optimum, rigorous = read_study("optimum"), read_study("rigorous")
+    assert "beyond the lab's space" in optimum.title
+    assert (optimum.protocol, optimum.data) == (rigorous.protocol, rigorous.data)
+    assert optimum.baseline == rigorous.baseline
+    assert optimum.optimum is not None
+    assert rigorous.optimum is not None
+    assert optimum.optimum.candidates == rigorous.optimum.candidates
+    assert optimum.optimum.search is not None
+    assert {"schedule", "augmentation", "averaging", "batch_size"} <= optimum.optimum.search.space.keys()
+    assert optimum.published is None
 
 
 def test_the_smoke_study_has_the_exercises_of_the_lab_study():

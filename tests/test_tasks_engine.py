@@ -7,17 +7,19 @@ import numpy as np
 import pytest
 
 from study.setting import Hyperparameters
+from tasks.augmentation import describe, transform
 from tasks.dataset import Dataset
 from tasks.engine import load_engine
 from tasks.model import build_model
 from tasks.preprocessing import scale_pixels
-from tasks.seeded import draw_initial_weights, dropout_keys, epoch_order
-from tests.engines import ENGINES
+from tasks.seeded import draw_initial_weights, draw_transformations, dropout_keys, epoch_order
+from tests.engines import ENGINES, needs_native
 
 SMALL = Hyperparameters(filters=4, dense_units=8)
 FEW = Hyperparameters(filters=3, dense_units=5)
 WIDE_KERNEL = Hyperparameters(filters=3, dense_units=8, kernel_size=5, batch_size=7)
 EVEN_KERNEL = Hyperparameters(filters=17, dense_units=70, kernel_size=2, batch_size=100)
+AUGMENTED = [SMALL.model_copy(update={"augmentation": how}) for how in ("flip", "shift", "flip-shift")]
 
 
 def start(engine: str, hyperparameters: Hyperparameters = SMALL, seed: int = 1) -> Any:
@@ -33,6 +35,8 @@ def keras_inputs(images: np.ndarray) -> np.ndarray:
 def fit_by_keras(hyperparameters: Hyperparameters, dataset: Dataset, seed: int) -> list[np.ndarray]:
     images, labels = dataset.train()
     order = epoch_order(len(labels), seed, epoch=1)
+    if hyperparameters.augmentation != "none":
+        images = augment_one_by_one(np.asarray(images), hyperparameters.augmentation, seed)
     model = build_model(hyperparameters)
     model.set_weights(draw_initial_weights(hyperparameters, seed))
     optimizer = keras.optimizers.SGD(hyperparameters.learning_rate, momentum=hyperparameters.momentum)
@@ -42,8 +46,19 @@ def fit_by_keras(hyperparameters: Hyperparameters, dataset: Dataset, seed: int) 
     return model.get_weights()
 
 
+def augment_one_by_one(images: np.ndarray, how: str, seed: int) -> np.ndarray:
+    """The images of the first epoch, in the order of the files."""
+    drawn = map(describe, draw_transformations(len(images), seed, epoch=1))
+    return np.concatenate(
+        [
+            transform(image[np.newaxis], flips and "flip" in how, *(("shift" in how) * at for at in shift))
+            for image, (flips, *shift) in zip(images, drawn, strict=True)
+        ]
+    )
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("hyperparameters", [SMALL, WIDE_KERNEL, EVEN_KERNEL])
+@pytest.mark.parametrize("hyperparameters", [SMALL, WIDE_KERNEL, EVEN_KERNEL, *AUGMENTED])
 def test_an_epoch_equals_one_of_keras_fit_on_the_same_order(
     dataset: Dataset, hyperparameters: Hyperparameters, engine: str
 ):
@@ -104,6 +119,29 @@ def test_chosen_images_are_those_that_are_trained_on_and_evaluated(dataset: Data
     assert len(by_index) == 5
     assert trainer.evaluate(by_index) == trainer.evaluate(by_copy)
     assert all(np.array_equal(one, other) for one, other in zip(*weights, strict=True))
+
+
+@needs_native
+def test_both_engines_learn_alike_from_augmented_images(dataset: Dataset):
+    chosen, weights = np.arange(639, 0, -2), []
+    for engine in ("tensorflow", "native"):
+        trainer = start(engine, AUGMENTED[2])
+        trainer.train_epoch(load_engine(engine).place(*dataset.train(), chosen), 1, 1, learning_rate=0.01)
+        weights.append(trainer.weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=5e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_first_images_of_an_epoch_are_augmented_as_in_the_whole_of_it(dataset: Dataset, engine: str):
+    images = load_engine(engine).place(*dataset.train())
+    scores = [
+        start(engine, each).train_epoch(images, 1, 1, learning_rate=1e-9, most=64)[0]
+        for each in (AUGMENTED[2], SMALL)
+    ]
+    assert scores[0] != scores[1]
+    again, _ = start(engine, AUGMENTED[2]).train_epoch(images, 1, 1, learning_rate=1e-9, most=64)
+    assert again == scores[0]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -180,5 +218,8 @@ def test_in_tensorflow_rates_are_inputs_of_one_compiled_shape():
     engine = load_engine("tensorflow")
     with_dropout = FEW.model_copy(update={"dropout": 0.2})
     assert engine.open_trainer(with_dropout)[1]
-    other = with_dropout.model_copy(update={"dropout": 0.4, "learning_rate": 0.5, "schedule": "cosine"})
-    assert not engine.open_trainer(other)[1]
+    rates = {"dropout": 0.4, "learning_rate": 0.5, "schedule": "cosine", "averaging": 0.9}
+    other = with_dropout.model_copy(update={**rates, "augmentation": "flip"})
+    trainer, is_new = engine.open_trainer(other)
+    assert not is_new
+    assert trainer.hyperparameters == other

@@ -3,7 +3,9 @@
 import pytest
 
 from study.stopping import StopRule
+from tasks.finalists import list_candidates
 from tasks.search import advance_search, list_seeds, play_back
+from tasks.setting_of import read_setting
 from tests.searches import begin_search, run_search, searching_study, state_of
 
 
@@ -144,6 +146,21 @@ def test_a_schedule_over_the_epochs_makes_each_budget_a_training_of_its_own():
     for candidate in search.candidates:
         best = candidate.best(search.budgets)
         assert best is None or best[1] == candidate.setting.epochs
+
+
+def test_augmentation_and_averaging_are_searched_and_stand_in_the_rows():
+    beyond = {"augmentation": ["none", "flip"], "averaging": {"low": 0, "high": 0.8, "step": 0.2}}
+    study = searching_study(space={"filters": [8, 16, 32], **beyond, "epochs": [6, 18]})
+    search = begin_search(study)
+    run_search(search)
+    rows = list_candidates("run", search)
+    assert {row["augmentation"] for row in rows} == {"none", "flip"}
+    assert len({row["averaging"] for row in rows}) > 2
+    assert {row["averaging"] for row in rows} <= {0.0, 0.2, 0.4, 0.6, 0.8}
+    assert {each.origin for each in search.candidates} == {"sweep", "suggested"}
+    assert [read_setting(row).hyperparameters for row in rows] == [
+        each.setting.hyperparameters for each in search.candidates
+    ]
 
 
 def test_suggested_numbers_have_two_digits_and_stay_in_their_range():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from storage.place import Results
-from storage.trainings import hash_weights, read_weights, save_training, verify_training
+from storage.trainings import Checkpoint, hash_weights, read_weights, save_training, verify_training
 from study.errors import InputError
 from study.plan import Source, Training
 from study.setting import Hyperparameters
@@ -16,12 +16,15 @@ from tasks.dataset import Dataset
 from tasks.devices import Device
 from tasks.engine import load_engine
 from tasks.lanes import Lanes
+from tasks.model import build_model
+from tasks.preprocessing import scale_pixels
 from tasks.run_training import _LossNotFinite, _run_epoch, run_training
 from tasks.train import Diverged, obtain_weights, train
 from tests.engines import ENGINE, ENGINES
 
 SMALL = Hyperparameters(filters=4, dense_units=8)
 WITH_DROPOUT = Hyperparameters(filters=4, dense_units=8, dropout=0.3)
+AVERAGED = Hyperparameters(filters=4, dense_units=8, dropout=0.3, augmentation="flip-shift", averaging=0.7)
 
 
 def make_training(
@@ -71,7 +74,7 @@ def test_the_same_trial_twice_gives_the_same_weights_in_any_process(dataset: Dat
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_threads_change_no_weight_and_are_told(dataset: Dataset, engine: str):
-    training = make_training(WITH_DROPOUT, engine=engine)
+    training = make_training(AVERAGED, engine=engine)
     one, three = (run_training(training, dataset, "test", threads=threads).record for threads in (1, 3))
     assert [(epoch.weights_sha256, epoch.test_loss) for epoch in one.epochs] == [
         (epoch.weights_sha256, epoch.test_loss) for epoch in three.epochs
@@ -86,7 +89,7 @@ def test_repeats_never_give_the_same_weights(dataset: Dataset, engine: str):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("hyperparameters", [SMALL, WITH_DROPOUT])
+@pytest.mark.parametrize("hyperparameters", [SMALL, WITH_DROPOUT, AVERAGED])
 def test_a_shorter_training_is_the_first_epochs_of_a_longer_one(
     dataset: Dataset, hyperparameters: Hyperparameters, engine: str
 ):
@@ -191,7 +194,7 @@ def test_a_fresh_run_trains_again_but_not_twice(trains: Train):
     assert trains.attempts == 2
 
 
-@pytest.mark.parametrize("hyperparameters", [SMALL, WITH_DROPOUT])
+@pytest.mark.parametrize("hyperparameters", [SMALL, WITH_DROPOUT, AVERAGED])
 def test_an_extended_training_equals_a_straight_one_bit_for_bit(
     trains: Train, dataset: Dataset, hyperparameters: Hyperparameters
 ):
@@ -256,14 +259,28 @@ def test_k_damaged_trainings_are_k_trainings_again(trains: Train):
     assert list(map(hashes_of, after)) == list(map(hashes_of, before))
 
 
-def test_weights_that_were_not_kept_are_trained_again_to_the_same_bits(trains: Train):
-    record = trains(up_to(3), "first")
+@pytest.mark.parametrize("hyperparameters", [SMALL, AVERAGED])
+def test_weights_that_were_not_kept_are_trained_again_to_the_same_bits(
+    trains: Train, hyperparameters: Hyperparameters
+):
+    record = trains(up_to(3, hyperparameters), "first")
     inputs = (trains.dataset, trains.results, trains.lanes)
     again = obtain_weights(record.key, 2, *inputs)
     assert hash_weights(again) == record.epochs[1].weights_sha256
     assert trains.attempts == 2
     assert hash_weights(obtain_weights(record.key, 3, *inputs)) == record.epochs[2].weights_sha256
     assert trains.attempts == 2
+
+
+def test_a_model_with_the_weights_obtained_scores_as_the_average_did(trains: Train):
+    record = trains(up_to(3, AVERAGED), "first")
+    images, labels = trains.dataset.test()
+    model = build_model(AVERAGED)
+    for epoch in (2, 3):  # trained again, and read
+        model.set_weights(obtain_weights(record.key, epoch, trains.dataset, trains.results, trains.lanes))
+        outputs = model.predict_on_batch(scale_pixels(np.asarray(images))[..., np.newaxis])
+        accuracy = float((outputs.argmax(axis=1) == labels).mean())
+        assert accuracy == pytest.approx(record.epochs[epoch - 1].test_accuracy)
 
 
 def test_weights_of_a_training_that_is_not_there_are_asked_for_in_vain(trains: Train):
@@ -281,6 +298,36 @@ def test_a_schedule_changes_the_weights_after_the_first_epoch_and_its_budget_dec
     constant, two, three = hashes(up_to(3), dataset), scheduled(2), scheduled(3)
     assert constant[0] == two[0] == three[0]
     assert len({constant[1], two[1], three[1]}) == 3
+
+
+def test_what_is_evaluated_hashed_and_kept_is_the_average(dataset: Dataset):
+    averaged = SMALL.model_copy(update={"averaging": 0.75})
+    rules = (StopRule(epochs=1), StopRule(epochs=2))
+    plain = run_training(make_training(SMALL, 1, 0, *rules), dataset, "test")
+    trained = run_training(make_training(averaged, 1, 0, *rules), dataset, "test")
+    assert hashes_of(trained.record)[0] == hashes_of(plain.record)[0]
+    for average, first, second in zip(trained.weights[2], plain.weights[1], plain.weights[2], strict=True):
+        np.testing.assert_allclose(average, 0.75 * first + 0.25 * second, rtol=1e-6, atol=1e-8)
+    assert hashes_of(trained.record)[1] == hash_weights(trained.weights[2])
+    assert hash_weights(trained.optimizer) == hash_weights([*plain.optimizer, *plain.weights[2]])
+    assert trained.record.epochs[1].train_loss == plain.record.epochs[1].train_loss
+    trainer, _ = load_engine(ENGINE).open_trainer(SMALL)
+    trainer.resume(trained.weights[2], plain.optimizer)
+    score = trainer.evaluate(load_engine(ENGINE).place(*dataset.test()))
+    assert (score.loss, score.accuracy) == (
+        trained.record.epochs[1].test_loss,
+        trained.record.epochs[1].test_accuracy,
+    )
+
+
+def test_an_average_that_diverges_ends_the_training_as_any_other(dataset: Dataset):
+    wild = SMALL.model_copy(update={"averaging": 0.9})
+    trained = run_training(up_to(2, wild), dataset, "first")
+    broken = [np.full_like(each, np.nan) for each in trained.optimizer]
+    checkpoint = Checkpoint(trained.record, trained.weights[2], broken)
+    record = run_training(up_to(3, wild), dataset, "second", checkpoint).record
+    assert record.diverged == "the loss is nan in epoch 3"
+    assert hashes_of(record) == hashes_of(trained.record)
 
 
 def test_a_record_says_what_it_took(dataset: Dataset):

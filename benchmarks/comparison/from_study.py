@@ -33,5 +33,5 @@ def read_own_answers(results: Path) -> list[Answer]:
 
 
 def _describe(trial: Trial) -> Setting:
-    values = trial.setting.model_dump(exclude={"schedule"})
+    values = trial.setting.model_dump(exclude={"schedule", "augmentation", "averaging"})
     return Setting(name=trial.name, **values)

@@ -12,8 +12,8 @@ from benchmarks.comparison.bound import Work, add_up, count_work
 from benchmarks.comparison.workload import Setting
 from storage.place import open_results
 from storage.tables import RunFrames, read_run
-from study.setting import Hyperparameters
 from tasks.dataset import load_dataset
+from tasks.setting_of import read_setting
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def _read_trial(row: Mapping[Hashable, Any]) -> tuple[str, int, Setting]:
 
 
 def _count(frames: RunFrames, rows: pd.DataFrame, epochs: str) -> Work:
-    run, names = frames.run, [name for name in Hyperparameters.model_fields if name in rows]
+    run = frames.run
     return add_up(
         count_work(
-            Hyperparameters(**{name: row[name] for name in names}),
+            read_setting(row).hyperparameters,
             int(row[epochs]),
             int(run.train_images),
             int(run.test_images),

@@ -44,7 +44,7 @@ REFUSED: tuple[tuple[str, dict[str, Any], str], ...] = (
     (
         "a study that is not in the list",
         {"run": {"study": "labb"}},
-        _FIELD.format("study", "'labb' is not one of ['lab', 'rigorous', 'smoke']"),
+        _FIELD.format("study", "'labb' is not one of ['lab', 'optimum', 'rigorous', 'smoke']"),
     ),
     (
         "no such protocol",
