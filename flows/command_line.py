@@ -29,6 +29,7 @@ from flows.options import (
     show_warnings,
 )
 from flows.plan_command import plan_command
+from flows.predict_command import predict_command
 from flows.prune_command import prune_command
 from flows.report_command import report_command
 from flows.resume_command import resume_command
@@ -78,6 +79,7 @@ app.command("plan")(plan_command)
 app.command("resume")(resume_command)
 app.command("prune")(prune_command)
 app.command("nights")(nights_command)
+app.command("predict")(predict_command)
 app.command("report")(report_command)
 app.command("compare")(compare_command)
 app.add_typer(cache_app, name="cache")
@@ -147,24 +149,6 @@ def show_command(
     frames = read_run(place, run)
     print_summary(frames)
     typer.echo(f"report: {place.report(str(frames.run.run_id))}")
-
-
-@app.command("predict")
-def predict_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model: `.keras` or `.h5`.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images OpenCV reads.")],
-) -> None:
-    """Classify images with a saved model.
-
-    Any size, colour or grey. A light background is detected and the image inverted, as the training images
-    are bright on black; the answer says so.
-    """
-    show_warnings()
-    from tasks.predict import classify, describe_prediction
-    from tasks.saved_model import load_model
-
-    for prediction in classify(load_model(model), images, model):
-        typer.echo(describe_prediction(prediction))
 
 
 @app.command("data")

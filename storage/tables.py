@@ -26,8 +26,11 @@ Row = Mapping[str, Any]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-_ADDED = ("comparisons", "agreement", "models", "pictures", "search", "finals")
-"""Tables since 1.5.0, the last two since 1.6.0, in the order of `RunFrames`."""
+_OF_SEARCH = ("search", "finals")
+"""Tables since 1.6.0. A run of an older version has no search, and lacks nothing without them."""
+
+_ADDED = ("comparisons", "agreement", "models", "pictures", *_OF_SEARCH)
+"""Tables since 1.5.0, in the order of `RunFrames`."""
 
 _BODY = ("trials", "trainings", "epochs", "summary", "nights", *_ADDED)
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
@@ -135,8 +138,9 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
 
 
 def list_missing(results: Results, run_id: str) -> list[str]:
-    """The tables that a published run lacks, being of a version that did not have them."""
-    return [table for table in _NOT_ALWAYS if not _part(results, table, run_id).exists()]
+    """The tables that a published run lacks, being of a version that recorded less of the same work."""
+    recorded = [table for table in _NOT_ALWAYS if table not in _OF_SEARCH]
+    return [table for table in recorded if not _part(results, table, run_id).exists()]
 
 
 def read_rows(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from study.fact import Fact
 
@@ -24,7 +25,7 @@ class Calibration(Fact):
     and read on the other, both ways.
     """
 
-    temperature: float
+    temperature: float = Field(gt=0, lt=1000, allow_inf_nan=False)
     fitted_on: str
     images: int
     error_before: float

@@ -1,8 +1,8 @@
-"""Classify a person's own pictures with a saved model: read, prepare as the dataset was made, classify."""
+"""Read a person's own picture and bring it to the form of a training image."""
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from study.errors import InputError
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.fashion_mnist import IMAGE_SIDE
 from study.wording import shortened
 from tasks import PIXEL_LIMIT
 from tasks.given_file import read_given_file
 from tasks.preprocessing import scale_pixels
 from tasks.quiet import captured_stderr
-from tasks.saved_model import explain
 
 MOST_IMAGE_BYTES = 2**29
 """The longest picture file read; how many pixels OpenCV unpacks from it is limited in `tasks/__init__.py`."""
@@ -26,13 +25,13 @@ MOST_IMAGE_BYTES = 2**29
 MOST_PIXELS = 2**24
 """A picture of more pixels is made smaller first, so that it need not fit into memory as fractions."""
 
-BATCH = 1000
-"""Pictures classified at once."""
-
 MIDDLE_GREY = 127
 OPAQUE = 255
 
 Pixels = npt.NDArray[np.uint8]
+
+Decode = Callable[[Path, Pixels, int], npt.NDArray[Any]]
+"""Decodes a file's bytes by OpenCV's flags; the path is for messages."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +42,15 @@ class PreparedImage:
     inverted: bool
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says of one picture; `probabilities` are in the order of `CLASS_NAMES`."""
-
-    path: Path
-    class_index: int
-    class_name: str
-    probabilities: tuple[float, ...]
-    inverted: bool
-
-
-def read_image(path: Path) -> Pixels:
+def read_image(path: Path, decode: Decode | None = None) -> Pixels:
     """Read a picture of any size and of any format that OpenCV knows.
 
     Turns it as its EXIF orientation says, brings 16-bit and floating-point (0..1) pixels to 8 bit, and lays
     transparent pictures on white or black, whichever is farther from what they show.
+
+    Args:
+        path: The picture.
+        decode: `decode_uncaptured` where several threads read at once; see there.
 
     Returns:
         `(height, width)` grey or `(height, width, 3)` BGR, uint8.
@@ -68,10 +60,11 @@ def read_image(path: Path) -> Pixels:
     """
     encoded = np.frombuffer(read_given_file(path, "an image file", MOST_IMAGE_BYTES), dtype=np.uint8)
     # IMREAD_UNCHANGED keeps the alpha channel but ignores EXIF orientation: without alpha, read again.
-    image = _decode(path, encoded, cv2.IMREAD_UNCHANGED)
+    decode = decode or _decode
+    image = decode(path, encoded, cv2.IMREAD_UNCHANGED)
     if image.ndim == 3 and image.shape[2] == 4:
         return _lay_on_background(_to_8_bit(path, image))
-    return _to_8_bit(path, _decode(path, encoded, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH))
+    return _to_8_bit(path, decode(path, encoded, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH))
 
 
 def prepare_image(image: Pixels) -> PreparedImage:
@@ -96,65 +89,45 @@ def prepare_image(image: Pixels) -> PreparedImage:
     return PreparedImage(scale_pixels(_fit_into_square(grey, background)[..., np.newaxis]), inverted)
 
 
-def classify(model: Any, paths: Sequence[Path], file: Path | None = None) -> list[Prediction]:
-    """Classify pictures.
+def _decode(path: Path, encoded: Pixels, flags: int) -> npt.NDArray[Any]:
+    """Decode, and tell a file that is cut short by what the decoder says of it.
 
-    Args:
-        model: What `load_model` returns: `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities.
-        paths: The picture files; the predictions come in the same order.
-        file: Where the model is from, for messages.
+    What it says comes on the process's standard error, which is captured: one thread at a time.
+    """
+    with captured_stderr() as complaints:
+        image = decode_uncaptured(path, encoded, flags)
+    # Of a JPEG that is cut short OpenCV gives what is there, and grey.
+    if is_cut_short(complaints):
+        raise _no_image(path)
+    return image
+
+
+def is_cut_short(complaints: Sequence[str]) -> bool:
+    """Whether one of a decoder's complaints is that the file ends early."""
+    return any("premature end" in line.lower() for line in complaints)
+
+
+def decode_uncaptured(path: Path, encoded: Pixels, flags: int) -> npt.NDArray[Any]:
+    """Decode in one of several threads; who started them captures what all decoders say (`is_cut_short`).
 
     Raises:
-        InputError: If a file cannot be read as a picture, or the model cannot be run on pictures or does not
-            answer with probabilities.
+        InputError: it is not a picture, or too large.
     """
-    return [
-        prediction
-        for start in range(0, len(paths), BATCH)
-        for prediction in _classify_batch(model, paths[start : start + BATCH], f"{file}: " if file else "")
-    ]
-
-
-def _classify_batch(model: Any, paths: Sequence[Path], prefix: str) -> list[Prediction]:
-    prepared = [prepare_image(read_image(path)) for path in paths]
-    pixels = np.stack([image.pixels for image in prepared])
     try:
-        outputs = np.asarray(model(pixels, training=False))
-    except Exception as error:  # whatever its layers raise
-        raise InputError(f"{prefix}the model cannot be run on pictures: {explain(error)}") from error
-    _check_probabilities(outputs, prefix)
-    return [_predict(*facts) for facts in zip(paths, prepared, outputs, strict=True)]
-
-
-def describe_prediction(prediction: Prediction) -> str:
-    """Return lines for a terminal: the file and its class, then every class by falling probability."""
-    lines = [f"{prediction.path}: {prediction.class_name} ({prediction.class_index})"]
-    if prediction.inverted:
-        lines.append(
-            "  the background looked light, so the image was inverted (training images are light on black)"
-        )
-    ranked = sorted(zip(prediction.probabilities, CLASS_NAMES, strict=True), key=lambda pair: -pair[0])
-    lines += [f"  {probability:6.1%}  {name}" for probability, name in ranked]
-    return "\n".join(lines)
-
-
-def _decode(path: Path, encoded: Pixels, flags: int) -> npt.NDArray[Any]:
-    try:
-        with captured_stderr() as complaints:
-            image: npt.NDArray[Any] | None = cv2.imdecode(encoded, flags)
+        image: npt.NDArray[Any] | None = cv2.imdecode(encoded, flags)
     except (cv2.error, MemoryError) as error:
         reason = shortened(str(getattr(error, "err", error)), 200)
         raise InputError(
             f"{path}: OpenCV refuses this image ({reason}); give a PNG or JPEG file of at most "
             f"{os.environ[PIXEL_LIMIT]} pixels"
         ) from error
-    # Of a JPEG that is cut short OpenCV gives what is there, and grey.
-    is_cut_short = any("premature end" in line.lower() for line in complaints)
-    if image is None or is_cut_short:
-        raise InputError(
-            f"{path}: not an image that OpenCV can read, or a damaged one; give a PNG or JPEG file"
-        )
+    if image is None:
+        raise _no_image(path)
     return image
+
+
+def _no_image(path: Path) -> InputError:
+    return InputError(f"{path}: not an image that OpenCV can read, or a damaged one; give a PNG or JPEG file")
 
 
 def _reduce(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -216,19 +189,3 @@ def _fit_into_square(grey: Pixels, background: int) -> Pixels:
     top, left = (IMAGE_SIDE - height) // 2, (IMAGE_SIDE - width) // 2
     square[top : top + height, left : left + width] = cv2.resize(grey, (width, height), interpolation=method)
     return square
-
-
-def _check_probabilities(outputs: npt.NDArray[np.float32], prefix: str) -> None:
-    totals = outputs.sum(axis=1)
-    if not (np.allclose(totals, 1, atol=1e-3) and (outputs >= 0).all()):
-        raise InputError(
-            f"{prefix}the model's outputs add up to {totals[0]:.3g} and the lowest is {outputs.min():.3g}: "
-            "these are not probabilities; its last layer must be a softmax"
-        )
-
-
-def _predict(path: Path, image: PreparedImage, output: npt.NDArray[np.float32]) -> Prediction:
-    index = int(output.argmax())
-    return Prediction(
-        path, index, CLASS_NAMES[index], tuple(float(value) for value in output), image.inverted
-    )

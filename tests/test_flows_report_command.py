@@ -81,6 +81,14 @@ def test_a_run_of_an_earlier_schema_keeps_the_report_it_has(tables: Path, tmp_pa
     assert "older than schema 1.5.0: it lacks the tables models, pictures" in str(done.exception)
 
 
+def test_a_run_from_before_there_was_a_search_lacks_nothing(tables: Path, tmp_path: Path):
+    old = tmp_path / "results"
+    shutil.copytree(tables, old)
+    for table in ("search", "finals"):
+        shutil.rmtree(old / "tables" / table)
+    assert report("--results", old).exit_code == 0
+
+
 def test_a_run_that_is_not_there_is_answered_with_the_latest(tables: Path):
     done = report("yesterday", "--results", tables)
     assert f"run 'yesterday' is not published in {tables / 'tables'}; latest: {RUN_ID}" in str(done.exception)

@@ -14,19 +14,20 @@ import pytest
 
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
+from tasks.classify import Classifier, Prediction
 from tasks.dataset import load_dataset
-from tasks.predict import (
-    Prediction,
-    classify,
-    describe_prediction,
-    prepare_image,
-    read_image,
-)
+from tasks.given_pictures import GivenPicture
+from tasks.predict import prepare_image, read_image
+from tasks.prediction_output import describe_prediction
 from tasks.preprocessing import scale_pixels
 from tasks.saved_model import load_model
 
 # Keras 3.15 itself calls np.array on a TensorFlow variable, which NumPy 2 deprecates, when it saves a model.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def classify(model, paths):
+    return list(Classifier(model).classify([GivenPicture(path, is_named=True) for path in paths]))
 
 
 def write_image(path, image, *options):

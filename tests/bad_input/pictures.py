@@ -60,7 +60,24 @@ def _with_alpha(path: Path) -> None:
     write_picture(path, np.dstack([boot()] * 3 + [np.where(boot() > 0, 255, 0).astype(np.uint8)]))
 
 
+def _with(*arguments: object) -> Callable[[Path], list[object]]:
+    def prepare(folder: Path) -> list[object]:
+        write_picture(folder / "boot.png", boot())
+        (folder / "empty").mkdir()
+        shutil.copyfile(model(), folder / "model.keras")
+        return ["predict", "model.keras", *arguments]
+
+    return prepare
+
+
 CASES = (
+    Case("a folder without pictures", _with("empty")),
+    Case("a pattern that matches nothing", _with("*.jpg")),
+    Case("a confidence above 1", _with("boot.png", "--sure", "60")),
+    Case("no class to list", _with("boot.png", "--top", "0")),
+    Case("two forms of output", _with("boot.png", "--json", "--csv")),
+    Case("a folder for the Parquet file", _with("boot.png", "--parquet", "empty")),
+    Case("overlays into what is no folder", _with("boot.png", "--overlay", "model.keras")),
     Case("a file that is not there", _picture("gone.png", lambda path: None)),
     Case("a folder", _picture("boot.png", lambda path: path.mkdir())),
     Case("a pipe", _picture("boot.png", os.mkfifo)),
