@@ -90,7 +90,8 @@ def predict_command(
     unreadable = _answer(_tell_progress(classifier.classify(pictures), len(pictures)), pictures, wanted)
     _tell_speed(len(pictures), time.perf_counter() - started)
     if isinstance(calibration, str):
-        typer.echo(f"probabilities are not calibrated, most are too sure: {printable(calibration)}", err=True)
+        reason = printable(calibration)
+        typer.echo(f"WARNING: probabilities are not calibrated, most are too sure: {reason}", err=True)
     if unreadable:
         typer.echo(f"study: {count(unreadable, 'picture')} of {len(pictures):,} could not be read", err=True)
         raise typer.Exit(FAILED)
