@@ -223,14 +223,18 @@ def test_the_combination_of_best_values_is_trained_and_compared(mended: Ran):
     assert summary.loc[summary["exercise"] == 7, "setting"].tolist() == ["published", "combination"]
 
 
-def test_the_model_is_saved_in_both_formats_and_predicts_the_same_when_loaded(mended: Ran):
+def test_the_model_is_saved_in_every_format_with_its_card_and_predicts_the_same_when_loaded(mended: Ran):
     folder = mended.results.model(read_run(mended.results).run["run_id"])
     facts = json.loads((folder / "model.json").read_text())
     assert {path.name for path in folder.iterdir()} == {
         "Fashion_MNIST_model.h5",
         "Fashion_MNIST_model.keras",
+        "Fashion_MNIST_model",
+        "Fashion_MNIST_model.tflite",
         "model.json",
+        "model_card.md",
     }
+    assert (folder / "Fashion_MNIST_model" / "1" / "saved_model.pb").is_file()
     assert facts["files_agree"] is True
     assert facts["reloaded_test_accuracy"] == pytest.approx(facts["test_accuracy"])
     assert sum(map(sum, facts["confusion"])) == 200

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.place import open_results, write_atomically
+from storage.place import open_results, replace_folder, write_atomically
 from study.errors import InputError
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -132,3 +132,24 @@ def test_everything_of_a_run_lies_below_the_folder_of_the_run(tmp_path: Path):
     of_run = (results.figures(run.name), results.model(run.name), results.report(run.name))
     assert of_run == (run / "figures", run / "model", run / "report.html")
     assert (results.tables, results.trainings) == (tmp_path / "tables", tmp_path / "trainings")
+
+
+def test_a_folder_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path):
+    source, target = tmp_path / "source", tmp_path / "new" / "target"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "file").write_text("new")
+    target.mkdir(parents=True)
+    (target / "old").touch()
+    assert replace_folder(target, source) == target
+    assert [path.relative_to(target).as_posix() for path in target.rglob("*")] == ["deep", "deep/file"]
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_folder_that_cannot_be_copied_leaves_the_old_one(tmp_path: Path):
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(FileNotFoundError, match="gone"):
+        replace_folder(target, tmp_path / "gone")
+    assert list(tmp_path.iterdir()) == [target]
+    assert (target / "old").is_file()
