@@ -137,8 +137,7 @@ def replace_folder(path: Path, source: Path) -> Path:
         OSError: the disk is full or the folder cannot be written to; the old one stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    mark = secrets.token_hex(8)
-    temporary, old = (path.with_name(f".{path.name}.{mark}.{part}") for part in ("part", "old"))
+    temporary, old = (path.with_name(f".{path.name}.{secrets.token_hex(8)}.part") for _ in range(2))
     try:
         shutil.copytree(source, temporary)
         if path.exists():

@@ -85,7 +85,11 @@ def _carry_out(results: Results, verdict: Verdict, pruned: Pruned, dry_run: bool
 def _remove(results: Results, item: Item) -> str | None:
     """Remove a thing; return why it has to stay, if it has."""
     if item.kind == "leftover" and item.name.endswith(".part"):
-        (results.folder / item.name).unlink(missing_ok=True)
+        left = results.folder / item.name
+        if left.is_dir() and not left.is_symlink():  # of an exported model that is a folder
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
         return None
     if item.kind == "leftover":
         with last_lock(results, Path(item.name).stem):

@@ -230,6 +230,16 @@ def test_leftovers_go_when_they_are_old(results: Results):
     assert not list(results.locks.glob("gone*"))
 
 
+def test_a_folder_that_was_left_half_copied_goes_with_all_in_it(results: Results):
+    run_id = end_run(results, 1)
+    folder = results.model(run_id) / f".Fashion_MNIST_model.{'a' * 16}.part"
+    (folder / "1").mkdir(parents=True)
+    (folder / "1" / "saved_model.pb").touch()
+    os.utime(folder, (NOW.timestamp() - 90_000,) * 2)
+    assert gone(prune(results, MONTH, NOW), "leftover") == [str(folder.relative_to(results.folder))]
+    assert not folder.exists()
+
+
 def test_a_dry_run_says_the_same_and_changes_no_byte(results: Results):
     end_run(results, 1)
     for days in (40, 50):
