@@ -8,7 +8,8 @@ from study.finals import Final, Finals
 from study.readings import SettingReadings
 from study.search_cost import SearchCost
 from study.spec import Protocol
-from study.wording import count, duration, listing, percent, points, probability
+from study.statistics.spread import summarise
+from study.wording import count, duration, interval, listing, percent, points, probability
 
 LEAK_FROM = 0.928
 """Test accuracy from which a mean is suspicious where images are not augmented: networks of one convolution
@@ -123,5 +124,7 @@ def _limits(finals: Finals, protocol: Protocol) -> tuple[str, ...]:
 
 
 def _runs(readings: SettingReadings) -> str:
-    number = len(readings.test)
-    return "one run, no interval" if number == 1 else f"mean of {number} runs"
+    found = summarise(list(readings.test.values()))
+    if found.count == 1:
+        return "one run, no interval"
+    return f"mean of {found.count} runs, 95% interval {interval(found.low, found.high)}"

@@ -46,6 +46,7 @@ def test_without_a_trained_candidate_there_is_no_optimum():
 
 def test_the_gain_is_told_with_its_interval_and_how_it_is_corrected():
     told = answer(finalist_1=draw(0.915, 1), published=draw(0.90, 2))
+    assert "% (mean of 10 runs, 95% interval 91." in told.headline
     assert told.details[0].startswith("It gains +1.5")
     assert "points on 'published' (" in told.details[0]
     assert told.details[0].endswith("The interval is 95%, p Welch's.")
