@@ -105,6 +105,7 @@ def rank_importances(study: Study, search: pd.DataFrame) -> dict[str, float]:
     """
     import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # `study report` has not made a search
     space = study.optimum.search if study.optimum else None
     rows = search[search["validation_accuracy"].notna()].to_dict("records")
     if space is None or len(rows) < 10 or len({row["validation_accuracy"] for row in rows}) < 2:
