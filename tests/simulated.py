@@ -14,7 +14,9 @@ MOST_EPOCHS = 50
 @cache
 def train(hyperparameters: Hyperparameters, seed: int) -> tuple[Epoch, ...]:
     """Simulate a long training; 1 s for about 7 x 10^9 multiply-adds, forward and backward."""
-    numbers = [value for value in hyperparameters.model_dump().values() if not isinstance(value, str)]
+    # Of a hyperparameter that came later only what is not its default: readings stay what they were.
+    values = hyperparameters.model_dump(exclude={"averaging"} if not hyperparameters.averaging else None)
+    numbers = [value for value in values.values() if not isinstance(value, str)]
     content = [seed, *(int(1e6 * value) for value in numbers)]
     random = np.random.default_rng(content)
     rate = np.log10(hyperparameters.learning_rate / 0.01)
