@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from statsmodels.stats.proportion import proportion_confint
 
 from study.chosen_model import ChosenModel
 from study.fashion_mnist import CLASS_NAMES
@@ -72,6 +71,8 @@ def tabulate_classes(model: ChosenModel) -> Lines:
 
 
 def _describe_accuracy(model: ChosenModel) -> str:
+    from statsmodels.stats.proportion import proportion_confint  # late, with SciPy: at a run's end
+
     counts = np.array(model.confusion)
     right, images = int(np.trace(counts)), int(counts.sum())
     low, high = proportion_confint(right, images, method="wilson")
