@@ -27,6 +27,9 @@ from tasks.search_points import (
 _SHOWN = 8.0
 """Points below the best that the front's axis shows; what lies below is counted in its caption."""
 
+_MARKS = "sDv^PX*hp<>d"
+"""Of the candidates of the finals, in their order."""
+
 _COSTS = {
     "parameters": "Parameters (log scale)",
     "seconds": "Training time of one thread (s, log scale)",
@@ -95,14 +98,11 @@ def _plot_costs(axes: Axes, cost: str, dots: Sequence[Dot], finals: Sequence[Dot
         [getattr(each, cost) for each in front], [each.accuracy for each in front],
         where="post", color=BLUE, linewidth=1, alpha=0.7, label="best reading at the cost or less",
     )  # fmt: skip
-    axes.errorbar(
-        [getattr(each, cost) for each in finals], [each.accuracy for each in finals],
-        [each.half for each in finals], fmt="s", color=VERMILLION, markersize=6, elinewidth=1.3, capsize=4,
-        zorder=3, label="finals: mean of fresh seeds, 95% interval",
-    )  # fmt: skip
-    for number, each in enumerate(sorted(finals, key=lambda each: (getattr(each, cost), each.name))):
-        place, offset = (getattr(each, cost), each.accuracy), (6, -12 - 11 * (number % 2))  # or names overlap
-        axes.annotate(each.name, place, offset, textcoords="offset points", fontsize=8.5, color=INK)
+    for number, each in enumerate(finals):  # by their marks: names beside them would lie on each other
+        axes.errorbar(
+            [getattr(each, cost)], [each.accuracy], [each.half], fmt=_MARKS[number % len(_MARKS)],
+            color=VERMILLION, markersize=6.5, elinewidth=1.3, capsize=4, zorder=3, label=each.name,
+        )  # fmt: skip
 
 
 def front_words(dots: Sequence[Dot], finals: Sequence[Dot], below: int) -> tuple[str, str]:
@@ -112,7 +112,8 @@ def front_words(dots: Sequence[Dot], finals: Sequence[Dot], below: int) -> tuple
         + (f", {below} of them more than {_SHOWN:g} points below the best and not shown" if below else "")
         + "; one that was stopped early has the best reading it had until then, and the time until then. "
         "The step line joins the readings that none of the same cost or less exceeds: single readings, the "
-        "luckiest of many. Squares: the finals, means over fresh seeds with 95% intervals (Student's t)."
+        "luckiest of many. With bars and marks of their own: the finals, means over fresh seeds with 95% "
+        "intervals (Student's t)."
     )
     means = [f"{each.name} {each.accuracy:.2f}% with {each.parameters:,} parameters" for each in finals]
     told = f" {listing(means)}." if means else ""
@@ -212,4 +213,4 @@ def _break(words: str) -> str:
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
