@@ -12,6 +12,7 @@ import typer
 from flows.cache_command import cache_app
 from flows.compare_command import compare_command
 from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
+from flows.interrupts import resend_lost_interrupts
 from flows.nights_command import nights_command
 from flows.options import (
     DataOption,
@@ -190,6 +191,7 @@ def main() -> None:
 
     Wrong input, to the command line too, exits with 2; what nobody foresaw with 1.
     """
+    resend_lost_interrupts()
     invocation = Invocation()
     try:
         sys.exit(app(prog_name="study", obj=invocation, standalone_mode=False))

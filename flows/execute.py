@@ -1,25 +1,20 @@
 """Execute a run from the command line: server, progress bar, and an end that says what happened."""
 
 import logging
-import signal
 import sys
 from contextlib import ExitStack
-from typing import NoReturn
 
 import typer
 
 from flows.ahead import has_to_train, ready_lanes, without_collecting
 from flows.exit_codes import FAILED, TERMINATED
+from flows.interrupts import Terminated, terminate_in_order
 from flows.request import Request
 from flows.temporary_server import temporary_server
 from storage.run_starts import has_ended, save_start
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: as Ctrl-C, but from another program."""
 
 
 def execute(request: Request) -> None:
@@ -32,7 +27,7 @@ def execute(request: Request) -> None:
     """
     save_start(request.results, request.start)
     try:
-        signal.signal(signal.SIGTERM, _end_in_order)
+        terminate_in_order()
         _run_flow(request)
     except KeyboardInterrupt as error:
         typer.echo(f"\nstopped; {_kept(request)}", err=True)
@@ -74,10 +69,6 @@ def _kept(request: Request) -> str:
         f"finished trainings are kept in {request.results.trainings}, and "
         f"`study resume {request.run_id} --results {request.results.folder}` goes on from there"
     )
-
-
-def _end_in_order(_number: int, _frame: object) -> NoReturn:
-    raise Terminated
 
 
 def _conclude(request: Request) -> None:

@@ -311,7 +311,11 @@ def test_ctrl_c_stops_within_seconds_keeps_what_is_finished_and_says_how_to_go_o
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)  # what a terminal sends: to every process of the group
     started = time.monotonic()
-    _, err = process.communicate(timeout=60)
+    try:
+        _, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"Ctrl-C did not end it: {process.communicate()[1]}")
     assert process.returncode == 130, err
     assert time.monotonic() - started < 30
     assert f"finished trainings are kept in {trainings}" in err
