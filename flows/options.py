@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,22 +113,31 @@ def _read_numbers(exercises: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+class _StandardError(logging.Handler):
+    """Prints to what is standard error by then: the progress bar replaces it; so do tests, which close it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(self.format(record), err=True)
+
+
+# One each, as a logger takes the same handler only once.
+_FORECAST = _StandardError()
+_FORECAST.addFilter(lambda record: record.levelno < logging.WARNING)
+_WARNINGS = _StandardError(logging.WARNING)  # on the handler: the loggers let INFO pass for Prefect's run log
+_WARNINGS.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+
+
 def show_forecast() -> None:
     """Print what planning says on the way: that it measures, and what it predicts."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(lambda record: record.levelno < logging.WARNING)
     planning = logging.getLogger("tasks.plan_study")
     planning.setLevel(logging.INFO)
-    planning.addHandler(handler)
+    planning.addHandler(_FORECAST)
 
 
 def show_warnings() -> None:
     """Print the warnings that our packages log."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING)  # on the handler: the loggers let INFO pass for Prefect's run log
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     for package in OUR_LOGGERS:
-        logging.getLogger(package).addHandler(handler)
+        logging.getLogger(package).addHandler(_WARNINGS)
 
 
 def configure_prefect(verbose: bool) -> None:

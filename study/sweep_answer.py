@@ -8,7 +8,7 @@ from study.readings import COLLAPSED, Sweep
 from study.statistics.difference import SIGNIFICANCE
 from study.statistics.pairwise import PairTest, Pairwise, compare_pairs, indistinguishable_from_best
 from study.statistics.power import POWER, repeats_to_reach
-from study.statistics.same_test_set import sampling_error
+from study.statistics.sampling_error import sampling_error
 from study.statistics.spread import summarise
 from study.statistics.trend import find_trend
 from study.wording import count, interval, listing, percent, phrase, plain, points, probability

@@ -72,7 +72,7 @@ def _found_columns(done: Sequence[Row], test_images: int, published: PublishedAv
 def _accuracy_columns(readings: Sequence[float], spread: Spread, test_images: int) -> Row:
     # SciPy's and statsmodels' tests take a second to import: late, while lanes train.
     from study.statistics.bootstrap import bootstrap_interval
-    from study.statistics.same_test_set import sampling_error
+    from study.statistics.sampling_error import sampling_error
 
     several = spread.count > 1
     bootstrap = bootstrap_interval(readings)
