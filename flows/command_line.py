@@ -12,7 +12,6 @@ import typer
 from flows.cache_command import cache_app
 from flows.compare_command import compare_command
 from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
-from flows.interrupts import resend_lost_interrupts
 from flows.nights_command import nights_command
 from flows.options import (
     DataOption,
@@ -34,6 +33,7 @@ from flows.predict_command import predict_command
 from flows.prune_command import prune_command
 from flows.report_command import report_command
 from flows.resume_command import resume_command
+from flows.stop_signals import resend_lost_interrupts
 from study.errors import InputError
 from study.wording import count, printable, shortened
 

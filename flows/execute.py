@@ -8,8 +8,8 @@ import typer
 
 from flows.ahead import has_to_train, ready_lanes, without_collecting
 from flows.exit_codes import FAILED, TERMINATED
-from flows.interrupts import Terminated, terminate_in_order
 from flows.request import Request
+from flows.stop_signals import Terminated, terminate_in_order
 from flows.temporary_server import temporary_server
 from storage.run_starts import has_ended, save_start
 from study.errors import InputError

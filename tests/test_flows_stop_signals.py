@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import os, signal, time, weakref
-from flows.interrupts import Terminated, resend_lost_interrupts, terminate_in_order
+from flows.stop_signals import Terminated, resend_lost_interrupts, terminate_in_order
 {install}
 terminate_in_order()
 
@@ -55,7 +55,7 @@ def test_python_alone_goes_on_as_if_nothing_had_been_asked():
 
 def test_other_lost_exceptions_are_reported_as_ever():
     program = (
-        "from flows.interrupts import resend_lost_interrupts\n"
+        "from flows.stop_signals import resend_lost_interrupts\n"
         "resend_lost_interrupts()\n"
         "class Broken:\n"
         "    def __del__(self): raise ValueError('lost')\n"

@@ -32,17 +32,12 @@ def resend_lost_interrupts() -> None:
             before(lost)
             return
         number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
-        # From a thread, later: what is raised within this hook is lost, too.
-        again = threading.Timer(RESEND_SECONDS, _interrupt_main_thread, [number])
+        # Later, from another thread: what is raised within this hook is lost, too. To this one: it may wait.
+        again = threading.Timer(RESEND_SECONDS, signal.pthread_kill, [threading.get_ident(), number])
         again.daemon = True
         again.start()
 
     sys.unraisablehook = hook
-
-
-def _interrupt_main_thread(number: signal.Signals) -> None:
-    # To the thread, as it may be waiting.
-    signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 def _raise_terminated(_number: int, _frame: object) -> NoReturn:
