@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,12 @@ _COSTS = {
     "parameters": "Parameters (log scale)",
     "seconds": "Training time of one thread (s, log scale)",
 }
+
+_REPORT_WIDTH = 10.0
+"""Inches: the report's column shows no figure wider without making its words too small to read."""
+
+_NAME_WIDTH = 11
+"""Letters of a line below an axis, as axes stand close."""
 
 
 def draw_search_figures(
@@ -153,7 +160,7 @@ def _draw_parallel(
     title = f"Exercise {exercise}: which values do the best candidates have?"
     accuracy = Coordinate("validation accuracy (%)", False, tuple(100 * search["validation_accuracy"]))
     all_axes, good = (*coordinates, accuracy), is_good(search)
-    with new_figure(max(7.0, 1.45 * len(all_axes)), 4.6) as figure:
+    with new_figure(min(max(7.0, 1.45 * len(all_axes)), _REPORT_WIDTH), 4.8) as figure:
         axes = figure.add_subplot(title=title)
         axes.grid(False)
         heights = np.array([_heights(each) for each in all_axes])
@@ -162,7 +169,8 @@ def _draw_parallel(
                 axes.plot(range(len(all_axes)), line, color=colour, linewidth=width, alpha=alpha)
         for place, each in enumerate(all_axes):
             _draw_scale(axes, place, each)
-        axes.set_xticks(range(len(all_axes)), [_break(parameter_noun(each.name)) for each in all_axes])
+        names = [fill(parameter_noun(each.name), _NAME_WIDTH, break_long_words=False) for each in all_axes]
+        axes.set_xticks(range(len(all_axes)), names, fontsize=9.5)
         axes.set_yticks([])
         axes.set_xlim(-0.35, len(all_axes) - 0.4)
         axes.spines[["left", "bottom"]].set_visible(False)
@@ -203,13 +211,6 @@ def _draw_scale(axes: Axes, place: int, coordinate: Coordinate) -> None:
             text, (place, height), (4, 3), textcoords="offset points", fontsize=8.5, zorder=4,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8},
         )  # fmt: skip
-
-
-def _break(words: str) -> str:
-    """Words on two lines, as axes stand close."""
-    parts = words.split()
-    middle = (len(parts) + 1) // 2
-    return "\n".join(filter(None, (" ".join(parts[:middle]), " ".join(parts[middle:]))))
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
