@@ -60,7 +60,7 @@ def conclude_run(work: Work) -> RunFrames:
     pictures = describe_pictures(study, result_or_none(work.sheet), drawn)
     recorded = (
         list_models(request.run_id, study.name, chosen),
-        list_pictures(request.run_id, pictures),
+        list_pictures(request.run_id, study.name, pictures),
         list_candidates(request.run_id, work.search) if work.search else [],
         submit(compare_candidates, study, request.run_id, work.trials),
     )

@@ -1,7 +1,9 @@
 """The DAG: load data, draw, plan, train on lanes, aggregate, find the optimum, publish, export, report."""
 
+import json
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -22,10 +24,11 @@ from flows.search import search_optimum
 from flows.steps import submit
 from flows.sweep import Sweep
 from flows.tags import tag_flow_run
-from flows.trigger import name_run, why_skipped
+from flows.trigger import current_trigger, name_run, why_skipped
 from storage.tables import RunFrames
 from study.night_words import shorten_verdicts
 from study.plan import compile_plan
+from study.run_start import RunOptions
 from tasks.aggregate import Context, aggregate_trials
 from tasks.contact_sheet import draw_first_images
 from tasks.finalists import choose_finalists
@@ -117,6 +120,9 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         sweep.makespan_seconds,
         sweep.makespan_bound_seconds,
         sweep.failures.too_many,
+        trigger=current_trigger(),
+        parameters=request.start.model_dump_json(include=set(RunOptions.model_fields)),
+        devices=json.dumps([asdict(each) for each in lanes.devices]),
     )
     state = search.state if search else None
     work = Work(

@@ -11,6 +11,9 @@ from study.errors import InputError
 from study.study_file import is_path
 from study.wording import duration
 
+_NAMES = {"schedule": "scheduled", "ui": "by hand", "command line": "command line"}
+"""How the name of a flow run says what started it."""
+
 
 def name_run() -> str:
     """The name of the flow run that begins."""
@@ -25,7 +28,19 @@ def describe_run(run: FlowRun, parameters: RunParameters | None) -> str:
         parameters: What it is to do; None where that is wrong.
     """
     when = run.expected_start_time or datetime.now(UTC)
-    return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_describe_trigger(run)}"
+    return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_NAMES[_trigger_of(run)]}"
+
+
+def current_trigger() -> str:
+    """What started the flow run: `schedule`, `ui` (by hand, Prefect's pages or API) or `command line`."""
+    run, _ = _current()
+    return _trigger_of(run)
+
+
+def _trigger_of(run: FlowRun) -> str:
+    if run.auto_scheduled:
+        return "schedule"
+    return "command line" if run.deployment_id is None else "ui"
 
 
 def why_skipped() -> str | None:
@@ -76,9 +91,3 @@ def _name_study(parameters: RunParameters | None) -> str:
         return "study"
     source = parameters.source
     return source.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0] if is_path(source) else source
-
-
-def _describe_trigger(run: FlowRun) -> str:
-    if run.auto_scheduled:
-        return "scheduled"
-    return "command line" if run.deployment_id is None else "by hand"

@@ -21,6 +21,8 @@ class Column:
 
 RUN_ID = Column("run_id", TEXT, "", "the run; joins every table with `runs`")
 
+STUDY_LATER = Column("study", TEXT, "", "name of the study; null before schema 1.7.0", True)
+
 HYPERPARAMETERS = (
     Column("filters", INT, "", "filters of the convolution"),
     Column("kernel_size", INT, "pixels", "side of the square kernel"),

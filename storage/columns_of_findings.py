@@ -1,6 +1,6 @@
 """The columns of what was found: settings, comparisons, agreement, nights, model and pictures."""
 
-from storage.column import BOOL, BYTES, ENGINE, FLOAT, INT, PLACE, RUN_ID, TEXT, Column
+from storage.column import BOOL, BYTES, ENGINE, FLOAT, INT, PLACE, RUN_ID, STUDY_LATER, TEXT, Column
 
 SUMMARY = (
     RUN_ID,
@@ -144,6 +144,7 @@ PICTURES = (
     Column("caption", TEXT, "", "the words under it"),
     Column("alt", TEXT, "", "the words instead of it"),
     Column("png", BYTES, "", "the picture, as PNG"),
+    STUDY_LATER,
 )
 
 NIGHTS = (

@@ -12,6 +12,7 @@ from storage.column import (
     RUN_ID,
     SCHEDULE,
     SETTING,
+    STUDY_LATER,
     TEXT,
     TIME,
     Column,
@@ -67,6 +68,17 @@ RUNS = (
     Column("lock_sha256", TEXT, "", "SHA-256 of the code's `requirements.lock`; null: there is none", True),
     # Since 1.4.0:
     ENGINE,
+    # Since 1.7.0:
+    Column(
+        "git_diff_sha256",
+        TEXT,
+        "",
+        "SHA-256 of the uncommitted changes, new files included; null: there are none",
+        True,
+    ),
+    Column("trigger", TEXT, "", "`schedule`, `ui` (by hand, Prefect's pages or API) or `command line`", True),
+    Column("parameters", TEXT, "", "what the run was asked, as JSON: the fields of Prefect's form", True),
+    Column("devices", TEXT, "", "each lane's device, as JSON: kind, and the GPU's id", True),
 )
 
 TRIALS = (
@@ -161,6 +173,7 @@ TRAININGS = (
     Column("threads", INT, "", "threads that shared the work of its last epoch. Since 1.4.0", True),
     AUGMENTATION,
     AVERAGING,
+    STUDY_LATER,
 )
 
 EPOCHS = (
@@ -178,4 +191,5 @@ EPOCHS = (
     Column("seconds", FLOAT, "s", "training steps of the epoch"),
     Column("weights_sha256", TEXT, "", "hash of the weights after the epoch"),
     Column("evaluation_seconds", FLOAT, "s", "evaluation after the epoch; null before schema 1.1.0", True),
+    STUDY_LATER,
 )

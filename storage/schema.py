@@ -10,7 +10,7 @@ from storage.columns_of_findings import AGREEMENT, COMPARISONS, MODELS, NIGHTS, 
 from storage.columns_of_search import FINALS, SEARCH
 from storage.columns_of_work import EPOCHS, RUNS, TRAININGS, TRIALS
 
-SCHEMA_VERSION = "1.6.0"
+SCHEMA_VERSION = "1.7.0"
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "runs": RUNS,

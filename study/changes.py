@@ -24,6 +24,8 @@ class Provenance(Fact):
     engine: str | None
     processor: str
     lock_sha256: str | None
+    git_diff_sha256: str | None = None
+    """Of the uncommitted changes; None where there are none."""
     study_definition: str
     """The study as it ran, as JSON."""
 
@@ -66,7 +68,7 @@ def _list_facts(of: Provenance) -> dict[str, str]:
     dirty = NOT_RECORDED if of.git_dirty is None else "yes" if of.git_dirty else "no"
     return {
         "git commit": of.git_commit or NOT_RECORDED,
-        "uncommitted changes": dirty,
+        "uncommitted changes": of.git_diff_sha256 or dirty,
         **{_TITLES.get(name, name): version for name, version in sorted(of.versions.items())},
         "data fingerprint": of.data_fingerprint,
         "kind of device": of.device,

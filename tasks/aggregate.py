@@ -88,6 +88,7 @@ def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
     return [
         {
             "run_id": context.run_id,
+            "study": context.study.name,
             "key": training.key,
             "training": training.label,
             "seed": training.seed,
@@ -140,6 +141,7 @@ def _training_row(context: Context, outcome: Outcome) -> Row:
     trained = record.epochs_by(context.run_id) if record else 0
     return {
         "run_id": context.run_id,
+        "study": context.study.name,
         "key": training.key,
         "training": training.label,
         "seed": training.seed,

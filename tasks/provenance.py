@@ -1,8 +1,10 @@
 """Where results come from: the code's commit, its locked dependencies and the machine's processor."""
 
 import hashlib
+import os
 import platform
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,15 +20,33 @@ class Commit:
 
     name: str | None
     dirty: bool | None
+    diff_sha256: str | None = None
+    """SHA-256 of the uncommitted changes, hexadecimal; None if there are none."""
 
 
 @cache
-def read_commit() -> Commit:
+def read_commit(folder: Path = _CODE) -> Commit:
     """The commit of the checkout this code runs from."""
-    name = _git("rev-parse", "HEAD")
+    name = _git(folder, "rev-parse", "HEAD")
     if name is None:
         return Commit(None, None)
-    return Commit(name, bool(_git("status", "--porcelain")))
+    if not _git(folder, "status", "--porcelain"):
+        return Commit(name.decode(), False)
+    return Commit(name.decode(), True, _hash_changes(folder))
+
+
+def _hash_changes(folder: Path) -> str | None:
+    """Hash what differs from the commit, and every file that git neither has nor ignores."""
+    changes = _git(folder, "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff")
+    new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z")
+    if changes is None or new is None:
+        return None
+    digest = hashlib.sha256(changes)
+    for path in sorted(filter(None, new.split(b"\0"))):
+        digest.update(b"\0" + path + b"\0")
+        with suppress(OSError):  # a link to nowhere, or gone by now
+            digest.update((folder / os.fsdecode(path)).read_bytes())
+    return digest.hexdigest()
 
 
 def hash_lock(folder: Path = _CODE) -> str | None:
@@ -51,10 +71,10 @@ def processor_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def _git(*arguments: str) -> str | None:
+def _git(folder: Path, *arguments: str) -> bytes | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(_CODE), *arguments], capture_output=True, text=True, timeout=10, check=True
+            ["git", "-C", str(folder), *arguments], capture_output=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -40,6 +40,12 @@ class Circumstances:
     makespan_bound_seconds: float
     stopped_early: str | None = None
     """Why the run stopped before all was attempted."""
+    trigger: str | None = None
+    """What started it: `schedule`, `ui` or `command line`."""
+    parameters: str | None = None
+    """What it was asked, as JSON."""
+    devices: str | None = None
+    """The device of each lane, as JSON."""
 
 
 @task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
@@ -92,6 +98,9 @@ def _describe_run(context: Context, circumstances: Circumstances, dataset: Datas
         "test_images": dataset.test_count,
         "data_source": dataset.source,
         "flow_run_id": circumstances.flow_run_id,
+        "trigger": circumstances.trigger,
+        "parameters": circumstances.parameters,
+        "devices": circumstances.devices,
         **provenance.model_dump(),
         "versions": json.dumps(provenance.versions, sort_keys=True),
     }
@@ -103,6 +112,7 @@ def describe_provenance(context: Context, circumstances: Circumstances, dataset:
     return Provenance(
         git_commit=commit.name,
         git_dirty=commit.dirty,
+        git_diff_sha256=commit.diff_sha256,
         versions={**library_versions(context.source.engine), "prefect": metadata.version("prefect")},
         data_fingerprint=dataset.fingerprint,
         device=circumstances.device,

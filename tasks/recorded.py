@@ -81,11 +81,12 @@ def read_model(frames: RunFrames) -> ChosenModel | None:
         ) from error
 
 
-def list_pictures(run_id: str, pictures: Sequence[Picture]) -> list[Row]:
+def list_pictures(run_id: str, study: str, pictures: Sequence[Picture]) -> list[Row]:
     """A row of the table `pictures` for each."""
     return [
         {
             "run_id": run_id,
+            "study": study,
             "name": each.name,
             "exercise": each.exercise,
             "caption": each.caption,

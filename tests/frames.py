@@ -120,7 +120,8 @@ def make_epochs(study: Study | None = None) -> pd.DataFrame:
     """The epochs of every training of a study, as long as its longest trial; see `make_chosen_model`."""
     study = study or make_study()
     rows = [
-        {"run_id": RUN_ID, "key": each.key, "training": each.label, "seed": each.seed} | epoch.model_dump()
+        {"run_id": RUN_ID, "study": study.name, "key": each.key, "training": each.label, "seed": each.seed}
+        | epoch.model_dump()
         for each in make_records(study)
         for epoch in each.epochs
     ]
@@ -226,7 +227,7 @@ def make_models(chosen: ChosenModel) -> pd.DataFrame:
 
 def make_pictures(study: Study, sheet: Path) -> pd.DataFrame:
     """The rows of the pictures drawn of images."""
-    return _frame("pictures", list_pictures(RUN_ID, describe_pictures(study, sheet)))
+    return _frame("pictures", list_pictures(RUN_ID, study.name, describe_pictures(study, sheet)))
 
 
 def _confused(confusion: Sequence[Sequence[int]]) -> tuple[ConfusedPair, ...]:

@@ -51,7 +51,7 @@ def test_a_published_run_is_read_back_as_it_was_written(results: Results):
 def test_a_table_lies_where_the_contract_says_and_bears_its_version(results: Results, table: str):
     publish(results, make_tables())
     schema = pq.read_schema(_part(results, table))
-    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.6.0"
+    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.7.0"
     assert schema.metadata[b"table"] == table.encode()
     assert schema.names == [column.name for column in COLUMNS[table]]
 
