@@ -8,6 +8,7 @@ import errno
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -39,7 +40,11 @@ def reach(folder: Path) -> None:
     """
     store: Any = folder
     try:
-        store.fs.ls(store.path.split("/")[0] if not store.path.startswith("/") else store.path)
+        with suppress(FileNotFoundError):
+            store.fs.ls(store.path)
+            return
+        with suppress(PermissionError):  # who may see the prefix only, which has nothing yet
+            store.fs.ls(store.anchor or store.path)
     except Exception as error:
         raise StoreUnreachable(folder, error) from error
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -64,22 +65,35 @@ def export_model(
 def save_and_check(
     chosen: Row, weights: Arrays, exercise: ModelExercise, dataset: Dataset, folder: Path
 ) -> ChosenModel:
-    """Save, reload and compare; see `export_model`."""
+    """Write, reload, compare and keep; see `export_model`."""
     with silenced_stderr():
-        from tasks.exported_model import build_exported_model, save_files
+        from tasks.exported_model import keep_files
+
+    with TemporaryDirectory() as scratch:
+        model, files = _write_and_check(chosen, weights, exercise, dataset, Path(scratch))
+        keep_files(files, folder)
+    return model
+
+
+def _write_and_check(
+    chosen: Row, weights: Arrays, exercise: ModelExercise, dataset: Dataset, scratch: Path
+) -> tuple[ChosenModel, list[Path]]:
+    with silenced_stderr():
+        from tasks.exported_model import build_exported_model, write_files
         from tasks.model import build_model
     setting = Setting(**{name: _plain(chosen[name]) for name in Setting.model_fields})
     trained = build_model(setting.hyperparameters)
     trained.set_weights(weights)
     with silenced_stderr():  # the converters talk of their optimisations
-        files = save_files(build_exported_model(setting.hyperparameters, weights), folder, exercise.file_name)
+        exported = build_exported_model(setting.hyperparameters, weights)
+        files = write_files(exported, scratch, exercise.file_name)
     pixels, labels = map(np.asarray, dataset.test())
     outputs = _predict(trained, pixels)
     reloaded = reload_files(files, pixels)
     first = reloaded[files[0].name][0]
     saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
     calibration = calibrate(trained, dataset, int(chosen["held_out_images"]), outputs, labels)
-    return ChosenModel(
+    model = ChosenModel(
         candidate=chosen["setting"],
         setting=setting,
         seed=chosen["seed"],
@@ -97,6 +111,7 @@ def save_and_check(
         saved=saved,
         confidence=count_confident(soften(outputs, calibration.temperature), labels),
     )
+    return model, files
 
 
 def calibrate(

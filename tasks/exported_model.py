@@ -6,7 +6,7 @@ others: `Normalization` divides exactly as training does, where `Rescaling` woul
 """
 
 import logging
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -45,25 +45,34 @@ def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> k
     return keras.Model(image, outputs, name="fashion_mnist")
 
 
-def save_files(model: keras.Model, folder: Path, name: str) -> list[Path]:
+def write_files(model: keras.Model, scratch: Path, name: str) -> list[Path]:
     """Write the model in every format of `FORMATS` and return the paths.
+
+    Args:
+        model: What to write.
+        scratch: A folder on this machine: Keras writes to no other, and not atomically.
+        name: Of each file, without a suffix.
+    """
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab asks for it
+    written = {suffix: scratch / f"{name}{suffix}" for suffix in FORMATS}
+    model.save(written[".h5"])
+    model.save(written[".keras"])
+    model.export(written[""] / "1", format="tf_saved_model", verbose=False)
+    model.export(written[".tflite"], format="litert", verbose=False)
+    return list(written.values())
+
+
+def keep_files(files: Sequence[Path], folder: Path) -> None:
+    """Put what was written where a run's model lies.
 
     Raises:
         OSError: a file cannot be written; what was there stays.
     """
-    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab asks for it
-    with tempfile.TemporaryDirectory() as scratch:  # Keras writes under a suffix it knows, and not atomically
-        written = {suffix: Path(scratch, f"{name}{suffix}") for suffix in FORMATS}
-        model.save(written[".h5"])
-        model.save(written[".keras"])
-        model.export(written[""] / "1", format="tf_saved_model", verbose=False)
-        model.export(written[".tflite"], format="litert", verbose=False)
-        return [
+    for path in files:
+        if path.is_dir():
             replace_folder(folder / path.name, path)
-            if path.is_dir()
-            else write_atomically(folder / path.name, path.read_bytes())
-            for path in written.values()
-        ]
+        else:
+            write_atomically(folder / path.name, path.read_bytes())
 
 
 def _scale(image: keras.KerasTensor) -> keras.KerasTensor:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from storage.address import is_local
 from storage.place import Results
 from storage.tables import RunFrames
 from study import answers
@@ -136,9 +137,14 @@ def compose(results: Results, findings: Findings) -> Content:
         cost_pictures=_pictures([each for each in findings.figures if each.exercise == WHOLE_RUN]),
         nights=describe_nights(frames),
         night_pictures=_pictures([each for each in findings.figures if each.exercise == NIGHTS]),
-        trials_path=(results.tables.relative_to(results.folder.parent) / "trials").as_posix(),
-        folder_name=results.folder.name,
+        trials_path=_name_trials(results),
+        folder_name=results.folder.name if is_local(results.folder) else "",
     )
+
+
+def _name_trials(results: Results) -> str:
+    trials = results.tables / "trials"
+    return trials.relative_to(results.folder.parent).as_posix() if is_local(trials) else str(trials)
 
 
 def _compose_section(exercise: Exercise, findings: Findings) -> Section:

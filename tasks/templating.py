@@ -1,7 +1,6 @@
 """Fill the templates of `tasks/templates`: what is filled in is text, never Markdown or HTML."""
 
 import base64
-import os
 import re
 from pathlib import Path
 
@@ -22,7 +21,7 @@ def markdown_environment(folder: Path) -> Environment:
     """For Markdown in a folder, from which files are named."""
     environment = _environment()
     environment.finalize = _escape_markdown
-    environment.filters["relative"] = lambda path: Path(os.path.relpath(path, folder)).as_posix()
+    environment.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
     return environment
 
 

@@ -42,3 +42,31 @@ def results(tmp_path: Path):
     from storage.place import open_results
 
     return open_results(tmp_path / "results")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[None]:
+    """A server that speaks S3, where this process and those it starts look for one."""
+    from tests.object_stores import credentials, serving
+
+    with serving() as port, pytest.MonkeyPatch.context() as patch:
+        for name, value in credentials(port).items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture
+def s3_results(s3: None):
+    """Results on an object store, with nothing in it yet."""
+    from storage.place import local_folder, open_results, remove_path
+    from tests.object_stores import new_address
+
+    opened = open_results(new_address())
+    yield opened
+    remove_path(local_folder(opened.locks))
+
+
+@pytest.fixture(params=["disk", "s3"])
+def any_results(request: pytest.FixtureRequest):
+    """Results on a disk, and once more on an object store."""
+    return request.getfixturevalue("results" if request.param == "disk" else "s3_results")

@@ -1,0 +1,66 @@
+"""A real server on loopback that speaks S3 (moto's), in a process of its own that a test may kill.
+
+Started as a program it prints its port and serves until standard input ends.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+BUCKET = "results-of-tests"
+
+
+def serve() -> None:
+    """Serve on a free port, with one bucket."""
+    import logging
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=int(sys.argv[1]), verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}").create_bucket(Bucket=BUCKET)
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    server.stop()
+
+
+def credentials(port: int) -> dict[str, str]:
+    """The environment by which s3fs and boto3 find the server, and nothing of this machine's."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "tests",
+        "AWS_SECRET_ACCESS_KEY": "tests",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+@contextmanager
+def serving(port: int = 0) -> Iterator[int]:
+    """Run the server while the body does, and give its port."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.object_stores", str(port)]
+    environment = {**os.environ, **credentials(port)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def new_address() -> str:
+    """An address at which nothing lies yet."""
+    return f"s3://{BUCKET}/{secrets.token_hex(4)}/results"
+
+
+if __name__ == "__main__":
+    serve()
