@@ -1,0 +1,396 @@
+"""What `docs/questions.md` says, with the libraries it names: every way gives the same and right answer."""
+
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from storage.history import update_history
+from storage.place import Results, open_results
+from storage.schema import schema_of
+from storage.tables import BODY, RunTables, publish
+from study.study_file import read_study
+from tests.gallery import ENGINES, answer, list_questions, read_gallery, set_up
+from tests.many_nights import ManyNights
+
+README = Path(__file__).parent.parent / "README.md"
+
+QUESTIONS = list_questions()
+ASKED = [*QUESTIONS, read_gallery()["JSON"]]
+BOTH = [(number, way) for number, section in enumerate(ASKED) for way in section.ways()]
+
+Rows = list[tuple[Any, ...]]
+
+
+def _make_nights() -> list[RunTables]:
+    """Three months of two studies; the latest run of `lab` has failures, the one before is complete."""
+    lab = ManyNights(read_study("lab").only(frozenset({3, 4})))
+    smoke = ManyNights(read_study("smoke").only(frozenset({4})))
+    at = [datetime(2024, month, day, 2, tzinfo=UTC) for month in (1, 2, 3) for day in (1, 2, 3)]
+    latest = lab.make(at[7], bits="latest", failed=[5])
+    changed = [
+        row
+        | {
+            "weights_sha256": "other"
+            if row.get("exercise") == 4 and row["repeat"] == 1
+            else row.get("weights_sha256")
+        }
+        for row in map(dict, latest.trials)
+    ]
+    return [
+        lab.make(at[0], verdict="first"),
+        lab.make(at[1], failed=[0, 7]),
+        smoke.make(at[2]),
+        lab.make(at[3], verdict="drifted", reused=2),
+        lab.make(at[4], failed=[3, 12], reused=4),
+        smoke.make(at[5], verdict="drifted", failed=[1], reused=1),
+        lab.make(at[6], bits="latest", reused=3),
+        replace(latest, trials=changed),
+        smoke.make(at[8]),
+    ]
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[RunTables]]]:
+    folder = tmp_path_factory.mktemp("gallery")
+    results, made = open_results(folder / "results"), _make_nights()
+    for each in made:
+        publish(results, each)
+    assert update_history(results) == ["2024-01", "2024-02", "2024-03"]
+    yield folder, made
+
+
+@pytest.fixture
+def here(nights: tuple[Path, list[RunTables]], monkeypatch: pytest.MonkeyPatch) -> list[RunTables]:
+    monkeypatch.chdir(nights[0])
+    return nights[1]
+
+
+@pytest.fixture(scope="module")
+def names(nights: tuple[Path, list[RunTables]]) -> dict[str, dict[str, Any]]:
+    """What each way's set-up has read."""
+    with chdir(nights[0]):
+        return {way: set_up(way) for way in ENGINES}
+
+
+@pytest.fixture
+def copied(nights: tuple[Path, list[RunTables]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a copy of the results, to be spoilt."""
+    shutil.copytree(nights[0] / "results", tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# What the answers should be, in plain Python from the rows that were published.
+
+
+def _latest(nights: Sequence[RunTables]) -> RunTables:
+    done = [each for each in nights if each.run["study"] == "lab" and each.run["status"] == "completed"]
+    return max(done, key=lambda each: each.run["started_at"])
+
+
+def _lab(nights: Sequence[RunTables]) -> list[RunTables]:
+    return sorted(
+        (each for each in nights if each.run["study"] == "lab"), key=lambda each: each.run["started_at"]
+    )
+
+
+def _of(row: Any, *names: str) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in names)
+
+
+INTERVAL = ("mean_accuracy", "low_accuracy", "high_accuracy")
+
+
+def _summary(nights: list[RunTables]) -> Rows:
+    rows = sorted(_latest(nights).summary, key=lambda row: (row["exercise"], row["value"]))
+    return [_of(row, "exercise", "setting", "trials", *INTERVAL) for row in rows]
+
+
+def _best_by(nights: list[RunTables], measure: str) -> list[Any]:
+    rows = sorted(_latest(nights).summary, key=lambda row: row[measure])
+    return list({row["exercise"]: row for row in rows}.values())
+
+
+def _best(nights: list[RunTables]) -> Rows:
+    return sorted(
+        _of(row, "exercise", "setting", *INTERVAL) for row in _best_by(nights, "mean_validation_accuracy")
+    )
+
+
+def _over_nights(nights: list[RunTables]) -> Rows:
+    return [
+        (each.run["started_at"], *_of(row, *INTERVAL))
+        for each in _lab(nights)
+        for row in each.summary
+        if row["setting"] == "dense_units=128"
+    ]
+
+
+def _drifted(nights: list[RunTables]) -> Rows:
+    return [
+        (each.run["started_at"], *_of(row, "exercise", "difference", "p_value", "compared_with", "changes"))
+        for each in _lab(nights)
+        for row in each.nights
+        if row["verdict"] == "drifted"
+    ]
+
+
+def _failed(nights: list[RunTables]) -> Rows:
+    rows = [row for each in _lab(nights) for row in each.trials if row["run_id"] >= "202402"]
+    failed = [row for row in rows if row["status"] == "failed"]
+    failed.sort(key=lambda row: _of(row, "run_id", "exercise", "value", "repeat"))
+    return [_of(row, "run_id", "exercise", "setting", "repeat", "reason") for row in failed]
+
+
+def _curve(nights: list[RunTables]) -> Rows:
+    seen = defaultdict(list)
+    latest = _latest(nights)
+    for trial in (row for row in latest.trials if row["setting"] == "dense_units=128"):
+        for epoch in latest.epochs:
+            if epoch["key"] == trial["key"] and epoch["epoch"] <= trial["epochs_run"]:
+                seen[epoch["epoch"]].append(epoch["validation_accuracy"])
+    return [(number, len(seen[number]), mean(seen[number])) for number in sorted(seen)]
+
+
+def _costs(nights: list[RunTables]) -> Rows:
+    months: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0, 0.0])
+    for each in _lab(nights):
+        read = [row for row in each.trainings if row["reused"]]
+        saved = sum(row["training_seconds"] + row["evaluation_seconds"] for row in read)
+        added = (1, each.run["predicted_lane_seconds"] / 3600, each.run["lane_seconds"] / 3600, saved / 3600)
+        month = f"{each.run['started_at']:%Y-%m}"
+        months[month] = [a + b for a, b in zip(months[month], added, strict=True)]
+    return [(month, *months[month]) for month in sorted(months)]
+
+
+def _equal(nights: list[RunTables]) -> Rows:
+    first, second = (
+        {_of(row, "exercise", "setting", "repeat"): row.get("weights_sha256") for row in each.trials}
+        for each in _lab(nights)[-2:]
+    )
+    same = Counter(place[0] for place in first if first[place] and first[place] == second[place])
+    return [
+        (number, count, same[number])
+        for number, count in sorted(Counter(place[0] for place in first).items())
+    ]
+
+
+def _as_good(nights: list[RunTables]) -> Rows:
+    rows = []
+    for best in _best_by(nights, "mean_accuracy"):
+        for pair in _latest(nights).comparisons:
+            if pair["exercise"] != best["exercise"] or pair["differs"]:
+                continue
+            if best["value"] == pair["first_value"]:
+                rows.append((best, pair["second_value"], pair["difference"], pair["adjusted_p_value"]))
+            if best["value"] == pair["second_value"]:
+                rows.append((best, pair["first_value"], -pair["difference"], pair["adjusted_p_value"]))
+    return sorted((best["exercise"], best["setting"], *rest) for best, *rest in rows)
+
+
+def _agreement(nights: list[RunTables]) -> Rows:
+    rows = sorted(_latest(nights).agreement, key=lambda row: _of(row, "kind", "exercise", "subject"))
+    return [_of(row, "kind", "subject", "published_accuracy", "mean_accuracy", "verdict") for row in rows]
+
+
+def _pythons(nights: list[RunTables]) -> Rows:
+    runs = sorted((each.run for each in nights), key=lambda run: run["started_at"])
+    return [(run["run_id"], "3.11.9") for run in runs]
+
+
+EXPECTED: list[Callable[[list[RunTables]], Rows]] = [
+    _summary, _best, _over_nights, _drifted, _failed, _curve, _costs, _equal, _as_good, _agreement, _pythons,
+]  # fmt: skip
+
+
+def _approximately(rows: Rows) -> Rows:
+    return [
+        tuple(pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for value in row)
+        for row in rows
+    ]
+
+
+def test_ten_questions_are_answered_in_pandas_polars_duckdb_and_plain_sql():
+    assert len(QUESTIONS) == 10
+    for section in QUESTIONS:
+        assert {"pandas", "Polars", "DuckDB", "SQL in DuckDB", "SQL in Polars"} <= set(section.ways())
+
+
+@pytest.mark.parametrize(("number", "way"), BOTH)
+def test_every_way_gives_the_answer_that_plain_python_finds(
+    here: list[RunTables], names: dict[str, dict[str, Any]], number: int, way: str
+):
+    expected = EXPECTED[number](here)
+    assert len(expected) > 1
+    columns, rows = answer(ASKED[number], way, names[way])
+    assert rows == _approximately(expected)
+    assert columns == answer(ASKED[number], "pandas", names["pandas"])[0]
+
+
+# How the files lie: what is not to be read is spoilt, so that reading it fails.
+
+HISTORY = "results/history/trials"
+LAB, SMOKE = 45, 6  # trials of a night
+
+
+def _pandas(folder: str, column: str, value: str) -> int:
+    return len(pd.read_parquet(folder, filters=[(column, "==", value)] if column else None))
+
+
+def _polars(folder: str, column: str, value: str) -> int:
+    rows = pl.scan_parquet(f"{folder}/", hive_partitioning=True)
+    return len((rows.filter(pl.col(column) == value) if column else rows).collect())
+
+
+def _duckdb(folder: str, column: str, value: str) -> int:
+    rows = duckdb.read_parquet(f"{folder}/*/*.parquet", hive_partitioning=True)
+    return len((rows.filter(f"{column} = '{value}'") if column else rows).fetchall())
+
+
+def _pyarrow(folder: str, column: str, value: str) -> int:
+    rows = ds.dataset(folder, partitioning="hive")
+    return len(rows.to_table(filter=ds.field(column) == value if column else None))
+
+
+READERS = [_pandas, _polars, _duckdb, _pyarrow]
+
+
+def _spoil(path: Path, but_study: str = "") -> None:
+    """Overwrite a file's rows, but not its footer, nor the row groups of a study."""
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        place = file.schema_arrow.get_field_index("study")
+    with path.open("r+b") as file:
+        for group in groups:
+            if group.column(place).statistics.min == but_study:
+                continue
+            for column in map(group.column, range(group.num_columns)):
+                file.seek(column.dictionary_page_offset or column.data_page_offset)
+                file.write(b"\xff" * column.total_compressed_size)
+
+
+def _spoil_all(folder: Path, but: str = "", but_study: str = "") -> None:
+    for path in folder.rglob("*.parquet"):
+        if path.parent.name != but:
+            _spoil(path, but_study)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda each: each.__name__[1:])
+class TestWhatIsNotReadWithAFilter:
+    def test_on_month_are_the_other_months_files(self, copied: Path, reader: Callable[..., int]):
+        _spoil_all(copied / HISTORY, but="month=2024-02")
+        assert reader(HISTORY, "month", "2024-02") == 2 * LAB + SMOKE
+        with pytest.raises((OSError, pl.exceptions.ComputeError, duckdb.Error)):
+            reader(HISTORY, "month", "2024-01")
+
+    def test_on_study_are_the_other_studies_row_groups(self, copied: Path, reader: Callable[..., int]):
+        _spoil_all(copied / HISTORY, but_study="smoke")
+        assert reader(HISTORY, "study", "smoke") == 3 * SMOKE
+        with pytest.raises((OSError, pl.exceptions.ComputeError, duckdb.Error)):
+            reader(HISTORY, "study", "lab")
+
+    def test_on_run_id_are_row_groups_of_other_times(self, copied: Path, reader: Callable[..., int]):
+        _spoil_all(copied / HISTORY, but="month=2024-03")
+        _spoil_all(copied / HISTORY / "month=2024-03", but_study="lab", but="none")
+        assert reader(HISTORY, "run_id", "20240301T020000Z-lab-0000abcd") == LAB
+
+    def test_on_run_are_the_files_of_other_runs_in_tables(self, copied: Path, reader: Callable[..., int]):
+        run_id = "20240202T020000Z-lab-0000abcd"
+        _spoil_all(copied / "results" / "tables" / "trials", but=f"run={run_id}")
+        assert reader("results/tables/trials", "run", run_id) == LAB
+
+
+def test_each_row_group_of_the_history_is_of_one_study(here: list[RunTables]):
+    for fragment in ds.dataset(HISTORY, partitioning="hive").get_fragments():
+        groups = [group.statistics["study"] for group in fragment.row_groups]
+        assert [group["min"] for group in groups] == [group["max"] for group in groups] == ["lab", "smoke"]
+
+
+@pytest.mark.parametrize("table", ["runs", *BODY])
+def test_the_history_has_today_s_columns_in_every_file(here: list[RunTables], table: str):
+    for path in Path("results/history", table).rglob("*.parquet"):
+        assert pq.read_schema(path).equals(schema_of(table), check_metadata=True)
+
+
+def _make_older(path: Path) -> None:
+    rows = pq.ParquetFile(path).read().drop_columns(["augmentation", "averaging"])
+    pq.write_table(rows.replace_schema_metadata({"table": "trials", "schema_version": "1.5.0"}), path)
+
+
+def test_where_versions_differ_tables_lack_later_columns_and_the_history_does_not(copied: Path):
+    tables = copied / "results" / "tables" / "trials"
+    _make_older(tables / "run=20240101T020000Z-lab-0000abcd" / "part-0.parquet")
+    everywhere = f"{tables}/*/*.parquet"
+    assert "averaging" not in pd.read_parquet(tables)
+    assert "averaging" not in ds.dataset(tables, partitioning="hive").schema.names
+    with pytest.raises(pl.exceptions.SchemaError, match="extra column in file"):
+        pl.scan_parquet(f"{tables}/").collect()
+    told = pl.scan_parquet(f"{tables}/", missing_columns="insert", extra_columns="ignore")
+    assert "averaging" not in told.collect().columns
+    assert "averaging" not in duckdb.read_parquet(everywhere).columns
+    assert "averaging" in duckdb.read_parquet(everywhere, union_by_name=True).columns
+    shutil.rmtree(copied / "results" / "history")
+    shutil.rmtree(copied / "results" / "manifests" / "history")
+    update_history(Results(copied / "results"))
+    history = pd.read_parquet(HISTORY)
+    assert history["averaging"].isna().sum() == LAB
+    assert len(history) == 6 * LAB + 3 * SMOKE
+
+
+def test_columns_that_may_be_null_are_integers_if_pandas_is_told_so(here: list[RunTables]):
+    column = "epochs_run"
+    assert pd.read_parquet(HISTORY).dtypes[column] == "float64"
+    assert pd.read_parquet(HISTORY, dtype_backend="numpy_nullable").dtypes[column] == "Int64"
+    assert pd.read_parquet(HISTORY, dtype_backend="pyarrow").dtypes[column] == "int64[pyarrow]"
+
+
+def test_points_in_time_are_utc_and_partitions_text_everywhere(here: list[RunTables]):
+    runs = pd.read_parquet("results/history/runs")
+    assert (str(runs.dtypes["started_at"]), str(runs.dtypes["month"])) == ("datetime64[us, UTC]", "category")
+    schema = pl.scan_parquet("results/history/runs/", hive_partitioning=True).collect_schema()
+    assert (schema["started_at"], schema["month"]) == (pl.Datetime("us", "UTC"), pl.String)
+    found = duckdb.read_parquet("results/history/runs/*/*.parquet", hive_partitioning=True)
+    types = dict(zip(found.columns, map(str, found.types), strict=True))
+    assert (types["started_at"], types["month"]) == ("TIMESTAMP WITH TIME ZONE", "VARCHAR")
+
+
+def test_an_object_store_is_read_in_the_same_way(
+    here: list[RunTables], s3_results: Results, monkeypatch: pytest.MonkeyPatch
+):
+    for each in here[:3]:
+        publish(s3_results, each)
+    update_history(s3_results)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")  # Polars'; the server of the tests has no certificate
+    section = read_gallery()["An object store"]
+    blocks = {
+        way: code.replace("s3://bucket/results", str(s3_results.folder))
+        for way, code in section.blocks.items()
+    }
+    assert list(blocks) == ["pandas", "Polars", "DuckDB"]
+    for way in blocks:
+        columns, rows = answer(replace(section, blocks=blocks), way, {})
+        assert columns == ["run_id", "status"]
+        assert rows == [(each.run["run_id"], each.run["status"]) for each in here[:2]]
+
+
+def test_the_readme_s_example_tells_each_setting_s_readings_by_run(
+    here: list[RunTables], capsys: pytest.CaptureFixture[str]
+):
+    section = README.read_text(encoding="utf-8").partition("## Read the results")[2]
+    exec(section.partition("```python")[2].partition("```")[0])
+    shown = capsys.readouterr().out
+    assert f"{len(_lab(here)) * 10} rows x 3 columns" in shown
+    assert "dense_units=128" in shown
