@@ -37,7 +37,8 @@ SUMMARY = (
             "sampling_error",
             FLOAT,
             "fraction",
-            "standard error of the mean accuracy from which images the test set has; the intervals leave it out",
+            "standard error of the mean accuracy from which images the test set has; the intervals leave it "
+            "out",
             True,
         ),
         Column(

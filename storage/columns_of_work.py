@@ -81,10 +81,7 @@ RUNS = (
             "lock_sha256", TEXT, "", "SHA-256 of the code's `requirements.lock`; null: there is none", True
         ),
     ),
-    *added(
-        "1.4.0",
-        ENGINE,
-    ),
+    *added("1.4.0", ENGINE),
     *added(
         "1.7.0",
         Column(
@@ -162,11 +159,7 @@ TRIALS = (
         ),
         Column("target_seconds", FLOAT, "s", "training time up to that epoch; null if not reached", True),
     ),
-    *added(
-        "1.6.0",
-        AUGMENTATION,
-        AVERAGING,
-    ),
+    *added("1.6.0", AUGMENTATION, AVERAGING),
 )
 
 TRAININGS = (

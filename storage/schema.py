@@ -20,12 +20,12 @@ TABLES = {
         TRIALS,
     ),
     "trainings": Table(
-        "a training that trials of the run read; several trials may read one",
+        "a training that the run asked for, failed ones too; several trials may read one",
         ("run_id", "key"),
         TRAININGS,
         "1.1.0",
     ),
-    "epochs": Table("an epoch of a training, as far as a trial reads it", ("run_id", "key", "epoch"), EPOCHS),
+    "epochs": Table("an epoch of a training, as far as the run reads it", ("run_id", "key", "epoch"), EPOCHS),
     "summary": Table(
         "a setting of an exercise, or a candidate for the optimum, over its repeats",
         ("run_id", "exercise", "setting"),

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.contract import find_fault, is_readable, read_label
 from storage.place import Results, write_atomically
 from storage.schema import SCHEMA_VERSION, schema_of
 from study.errors import InputError
@@ -216,15 +217,15 @@ def _read(path: Path, table: str, schema: pa.Schema | None = None) -> pa.Table:
 
 
 def _check_kind(path: Path, metadata: Mapping[bytes, bytes], table: str) -> None:
-    found = metadata.get(b"table", b"").decode(errors="replace")
+    found = read_label(metadata, "table")
     if found != table:
         holds = f"table {shown(found)}" if found else "no table of this program"
         raise InputError(f"{path}: holds {holds}, expected {table!r}; {_MEND}")
-    version = metadata.get(b"schema_version", b"").decode(errors="replace")
-    major = SCHEMA_VERSION.partition(".")[0]
-    if version.partition(".")[0] != major:
+    version = read_label(metadata, "schema_version")
+    if not is_readable(version):
         raise InputError(
-            f"{path}: has schema version {shown(version)}, this program reads versions {major}.x "
+            f"{path}: has schema version {shown(version)}, this program reads versions "
+            f"{SCHEMA_VERSION.partition('.')[0]}.x "
             f"(it writes {SCHEMA_VERSION}); read it with the program that wrote it, or run the study again"
         )
 
@@ -240,12 +241,8 @@ def _fit(path: Path, content: pa.Table, schema: pa.Schema) -> pa.Table:
         if not known and not field.nullable:
             raise InputError(f"{path}: lacks the column {field.name!r}; {_MEND}")
         column = content.column(field.name) if known else pa.nulls(len(content), field.type)
-        if column.type != field.type:
-            raise InputError(
-                f"{path}: column {field.name!r} is {column.type}, expected {field.type}; {_MEND}"
-            )
-        if column.null_count and not field.nullable:
-            raise InputError(f"{path}: column {field.name!r} lacks a value; {_MEND}")
+        if fault := find_fault(field, column):
+            raise InputError(f"{path}: column {field.name!r} {fault}; {_MEND}")
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=schema)
 
