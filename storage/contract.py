@@ -1,5 +1,6 @@
 """Hold Parquet files against the contract: table and version, columns, types, nulls, units and keys."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ import pyarrow.parquet as pq
 from storage.schema import SCHEMA_VERSION, TABLES, schema_of
 from study.errors import InputError
 from study.wording import shortened, shown
+
+UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
+"""What pyarrow raises of a file that cannot be read; the last, of damaged names of columns."""
 
 _MAGIC = b"PAR1"
 """The first bytes of every Parquet file."""
@@ -63,9 +67,9 @@ def check_file(path: Path) -> list[Problem]:
         # As a file: the folder's `run=` partition would add a column that repeats run_id.
         with pq.ParquetFile(path) as file:
             content = file.read()
-    except (OSError, pa.ArrowException) as error:
-        reason = shortened(str(error), 200).rstrip(".")
-        return [Problem(path, None, f"cannot be read as a Parquet file: {reason}")]
+        content.column_names  # noqa: B018 - decodes them
+    except UNREADABLE as error:
+        return [Problem(path, None, f"cannot be read as a Parquet file: {reason_of(error)}")]
     metadata = content.schema.metadata or {}
     table, version = read_label(metadata, "table"), read_label(metadata, "schema_version")
     if table not in TABLES:
@@ -74,6 +78,12 @@ def check_file(path: Path) -> list[Problem]:
         expected = f"{SCHEMA_VERSION} or another {_MAJOR}.x.y"
         return [Problem(path, None, f"has schema version {shown(version)}, expected {expected}")]
     return [Problem(path, *each) for each in _check_columns(content, table, version)]
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be read, on one line, without its path."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
 
 
 def read_label(metadata: Mapping[bytes, bytes], name: str) -> str:

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import logging
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.contract import find_fault, is_readable, read_label
+from storage.contract import UNREADABLE, find_fault, is_readable, read_label, reason_of
 from storage.place import Results, write_atomically
 from storage.schema import SCHEMA_VERSION, schema_of
 from study.errors import InputError
-from study.wording import shortened, shown
+from study.wording import shown
 
 logger = logging.getLogger(__name__)
 
@@ -207,13 +206,11 @@ def _read(path: Path, table: str, schema: pa.Schema | None = None) -> pa.Table:
         with pq.ParquetFile(path) as file:
             _check_kind(path, file.schema_arrow.metadata or {}, table)
             content = file.read(columns=schema.names if schema else None)
+        return _fit(path, content, schema or schema_of(table))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file, though the run was published; {_MEND}") from error
-    except (OSError, pa.ArrowException) as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
-        raise InputError(f"{path}: cannot be read as a Parquet file: {reason}; {_MEND}") from error
-    return _fit(path, content, schema or schema_of(table))
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as a Parquet file: {reason_of(error)}; {_MEND}") from error
 
 
 def _check_kind(path: Path, metadata: Mapping[bytes, bytes], table: str) -> None:

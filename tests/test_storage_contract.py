@@ -11,7 +11,7 @@ import pytest
 from storage.contract import check_file, is_readable, list_parquet, version_number
 from storage.place import Results
 from storage.schema import COLUMNS, SCHEMA_VERSION
-from storage.tables import publish
+from storage.tables import list_runs, publish
 from study.errors import InputError
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
@@ -149,6 +149,22 @@ def test_a_file_cut_short_is_told(summary: Path, kept: int):
     summary.write_bytes(summary.read_bytes()[:kept])
     (problem,) = check_file(summary)
     assert str(problem).startswith(f"{summary}: cannot be read as a Parquet file: ")
+
+
+def test_a_damaged_name_of_a_column_is_told_as_damage_and_hides_no_other_run(
+    results: Results, summary: Path, caplog: pytest.LogCaptureFixture
+):
+    publish(results, make_tables("20260302-120000-abcd"))
+    for path, name in (
+        (summary, b"setting"),
+        (results.tables / "runs" / summary.relative_to(results.tables / "summary"), b"study"),
+    ):
+        content = path.read_bytes()
+        path.write_bytes(content.replace(name, name[:-1] + b"\xff"))
+        (problem,) = check_file(path)
+        assert str(problem).startswith(f"{path}: cannot be read as a Parquet file: 'utf-8' codec")
+    assert list_runs(results)["run_id"].tolist() == ["20260302-120000-abcd"]
+    assert "cannot be read as a Parquet file: 'utf-8' codec" in caplog.text
 
 
 def test_files_and_folders_that_readers_skip_are_passed_over(results: Results, summary: Path):
