@@ -3,7 +3,6 @@
 import sys
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,21 +25,21 @@ cache_app = typer.Typer(
 
 
 @cache_app.command("list")
-def list_command(results: ResultsOption = Path("results")) -> None:
+def list_command(results: ResultsOption = "results") -> None:
     """List the kept trainings: key, what was trained, epochs, accuracy, run and size."""
     from flows.cache_text import print_entries
-    from storage.place import Results
+    from storage.place import results_at
 
-    print_entries(Results(results.resolve()))
+    print_entries(results_at(results))
 
 
 @cache_app.command("verify")
-def verify_command(results: ResultsOption = Path("results")) -> None:
+def verify_command(results: ResultsOption = "results") -> None:
     """Check every kept training against its hashes; exit 1 if one is damaged."""
-    from storage.place import Results
+    from storage.place import results_at
     from storage.trainings import DamagedTraining, list_keys, verify_training
 
-    place = Results(results.resolve())
+    place = results_at(results)
     keys, damaged = list_keys(place), 0
     for key in keys:
         try:
@@ -60,7 +59,7 @@ def verify_command(results: ResultsOption = Path("results")) -> None:
 
 @cache_app.command("prune")
 def prune_command(
-    results: ResultsOption = Path("results"),
+    results: ResultsOption = "results",
     damaged: Annotated[bool, typer.Option("--damaged", help="Remove what cannot be read.")] = False,
     stale: Annotated[
         bool,
@@ -80,12 +79,12 @@ def prune_command(
     Choose what to remove by at least one option; a training that any of them names goes.
     """
     from flows.request import read_duration
-    from storage.place import Results
+    from storage.place import results_at
     from storage.trainings import list_keys, measure_training, remove_training
 
     if not (damaged or stale or older_than or everything):
         raise InputError("study cache prune: give at least one of --damaged, --stale, --older-than, --all")
-    place = Results(results.resolve())
+    place = results_at(results)
     before = None
     if older_than:
         before = datetime.now(UTC) - timedelta(seconds=read_duration(older_than, "--older-than"))

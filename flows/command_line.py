@@ -4,12 +4,12 @@ import shlex
 import sys
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from flows.cache_command import cache_app
+from flows.compact_command import compact_command
 from flows.compare_command import compare_command
 from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
 from flows.nights_command import nights_command
@@ -35,6 +35,7 @@ from flows.report_command import report_command
 from flows.resume_command import resume_command
 from flows.schema_command import schema_command
 from flows.stop_signals import resend_lost_interrupts
+from flows.verify_command import verify_command
 from study.errors import InputError
 from study.wording import count, printable, shortened
 
@@ -85,13 +86,15 @@ app.command("predict")(predict_command)
 app.command("report")(report_command)
 app.command("compare")(compare_command)
 app.command("schema")(schema_command)
+app.command("verify")(verify_command)
+app.command("compact")(compact_command)
 app.add_typer(cache_app, name="cache")
 
 
 @app.command("run")
 def run_command(
     study: StudyArgument = "lab",
-    results: ResultsOption = Path("results"),
+    results: ResultsOption = "results",
     lanes: LanesOption = None,
     lanes_per_gpu: LanesPerGpuOption = 1,
     exercises: ExercisesOption = "",
@@ -140,15 +143,15 @@ def show_command(
     run: Annotated[
         str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest.")
     ] = None,
-    results: ResultsOption = Path("results"),
+    results: ResultsOption = "results",
 ) -> None:
     """Show the summary of a run as a table."""
     show_warnings()
     from flows.summary_table import print_summary
-    from storage.place import Results
+    from storage.place import results_at
     from storage.tables import read_run
 
-    place = Results(results.resolve())
+    place = results_at(results)
     frames = read_run(place, run)
     print_summary(frames)
     typer.echo(f"report: {place.report(str(frames.run.run_id))}")

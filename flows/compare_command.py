@@ -35,9 +35,9 @@ def compare_command(
         str | None,
         typer.Argument(metavar="[OTHER]", help="Another run's id, or a CSV. Default: what its study names."),
     ] = None,
-    results: ResultsOption = Path("results"),
+    results: ResultsOption = "results",
     other_results: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--other-results", metavar="DIR", help="Where OTHER lies. Default: as --results."),
     ] = None,
     margin: Annotated[
@@ -60,14 +60,14 @@ def compare_command(
     report.
     """
     show_warnings()
-    from storage.place import Results
+    from storage.place import results_at
     from storage.tables import read_run
 
     if margin is not None and not 0 < margin <= 100:
         raise InputError(
             f"--margin: {margin:g} is not allowed; give points above 0, at most 100, such as 0.5"
         )
-    frames = read_run(Results(results.resolve()), run)
+    frames = read_run(results_at(results), run)
     if other is None:
         rows = _recorded(frames, margin, readings)
     elif other.endswith(".csv"):
@@ -75,7 +75,7 @@ def compare_command(
     else:
         if readings is not None:
             raise InputError(f"--readings: {readings} goes with a CSV of averages, and {other!r} is a run")
-        others = read_run(Results((other_results or results).resolve()), other)
+        others = read_run(results_at(other_results or results), other)
         rows = _against_run(frames, others, margin or MARGIN)
     _tell(rows, as_json)
     if any(row["verdict"] in _DIFFERENCES for row in rows):

@@ -1,7 +1,6 @@
 """The command `study nights`: every fresh run, how it compares with earlier ones, and what changed."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ Night = dict[str, Any]
 
 
 def nights_command(
-    results: ResultsOption = Path("results"),
+    results: ResultsOption = "results",
     study: Annotated[
         str | None, typer.Option("--study", metavar="NAME", help="Only this study's nights. Default: all.")
     ] = None,
@@ -31,9 +30,9 @@ def nights_command(
     """
     show_warnings()
     from storage.nights import list_nights
-    from storage.place import Results
+    from storage.place import results_at
 
-    place = Results(results.resolve())
+    place = results_at(results)
     nights = describe_nights(list_nights(place, study))
     if as_json:
         typer.echo(json.dumps(nights, indent=1))

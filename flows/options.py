@@ -19,8 +19,12 @@ NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"
 """Prefect's server and its pages report no use by the first, its client none by the second."""
 
 ResultsOption = Annotated[
-    Path,
-    typer.Option("--results", metavar="DIR", help="Folder for tables, figures, model, report and cache."),
+    str,
+    typer.Option(
+        "--results",
+        metavar="DIR",
+        help="Folder for tables, figures, model, report and cache, or an address such as s3://bucket/prefix.",
+    ),
 ]
 DataOption = Annotated[
     Path | None,
@@ -66,7 +70,7 @@ FreshOption = Annotated[bool, typer.Option("--fresh", help="Train again what ear
 
 def read_options(
     study: str,
-    results: Path,
+    results: str,
     exercises: str = "",
     lanes: int | None = None,
     repeats: int | None = None,
@@ -77,7 +81,7 @@ def read_options(
 
     Args:
         study: A study's name, or a path to its file.
-        results: The results folder.
+        results: The results folder, or its address.
         exercises: Numbers separated by commas.
         lanes: How many; None for one on each device.
         repeats: Of each setting; None for as the study says.
@@ -93,7 +97,7 @@ def read_options(
         raise InputError(f"--lanes: {lanes} is not allowed; give 1 or more, or leave it out")
     if repeats is not None and repeats < 1:
         raise InputError(f"--repeats: {repeats} is not allowed; give 1 or more, or leave it out")
-    given = {"study_file" if is_path(study) else "study": study, "results": str(results), **others}
+    given = {"study_file" if is_path(study) else "study": study, "results": results, **others}
     given |= {"exercises": _read_numbers(exercises), "lanes": lanes or 0, "repeats": repeats or 0}
     return read_parameters(given if protocol is None else {**given, "protocol": protocol})
 

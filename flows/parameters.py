@@ -26,7 +26,8 @@ class RunParameters(RunOptions):
     results: str = Field(
         "results",
         title="Results folder",
-        description="Where tables, figures, model, report and trainings go, on the worker's machine.",
+        description="Where tables, figures, model, report and trainings go: a folder on the worker's "
+        "machine, or an address such as s3://bucket/prefix.",
         min_length=1,
     )
     resume: str = Field(

@@ -1,7 +1,6 @@
 """The command `study plan`: what a run would train, read and cost, without training anything."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,7 +22,7 @@ from flows.options import (
 
 def plan_command(
     study: StudyArgument = "lab",
-    results: ResultsOption = Path("results"),
+    results: ResultsOption = "results",
     lanes: LanesOption = None,
     lanes_per_gpu: LanesPerGpuOption = 1,
     exercises: ExercisesOption = "",

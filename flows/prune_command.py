@@ -28,7 +28,7 @@ _NOUNS = {
 
 
 def prune_command(
-    results: ResultsOption = Path("results"),
+    results: ResultsOption = "results",
     older_than: Annotated[
         str,
         typer.Option("--older-than", metavar="TIME", help="Remove only what ended before, such as `30d`."),
@@ -59,8 +59,8 @@ def prune_command(
     complete run of each study and what it reads, and what is being executed. What killed runs have left goes
     always.
     """
-    from flows.request import expand, read_duration
-    from storage.place import Results
+    from flows.request import read_duration
+    from storage.place import results_at
     from storage.removal import prune
     from storage.retention import Limits
 
@@ -78,7 +78,7 @@ def prune_command(
     configure_prefect(verbose=False)
     now = datetime.now(UTC)
     before = _ago(now, read_duration(older_than, "--older-than")) if older_than else None
-    place = Results(expand(str(results), "results folder").resolve())
+    place = results_at(results)
     if not place.folder.is_dir():
         raise InputError(f"results folder {place.folder}: no such folder; give one with --results")
     if prefect:

@@ -1,6 +1,5 @@
 """The command `study report`: draw a published run's figures and write its report again, from its tables."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,20 +12,20 @@ def report_command(
     run: Annotated[
         str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest.")
     ] = None,
-    results: ResultsOption = Path("results"),
+    results: ResultsOption = "results",
 ) -> None:
     """Write the report of a run again, from its Parquet tables alone.
 
     Figures, `report.html` and `report.md` are replaced. Nothing is trained.
     """
     show_warnings()
-    from storage.place import Results
+    from storage.place import results_at
     from storage.tables import list_missing, read_run
     from tasks.draw_figures import draw_figures
     from tasks.recorded import read_study_of
     from tasks.report import write_report
 
-    place = Results(results.resolve())
+    place = results_at(results)
     frames = read_run(place, run)
     missing = list_missing(place, str(frames.run["run_id"]))
     if missing:

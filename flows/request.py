@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.parameters import RunParameters
+from storage.address import expand, read_address
 from storage.locks import run_lock
-from storage.place import Results, open_results
+from storage.place import Results, open_results, results_at
 from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
 from study.errors import InputError, ResultsUnwritable
 from study.run_start import AS_WRITTEN, RunOptions, RunStart
@@ -62,7 +63,7 @@ def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> 
         InputError: the study, an exercise, the results folder, a count, the engine or the run to go on with
             is wrong.
     """
-    folder = expand(parameters.results, "results folder")
+    folder = read_address(parameters.results)
     earlier = _find_earlier(folder, parameters.resume, flow_run_id)
     if earlier is None:
         study = _choose_study(parameters)
@@ -128,9 +129,9 @@ def executing(request: Request) -> Iterator[None]:
 
 def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStart | None:
     if resume:
-        return choose_interrupted(Results(folder.resolve()), resume)
+        return choose_interrupted(results_at(folder), resume)
     if flow_run_id is not None and folder.is_dir():
-        return find_start(Results(folder.resolve()), flow_run_id)
+        return find_start(results_at(folder), flow_run_id)
     return None
 
 
@@ -145,15 +146,3 @@ def read_duration(text: str, option: str) -> float:
     if seconds < 1:
         raise InputError(f"{option}: {text!r} is not a time; give one such as 90s, 10m, 1h30m or 30d")
     return seconds
-
-
-def expand(path: str, what: str) -> Path:
-    """A path in which `~` stands for a home folder.
-
-    Raises:
-        InputError: there is no such home folder.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"{what} {path}: {str(error).rstrip(chr(46))}; give a path without ~") from error

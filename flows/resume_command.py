@@ -1,6 +1,5 @@
 """The command `study resume`: go on with a run that was interrupted."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,7 @@ def resume_command(
     run: Annotated[
         str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest interrupted one.")
     ] = None,
-    results: ResultsOption = Path("results"),
+    results: ResultsOption = "results",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's log.")] = False,
 ) -> None:
     """Go on with a run that was interrupted, as it was started.
@@ -23,11 +22,11 @@ def resume_command(
     configure_prefect(verbose)
     from flows.execute import execute
     from flows.parameters import RunParameters
-    from flows.request import check_request, expand
-    from storage.place import Results
+    from flows.request import check_request
+    from storage.place import results_at
     from storage.run_starts import choose_interrupted
 
-    start = choose_interrupted(Results(expand(str(results), "results folder").resolve()), run)
+    start = choose_interrupted(results_at(results), run)
     request = check_request(RunParameters(results=str(results), resume=start.run_id))
     typer.echo(
         f"going on with run {start.run_id} of study {start.source}, "

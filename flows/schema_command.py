@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +22,7 @@ def schema_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page `docs/tables.md`.")] = False,
     check: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--check",
             metavar="PATH",
@@ -66,9 +65,11 @@ def _show(name: str | None, as_json: bool) -> None:
         _print_columns(name)
 
 
-def _check(path: Path, as_json: bool) -> None:
+def _check(address: str, as_json: bool) -> None:
+    from storage.address import read_address
     from storage.contract import check_file, list_parquet
 
+    path = read_address(address, "path")
     files = list_parquet(path)
     problems = [each for file in files for each in check_file(file)]
     if as_json:

@@ -31,6 +31,14 @@ Runs of different versions of the program have different columns, the later ones
 all of them, null where a file has none; `pandas.read_parquet` on a table's folder gives those of the first
 file only.
 
+Who reads all runs at once may rather take the history, which says the same in a file a month and table, with
+today's columns whichever version wrote a run:
+
+    results/history/<table>/month=<year>-<month>/part-0.parquet
+
+Every run brings it up to date, and so does `study compact`. `manifests/<run_id>.json` has the SHA-256 of each
+file that a run has published.
+
 ## How they join
 
 | what | on |

@@ -1,25 +1,22 @@
 """Hold Parquet files against the contract: table and version, columns, types, nulls, units and keys."""
 
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage import object_store
+from storage.address import is_local
+from storage.parts import MAJOR, UNREADABLE, find_fault, is_readable, open_source, read_label, reason_of
 from storage.schema import SCHEMA_VERSION, TABLES, schema_of
 from study.errors import InputError
-from study.wording import shortened, shown
-
-UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
-"""What pyarrow raises of a file that cannot be read; the last, of damaged names of columns."""
+from study.wording import shown
 
 _MAGIC = b"PAR1"
 """The first bytes of every Parquet file."""
-
-_MAJOR = SCHEMA_VERSION.partition(".")[0]
 
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
@@ -41,10 +38,15 @@ class Problem:
 def list_parquet(path: Path) -> list[Path]:
     """The Parquet files that a path names: itself, or those below it whose names begin with no `.` or `_`.
 
+    Args:
+        path: As `storage.address.read_address` gives it.
+
     Raises:
         InputError: there is none.
     """
     try:
+        if not is_local(path):
+            object_store.reach(path)
         if path.is_file():
             with path.open("rb") as file:
                 if file.read(len(_MAGIC)) != _MAGIC:
@@ -65,7 +67,7 @@ def check_file(path: Path) -> list[Problem]:
     """What in a Parquet file is not as the contract has it; see `Problem`."""
     try:
         # As a file: the folder's `run=` partition would add a column that repeats run_id.
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(open_source(path)) as file:
             content = file.read()
         content.column_names  # noqa: B018 - decodes them
     except UNREADABLE as error:
@@ -75,40 +77,15 @@ def check_file(path: Path) -> list[Problem]:
     if table not in TABLES:
         return [Problem(path, None, f"holds table {shown(table)}, expected one of {', '.join(TABLES)}")]
     if not is_readable(version):
-        expected = f"{SCHEMA_VERSION} or another {_MAJOR}.x.y"
+        expected = f"{SCHEMA_VERSION} or another {MAJOR}.x.y"
         return [Problem(path, None, f"has schema version {shown(version)}, expected {expected}")]
     return [Problem(path, *each) for each in _check_columns(content, table, version)]
-
-
-def reason_of(error: Exception) -> str:
-    """Why a file cannot be read, on one line, without its path."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
-
-
-def read_label(metadata: Mapping[bytes, bytes], name: str) -> str:
-    """What a file's or a column's metadata say under a name; empty if nothing."""
-    return metadata.get(name.encode(), b"").decode(errors="replace")
-
-
-def is_readable(version: str) -> bool:
-    """Whether files of a schema version are read here: minor versions only add to each other."""
-    return version.partition(".")[0] == _MAJOR
 
 
 def version_number(version: str) -> tuple[int, ...]:
     """A version to compare by; of one that is not spelled in three numbers, the first."""
     found = _VERSION.fullmatch(version)
-    return tuple(map(int, found.groups())) if found else (int(_MAJOR), 0, 0)
-
-
-def find_fault(field: pa.Field, column: pa.ChunkedArray) -> str:
-    """What is wrong with a column's type or nulls; empty if nothing."""
-    if column.type != field.type:
-        return f"is {column.type}, expected {field.type}"
-    if column.null_count and not field.nullable:
-        return "lacks a value"
-    return ""
+    return tuple(map(int, found.groups())) if found else (int(MAJOR), 0, 0)
 
 
 def _is_passed_over(path: Path) -> bool:

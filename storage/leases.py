@@ -4,9 +4,10 @@ Whoever holds a lock also keeps a small file beside it, `NAME.N.owner`, that say
 time. Another machine that finds it renewed lately keeps away. One that finds it given up, or not renewed for
 long, makes the file with the next number; who has the highest number holds the lease.
 
-So there is one winner: a number is made once, by open(2) with O_EXCL, which NFS keeps since version 3, and no
-file that others may be judging is renamed or written over by them. A holder that was taken over, as its
-machine had slept, sees the higher number when it next renews and has to stop; until then there are two.
+So there is one winner: a number is made once, by open(2) with O_EXCL, which NFS keeps since version 3, or by
+an object store's conditional write; and no file that others may be judging is renamed or written over by
+them. A holder that was taken over, as its machine had slept, sees the higher number when it next renews and
+has to stop; until then there are two.
 
 Ages are read off the file system's clock, as the difference of the times of two files in one folder: the
 clocks of two machines are never compared.
@@ -28,6 +29,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from storage import object_store
+from storage.address import is_local
+from storage.place import find_paths, local_folder, read_bytes, remove_path
 from study.fact import Fact
 from study.wording import duration
 
@@ -87,7 +91,7 @@ class Lease:
 
     def __init__(self, folder: Path, name: str, on_lost: Callable[[], None]) -> None:
         self._folder, self._name, self._on_lost = folder, name, on_lost
-        self._number = 0
+        self._number, self._text = 0, ""
         self._ended = threading.Event()
         self.is_lost = False
 
@@ -113,23 +117,23 @@ class Lease:
         with suppress(OSError):  # the disk is full, say: it is free when it has not been renewed for long
             # Not removed: who has judged an earlier number, and slept, could make this one a second time.
             if self._number and self._path().exists():
-                _replace(self._path(), _describe(has_ended=True))
+                _replace(self._path(), _describe(self._folder, has_ended=True))
 
     def _make(self, number: int) -> bool:
         """Make the file with a number; False if another was quicker."""
         path = _path(self._folder, self._name, number)
+        self._text = _describe(self._folder)
         try:
-            with path.open("x") as file:
-                file.write(_describe())
+            _make_new(path, self._text)
         except FileExistsError:
             return False
         numbers = _list_numbers(self._folder, self._name)
         if max(numbers, default=0) > number:  # what was judged is long past, and this number came and went
-            path.unlink(missing_ok=True)
+            remove_path(path)
             return False
         for earlier in numbers:
             if earlier < number:
-                _path(self._folder, self._name, earlier).unlink(missing_ok=True)
+                remove_path(_path(self._folder, self._name, earlier))
         self._number = number
         return True
 
@@ -147,10 +151,10 @@ class Lease:
         numbers = _list_numbers(self._folder, self._name)
         if max(numbers, default=0) > self._number:
             return False
-        if self._number in numbers:
+        if self._number in numbers and is_local(self._folder):
             os.utime(self._path())  # without times: the file server's clock sets them
-        elif not self._ended.is_set():  # someone has tidied up
-            _replace(self._path(), _describe())
+        elif not self._ended.is_set():  # an object store has no other way, or someone has tidied up
+            _replace(self._path(), self._text)
         return True
 
     def _path(self) -> Path:
@@ -170,7 +174,7 @@ def find_holder(folder: Path, name: str) -> Holder | None:
 def remove_leases(folder: Path, name: str) -> None:
     """Remove the files of a name that is never held again."""
     for number in _list_numbers(folder, name):
-        _path(folder, name, number).unlink(missing_ok=True)
+        remove_path(_path(folder, name, number))
 
 
 def _look(folder: Path, name: str) -> tuple[int, Holder | None]:
@@ -180,7 +184,7 @@ def _look(folder: Path, name: str) -> tuple[int, Holder | None]:
         with suppress(FileNotFoundError):
             owner = _read(path)
             # Under this kernel it is dead: who looks here has the lock that flock(2) would refuse else.
-            if owner is not None and (owner.has_ended or owner.kernel == kernel_name()):
+            if owner is not None and (owner.has_ended or owner.kernel == _meeting_place(folder)):
                 return number, None
             return number, Holder(owner, _now(folder) - path.stat().st_mtime)
     return 0, None
@@ -194,7 +198,27 @@ def kernel_name() -> str:
     return f"{socket.gethostname()}-{uuid.getnode():x}"  # no Linux
 
 
-def _describe(has_ended: bool = False) -> str:
+def _meeting_place(folder: Path) -> str:
+    """What tells those apart who are kept from each other by flock(2) from all others.
+
+    On a disk that is the kernel. For an object store the lock lies in a folder of this machine's, and two
+    containers under one kernel may each have their own: it has a name of its own, too.
+    """
+    if is_local(folder):
+        return kernel_name()
+    named = local_folder(folder) / "name"
+    with suppress(FileExistsError):
+        named.parent.mkdir(parents=True, exist_ok=True)
+        written = named.with_name(f".{named.name}.{secrets.token_hex(8)}.part")
+        written.write_text(secrets.token_hex(8))
+        try:
+            os.link(written, named)  # whole, and only if there is none
+        finally:
+            written.unlink()
+    return f"{kernel_name()} {named.read_text()}"
+
+
+def _describe(folder: Path, has_ended: bool = False) -> str:
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container in which the user has no name
@@ -203,7 +227,7 @@ def _describe(has_ended: bool = False) -> str:
         host=socket.gethostname(),
         user=user,
         pid=os.getpid(),
-        kernel=kernel_name(),
+        kernel=_meeting_place(folder),
         since=datetime.now(UTC),
         has_ended=has_ended,
     ).model_dump_json()
@@ -211,7 +235,7 @@ def _describe(has_ended: bool = False) -> str:
 
 def _read(path: Path) -> Owner | None:
     try:
-        return Owner.model_validate_json(path.read_bytes())
+        return Owner.model_validate_json(read_bytes(path))
     except (PermissionError, ValidationError):  # another user's, kept from us; or damaged
         return None
 
@@ -220,14 +244,25 @@ def _now(folder: Path) -> float:
     """The file system's time: that of a file just written."""
     path = folder / f".clock.{secrets.token_hex(8)}.part"
     try:
-        with path.open("xb") as file:
-            return os.fstat(file.fileno()).st_mtime
+        _make_new(path, "")
+        return path.stat().st_mtime
     finally:
-        path.unlink(missing_ok=True)
+        remove_path(path)
+
+
+def _make_new(path: Path, text: str) -> None:
+    if not is_local(path):
+        object_store.put_new(path, text.encode())
+        return
+    with path.open("x") as file:
+        file.write(text)
 
 
 def _replace(path: Path, text: str) -> None:
     """As `write_atomically`, but what a power cut leaves of it does not matter."""
+    if not is_local(path):
+        object_store.put(path, text.encode())
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     temporary.write_text(text)
     temporary.replace(path)
@@ -235,11 +270,9 @@ def _replace(path: Path, text: str) -> None:
 
 def _list_numbers(folder: Path, name: str) -> list[int]:
     start, end = f"{name}.", ".owner"
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        names = [each.name for each in entries if each.name.startswith(start) and each.name.endswith(end)]
-        numbers = [each.removeprefix(start).removesuffix(end) for each in names]
-        return [int(number) for number in numbers if number.isdecimal() and len(number) < 10]
-    return []
+    names = [path.name for path in find_paths(folder, f"{start}*{end}")]
+    numbers = [each.removeprefix(start).removesuffix(end) for each in names]
+    return [int(number) for number in numbers if number.isdecimal() and len(number) < 10]
 
 
 def _path(folder: Path, name: str, number: int) -> Path:

@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from storage.leases import STALE_SECONDS, Holder, Lease, find_holder, remove_leases
-from storage.place import Results, told_if_unwritable
+from storage.place import Results, local_folder, told_if_unwritable
 from study.errors import InputError
 from study.wording import duration
 
@@ -29,27 +30,27 @@ _GLANCE_SECONDS = 0.5
 
 
 @contextmanager
-def training_lock(
-    results: Results, key: str, on_wait: Callable[[], None], should_stop: Callable[[], bool]
+def waiting_lock(
+    results: Results, name: str, on_wait: Callable[[], None], should_stop: Callable[[], bool]
 ) -> Iterator[None]:
-    """Hold a training while the body looks for it, trains and keeps it; wait while another run holds it.
+    """Hold a training, or the history, while the body works on it; wait while another run holds it.
 
     Args:
-        results: Where trainings are kept.
-        key: The training.
+        results: Where results lie.
+        name: The training's key, or another name.
         on_wait: Called if another run holds it.
         should_stop: Asked while waiting.
 
     Raises:
         TimeoutError: `should_stop` said so before the lock was free.
     """
-    lock = _lock(results, key)
+    lock = _lock(results, name)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         on_wait()
         lock.acquire(poll_interval=_POLL_SECONDS, cancel_check=should_stop)
-    lease = Lease(results.locks, key, lambda: _tell_lost(key))
+    lease = Lease(results.locks, name, lambda: _tell_lost(name))
     try:
         if _take(results, lease) is not None:
             on_wait()
@@ -131,12 +132,12 @@ def last_lock(results: Results, name: str) -> Iterator[None]:
         yield
         remove_leases(results.locks, name)
         # Last: who waits for the lock notices that its file is gone, and makes another.
-        (results.locks / f"{name}.lock").unlink(missing_ok=True)
+        (_folder(results) / f"{name}.lock").unlink(missing_ok=True)
 
 
 def _is_locked(results: Results, name: str) -> bool:
     """Whether another process of this machine holds a lock."""
-    if not (results.locks / f"{name}.lock").exists():
+    if not (_folder(results) / f"{name}.lock").exists():
         return False
     lock = _lock(results, name)
     try:
@@ -168,8 +169,8 @@ def _stop_this_run() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
-def _tell_lost(key: str) -> None:
-    logger.warning("training %s: another machine trains it, too; both keep the same", key)
+def _tell_lost(name: str) -> None:
+    logger.warning("%s: another machine works on it, too; both keep the same", name)
 
 
 def _take(results: Results, lease: Lease) -> Holder | None:
@@ -178,6 +179,11 @@ def _take(results: Results, lease: Lease) -> Holder | None:
 
 
 def _lock(results: Results, name: str) -> FileLock:
-    with told_if_unwritable(results.locks):
-        results.locks.mkdir(parents=True, exist_ok=True)
-    return FileLock(results.locks / f"{name}.lock")
+    folder = _folder(results)
+    with told_if_unwritable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{name}.lock")
+
+
+def _folder(results: Results) -> Path:
+    return local_folder(results.locks)

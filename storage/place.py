@@ -1,15 +1,20 @@
-"""Where results lie: one folder, written atomically."""
+"""Where results lie: one folder, or a prefix of an object store, written atomically."""
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
+
+from storage import object_store
+from storage.address import is_local, read_address
 from study.errors import InputError, ResultsUnwritable
 
 
@@ -18,11 +23,26 @@ class Results:
     """The results folder of a project; every path below it is spelled here."""
 
     folder: Path
+    """As `storage.address.read_address` gives it: on this machine's file systems, or on an object store."""
 
     @property
     def tables(self) -> Path:
         """The Parquet tables, one folder each."""
         return self.folder / "tables"
+
+    @property
+    def manifests(self) -> Path:
+        """What each run has published, with checksums, a file each."""
+        return self.folder / "manifests"
+
+    def manifest(self, run_id: str) -> Path:
+        """What one run has published."""
+        return self.manifests / f"{run_id}.json"
+
+    @property
+    def history(self) -> Path:
+        """The tables of all published runs, compacted by month."""
+        return self.folder / "history"
 
     @property
     def trainings(self) -> Path:
@@ -65,21 +85,43 @@ class Results:
         return self.run(run_id) / "report.html"
 
 
-def open_results(folder: Path) -> Results:
-    """Make sure a results folder exists and can be written to.
+def results_at(address: str | Path) -> Results:
+    """The results at a folder, which need not be there, or at an address, which must answer.
+
+    Raises:
+        InputError: it is no address, or the store does not answer.
+    """
+    folder = read_address(address)
+    if is_local(folder):
+        return Results(folder.resolve())
+    with _told_as_input(folder, "give one that you may read with --results, credentials as its library does"):
+        object_store.reach(folder)
+    return Results(folder)
+
+
+def open_results(address: str | Path) -> Results:
+    """Make sure that a results folder exists and can be written to.
 
     Raises:
         InputError: it cannot be made or written to.
     """
+    results = results_at(address)
+    with _told_as_input(results.folder, "give a folder you may write to with --results"):
+        if is_local(results.folder):
+            results.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=results.folder):
+                pass
+        else:
+            object_store.try_writing(_temporary(results.folder / "probe"))
+    return results
+
+
+@contextmanager
+def _told_as_input(folder: Path, remedy: str) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        yield
     except OSError as error:
-        raise InputError(
-            f"results folder {folder}: {error.strerror}; give a folder you may write to with --results"
-        ) from error
-    return Results(folder.resolve())
+        raise InputError(f"results folder {folder}: {error.strerror}; {remedy}") from error
 
 
 _UNWRITABLE = {
@@ -114,9 +156,12 @@ def write_atomically(path: Path, content: bytes) -> Path:
     Raises:
         OSError: the disk is full or the folder cannot be written to; the old content stays.
     """
+    if not is_local(path):
+        object_store.put(path, content)
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not a file of `tempfile`, which only its owner may read. Readers of folders skip names with a dot.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    temporary = _temporary(path)
     try:
         with temporary.open("xb") as file:  # x: never through a file or link that someone has laid there
             file.write(content)
@@ -133,11 +178,19 @@ def write_atomically(path: Path, content: bytes) -> Path:
 def replace_folder(path: Path, source: Path) -> Path:
     """Copy a folder to a path so that a reader sees the old one, none for a moment, or the new: never a part.
 
+    An object store knows no folders: there files are written one after the other, those at the top last.
+
     Raises:
         OSError: the disk is full or the folder cannot be written to; the old one stays.
     """
+    if not is_local(path):
+        object_store.remove(path)
+        files = [each for each in source.rglob("*") if each.is_file()]
+        for each in sorted(files, key=lambda file: -len(file.parts)):
+            object_store.put(path / each.relative_to(source).as_posix(), each.read_bytes())
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = (path.with_name(f".{path.name}.{secrets.token_hex(8)}.part") for _ in range(2))
+    temporary, old = _temporary(path), _temporary(path)
     try:
         shutil.copytree(source, temporary)
         if path.exists():
@@ -149,6 +202,56 @@ def replace_folder(path: Path, source: Path) -> Path:
     shutil.rmtree(old, ignore_errors=True)
     _sync_folder(path.parent)
     return path
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    return path.read_bytes() if is_local(path) else object_store.get(path)
+
+
+def read_all(paths: Sequence[Path]) -> dict[Path, bytes]:
+    """Read files of one store, many at once; on a disk none: there they are best read where they are used.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    return {} if not paths or is_local(paths[0]) else object_store.get_all(paths)
+
+
+def find_paths(folder: Path, pattern: str) -> list[Path]:
+    """What lies in a folder at places that fit a pattern such as `run=*/part-0.parquet`, sorted."""
+    return sorted(folder.glob(pattern)) if is_local(folder) else object_store.find(folder, pattern)
+
+
+def remove_path(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; nothing where there is none.
+
+    Raises:
+        OSError: it cannot be removed, or is a link to a folder: that one is somebody's own.
+    """
+    if not is_local(path):
+        object_store.remove(path)
+    elif path.is_dir():
+        with suppress(FileNotFoundError):  # another was quicker
+            shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def local_folder(folder: Path) -> Path:
+    """Where this machine's processes meet that use a folder: itself, or one that stands for an address."""
+    if is_local(folder):
+        return folder
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    return platformdirs.user_cache_path("fashion-mnist-study") / "addresses" / name
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
 
 
 def _sync_folder(folder: Path) -> None:

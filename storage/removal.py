@@ -5,15 +5,16 @@ is published; its other tables; its folder. What a kill leaves of it has neither
 next time.
 """
 
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from storage.address import is_local
+from storage.history import update_history
 from storage.locks import last_lock
-from storage.place import Results
+from storage.place import Results, find_paths, remove_path
 from storage.retention import (
     WHILE_EXECUTED,
     Item,
@@ -61,6 +62,13 @@ def prune(results: Results, limits: Limits, now: datetime, dry_run: bool = False
         going = [item.name for item in runs.goes] if dry_run else []
         _carry_out(results, judge_trainings(results, limits, going), pruned, dry_run)
     _carry_out(results, Verdict(find_leftovers(results, now)), pruned, dry_run)
+    if any(item.kind == "run" for item, _ in pruned.gone) and not dry_run:
+        try:
+            update_history(results)
+        except TimeoutError:
+            pruned.problems.append(
+                f"{results.history} is not up to date; `study compact` brings it up to date"
+            )
     return pruned
 
 
@@ -85,11 +93,7 @@ def _carry_out(results: Results, verdict: Verdict, pruned: Pruned, dry_run: bool
 def _remove(results: Results, item: Item) -> str | None:
     """Remove a thing; return why it has to stay, if it has."""
     if item.kind == "leftover" and item.name.endswith(".part"):
-        left = results.folder / item.name
-        if left.is_dir() and not left.is_symlink():  # of an exported model that is a folder
-            shutil.rmtree(left)
-        else:
-            left.unlink(missing_ok=True)
+        remove_path(results.folder / item.name)  # of an exported model that is a folder
         return None
     if item.kind == "leftover":
         with last_lock(results, Path(item.name).stem):
@@ -99,8 +103,7 @@ def _remove(results: Results, item: Item) -> str | None:
             busy = is_executing(results)
             if busy is not None:
                 return WHILE_EXECUTED.format(busy)
-            with suppress(FileNotFoundError):
-                remove_training(results, item.name)
+            remove_training(results, item.name)
             return None
         if (item.kind == "run") != is_published(results, item.name):
             return "another process has changed it meanwhile"
@@ -109,15 +112,8 @@ def _remove(results: Results, item: Item) -> str | None:
 
 
 def _remove_run(results: Results, run_id: str) -> None:
-    results.start(run_id).unlink(missing_ok=True)
-    for folder in _partitions(results, run_id):
-        _remove_folder(folder)
-    _remove_folder(results.run(run_id))
-
-
-def _remove_folder(folder: Path) -> None:
-    with suppress(FileNotFoundError):  # another was quicker
-        shutil.rmtree(folder)
+    for path in (results.start(run_id), *_paths_of_run(results, run_id)):
+        remove_path(path)
 
 
 def _paths(results: Results, item: Item) -> list[Path]:
@@ -125,13 +121,14 @@ def _paths(results: Results, item: Item) -> list[Path]:
         return [results.trainings / item.name]
     if item.kind == "leftover":
         return [results.folder / item.name]
-    return [*_partitions(results, item.name), results.run(item.name)]
+    return _paths_of_run(results, item.name)
 
 
-def _partitions(results: Results, run_id: str) -> list[Path]:
-    """A run's folder in each table, that of its row in `runs` first."""
+def _paths_of_run(results: Results, run_id: str) -> list[Path]:
+    """A run's folder in each table, that of its row in `runs` first, its manifest, and the rest."""
     first = results.tables / "runs" / f"run={run_id}"
-    return [first, *(path for path in results.tables.glob(f"*/run={run_id}") if path != first)]
+    others = [path for path in find_paths(results.tables, f"*/run={run_id}") if path != first]
+    return [first, *others, results.manifest(run_id), results.run(run_id)]
 
 
 def _measure(path: Path) -> int:
@@ -142,4 +139,4 @@ def _list_sizes(path: Path) -> Iterator[int]:
     for each in path.rglob("*") if path.is_dir() else (path,):
         with suppress(OSError):
             if each.is_file() or each.is_symlink():
-                yield each.lstat().st_size
+                yield (each.lstat() if is_local(each) else each.stat()).st_size

@@ -17,8 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.address import is_local
 from storage.locks import why_held
-from storage.place import Results
+from storage.parts import list_published, open_source
+from storage.place import Results, find_paths
 from storage.run_starts import has_ended, list_starts
 from storage.tables import list_runs
 from storage.trainings import list_keys, read_records
@@ -126,8 +128,18 @@ def judge_trainings(results: Results, limits: Limits, going: Collection[str] = (
 
 def find_leftovers(results: Results, now: datetime) -> list[Item]:
     """Temporary files of writers that were killed, and locks of runs and trainings that are no more."""
+    if not is_local(results.folder):
+        return []  # an object is there or not, and no lock lies beside it
     paths = []
-    for folder in (results.tables, results.trainings, results.runs, results.speeds, results.locks):
+    for folder in (
+        results.tables,
+        results.manifests,
+        results.history,
+        results.trainings,
+        results.runs,
+        results.speeds,
+        results.locks,
+    ):
         paths += sorted(folder.rglob(".*.part"))
     known = published_ids(results).union(list_keys(results), (path.name for path in results.runs.glob("*")))
     for path in sorted(results.locks.glob("*.lock")):
@@ -139,16 +151,14 @@ def find_leftovers(results: Results, now: datetime) -> list[Item]:
 
 def is_executing(results: Results) -> str | None:
     """A run that is being executed; None if there is none."""
-    started = (path.parent.name for path in results.runs.glob("*/run.json"))
+    started = (path.parent.name for path in find_paths(results.runs, "*/run.json"))
     waiting = (run_id for run_id in started if not has_ended(results, run_id))
     return next((run_id for run_id in waiting if why_held(results, run_id)), None)
 
 
 def published_ids(results: Results) -> set[str]:
     """The runs that have a row in `runs`, readable or not."""
-    return {
-        path.parent.name.removeprefix("run=") for path in results.tables.glob("runs/run=*/part-0.parquet")
-    }
+    return set(list_published(results))
 
 
 def _judge_published(results: Results, limits: Limits, verdict: Verdict) -> None:
@@ -187,7 +197,7 @@ def _list_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _judge_interrupted(results: Results, limits: Limits, verdict: Verdict) -> None:
     published = published_ids(results)
-    for path in sorted(results.runs.glob("*/run.json")):
+    for path in find_paths(results.runs, "*/run.json"):
         item = Item("interrupted run", path.parent.name)
         if item.name in published or not re.fullmatch(RUN_ID, item.name):
             continue
@@ -201,8 +211,9 @@ def _judge_interrupted(results: Results, limits: Limits, verdict: Verdict) -> No
 
 def _find_remains(results: Results, now: datetime) -> Iterator[Item]:
     """What is left of runs that are no more: a run writes its `run.json` first, its row in `runs` last."""
-    folders = {path.name: path for path in results.runs.glob("*") if re.fullmatch(RUN_ID, path.name)}
-    folders |= {_id_of(path): path for path in results.tables.glob("*/run=*") if _ID.fullmatch(_id_of(path))}
+    folders = {path.name: path for path in find_paths(results.runs, "*") if re.fullmatch(RUN_ID, path.name)}
+    tables = find_paths(results.tables, "*/run=*")
+    folders |= {_id_of(path): path for path in tables if _ID.fullmatch(_id_of(path))}
     for run_id in sorted(folders.keys() - published_ids(results)):
         is_old = _begun(run_id, folders[run_id]) < now - SETTLED
         if is_old and not results.start(run_id).exists() and not why_held(results, run_id):
@@ -216,11 +227,11 @@ def _id_of(partition: Path) -> str:
 def _keys_read(results: Results, going: Collection[str], verdict: Verdict) -> set[str] | None:
     """The trainings that published runs read; None, and why, if that cannot be told."""
     keys: set[str] = set()
+    tables = find_paths(results.tables, "*/run=*/part-0.parquet")
     for run_id in sorted(published_ids(results) - set(going)):
-        folder = f"run={run_id}"
-        tables = {path.parent.name for path in results.tables.glob(f"*/{folder}")} | {"trials"}
-        for table in sorted(tables - {"runs"}):
-            path = results.tables / table / folder / "part-0.parquet"
+        trials = results.tables / "trials" / f"run={run_id}" / "part-0.parquet"
+        parts = {path for path in tables if path.parent.name == f"run={run_id}"} | {trials}
+        for path in sorted(each for each in parts if each.parent.parent.name != "runs"):
             try:
                 keys |= _read_keys(path)
             except (OSError, pa.ArrowException) as error:
@@ -232,7 +243,7 @@ def _keys_read(results: Results, going: Collection[str], verdict: Verdict) -> se
 
 
 def _read_keys(path: Path) -> set[str]:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(open_source(path)) as file:
         return set(file.read(["key"])["key"].to_pylist()) if "key" in file.schema_arrow.names else set()
 
 
@@ -249,6 +260,7 @@ def _begun(run_id: str, path: Path) -> datetime:
 
 def _touched(path: Path) -> datetime:
     try:
-        return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+        status = path.lstat() if is_local(path) else path.stat()
+        return datetime.fromtimestamp(status.st_mtime, UTC)
     except FileNotFoundError:
         return datetime.max.replace(tzinfo=UTC)  # another was quicker to remove it

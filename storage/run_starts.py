@@ -5,8 +5,9 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
+from storage.address import is_local
 from storage.locks import check_free, is_running
-from storage.place import Results, told_if_unwritable, write_atomically
+from storage.place import Results, find_paths, read_bytes, remove_path, told_if_unwritable, write_atomically
 from study.errors import InputError
 from study.run_start import RUN_ID, RunStart
 
@@ -24,9 +25,10 @@ def save_start(results: Results, start: RunStart) -> None:
 
 def remove_start(results: Results, run_id: str) -> None:
     """Forget a run that was refused, and its folder if there is nothing else in it."""
-    results.start(run_id).unlink(missing_ok=True)
-    with suppress(OSError):
-        results.run(run_id).rmdir()
+    remove_path(results.start(run_id))
+    if is_local(results.folder):
+        with suppress(OSError):
+            results.run(run_id).rmdir()
 
 
 def read_start(results: Results, run_id: str) -> RunStart:
@@ -39,7 +41,7 @@ def read_start(results: Results, run_id: str) -> RunStart:
         raise InputError(f"run {run_id!r}: this is no run's id; one looks like 20260102T030405Z-lab-1a2b")
     path = results.start(run_id)
     try:
-        return RunStart.model_validate_json(path.read_bytes())
+        return RunStart.model_validate_json(read_bytes(path))
     except FileNotFoundError as error:
         raise InputError(f"run {run_id!r} was not started in {results.folder}; {_hint(results)}") from error
     except (OSError, ValidationError) as error:
@@ -54,7 +56,7 @@ def find_start(results: Results, flow_run_id: str) -> RunStart | None:
 
 def list_starts(results: Results) -> list[RunStart]:
     """Every run that was started, oldest first; what cannot be read is left out."""
-    paths = sorted(results.runs.glob("*/run.json"))
+    paths = find_paths(results.runs, "*/run.json")
     starts = []
     for path in paths:
         try:

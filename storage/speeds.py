@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
-from storage.place import Results, write_atomically
+from storage.place import Results, read_bytes, write_atomically
 from study.cost import Speed
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ def read_speeds(results: Results, machine: str) -> tuple[Speed, ...]:
     """What was measured of a machine, named by processor, device and versions; nothing if damaged."""
     path = results.speeds / f"{_name(machine)}.json"
     try:
-        return _SPEEDS.validate_json(path.read_bytes())
+        return _SPEEDS.validate_json(read_bytes(path))
     except FileNotFoundError:
         return ()
     except (OSError, ValidationError) as error:

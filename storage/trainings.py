@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +18,16 @@ from zipfile import ZipFile
 import numpy as np
 from pydantic import ValidationError
 
-from storage.place import Results, told_if_unwritable, write_atomically
+from storage.address import is_local
+from storage.object_store import StoreUnreachable
+from storage.place import (
+    Results,
+    find_paths,
+    read_bytes,
+    remove_path,
+    told_if_unwritable,
+    write_atomically,
+)
 from study.errors import InputError
 from study.plan import training_key
 from study.training_record import TrainingRecord
@@ -172,6 +180,8 @@ def list_keys(results: Results) -> list[str]:
         InputError: the folder may not be looked into.
     """
     try:
+        if not is_local(results.trainings):
+            return [path.parent.name for path in find_paths(results.trainings, "*/record.json")]
         if not results.trainings.is_dir():
             return []
         folders = [path for path in results.trainings.iterdir() if path.is_dir() and not path.is_symlink()]
@@ -190,9 +200,9 @@ def read_records(results: Results) -> Iterator[TrainingRecord]:
 
 
 def measure_training(results: Results, key: str) -> int:
-    """Bytes a training takes on disk; 0 where its folder may not be looked into."""
+    """Bytes a training takes; 0 where its folder may not be looked into."""
     try:
-        return sum(path.stat().st_size for path in _folder(results, key).iterdir() if path.is_file())
+        return sum(path.stat().st_size for path in find_paths(_folder(results, key), "*") if path.is_file())
     except PermissionError:
         return 0
 
@@ -204,19 +214,19 @@ def remove_training(results: Results, key: str) -> None:
         OSError: the folder cannot be removed.
     """
     folder = _folder(results, key)
-    (folder / "record.json").unlink(missing_ok=True)  # first: without it the training does not exist
-    shutil.rmtree(folder)
+    remove_path(folder / "record.json")  # first: without it the training does not exist
+    remove_path(folder)
 
 
 def _read_record(results: Results, key: str) -> TrainingRecord:
     path = _folder(results, key) / "record.json"
     try:
-        text = path.read_text("utf-8")
+        text = read_bytes(path).decode()
         envelope = json.loads(text)
         if envelope.get("format") != FORMAT:
             raise DamagedTraining(f"{path} has format {envelope.get('format', 1)}, expected {FORMAT}")
         record = TrainingRecord.model_validate_json(json.dumps(envelope["record"]))
-    except FileNotFoundError:
+    except (FileNotFoundError, StoreUnreachable):
         raise
     except (OSError, ValidationError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
@@ -237,10 +247,12 @@ def _read_weights(results: Results, record: TrainingRecord, epoch: int) -> Array
 def _read_arrays(path: Path, expected: str) -> Arrays:
     try:
         # Read first: given a path, NumPy leaves the file open where it is damaged.
-        written = path.read_bytes()
+        written = read_bytes(path)
         _check_size(written)
         with np.load(io.BytesIO(written), allow_pickle=False) as content:
             arrays = [content[name] for name in content.files]
+    except StoreUnreachable:
+        raise
     except Exception as error:  # of damaged bytes NumPy and zipfile raise more kinds than they document
         raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
     found = hash_weights(arrays)
@@ -274,9 +286,9 @@ def _write_arrays(path: Path, arrays: Arrays) -> None:
 def _remove_unnamed(folder: Path, record: TrainingRecord) -> None:
     """Remove what an earlier record named and this one does not, and what a killed run was just writing."""
     named = {_weights_name(epoch) for epoch in record.kept_weights} | {_optimizer_name(len(record.epochs))}
-    for path in (*folder.glob("*.npz"), *folder.glob(".*.part")):
+    for path in (*find_paths(folder, "*.npz"), *find_paths(folder, ".*.part")):
         if path.name not in named:
-            path.unlink(missing_ok=True)
+            remove_path(path)
 
 
 def _sha256(text: str) -> str:

@@ -1,5 +1,6 @@
 """What a run is asked, and what is written of it when it starts, from which an interrupted run goes on."""
 
+import re
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -10,6 +11,13 @@ from study.study_file import list_exercise_numbers, list_studies
 
 RUN_ID = r"^\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{4,16}$"
 """What a run's id looks like: when it started, its study, and a few random digits."""
+
+
+def study_of(run_id: str) -> str:
+    """The study in a run's id; `STUDY` where the id has none."""
+    match = re.fullmatch(r"\d{8}T\d{6}Z-(.+)-[0-9a-f]{4,16}", run_id)
+    return match[1] if match else "STUDY"
+
 
 MOST_LANES = 1000
 """The most lanes of one machine: far more than any has devices, far fewer than would exhaust its memory."""

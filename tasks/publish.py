@@ -1,6 +1,7 @@
 """Publish the tables of a run, and read them back."""
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from storage.history import update_history
 from storage.place import Results
 from storage.tables import RunFrames, RunTables, publish, read_run
 from study.changes import Provenance
@@ -20,6 +22,8 @@ from tasks.aggregate import Context, Outcome
 from tasks.dataset import Dataset
 from tasks.provenance import hash_lock, processor_name, read_commit
 from tasks.run_training import library_versions
+
+logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -79,7 +83,18 @@ def publish_run(
     }
     findings = (summary, nights, comparisons, agreement, models, pictures, search, finals)
     publish(results, RunTables(run, trials, trainings, epochs, *findings))
+    _add_to_history(results, context.run_id)
     return read_run(results, context.run_id)
+
+
+def _add_to_history(results: Results, run_id: str) -> None:
+    try:
+        update_history(results, run_id)
+    except (
+        OSError,
+        TimeoutError,
+    ) as error:  # the run is published all the same
+        logger.warning("the history is not up to date: %s; `study compact` brings it up to date", error)
 
 
 def _describe_run(context: Context, circumstances: Circumstances, dataset: Dataset) -> Row:

@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
-from storage.locks import training_lock
+from storage.locks import waiting_lock
 from storage.place import Results
 from storage.trainings import (
     Arrays,
@@ -130,7 +130,7 @@ def train(
 @contextmanager
 def _held(training: Training, results: Results, lanes: Lanes) -> Iterator[None]:
     """Hold a training against other runs on the same results folder."""
-    with training_lock(
+    with waiting_lock(
         results,
         training.key,
         lambda: logger.info("%s: another run trains it now; waiting for that", training.label),

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from upath import UPath
 
 from storage.contract import check_file, is_readable, list_parquet, version_number
+from storage.history import update_history
 from storage.place import Results
 from storage.schema import COLUMNS, SCHEMA_VERSION
 from storage.tables import list_runs, publish
@@ -180,6 +183,26 @@ def test_a_folder_below_a_hidden_one_is_not_passed_over(tmp_path: Path):
     hidden = Results(tmp_path / ".cache")
     publish(hidden, make_tables())
     assert len(list_parquet(hidden.tables)) == len(COLUMNS)
+
+
+def test_files_on_an_object_store_are_held_against_the_contract_too():
+    results = Results(cast(Path, UPath("memory://bucket/results")))
+    publish(results, make_tables())
+    part = results.tables / "trials" / f"run={RUN_ID}" / "part-0.parquet"
+    part.write_bytes(b"PAR1")
+    files = list_parquet(results.tables)
+    assert len(files) == len(COLUMNS)
+    assert [problem.file for file in files for problem in check_file(file)] == [part]
+    assert list_parquet(part) == [part]
+
+
+def test_the_history_keeps_the_contract(results: Results):
+    for run_id in (RUN_ID, "20260302-120000-abcd"):
+        publish(results, make_tables(run_id))
+    update_history(results)
+    files = list_parquet(results.history)
+    assert len(files) == len(COLUMNS)
+    assert [problem for file in files for problem in check_file(file)] == []
 
 
 def test_where_no_parquet_file_is_that_is_said(tmp_path: Path):

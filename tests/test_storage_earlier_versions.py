@@ -8,9 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.contract import check_file, list_parquet, version_number
+from storage.history import update_history
 from storage.nights import list_nights
 from storage.schema import COLUMNS, SCHEMA_VERSION, TABLES, schema_of
 from storage.tables import list_runs, publish, read_rows, read_run
+from storage.verification import Checked, check_history, check_runs
 from tests.earlier_versions import VERSIONS, unpack
 from tests.small_run import make_tables
 
@@ -98,6 +100,26 @@ def test_versions_in_one_folder_are_one_history(tmp_path: Path):
     assert list(dict.fromkeys(trials["run_id"])) == runs["run_id"].tolist()
     fresh = [each for each in VERSIONS if _is_within("1.3.0", each)]
     assert list_nights(results)["run_id"].nunique() == len(fresh)
+
+
+def test_the_history_of_several_versions_has_the_columns_of_today(tmp_path: Path):
+    results = unpack(tmp_path, *VERSIONS)
+    update_history(results)
+    assert list(check_history(results)) == [Checked("history", "2026-11")]
+    files = list_parquet(results.history)
+    assert {_table_of(file) for file in files} == set(TABLES)
+    assert [str(problem) for file in files for problem in check_file(file)] == []
+    trials = pd.read_parquet(results.history / "trials")
+    ours = read_rows(results, "trials", list_runs(results)["run_id"].tolist())
+    assert sorted(trials["weights_sha256"]) == sorted(ours["weights_sha256"])
+    assert set(ours.columns) == set(trials.columns) - {"month"}
+
+
+@each_version
+def test_its_run_is_verified_without_a_manifest(tmp_path: Path, version: str):
+    results = unpack(tmp_path, version)
+    (run_id,) = list_runs(results)["run_id"]
+    assert list(check_runs(results)) == [Checked("run", run_id)]
 
 
 def test_runs_of_several_versions_are_read_with_one_schema_by_other_programs(tmp_path: Path):

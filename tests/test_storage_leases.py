@@ -17,7 +17,7 @@ import pytest
 
 from storage import leases
 from storage.leases import STALE_SECONDS, Lease, find_holder
-from storage.locks import is_running, run_lock, training_lock
+from storage.locks import is_running, run_lock, waiting_lock
 from storage.place import Results
 from storage.run_starts import choose_interrupted
 from study.errors import InputError
@@ -234,13 +234,13 @@ def test_a_training_on_another_machine_is_waited_for(results: Results, machine: 
         make_old(results, "key")
         return False
 
-    with training_lock(results, "key", lambda: waited.append(True), stop):
+    with waiting_lock(results, "key", lambda: waited.append(True), stop):
         assert waited == [True]
 
 
 def test_waiting_for_another_machine_ends_when_the_run_is_stopped(results: Results, machine: Start):
     holding(machine, "key")
-    with pytest.raises(TimeoutError), training_lock(results, "key", lambda: None, lambda: True):
+    with pytest.raises(TimeoutError), waiting_lock(results, "key", lambda: None, lambda: True):
         pass
     assert Path(results.locks / "key.1.owner").exists()
 

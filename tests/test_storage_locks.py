@@ -10,17 +10,17 @@ from collections.abc import Iterator
 import pytest
 from filelock import Timeout
 
-from storage.locks import is_running, run_lock, training_lock
+from storage.locks import is_running, run_lock, waiting_lock
 from storage.place import Results
 from study.errors import InputError
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from storage.locks import run_lock, training_lock
+from storage.locks import run_lock, waiting_lock
 from storage.place import Results
 results = Results(Path(sys.argv[1]))
-with run_lock(results, "run"), training_lock(results, "key", lambda: None, lambda: False):
+with run_lock(results, "run"), waiting_lock(results, "key", lambda: None, lambda: False):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -54,7 +54,7 @@ def test_a_lock_is_free_when_its_process_is_gone(
     holder.send_signal(number)
     holder.wait()
     assert not is_running(results, "run")
-    with training_lock(results, "key", lambda: pytest.fail("nobody holds it"), lambda: False):
+    with waiting_lock(results, "key", lambda: pytest.fail("nobody holds it"), lambda: False):
         pass
 
 
@@ -62,7 +62,7 @@ def test_a_training_that_another_run_holds_is_waited_for(results: Results, holde
     waited: list[float] = []
     threading.Timer(1.0, holder.kill).start()
     started = time.monotonic()
-    with training_lock(results, "key", lambda: waited.append(0.0), lambda: False):
+    with waiting_lock(results, "key", lambda: waited.append(0.0), lambda: False):
         assert time.monotonic() - started > 0.5
     assert len(waited) == 1
 
@@ -70,11 +70,11 @@ def test_a_training_that_another_run_holds_is_waited_for(results: Results, holde
 def test_waiting_for_a_training_ends_when_the_run_is_stopped(
     results: Results, holder: "subprocess.Popen[str]"
 ):
-    with pytest.raises(Timeout), training_lock(results, "key", lambda: None, lambda: True):
+    with pytest.raises(Timeout), waiting_lock(results, "key", lambda: None, lambda: True):
         pass
     assert holder.poll() is None
 
 
 def test_two_trainings_are_held_independently(results: Results, holder: "subprocess.Popen[str]"):
-    with training_lock(results, "other", lambda: pytest.fail("nobody holds it"), lambda: False):
+    with waiting_lock(results, "other", lambda: pytest.fail("nobody holds it"), lambda: False):
         assert holder.poll() is None

@@ -1,0 +1,192 @@
+"""The history: the tables of all published runs, compacted to a file a month, for those who read them all.
+
+It lies beside `tables` as `history/<table>/month=2026-03/part-0.parquet` and says the same: every published
+run that can be read, with today's columns whichever version wrote it, the runs of a study together. It is
+made of `tables`, can be removed at any time, and is brought up to date by every run that is published. As
+there, a run is part of it when its row in `runs` is, which is written last and removed first.
+"""
+
+import io
+import logging
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.locks import waiting_lock
+from storage.manifests import Manifest, PublishedFile, describe_file, read_manifest, save_manifest
+from storage.parts import list_published, read_part, read_parts, write_parquet
+from storage.place import Results, find_paths, read_bytes, remove_path, write_atomically
+from storage.schema import COLUMNS, SCHEMA_VERSION, schema_of
+from storage.tables import is_optional
+from study.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+LOCK = "history"
+
+PATIENCE_SECONDS = 60.0
+"""For so long an update waits for another process's; a month takes a second."""
+
+_BODY = tuple(table for table in COLUMNS if table != "runs")
+
+_MONTH = re.compile(r"(\d{4})(\d{2})\d{2}")
+
+
+def month_of(run_id: str) -> str:
+    """The month of a run by its id, such as `2026-03`; `unknown` if it does not begin with a date."""
+    match = _MONTH.match(run_id)
+    return f"{match[1]}-{match[2]}" if match else "unknown"
+
+
+def update_history(results: Results, *touched: str) -> list[str]:
+    """Bring the history up to date, months that say what they should aside; return those written.
+
+    Args:
+        results: Where the tables lie.
+        touched: Runs whose months are written in any case.
+
+    Raises:
+        TimeoutError: another process is at it; what it does not see the next update does.
+        OSError: the folder cannot be written to.
+    """
+    with _held(results):
+        published: defaultdict[str, list[str]] = defaultdict(list)
+        for run_id in list_published(results):
+            published[month_of(run_id)].append(run_id)
+        months = {*published, *_list_months(results)}
+        late = {month_of(run_id) for run_id in touched} & months
+        behind = [
+            month for month in sorted(months) if month in late or not _is_right(results, month, published)
+        ]
+        for month in behind:
+            _write_month(results, month, published[month], touched)
+        return behind
+
+
+def list_behind(results: Results) -> list[str]:
+    """The months of which the history does not say what `tables` does."""
+    published: defaultdict[str, list[str]] = defaultdict(list)
+    for run_id in list_published(results):
+        published[month_of(run_id)].append(run_id)
+    months = sorted({*published, *_list_months(results)})
+    return [month for month in months if not _is_right(results, month, published)]
+
+
+def history_manifest(results: Results, month: str) -> Path:
+    """The manifest of a month of the history."""
+    return results.manifests / "history" / f"{month}.json"
+
+
+def _list_months(results: Results) -> list[str]:
+    return [path.name.removesuffix(".json") for path in find_paths(results.manifests / "history", "*.json")]
+
+
+def _is_right(results: Results, month: str, published: Mapping[str, Sequence[str]]) -> bool:
+    try:
+        manifest = read_manifest(history_manifest(results, month))
+    except ValueError:
+        return False
+    return (
+        manifest is not None
+        and manifest.schema_version == SCHEMA_VERSION
+        and list(manifest.runs) == list(published.get(month, ()))
+    )
+
+
+def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: Sequence[str]) -> None:
+    """Write a month: first without the runs that go or change, then with all but those that are damaged."""
+    tables = _read_whole(results, run_ids)
+    whole = [run_id for run_id in run_ids if run_id in tables["runs"]]
+    _keep_only(results, month, set(whole) - set(touched))
+    files = [_write(results, table, month, tables[table], whole) for table in _BODY if whole]
+    if whole:
+        content = _encode("runs", tables["runs"], whole)
+        path = _path(results, "runs", month)
+        files.append(describe_file(results, "runs", path, len(whole), content))
+        save_manifest(history_manifest(results, month), Manifest(runs=tuple(whole), files=tuple(files)))
+        write_atomically(path, content)
+        return
+    for table in ("runs", *_BODY):
+        remove_path(_path(results, table, month).parent)
+    remove_path(history_manifest(results, month))
+
+
+def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str, pa.Table]]:
+    """The rows of each table by run, of the runs of which everything can be read."""
+    found: dict[str, dict[str, pa.Table]] = {table: {} for table in COLUMNS}
+    damaged: set[str] = set()
+    for table in ("runs", *_BODY):
+        for run_id, part in read_parts(results, table, run_ids):
+            if isinstance(part, InputError):
+                logger.warning("%s; this run is left out of the history", part)
+                damaged.add(run_id)
+            elif part is not None:
+                found[table][run_id] = part
+            elif not is_optional(table):
+                damaged.add(run_id)
+    for run_id in damaged:
+        found["runs"].pop(run_id, None)
+    for run_id, row in found["runs"].items():
+        for table in _BODY:
+            if run_id in found[table]:
+                found[table][run_id] = _name_study(found[table][run_id], row["study"][0])
+    return found
+
+
+def _name_study(rows: pa.Table, study: pa.Scalar) -> pa.Table:
+    """Rows that name their study: before schema 1.7.0 not every table did."""
+    place = rows.schema.get_field_index("study")
+    return rows.set_column(place, rows.schema.field(place), pa.repeat(study, len(rows)))
+
+
+def _keep_only(results: Results, month: str, run_ids: set[str]) -> None:
+    """Let runs that go or change vanish from a month's `runs`, so that no reader sees a part of them."""
+    path = _path(results, "runs", month)
+    try:
+        content = read_bytes(path)
+        rows = read_part(path, "runs", content=content)
+    except (FileNotFoundError, InputError):
+        remove_path(path)
+        return
+    kept = rows.filter(pc.is_in(rows["run_id"], pa.array(sorted(run_ids), pa.string())))
+    if len(kept) < len(rows):
+        into = io.BytesIO()
+        write_parquet([kept], schema_of("runs"), into)
+        write_atomically(path, into.getvalue())
+
+
+def _write(
+    results: Results, table: str, month: str, parts: Mapping[str, pa.Table], run_ids: Sequence[str]
+) -> PublishedFile:
+    content = _encode(table, parts, run_ids)
+    path = write_atomically(_path(results, table, month), content)
+    rows = sum(len(parts[run_id]) for run_id in run_ids if run_id in parts)
+    return describe_file(results, table, path, rows, content)
+
+
+def _encode(table: str, parts: Mapping[str, pa.Table], run_ids: Sequence[str]) -> bytes:
+    """A month's file of a table: study by study, each in row groups of its own, runs by their ids."""
+    schema = schema_of(table)
+    together = pa.concat_tables([*(parts[each] for each in run_ids if each in parts), schema.empty_table()])
+    studies = sorted(set(together["study"].to_pylist()))
+    groups = [together.filter(pc.equal(together["study"], study)) for study in studies]
+    into = io.BytesIO()
+    write_parquet(groups, schema, into)
+    return into.getvalue()
+
+
+def _path(results: Results, table: str, month: str) -> Path:
+    return results.history / table / f"month={month}" / "part-0.parquet"
+
+
+@contextmanager
+def _held(results: Results) -> Iterator[None]:
+    until = time.monotonic() + PATIENCE_SECONDS
+    with waiting_lock(results, LOCK, lambda: None, lambda: time.monotonic() > until):
+        yield

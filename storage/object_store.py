@@ -1,0 +1,155 @@
+"""Object stores: what they do otherwise than a disk, by fsspec.
+
+An object appears whole or not at all, so that nothing is written under another name first; there are no
+folders, no renaming and no locks; a listing costs as much as a read; and the network is away for a while.
+"""
+
+import errno
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 120.0
+"""For so long a store that does not answer is asked again, beside what its library does of itself."""
+
+_ANSWERS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+"""What a store says about what was asked; everything else may be the network."""
+
+Given = TypeVar("Given")
+
+
+class StoreUnreachable(OSError):
+    """A store did not answer, or refused, until patience ran out."""
+
+    def __init__(self, path: Path, reason: BaseException) -> None:
+        super().__init__(errno.EIO, str(reason) or type(reason).__name__, str(path))
+
+
+def reach(folder: Path) -> None:
+    """Ask a store once whether it answers, so that a wrong address is told at once.
+
+    Raises:
+        StoreUnreachable: it does not, or there is no such bucket.
+    """
+    store: Any = folder
+    try:
+        store.fs.ls(store.path.split("/")[0] if not store.path.startswith("/") else store.path)
+    except Exception as error:
+        raise StoreUnreachable(folder, error) from error
+
+
+def try_writing(path: Path) -> None:
+    """Write an object and remove it, once.
+
+    Raises:
+        StoreUnreachable: one of the two is refused.
+    """
+    store: Any = path
+    try:
+        path.write_bytes(b"")
+        store.fs.rm(store.path)
+    except Exception as error:
+        raise StoreUnreachable(path, error) from error
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write an object; a reader sees the old one or the new.
+
+    Raises:
+        StoreUnreachable: it cannot be written.
+    """
+    _ask(path, lambda: path.write_bytes(content))
+
+
+def put_new(path: Path, content: bytes) -> None:
+    """Write an object unless there is one; of several who do so at once, one succeeds.
+
+    Raises:
+        FileExistsError: there is one.
+        StoreUnreachable: it cannot be written.
+    """
+    store: Any = path
+    _ask(path, lambda: store.fs.pipe_file(store.path, content, mode="create"))
+
+
+def get(path: Path) -> bytes:
+    """Read an object.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StoreUnreachable: it cannot be read.
+    """
+    return _ask(path, path.read_bytes)
+
+
+def get_all(paths: Sequence[Path]) -> dict[Path, bytes]:
+    """Read objects, many at once; those that are not there are left out.
+
+    Raises:
+        StoreUnreachable: one cannot be read.
+    """
+    if not paths:
+        return {}
+    store: Any = paths[0]
+    names = {str(getattr(each, "path")): each for each in paths}  # noqa: B009 - no pathlib.Path has it
+
+    def read() -> Mapping[str, bytes]:
+        found = store.fs.cat(list(names), on_error="return")
+        found = found if isinstance(found, dict) else {next(iter(names)): found}
+        for content in found.values():
+            if isinstance(content, BaseException) and not isinstance(content, FileNotFoundError):
+                raise content
+        return {name: content for name, content in found.items() if isinstance(content, bytes)}
+
+    return {names[name]: content for name, content in _ask(paths[0], read).items()}
+
+
+def find(folder: Path, pattern: str) -> list[Path]:
+    """The objects below a folder whose place in it fits a pattern such as `run=*/part-0.parquet`, sorted."""
+    store: Any = folder
+    depth, above = pattern.count("/") + 1, f"{store.path.rstrip('/')}/"
+    start = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    # All of it at once: `glob` would ask once for each folder.
+    listed = _ask(folder, lambda: store.fs.find(store.path, **({"prefix": start} if start else {})))
+    names = [name.removeprefix(above) for name in listed]
+    parts = (PurePosixPath(name).parts[:depth] for name in names)
+    places = sorted({PurePosixPath(*each) for each in parts if len(each) == depth})
+    return [folder / str(place) for place in places if place.match(pattern)]
+
+
+def remove(path: Path) -> None:
+    """Remove an object, and all below it; nothing where there is none."""
+    store: Any = path
+    try:
+        _ask(path, lambda: store.fs.rm(store.path, recursive=True))
+    except FileNotFoundError:
+        return
+
+
+def _ask(path: Path, question: Callable[[], Given]) -> Given:
+    asking = Retrying(
+        stop=stop_after_delay(PATIENCE_SECONDS),
+        wait=wait_exponential(multiplier=0.5, max=15),
+        retry=retry_if_exception(lambda error: isinstance(error, Exception) and not _is_answer(error)),
+        before_sleep=lambda state: logger.warning(
+            "%s: %s; trying again", path, state.outcome and state.outcome.exception()
+        ),
+        reraise=True,
+    )
+    try:
+        return asking(question)
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except Exception as error:
+        raise StoreUnreachable(path, error) from error
+
+
+def _is_answer(error: BaseException) -> bool:
+    # Missing credentials are told by each store's own library, in its own kinds of error.
+    return isinstance(error, _ANSWERS) or "redential" in f"{type(error).__name__}{error}"

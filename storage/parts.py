@@ -1,0 +1,180 @@
+"""One file of a table: where it lies, how its rows are written, and how any version of it is read."""
+
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.address import is_local
+from storage.place import Results, find_paths, read_all, read_bytes
+from storage.schema import SCHEMA_VERSION, schema_of
+from study.errors import InputError
+from study.wording import shortened, shown
+
+Row = Mapping[str, Any]
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
+"""What pyarrow raises of a file that cannot be read; the last, of damaged names of columns."""
+
+MAJOR: str = SCHEMA_VERSION.partition(".")[0]
+"""The major schema version that is read here: minor versions only add to each other."""
+
+MEND = "restore the file, or remove this run's folder from `tables/runs`; running the study again is quick"
+"""What a person can do: what was trained is kept, so that another run reads it."""
+
+
+def part_path(results: Results, table: str, run_id: str) -> Path:
+    """The file of a run's rows of a table.
+
+    Raises:
+        InputError: the run's id would lead out of the results folder; it may come from a table's content.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise InputError(f"run {run_id!r} in {results.tables} is no run's id; remove its row in `runs`")
+    return results.tables / table / f"run={run_id}" / "part-0.parquet"
+
+
+def list_published(results: Results) -> list[str]:
+    """The ids of the runs that have a row in `runs`, readable or not, oldest first as their names go."""
+    parts = find_paths(results.tables / "runs", "run=*/part-0.parquet")
+    return [path.parent.name.removeprefix("run=") for path in parts]
+
+
+def encode_part(table: str, rows: Sequence[Row]) -> bytes:
+    """The rows of a table as a Parquet file; the same rows give the same bytes.
+
+    Raises:
+        ValueError: a row has a column that the table has not.
+        pyarrow.ArrowInvalid: a row does not fit the schema.
+    """
+    schema = schema_of(table)
+    extra = set().union(*(row.keys() for row in rows)) - set(schema.names) if rows else set()
+    if extra:
+        raise ValueError(f"table {table}: columns {sorted(extra)} are not in its schema")
+    content = io.BytesIO()
+    write_parquet([pa.Table.from_pylist([dict(row) for row in rows], schema=schema)], schema, content)
+    return content.getvalue()
+
+
+def write_parquet(groups: Sequence[pa.Table], schema: pa.Schema, into: io.BytesIO) -> None:
+    """Write tables, each as row groups of its own, with statistics by which readers skip them."""
+    options = {"compression": "zstd", "write_page_index": True}
+    with pq.ParquetWriter(into, schema, **options) as writer:
+        for group in groups:
+            writer.write_table(group, row_group_size=100_000)
+
+
+def open_source(path: Path, content: bytes | None = None) -> Any:
+    """What pyarrow reads a file from: its path, or its content where it is not on a disk."""
+    return path if is_local(path) else pa.BufferReader(read_bytes(path) if content is None else content)
+
+
+def read_parts(
+    results: Results, table: str, run_ids: Sequence[str], schema: pa.Schema | None = None
+) -> Iterator[tuple[str, pa.Table | InputError | None]]:
+    """The rows of a table of each run: None where it has no such file, else as `read_part`, or why not."""
+    paths: dict[str, Path | InputError] = {}
+    for run_id in run_ids:
+        try:
+            paths[run_id] = part_path(results, table, run_id)
+        except InputError as error:
+            paths[run_id] = error
+    contents = read_all([path for path in paths.values() if not isinstance(path, InputError)])
+    for run_id, path in paths.items():
+        if isinstance(path, InputError):
+            yield run_id, path
+            continue
+        if not (path.exists() if is_local(path) else path in contents):
+            yield run_id, None
+            continue
+        try:
+            yield run_id, read_part(path, table, schema, contents.get(path))
+        except InputError as damage:
+            yield run_id, damage
+
+
+def read_part(
+    path: Path, table: str, schema: pa.Schema | None = None, content: bytes | None = None
+) -> pa.Table:
+    """Read a file of a table with today's columns, or some: those its version did not have yet are null.
+
+    Raises:
+        InputError: the file is missing or damaged, is another table's, or of a version that is not read here.
+    """
+    try:
+        # As a file: the folder's `run=` partition would add a column that repeats run_id.
+        with pq.ParquetFile(open_source(path, content)) as file:
+            check_kind(path, file.schema_arrow.metadata or {}, table)
+            read = file.read(columns=schema.names if schema else None)
+        return _fit(path, read, schema or schema_of(table))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file, though the run was published; {MEND}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as a Parquet file: {reason_of(error)}; {MEND}") from error
+
+
+def check_kind(path: Path, metadata: Mapping[bytes, bytes], table: str) -> None:
+    """Refuse a file of another table, or of a version that is not read here.
+
+    Raises:
+        InputError: it is one.
+    """
+    found = read_label(metadata, "table")
+    if found != table:
+        holds = f"table {shown(found)}" if found else "no table of this program"
+        raise InputError(f"{path}: holds {holds}, expected {table!r}; {MEND}")
+    version = read_label(metadata, "schema_version")
+    if not is_readable(version):
+        raise InputError(
+            f"{path}: has schema version {shown(version)}, this program reads versions {MAJOR}.x "
+            f"(it writes {SCHEMA_VERSION}); read it with the program that wrote it, or run the study again"
+        )
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be read, on one line, without its path."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
+
+
+def read_label(metadata: Mapping[bytes, bytes], name: str) -> str:
+    """What a file's or a column's metadata say under a name; empty if nothing."""
+    return metadata.get(name.encode(), b"").decode(errors="replace")
+
+
+def is_readable(version: str) -> bool:
+    """Whether files of a schema version are read here."""
+    return version.partition(".")[0] == MAJOR
+
+
+def find_fault(field: pa.Field, column: pa.ChunkedArray) -> str:
+    """What is wrong with a column's type or nulls; empty if nothing."""
+    if column.type != field.type:
+        return f"is {column.type}, expected {field.type}"
+    if column.null_count and not field.nullable:
+        return "lacks a value"
+    return ""
+
+
+def _fit(path: Path, content: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with just the columns of a schema: later versions may have more, earlier ones fewer.
+
+    Only what may be null was ever added, so every other column is in each version.
+    """
+    columns = []
+    for field in schema:
+        known = field.name in content.column_names
+        if not known and not field.nullable:
+            raise InputError(f"{path}: lacks the column {field.name!r}; {MEND}")
+        column = content.column(field.name) if known else pa.nulls(len(content), field.type)
+        if fault := find_fault(field, column):
+            raise InputError(f"{path}: column {field.name!r} {fault}; {MEND}")
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=schema)
