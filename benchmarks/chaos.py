@@ -1,4 +1,4 @@
-"""Kill lanes, flows and servers at random moments; count what is lost. `publishing.py` beside it kills writers.
+"""Kill lanes, flows and servers at random moments; count what is lost. (`publishing.py` kills who publishes.)
 
 Run it with `.venv/bin/python -m benchmarks.chaos` (`--kills N`, default 100; `--seed N`, default 1, repeats
 whom the kills hit and after how long). A study is run undisturbed, then

@@ -62,7 +62,7 @@ while True:
     number += 1
 """
 
-LONGEST_SECONDS = 1.0
+LONGEST_SECONDS = 2.0
 """Until a writer is killed, drawn evenly."""
 
 AGAIN = "20260305T020000Z-lab-aaaaaaaa"

@@ -22,8 +22,8 @@ from storage.locks import waiting_lock
 from storage.manifests import Manifest, PublishedFile, describe_file, read_manifest, save_manifest
 from storage.parts import list_published, read_part, read_parts, write_parquet
 from storage.place import Results, find_paths, read_bytes, remove_path, write_atomically
-from storage.schema import COLUMNS, SCHEMA_VERSION, schema_of
-from storage.tables import is_optional
+from storage.schema import SCHEMA_VERSION, TABLES, schema_of
+from storage.tables import BODY, is_optional
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,6 @@ LOCK = "history"
 
 PATIENCE_SECONDS = 60.0
 """For so long an update waits for another process's; a month takes a second."""
-
-_BODY = tuple(table for table in COLUMNS if table != "runs")
 
 _MONTH = re.compile(r"(\d{4})(\d{2})\d{2}")
 
@@ -104,7 +102,7 @@ def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: 
     tables = _read_whole(results, run_ids)
     whole = [run_id for run_id in run_ids if run_id in tables["runs"]]
     _keep_only(results, month, set(whole) - set(touched))
-    files = [_write(results, table, month, tables[table], whole) for table in _BODY if whole]
+    files = [_write(results, table, month, tables[table], whole) for table in BODY if whole]
     if whole:
         content = _encode("runs", tables["runs"], whole)
         path = _path(results, "runs", month)
@@ -112,16 +110,16 @@ def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: 
         save_manifest(history_manifest(results, month), Manifest(runs=tuple(whole), files=tuple(files)))
         write_atomically(path, content)
         return
-    for table in ("runs", *_BODY):
+    for table in ("runs", *BODY):
         remove_path(_path(results, table, month).parent)
     remove_path(history_manifest(results, month))
 
 
 def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str, pa.Table]]:
     """The rows of each table by run, of the runs of which everything can be read."""
-    found: dict[str, dict[str, pa.Table]] = {table: {} for table in COLUMNS}
+    found: dict[str, dict[str, pa.Table]] = {table: {} for table in TABLES}
     damaged: set[str] = set()
-    for table in ("runs", *_BODY):
+    for table in ("runs", *BODY):
         for run_id, part in read_parts(results, table, run_ids):
             if isinstance(part, InputError):
                 logger.warning("%s; this run is left out of the history", part)
@@ -133,7 +131,7 @@ def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str,
     for run_id in damaged:
         found["runs"].pop(run_id, None)
     for run_id, row in found["runs"].items():
-        for table in _BODY:
+        for table in BODY:
             if run_id in found[table]:
                 found[table][run_id] = _name_study(found[table][run_id], row["study"][0])
     return found

@@ -6,6 +6,7 @@ import signal
 import threading
 
 import pytest
+from s3fs import S3FileSystem
 
 from storage import object_store
 from storage.address import is_local, read_address
@@ -66,14 +67,15 @@ def test_a_store_that_stays_away_ends_a_run_with_a_line(monkeypatch, caplog):
     with serving() as server:
         for name, value in credentials(server.port).items():
             monkeypatch.setenv(name, value)
-        # Credentials are read when a store is first spoken to: an address of its own is one of its own.
+        S3FileSystem.clear_instance_cache()  # it knows the other server
         results = open_results(new_address())
         os.kill(server.pid, signal.SIGKILL)
-        with pytest.raises(ResultsUnwritable, match=r"cannot be written: .*`study resume`"):
-            with told_if_unwritable(results.folder):
-                put(results.folder / "x", b"")
+        told = pytest.raises(ResultsUnwritable, match=r"cannot be written: .*`study resume`")
+        with told, told_if_unwritable(results.folder):
+            put(results.folder / "x", b"")
         with pytest.raises(StoreUnreachable):
             find_training(results, "0" * 16)
+    S3FileSystem.clear_instance_cache()
 
 
 @pytest.mark.parametrize(
