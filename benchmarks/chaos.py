@@ -1,20 +1,16 @@
-"""Kill lanes, flows and servers at random moments, and what publishes tables; count what is lost.
+"""Kill lanes, flows and servers at random moments; count what is lost. (`publishing.py` kills who publishes.)
 
-Run it with `.venv/bin/python -m benchmarks.chaos` (`--kills N`, default 100; `--publishing N`, default
-200; `--seed N`, default 1, repeats whom the kills hit and after how long). A study is run undisturbed, then
+Run it with `.venv/bin/python -m benchmarks.chaos` (`--kills N`, default 100; `--seed N`, default 1, repeats
+whom the kills hit and after how long). A study is run undisturbed, then
 again and again under fire: a killed flow is gone on with by `study resume`, a run with failed trials by
 `study run`, until it is complete. Its tables are then compared with the undisturbed ones, and processes
-that are left are counted. Then a process that publishes tables is killed again and again while another reads
-them. It takes a quarter of an hour on two cores and prints a table.
+that are left are counted. It takes a quarter of an hour on two cores and prints a table.
 """
 
 import argparse
 import random
 import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +18,6 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from storage.place import Results
 from storage.run_starts import list_interrupted
 from storage.tables import read_run
 from tests.chaos import CHAOS, Arena, hit, published, trials_of
@@ -133,73 +128,15 @@ def storm(folder: Path, kills: int, seed: int) -> Score:
     return score
 
 
-PUBLISHER = """
-import dataclasses, sys
-from pathlib import Path
-from storage.place import Results
-from storage.tables import RunTables, publish, read_run
-source, target = (Results(Path(each)) for each in sys.argv[1:3])
-frames = read_run(source)
-def rows(frame):
-    frame = frame.astype(object).where(frame.notna(), None)
-    return frame.to_dict("records")
-def renamed(table, run_id):
-    return [{**row, "run_id": run_id} for row in table]
-tables = {name: rows(getattr(frames, name)) for name in ("trials", "trainings", "epochs", "summary")}
-run = rows(frames.run.to_frame().T)[0]
-print("ready", flush=True)
-number = 0
-while True:
-    run_id = f"{sys.argv[3]}-{number:04d}"
-    named = {name: renamed(table, run_id) for name, table in tables.items()}
-    publish(target, RunTables({**run, "run_id": run_id}, **named))
-    number += 1
-"""
-
-
-def kill_publishers(folder: Path, source: Results, kills: int, seed: int) -> tuple[int, int, int, int]:
-    """Kill processes that publish; return kills, published runs, reads, and reads of a part of a run."""
-    dice, target, ended = random.Random(seed), Results(folder / "published"), threading.Event()
-    expected = {name: len(getattr(read_run(source), name)) for name in ("trials", "epochs", "summary")}
-    counts: Counter[str] = Counter()
-
-    def poll() -> None:
-        while not ended.is_set():
-            for run_id in published(target)[-3:]:
-                frames = read_run(target, run_id)
-                counts["polls"] += 1
-                counts["partial"] += any(
-                    len(getattr(frames, name)) != number for name, number in expected.items()
-                )
-
-    reader = threading.Thread(target=poll)
-    reader.start()
-    for number in range(kills):
-        command = [sys.executable, "-c", PUBLISHER, source.folder, target.folder, f"{number:04d}"]
-        with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) as publisher:
-            assert publisher.stdout is not None
-            publisher.stdout.readline()
-            time.sleep(dice.uniform(0, 0.2))
-            publisher.kill()
-    ended.set()
-    reader.join()
-    return kills, len(published(target)), counts["polls"], counts["partial"]
-
-
 def main() -> None:
     """Kill, count and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100, metavar="N")
-    parser.add_argument("--publishing", type=int, default=200, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
         score = storm(Path(name), arguments.kills, arguments.seed)
-        quiet = Arena(Path(name) / "quiet").results
-        killed, runs, polls, partial = kill_publishers(
-            Path(name), quiet, arguments.publishing, arguments.seed
-        )
-    print(f"\n{score}\npublishing: {killed} kills, {runs} runs published, {polls} polls, {partial} partial")
+    print(f"\n{score}")
     whom = ", ".join(f"{number} {target}" for target, number in sorted(score.kills.items()))
     rows = [
         (f"SIGKILLs: {whom}", score.total),
@@ -211,8 +148,6 @@ def main() -> None:
         ("rows doubled", score.doubled),
         ("studies whose tables differ from an undisturbed run's", score.unequal),
         ("processes left running", score.orphans),
-        (f"kills during publishing ({runs:,} runs published, {polls:,} reads meanwhile)", killed),
-        ("reads that saw a part of a run", partial),
     ]
     print("\n| what | number |\n| --- | ---: |")
     print("\n".join(f"| {what} | {number} |" for what, number in rows))

@@ -33,6 +33,7 @@ from flows.predict_command import predict_command
 from flows.prune_command import prune_command
 from flows.report_command import report_command
 from flows.resume_command import resume_command
+from flows.schema_command import schema_command
 from flows.stop_signals import resend_lost_interrupts
 from flows.verify_command import verify_command
 from study.errors import InputError
@@ -84,6 +85,7 @@ app.command("nights")(nights_command)
 app.command("predict")(predict_command)
 app.command("report")(report_command)
 app.command("compare")(compare_command)
+app.command("schema")(schema_command)
 app.command("verify")(verify_command)
 app.command("compact")(compact_command)
 app.add_typer(cache_app, name="cache")

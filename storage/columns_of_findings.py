@@ -1,6 +1,6 @@
 """The columns of what was found: settings, comparisons, agreement, nights, model and pictures."""
 
-from storage.column import BOOL, BYTES, ENGINE, FLOAT, INT, PLACE, RUN_ID, STUDY_LATER, TEXT, Column
+from storage.column import BOOL, BYTES, ENGINE, FLOAT, INT, PLACE, RUN_ID, STUDY_LATER, TEXT, Column, added
 
 SUMMARY = (
     RUN_ID,
@@ -20,40 +20,47 @@ SUMMARY = (
     Column("median_convergence_seconds", FLOAT, "s", "of those that converged; null if none did", True),
     Column("published_accuracy", FLOAT, "fraction", "the published average; null if there is none", True),
     Column("difference", FLOAT, "fraction", "mean accuracy minus the published average", True),
-    # Since 1.5.0:
-    Column("collapsed_trials", INT, "", "trials at 20% or less, which is twice what guessing scores", True),
-    Column(
-        "bootstrap_low_accuracy",
-        FLOAT,
-        "fraction",
-        "lower end of the 95% BCa bootstrap interval of the mean; null below 20 trials",
-        True,
+    *added(
+        "1.5.0",
+        Column(
+            "collapsed_trials", INT, "", "trials at 20% or less, which is twice what guessing scores", True
+        ),
+        Column(
+            "bootstrap_low_accuracy",
+            FLOAT,
+            "fraction",
+            "lower end of the 95% BCa bootstrap interval of the mean; null below 20 trials",
+            True,
+        ),
+        Column("bootstrap_high_accuracy", FLOAT, "fraction", "its upper end", True),
+        Column(
+            "sampling_error",
+            FLOAT,
+            "fraction",
+            "standard error of the mean accuracy from which images the test set has; the intervals leave it "
+            "out",
+            True,
+        ),
+        Column(
+            "kaplan_meier_convergence_epoch",
+            FLOAT,
+            "epochs",
+            "median epoch of convergence, trials that did not converge censored; null if too few did",
+            True,
+        ),
+        Column("kaplan_meier_convergence_seconds", FLOAT, "s", "as that epoch, in training time", True),
+        Column(
+            "target_accuracy", FLOAT, "fraction", "validation accuracy that the study times; null: none", True
+        ),
+        Column("target_trials", INT, "", "trials that reached the target", True),
+        Column(
+            "kaplan_meier_target_epoch", FLOAT, "epochs", "median epoch of reaching it, censored alike", True
+        ),
+        Column("kaplan_meier_target_seconds", FLOAT, "s", "as that epoch, in training time", True),
+        Column("mean_epoch_seconds", FLOAT, "s", "mean training time of an epoch", True),
+        Column("device", TEXT, "", "what the trials trained on; several separated by commas", True),
+        ENGINE,
     ),
-    Column("bootstrap_high_accuracy", FLOAT, "fraction", "its upper end", True),
-    Column(
-        "sampling_error",
-        FLOAT,
-        "fraction",
-        "standard error of the mean accuracy from which images the test set has; the intervals leave it out",
-        True,
-    ),
-    Column(
-        "kaplan_meier_convergence_epoch",
-        FLOAT,
-        "epochs",
-        "median epoch of convergence, trials that did not converge censored; null if too few did",
-        True,
-    ),
-    Column("kaplan_meier_convergence_seconds", FLOAT, "s", "as that epoch, in training time", True),
-    Column(
-        "target_accuracy", FLOAT, "fraction", "validation accuracy that the study times; null: none", True
-    ),
-    Column("target_trials", INT, "", "trials that reached the target", True),
-    Column("kaplan_meier_target_epoch", FLOAT, "epochs", "median epoch of reaching it, censored alike", True),
-    Column("kaplan_meier_target_seconds", FLOAT, "s", "as that epoch, in training time", True),
-    Column("mean_epoch_seconds", FLOAT, "s", "mean training time of an epoch", True),
-    Column("device", TEXT, "", "what the trials trained on; several separated by commas", True),
-    ENGINE,
 )
 
 COMPARISONS = (
@@ -144,7 +151,7 @@ PICTURES = (
     Column("caption", TEXT, "", "the words under it"),
     Column("alt", TEXT, "", "the words instead of it"),
     Column("png", BYTES, "", "the picture, as PNG"),
-    STUDY_LATER,
+    *STUDY_LATER,
 )
 
 NIGHTS = (

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from storage.locks import waiting_lock
 from storage.manifests import Manifest, PublishedFile, describe_file, read_manifest, save_manifest
 from storage.parts import list_published, read_part, read_parts, write_parquet
 from storage.place import Results, find_paths, read_bytes, remove_path, write_atomically
-from storage.schema import COLUMNS, SCHEMA_VERSION, schema_of
-from storage.tables import is_optional
+from storage.schema import SCHEMA_VERSION, TABLES, schema_of
+from storage.tables import BODY, is_optional
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,6 @@ LOCK = "history"
 
 PATIENCE_SECONDS = 60.0
 """For so long an update waits for another process's; a month takes a second."""
-
-_BODY = tuple(table for table in COLUMNS if table != "runs")
 
 _MONTH = re.compile(r"(\d{4})(\d{2})\d{2}")
 
@@ -56,26 +54,40 @@ def update_history(results: Results, *touched: str) -> list[str]:
         OSError: the folder cannot be written to.
     """
     with _held(results):
-        published: defaultdict[str, list[str]] = defaultdict(list)
-        for run_id in list_published(results):
-            published[month_of(run_id)].append(run_id)
-        months = {*published, *_list_months(results)}
-        late = {month_of(run_id) for run_id in touched} & months
-        behind = [
-            month for month in sorted(months) if month in late or not _is_right(results, month, published)
-        ]
+        published = _list_by_month(results)
+        behind = _list_behind(results, published, {month_of(run_id) for run_id in touched})
         for month in behind:
-            _write_month(results, month, published[month], touched)
+            _write_month(results, month, published.get(month, []), touched)
         return behind
 
 
 def list_behind(results: Results) -> list[str]:
     """The months of which the history does not say what `tables` does."""
+    return _list_behind(results, _list_by_month(results))
+
+
+def _list_by_month(results: Results) -> dict[str, list[str]]:
     published: defaultdict[str, list[str]] = defaultdict(list)
     for run_id in list_published(results):
         published[month_of(run_id)].append(run_id)
-    months = sorted({*published, *_list_months(results)})
-    return [month for month in months if not _is_right(results, month, published)]
+    return dict(published)
+
+
+def _list_behind(
+    results: Results, published: Mapping[str, Sequence[str]], late: Collection[str] = ()
+) -> list[str]:
+    lying = {
+        path.relative_to(results.folder).as_posix()
+        for path in find_paths(results.history, "*/month=*/part-0.parquet")
+    }
+    months = {*published, *_list_months(results)} | {
+        each.split("/")[-2].removeprefix("month=") for each in lying
+    }
+    return [
+        month
+        for month in sorted(months)
+        if month in late or not _is_right(results, month, published.get(month, ()), lying)
+    ]
 
 
 def history_manifest(results: Results, month: str) -> Path:
@@ -87,7 +99,8 @@ def _list_months(results: Results) -> list[str]:
     return [path.name.removesuffix(".json") for path in find_paths(results.manifests / "history", "*.json")]
 
 
-def _is_right(results: Results, month: str, published: Mapping[str, Sequence[str]]) -> bool:
+def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Collection[str]) -> bool:
+    """Whether a month was written whole, of these runs, and its files still lie there."""
     try:
         manifest = read_manifest(history_manifest(results, month))
     except ValueError:
@@ -95,7 +108,8 @@ def _is_right(results: Results, month: str, published: Mapping[str, Sequence[str
     return (
         manifest is not None
         and manifest.schema_version == SCHEMA_VERSION
-        and list(manifest.runs) == list(published.get(month, ()))
+        and list(manifest.runs) == list(run_ids)
+        and all(file.path in lying for file in manifest.files)
     )
 
 
@@ -103,25 +117,25 @@ def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: 
     """Write a month: first without the runs that go or change, then with all but those that are damaged."""
     tables = _read_whole(results, run_ids)
     whole = [run_id for run_id in run_ids if run_id in tables["runs"]]
+    remove_path(history_manifest(results, month))  # so that what is interrupted here is done again
     _keep_only(results, month, set(whole) - set(touched))
-    files = [_write(results, table, month, tables[table], whole) for table in _BODY if whole]
+    files = [_write(results, table, month, tables[table], whole) for table in BODY if whole]
     if whole:
         content = _encode("runs", tables["runs"], whole)
         path = _path(results, "runs", month)
         files.append(describe_file(results, "runs", path, len(whole), content))
-        save_manifest(history_manifest(results, month), Manifest(runs=tuple(whole), files=tuple(files)))
         write_atomically(path, content)
+        save_manifest(history_manifest(results, month), Manifest(runs=tuple(whole), files=tuple(files)))
         return
-    for table in ("runs", *_BODY):
+    for table in ("runs", *BODY):
         remove_path(_path(results, table, month).parent)
-    remove_path(history_manifest(results, month))
 
 
 def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str, pa.Table]]:
     """The rows of each table by run, of the runs of which everything can be read."""
-    found: dict[str, dict[str, pa.Table]] = {table: {} for table in COLUMNS}
+    found: dict[str, dict[str, pa.Table]] = {table: {} for table in TABLES}
     damaged: set[str] = set()
-    for table in ("runs", *_BODY):
+    for table in ("runs", *BODY):
         for run_id, part in read_parts(results, table, run_ids):
             if isinstance(part, InputError):
                 logger.warning("%s; this run is left out of the history", part)
@@ -133,7 +147,7 @@ def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str,
     for run_id in damaged:
         found["runs"].pop(run_id, None)
     for run_id, row in found["runs"].items():
-        for table in _BODY:
+        for table in BODY:
             if run_id in found[table]:
                 found[table][run_id] = _name_study(found[table][run_id], row["study"][0])
     return found

@@ -20,6 +20,12 @@ Row = Mapping[str, Any]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
+"""What pyarrow raises of a file that cannot be read; the last, of damaged names of columns."""
+
+MAJOR: str = SCHEMA_VERSION.partition(".")[0]
+"""The major schema version that is read here: minor versions only add to each other."""
+
 MEND = "restore the file, or remove this run's folder from `tables/runs`; running the study again is quick"
 """What a person can do: what was trained is kept, so that another run reads it."""
 
@@ -107,13 +113,11 @@ def read_part(
         with pq.ParquetFile(open_source(path, content)) as file:
             check_kind(path, file.schema_arrow.metadata or {}, table)
             read = file.read(columns=schema.names if schema else None)
+        return _fit(path, read, schema or schema_of(table))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file, though the run was published; {MEND}") from error
-    except (OSError, pa.ArrowException) as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
-        raise InputError(f"{path}: cannot be read as a Parquet file: {reason}; {MEND}") from error
-    return _fit(path, read, schema or schema_of(table))
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as a Parquet file: {reason_of(error)}; {MEND}") from error
 
 
 def check_kind(path: Path, metadata: Mapping[bytes, bytes], table: str) -> None:
@@ -122,17 +126,41 @@ def check_kind(path: Path, metadata: Mapping[bytes, bytes], table: str) -> None:
     Raises:
         InputError: it is one.
     """
-    found = metadata.get(b"table", b"").decode(errors="replace")
+    found = read_label(metadata, "table")
     if found != table:
         holds = f"table {shown(found)}" if found else "no table of this program"
         raise InputError(f"{path}: holds {holds}, expected {table!r}; {MEND}")
-    version = metadata.get(b"schema_version", b"").decode(errors="replace")
-    major = SCHEMA_VERSION.partition(".")[0]
-    if version.partition(".")[0] != major:
+    version = read_label(metadata, "schema_version")
+    if not is_readable(version):
         raise InputError(
-            f"{path}: has schema version {shown(version)}, this program reads versions {major}.x "
+            f"{path}: has schema version {shown(version)}, this program reads versions {MAJOR}.x "
             f"(it writes {SCHEMA_VERSION}); read it with the program that wrote it, or run the study again"
         )
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be read, on one line, without its path."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
+
+
+def read_label(metadata: Mapping[bytes, bytes], name: str) -> str:
+    """What a file's or a column's metadata say under a name; empty if nothing."""
+    return metadata.get(name.encode(), b"").decode(errors="replace")
+
+
+def is_readable(version: str) -> bool:
+    """Whether files of a schema version are read here."""
+    return version.partition(".")[0] == MAJOR
+
+
+def find_fault(field: pa.Field, column: pa.ChunkedArray) -> str:
+    """What is wrong with a column's type or nulls; empty if nothing."""
+    if column.type != field.type:
+        return f"is {column.type}, expected {field.type}"
+    if column.null_count and not field.nullable:
+        return "lacks a value"
+    return ""
 
 
 def _fit(path: Path, content: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -146,9 +174,7 @@ def _fit(path: Path, content: pa.Table, schema: pa.Schema) -> pa.Table:
         if not known and not field.nullable:
             raise InputError(f"{path}: lacks the column {field.name!r}; {MEND}")
         column = content.column(field.name) if known else pa.nulls(len(content), field.type)
-        if column.type != field.type:
-            raise InputError(f"{path}: column {field.name!r} is {column.type}, expected {field.type}; {MEND}")
-        if column.null_count and not field.nullable:
-            raise InputError(f"{path}: column {field.name!r} lacks a value; {MEND}")
+        if fault := find_fault(field, column):
+            raise InputError(f"{path}: column {field.name!r} {fault}; {MEND}")
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=schema)

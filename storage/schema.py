@@ -5,34 +5,83 @@ Accuracies are fractions of 1, times are seconds unless they are timestamps (UTC
 
 import pyarrow as pa
 
-from storage.column import Column
+from storage.column import Column, Table
 from storage.columns_of_findings import AGREEMENT, COMPARISONS, MODELS, NIGHTS, PICTURES, SUMMARY
 from storage.columns_of_search import FINALS, SEARCH
 from storage.columns_of_work import EPOCHS, RUNS, TRAININGS, TRIALS
 
 SCHEMA_VERSION = "1.7.0"
 
-COLUMNS: dict[str, tuple[Column, ...]] = {
-    "runs": RUNS,
-    "trials": TRIALS,
-    "trainings": TRAININGS,
-    "epochs": EPOCHS,
-    "summary": SUMMARY,
-    "nights": NIGHTS,  # since 1.3.0, with rows for runs that trained everything fresh
-    "comparisons": COMPARISONS,  # this and the next three since 1.5.0
-    "agreement": AGREEMENT,
-    "models": MODELS,  # a row where a model was saved
-    "pictures": PICTURES,  # what is drawn from images, not from rows
-    "search": SEARCH,  # this and the next since 1.6.0; rows where the study searches
-    "finals": FINALS,
+TABLES = {
+    "runs": Table("a published run", ("run_id",), RUNS),
+    "trials": Table(
+        "one reading: a setting of an exercise, or a candidate for the optimum, in one of its repeats",
+        ("run_id", "exercise", "setting", "repeat"),
+        TRIALS,
+    ),
+    "trainings": Table(
+        "a training that the run asked for, failed ones too; several trials may read one",
+        ("run_id", "key"),
+        TRAININGS,
+        "1.1.0",
+    ),
+    "epochs": Table("an epoch of a training, as far as the run reads it", ("run_id", "key", "epoch"), EPOCHS),
+    "summary": Table(
+        "a setting of an exercise, or a candidate for the optimum, over its repeats",
+        ("run_id", "exercise", "setting"),
+        SUMMARY,
+    ),
+    "nights": Table(
+        "an exercise of a run that trained everything fresh, held against earlier such runs",
+        ("run_id", "exercise"),
+        NIGHTS,
+        "1.3.0",
+    ),
+    "comparisons": Table(
+        "a pair of settings of an exercise",
+        ("run_id", "exercise", "first_value", "second_value"),
+        COMPARISONS,
+        "1.5.0",
+    ),
+    "agreement": Table(
+        "a published mean, band or claim, held against the run",
+        ("run_id", "kind", "exercise", "subject"),
+        AGREEMENT,
+        "1.5.0",
+    ),
+    "models": Table("the run's saved model; no row where none was saved", ("run_id",), MODELS, "1.5.0"),
+    "pictures": Table(
+        "a picture that the report shows of images, which no other row could draw again",
+        ("run_id", "name"),
+        PICTURES,
+        "1.5.0",
+    ),
+    "search": Table(
+        "a candidate that the search for the optimum tried; no rows where a study does not search",
+        ("run_id", "candidate"),
+        SEARCH,
+        "1.6.0",
+    ),
+    "finals": Table(
+        "a candidate for the optimum, held against the one that was kept",
+        ("run_id", "setting"),
+        FINALS,
+        "1.6.0",
+    ),
 }
+"""Every table; `RunTables` says in which order they are written."""
+
+COLUMNS: dict[str, tuple[Column, ...]] = {name: table.columns for name, table in TABLES.items()}
 """The columns of each table, in order."""
 
 
 def schema_of(table: str) -> pa.Schema:
-    """The Arrow schema of a table, with unit and meaning in each field's metadata."""
+    """The Arrow schema of a table, with unit, meaning and first version in each field's metadata."""
     fields = [
-        pa.field(each.name, each.type, each.nullable, {"unit": each.unit, "meaning": each.meaning})
-        for each in COLUMNS[table]
+        pa.field(each.name, each.type, each.nullable, _describe(table, each)) for each in COLUMNS[table]
     ]
     return pa.schema(fields, metadata={"schema_version": SCHEMA_VERSION, "table": table})
+
+
+def _describe(table: str, column: Column) -> dict[str, str]:
+    return {"unit": column.unit, "meaning": column.meaning, "since": TABLES[table].since_of(column)}

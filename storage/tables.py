@@ -14,26 +14,21 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from storage.column import FIRST_VERSION
 from storage.manifests import Manifest, describe_file, save_manifest
 from storage.parts import Row, encode_part, list_published, part_path, read_part, read_parts
 from storage.place import Results, remove_path, write_atomically
-from storage.schema import schema_of
+from storage.schema import TABLES, schema_of
 from study.errors import InputError
 from study.wording import shown
 
 logger = logging.getLogger(__name__)
 
-_OF_SEARCH = ("search", "finals")
-"""Tables since 1.6.0. A run of an older version has no search, and lacks nothing without them."""
-
-_ADDED = ("comparisons", "agreement", "models", "pictures", *_OF_SEARCH)
-"""Tables since 1.5.0, in the order of `RunFrames`."""
-
-BODY = ("trials", "trainings", "epochs", "summary", "nights", *_ADDED)
+BODY = tuple(table for table in TABLES if table != "runs")
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
 
-_NOT_ALWAYS = ("trainings", "nights", *_ADDED)
-"""Tables that not every version had: `trainings` since 1.1.0, `nights` since 1.3.0."""
+_OF_SEARCH = ("search", "finals")
+"""A run of a version that had no search lacks nothing without them."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +139,7 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
 
 def list_missing(results: Results, run_id: str) -> list[str]:
     """The tables that a published run lacks, being of a version that recorded less of the same work."""
-    recorded = [table for table in _NOT_ALWAYS if table not in _OF_SEARCH]
+    recorded = [table for table in BODY if is_optional(table) and table not in _OF_SEARCH]
     return [table for table in recorded if not part_path(results, table, run_id).exists()]
 
 
@@ -166,7 +161,7 @@ def read_rows(
         schema = pa.schema([schema.field(name) for name in columns])
     rows = [schema.empty_table()]
     for run_id, part in read_parts(results, table, run_ids, schema):
-        if part is None and table not in _NOT_ALWAYS:
+        if part is None and not is_optional(table):
             part = InputError(
                 f"{part_path(results, table, run_id)}: no such file, though the run was published"
             )
@@ -184,7 +179,7 @@ def is_published(results: Results, run_id: str) -> bool:
 
 def is_optional(table: str) -> bool:
     """Whether an earlier version had no such table, so that a run may lack it."""
-    return table in _NOT_ALWAYS
+    return TABLES[table].since != FIRST_VERSION
 
 
 def _read_table(results: Results, table: str, run_id: str) -> pd.DataFrame:

@@ -20,14 +20,7 @@ from pydantic import ValidationError
 
 from storage.address import is_local
 from storage.object_store import StoreUnreachable
-from storage.place import (
-    Results,
-    find_paths,
-    read_bytes,
-    remove_path,
-    told_if_unwritable,
-    write_atomically,
-)
+from storage.place import Results, find_paths, read_bytes, remove_path, told_if_unwritable, write_atomically
 from study.errors import InputError
 from study.plan import training_key
 from study.training_record import TrainingRecord

@@ -49,8 +49,8 @@ def s3() -> Iterator[None]:
     """A server that speaks S3, where this process and those it starts look for one."""
     from tests.object_stores import credentials, serving
 
-    with serving() as port, pytest.MonkeyPatch.context() as patch:
-        for name, value in credentials(port).items():
+    with serving() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in credentials(server.port).items():
             patch.setenv(name, value)
         yield
 

@@ -9,8 +9,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 BUCKET = "results-of-tests"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    pid: int
+    port: int
 
 
 def serve() -> None:
@@ -45,14 +54,14 @@ def credentials(port: int) -> dict[str, str]:
 
 
 @contextmanager
-def serving(port: int = 0) -> Iterator[int]:
-    """Run the server while the body does, and give its port."""
+def serving(port: int = 0) -> Iterator[Server]:
+    """Run the server while the body does."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.object_stores", str(port)]
     environment = {**os.environ, **credentials(port)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, **pipes) as process:
         try:
-            yield int(process.stdout.readline())
+            yield Server(process.pid, int(process.stdout.readline()))
         finally:
             process.kill()
 
