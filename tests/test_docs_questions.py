@@ -1,13 +1,10 @@
 """What `docs/questions.md` says, with the libraries it names: every way gives the same and right answer."""
 
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import duckdb
@@ -21,9 +18,8 @@ from storage.history import update_history
 from storage.place import Results, open_results
 from storage.schema import schema_of
 from storage.tables import BODY, RunTables, publish
-from study.study_file import read_study
 from tests.gallery import ENGINES, answer, list_questions, read_gallery, set_up
-from tests.many_nights import ManyNights
+from tests.gallery_answers import EXPECTED, Rows, list_lab, make_gallery_nights
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -31,41 +27,11 @@ QUESTIONS = list_questions()
 ASKED = [*QUESTIONS, read_gallery()["JSON"]]
 BOTH = [(number, way) for number, section in enumerate(ASKED) for way in section.ways()]
 
-Rows = list[tuple[Any, ...]]
-
-
-def _make_nights() -> list[RunTables]:
-    """Three months of two studies; the latest run of `lab` has failures, the one before is complete."""
-    lab = ManyNights(read_study("lab").only(frozenset({3, 4})))
-    smoke = ManyNights(read_study("smoke").only(frozenset({4})))
-    at = [datetime(2024, month, day, 2, tzinfo=UTC) for month in (1, 2, 3) for day in (1, 2, 3)]
-    latest = lab.make(at[7], bits="latest", failed=[5])
-    changed = [
-        row
-        | {
-            "weights_sha256": "other"
-            if row.get("exercise") == 4 and row["repeat"] == 1
-            else row.get("weights_sha256")
-        }
-        for row in map(dict, latest.trials)
-    ]
-    return [
-        lab.make(at[0], verdict="first"),
-        lab.make(at[1], failed=[0, 7]),
-        smoke.make(at[2]),
-        lab.make(at[3], verdict="drifted", reused=2),
-        lab.make(at[4], failed=[3, 12], reused=4),
-        smoke.make(at[5], verdict="drifted", failed=[1], reused=1),
-        lab.make(at[6], bits="latest", reused=3),
-        replace(latest, trials=changed),
-        smoke.make(at[8]),
-    ]
-
 
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[RunTables]]]:
     folder = tmp_path_factory.mktemp("gallery")
-    results, made = open_results(folder / "results"), _make_nights()
+    results, made = open_results(folder / "results"), make_gallery_nights()
     for each in made:
         publish(results, each)
     assert update_history(results) == ["2024-01", "2024-02", "2024-03"]
@@ -91,129 +57,6 @@ def copied(nights: tuple[Path, list[RunTables]], tmp_path: Path, monkeypatch: py
     shutil.copytree(nights[0] / "results", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-# What the answers should be, in plain Python from the rows that were published.
-
-
-def _latest(nights: Sequence[RunTables]) -> RunTables:
-    done = [each for each in nights if each.run["study"] == "lab" and each.run["status"] == "completed"]
-    return max(done, key=lambda each: each.run["started_at"])
-
-
-def _lab(nights: Sequence[RunTables]) -> list[RunTables]:
-    return sorted(
-        (each for each in nights if each.run["study"] == "lab"), key=lambda each: each.run["started_at"]
-    )
-
-
-def _of(row: Any, *names: str) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in names)
-
-
-INTERVAL = ("mean_accuracy", "low_accuracy", "high_accuracy")
-
-
-def _summary(nights: list[RunTables]) -> Rows:
-    rows = sorted(_latest(nights).summary, key=lambda row: (row["exercise"], row["value"]))
-    return [_of(row, "exercise", "setting", "trials", *INTERVAL) for row in rows]
-
-
-def _best_by(nights: list[RunTables], measure: str) -> list[Any]:
-    rows = sorted(_latest(nights).summary, key=lambda row: row[measure])
-    return list({row["exercise"]: row for row in rows}.values())
-
-
-def _best(nights: list[RunTables]) -> Rows:
-    return sorted(
-        _of(row, "exercise", "setting", *INTERVAL) for row in _best_by(nights, "mean_validation_accuracy")
-    )
-
-
-def _over_nights(nights: list[RunTables]) -> Rows:
-    return [
-        (each.run["started_at"], *_of(row, *INTERVAL))
-        for each in _lab(nights)
-        for row in each.summary
-        if row["setting"] == "dense_units=128"
-    ]
-
-
-def _drifted(nights: list[RunTables]) -> Rows:
-    return [
-        (each.run["started_at"], *_of(row, "exercise", "difference", "p_value", "compared_with", "changes"))
-        for each in _lab(nights)
-        for row in each.nights
-        if row["verdict"] == "drifted"
-    ]
-
-
-def _failed(nights: list[RunTables]) -> Rows:
-    rows = [row for each in _lab(nights) for row in each.trials if row["run_id"] >= "202402"]
-    failed = [row for row in rows if row["status"] == "failed"]
-    failed.sort(key=lambda row: _of(row, "run_id", "exercise", "value", "repeat"))
-    return [_of(row, "run_id", "exercise", "setting", "repeat", "reason") for row in failed]
-
-
-def _curve(nights: list[RunTables]) -> Rows:
-    seen = defaultdict(list)
-    latest = _latest(nights)
-    for trial in (row for row in latest.trials if row["setting"] == "dense_units=128"):
-        for epoch in latest.epochs:
-            if epoch["key"] == trial["key"] and epoch["epoch"] <= trial["epochs_run"]:
-                seen[epoch["epoch"]].append(epoch["validation_accuracy"])
-    return [(number, len(seen[number]), mean(seen[number])) for number in sorted(seen)]
-
-
-def _costs(nights: list[RunTables]) -> Rows:
-    months: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0, 0.0])
-    for each in _lab(nights):
-        read = [row for row in each.trainings if row["reused"]]
-        saved = sum(row["training_seconds"] + row["evaluation_seconds"] for row in read)
-        added = (1, each.run["predicted_lane_seconds"] / 3600, each.run["lane_seconds"] / 3600, saved / 3600)
-        month = f"{each.run['started_at']:%Y-%m}"
-        months[month] = [a + b for a, b in zip(months[month], added, strict=True)]
-    return [(month, *months[month]) for month in sorted(months)]
-
-
-def _equal(nights: list[RunTables]) -> Rows:
-    first, second = (
-        {_of(row, "exercise", "setting", "repeat"): row.get("weights_sha256") for row in each.trials}
-        for each in _lab(nights)[-2:]
-    )
-    same = Counter(place[0] for place in first if first[place] and first[place] == second[place])
-    return [
-        (number, count, same[number])
-        for number, count in sorted(Counter(place[0] for place in first).items())
-    ]
-
-
-def _as_good(nights: list[RunTables]) -> Rows:
-    rows = []
-    for best in _best_by(nights, "mean_accuracy"):
-        for pair in _latest(nights).comparisons:
-            if pair["exercise"] != best["exercise"] or pair["differs"]:
-                continue
-            if best["value"] == pair["first_value"]:
-                rows.append((best, pair["second_value"], pair["difference"], pair["adjusted_p_value"]))
-            if best["value"] == pair["second_value"]:
-                rows.append((best, pair["first_value"], -pair["difference"], pair["adjusted_p_value"]))
-    return sorted((best["exercise"], best["setting"], *rest) for best, *rest in rows)
-
-
-def _agreement(nights: list[RunTables]) -> Rows:
-    rows = sorted(_latest(nights).agreement, key=lambda row: _of(row, "kind", "exercise", "subject"))
-    return [_of(row, "kind", "subject", "published_accuracy", "mean_accuracy", "verdict") for row in rows]
-
-
-def _pythons(nights: list[RunTables]) -> Rows:
-    runs = sorted((each.run for each in nights), key=lambda run: run["started_at"])
-    return [(run["run_id"], "3.11.9") for run in runs]
-
-
-EXPECTED: list[Callable[[list[RunTables]], Rows]] = [
-    _summary, _best, _over_nights, _drifted, _failed, _curve, _costs, _equal, _as_good, _agreement, _pythons,
-]  # fmt: skip
 
 
 def _approximately(rows: Rows) -> Rows:
@@ -392,5 +235,5 @@ def test_the_readme_s_example_tells_each_setting_s_readings_by_run(
     section = README.read_text(encoding="utf-8").partition("## Read the results")[2]
     exec(section.partition("```python")[2].partition("```")[0])
     shown = capsys.readouterr().out
-    assert f"{len(_lab(here)) * 10} rows x 3 columns" in shown
+    assert f"{len(list_lab(here)) * 10} rows x 3 columns" in shown
     assert "dense_units=128" in shown
