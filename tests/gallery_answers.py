@@ -104,7 +104,7 @@ def _failed(nights: list[RunTables]) -> Rows:
 def _curve(nights: list[RunTables]) -> Rows:
     seen = defaultdict(list)
     latest = _latest(nights)
-    for trial in (row for row in latest.trials if row["setting"] == "dense_units=128"):
+    for trial in (row for row in latest.trials if row["setting"] == "dense_units=16"):
         for epoch in latest.epochs:
             if epoch["key"] == trial["key"] and epoch["epoch"] <= trial["epochs_run"]:
                 seen[epoch["epoch"]].append(epoch["validation_accuracy"])
