@@ -193,7 +193,9 @@ def test_what_started_a_run_what_it_was_asked_and_its_devices_are_recorded(toy: 
 def test_every_published_run_is_in_the_history_and_sound(mended: Ran):
     out = run("verify", "--results", mended.results.folder, folder=mended.study.parent)
     assert out[0] == 0, out
-    assert "2 published runs: 2 sound, 0 damaged\n1 month of the history: 1 sound, 0 damaged\n" in out[1]
+    runs = len(list_runs(mended.results))
+    assert f"{runs} published runs: {runs} sound, 0 damaged\n" in out[1]
+    assert "1 month of the history: 1 sound, 0 damaged\n" in out[1]
 
 
 def test_the_plan_after_a_run_has_nothing_to_train(mended: Ran):
