@@ -31,6 +31,7 @@ from flows.options import (
 from flows.plan_command import plan_command
 from flows.predict_command import predict_command
 from flows.prune_command import prune_command
+from flows.replay_command import replay_command
 from flows.report_command import report_command
 from flows.resume_command import resume_command
 from flows.stop_signals import resend_lost_interrupts
@@ -83,6 +84,7 @@ app.command("nights")(nights_command)
 app.command("predict")(predict_command)
 app.command("report")(report_command)
 app.command("compare")(compare_command)
+app.command("replay")(replay_command)
 app.add_typer(cache_app, name="cache")
 
 
