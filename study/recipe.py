@@ -1,5 +1,7 @@
 """A row as a recipe: what training it again needs, what it read, and what was recorded of its inputs."""
 
+from collections.abc import Iterable
+
 from study.changes import NOT_RECORDED, Change
 from study.fact import Fact
 from study.plan import Training
@@ -68,11 +70,10 @@ class Recipe(Fact):
 
 def list_differences(recorded: Inputs, today: Inputs) -> tuple[Change, ...]:
     """The inputs that differ, in the order in which they matter."""
-    before, now = _list_inputs(recorded), _list_inputs(today)
+    libraries = _in_order({**recorded.versions, **today.versions})
+    before, now = (_list_inputs(inputs, libraries) for inputs in (recorded, today))
     return tuple(
-        Change(name=name, before=before.get(name, NOT_RECORDED), now=now.get(name, NOT_RECORDED))
-        for name in dict.fromkeys((*before, *now))
-        if before.get(name, NOT_RECORDED) != now.get(name, NOT_RECORDED)
+        Change(name=name, before=before[name], now=now[name]) for name in before if before[name] != now[name]
     )
 
 
@@ -81,11 +82,12 @@ def is_pointless(differences: tuple[Change, ...]) -> bool:
     return any(each.name in _NEEDED for each in differences)
 
 
-def _list_inputs(inputs: Inputs) -> dict[str, str]:
-    needed = dict(zip(_NEEDED, (inputs.data, inputs.model, inputs.engine, inputs.kind), strict=True))
+def _list_inputs(inputs: Inputs, libraries: list[str]) -> dict[str, str]:
+    needed = zip(_NEEDED, (inputs.data, inputs.model, inputs.engine, inputs.kind), strict=True)
+    versions = {_TITLES.get(name, name): inputs.versions.get(name, NOT_RECORDED) for name in libraries}
     return {
-        **needed,
-        **{_TITLES.get(name, name): version for name, version in _in_order(inputs.versions)},
+        **dict(needed),
+        **versions,
         "device": inputs.device or NOT_RECORDED,
         "processor": inputs.processor or NOT_RECORDED,
         "git commit": inputs.git_commit or NOT_RECORDED,
@@ -93,9 +95,7 @@ def _list_inputs(inputs: Inputs) -> dict[str, str]:
     }
 
 
-def _in_order(versions: dict[str, str]) -> list[tuple[str, str]]:
-    """What computes first: TensorFlow, or the native engine's compiler."""
-    first = ("tensorflow", "compiler", "numpy", "python")
-    return sorted(
-        versions.items(), key=lambda pair: (first.index(pair[0]) if pair[0] in first else 9, pair[0])
-    )
+def _in_order(libraries: Iterable[str]) -> list[str]:
+    """What computes comes first."""
+    first = ("tensorflow", "compiler", "vectors", "numpy", "python")
+    return sorted(libraries, key=lambda name: (first.index(name) if name in first else len(first), name))
