@@ -1,12 +1,12 @@
 """Measure how far apart replays of one recipe end on other processors and engines.
 
-Run it with `.venv/bin/python -m benchmarks.replay` (minutes on one core; `--quick` leaves out the trainings on
-all images). Other processors are imitated: the native engine is compiled for other instruction sets of x86-64,
-which add in another order or without fused multiplication; the other engine stands for a change of software as
-large as any. Every recipe is trained by each, and its test accuracy held against that of the engine compiled
-for this processor. It prints, for each kind of recipe and arm, how many weights were the same to the bit, and
-the median, 90% quantile and largest of the absolute differences in points of test accuracy: the tolerances in
-`study/replay.py`.
+Run it with `.venv/bin/python -m benchmarks.replay` (minutes on two cores; `--quick` leaves out the trainings
+on all images). Other processors are imitated: the native engine is compiled for other instruction sets of
+x86-64, which add in another order or without fused multiplication; the other engine stands for a change of
+software as large as any. Every recipe is trained by each, and its test accuracy held against that of the
+engine compiled for this processor. It prints, for each kind of recipe and arm, how many weights were the same
+to the bit, and the median, 90% quantile and largest of the absolute differences in points of test accuracy:
+the source of the tolerances in `study/replay.py`.
 """
 
 import argparse
@@ -115,7 +115,7 @@ def _usable_arms() -> list[str]:
 
 
 def describe(cases: Sequence[Case], found: Mapping[str, Sequence[Result]]) -> list[str]:
-    """The tables: a line for each arm, and one for each kind of recipe over the arms of which no bit is the same."""
+    """Two tables: a line an arm, and a line a kind of recipe, of the arms whose bits are others."""
     others = [arm for arm in found if arm != HERE]
     lines = [f"{'images':>6}  {'learning rate':<13}  {'arm':<10}  {_HEADER}"]
     for images in dict.fromkeys(case[0] for case in cases):

@@ -31,7 +31,7 @@ MORE = """
   - {number: 5, kind: sweep, title: Rate, question: Which learning rate?, parameter: learning_rate,
      values: [0.05, 0.1], repeats: 2, fixed: {epochs: 9, patience: 1}}
   - {number: 7,"""
-"""Beside a prefix, early stopping and patience: a schedule, under which no training is a prefix, and the rest."""
+"""Beside prefixes: a schedule, under which no training is a prefix, and patience that does run out."""
 
 FIRST = "2/filters=2/1"
 
