@@ -1,5 +1,6 @@
 """What `study replay` says: a table of rows, why one is not equal, and a line that counts."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import typer
@@ -24,9 +25,11 @@ def tell_replays(run_id: str, replays: Sequence[Replay]) -> None:
         table.add_row(*map(escape, _cells(each)), style="bold" if each.verdict == "differs" else None)
     console = Console()
     (console if console.is_terminal else Console(width=140)).print(table)
+    alike: defaultdict[str, list[str]] = defaultdict(list)
     for each in replays:
-        if each.reason:
-            typer.echo(f"{each.trial}: {each.verdict}: {each.reason}")
+        alike[f"{each.verdict}: {each.reason}" if each.reason else ""].append(each.trial)
+    for reason in filter(None, alike):
+        typer.echo(f"{', '.join(alike[reason])}: {reason}")
     verdicts = [each.verdict for each in replays]
     told = ", ".join(f"{verdicts.count(each)} {each}" for each in dict.fromkeys(verdicts))
     typer.echo(f"run {run_id}: {count(len(replays), 'row')} replayed: {told}")

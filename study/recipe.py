@@ -57,15 +57,9 @@ class Recipe(Fact):
     train_images: int
     test_images: int
     seconds: float
-    """What its epochs took when they were recorded."""
+    """What its training took when it was recorded."""
     faults: tuple[str, ...] = ()
     """Where the tables contradict each other, in words: one of them is not what was published."""
-
-    @property
-    def judged_images(self) -> int:
-        """The fewest images that one of its accuracies was read on, training's aside."""
-        held_out = self.training.source.held_out_images
-        return min(self.test_images, held_out) if held_out else self.test_images
 
 
 def list_differences(recorded: Inputs, today: Inputs) -> tuple[Change, ...]:

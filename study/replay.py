@@ -1,6 +1,5 @@
 """Whether a row that was trained again is the row that was published: equal, within tolerance, or not."""
 
-import math
 from typing import Literal
 
 from study.changes import Change
@@ -10,18 +9,14 @@ from study.wording import points
 
 Verdict = Literal["equal", "within tolerance", "differs"]
 
-TOLERANCE = 0.005
+TOLERANCE = 0.015
 """TODO"""
 
 UNSTABLE_RATE = 0.1
 """Learning rates from which trainings may collapse: the last bit of a weight may decide which of them do."""
 
-UNSTABLE_TOLERANCE = 0.05
+UNSTABLE_TOLERANCE = 0.1
 """TODO"""
-
-_TOLERANCE_IMAGES = 10_000
-"""Test images that both were measured on. Of fewer, a few images are more of the whole; as a sampling error
-does, the tolerance grows with the root."""
 
 
 class Replay(Fact):
@@ -45,8 +40,7 @@ class Replay(Fact):
 def tolerance_of(recipe: Recipe) -> float:
     """How far apart accuracies (fractions) may be where an input differs."""
     is_unstable = recipe.training.hyperparameters.learning_rate >= UNSTABLE_RATE
-    most = UNSTABLE_TOLERANCE if is_unstable else TOLERANCE
-    return most * math.sqrt(max(1.0, _TOLERANCE_IMAGES / recipe.judged_images))
+    return UNSTABLE_TOLERANCE if is_unstable else TOLERANCE
 
 
 def refuse(recipe: Recipe, today: Inputs) -> Replay | None:

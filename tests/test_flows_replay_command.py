@@ -176,7 +176,7 @@ def test_other_data_is_named_and_not_trained(changed: Ran):
     tamper(changed.results, changed.run_id, "runs", {"train_images": 600})
     done = replay(changed, "--random", 3)
     assert done.exit_code == 1
-    assert done.output.count("not trained, as it would be another training: data fingerprint: ") == 3
+    assert done.output.count("not trained, as it would be another training: data fingerprint: ") == 1
     assert "3 rows replayed: 3 differs" in done.output
 
 
@@ -184,7 +184,7 @@ def test_a_row_of_another_processor_may_differ_within_the_tolerance(changed: Ran
     elsewhere(changed, accuracy_by=0.005)
     done = replay(changed, key_of(changed))
     assert done.exit_code == 0, done.output
-    assert f"{FIRST}: within tolerance: weights_sha256 was eeeeeeeeee…" in done.output
+    assert ": within tolerance: weights_sha256 was eeeeeeeeee…" in done.output
     assert "first differing input: processor: An abacus → " in done.output
 
 
