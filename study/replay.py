@@ -10,13 +10,22 @@ from study.wording import points
 Verdict = Literal["equal", "within tolerance", "differs"]
 
 TOLERANCE = 0.015
-"""TODO"""
+"""Allowed difference of accuracies (fractions) where an input differs: the largest that was seen, rounded up.
+
+By `benchmarks/replay.py`, an AMD EPYC with AVX-512 against x86-64-v2, x86-64-v3 and TensorFlow: on all images
+medians of 0.0007 to 0.0009, the largest of 120 replays 0.0088; on 2,000 training and 1,000 test images the
+largest of 108 replays 0.014. Nothing proves that none ends farther off.
+"""
 
 UNSTABLE_RATE = 0.1
 """Learning rates from which trainings may collapse: the last bit of a weight may decide which of them do."""
 
 UNSTABLE_TOLERANCE = 0.1
-"""TODO"""
+"""`TOLERANCE` from that rate on: it tells a collapse from a training that learns, and little more.
+
+By the same benchmark at 0.1: on all images medians of 0.016 to 0.021, the largest of 30 replays 0.088; on few
+images the largest of 36 replays 0.069.
+"""
 
 
 class Replay(Fact):
