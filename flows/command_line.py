@@ -31,6 +31,7 @@ from flows.options import (
 from flows.plan_command import plan_command
 from flows.predict_command import predict_command
 from flows.prune_command import prune_command
+from flows.replay_command import replay_command
 from flows.report_command import report_command
 from flows.resume_command import resume_command
 from flows.schema_command import schema_command
@@ -88,6 +89,7 @@ app.command("compare")(compare_command)
 app.command("schema")(schema_command)
 app.command("verify")(verify_command)
 app.command("compact")(compact_command)
+app.command("replay")(replay_command)
 app.add_typer(cache_app, name="cache")
 
 

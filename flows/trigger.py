@@ -28,16 +28,17 @@ def describe_run(run: FlowRun, parameters: RunParameters | None) -> str:
         parameters: What it is to do; None where that is wrong.
     """
     when = run.expected_start_time or datetime.now(UTC)
-    return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_NAMES[_trigger_of(run)]}"
+    return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_NAMES[trigger_of(run)]}"
 
 
 def current_trigger() -> str:
     """What started the flow run: `schedule`, `ui` (by hand, Prefect's pages or API) or `command line`."""
     run, _ = _current()
-    return _trigger_of(run)
+    return trigger_of(run)
 
 
-def _trigger_of(run: FlowRun) -> str:
+def trigger_of(run: FlowRun) -> str:
+    """What started a flow run, as the column `trigger` of `runs` says it."""
     if run.auto_scheduled:
         return "schedule"
     return "command line" if run.deployment_id is None else "ui"

@@ -104,8 +104,12 @@ def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
 
 @task(name="list trainings", task_run_name="list trainings", cache_policy=NO_CACHE, persist_result=False)
 def list_trainings(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
-    """One row for each training, in the order of the plan: what was predicted, and what it took."""
-    return [_training_row(context, outcome) for outcome in outcomes.values()]
+    """One row for each training, by label: what was predicted, and what it took.
+
+    Not in the order of the plan, which follows from how fast the machine is: equal results give equal files.
+    """
+    ordered = sorted(outcomes.values(), key=lambda each: (each.training.label, each.training.key))
+    return [_training_row(context, outcome) for outcome in ordered]
 
 
 def _trial_row(context: Context, trial: Trial, outcome: Outcome) -> Row:

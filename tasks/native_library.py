@@ -53,9 +53,11 @@ class NativeLibrary:
         except OSError as error:
             raise NativeUnavailable(f"{path} cannot be loaded: {error}") from error
         self._train, self._evaluate = library.train_epoch, library.evaluate
-        library.compiler.restype = ctypes.c_char_p
+        library.compiler.restype = library.vectors.restype = ctypes.c_char_p
         self.compiler: str = library.compiler().decode()
         """Name and version of what compiled it."""
+        self.vectors: str = library.vectors().decode()
+        """How many numbers its instructions add at once, and whether they fuse: what decides its bits."""
 
     def train_epoch(
         self,

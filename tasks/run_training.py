@@ -41,11 +41,16 @@ class _LossNotFinite(Exception):
 
 
 def library_versions(engine: EngineName) -> dict[str, str]:
-    """Versions of Python and of what takes part in training with an engine."""
+    """Versions of Python and of what takes part in training with an engine.
+
+    Of the native one: what compiled it, and its vectors, which a processor's name does not tell.
+    """
     libraries = ("tensorflow", "numpy") if engine == "tensorflow" else ("numpy",)
-    compiler = {"compiler": open_native_library().compiler} if engine == "native" else {}
-    versions = {name: metadata.version(name) for name in libraries}
-    return {"python": platform.python_version(), **versions, **compiler}
+    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}
+    if engine == "native":
+        library = open_native_library()
+        versions |= {"compiler": library.compiler, "vectors": library.vectors}
+    return versions
 
 
 def run_training(

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pandas as pd
 import psutil
 
-from storage.place import Results
+from storage.place import Results, results_at
 from storage.tables import list_runs, read_run
 from tests.prefect_home import furnish
 
@@ -55,6 +55,8 @@ class Arena:
     text: str = CHAOS
     mark: str = field(default_factory=lambda: uuid4().hex)
     environment: dict[str, str] = field(default_factory=dict)
+    address: str = ""
+    """Where results go; empty: into the folder."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -68,18 +70,19 @@ class Arena:
     @property
     def results(self) -> Results:
         """Where its runs leave their results."""
-        return Results(self.folder / "results")
+        return results_at(self.address or self.folder / "results")
 
     def start(self, *arguments: object, program: tuple[str, ...] = (str(STUDY),)) -> "subprocess.Popen[str]":
         """Start a command, such as `run`; its terminal output goes to files in the folder."""
         environment = {**os.environ, MARK: self.mark, "PREFECT_HOME": str(furnish(self.folder / "prefect"))}
+        elsewhere = ("--results", self.address) if self.address else ()
         number = len(list(self.folder.glob("*.err")))
         with (
             (self.folder / f"{number}.out").open("w") as out,
             (self.folder / f"{number}.err").open("w") as err,
         ):
             return subprocess.Popen(
-                [*program, *map(str, arguments)],
+                [*program, *map(str, (*arguments, *elsewhere))],
                 cwd=self.folder,
                 env={**environment, **self.environment},
                 stdout=out,

@@ -18,6 +18,7 @@ import pytest
 from storage.place import Results
 from storage.tables import list_runs, read_run
 from study.plan import compile_plan, list_trials
+from study.run_start import RunOptions
 from study.study_file import read_study
 from tasks.dataset import load_dataset
 from tasks.train import describe_source
@@ -175,6 +176,26 @@ def test_predicted_and_actual_times_are_recorded(toy: Ran):
     done = frames.trainings[frames.trainings["status"] == "completed"]
     assert (done["predicted_seconds"] > 0).all()
     assert done["lane_seconds"].sum() == pytest.approx(run["lane_seconds"])
+
+
+def test_what_started_a_run_what_it_was_asked_and_its_devices_are_recorded(toy: Ran):
+    run = read_run(toy.results, list_runs(toy.results)["run_id"].iloc[0]).run
+    assert run["trigger"] == "command line"
+    assert json.loads(run["parameters"]) == {
+        **RunOptions().model_dump(mode="json"),
+        "study_file": str(toy.study),
+        "lanes": 2,
+    }
+    assert json.loads(run["devices"]) == [{"kind": "CPU", "gpu": ""}] * 2
+    assert bool(run["git_dirty"]) == (run["git_diff_sha256"] is not None)
+
+
+def test_every_published_run_is_in_the_history_and_sound(mended: Ran):
+    out = run("verify", "--results", mended.results.folder, folder=mended.study.parent)
+    assert out[0] == 0, out
+    runs = len(list_runs(mended.results))
+    assert f"{runs} published runs: {runs} sound, 0 damaged\n" in out[1]
+    assert "1 month of the history: 1 sound, 0 damaged\n" in out[1]
 
 
 def test_the_plan_after_a_run_has_nothing_to_train(mended: Ran):

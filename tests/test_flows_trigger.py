@@ -7,7 +7,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 
 from flows.parameters import RunParameters
-from flows.trigger import describe_run, why_too_late
+from flows.trigger import describe_run, trigger_of, why_too_late
 from study.errors import InputError
 
 DUE = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
@@ -25,15 +25,16 @@ def flow_run(*, scheduled: bool = False, deployed: bool = True, attempt: int = 1
 
 
 @pytest.mark.parametrize(
-    ("run", "trigger"),
+    ("run", "named", "recorded"),
     [
-        (flow_run(scheduled=True), "scheduled"),
-        (flow_run(), "by hand"),
-        (flow_run(deployed=False), "command line"),
+        (flow_run(scheduled=True), "scheduled", "schedule"),
+        (flow_run(), "by hand", "ui"),
+        (flow_run(deployed=False), "command line", "command line"),
     ],
 )
-def test_a_name_says_study_date_and_trigger(run: FlowRun, trigger: str):
-    assert describe_run(run, NIGHTLY) == f"lab 2026-03-01 02:00 UTC, {trigger}"
+def test_a_name_says_study_date_and_trigger(run: FlowRun, named: str, recorded: str):
+    assert describe_run(run, NIGHTLY) == f"lab 2026-03-01 02:00 UTC, {named}"
+    assert trigger_of(run) == recorded
 
 
 def test_a_study_given_as_a_file_is_named_by_the_file():

@@ -1,5 +1,6 @@
 """The native library: compiled here, checked before use, refused with a reason, safe with wrong arrays."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,7 @@ def test_the_library_is_compiled_once_and_says_by_what(elsewhere: Path):
     assert prepare_native_library() == path == library_path()
     assert path.stat().st_ino == before.st_ino
     assert NativeLibrary(path).compiler[0].isalpha()
+    assert re.fullmatch(r"(4|8|16) numbers(, fused)?", NativeLibrary(path).vectors)
     assert [each.name for each in elsewhere.iterdir()] == [path.name]
 
 

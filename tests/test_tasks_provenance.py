@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from tasks.provenance import _CODE, LOCK_NAME, hash_lock, processor_name, read_commit
+from tasks.provenance import _CODE, LOCK_NAME, Commit, hash_lock, processor_name, read_commit
 
 
 def test_the_commit_is_that_of_the_checkout():
@@ -26,3 +26,38 @@ def test_the_lock_is_that_of_the_checkout_and_another_has_another_hash(tmp_path:
 
 def test_where_there_is_no_lock_there_is_no_hash(tmp_path: Path):
     assert hash_lock(tmp_path) is None
+
+
+def test_uncommitted_changes_have_a_hash_of_what_they_are(tmp_path: Path):
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    def now() -> Commit:
+        read_commit.cache_clear()
+        return read_commit(tmp_path)
+
+    git("init")
+    (tmp_path / "code.py").write_text("one = 1\n")
+    (tmp_path / ".gitignore").write_text("ignored\n")
+    git("add", ".")
+    git("commit", "-m", "begin")
+    clean = now()
+    assert (clean.dirty, clean.diff_sha256) == (False, None)
+    hashes = []
+    for name, content in (
+        ("code.py", "two = 2\n"),
+        ("new.py", "a"),
+        ("new.py", "b"),
+        ("code.py", "one = 1\n"),
+    ):
+        (tmp_path / name).write_text(content)
+        assert now().dirty
+        hashes.append(now().diff_sha256)
+    assert len(set(hashes)) == 4
+    before = now()
+    (tmp_path / "ignored").write_text("of no account")
+    assert now() == before
+    (tmp_path / "new.py").unlink()
+    assert now() == clean
+    read_commit.cache_clear()

@@ -19,6 +19,15 @@ const char* compiler() { return __VERSION__; }
 const char* compiler() { return "GCC " __VERSION__; }
 #endif
 
+// What decides the bits of its sums: how many numbers are added side by side, and whether products are rounded.
+const char* vectors() {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return LANES == 16 ? "16 numbers, fused" : LANES == 8 ? "8 numbers, fused" : "4 numbers, fused";
+#else
+  return LANES == 16 ? "16 numbers" : LANES == 8 ? "8 numbers" : "4 numbers";
+#endif
+}
+
 // Train on the images in the given order, one epoch; parameters and momenta, all in one array each, change.
 int train_epoch(const uint8_t* pixels, const uint8_t* labels, const int32_t* order, int64_t count, int filters,
                 int kernel, int dense_units, int batch, float* parameters, float* momenta, float rate,

@@ -142,6 +142,12 @@ CASES = (
         "compare: a table of other exercises",
         _asked("compare", RUN, "mine.csv", table=f"{_COLUMNS}\n9,filters,8,5,89.5,\n"),
     ),
+    Case("replay: no row is asked for", _asked("replay")),
+    Case("replay: a key that no row has", _asked("replay", "0123456789abcdef")),
+    Case("replay: a row that is not there", _asked("replay", "--trial", "4/epochs=3/1")),
+    Case("replay: a row by its setting only", _asked("replay", "--trial", "epochs=5")),
+    Case("replay: more rows than there are", _asked("replay", "--random", "1000", "--seed", "1")),
+    Case("replay: a draw's seed without a draw", _asked("replay", "--seed", "1")),
 )
 
 

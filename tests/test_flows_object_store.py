@@ -1,0 +1,96 @@
+"""A whole study with its results on an object store: killed, gone on with, two at once, read from there."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from storage.place import find_paths, read_bytes, remove_path
+from storage.tables import read_run
+from tests.chaos import Arena, check_equal, hit, published, stopping, trials_of, wait_for_lanes
+from tests.object_stores import credentials, new_address, serving
+from tests.toy import TOY
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The trials of a run on a disk."""
+    arena = Arena(tmp_path_factory.mktemp("quiet"), TOY)
+    assert arena.run_study() == 0, arena.said()
+    return trials_of(arena.results)
+
+
+@pytest.fixture
+def arena(tmp_path: Path, s3: None) -> Iterator[Arena]:
+    made = Arena(tmp_path / "arena", TOY, address=new_address())
+    yield made
+    for process in made.processes():
+        hit(process)
+
+
+def test_a_killed_run_is_gone_on_with_while_the_store_is_away(
+    tmp_path: Path, quiet: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+):
+    from s3fs import S3FileSystem
+
+    with serving() as server:
+        for name, value in credentials(server.port).items():
+            monkeypatch.setenv(name, value)
+        S3FileSystem.clear_instance_cache()  # it knows another server
+        arena = Arena(tmp_path / "arena", TOY, address=new_address())
+        with stopping(arena.start("run", arena.study)) as run:
+            wait_for_lanes(arena, 2)
+            hit(psutil.Process(run.pid))
+        assert arena.wait_until_gone() == []
+        assert published(arena.results) == []
+        with stopping(arena.start("resume")) as resumed:
+            wait_for_lanes(arena, 3)
+            os.kill(server.pid, signal.SIGSTOP)
+            time.sleep(5)
+            os.kill(server.pid, signal.SIGCONT)
+            assert resumed.wait(240) == 0, arena.said()
+        check_equal(quiet, trials_of(arena.results))
+        assert read_run(arena.results).run["resumed"] == 1
+        assert arena.run("verify") == 0
+    S3FileSystem.clear_instance_cache()
+
+
+def test_two_runs_at_once_train_no_key_twice_and_everything_lies_there(arena: Arena, quiet: pd.DataFrame):
+    with stopping(arena.start("run", arena.study)) as one, stopping(arena.start("run", arena.study)) as other:
+        assert [one.wait(240), other.wait(240)] == [0, 0], arena.said(0) + arena.said(1)
+    runs = [read_run(arena.results, each) for each in published(arena.results)]
+    assert len(runs) == 2
+    for each in runs:
+        check_equal(quiet, trials_of(arena.results, str(each.run["run_id"])))
+    trained = [set(each.trainings.loc[~each.trainings["reused"], "key"]) for each in runs]
+    assert not trained[0] & trained[1]
+    assert not (arena.folder / "results").exists()
+    run_id = str(runs[0].run["run_id"])
+    report = read_bytes(arena.results.report(run_id)).decode()
+    assert f'pd.read_parquet("{arena.address}/tables/trials")' in report
+    assert {path.name for path in find_paths(arena.results.model(run_id), "*")} >= {
+        "Fashion_MNIST_model.h5",
+        "Fashion_MNIST_model.keras",
+        "Fashion_MNIST_model",
+        "model_card.md",
+    }
+    check_history(arena, runs[0].trials)
+
+
+def check_history(arena: Arena, trials: pd.DataFrame) -> None:
+    """Pandas reads the history from the store; made anew after it was removed, it says the same."""
+    for again in (False, True):
+        if again:
+            for folder in (arena.results.history, arena.results.manifests / "history"):
+                remove_path(folder)
+            assert arena.run("verify") == 1
+            assert arena.run("compact") == 0
+        read = pd.read_parquet(f"{arena.address}/history/trials")
+        rows = read[read["run_id"] == trials["run_id"].iloc[0]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows.drop(columns="month"), trials)
+        assert arena.run("verify") == 0

@@ -1,0 +1,144 @@
+"""A row trained again: equal, within tolerance or not, and the first input that differs."""
+
+import pytest
+
+from study.plan import Source, Training
+from study.recipe import Inputs, Readings, Recipe, list_differences
+from study.replay import TOLERANCE, UNSTABLE_TOLERANCE, give_up, judge, refuse, tolerance_of
+from study.setting import Hyperparameters
+from study.stopping import StopRule
+
+READINGS = Readings(
+    epochs_run=5,
+    weights_sha256="a" * 64,
+    train_loss=0.4,
+    train_accuracy=0.85,
+    validation_loss=0.4,
+    validation_accuracy=0.88,
+    test_loss=0.4,
+    test_accuracy=0.88,
+)
+INPUTS = Inputs(
+    data="d" * 64,
+    model="2",
+    engine="native",
+    kind="CPU",
+    versions={"compiler": "GCC 12", "numpy": "2.4", "python": "3.11"},
+    device="CPU",
+    processor="A processor",
+    git_commit="c" * 40,
+    changes="no",
+)
+ELSEWHERE = INPUTS.model_copy(update={"processor": "Another processor"})
+
+
+def make_recipe(rate: float = 0.01, images: int = 10_000, **changes: object) -> Recipe:
+    source = Source(
+        protocol="lab",
+        data=INPUTS.data,
+        held_out_images=0,
+        model="2",
+        tensorflow="",
+        device="CPU",
+        engine="native",
+    )
+    training = Training(
+        hyperparameters=Hyperparameters(learning_rate=rate),
+        seed=1,
+        source=source,
+        rules=(StopRule(epochs=5),),
+        label="a trial",
+    )
+    facts = {"trial": "4/epochs=5/1", "key": training.key, "training": training, "recorded": READINGS}
+    facts |= {"inputs": INPUTS, "train_images": 60_000, "test_images": images, "seconds": 1.0}
+    return Recipe(**{**facts, **changes})
+
+
+def read(by: float = 0.0, weights: str = "b") -> Readings:
+    update = {"weights_sha256": weights * 64, "test_accuracy": READINGS.test_accuracy + by}
+    return READINGS.model_copy(update=update)
+
+
+def test_equal_is_every_reading_to_the_bit_whatever_input_differs():
+    assert judge(make_recipe(), READINGS, INPUTS).verdict == "equal"
+    assert judge(make_recipe(), READINGS, ELSEWHERE).verdict == "equal"
+
+
+def test_other_weights_by_the_same_inputs_differ_however_near_the_accuracy():
+    found = judge(make_recipe(), read(), INPUTS)
+    assert found.verdict == "differs"
+    assert found.reason == "weights_sha256 was aaaaaaaaaa…, now bbbbbbbbbb…, and no recorded input differs"
+
+
+def test_an_accuracy_that_the_same_weights_do_not_give_differs():
+    found = judge(make_recipe(), read(0.001, weights="a"), INPUTS)
+    assert (found.verdict, found.reason.partition(",")[0]) == ("differs", "test_accuracy was 0.88")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_elsewhere_accuracies_may_be_the_tolerance_apart_and_no_more(sign: int):
+    near = judge(make_recipe(), read(sign * (TOLERANCE - 1e-6)), ELSEWHERE)
+    far = judge(make_recipe(), read(sign * (TOLERANCE + 1e-6)), ELSEWHERE)
+    assert (near.verdict, far.verdict) == ("within tolerance", "differs")
+    assert "first differing input: processor: A processor → Another processor" in near.reason
+    assert f"{100 * TOLERANCE:.2f} are allowed" in far.reason
+
+
+def test_the_validation_accuracy_is_judged_too():
+    update = {"weights_sha256": "b" * 64, "validation_accuracy": 0.88 + 2 * TOLERANCE}
+    assert judge(make_recipe(), READINGS.model_copy(update=update), ELSEWHERE).verdict == "differs"
+
+
+def test_a_learning_rate_at_which_trainings_collapse_allows_more():
+    assert tolerance_of(make_recipe()) == tolerance_of(make_recipe(rate=0.05)) == TOLERANCE
+    assert tolerance_of(make_recipe(rate=0.1)) == UNSTABLE_TOLERANCE > TOLERANCE
+
+
+def test_inputs_are_named_in_the_order_in_which_they_matter():
+    other = Inputs(
+        data="e" * 64,
+        model="3",
+        engine="tensorflow",
+        kind="GPU",
+        versions={"tensorflow": "2.21", "numpy": "2.5", "python": "3.12"},
+        device="GPU A",
+        processor="Another",
+        git_commit=None,
+        changes=None,
+    )
+    assert [each.name for each in list_differences(INPUTS, other)] == [
+        *("data fingerprint", "model version", "engine", "kind of device", "TensorFlow", "compiler"),
+        *("NumPy", "Python", "device", "processor", "git commit", "uncommitted changes"),
+    ]
+    assert list_differences(INPUTS, INPUTS) == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("data", "data fingerprint"),
+        ("model", "model version"),
+        ("engine", "engine"),
+        ("kind", "kind of device"),
+    ],
+)
+def test_what_would_be_another_training_is_not_trained(field: str, name: str):
+    refused = refuse(make_recipe(), INPUTS.model_copy(update={field: "other"}))
+    assert refused is not None and refused.verdict == "differs" and refused.found is None
+    assert f"not trained, as it would be another training: {name}: " in refused.reason
+
+
+def test_what_differs_only_in_where_it_trains_is_trained():
+    assert refuse(make_recipe(), ELSEWHERE) is None
+
+
+def test_tables_that_contradict_each_other_are_not_trained():
+    refused = refuse(make_recipe(faults=("seed is 1 in `trials` and 2 in `trainings`",)), INPUTS)
+    assert refused is not None
+    assert refused.reason == "contradictory: seed is 1 in `trials` and 2 in `trainings`"
+
+
+def test_a_training_that_failed_differs_with_its_reason():
+    assert (
+        give_up(make_recipe(), INPUTS, "LaneDied: lane-0 died").reason == "not trained: LaneDied: lane-0 died"
+    )
