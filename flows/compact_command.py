@@ -11,7 +11,7 @@ def compact_command(results: ResultsOption = "results") -> None:
     """Bring `history` up to date: the tables of all published runs, a file a month and table.
 
     Every run does so when it is published. This is for folders from before there was a history, and for files
-    that were restored or removed by hand; where nothing changed, nothing is written.
+    that were damaged, restored or removed by hand; what is as it should be is left.
     """
     show_warnings()
     from storage.history import update_history
@@ -19,7 +19,7 @@ def compact_command(results: ResultsOption = "results") -> None:
 
     place = open_results(results)
     try:
-        months = update_history(place)
+        months = update_history(place, thorough=True)
     except TimeoutError as error:
         raise InputError(f"{place.history}: another process is at work on it; try again") from error
     written = f"{count(len(months), 'month')} written: {', '.join(months)}" if months else "up to date"

@@ -19,7 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.locks import waiting_lock
-from storage.manifests import Manifest, PublishedFile, describe_file, read_manifest, save_manifest
+from storage.manifests import (
+    Manifest,
+    PublishedFile,
+    describe_file,
+    list_differences,
+    read_manifest,
+    save_manifest,
+)
 from storage.parts import list_published, read_part, read_parts, write_parquet
 from storage.place import Results, find_paths, read_bytes, remove_path, write_atomically
 from storage.schema import SCHEMA_VERSION, TABLES, schema_of
@@ -42,12 +49,13 @@ def month_of(run_id: str) -> str:
     return f"{match[1]}-{match[2]}" if match else "unknown"
 
 
-def update_history(results: Results, *touched: str) -> list[str]:
+def update_history(results: Results, *touched: str, thorough: bool = False) -> list[str]:
     """Bring the history up to date, months that say what they should aside; return those written.
 
     Args:
         results: Where the tables lie.
         touched: Runs whose months are written in any case.
+        thorough: Hold every file of the history against its checksum, too.
 
     Raises:
         TimeoutError: another process is at it; what it does not see the next update does.
@@ -55,7 +63,10 @@ def update_history(results: Results, *touched: str) -> list[str]:
     """
     with _held(results):
         published = _list_by_month(results)
-        behind = _list_behind(results, published, {month_of(run_id) for run_id in touched})
+        late = {month_of(run_id) for run_id in touched}
+        if thorough:
+            late |= {month for month in list_months(results) if why_damaged(results, month)}
+        behind = _list_behind(results, published, late)
         for month in behind:
             _write_month(results, month, published.get(month, []), touched)
         return behind
@@ -64,6 +75,15 @@ def update_history(results: Results, *touched: str) -> list[str]:
 def list_behind(results: Results) -> list[str]:
     """The months of which the history does not say what `tables` does."""
     return _list_behind(results, _list_by_month(results))
+
+
+def why_damaged(results: Results, month: str) -> list[str]:
+    """How the files of a month differ from what its manifest says."""
+    try:
+        manifest = read_manifest(_manifest(results, month))
+    except ValueError as error:
+        return [str(error)]
+    return [] if manifest is None else list_differences(results, manifest)
 
 
 def _list_by_month(results: Results) -> dict[str, list[str]]:
@@ -80,7 +100,7 @@ def _list_behind(
         path.relative_to(results.folder).as_posix()
         for path in find_paths(results.history, "*/month=*/part-0.parquet")
     }
-    months = {*published, *_list_months(results)} | {
+    months = {*published, *list_months(results)} | {
         each.split("/")[-2].removeprefix("month=") for each in lying
     }
     return [
@@ -90,19 +110,20 @@ def _list_behind(
     ]
 
 
-def history_manifest(results: Results, month: str) -> Path:
+def _manifest(results: Results, month: str) -> Path:
     """The manifest of a month of the history."""
     return results.manifests / "history" / f"{month}.json"
 
 
-def _list_months(results: Results) -> list[str]:
+def list_months(results: Results) -> list[str]:
+    """The months of the history, as their manifests name them."""
     return [path.name.removesuffix(".json") for path in find_paths(results.manifests / "history", "*.json")]
 
 
 def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Collection[str]) -> bool:
     """Whether a month was written whole, of these runs, and its files still lie there."""
     try:
-        manifest = read_manifest(history_manifest(results, month))
+        manifest = read_manifest(_manifest(results, month))
     except ValueError:
         return False
     return (
@@ -117,7 +138,7 @@ def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: 
     """Write a month: first without the runs that go or change, then with all but those that are damaged."""
     tables = _read_whole(results, run_ids)
     whole = [run_id for run_id in run_ids if run_id in tables["runs"]]
-    remove_path(history_manifest(results, month))  # so that what is interrupted here is done again
+    remove_path(_manifest(results, month))  # so that what is interrupted here is done again
     _keep_only(results, month, set(whole) - set(touched))
     files = [_write(results, table, month, tables[table], whole) for table in BODY if whole]
     if whole:
@@ -125,7 +146,7 @@ def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: 
         path = _path(results, "runs", month)
         files.append(describe_file(results, "runs", path, len(whole), content))
         write_atomically(path, content)
-        save_manifest(history_manifest(results, month), Manifest(runs=tuple(whole), files=tuple(files)))
+        save_manifest(_manifest(results, month), Manifest(runs=tuple(whole), files=tuple(files)))
         return
     for table in ("runs", *BODY):
         remove_path(_path(results, table, month).parent)

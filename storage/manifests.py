@@ -63,8 +63,13 @@ def read_manifest(path: Path) -> Manifest | None:
         raise ValueError(f"{path}: is damaged") from error
 
 
-def why_differs(results: Results, file: PublishedFile) -> str | None:
-    """How a file differs from what its manifest says; None if it does not."""
+def list_differences(results: Results, manifest: Manifest) -> list[str]:
+    """How the files of a manifest differ from what it says."""
+    found = (_why_differs(results, file) for file in manifest.files)
+    return [reason for reason in found if reason is not None]
+
+
+def _why_differs(results: Results, file: PublishedFile) -> str | None:
     path = results.folder / file.path
     try:
         content = read_bytes(path)

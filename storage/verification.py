@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from storage.history import history_manifest, list_behind
-from storage.manifests import Manifest, read_manifest, why_differs
+from storage.history import list_behind, list_months, why_damaged
+from storage.manifests import list_differences, read_manifest
 from storage.parts import list_published, part_path, read_parts
-from storage.place import Results, find_paths
+from storage.place import Results
 from storage.schema import COLUMNS
 from storage.tables import is_optional
 from storage.trainings import DamagedTraining, list_keys, verify_training
@@ -42,14 +42,10 @@ def check_runs(results: Results, run_ids: list[str] | None = None) -> Iterator[C
 def check_history(results: Results) -> Iterator[Checked]:
     """Check each month of the history against its manifest, and against the published runs."""
     behind = set(list_behind(results))
-    listed = (path.name for path in find_paths(results.manifests / "history", "*.json"))
-    for month in sorted({*behind, *(name.removesuffix(".json") for name in listed)}):
-        damage = [f"does not say what `tables` does in {month}"] if month in behind else []
-        try:
-            manifest = read_manifest(history_manifest(results, month))
-            damage += _compare(results, manifest) if manifest else []
-        except ValueError as error:
-            damage.append(str(error))
+    for month in sorted({*behind, *list_months(results)}):
+        damage = why_damaged(results, month)
+        if month in behind:
+            damage.append(f"{results.history}: does not say what `tables` does in {month}")
         yield Checked("history", month, tuple(damage), "`study compact` makes it anew" if damage else "")
 
 
@@ -72,15 +68,10 @@ def _check_run(results: Results, run_id: str) -> Iterator[str]:
         yield str(error)
         manifest = None
     if manifest is not None:
-        yield from _compare(results, manifest)
+        yield from list_differences(results, manifest)
     for table in COLUMNS:
         for _, part in read_parts(results, table, [run_id]):
             if isinstance(part, InputError):
                 yield str(part)
             elif part is None and (manifest is None and not is_optional(table)):
                 yield f"{part_path(results, table, run_id)}: no such file"
-
-
-def _compare(results: Results, manifest: Manifest) -> list[str]:
-    found = (why_differs(results, file) for file in manifest.files)
-    return [reason for reason in found if reason is not None]

@@ -1,7 +1,9 @@
 """What storage promises, on a disk and on an object store alike."""
 
 import dataclasses
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -135,7 +137,8 @@ def test_a_run_whose_publishing_was_interrupted_is_no_run(any_results: Results, 
     monkeypatch.undo()
     publish(any_results, make_tables())
     assert damaged(any_results) == [
-        "history 2026-03: does not say what `tables` does in 2026-03; `study compact` makes it anew"
+        f"history 2026-03: {any_results.history}: does not say what `tables` does in 2026-03; "
+        "`study compact` makes it anew"
     ]
 
 
@@ -217,6 +220,48 @@ def test_damage_of_the_history_is_found(any_results: Results):
     assert len(damaged(any_results)) == 1
     assert "history 2026-03" in damaged(any_results)[0]
     assert "`study compact` makes it anew" in damaged(any_results)[0]
+    assert update_history(any_results) == []
+    assert update_history(any_results, thorough=True) == ["2026-03"]
+    assert damaged(any_results) == []
+
+
+@pytest.mark.parametrize("writes", range(13))
+@pytest.mark.parametrize("again", [False, True])
+def test_an_interrupted_update_of_the_history_is_made_up_for(
+    results: Results, monkeypatch: pytest.MonkeyPatch, writes: int, again: bool
+):
+    from storage import history as module
+
+    publish(results, make_tables())
+    update_history(results)
+    changed = RUN_ID if again else LATER
+    publish(results, make_tables(changed))
+    made: list[Path] = []
+
+    def stop(path: Path, content: bytes) -> Path:
+        if len(made) == writes:
+            raise KeyboardInterrupt
+        made.append(path)
+        return write_atomically(path, content)
+
+    monkeypatch.setattr(module, "write_atomically", stop)
+    with suppress(KeyboardInterrupt):
+        update_history(results, changed)
+    monkeypatch.undo()
+    seen = set(history_of(results, "runs", "2026-03")["run_id"])
+    for table in ("trials", "epochs", "summary"):
+        assert seen <= set(history_of(results, table, "2026-03")["run_id"])
+    update_history(results)
+    assert damaged(results) == []
+    assert set(history_of(results, "runs", "2026-03")["run_id"]) == {RUN_ID, changed}
+
+
+def test_a_history_that_was_removed_is_made_again(any_results: Results):
+    publish(any_results, make_tables())
+    update_history(any_results)
+    remove_path(any_results.history)
+    assert update_history(any_results) == ["2026-03"]
+    assert damaged(any_results) == []
 
 
 def test_the_month_of_a_run_is_in_its_id():
