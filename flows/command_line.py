@@ -37,7 +37,7 @@ from flows.resume_command import resume_command
 from flows.schema_command import schema_command
 from flows.stop_signals import resend_lost_interrupts
 from flows.verify_command import verify_command
-from study.errors import InputError
+from study.errors import InputError, StoreUnreachable
 from study.wording import count, printable, shortened
 
 _UsageError: Any = typer.BadParameter.__base__
@@ -204,6 +204,11 @@ def main() -> None:
         sys.exit(app(prog_name="study", obj=invocation, standalone_mode=False))
     except InputError as error:
         _fail(invocation, str(error), BAD_INPUT)
+    except StoreUnreachable as error:
+        asked = (
+            f"{error.filename}: {error.strerror}; try again once it answers, nothing that was kept is lost"
+        )
+        _fail(invocation, asked, BAD_INPUT)
     except _UsageError as error:
         _fail(invocation, _describe_usage(error), BAD_INPUT)
     except KeyboardInterrupt:

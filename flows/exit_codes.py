@@ -4,7 +4,7 @@ FAILED = 1
 """A run with failed trials, one that stopped early, a step that failed, or damage that was found."""
 
 BAD_INPUT = 2
-"""Input to mend, a run over its budget, or a results folder that takes nothing."""
+"""Input to mend, a run over its budget, or a results folder that takes nothing or does not answer."""
 
 INTERRUPTED = 130
 """Stopped by Ctrl-C."""

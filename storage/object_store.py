@@ -4,7 +4,6 @@ An object appears whole or not at all, so that nothing is written under another 
 folders, no renaming and no locks; a listing costs as much as a read; and the network is away for a while.
 """
 
-import errno
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+from study.errors import StoreUnreachable
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +24,6 @@ _ANSWERS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryErr
 """What a store says about what was asked; everything else may be the network."""
 
 Given = TypeVar("Given")
-
-
-class StoreUnreachable(OSError):
-    """A store did not answer, or refused, until patience ran out."""
-
-    def __init__(self, path: Path, reason: BaseException) -> None:
-        super().__init__(errno.EIO, str(reason) or type(reason).__name__, str(path))
 
 
 def reach(folder: Path) -> None:

@@ -19,9 +19,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from storage.address import is_local
-from storage.object_store import StoreUnreachable
 from storage.place import Results, find_paths, read_bytes, remove_path, told_if_unwritable, write_atomically
-from study.errors import InputError
+from study.errors import InputError, StoreUnreachable
 from study.plan import training_key
 from study.training_record import TrainingRecord
 from study.wording import shortened

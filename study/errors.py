@@ -1,5 +1,7 @@
 """Errors that trying again would only repeat: a person can mend bad input; the rest is conclusive."""
 
+import errno
+
 
 class InputError(ValueError):
     """Bad input: the message says what was wrong, the value, what is allowed and what to do.
@@ -14,3 +16,10 @@ class Conclusive(RuntimeError):
 
 class ResultsUnwritable(InputError):
     """The results folder takes nothing more: the disk is full or read-only; the run cannot go on."""
+
+
+class StoreUnreachable(OSError):
+    """An object store did not answer, or refused, until patience ran out."""
+
+    def __init__(self, path: object, reason: BaseException) -> None:
+        super().__init__(errno.EIO, str(reason) or type(reason).__name__, str(path))

@@ -10,10 +10,10 @@ from s3fs import S3FileSystem
 
 from storage import object_store
 from storage.address import is_local, read_address
-from storage.object_store import StoreUnreachable, get, get_all, put, put_new
+from storage.object_store import get, get_all, put, put_new
 from storage.place import Results, open_results, results_at, told_if_unwritable
 from storage.trainings import find_training
-from study.errors import InputError, ResultsUnwritable
+from study.errors import InputError, ResultsUnwritable, StoreUnreachable
 from tests.object_stores import BUCKET, credentials, new_address, serving
 
 
