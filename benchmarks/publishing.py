@@ -26,6 +26,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from storage.address import is_local
@@ -62,8 +63,11 @@ while True:
     number += 1
 """
 
-LONGEST_SECONDS = 2.0
-"""Until a writer is killed, drawn evenly."""
+LONGEST_SECONDS = {"disk": 2.0, "s3": 4.0}
+"""Until a writer is killed, drawn evenly: some publish several runs, some none."""
+
+_PAUSE_SECONDS = 0.02
+"""Between two reads, so that writers get on."""
 
 AGAIN = "20260305T020000Z-lab-aaaaaaaa"
 """The run that is published again and again."""
@@ -88,8 +92,13 @@ class Reader:
             thread.join()
 
     def _keep(self, read: Callable[[], None]) -> None:
-        while not self._ended.is_set():
-            read()
+        while not self._ended.wait(_PAUSE_SECONDS):
+            try:
+                read()
+            except (OSError, pa.ArrowException) as error:
+                # On an object store a file may be replaced while it is read, which s3fs sees by its ETag.
+                self.counts["failed"] += 1
+                print(f"  read again: {type(error).__name__}: {str(error)[:200]}", flush=True)
 
     def _one(self) -> None:
         for run_id in list_published(self._results)[-2:]:
@@ -103,7 +112,6 @@ class Reader:
     def _all(self) -> None:
         history = self._results.history
         if not find_paths(history / "runs", "month=*/part-0.parquet"):
-            time.sleep(0.05)
             return
         run_ids = self._column("runs")
         rows = {name: Counter(self._column(name)) for name in self._expected}
@@ -150,6 +158,7 @@ def storm(
 ) -> Counter[str]:
     """Kill two writers a round while others read; return what was counted."""
     dice, reader = random.Random(seed), Reader(results)
+    longest = LONGEST_SECONDS["disk" if pause_store is None else "s3"]
     kills, tables = 0, scratch / "tables.pickle"
     tables.write_bytes(pickle.dumps(make_tables()))
     for number in range(rounds):
@@ -160,8 +169,10 @@ def storm(
                 process.stdout.readline()
             if pause_store is not None and number % 10 == 9:
                 pause_store()
-            for process in (one, other):
-                time.sleep(dice.uniform(0, LONGEST_SECONDS))
+            first, second = sorted(dice.uniform(0, longest) for _ in range(2))
+            victims = dice.sample((one, other), 2)
+            for process, seconds in zip(victims, (first, second - first), strict=True):
+                time.sleep(seconds)
                 kills += process.poll() is None
                 process.kill()
         if number % 20 == 19:
@@ -185,6 +196,7 @@ def judge(results: Results, counts: Counter[str]) -> dict[str, int]:
         "reads of all runs of the history": counts["reads of all runs of the history"],
         "reads that saw a part of a run": counts["partial"],
         "reads of a run that was being published again": counts["gone meanwhile"],
+        "reads that failed, and were to be done again": counts["failed"],
         "published runs and months that are damaged": sum(bool(each.damage) for each in checked),
         "files that a reader would trip over": len(in_the_way),
         "temporary and lock files left, for `study prune`": len(litter),
