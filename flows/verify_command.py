@@ -43,6 +43,8 @@ def verify_command(
     found = list(check_runs(place, None if run is None else [run]))
     if run is None:
         found += [*check_history(place), *check_trainings(place)]
+    if not found:
+        raise InputError(f"nothing is kept in {place.folder}; give the folder of a run with --results")
     for each in found:
         _tell(each)
     for kind, nouns in _NOUNS.items():

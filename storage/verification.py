@@ -8,7 +8,7 @@ from storage.history import list_behind, list_months, why_damaged
 from storage.manifests import list_differences, read_manifest
 from storage.parts import list_published, part_path, read_parts
 from storage.place import Results
-from storage.schema import COLUMNS
+from storage.schema import TABLES
 from storage.tables import is_optional
 from storage.trainings import DamagedTraining, list_keys, verify_training
 from study.errors import InputError
@@ -69,9 +69,10 @@ def _check_run(results: Results, run_id: str) -> Iterator[str]:
         manifest = None
     if manifest is not None:
         yield from list_differences(results, manifest)
-    for table in COLUMNS:
+        return
+    for table in TABLES:
         for _, part in read_parts(results, table, [run_id]):
             if isinstance(part, InputError):
                 yield str(part)
-            elif part is None and (manifest is None and not is_optional(table)):
+            elif part is None and not is_optional(table):
                 yield f"{part_path(results, table, run_id)}: no such file"

@@ -20,7 +20,22 @@ def run(*arguments: object, folder: Path) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "plan", "show", "predict", "data", "serve", "cache", "cache list", "cache verify", "cache prune"],
+    [
+        "run",
+        "plan",
+        "show",
+        "predict",
+        "data",
+        "serve",
+        "cache",
+        "cache list",
+        "cache verify",
+        "cache prune",
+        "verify",
+        "compact",
+        "schema",
+        "replay",
+    ],
 )
 def test_every_command_explains_itself(command: str, tmp_path: Path):
     code, out, _ = run(*command.split(), "--help", folder=tmp_path)

@@ -1,0 +1,56 @@
+"""`study verify` and `study compact`: what is damaged, what to redo, and a history made anew."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from storage.parts import part_path
+from storage.place import Results
+from storage.tables import publish
+from tests.small_run import make_tables
+
+STUDY = Path(sys.executable).with_name("study")
+LATER = "20260302T020000Z-lab-0000bbbb"
+
+
+def study(*arguments: object) -> tuple[int, str, str]:
+    command = [STUDY, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_damaged_run_is_named_with_what_to_do(results: Results):
+    for run_id in (make_tables().run["run_id"], LATER):
+        publish(results, make_tables(run_id))
+    path = part_path(results, "trials", LATER)
+    path.write_bytes(path.read_bytes()[:-1])
+    code, out, err = study("verify", "--results", results.folder)
+    assert (code, err) == (1, "")
+    assert f"run {LATER}: {path}: has " in out
+    assert f"remove {results.tables}/runs/run={LATER} and run `study run lab`, which reads" in out
+    assert "2 published runs: 1 sound, 1 damaged\n1 month of the history: 0 sound, 1 damaged\n" in out
+    assert study("verify", make_tables().run["run_id"], "--results", results.folder) == (
+        0,
+        "1 published run: 1 sound, 0 damaged\n",
+        "",
+    )
+
+
+def test_the_history_is_made_and_then_up_to_date(results: Results):
+    publish(results, make_tables())
+    assert study("compact", "--results", results.folder)[:2] == (
+        0,
+        f"{results.history}: 1 month written: 2026-03\n",
+    )
+    assert study("compact", "--results", results.folder)[1] == f"{results.history}: up to date\n"
+    assert study("verify", "--results", results.folder)[0] == 0
+
+
+def test_where_nothing_is_kept_nothing_is_called_sound(tmp_path: Path, results: Results):
+    code, out, err = study("verify", "--results", tmp_path / "elsewhere")
+    assert (code, out) == (2, "")
+    assert err == f"study: nothing is kept in {tmp_path}/elsewhere; give the folder of a run with --results\n"
+    publish(results, make_tables())
+    code, _, err = study("verify", "nobody", "--results", results.folder)
+    assert code == 2
+    assert f"run 'nobody' is not published in {results.tables}; latest: " in err
