@@ -94,7 +94,9 @@ def results_at(address: str | Path) -> Results:
     folder = read_address(address)
     if is_local(folder):
         return Results(folder.resolve())
-    with _told_as_input(folder, "give one that you may read with --results, credentials as its library does"):
+    with _told_as_input(
+        address, "give one that you may read with --results, credentials as its library does"
+    ):
         object_store.reach(folder)
     return Results(folder)
 
@@ -106,7 +108,7 @@ def open_results(address: str | Path) -> Results:
         InputError: it cannot be made or written to.
     """
     results = results_at(address)
-    with _told_as_input(results.folder, "give a folder you may write to with --results"):
+    with _told_as_input(address, "give a folder you may write to with --results"):
         if is_local(results.folder):
             results.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=results.folder):
@@ -117,11 +119,11 @@ def open_results(address: str | Path) -> Results:
 
 
 @contextmanager
-def _told_as_input(folder: Path, remedy: str) -> Iterator[None]:
+def _told_as_input(address: str | Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"results folder {folder}: {error.strerror}; {remedy}") from error
+        raise InputError(f"results folder {address}: {error.strerror}; {remedy}") from error
 
 
 _UNWRITABLE = {
