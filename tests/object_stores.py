@@ -58,6 +58,7 @@ def serving(port: int = 0) -> Iterator[Server]:
     """Run the server while the body does."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.object_stores", str(port)]
     environment = {**os.environ, **credentials(port)}
+    environment.pop("PREFECT_HOME", None)  # by which tests look for what a run has left running
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, **pipes) as process:
         try:
