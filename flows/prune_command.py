@@ -60,7 +60,7 @@ def prune_command(
     always.
     """
     from flows.request import read_duration
-    from storage.place import results_at
+    from storage.place import exists, results_at
     from storage.removal import prune
     from storage.retention import Limits
 
@@ -79,7 +79,7 @@ def prune_command(
     now = datetime.now(UTC)
     before = _ago(now, read_duration(older_than, "--older-than")) if older_than else None
     place = results_at(results)
-    if not place.folder.is_dir():
+    if not exists(place.folder):
         raise InputError(f"results folder {place.folder}: no such folder; give one with --results")
     if prefect:
         from flows.prefect_history import check_server, prune_history

@@ -12,7 +12,7 @@ from pathlib import Path
 from flows.parameters import RunParameters
 from storage.address import expand, read_address
 from storage.locks import run_lock
-from storage.place import Results, open_results, results_at
+from storage.place import Results, exists, open_results, results_at
 from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
 from study.errors import InputError, ResultsUnwritable
 from study.run_start import AS_WRITTEN, RunOptions, RunStart
@@ -130,7 +130,7 @@ def executing(request: Request) -> Iterator[None]:
 def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStart | None:
     if resume:
         return choose_interrupted(results_at(folder), resume)
-    if flow_run_id is not None and folder.is_dir():
+    if flow_run_id is not None and exists(folder):
         return find_start(results_at(folder), flow_run_id)
     return None
 

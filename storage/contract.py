@@ -12,7 +12,7 @@ from storage import object_store
 from storage.address import is_local
 from storage.parts import MAJOR, UNREADABLE, find_fault, is_readable, open_source, read_label, reason_of
 from storage.schema import SCHEMA_VERSION, TABLES, schema_of
-from study.errors import InputError
+from study.errors import InputError, StoreUnreachable
 from study.wording import shown
 
 _MAGIC = b"PAR1"
@@ -70,6 +70,8 @@ def check_file(path: Path) -> list[Problem]:
         with pq.ParquetFile(open_source(path)) as file:
             content = file.read()
         content.column_names  # noqa: B018 - decodes them
+    except StoreUnreachable:
+        raise  # that is no fault of the file
     except UNREADABLE as error:
         return [Problem(path, None, f"cannot be read as a Parquet file: {reason_of(error)}")]
     metadata = content.schema.metadata or {}

@@ -31,7 +31,7 @@ from pydantic import ValidationError
 
 from storage import object_store
 from storage.address import is_local
-from storage.place import find_paths, local_folder, read_bytes, remove_path
+from storage.place import exists, find_paths, local_folder, modified_at, read_bytes, remove_path
 from study.fact import Fact
 from study.wording import duration
 
@@ -116,7 +116,7 @@ class Lease:
         self._ended.set()
         with suppress(OSError):  # the disk is full, say: it is free when it has not been renewed for long
             # Not removed: who has judged an earlier number, and slept, could make this one a second time.
-            if self._number and self._path().exists():
+            if self._number and exists(self._path()):
                 _replace(self._path(), _describe(self._folder, has_ended=True))
 
     def _make(self, number: int) -> bool:
@@ -186,7 +186,7 @@ def _look(folder: Path, name: str) -> tuple[int, Holder | None]:
             # Under this kernel it is dead: who looks here has the lock that flock(2) would refuse else.
             if owner is not None and (owner.has_ended or owner.kernel == _meeting_place(folder)):
                 return number, None
-            return number, Holder(owner, _now(folder) - path.stat().st_mtime)
+            return number, Holder(owner, _now(folder) - modified_at(path))
     return 0, None
 
 
@@ -245,7 +245,7 @@ def _now(folder: Path) -> float:
     path = folder / f".clock.{secrets.token_hex(8)}.part"
     try:
         _make_new(path, "")
-        return path.stat().st_mtime
+        return modified_at(path)
     finally:
         remove_path(path)
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from storage.place import Results, read_bytes, write_atomically
 from storage.schema import SCHEMA_VERSION
+from study.errors import StoreUnreachable
 from study.fact import Fact
 
 
@@ -73,6 +74,8 @@ def _why_differs(results: Results, file: PublishedFile) -> str | None:
     path = results.folder / file.path
     try:
         content = read_bytes(path)
+    except StoreUnreachable:
+        raise  # that is no damage
     except OSError as error:
         return f"{path}: {error.strerror or 'no such file'}"
     if len(content) != file.bytes:

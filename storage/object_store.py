@@ -87,6 +87,25 @@ def get(path: Path) -> bytes:
     return _ask(path, path.read_bytes)
 
 
+def exists(path: Path) -> bool:
+    """Whether there is an object, or any below it.
+
+    Raises:
+        StoreUnreachable: the store does not say.
+    """
+    return _ask(path, path.exists)
+
+
+def modified_at(path: Path) -> float:
+    """When an object was written, in seconds by the store's clock.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StoreUnreachable: the store does not say.
+    """
+    return _ask(path, lambda: path.stat().st_mtime)
+
+
 def get_all(paths: Sequence[Path]) -> dict[Path, bytes]:
     """Read objects, many at once; those that are not there are left out.
 

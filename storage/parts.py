@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from storage.address import is_local
 from storage.place import Results, find_paths, read_all, read_bytes
 from storage.schema import SCHEMA_VERSION, schema_of
-from study.errors import InputError
+from study.errors import InputError, StoreUnreachable
 from study.wording import shortened, shown
 
 Row = Mapping[str, Any]
@@ -107,6 +107,7 @@ def read_part(
 
     Raises:
         InputError: the file is missing or damaged, is another table's, or of a version that is not read here.
+        StoreUnreachable: the store that has it does not answer.
     """
     try:
         # As a file: the folder's `run=` partition would add a column that repeats run_id.
@@ -114,6 +115,8 @@ def read_part(
             check_kind(path, file.schema_arrow.metadata or {}, table)
             read = file.read(columns=schema.names if schema else None)
         return _fit(path, read, schema or schema_of(table))
+    except StoreUnreachable:
+        raise  # that is no damage
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file, though the run was published; {MEND}") from error
     except UNREADABLE as error:

@@ -224,6 +224,20 @@ def read_all(paths: Sequence[Path]) -> dict[Path, bytes]:
     return {} if not paths or is_local(paths[0]) else object_store.get_all(paths)
 
 
+def exists(path: Path) -> bool:
+    """Whether there is a file or a folder."""
+    return path.exists() if is_local(path) else object_store.exists(path)
+
+
+def modified_at(path: Path) -> float:
+    """When a file was written, in seconds by its file system's clock; of a link, when that was made.
+
+    Raises:
+        OSError: it is not there, or cannot be asked.
+    """
+    return path.lstat().st_mtime if is_local(path) else object_store.modified_at(path)
+
+
 def find_paths(folder: Path, pattern: str) -> list[Path]:
     """What lies in a folder at places that fit a pattern such as `run=*/part-0.parquet`, sorted."""
     return sorted(folder.glob(pattern)) if is_local(folder) else object_store.find(folder, pattern)

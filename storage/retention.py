@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from storage.address import is_local
 from storage.locks import why_held
 from storage.parts import list_published, open_source
-from storage.place import Results, find_paths
+from storage.place import Results, exists, find_paths, modified_at
 from storage.run_starts import has_ended, list_starts
 from storage.tables import list_runs
 from storage.trainings import list_keys, read_records
@@ -216,7 +216,7 @@ def _find_remains(results: Results, now: datetime) -> Iterator[Item]:
     folders |= {_id_of(path): path for path in tables if _ID.fullmatch(_id_of(path))}
     for run_id in sorted(folders.keys() - published_ids(results)):
         is_old = _begun(run_id, folders[run_id]) < now - SETTLED
-        if is_old and not results.start(run_id).exists() and not why_held(results, run_id):
+        if is_old and not exists(results.start(run_id)) and not why_held(results, run_id):
             yield Item("remains", run_id)
 
 
@@ -260,7 +260,6 @@ def _begun(run_id: str, path: Path) -> datetime:
 
 def _touched(path: Path) -> datetime:
     try:
-        status = path.lstat() if is_local(path) else path.stat()
-        return datetime.fromtimestamp(status.st_mtime, UTC)
+        return datetime.fromtimestamp(modified_at(path), UTC)
     except FileNotFoundError:
         return datetime.max.replace(tzinfo=UTC)  # another was quicker to remove it

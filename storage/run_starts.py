@@ -7,8 +7,16 @@ from pydantic import ValidationError
 
 from storage.address import is_local
 from storage.locks import check_free, is_running
-from storage.place import Results, find_paths, read_bytes, remove_path, told_if_unwritable, write_atomically
-from study.errors import InputError
+from storage.place import (
+    Results,
+    exists,
+    find_paths,
+    read_bytes,
+    remove_path,
+    told_if_unwritable,
+    write_atomically,
+)
+from study.errors import InputError, StoreUnreachable
 from study.run_start import RUN_ID, RunStart
 
 
@@ -44,6 +52,8 @@ def read_start(results: Results, run_id: str) -> RunStart:
         return RunStart.model_validate_json(read_bytes(path))
     except FileNotFoundError as error:
         raise InputError(f"run {run_id!r} was not started in {results.folder}; {_hint(results)}") from error
+    except StoreUnreachable:
+        raise
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} is damaged ({reason}); start the study again with `study run`") from error
@@ -74,7 +84,7 @@ def list_interrupted(results: Results) -> list[RunStart]:
 
 def has_ended(results: Results, run_id: str) -> bool:
     """Whether a run came to its end: the report is written last, after the tables are published."""
-    return results.report(run_id).exists()
+    return exists(results.report(run_id))
 
 
 def choose_interrupted(results: Results, run_id: str | None = None) -> RunStart:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from storage.column import FIRST_VERSION
 from storage.manifests import Manifest, describe_file, save_manifest
 from storage.parts import Row, encode_part, list_published, part_path, read_part, read_parts
-from storage.place import Results, remove_path, write_atomically
+from storage.place import Results, exists, remove_path, write_atomically
 from storage.schema import TABLES, schema_of
 from study.errors import InputError
 from study.wording import shown
@@ -140,7 +140,7 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
 def list_missing(results: Results, run_id: str) -> list[str]:
     """The tables that a published run lacks, being of a version that recorded less of the same work."""
     recorded = [table for table in BODY if is_optional(table) and table not in _OF_SEARCH]
-    return [table for table in recorded if not part_path(results, table, run_id).exists()]
+    return [table for table in recorded if not exists(part_path(results, table, run_id))]
 
 
 def read_rows(
@@ -174,7 +174,7 @@ def read_rows(
 
 def is_published(results: Results, run_id: str) -> bool:
     """Whether a run's row in `runs` is there."""
-    return part_path(results, "runs", run_id).exists()
+    return exists(part_path(results, "runs", run_id))
 
 
 def is_optional(table: str) -> bool:
@@ -185,6 +185,6 @@ def is_optional(table: str) -> bool:
 def _read_table(results: Results, table: str, run_id: str) -> pd.DataFrame:
     """A run's rows of a table with today's columns; what its version did not have yet is null or empty."""
     part = part_path(results, table, run_id)
-    if is_optional(table) and not part.exists():
+    if is_optional(table) and not exists(part):
         return _no_rows(table)
     return pd.DataFrame(read_part(part, table).to_pandas())

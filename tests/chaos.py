@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 
 from storage.place import Results, results_at
-from storage.tables import list_runs, read_run
+from storage.tables import RunFrames, list_runs, read_run
 from tests.prefect_home import furnish
 
 STUDY = Path(sys.executable).with_name("study")
@@ -187,6 +187,24 @@ def check_equal(one: pd.DataFrame, other: pd.DataFrame) -> None:
         AssertionError: one is.
     """
     pd.testing.assert_frame_equal(one, other)
+
+
+def run_two_at_once(arena: Arena, quiet: pd.DataFrame) -> list[RunFrames]:
+    """Run the study twice at once; check that both end well and that no key is trained twice.
+
+    Raises:
+        AssertionError: one does not, or is.
+    """
+    with stopping(arena.start("run", arena.study)) as one, stopping(arena.start("run", arena.study)) as other:
+        assert [one.wait(240), other.wait(240)] == [0, 0], arena.said(0) + arena.said(1)
+    runs = [read_run(arena.results, each) for each in published(arena.results)]
+    assert len(runs) == 2
+    for each in runs:
+        check_equal(quiet, trials_of(arena.results, str(each.run["run_id"])))
+    trained = [set(each.trainings.loc[~each.trainings["reused"], "key"]) for each in runs]
+    assert not trained[0] & trained[1]
+    assert len(trained[0] | trained[1]) == len(runs[0].trainings)
+    return runs
 
 
 def wait_for_lanes(arena: Arena, finished: int = 1) -> None:

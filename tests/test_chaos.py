@@ -23,6 +23,7 @@ from tests.chaos import (
     check_equal,
     hit,
     published,
+    run_two_at_once,
     stopping,
     trials_of,
     wait_for_lanes,
@@ -158,15 +159,7 @@ def test_a_flow_that_is_killed_leaves_nothing_running_and_is_gone_on_with(arena:
 
 
 def test_two_runs_of_a_study_at_once_train_no_key_twice(arena: Arena, quiet: pd.DataFrame):
-    with stopping(arena.start("run", arena.study)) as one, stopping(arena.start("run", arena.study)) as other:
-        assert [one.wait(240), other.wait(240)] == [0, 0], arena.said(0) + arena.said(1)
-    runs = [read_run(arena.results, each) for each in published(arena.results)]
-    assert len(runs) == 2
-    for each in runs:
-        check_equal(quiet, trials_of(arena.results, str(each.run["run_id"])))
-    trained = [set(each.trainings.loc[~each.trainings["reused"], "key"]) for each in runs]
-    assert not trained[0] & trained[1]
-    assert len(trained[0] | trained[1]) == len(runs[0].trainings)
+    run_two_at_once(arena, quiet)
 
 
 def test_a_full_disk_stops_the_run_with_one_line_and_loses_nothing(arena: Arena, quiet: pd.DataFrame):

@@ -12,7 +12,16 @@ import pytest
 
 from storage.place import find_paths, read_bytes, remove_path
 from storage.tables import read_run
-from tests.chaos import Arena, check_equal, hit, published, stopping, trials_of, wait_for_lanes
+from tests.chaos import (
+    Arena,
+    check_equal,
+    hit,
+    published,
+    run_two_at_once,
+    stopping,
+    trials_of,
+    wait_for_lanes,
+)
 from tests.object_stores import credentials, new_address, serving
 from tests.toy import TOY
 
@@ -61,14 +70,7 @@ def test_a_killed_run_is_gone_on_with_while_the_store_is_away(
 
 
 def test_two_runs_at_once_train_no_key_twice_and_everything_lies_there(arena: Arena, quiet: pd.DataFrame):
-    with stopping(arena.start("run", arena.study)) as one, stopping(arena.start("run", arena.study)) as other:
-        assert [one.wait(240), other.wait(240)] == [0, 0], arena.said(0) + arena.said(1)
-    runs = [read_run(arena.results, each) for each in published(arena.results)]
-    assert len(runs) == 2
-    for each in runs:
-        check_equal(quiet, trials_of(arena.results, str(each.run["run_id"])))
-    trained = [set(each.trainings.loc[~each.trainings["reused"], "key"]) for each in runs]
-    assert not trained[0] & trained[1]
+    runs = run_two_at_once(arena, quiet)
     assert not (arena.folder / "results").exists()
     run_id = str(runs[0].run["run_id"])
     report = read_bytes(arena.results.report(run_id)).decode()
