@@ -15,8 +15,6 @@ from study.errors import InputError
 from study.wording import percent, points
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from storage.tables import RunFrames
 
 MARGIN = 0.5
@@ -94,28 +92,32 @@ def _recorded(frames: "RunFrames", margin: float | None, readings: Path | None) 
             f"run {frames.run['run_id']} was held against nothing published: its study names none, or it is "
             "older than schema 1.5.0; give another run or a CSV as OTHER"
         )
-    return _rows(frames.agreement)
+    from storage.tables import rows_of
+
+    return rows_of(frames.agreement)
 
 
 def _against_table(frames: "RunFrames", path: Path, readings: Path | None, margin: float) -> list[Row]:
+    from storage.tables import rows_of
     from study.published import PublishedSource
     from tasks.hold_against_published import hold_run_against_published
     from tasks.recorded import read_study_of
 
     source = PublishedSource(averages=path, readings=readings, margin=margin)
     study = read_study_of(frames).model_copy(update={"published": source})
-    rows = hold_run_against_published.fn(study, str(frames.run["run_id"]), _rows(frames.trials))
+    rows = hold_run_against_published.fn(study, str(frames.run["run_id"]), rows_of(frames.trials))
     if not rows:
         raise InputError(f"{path}: has no setting of an exercise that run {frames.run['run_id']} has")
     return rows
 
 
 def _against_run(frames: "RunFrames", others: "RunFrames", margin: float) -> list[Row]:
+    from storage.tables import rows_of
     from study.run_comparison import compare_runs
     from tasks.readings_of import read_trials
 
     compared = compare_runs(
-        read_trials(_rows(frames.trials)), read_trials(_rows(others.trials)), margin / 100
+        read_trials(rows_of(frames.trials)), read_trials(rows_of(others.trials)), margin / 100
     )
     if not compared:
         raise InputError(
@@ -165,8 +167,3 @@ def _published_cells(row: Row) -> tuple[str, ...]:
 def _interval(row: Row) -> str:
     low, high = points(row.get("low")), points(row.get("high"))
     return f"{low} to {high}" if row.get("low") is not None else low
-
-
-def _rows(frame: "pd.DataFrame") -> list[Row]:
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]

@@ -88,10 +88,10 @@ def _replay(
     lanes: int | None,
 ) -> "tuple[list[Replay], str]":
     from storage.place import results_at
-    from storage.tables import list_runs, read_run
+    from storage.tables import list_runs, read_run, rows_of
     from tasks.choose_rows import choose_rows
     from tasks.dataset import load_dataset
-    from tasks.read_recipe import read_recipe, read_tables, rows_of
+    from tasks.read_recipe import read_recipe, read_tables
 
     place = results_at(results)
     frames = read_run(place, run)

@@ -177,6 +177,12 @@ def is_published(results: Results, run_id: str) -> bool:
     return exists(part_path(results, "runs", run_id))
 
 
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame, missing values as None."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
 def is_optional(table: str) -> bool:
     """Whether an earlier version had no such table, so that a run may lack it."""
     return TABLES[table].since != FIRST_VERSION

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from storage.tables import RunFrames
+from storage.tables import RunFrames, rows_of
 from study.errors import InputError
 from study.plan import Source, Training
 from study.recipe import Inputs, Readings, Recipe
@@ -48,11 +48,6 @@ def read_tables(frames: RunFrames, runs: pd.DataFrame) -> Tables:
         {str(row["key"]): row for row in rows_of(frames.trainings)},
         epochs,
     )
-
-
-def rows_of(frame: pd.DataFrame) -> list[Row]:
-    """The rows of a frame, missing values as None."""
-    return list(frame.astype(object).where(frame.notna(), None).to_dict("records"))
 
 
 def name_trial(row: Row) -> str:

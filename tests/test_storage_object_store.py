@@ -10,9 +10,14 @@ from s3fs import S3FileSystem
 
 from storage import object_store
 from storage.address import is_local, read_address
+from storage.leases import find_holder
 from storage.object_store import get, get_all, put, put_new
+from storage.parts import part_path, read_part
 from storage.place import Results, open_results, results_at, told_if_unwritable
+from storage.run_starts import has_ended
+from storage.tables import read_run
 from storage.trainings import find_training
+from storage.verification import check_runs
 from study.errors import InputError, ResultsUnwritable, StoreUnreachable
 from tests.object_stores import BUCKET, credentials, new_address, serving
 
@@ -73,8 +78,16 @@ def test_a_store_that_stays_away_ends_a_run_with_a_line(monkeypatch, caplog):
         told = pytest.raises(ResultsUnwritable, match=r"cannot be written: .*`study resume`")
         with told, told_if_unwritable(results.folder):
             put(results.folder / "x", b"")
-        with pytest.raises(StoreUnreachable):
-            find_training(results, "0" * 16)
+        for ask in (
+            lambda: find_training(results, "0" * 16),
+            lambda: read_run(results),
+            lambda: read_part(part_path(results, "trials", "mine"), "trials"),
+            lambda: list(check_runs(results, ["mine"])),
+            lambda: has_ended(results, "mine"),
+            lambda: find_holder(results.locks, "mine"),
+        ):
+            with pytest.raises(StoreUnreachable):
+                ask()
     S3FileSystem.clear_instance_cache()
 
 

@@ -6,11 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.place import Results
-from storage.tables import list_runs, publish, read_run
+from storage.tables import list_runs, publish, read_run, rows_of
 from study.errors import InputError
 from study.recipe import Recipe
 from study.stopping import StopRule
-from tasks.read_recipe import read_recipe, read_tables, rows_of
+from tasks.read_recipe import read_recipe, read_tables
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
 from tests.tampered import tamper
