@@ -18,7 +18,7 @@ from study.setting import Hyperparameters
 from study.spec import EngineName
 from tasks.choose_engine import choose_engine
 from tasks.devices import choose_devices
-from tasks.lanes import Lanes
+from tasks.local_lanes import LocalLanes
 from tasks.measure_speed import measure_speeds
 
 LAB = Amount(60_000, 10_000)
@@ -62,7 +62,7 @@ def main() -> None:
     engine = parser.parse_args().engine
     choose_engine(engine, "CPU")
     shapes = [Hyperparameters(**changes) for changes in GRID]
-    with Lanes(choose_devices()) as lanes:
+    with LocalLanes(choose_devices()) as lanes:
         speeds = measure_speeds(lanes, engine, shapes, LAB)
     costs = ENGINE_COSTS[engine]
     for label, rates, name in (

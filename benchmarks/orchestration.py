@@ -85,9 +85,10 @@ def run(count: int, folder: Path) -> None:
     from flows.sweep import Sweep
     from tasks.devices import Device
     from tasks.lanes import Lanes
+    from tasks.local_lanes import LocalLanes
     from tasks.train import train
 
-    class IdleLanes(Lanes):
+    class IdleLanes(LocalLanes):
         def run(self, label: str, function: Any, *arguments: Any, silence_seconds: float = 60) -> Any:
             return super().run(label, do_nothing, arguments[0], arguments[2])
 

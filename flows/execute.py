@@ -44,8 +44,8 @@ def _run_flow(request: Request) -> None:
                 from flows.parameters import repeat_start
                 from flows.progress import TerminalProgress, further_views
                 from flows.run_study import StoppedEarly, run_study
-                from tasks.lanes import Lanes
-            lanes = stack.enter_context(Lanes(request.devices))
+                from tasks.local_lanes import LocalLanes
+            lanes = stack.enter_context(LocalLanes(request.devices))
             if has_to_train(request):
                 lanes.start_ahead()
         further_views.set((stack.enter_context(TerminalProgress()),))

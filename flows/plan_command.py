@@ -46,14 +46,14 @@ def plan_command(
     from flows.plan_text import describe_plan, print_plan
     from flows.request import check_request
     from tasks.dataset import refer_to_dataset
-    from tasks.lanes import Lanes
+    from tasks.local_lanes import LocalLanes
     from tasks.plan_study import compare_sharing, foresee, plan_study, predict
 
     # The machine's own lanes measure its speed, whatever number is asked about.
     request = check_request(options.model_copy(update={"lanes": 0}))
     spec = request.study
     data = refer_to_dataset().first(spec.data.train_images, spec.data.test_images)
-    with Lanes(request.devices) as here:
+    with LocalLanes(request.devices) as here:
         plan = plan_study.fn(spec, data, here.kind, request.engine)
         foresight = foresee(spec, plan, request.results, here, fresh)
     forecast = predict(spec, plan, foresight, lanes or len(request.devices))

@@ -33,6 +33,7 @@ from tasks.aggregate import Context, aggregate_trials
 from tasks.contact_sheet import draw_first_images
 from tasks.finalists import choose_finalists
 from tasks.lanes import Lanes
+from tasks.local_lanes import LocalLanes
 from tasks.optimum import combine_best
 from tasks.plan_study import forecast_plan, foresee_jobs, load_data, plan_study
 from tasks.provenance import read_commit
@@ -75,7 +76,7 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
         return Cancelled(name="Skipped", message=late)
     request = check_request(parameters, flow_run.get_id())
     tag_flow_run(request.study)
-    with executing(request), ready_lanes.get() or Lanes(request.devices) as active_lanes:
+    with executing(request), ready_lanes.get() or LocalLanes(request.devices) as active_lanes:
         frames = run_steps(request, active_lanes, [ProgressArtifact(), *further_views.get()])
     return _conclude(frames)
 

@@ -1,20 +1,12 @@
-"""The processes behind the lanes: a Dask scheduler, and a nanny for each lane's worker process.
-
-A nanny starts its process anew when it dies, but gives up if it dies while it starts (tried: killed at
-random moments, a `SpecCluster` loses its lanes one after the other). So each nanny is kept here: when one
-ends, for whatever reason, the next one starts.
-"""
+"""The processes behind this machine's lanes: a Dask scheduler, and a nanny for each lane's worker process."""
 
 import asyncio
 import logging
-import os
-import signal
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 
 import dask
 from distributed import Nanny, Scheduler, Security
@@ -22,30 +14,19 @@ from distributed import Nanny, Scheduler, Security
 from tasks.devices import Device
 from tasks.lane_credentials import make_credentials
 from tasks.lane_messages import send_at_once
+from tasks.lane_nanny import CONFIG, keep_running, kill, lane_options
 
 logger = logging.getLogger(__name__)
-
-START_SECONDS = 120.0
-"""Longest time a lane's process may take to start; then it is killed and started anew."""
-
-_PAUSE_SECONDS = 1.0
-"""Between a nanny's end and the next one's start: what fails at once is not to fail a thousand times."""
 
 _CLOSE_SECONDS = 20.0
 _LOCAL = "127.0.0.1"
 _CONFIG = {
+    **CONFIG,
     # A death is an attempt of one task: it surfaces at once and is retried by the caller, in the open.
     "distributed.scheduler.allowed-failures": 0,
-    "distributed.worker.daemon": True,
-    # What trains is imported while a lane starts, not by its first training.
-    "distributed.worker.preload": ["tasks.lane_process", "tasks.run_training"],
-    "distributed.admin.large-graph-warning-threshold": "1GiB",  # a model's weights travel to its export
-    "distributed.scheduler.http.routes": [],  # nothing to read over plain HTTP
-    "distributed.worker.http.routes": [],
-    "distributed.worker.profile.enabled": False,  # samples each lane's stack a hundred times a second
+    "distributed.scheduler.http.routes": [],
     # A training holds the GIL for long stretches; that is no reason to think its process dead.
     "distributed.scheduler.worker-ttl": None,
-    "distributed.admin.tick.limit": "1h",
 }
 
 
@@ -84,7 +65,7 @@ class LaneCluster:
         if nanny is None:
             return
         address, deadline = nanny.worker_address, time.monotonic() + _CLOSE_SECONDS
-        _kill(nanny)
+        kill(nanny)
         while address in self._scheduler.workers and time.monotonic() < deadline:
             time.sleep(0.01)
 
@@ -125,42 +106,17 @@ class LaneCluster:
             for keeper in keepers:
                 keeper.cancel()
             for nanny in self._nannies.values():
-                _kill(nanny)
+                kill(nanny)
             await asyncio.gather(*keepers, return_exceptions=True)
 
     async def _keep(self, scheduler: str, lane: str, device: Device, shared: dict[str, object]) -> None:
-        """Keep a lane's process running, until cancelled."""
-        while True:
-            nanny = self._nannies[lane] = Nanny(scheduler, **shared, **self._options(lane, device))
-            try:
-                await nanny
-                await nanny.finished()
-            except Exception as error:
-                logger.debug("%s did not start: %s", lane, error)
-            finally:
-                with suppress(Exception):  # whatever its end is like, the next one has to start
-                    await nanny.close(timeout=1)
-            await asyncio.sleep(_PAUSE_SECONDS)
+        options = {**lane_options(lane, device, self._folder.name), **shared, "resources": {lane: 1}}
 
-    def _options(self, lane: str, device: Device) -> dict[str, object]:
-        return {
-            "name": lane,
-            "nthreads": 1,
-            "resources": {lane: 1},
-            # TensorFlow leaves files in the folder for temporary ones when its process is killed.
-            "env": {**device.environment, "TMPDIR": self._folder.name},
-            "memory_limit": 0,
-            "local_directory": self._folder.name,
-            "death_timeout": START_SECONDS,
-            "dashboard": False,
-            "silence_logs": logging.CRITICAL,
-        }
+        def make() -> Nanny:
+            self._nannies[lane] = nanny = Nanny(scheduler, **options)
+            return nanny
 
-
-def _kill(nanny: Nanny) -> None:
-    if nanny.pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(nanny.pid, signal.SIGKILL)
+        await keep_running(lane, make)
 
 
 def name_lanes(devices: Sequence[Device]) -> dict[str, Device]:

@@ -51,8 +51,8 @@ def die_with_starter() -> None:
 
 def call(work: str, function: Callable[..., Result], *arguments: object) -> Result:
     """Run a function, saying first that it has begun; what it logs is told as this work's."""
-    report_progress()
     _Teller.work = work
+    report_progress()
     return function(*arguments)
 
 
@@ -63,10 +63,10 @@ def lane_name() -> str:
 
 
 def report_progress() -> None:
-    """Say that this lane gets on: what is silent for long is taken for hung, and killed."""
+    """Say that this lane gets on with its work: what is silent for long is taken for hung, and killed."""
     worker = _worker()
     if worker is not None:
-        worker.log_event(PROGRESS, worker.name)
+        worker.log_event(PROGRESS, _Teller.work)
 
 
 class _Teller(logging.Handler):

@@ -1,38 +1,34 @@
 """Lanes: supervised worker processes, each on one device, that run plain functions.
 
 Dask's scheduler hands out the work; a process that dies, hangs or raises is replaced. The caller is told, by
-`LaneDied` or `LaneHung`, and decides whether to try again. Lanes start with the first piece of work, so a run
-that reads everything from earlier runs starts none. Lane processes never talk to the Prefect API.
+`LaneDied` or `LaneHung`, and decides whether to try again. Lane processes never talk to the Prefect API. What
+is here is common to the lanes of this machine (`local_lanes`) and of others (`cluster_lanes`).
 """
 
 import logging
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from distributed import Client
-from distributed import Future as DaskFuture
 from distributed.scheduler import KilledWorker
 
 from study.errors import Conclusive, InputError
 from tasks.devices import Device
-from tasks.interrupts import interrupts_blocked
-from tasks.lane_cluster import START_SECONDS, LaneCluster, name_lanes
-from tasks.lane_process import LOG, PROGRESS, call
+from tasks.lane_process import call
+from tasks.lane_reports import Reports
+from tasks.lane_work import Attempt, LaneDied, LaneHung, LanesClosed, Work
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-LogLine = tuple[str, str, int, str]
-"""What ran, the logger's name, the level and the text."""
 
 SILENCE_SECONDS = 600.0
 """How long a function may run without reporting progress, unless its caller says."""
@@ -44,40 +40,46 @@ _LOOK_SECONDS = 1.0
 """How often a waiting caller looks whether its lane still gets on."""
 
 
-class LaneDied(RuntimeError):
-    """The process that ran this died; a new one takes its place."""
+class Lanes(ABC):
+    """Lanes to run functions on; used as a context manager, nothing of theirs outlives the run."""
 
-
-class LaneHung(RuntimeError):
-    """The process that ran this made no progress; it was killed and a new one takes its place."""
-
-
-class LanesClosed(RuntimeError):
-    """The lanes were closed before this was finished."""
-
-
-class Lanes:
-    """A fixed number of lanes on this machine; use it as a context manager, so that none outlives the run."""
-
-    def __init__(self, devices: Sequence[Device]) -> None:
-        self.devices = tuple(devices)
+    def __init__(self) -> None:
         self.attempts: Counter[str] = Counter()
         self.failures: defaultdict[str, list[str]] = defaultdict(list)
         """Why attempts failed, by label."""
         self._lock = threading.Lock()
-        self._free: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._heard: dict[str, float] = {}
-        self._said: dict[str, queue.SimpleQueue[LogLine]] = {}
-        for lane in name_lanes(devices):
-            self._free.put(lane)
-        self._cluster: LaneCluster | None = None
+        self._reports = Reports()
         self._client: Client | None = None
         self._closed = False
 
     @property
+    @abstractmethod
+    def devices(self) -> tuple[Device, ...]:
+        """The device of each lane that there is now."""
+
+    @property
+    @abstractmethod
     def kind(self) -> str:
-        """Kind of the devices, "CPU" or "GPU"."""
-        return self.devices[0].kind
+        """Kind of the devices: "CPU", "GPU", or "CPU+GPU" where lanes of both kinds share the work."""
+
+    @property
+    @abstractmethod
+    def processor(self) -> str:
+        """The processor of a lane of pace 1."""
+
+    @property
+    @abstractmethod
+    def paces(self) -> tuple[float, ...]:
+        """How fast the lanes are that work at full speed at once: as many times as fast as one of pace 1."""
+
+    @property
+    @abstractmethod
+    def share_cores(self) -> bool:
+        """Whether a training may use the cores of lanes that have nothing to do."""
+
+    @abstractmethod
+    def pace_of(self, lane: str) -> float:
+        """How many times as fast a lane is, by its name, as one of pace 1."""
 
     def run(
         self,
@@ -85,6 +87,7 @@ class Lanes:
         function: Callable[..., Result],
         *arguments: object,
         silence_seconds: float = SILENCE_SECONDS,
+        expected_seconds: float = 0.0,
     ) -> Result:
         """Run a function on the next free lane and return its result; count the attempt under the label.
 
@@ -93,6 +96,7 @@ class Lanes:
             function: What to run.
             arguments: What to give it.
             silence_seconds: How long it may run without reporting progress before it counts as hung.
+            expected_seconds: What it is predicted to take on a lane of pace 1; 0 where nobody knows.
 
         Raises:
             LaneDied: the lane's process died.
@@ -104,7 +108,10 @@ class Lanes:
         try:
             with self._lock:
                 self.attempts[label] += 1
-            return self._run_on(lane, label, function, arguments, silence_seconds)
+            result: Result = self._run_on(
+                lane, Work(label, function, arguments, silence_seconds, expected_seconds)
+            )
+            return result
         except LanesClosed:
             raise
         except Exception as error:
@@ -112,148 +119,174 @@ class Lanes:
                 self.failures[label].append(f"{type(error).__name__}: {error}")
             raise
         finally:
-            self._free.put(lane)
+            self._give_back(lane)
 
     def start_ahead(self) -> None:
         """Begin to start the lanes, for who knows that they will be needed; nobody waits for it."""
-        threading.Thread(target=self._start_quietly, name="start lanes", daemon=True).start()
+        threading.Thread(target=self._open_quietly, name="start lanes", daemon=True).start()
 
     @property
     def is_closed(self) -> bool:
         """Whether the lanes were closed."""
         return self._closed
 
-    def process_ids(self) -> list[int]:
-        """Process ids of the running lanes."""
-        with self._lock:
-            return [] if self._cluster is None else self._cluster.process_ids()
-
     def close(self) -> None:
-        """Stop every lane, whatever it is doing."""
+        """Wait for nothing any longer, whatever is being done."""
         self._closed = True
-        self._free.put(None)
         with self._lock:
-            client, cluster = self._client, self._cluster
-            self._client = self._cluster = None
-        if client is not None and cluster is not None:
+            client, self._client = self._client, None
+        if client is not None:
             client.close(timeout=5)
-            cluster.close()
 
     def __enter__(self) -> Self:
-        """Return the lanes; they start with the first piece of work."""
+        """Return the lanes; nothing starts before the first piece of work."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop every lane."""
+        """Close them."""
         self.close()
 
+    @abstractmethod
     def _take_lane(self) -> str:
-        # One piece of work a lane: Dask would queue more on a worker, and blame them all for its death.
-        lane = self._free.get()
-        if lane is None:
-            self._free.put(None)
-            raise LanesClosed("the lanes are closed")
-        return lane
+        """Wait for a lane that does nothing, and take it. Raises `LanesClosed`."""
 
-    def _run_on(
-        self,
-        lane: str,
-        label: str,
-        function: Callable[..., Result],
-        arguments: tuple[object, ...],
-        silence_seconds: float,
-    ) -> Result:
-        work = f"{label} {uuid4().hex[:8]}"
-        self._said[work] = queue.SimpleQueue()
+    @abstractmethod
+    def _give_back(self, lane: str) -> None:
+        """Say that a lane that was taken does nothing any longer."""
+
+    @abstractmethod
+    def _place(self, lane: str) -> dict[str, Any]:
+        """How Dask is told that work is for this lane."""
+
+    @abstractmethod
+    def _replace(self, lane: str) -> None:
+        """Kill a lane's process, so that another takes its place."""
+
+    @abstractmethod
+    def _connect(self) -> Client:
+        """Reach the lanes, starting them where that is ours to do."""
+
+    @abstractmethod
+    def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
+        """Why an attempt is not waited for any longer; None if it is."""
+
+    def _help(self, running: list[Attempt], work: Work, ended: "queue.SimpleQueue[Attempt]") -> list[Attempt]:
+        """Further attempts, on other lanes, at what takes long: none where lanes are alike."""
+        return []
+
+    def _abandon(self, attempt: Attempt) -> None:
+        """Stop an attempt at what is done or hopeless."""
+        if not self._closed:
+            self._replace(attempt.lane)
+
+    def _run_on(self, lane: str, work: Work) -> Any:
+        ended: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
+        running = [self._begin(lane, work, ended)]
+        try:
+            while True:
+                attempt = self._wait(running, work, ended)
+                running.remove(attempt)
+                try:
+                    return self._result_of(attempt, work)
+                except (LanesClosed, Conclusive, InputError):
+                    raise
+                except Exception as error:
+                    if not running:
+                        raise
+                    logger.info("%s: one of two attempts failed (%s); the other goes on", work.label, error)
+                finally:
+                    self._forget(attempt)
+        finally:
+            for attempt in running:
+                self._abandon(attempt)
+                self._forget(attempt)
+
+    def _begin(self, lane: str, work: Work, ended: "queue.SimpleQueue[Attempt]") -> Attempt:
+        name = f"{work.label} {uuid4().hex[:8]}"
+        self._reports.expect(name)
         try:
             client = self._open()
-            self._heard.pop(lane, None)
             future = client.submit(
-                call, work, function, *arguments, key=work, resources={lane: 1}, pure=False
+                call, name, work.function, *work.arguments, key=name, pure=False, **self._place(lane)
             )
-            result: Result = self._wait(future, lane, label, work, silence_seconds)
+        except Exception as error:
+            self._reports.forget(name)
+            if self._closed:
+                raise LanesClosed(f"stopped before {work.label!r} was finished") from error
+            raise
+        attempt = Attempt(lane, name, time.monotonic(), future)
+        # Not `result(timeout=...)` again and again: where end and timeout meet, Dask's raises an error
+        # of its own (UnboundLocalError, or TimeoutError for a result that is there).
+        future.add_done_callback(lambda _: ended.put(attempt))
+        return attempt
+
+    def _wait(self, running: list[Attempt], work: Work, ended: "queue.SimpleQueue[Attempt]") -> Attempt:
+        """The first of some attempts that has ended, or for which nothing more is waited."""
+        while True:
+            with suppress(queue.Empty):
+                attempt = ended.get(timeout=_LOOK_SECONDS)
+                if attempt in running:  # and not one that was given up
+                    return attempt
+            for attempt in running:
+                self._reports.pass_on(attempt.name)
+                if self._closed:
+                    raise LanesClosed(f"stopped before {work.label!r} was finished")
+                attempt.lost = self._why_lost(attempt, work)
+                if attempt.lost is not None:
+                    return attempt
+            running += self._help(running, work, ended)
+
+    def _why_hung(self, attempt: Attempt, work: Work, since: float, allowed: float) -> LaneHung | None:
+        if time.monotonic() - since <= allowed:
+            return None
+        self._replace(attempt.lane)
+        return LaneHung(
+            f"{self._name(attempt.lane)} made no progress for {allowed:.0f} s while it ran {work.label!r}; "
+            "it was killed and has been replaced"
+        )
+
+    def _name(self, lane: str) -> str:
+        return lane
+
+    def _result_of(self, attempt: Attempt, work: Work) -> Any:
+        try:
+            if attempt.lost is not None:
+                raise attempt.lost
+            if self._closed:  # which ends what is waited for, too: of a closed client nothing is to be had
+                raise LanesClosed(f"stopped before {work.label!r} was finished")
+            # It is there, so that the time ends only if the lanes are closed at this very moment.
+            return attempt.future.result(timeout=_FETCH_SECONDS)
         except KilledWorker as error:
             # Of a process that ran out of memory Dask's worker may have ended and the process not.
-            self._replace(lane)
-            raise LaneDied(f"{lane} died while it ran {label!r}; it has been replaced") from error
-        except (Conclusive, InputError, LaneHung):
+            self._replace(attempt.lane)
+            raise LaneDied(
+                f"{self._name(attempt.lane)} died while it ran {work.label!r}; it has been replaced"
+            ) from error
+        except (Conclusive, InputError, LaneDied, LaneHung):
             raise
         except Exception as error:
             if self._closed:
-                raise LanesClosed(f"stopped before {label!r} was finished") from error
+                raise LanesClosed(f"stopped before {work.label!r} was finished") from error
             # What is wrong with the process, such as its memory, is not to meet the next piece of work.
-            self._replace(lane)
+            self._replace(attempt.lane)
             raise
-        finally:
-            self._pass_on(work)
-            del self._said[work]
-        return result
 
-    def _wait(self, future: DaskFuture, lane: str, label: str, work: str, silence_seconds: float) -> Any:
-        since, ended = time.monotonic(), threading.Event()
-        # Not `result(timeout=...)` again and again: where end and timeout meet, Dask's raises an error
-        # of its own (UnboundLocalError, or TimeoutError for a result that is there).
-        future.add_done_callback(lambda _: ended.set())
-        while not ended.wait(_LOOK_SECONDS):
-            self._pass_on(work)
-            if self._closed:
-                raise LanesClosed(f"stopped before {label!r} was finished")
-            heard = self._heard.get(lane)  # nothing before its process has started
-            allowed = START_SECONDS if heard is None else silence_seconds
-            if time.monotonic() - (heard or since) > allowed:
-                self._replace(lane)
-                raise LaneHung(
-                    f"{lane} made no progress for {allowed:.0f} s while it ran {label!r}; "
-                    "it was killed and has been replaced"
-                )
-        if self._closed:  # which ends what is waited for, too: of a closed client nothing is to be had
-            raise LanesClosed(f"stopped before {label!r} was finished")
-        # It is there, so that the time ends only if the lanes are closed at this very moment.
-        return future.result(timeout=_FETCH_SECONDS)
-
-    def _replace(self, lane: str) -> None:
-        with self._lock:
-            cluster = self._cluster
-        if cluster is not None:
-            cluster.kill(lane)
-
-    def _hear(self, event: tuple[float, str]) -> None:
-        # The flow's own clock, which does not step.
-        self._heard[event[1]] = time.monotonic()
-
-    def _hear_log(self, event: tuple[float, LogLine]) -> None:
-        said = self._said.get(event[1][0])
-        if said is not None:
-            said.put(event[1])
-
-    def _pass_on(self, work: str) -> None:
-        """Log what the lane has said, in the thread that waits for it: there it belongs to its task run."""
-        with suppress(queue.Empty):
-            while True:
-                _, name, level, text = self._said[work].get_nowait()
-                logging.getLogger(name).log(level, text)
+    def _forget(self, attempt: Attempt) -> None:
+        self._reports.pass_on(attempt.name)
+        self._reports.forget(attempt.name)
+        attempt.future.release()  # what has not ended by now is wanted by nobody
 
     def _open(self) -> Client:
         with self._lock:
             if self._closed:
                 raise LanesClosed("the lanes are closed")
             if self._client is None:
-                self._start()
-            assert self._client is not None
+                self._client = self._connect()
+                self._reports.listen(self._client)
             return self._client
 
-    def _start_quietly(self) -> None:
+    def _open_quietly(self) -> None:
         with suppress(Exception):  # it is met again, and told, by the first piece of work
             self._open()
-
-    def _start(self) -> None:
-        logger.info("starting %d %s lanes", len(self.devices), self.kind)
-        # Where multiprocessing starts its tracker on the way, it unblocks SIGINT: start it before.
-        resource_tracker.ensure_running()
-        with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
-            self._cluster = cluster = LaneCluster(name_lanes(self.devices))
-            self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
-        self._client.subscribe_topic(PROGRESS, self._hear)
-        self._client.subscribe_topic(LOG, self._hear_log)

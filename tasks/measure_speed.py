@@ -14,7 +14,8 @@ from study.fashion_mnist import IMAGE_SIDE
 from study.setting import Hyperparameters
 from study.spec import EngineName
 from tasks.engine import Placed, Trainer, load_engine
-from tasks.lanes import Lanes, LanesClosed
+from tasks.lane_work import LanesClosed
+from tasks.lanes import Lanes
 
 logger = logging.getLogger(__name__)
 

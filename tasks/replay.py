@@ -15,7 +15,9 @@ from study.training_record import TrainingRecord
 from study.wording import shortened
 from tasks.dataset import Dataset
 from tasks.devices import Device, choose_devices, list_gpus
-from tasks.lanes import Lanes, LanesClosed
+from tasks.lane_work import LanesClosed
+from tasks.lanes import Lanes
+from tasks.local_lanes import LocalLanes
 from tasks.native_library import NativeUnavailable, prepare_native_library
 from tasks.provenance import processor_name, read_commit
 from tasks.run_training import Trained, library_versions, run_training
@@ -101,7 +103,7 @@ def replay_jobs(
     Close it, and nothing is left running.
     """
     # The lanes are closed before the threads are waited for, which then have nothing more to wait for.
-    with ThreadPoolExecutor(len(devices)) as pool, Lanes(devices) as lanes:
+    with ThreadPoolExecutor(len(devices)) as pool, LocalLanes(devices) as lanes:
         pending: dict[Future[Trained], Job] = {pool.submit(_train, job, dataset, lanes): job for job in jobs}
         for done in as_completed(pending):
             yield pending[done], *_conclude(pending[done], done)

@@ -26,7 +26,8 @@ from study.spec import EngineName, Study
 from study.stopping import StopRule
 from study.training_record import TrainingRecord
 from tasks.dataset import Dataset
-from tasks.lanes import Lanes, LanesClosed
+from tasks.lane_work import LanesClosed
+from tasks.lanes import Lanes
 from tasks.run_training import Trained, run_training
 
 logger = logging.getLogger(__name__)

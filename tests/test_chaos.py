@@ -35,8 +35,8 @@ from tests.stepped_clock import SteppedClock
 IMPATIENT = (
     sys.executable,
     "-c",
-    "import tasks.lanes, tasks.train\n"
-    "tasks.train.HANG_SECONDS = tasks.lanes.START_SECONDS = 20.0\n"
+    "import tasks.local_lanes, tasks.train\n"
+    "tasks.train.HANG_SECONDS = tasks.local_lanes.START_SECONDS = 20.0\n"
     "from flows.command_line import main; main()",
 )
 """The command, with hung trainings known sooner: the default is two minutes."""

@@ -20,12 +20,12 @@ from study.setting import Hyperparameters
 from study.stopping import StopRule
 from tasks.aggregate import Outcome
 from tasks.devices import Device
-from tasks.lanes import Lanes
+from tasks.local_lanes import LocalLanes
 
 SOURCE = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2", device="CPU")
 
 
-class BrokenLanes(Lanes):
+class BrokenLanes(LocalLanes):
     """Lanes on which trainings with certain filters and seeds fail, in the caller's process."""
 
     def __init__(self, failing: set[tuple[int, int]]) -> None:

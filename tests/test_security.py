@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from tasks.devices import Device
-from tasks.lanes import Lanes
+from tasks.local_lanes import LocalLanes
 
 PROJECT = Path(__file__).resolve().parent.parent
 NOBODY = 65534
@@ -75,7 +75,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(temporary))
         patch.setenv("TMPDIR", str(temporary))
-        with Lanes([Device("CPU"), Device("CPU")]) as lanes, ThreadPoolExecutor(2) as threads:
+        with LocalLanes([Device("CPU"), Device("CPU")]) as lanes, ThreadPoolExecutor(2) as threads:
             assert list(threads.map(lanes.run, "ab", [os.getppid] * 2)) == [os.getpid()] * 2
             now, started = look()
             new = tuple(process for process in started if process not in processes)

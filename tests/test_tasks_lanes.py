@@ -20,13 +20,14 @@ from cryptography import x509
 from tasks.devices import Device
 from tasks.lane_credentials import make_credentials
 from tasks.lane_process import report_progress
-from tasks.lanes import LaneDied, LaneHung, Lanes, LanesClosed
+from tasks.lane_work import LaneDied, LaneHung, LanesClosed
+from tasks.local_lanes import LocalLanes
 from tests.stepped_clock import SteppedClock
 
 
 @pytest.fixture
-def lanes() -> Iterator[Lanes]:
-    with Lanes([Device("CPU"), Device("CPU")]) as running:
+def lanes() -> Iterator[LocalLanes]:
+    with LocalLanes([Device("CPU"), Device("CPU")]) as running:
         yield running
 
 
@@ -51,14 +52,14 @@ def is_alive(process: int) -> bool:
     return True
 
 
-def test_functions_run_in_processes_of_their_own_that_see_their_device(lanes: Lanes):
+def test_functions_run_in_processes_of_their_own_that_see_their_device(lanes: LocalLanes):
     with ThreadPoolExecutor(2) as threads:
         (first, seen), (second, _) = threads.map(lambda label: lanes.run(label, describe_lane, 0.5), "ab")
     assert len({first, second, os.getpid()}) == 3
     assert seen == "-1"
 
 
-def test_a_lane_that_dies_is_told_replaced_and_does_not_count_against_its_neighbour(lanes: Lanes):
+def test_a_lane_that_dies_is_told_replaced_and_does_not_count_against_its_neighbour(lanes: LocalLanes):
     with ThreadPoolExecutor(1) as threads:
         neighbour = threads.submit(lanes.run, "neighbour", describe_lane, 1.5)
         time.sleep(0.3)
@@ -70,12 +71,12 @@ def test_a_lane_that_dies_is_told_replaced_and_does_not_count_against_its_neighb
     assert lanes.attempts == {"neighbour": 1, "victim": 3}
 
 
-def test_an_exception_reaches_the_caller_as_it_was(lanes: Lanes):
+def test_an_exception_reaches_the_caller_as_it_was(lanes: LocalLanes):
     with pytest.raises(ValueError, match="refused: 3 is odd"):
         lanes.run("odd", refuse)
 
 
-def test_closing_ends_what_runs_within_seconds_and_leaves_no_process(lanes: Lanes):
+def test_closing_ends_what_runs_within_seconds_and_leaves_no_process(lanes: LocalLanes):
     process, _ = lanes.run("first", describe_lane, 0.0)
     with ThreadPoolExecutor(3) as threads:
         waiting = [threads.submit(lanes.run, str(number), describe_lane, 60.0) for number in range(3)]
@@ -90,12 +91,12 @@ def test_closing_ends_what_runs_within_seconds_and_leaves_no_process(lanes: Lane
 
 
 def test_no_process_starts_before_there_is_work():
-    with Lanes([Device("CPU")]) as idle:
+    with LocalLanes([Device("CPU")]) as idle:
         assert idle.process_ids() == []
 
 
 def test_lanes_that_are_started_ahead_run_before_there_is_work():
-    with Lanes([Device("CPU")] * 2) as lanes:
+    with LocalLanes([Device("CPU")] * 2) as lanes:
         lanes.start_ahead()
         deadline = time.monotonic() + 60
         while len(lanes.process_ids()) < 2 and time.monotonic() < deadline:
@@ -106,7 +107,7 @@ def test_lanes_that_are_started_ahead_run_before_there_is_work():
 
 
 def test_lanes_that_were_closed_are_not_started_ahead():
-    lanes = Lanes([Device("CPU")])
+    lanes = LocalLanes([Device("CPU")])
     lanes.close()
     lanes.start_ahead()
     with pytest.raises(LanesClosed, match=r"^stopped before 'who' was finished$"):
@@ -131,7 +132,7 @@ def run_out_of_memory() -> None:
     bytearray(2**32)
 
 
-def test_a_lane_that_makes_no_progress_is_killed_and_replaced(lanes: Lanes):
+def test_a_lane_that_makes_no_progress_is_killed_and_replaced(lanes: LocalLanes):
     lanes.run("first", describe_lane, 0.0)
     with pytest.raises(
         LaneHung, match=r"lane-\d made no progress for 2 s while it ran 'stuck'; it was killed"
@@ -140,11 +141,11 @@ def test_a_lane_that_makes_no_progress_is_killed_and_replaced(lanes: Lanes):
     assert [lanes.run("stuck", describe_lane, 0.0)[1] for _ in range(2)] == ["-1", "-1"]
 
 
-def test_a_lane_that_gets_on_may_take_longer_than_it_may_be_silent(lanes: Lanes):
+def test_a_lane_that_gets_on_may_take_longer_than_it_may_be_silent(lanes: LocalLanes):
     assert lanes.run("long", get_on, 6, silence_seconds=2) == 6
 
 
-def test_a_lane_whose_work_raised_is_replaced(lanes: Lanes):
+def test_a_lane_whose_work_raised_is_replaced(lanes: LocalLanes):
     before = {lanes.run(str(number), describe_lane, 0.0)[0] for number in range(2)}
     for _ in range(2):
         with pytest.raises(MemoryError):
@@ -155,14 +156,14 @@ def test_a_lane_whose_work_raised_is_replaced(lanes: Lanes):
 
 
 def test_the_next_piece_of_work_is_not_given_to_a_lane_that_is_being_replaced():
-    with Lanes([Device("CPU")]) as single:
+    with LocalLanes([Device("CPU")]) as single:
         for number in range(5):
             with pytest.raises(ValueError, match="refused"):
                 single.run(f"odd {number}", refuse)
             assert single.run(f"even {number}", describe_lane, 0.0)[1] == "-1"
 
 
-def test_a_lane_that_is_killed_again_and_again_while_it_starts_comes_back(lanes: Lanes):
+def test_a_lane_that_is_killed_again_and_again_while_it_starts_comes_back(lanes: LocalLanes):
     lanes.run("first", describe_lane, 0.0)
     deadline = time.monotonic() + 4
     while time.monotonic() < deadline:
@@ -176,9 +177,9 @@ def test_a_lane_that_is_killed_again_and_again_while_it_starts_comes_back(lanes:
 HOLDER = """
 import os, signal, sys, time
 from tasks.devices import Device
-from tasks.lanes import Lanes
+from tasks.local_lanes import LocalLanes
 if __name__ == "__main__":
-    with Lanes([Device("CPU")]) as lanes:
+    with LocalLanes([Device("CPU")]) as lanes:
         print(lanes.run("pid", os.getpid), flush=True)
         time.sleep(600)
 """
@@ -215,11 +216,11 @@ def get_on_quickly() -> str:
 
 STEPPED_BACK = """
 from tasks.devices import Device
-from tasks.lanes import Lanes
+from tasks.local_lanes import LocalLanes
 from tests.test_tasks_lanes import get_on_quickly
 
 if __name__ == "__main__":
-    with Lanes([Device("CPU")]) as lanes:
+    with LocalLanes([Device("CPU")]) as lanes:
         lanes.run("first", get_on_quickly)
         while input() == "run":
             print(lanes.run("again", get_on_quickly), flush=True)
@@ -259,7 +260,7 @@ def say_and_log(seconds: float) -> None:
 
 
 def test_what_a_lane_logs_is_logged_by_the_thread_that_waits_for_it(
-    lanes: Lanes, caplog: pytest.LogCaptureFixture
+    lanes: LocalLanes, caplog: pytest.LogCaptureFixture
 ):
     # Prefect knows by the thread which task run a line belongs to.
     caplog.set_level(logging.INFO, "tasks.anything")
@@ -280,7 +281,7 @@ def log_and_die() -> None:
     end_own_process()
 
 
-def test_what_a_lane_said_before_it_died_is_logged(lanes: Lanes, caplog: pytest.LogCaptureFixture):
+def test_what_a_lane_said_before_it_died_is_logged(lanes: LocalLanes, caplog: pytest.LogCaptureFixture):
     with pytest.raises(LaneDied):
         lanes.run("dying", log_and_die)
     assert "the last words" in caplog.text

@@ -14,7 +14,7 @@ from study.plan import Plan
 from study.spec import EngineName, Study
 from tasks.dataset import refer_to_dataset
 from tasks.devices import Device
-from tasks.lanes import Lanes
+from tasks.local_lanes import LocalLanes
 from tasks.plan_study import (
     compare_sharing,
     forecast_plan,
@@ -50,9 +50,9 @@ def finish(results: Results, plan: Plan, count: int | None = None) -> None:
 
 
 @pytest.fixture
-def idle() -> Iterator[Lanes]:
+def idle() -> Iterator[LocalLanes]:
     """Two lanes that nothing may start."""
-    with Lanes([Device("CPU"), Device("CPU")]) as lanes:
+    with LocalLanes([Device("CPU"), Device("CPU")]) as lanes:
         yield lanes
         assert not lanes.attempts
 
@@ -73,21 +73,21 @@ def test_the_dataset_s_fingerprint_is_known_without_the_dataset():
     assert refer_to_dataset().fingerprint == make_plan().source.data
 
 
-def test_what_earlier_runs_have_is_not_trained_again_unless_asked_to(known: Results, idle: Lanes):
+def test_what_earlier_runs_have_is_not_trained_again_unless_asked_to(known: Results, idle: LocalLanes):
     plan = make_plan()
     finish(known, plan, 10)
     assert forecast_plan.fn(LAB, plan, known, idle).reused == 10
     assert forecast_plan.fn(LAB, plan, known, idle, fresh=True).reused == 0
 
 
-def test_a_damaged_training_is_planned_to_be_trained_again(known: Results, idle: Lanes):
+def test_a_damaged_training_is_planned_to_be_trained_again(known: Results, idle: LocalLanes):
     plan = make_plan()
     finish(known, plan, 10)
     (known.trainings / plan.trainings[3].key / "record.json").write_text("{")
     assert forecast_plan.fn(LAB, plan, known, idle).reused == 9
 
 
-def test_once_every_sweep_is_there_the_combination_is_known(known: Results, idle: Lanes):
+def test_once_every_sweep_is_there_the_combination_is_known(known: Results, idle: LocalLanes):
     plan = make_plan()
     finish(known, plan)
     found = forecast_plan.fn(LAB, plan, known, idle)
@@ -98,20 +98,20 @@ def test_once_every_sweep_is_there_the_combination_is_known(known: Results, idle
     assert forecast_plan.fn(LAB, plan, known, idle).lane_seconds == 0
 
 
-def test_a_few_missing_trials_leave_the_combination_likely(known: Results, idle: Lanes):
+def test_a_few_missing_trials_leave_the_combination_likely(known: Results, idle: LocalLanes):
     plan = make_plan()
     finish(known, plan)
     remove_training(known, plan.trainings[0].key)
     assert forecast_plan.fn(LAB, plan, known, idle).later.training is not None
 
 
-def test_a_missing_sweep_leaves_the_combination_unknown(known: Results, idle: Lanes):
+def test_a_missing_sweep_leaves_the_combination_unknown(known: Results, idle: LocalLanes):
     plan = make_plan()
     finish(known, plan, 60)
     assert forecast_plan.fn(LAB, plan, known, idle).later.training is None
 
 
-def test_a_plan_over_budget_is_refused_with_the_numbers(known: Results, idle: Lanes):
+def test_a_plan_over_budget_is_refused_with_the_numbers(known: Results, idle: LocalLanes):
     message = (
         r"^--budget: predicted .+ \(95%: .+ to .+\) on 2 lanes for 83 trainings, more than the 10 min "
         r"00 s allowed; nothing was trained\. Allow more, give more lanes, or choose fewer --exercises$"
@@ -148,10 +148,10 @@ def test_a_recorded_speed_is_that_of_one_thread(known: Results):
     assert together.evaluation_seconds == pytest.approx(alone.evaluation_seconds * speedup)
 
 
-def test_an_unknown_machine_is_measured_once(results: Results, idle: Lanes):
+def test_an_unknown_machine_is_measured_once(results: Results, idle: LocalLanes):
     study = LAB.only(frozenset({4}))
     plan = make_plan(study, "tensorflow")  # long enough to be worth it
-    with Lanes([Device("CPU")]) as lanes:
+    with LocalLanes([Device("CPU")]) as lanes:
         foresight = foresee(study, plan, results, lanes)
         assert lanes.attempts["measure speed"] == 1
     (measured,) = read_speeds(results, name_machine(plan.source))
@@ -159,14 +159,14 @@ def test_an_unknown_machine_is_measured_once(results: Results, idle: Lanes):
     assert foresee(study, plan, results, idle).costs.knows(measured.hyperparameters)
 
 
-def test_a_small_study_is_not_worth_measuring(results: Results, idle: Lanes):
+def test_a_small_study_is_not_worth_measuring(results: Results, idle: LocalLanes):
     few = LAB.data.model_copy(update={"train_images": 1000, "test_images": 1000})
     small = LAB.only(frozenset({4})).model_copy(update={"data": few})
     foresee(small, make_plan(small), results, idle)
     assert not results.speeds.exists()
 
 
-def test_what_was_measured_is_used(known: Results, idle: Lanes):
+def test_what_was_measured_is_used(known: Results, idle: LocalLanes):
     plan = make_plan()
     before = forecast_plan.fn(LAB, plan, known, idle).wall_seconds
     machine = name_machine(plan.source)
@@ -185,7 +185,7 @@ def test_sharing_is_compared_from_nothing(known: Results):
     assert unshared.lane_seconds > shared.lane_seconds
 
 
-def test_a_small_plan_is_foreseen_without_measuring(known: Results, idle: Lanes):
+def test_a_small_plan_is_foreseen_without_measuring(known: Results, idle: LocalLanes):
     plan = make_plan()
     two = dataclasses.replace(plan, trainings=plan.trainings[:2])
     assert len(foresee_jobs(LAB, two, known, idle)) == 2

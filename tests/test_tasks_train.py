@@ -15,7 +15,7 @@ from study.training_record import TrainingRecord
 from tasks.dataset import Dataset
 from tasks.devices import Device
 from tasks.engine import load_engine
-from tasks.lanes import Lanes
+from tasks.local_lanes import LocalLanes
 from tasks.model import build_model
 from tasks.preprocessing import scale_pixels
 from tasks.run_training import _LossNotFinite, _run_epoch, run_training
@@ -67,7 +67,7 @@ def test_the_same_trial_twice_gives_the_same_weights_in_any_process(dataset: Dat
     here = hashes(training, dataset)
     hashes(make_training(other, 5, engine=engine), dataset)
     again = hashes(training, dataset)
-    with Lanes([Device("CPU")]) as lanes:
+    with LocalLanes([Device("CPU")]) as lanes:
         elsewhere = lanes.run("elsewhere", run_training, training, dataset, "test")
     assert here == again == hashes_of(elsewhere.record)
 
@@ -128,7 +128,7 @@ def test_training_ends_when_every_trial_has_what_it_needs(dataset: Dataset):
 
 def test_weights_are_kept_where_each_trial_ends(dataset: Dataset, results: Results):
     training = make_training(SMALL, 1, 0, StopRule(epochs=1), StopRule(epochs=3))
-    with Lanes([Device("CPU")]) as lanes:
+    with LocalLanes([Device("CPU")]) as lanes:
         record = train.fn(training, dataset, results, lanes, "first")
         for epoch in (1, 3):
             weights = read_weights(results, record, epoch)
@@ -139,7 +139,7 @@ def test_weights_are_kept_where_each_trial_ends(dataset: Dataset, results: Resul
 class Train:
     """Calls the task's body on one lane, with results of its own."""
 
-    def __init__(self, dataset: Dataset, results: Results, lanes: Lanes) -> None:
+    def __init__(self, dataset: Dataset, results: Results, lanes: LocalLanes) -> None:
         self.dataset, self.results, self.lanes = dataset, results, lanes
 
     def __call__(self, training: Training, run_id: str, fresh: bool = False) -> TrainingRecord:
@@ -152,13 +152,13 @@ class Train:
 
 
 @pytest.fixture(scope="module")
-def lane() -> Iterator[Lanes]:
-    with Lanes([Device("CPU")]) as lanes:
+def lane() -> Iterator[LocalLanes]:
+    with LocalLanes([Device("CPU")]) as lanes:
         yield lanes
 
 
 @pytest.fixture
-def trains(dataset: Dataset, results: Results, lane: Lanes) -> Train:
+def trains(dataset: Dataset, results: Results, lane: LocalLanes) -> Train:
     lane.attempts.clear()
     return Train(dataset, results, lane)
 

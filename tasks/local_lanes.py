@@ -1,0 +1,111 @@
+"""The lanes of this machine, one a device: their processes, and the scheduler, live as long as the run.
+
+They start with the first piece of work, so a run that reads everything from earlier runs starts none.
+"""
+
+import logging
+import queue
+from collections.abc import Sequence
+from multiprocessing import resource_tracker
+from typing import Any
+
+from distributed import Client
+
+from tasks.devices import Device, useful_lanes
+from tasks.interrupts import interrupts_blocked
+from tasks.lane_cluster import LaneCluster, name_lanes
+from tasks.lane_nanny import START_SECONDS
+from tasks.lane_work import Attempt, LanesClosed, Work
+from tasks.lanes import Lanes
+from tasks.provenance import processor_name
+
+logger = logging.getLogger(__name__)
+
+
+class LocalLanes(Lanes):
+    """A fixed number of lanes on this machine, all as fast."""
+
+    def __init__(self, devices: Sequence[Device]) -> None:
+        super().__init__()
+        self._devices = tuple(devices)
+        self._free: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        for lane in name_lanes(devices):
+            self._free.put(lane)
+        self._cluster: LaneCluster | None = None
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The device of each lane."""
+        return self._devices
+
+    @property
+    def kind(self) -> str:
+        """Kind of the devices, "CPU" or "GPU"."""
+        return self._devices[0].kind
+
+    @property
+    def processor(self) -> str:
+        """This machine's."""
+        return processor_name()
+
+    @property
+    def paces(self) -> tuple[float, ...]:
+        """1 for each lane; CPU lanes beyond the cores only share them."""
+        return (1.0,) * useful_lanes(self._devices)
+
+    @property
+    def share_cores(self) -> bool:
+        """They may: all are on this machine."""
+        return True
+
+    def pace_of(self, lane: str) -> float:
+        """1: all are as fast."""
+        return 1.0
+
+    def process_ids(self) -> list[int]:
+        """Process ids of the running lanes."""
+        with self._lock:
+            return [] if self._cluster is None else self._cluster.process_ids()
+
+    def close(self) -> None:
+        """Stop every lane, whatever it is doing."""
+        self._free.put(None)
+        super().close()
+        with self._lock:
+            cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            cluster.close()
+
+    def _take_lane(self) -> str:
+        # One piece of work a lane: Dask would queue more on a worker, and blame them all for its death.
+        lane = self._free.get()
+        if lane is None:
+            self._free.put(None)
+            raise LanesClosed("the lanes are closed")
+        return lane
+
+    def _give_back(self, lane: str) -> None:
+        self._free.put(lane)
+
+    def _place(self, lane: str) -> dict[str, Any]:
+        return {"resources": {lane: 1}}
+
+    def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
+        heard = self._reports.last(attempt.name)  # nothing before its process has started
+        if heard is None:
+            return self._why_hung(attempt, work, attempt.since, START_SECONDS)
+        return self._why_hung(attempt, work, heard, work.silence_seconds)
+
+    def _replace(self, lane: str) -> None:
+        with self._lock:
+            cluster = self._cluster
+        if cluster is not None:
+            cluster.kill(lane)
+
+    def _connect(self) -> Client:
+        logger.info("starting %d %s lanes", len(self._devices), self.kind)
+        # Where multiprocessing starts its tracker on the way, it unblocks SIGINT: start it before.
+        resource_tracker.ensure_running()
+        with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
+            self._cluster = cluster = LaneCluster(name_lanes(self._devices))
+            return Client(cluster.address, security=cluster.security, set_as_default=False)
