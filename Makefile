@@ -1,6 +1,6 @@
 # Everything a newcomer needs; `make help` explains each target.
 .DEFAULT_GOAL := help
-.PHONY: help setup data study smoke test check format lock audit bench bench-full bench-stats bench-setup bench-lock serve clean
+.PHONY: help setup data study smoke test check format lock audit bench bench-full bench-stats bench-setup bench-lock serve lane clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -79,6 +79,9 @@ bench-lock: ## Lock what the benchmark needs again, at the product's own version
 
 serve: setup ## Start Prefect's server with UI, schedule and worker on this machine; Ctrl-C stops all
 	@$(BIN)/study serve
+
+lane: setup ## Start this machine's lanes for a scheduler elsewhere: make lane SCHEDULER=tls://host:8786
+	@$(BIN)/study lane "$(SCHEDULER)"
 
 clean: ## Remove the environment and caches of tools; results stay
 	@rm -rf $(VENV) $(BENCH_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -12,6 +12,7 @@ from flows.cache_command import cache_app
 from flows.compact_command import compact_command
 from flows.compare_command import compare_command
 from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
+from flows.lane_command import lane_command
 from flows.nights_command import nights_command
 from flows.options import (
     DataOption,
@@ -20,9 +21,11 @@ from flows.options import (
     FreshOption,
     LanesOption,
     LanesPerGpuOption,
+    LaneTimeoutOption,
     ProtocolOption,
     RepeatsOption,
     ResultsOption,
+    SchedulerOption,
     StudyArgument,
     configure_prefect,
     read_options,
@@ -90,6 +93,7 @@ app.command("schema")(schema_command)
 app.command("verify")(verify_command)
 app.command("compact")(compact_command)
 app.command("replay")(replay_command)
+app.command("lane")(lane_command)
 app.add_typer(cache_app, name="cache")
 
 
@@ -109,6 +113,8 @@ def run_command(
         typer.Option("--budget", metavar="TIME", help="Refuse if predicted to take longer, such as `10m`."),
     ] = "",
     data: DataOption = None,
+    scheduler: SchedulerOption = "",
+    lane_timeout: LaneTimeoutOption = "10m",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's log.")] = False,
 ) -> None:
     """Run a study: train what earlier runs have not trained, then tables, figures, model and report.
@@ -121,14 +127,16 @@ def run_command(
     from storage.run_starts import list_interrupted
 
     asked = {"lanes_per_gpu": lanes_per_gpu, "data_folder": str(data or ""), "fresh": fresh, "budget": budget}
-    asked |= {"engine": engine}
+    asked |= {"engine": engine, "scheduler": scheduler, "lane_timeout": lane_timeout}
     # Checked before Prefect starts, so that a mistake is answered at once.
     request = check_request(read_options(study, results, exercises, lanes, repeats, protocol, **asked))
     exercise_count = count(len(request.study.exercises), "exercise")
-    lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
+    where = f"the lanes of {request.scheduler}"
+    if request.devices:
+        lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
+        where = f"{lane_count}, {request.engine} engine"
     typer.echo(
-        f"study {request.study.name}: {exercise_count} on {lane_count}, {request.engine} engine, "
-        f"results in {request.results.folder}",
+        f"study {request.study.name}: {exercise_count} on {where}, results in {request.results.folder}",
         err=True,
     )
     for start in list_interrupted(request.results)[-1:]:

@@ -8,7 +8,7 @@ import typer
 
 from flows.ahead import has_to_train, ready_lanes, without_collecting
 from flows.exit_codes import FAILED, TERMINATED
-from flows.request import Request
+from flows.request import Request, make_lanes
 from flows.stop_signals import Terminated, terminate_in_order
 from flows.temporary_server import temporary_server
 from storage.run_starts import has_ended, save_start
@@ -44,8 +44,7 @@ def _run_flow(request: Request) -> None:
                 from flows.parameters import repeat_start
                 from flows.progress import TerminalProgress, further_views
                 from flows.run_study import StoppedEarly, run_study
-                from tasks.local_lanes import LocalLanes
-            lanes = stack.enter_context(LocalLanes(request.devices))
+            lanes = stack.enter_context(make_lanes(request))
             if has_to_train(request):
                 lanes.start_ahead()
         further_views.set((stack.enter_context(TerminalProgress()),))

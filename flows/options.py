@@ -45,6 +45,22 @@ LanesOption = Annotated[
     int | None,
     typer.Option("--lanes", metavar="N", help="Worker processes. Default: one a GPU, else one a CPU core."),
 ]
+SchedulerOption = Annotated[
+    str,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Train on the lanes of a Dask scheduler elsewhere, such as `tls://host:8786`: docs/cluster.md.",
+    ),
+]
+LaneTimeoutOption = Annotated[
+    str,
+    typer.Option(
+        "--lane-timeout",
+        metavar="TIME",
+        help="With --scheduler: how long to wait while no lane is there, such as `10m`.",
+    ),
+]
 LanesPerGpuOption = Annotated[int, typer.Option("--lanes-per-gpu", metavar="N", help="Lanes on each GPU.")]
 ExercisesOption = Annotated[
     str, typer.Option("--exercises", metavar="N,N", help="Only these exercises, such as `2,5`.")
@@ -125,17 +141,17 @@ class _StandardError(logging.Handler):
 
 
 # One each, as a logger takes the same handler only once.
-_FORECAST = _StandardError()
-_FORECAST.addFilter(lambda record: record.levelno < logging.WARNING)
+_NEWS = _StandardError()
+_NEWS.addFilter(lambda record: record.levelno < logging.WARNING)
 _WARNINGS = _StandardError(logging.WARNING)  # on the handler: the loggers let INFO pass for Prefect's run log
 _WARNINGS.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
 
 
-def show_forecast() -> None:
-    """Print what planning says on the way: that it measures, and what it predicts."""
-    planning = logging.getLogger("tasks.plan_study")
-    planning.setLevel(logging.INFO)
-    planning.addHandler(_FORECAST)
+def show_news(of: str) -> None:
+    """Print what a part of ours says on the way, by the name of its logger."""
+    part = logging.getLogger(of)
+    part.setLevel(logging.INFO)
+    part.addHandler(_NEWS)
 
 
 def show_warnings() -> None:
@@ -148,7 +164,7 @@ def configure_prefect(verbose: bool) -> None:
     """Set what [tool.prefect] in pyproject.toml sets, for runs from other folders; quiet the terminal."""
     if not verbose:
         show_warnings()
-        show_forecast()
+        show_news("tasks.plan_study")  # that it measures, and what it predicts
     defaults = {
         **NO_TELEMETRY,
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),

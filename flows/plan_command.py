@@ -44,17 +44,16 @@ def plan_command(
     asked = {"lanes_per_gpu": lanes_per_gpu, "fresh": fresh, "engine": engine}
     options = read_options(study, results, exercises, lanes, repeats, protocol, **asked)
     from flows.plan_text import describe_plan, print_plan
-    from flows.request import check_request
+    from flows.request import check_request, make_lanes
     from tasks.dataset import refer_to_dataset
-    from tasks.local_lanes import LocalLanes
     from tasks.plan_study import compare_sharing, foresee, plan_study, predict
 
     # The machine's own lanes measure its speed, whatever number is asked about.
     request = check_request(options.model_copy(update={"lanes": 0}))
     spec = request.study
     data = refer_to_dataset().first(spec.data.train_images, spec.data.test_images)
-    with LocalLanes(request.devices) as here:
-        plan = plan_study.fn(spec, data, here.kind, request.engine)
+    with make_lanes(request) as here:
+        plan = plan_study.fn(spec, data, here.kind, here.engine)
         foresight = foresee(spec, plan, request.results, here, fresh)
     forecast = predict(spec, plan, foresight, lanes or len(request.devices))
     sharing = compare_sharing(spec, plan, foresight, forecast.lanes)

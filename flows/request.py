@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.parameters import RunParameters
 from storage.address import expand, read_address
@@ -16,10 +17,14 @@ from storage.place import Results, exists, open_results, results_at
 from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
 from study.errors import InputError, ResultsUnwritable
 from study.run_start import AS_WRITTEN, RunOptions, RunStart
+from study.scheduler_address import read_scheduler
 from study.spec import EngineName, Study
 from study.study_file import adapt_study, choose_exercises, read_study
 from tasks.choose_engine import choose_engine
 from tasks.devices import Device, choose_devices
+
+if TYPE_CHECKING:
+    from tasks.lanes import Lanes
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d{1,9}(\.\d{1,9})?[smhd])+")
@@ -33,7 +38,13 @@ class Request:
     study: Study
     results: Results
     devices: tuple[Device, ...]
-    engine: EngineName
+    """Of this machine's lanes; none where lanes elsewhere train."""
+    engine: EngineName | None
+    """What trains; None where lanes elsewhere will tell what they can."""
+    scheduler: str
+    """Address of the scheduler whose lanes train; empty for this machine's."""
+    lane_seconds: float
+    """How long to wait while no lane elsewhere is there."""
     budget_seconds: float | None
     begun: float
     """Seconds of the monotonic clock when it was made."""
@@ -73,12 +84,20 @@ def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> 
         resumed = earlier.resumed + (earlier.flow_run_id is not None)
         start = earlier.model_copy(update={"resumed": resumed, "flow_run_id": flow_run_id})
         study = _choose_study(start)
-    devices = tuple(choose_devices(start.lanes or None, start.lanes_per_gpu))
+    scheduler = read_scheduler(start.scheduler) if start.scheduler else ""
+    devices = () if scheduler else tuple(choose_devices(start.lanes or None, start.lanes_per_gpu))
+    if scheduler and (start.lanes or start.lanes_per_gpu > 1):
+        raise InputError(
+            "--lanes, --lanes-per-gpu: not allowed with --scheduler, whose lanes all train; leave them out: "
+            "`study lane` takes them, where lanes are started"
+        )
     return Request(
         start=start,
         study=study,
         devices=devices,
-        engine=choose_engine(start.engine, devices[0].kind),
+        engine=choose_engine(start.engine, devices[0].kind) if devices else None,
+        scheduler=scheduler,
+        lane_seconds=read_duration(start.lane_timeout or "10m", "--lane-timeout"),
         results=open_results(folder),
         budget_seconds=read_duration(start.budget, "--budget") if start.budget else None,
         begun=time.monotonic(),
@@ -102,6 +121,17 @@ def _begin(parameters: RunParameters, study: Study, flow_run_id: str | None) -> 
         started_at=started_at,
         flow_run_id=flow_run_id,
     )
+
+
+def make_lanes(request: Request) -> "Lanes":
+    """The lanes of a run: this machine's, or those of the scheduler that was named."""
+    if request.scheduler:
+        from tasks.cluster_lanes import ClusterLanes
+
+        return ClusterLanes(request.scheduler, request.start.engine, request.lane_seconds)
+    from tasks.local_lanes import LocalLanes
+
+    return LocalLanes(request.devices, request.start.engine)
 
 
 @contextmanager

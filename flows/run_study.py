@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -19,7 +18,7 @@ from flows.conclude_run import Work, conclude_run
 from flows.night_events import list_verdicts
 from flows.parameters import RunParameters, read_parameters
 from flows.progress import ProgressView, further_views
-from flows.request import Request, check_request, executing
+from flows.request import Request, check_request, executing, make_lanes
 from flows.search import search_optimum
 from flows.steps import submit
 from flows.sweep import Sweep
@@ -33,7 +32,6 @@ from tasks.aggregate import Context, aggregate_trials
 from tasks.contact_sheet import draw_first_images
 from tasks.finalists import choose_finalists
 from tasks.lanes import Lanes
-from tasks.local_lanes import LocalLanes
 from tasks.optimum import combine_best
 from tasks.plan_study import forecast_plan, foresee_jobs, load_data, plan_study
 from tasks.provenance import read_commit
@@ -76,7 +74,7 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
         return Cancelled(name="Skipped", message=late)
     request = check_request(parameters, flow_run.get_id())
     tag_flow_run(request.study)
-    with executing(request), ready_lanes.get() or LocalLanes(request.devices) as active_lanes:
+    with executing(request), ready_lanes.get() or make_lanes(request) as active_lanes:
         frames = run_steps(request, active_lanes, [ProgressArtifact(), *further_views.get()])
     return _conclude(frames)
 
@@ -91,7 +89,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         if study.images
         else None
     )
-    plan = submit(plan_study, study, dataset, lanes.kind, request.engine)
+    plan = submit(plan_study, study, dataset, lanes.kind, lanes.engine)
     data, planned = dataset.result(), plan.result()  # in this order: see below
     forecast = submit(forecast_plan, study, plan, results, lanes, request.fresh, request.budget_seconds)
 
@@ -114,7 +112,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         request.start.started_at,
         request.begun,
         request.start.resumed,
-        len(lanes.devices),
+        lanes.most,
         lanes.kind,
         flow_run.get_id(),
         forecast.result(),
@@ -123,7 +121,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         sweep.failures.too_many,
         trigger=current_trigger(),
         parameters=request.start.model_dump_json(include=set(RunOptions.model_fields)),
-        devices=json.dumps([asdict(each) for each in lanes.devices]),
+        devices=json.dumps(lanes.describe()),
     )
     state = search.state if search else None
     work = Work(

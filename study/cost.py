@@ -8,7 +8,7 @@ machine's overall speed, and for each shape by what was measured of shapes like 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
@@ -157,6 +157,11 @@ class Speed(Fact):
     train_seconds: float = Field(gt=0)
     evaluation_seconds: float = Field(gt=0)
 
+    def on_lane_of(self, pace: float) -> "Speed":
+        """The same on a lane that is so many times as fast."""
+        seconds = {name: getattr(self, name) / pace for name in ("train_seconds", "evaluation_seconds")}
+        return self.model_copy(update=seconds)
+
 
 @dataclass(frozen=True)
 class Amount:
@@ -174,9 +179,18 @@ class CostModel:
         measured: Iterable[Speed] = (),
         recorded: Iterable[Speed] = (),
         engine: EngineName = "native",
+        share_cores: bool = True,
     ) -> None:
-        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more."""
-        self.rates = rates = ENGINE_COSTS[engine]
+        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more.
+
+        Args:
+            measured: Of a few steps.
+            recorded: Of whole trainings.
+            engine: What trains.
+            share_cores: Whether a training may use the cores of idle lanes.
+        """
+        rates = ENGINE_COSTS[engine]
+        self.rates = rates if share_cores else replace(rates, thread_gain=0.0)
         self._train = _Rates(rates.train, _by_shape(measured, recorded, "train_seconds"))
         self._evaluation = _Rates(rates.evaluation, _by_shape(measured, recorded, "evaluation_seconds"))
 

@@ -18,6 +18,10 @@ class ResultsUnwritable(InputError):
     """The results folder takes nothing more: the disk is full or read-only; the run cannot go on."""
 
 
+class LanesLost(RuntimeError):
+    """Every lane is gone and none came back in time: the run cannot go on."""
+
+
 class StoreUnreachable(OSError):
     """An object store did not answer, or refused, until patience ran out."""
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import cycle, islice
 
 from study.cost import EngineCost, peak_bytes
 from study.makespan import makespan_bound, simulate_makespan
@@ -89,6 +90,8 @@ class Forecast:
     """What the search for the optimum is expected to train."""
     finals: Later = Later(0)
     """The search's finalists, with fresh seeds."""
+    paces: tuple[float, ...] = ()
+    """How fast each lane is, where they are not alike: as many times as fast as predicted from."""
 
     @property
     def later_seconds(self) -> tuple[float, ...]:
@@ -132,11 +135,17 @@ class Forecast:
 
     def makespan_on(self, lanes: int) -> float:
         """Seconds the trainings would take on so many lanes, simulated."""
-        return sum(simulate_makespan(phase, lanes) for phase in self._phases_on(lanes))
+        return sum(simulate_makespan(phase, self._paces(lanes)) for phase in self._phases_on(lanes))
 
     def bound_on(self, lanes: int) -> float:
         """The least that the trainings could take on so many lanes."""
-        return sum(makespan_bound(phase, lanes) for phase in self._phases_on(lanes))
+        return sum(makespan_bound(phase, self._paces(lanes)) for phase in self._phases_on(lanes))
+
+    def _paces(self, lanes: int) -> int | tuple[float, ...]:
+        """The paces of so many lanes: those that are there, again and again where more are asked about."""
+        if not self.paces:
+            return lanes
+        return tuple(islice(cycle(self.paces), lanes))
 
     def _phases_on(self, lanes: int) -> list[list[float]]:
         """Seconds of each training of the plan, the search and what they lead to, on so many lanes."""

@@ -37,7 +37,14 @@ class Foresight:
     search: SearchStanding | None = None
     """How far earlier runs have come with the search; None where there is none, or nothing is known."""
 
-    def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
+    def forecast(
+        self,
+        study: Study,
+        plan: Plan,
+        lanes: int,
+        combination: Setting | None = None,
+        paces: tuple[float, ...] = (),
+    ) -> Forecast:
         """Predict a plan's cost.
 
         Args:
@@ -45,11 +52,13 @@ class Foresight:
             plan: What is asked.
             lanes: How many trainings run at once.
             combination: The combination of best values, where earlier runs already tell it.
+            paces: How fast each lane is, where they are not alike.
         """
         later = self._foresee_combination(study, plan, combination, lanes)
         search, finals = self._foresee_search(study, plan, lanes)
         jobs = tuple(self.foresee_all(plan, lanes))
-        return Forecast(jobs, later, lanes, self.costs.common_spread, self.costs.rates, search, finals)
+        common, rates = self.costs.common_spread, self.costs.rates
+        return Forecast(jobs, later, lanes, common, rates, search, finals, paces)
 
     def foresee_all(self, plan: Plan, lanes: int) -> list[Job]:
         """Predict the trainings of a plan, longest first."""

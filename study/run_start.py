@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from study.fact import Fact
+from study.scheduler_address import PATTERN as SCHEDULER_PATTERN
 from study.study_file import list_exercise_numbers, list_studies
 
 RUN_ID = r"^\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{4,16}$"
@@ -97,6 +98,19 @@ class RunOptions(Fact):
         "tensorflow: pure TensorFlow, on GPUs too. auto: native where it can be used.",
     )
     lanes_per_gpu: int = Field(1, ge=1, le=MOST_LANES, title="Lanes on each GPU")
+    scheduler: str = Field(
+        "",
+        title="Scheduler",
+        description="Address of a Dask scheduler whose lanes train, such as tls://host:8786; empty: this "
+        "machine's lanes.",
+        json_schema_extra={"pattern": f"({SCHEDULER_PATTERN})|^$"},
+    )
+    lane_timeout: str = Field(
+        "10m",
+        title="Lane timeout",
+        description="With a scheduler: how long the run waits while no lane is there.",
+        json_schema_extra={"pattern": TIME_PATTERN},
+    )
     budget: str = Field(
         "",
         title="Budget",

@@ -14,8 +14,11 @@ from tasks.native_library import NativeUnavailable, prepare_native_library
 
 logger = logging.getLogger(__name__)
 
+EngineChoice = Literal["auto", "tensorflow", "native"]
+"""What may be asked for."""
 
-def choose_engine(asked: Literal["auto", "tensorflow", "native"], device: str) -> EngineName:
+
+def choose_engine(asked: EngineChoice, device: str) -> EngineName:
     """Choose what trains on a kind of device, and make it ready: compiled and checked.
 
     Raises:

@@ -32,7 +32,7 @@ class Dataset:
     """A small reference to the dataset: it travels to worker processes, which open the arrays.
 
     Args:
-        folder: Cache folder with the four `.npy` files.
+        folder: Cache folder with the four `.npy` files; None: that of the machine it is opened on.
         source: Where the dataset came from, in words.
         train_count: How many training images are in use: the first ones in file order.
         test_count: How many test images are in use: the first ones in file order.
@@ -42,7 +42,7 @@ class Dataset:
         InputError: A count is out of range.
     """
 
-    folder: Path
+    folder: Path | None
     source: str
     train_count: int = TRAIN_COUNT
     test_count: int = TEST_COUNT
@@ -85,9 +85,13 @@ class Dataset:
         """
         return replace(self, train_count=train_count, test_count=test_count)
 
+    def anywhere(self) -> "Dataset":
+        """Return a reference for other machines, which have it in caches of their own."""
+        return replace(self, folder=None)
+
     def _open(self, array: ExpectedArray) -> Bytes:
         try:
-            return open_cached(self.folder, array)
+            return open_cached(self.folder or default_cache_folder(), array)
         except DatasetFileError as error:
             raise InputError(f"{error}; run `study data` to rebuild the cache") from error
 

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import logging
+import os
 import resource
 import signal
 import sys
@@ -17,6 +18,9 @@ PROGRESS = "progress"
 
 LOG = "log"
 """Topic of the events by which a lane tells what it logs."""
+
+LANE_CORE = "STUDY_LANE_CORE"
+"""Environment variable with the number of the CPU core that a lane keeps to, where it is pinned."""
 
 _PR_SET_PDEATHSIG = 1  # prctl(2), linux/prctl.h
 
@@ -38,6 +42,9 @@ def dask_setup(_worker: Any) -> None:
         logging.getLogger(package).setLevel(logging.INFO)
         logging.getLogger(package).addHandler(_Teller())
     die_with_starter()
+    core = os.environ.get(LANE_CORE)
+    if core is not None:
+        os.sched_setaffinity(0, {int(core)})
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(_MORE_LIKELY_KILLED)

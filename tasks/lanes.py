@@ -21,6 +21,7 @@ from distributed import Client
 from distributed.scheduler import KilledWorker
 
 from study.errors import Conclusive, InputError
+from study.spec import EngineName
 from tasks.devices import Device
 from tasks.lane_process import call
 from tasks.lane_reports import Reports
@@ -49,7 +50,6 @@ class Lanes(ABC):
         """Why attempts failed, by label."""
         self._lock = threading.Lock()
         self._reports = Reports()
-        self._client: Client | None = None
         self._closed = False
 
     @property
@@ -61,6 +61,20 @@ class Lanes(ABC):
     @abstractmethod
     def kind(self) -> str:
         """Kind of the devices: "CPU", "GPU", or "CPU+GPU" where lanes of both kinds share the work."""
+
+    @property
+    @abstractmethod
+    def engine(self) -> EngineName:
+        """What trains on them, of what was asked."""
+
+    @property
+    @abstractmethod
+    def most(self) -> int:
+        """The most lanes there were at once."""
+
+    @abstractmethod
+    def describe(self) -> list[dict[str, Any]]:
+        """What each lane is, for the record: its device, and whatever else tells them apart."""
 
     @property
     @abstractmethod
@@ -118,8 +132,6 @@ class Lanes(ABC):
             with self._lock:
                 self.failures[label].append(f"{type(error).__name__}: {error}")
             raise
-        finally:
-            self._give_back(lane)
 
     def start_ahead(self) -> None:
         """Begin to start the lanes, for who knows that they will be needed; nobody waits for it."""
@@ -133,10 +145,6 @@ class Lanes(ABC):
     def close(self) -> None:
         """Wait for nothing any longer, whatever is being done."""
         self._closed = True
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close(timeout=5)
 
     def __enter__(self) -> Self:
         """Return the lanes; nothing starts before the first piece of work."""
@@ -165,8 +173,8 @@ class Lanes(ABC):
         """Kill a lane's process, so that another takes its place."""
 
     @abstractmethod
-    def _connect(self) -> Client:
-        """Reach the lanes, starting them where that is ours to do."""
+    def _open(self) -> Client:
+        """Reach the lanes, starting them where that is ours to do. Raises `LanesClosed`."""
 
     @abstractmethod
     def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
@@ -213,6 +221,7 @@ class Lanes(ABC):
             )
         except Exception as error:
             self._reports.forget(name)
+            self._give_back(lane)
             if self._closed:
                 raise LanesClosed(f"stopped before {work.label!r} was finished") from error
             raise
@@ -277,15 +286,7 @@ class Lanes(ABC):
         self._reports.pass_on(attempt.name)
         self._reports.forget(attempt.name)
         attempt.future.release()  # what has not ended by now is wanted by nobody
-
-    def _open(self) -> Client:
-        with self._lock:
-            if self._closed:
-                raise LanesClosed("the lanes are closed")
-            if self._client is None:
-                self._client = self._connect()
-                self._reports.listen(self._client)
-            return self._client
+        self._give_back(attempt.lane)
 
     def _open_quietly(self) -> None:
         with suppress(Exception):  # it is met again, and told, by the first piece of work

@@ -6,11 +6,14 @@ They start with the first piece of work, so a run that reads everything from ear
 import logging
 import queue
 from collections.abc import Sequence
+from dataclasses import asdict
 from multiprocessing import resource_tracker
 from typing import Any
 
 from distributed import Client
 
+from study.spec import EngineName
+from tasks.choose_engine import EngineChoice, choose_engine
 from tasks.devices import Device, useful_lanes
 from tasks.interrupts import interrupts_blocked
 from tasks.lane_cluster import LaneCluster, name_lanes
@@ -25,13 +28,14 @@ logger = logging.getLogger(__name__)
 class LocalLanes(Lanes):
     """A fixed number of lanes on this machine, all as fast."""
 
-    def __init__(self, devices: Sequence[Device]) -> None:
+    def __init__(self, devices: Sequence[Device], asked: EngineChoice = "auto") -> None:
         super().__init__()
-        self._devices = tuple(devices)
+        self._devices, self._asked = tuple(devices), asked
         self._free: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         for lane in name_lanes(devices):
             self._free.put(lane)
         self._cluster: LaneCluster | None = None
+        self._client: Client | None = None
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -42,6 +46,20 @@ class LocalLanes(Lanes):
     def kind(self) -> str:
         """Kind of the devices, "CPU" or "GPU"."""
         return self._devices[0].kind
+
+    @property
+    def engine(self) -> EngineName:
+        """What trains on them, of what was asked."""
+        return choose_engine(self._asked, self.kind)
+
+    @property
+    def most(self) -> int:
+        """As many as there are devices."""
+        return len(self._devices)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The device of each."""
+        return [asdict(each) for each in self._devices]
 
     @property
     def processor(self) -> str:
@@ -72,8 +90,10 @@ class LocalLanes(Lanes):
         self._free.put(None)
         super().close()
         with self._lock:
-            cluster, self._cluster = self._cluster, None
-        if cluster is not None:
+            client, cluster = self._client, self._cluster
+            self._client = self._cluster = None
+        if client is not None and cluster is not None:
+            client.close(timeout=5)
             cluster.close()
 
     def _take_lane(self) -> str:
@@ -102,10 +122,20 @@ class LocalLanes(Lanes):
         if cluster is not None:
             cluster.kill(lane)
 
-    def _connect(self) -> Client:
+    def _open(self) -> Client:
+        with self._lock:
+            if self._closed:
+                raise LanesClosed("the lanes are closed")
+            if self._client is None:
+                self._start()
+            assert self._client is not None
+            return self._client
+
+    def _start(self) -> None:
         logger.info("starting %d %s lanes", len(self._devices), self.kind)
         # Where multiprocessing starts its tracker on the way, it unblocks SIGINT: start it before.
         resource_tracker.ensure_running()
         with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
             self._cluster = cluster = LaneCluster(name_lanes(self._devices))
-            return Client(cluster.address, security=cluster.security, set_as_default=False)
+            self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
+        self._reports.listen(self._client)

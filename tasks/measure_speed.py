@@ -14,6 +14,7 @@ from study.fashion_mnist import IMAGE_SIDE
 from study.setting import Hyperparameters
 from study.spec import EngineName
 from tasks.engine import Placed, Trainer, load_engine
+from tasks.lane_process import lane_name
 from tasks.lane_work import LanesClosed
 from tasks.lanes import Lanes
 
@@ -34,6 +35,8 @@ def measure_speeds(
 ) -> list[Speed]:
     """Measure several shapes, one at a time on each lane; one that fails is left out, which is logged.
 
+    Where lanes differ, what one of pace 1 would take is told.
+
     Args:
         lanes: Where to measure.
         engine: What trains.
@@ -50,12 +53,18 @@ def measure_speeds(
 
 def _try_to_measure(lanes: Lanes, engine: EngineName, shape: Hyperparameters, amount: Amount) -> Speed | None:
     try:
-        return lanes.run("measure speed", measure_speed, engine, shape, amount)
+        speed, lane = lanes.run("measure speed", measure_here, engine, shape, amount)
+        return speed.on_lane_of(1 / lanes.pace_of(lane))
     except LanesClosed:
         raise
     except Exception as error:  # whatever it is, it must not cost the run: the formula predicts instead
         logger.warning("could not measure the speed of %s: %s", shape, error)
         return None
+
+
+def measure_here(engine: EngineName, shape: Hyperparameters, amount: Amount) -> tuple[Speed, str]:
+    """Measure one shape in this process, and say which lane it is."""
+    return measure_speed(engine, shape, amount), lane_name()
 
 
 def measure_speed(engine: EngineName, hyperparameters: Hyperparameters, amount: Amount) -> Speed:

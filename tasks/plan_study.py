@@ -21,12 +21,10 @@ from study.spec import EngineName, Study
 from study.training_record import TrainingRecord
 from study.wording import count, duration
 from tasks.dataset import Dataset, load_dataset
-from tasks.devices import useful_lanes
 from tasks.finalists import choose_finalists
 from tasks.lanes import Lanes
 from tasks.measure_speed import MEASURING_SECONDS, measure_speeds
 from tasks.optimum import combination_of
-from tasks.provenance import processor_name
 from tasks.search import OptimumSearch, play_back
 from tasks.train import describe_source
 
@@ -81,7 +79,7 @@ def forecast_plan(
         InputError: the run is predicted to take longer than the budget; nothing was trained.
     """
     foresight = foresee(study, plan, results, lanes, fresh)
-    forecast = predict(study, plan, foresight, useful_lanes(lanes.devices))
+    forecast = predict(study, plan, foresight, lanes.paces)
     logger.info("%s", describe_forecast(forecast))
     if budget_seconds is not None and forecast.wall_seconds > budget_seconds:
         raise InputError(
@@ -91,9 +89,13 @@ def forecast_plan(
     return forecast
 
 
-def predict(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> Forecast:
-    """Predict a plan's cost on so many lanes."""
-    return foresight.forecast(study, plan, lanes, _known_combination(study, plan, foresight.history))
+def predict(study: Study, plan: Plan, foresight: Foresight, lanes: int | tuple[float, ...]) -> Forecast:
+    """Predict a plan's cost on so many lanes, or on lanes of these paces."""
+    known = _known_combination(study, plan, foresight.history)
+    if isinstance(lanes, int):
+        return foresight.forecast(study, plan, lanes, known)
+    mixed = lanes if set(lanes) != {1.0} else ()
+    return foresight.forecast(study, plan, max(1, len(lanes)), known, mixed)
 
 
 def compare_sharing(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> tuple[Forecast, Forecast]:
@@ -105,34 +107,35 @@ def compare_sharing(study: Study, plan: Plan, foresight: Foresight, lanes: int) 
 
 def foresee_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> list[Job]:
     """Predict the trainings of a small plan from what is recorded and measured by now, longest first."""
-    return gather(study, plan, results, fresh).foresee_all(plan, useful_lanes(lanes.devices))
+    return gather(study, plan, results, lanes, fresh).foresee_all(plan, max(1, len(lanes.paces)))
 
 
 def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
     """What a forecast draws on, the machine's speed measured where it is not known and worth the time."""
-    foresight = gather(study, plan, results, fresh)
+    foresight = gather(study, plan, results, lanes, fresh)
     foresight = replace(foresight, search=_known_search(study, plan, foresight.kept))
     missing = _choose_shapes(plan, foresight)
     if not missing:
         return foresight
-    seconds = duration(MEASURING_SECONDS * len(missing) / len(lanes.devices) + 8)
+    seconds = duration(MEASURING_SECONDS * len(missing) / max(1, len(lanes.devices)) + 8)
     logger.info("measuring the speed of %s: about %s, once", count(len(missing), "shape"), seconds)
-    machine = name_machine(plan.source)
+    machine = name_machine(plan.source, lanes.processor)
     measured = measure_speeds(lanes, plan.source.engine, missing, foresight.amount)
     save_speeds(results, machine, (*read_speeds(results, machine), *measured))
-    return replace(gather(study, plan, results, fresh), search=foresight.search)
+    return replace(gather(study, plan, results, lanes, fresh), search=foresight.search)
 
 
-def gather(study: Study, plan: Plan, results: Results, fresh: bool = False) -> Foresight:
-    """What is known by now: kept trainings, what they took, and what was measured of the machine."""
+def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
+    """What is known by now: kept trainings, what they took, and what was measured of the lanes' machine."""
     amount = amount_of(study)
     found = {each.key: find_training(results, each.key) for each in plan.trainings}
     history = {record.key: record for record in read_records(results)}
     damaged = {key for key, record in found.items() if record is None}
     kept = {} if fresh else {key: record for key, record in history.items() if key not in damaged}
-    measured = read_speeds(results, name_machine(plan.source))
-    recorded = list_recorded_speeds(list(history.values()), plan.source, amount)
-    return Foresight(kept, history, CostModel(measured, recorded, plan.source.engine), amount)
+    measured = read_speeds(results, name_machine(plan.source, lanes.processor))
+    recorded = list_recorded_speeds(list(history.values()), plan.source, amount, lanes.processor)
+    costs = CostModel(measured, recorded, plan.source.engine, lanes.share_cores)
+    return Foresight(kept, history, costs, amount)
 
 
 def amount_of(study: Study) -> Amount:
@@ -141,13 +144,15 @@ def amount_of(study: Study) -> Amount:
     return Amount(study.data.train_images - held_out, study.data.test_images + held_out)
 
 
-def name_machine(source: Source) -> str:
+def name_machine(source: Source, processor: str) -> str:
     """What decides the speed of a training of given hyperparameters, beside what else the machine does."""
     trainer = f"TensorFlow {source.tensorflow}" if source.engine == "tensorflow" else "native"
-    return f"{processor_name()} {source.device} model {source.model} {trainer}"
+    return f"{processor} {source.device} model {source.model} {trainer}"
 
 
-def list_recorded_speeds(records: Sequence[TrainingRecord], source: Source, amount: Amount) -> list[Speed]:
+def list_recorded_speeds(
+    records: Sequence[TrainingRecord], source: Source, amount: Amount, processor: str
+) -> list[Speed]:
     """How fast the latest trainings of earlier runs were, by the same code on a machine and data alike."""
     latest = sorted(records, key=lambda record: record.segments[-1].finished_at)[-RECENT_TRAININGS:]
     return [
@@ -156,8 +161,8 @@ def list_recorded_speeds(records: Sequence[TrainingRecord], source: Source, amou
         # On few images, which stay in the processor's cache, each takes less.
         if record.epochs
         and amount.train_images / 2 <= record.train_images <= amount.train_images * 2
-        and name_machine(record.source) == name_machine(source)
-        and all(segment.processor == processor_name() for segment in record.segments)
+        and name_machine(record.source, processor) == name_machine(source, processor)
+        and all(segment.processor == processor for segment in record.segments)
     ]
 
 

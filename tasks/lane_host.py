@@ -1,0 +1,121 @@
+"""Lanes for a scheduler elsewhere, on this machine: one a device, pinned, kept running until stopped."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from multiprocessing import resource_tracker
+
+import dask
+from distributed import Nanny
+from distributed.utils import get_ip
+
+from study.scheduler_address import split_address
+from tasks.cluster_watch import LANE
+from tasks.devices import Device
+from tasks.interrupts import interrupts_blocked
+from tasks.lane_messages import send_at_once
+from tasks.lane_nanny import CONFIG, keep_running, kill, lane_options
+from tasks.lane_process import LANE_CORE
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 1.0
+_CLOSE_SECONDS = 20.0
+
+_REPEAT_SECONDS = 30.0
+"""Between two lines that say that the scheduler is not reached."""
+
+
+class LaneHost:
+    """This machine's lanes for a scheduler elsewhere."""
+
+    def __init__(self, scheduler: str, devices: Sequence[Device]) -> None:
+        """Take note of what to run; `serve` does it.
+
+        Args:
+            scheduler: Its address, such as tls://host:8786.
+            devices: One for each lane.
+        """
+        self._scheduler, self._devices = scheduler, tuple(devices)
+        self._nannies: dict[str, Nanny] = {}
+        self._reached: set[str] = set()
+        self._told = -_REPEAT_SECONDS
+        self._stop = asyncio.Event()
+
+    def serve(self) -> None:
+        """Run the lanes until SIGINT or SIGTERM; where the scheduler is lost, try again and again."""
+        dask.config.set(CONFIG)
+        send_at_once()
+        logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what it says is said here
+        asked = threading.Event()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda *_: asked.set())
+        resource_tracker.ensure_running()
+        loop = asyncio.new_event_loop()
+        with tempfile.TemporaryDirectory(prefix="lanes-", ignore_cleanup_errors=True) as folder:
+            with interrupts_blocked():  # the lanes, which inherit it, are stopped from here
+                thread = threading.Thread(
+                    target=lambda: loop.run_until_complete(self._serve(folder)), name="lanes", daemon=True
+                )
+                thread.start()
+            while not asked.wait(_LOOK_SECONDS) and thread.is_alive():
+                pass
+            loop.call_soon_threadsafe(self._stop.set)
+            thread.join(_CLOSE_SECONDS)
+
+    async def _serve(self, folder: str) -> None:
+        keepers = [
+            asyncio.create_task(self._keep(number, device, folder))
+            for number, device in enumerate(self._devices)
+        ]
+        await self._stop.wait()
+        for keeper in keepers:
+            keeper.cancel()
+        for nanny in self._nannies.values():
+            kill(nanny)
+        await asyncio.gather(*keepers, return_exceptions=True)
+
+    async def _keep(self, number: int, device: Device, folder: str) -> None:
+        name = f"{socket.gethostname()}/lane-{number}"
+        options = lane_options(name, device, folder)
+        options |= {"resources": {LANE: 1}, "host": _own_address(self._scheduler)}
+        options["env"] |= _pinning(number, device)
+
+        def make() -> Nanny:
+            self._nannies[name] = nanny = Nanny(self._scheduler, **options)
+            return nanny
+
+        def tell_lost(error: Exception) -> None:
+            self._tell_lost(name, error)
+
+        await keep_running(name, make, lambda: self._tell_reached(name), tell_lost)
+
+    def _tell_reached(self, name: str) -> None:
+        self._reached.add(name)
+        logger.info("%s: ready for %s", name, self._scheduler)
+
+    def _tell_lost(self, name: str, error: Exception) -> None:
+        self._reached.discard(name)
+        if not self._reached and time.monotonic() - self._told >= _REPEAT_SECONDS:
+            self._told = time.monotonic()
+            logger.warning("%s is not reached (%s); trying again", self._scheduler, error)
+
+
+def _pinning(number: int, device: Device) -> dict[str, str]:
+    """The environment that keeps a CPU lane to a core of its own; several share one where there are more."""
+    if device.kind != "CPU" or not hasattr(os, "sched_getaffinity"):
+        return {}
+    cores = sorted(os.sched_getaffinity(0))
+    return {LANE_CORE: str(cores[number % len(cores)])}
+
+
+def _own_address(scheduler: str) -> str:
+    """This machine's address as the scheduler's sees it."""
+    host, port = split_address(scheduler)
+    return str(get_ip(socket.gethostbyname(host), port))
