@@ -20,6 +20,7 @@ from tasks.confused_pairs import count_confusion, find_confused_pairs
 from tasks.dataset import Dataset, split_held_out
 from tasks.lanes import Lanes
 from tasks.model_card import render_card
+from tasks.model_files import ModelFiles, keep_files, read_files
 from tasks.preprocessing import scale_pixels
 from tasks.quiet import silenced_stderr
 from tasks.reload_model import predict_all, reload_files
@@ -56,23 +57,20 @@ def export_model(
     """
     weights = obtain_weights(chosen["key"], chosen["epochs_run"], dataset, results, lanes)
     folder = results.model(run_id)
-    model = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset, folder)
+    model, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset)
+    keep_files(files, folder)
     write_atomically(folder / "model.json", model.model_dump_json(indent=1).encode())
     write_atomically(folder / "model_card.md", render_card(model, chosen, dataset.train_count).encode())
     return model
 
 
 def save_and_check(
-    chosen: Row, weights: Arrays, exercise: ModelExercise, dataset: Dataset, folder: Path
-) -> ChosenModel:
-    """Write, reload, compare and keep; see `export_model`."""
-    with silenced_stderr():
-        from tasks.exported_model import keep_files
-
+    chosen: Row, weights: Arrays, exercise: ModelExercise, dataset: Dataset
+) -> tuple[ChosenModel, ModelFiles]:
+    """Write, reload and compare, see `export_model`; return the files: a lane may not reach the results."""
     with TemporaryDirectory() as scratch:
-        model, files = _write_and_check(chosen, weights, exercise, dataset, Path(scratch))
-        keep_files(files, folder)
-    return model
+        model, paths = _write_and_check(chosen, weights, exercise, dataset, Path(scratch))
+        return model, read_files(paths)
 
 
 def _write_and_check(

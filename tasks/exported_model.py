@@ -6,12 +6,10 @@ others: `Normalization` divides exactly as training does, where `Rescaling` woul
 """
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
-from storage.place import replace_folder, write_atomically
 from storage.trainings import Arrays
 from study.fashion_mnist import IMAGE_SIDE
 from study.setting import Hyperparameters
@@ -60,19 +58,6 @@ def write_files(model: keras.Model, scratch: Path, name: str) -> list[Path]:
     model.export(written[""] / "1", format="tf_saved_model", verbose=False)
     model.export(written[".tflite"], format="litert", verbose=False)
     return list(written.values())
-
-
-def keep_files(files: Sequence[Path], folder: Path) -> None:
-    """Put what was written where a run's model lies.
-
-    Raises:
-        OSError: a file cannot be written; what was there stays.
-    """
-    for path in files:
-        if path.is_dir():
-            replace_folder(folder / path.name, path)
-        else:
-            write_atomically(folder / path.name, path.read_bytes())
 
 
 def _scale(image: keras.KerasTensor) -> keras.KerasTensor:

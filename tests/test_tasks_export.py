@@ -17,6 +17,7 @@ from study.stopping import StopRule
 from tasks.dataset import Dataset
 from tasks.export import count_confident, save_and_check
 from tasks.model_card import render_card, tabulate_classes
+from tasks.model_files import keep_files
 from tasks.reload_model import ReloadFailed, reload_files
 from tasks.run_training import run_training
 from tests.engines import ENGINE
@@ -85,7 +86,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(dataset: Dataset, weights, folder: Path) -> ChosenModel:
-    return save_and_check(make_row(dataset), weights, EXERCISE, dataset, folder)
+    chosen, files = save_and_check(make_row(dataset), weights, EXERCISE, dataset)
+    keep_files(files, folder)
+    return chosen
 
 
 def test_every_format_loads_in_a_fresh_process_and_is_the_same_model_fed_raw_or_scaled(model: ChosenModel):
@@ -125,10 +128,8 @@ def test_in_the_lab_protocol_each_half_of_the_test_is_judged_by_the_others_tempe
     assert model.calibration.images == 200
 
 
-def test_held_out_images_give_the_temperature_and_the_test_judges_it(
-    dataset: Dataset, weights, tmp_path: Path
-):
-    held = save_and_check(make_row(dataset, 128), weights, EXERCISE, dataset, tmp_path)
+def test_held_out_images_give_the_temperature_and_the_test_judges_it(dataset: Dataset, weights):
+    held, _ = save_and_check(make_row(dataset, 128), weights, EXERCISE, dataset)
     assert held.calibration is not None
     assert held.calibration.fitted_on == "the validation images"
     assert held.calibration.images == 128

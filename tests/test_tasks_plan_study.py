@@ -65,7 +65,7 @@ def known(results: Results) -> Results:
         Speed(hyperparameters=shape, train_seconds=multiply_adds(shape) / 1e10, evaluation_seconds=1e-5)
         for shape in list_shapes([training.hyperparameters for training in plan.trainings])
     ]
-    save_speeds(results, name_machine(plan.source), speeds)
+    save_speeds(results, name_machine(plan.source, processor_name()), speeds)
     return results
 
 
@@ -121,28 +121,30 @@ def test_a_plan_over_budget_is_refused_with_the_numbers(known: Results, idle: Lo
     assert forecast_plan.fn(LAB, make_plan(), known, idle, budget_seconds=1e6).wall_seconds < 1e6
 
 
-def test_trainings_of_this_machine_with_the_same_code_and_like_data_correct_the_prediction(known: Results):
+def test_trainings_of_this_machine_with_the_same_code_and_like_data_correct_the_prediction(
+    known: Results, idle: LocalLanes
+):
     plan = make_plan()
     finish(known, plan)
-    foresight = gather(LAB, plan, known)
+    foresight = gather(LAB, plan, known, idle)
     records = list(foresight.history.values())
-    assert len(list_recorded_speeds(records, plan.source, foresight.amount)) == 82
+    assert len(list_recorded_speeds(records, plan.source, foresight.amount, processor_name())) == 82
     other = plan.source.model_copy(update={"model": "0"})
-    assert list_recorded_speeds(records, other, foresight.amount) == []
+    assert list_recorded_speeds(records, other, foresight.amount, processor_name()) == []
     few = dataclasses.replace(foresight.amount, train_images=2000)
-    assert list_recorded_speeds(records, plan.source, few) == []
+    assert list_recorded_speeds(records, plan.source, few, processor_name()) == []
 
 
-def test_a_recorded_speed_is_that_of_one_thread(known: Results):
+def test_a_recorded_speed_is_that_of_one_thread(known: Results, idle: LocalLanes):
     plan = make_plan()
     finish(known, plan)
-    foresight = gather(LAB, plan, known)
+    foresight = gather(LAB, plan, known, idle)
     record = foresight.history[plan.trainings[0].key]
     shared = record.model_copy(
         update={"segments": tuple(each.model_copy(update={"threads": 3}) for each in record.segments)}
     )
-    (alone,) = list_recorded_speeds([record], plan.source, foresight.amount)
-    (together,) = list_recorded_speeds([shared], plan.source, foresight.amount)
+    (alone,) = list_recorded_speeds([record], plan.source, foresight.amount, processor_name())
+    (together,) = list_recorded_speeds([shared], plan.source, foresight.amount, processor_name())
     speedup = foresight.costs.rates.speedup(3)
     assert together.train_seconds == pytest.approx(alone.train_seconds * speedup)
     assert together.evaluation_seconds == pytest.approx(alone.evaluation_seconds * speedup)
@@ -154,7 +156,7 @@ def test_an_unknown_machine_is_measured_once(results: Results, idle: LocalLanes)
     with LocalLanes([Device("CPU")]) as lanes:
         foresight = foresee(study, plan, results, lanes)
         assert lanes.attempts["measure speed"] == 1
-    (measured,) = read_speeds(results, name_machine(plan.source))
+    (measured,) = read_speeds(results, name_machine(plan.source, processor_name()))
     assert foresight.costs.knows(measured.hyperparameters)
     assert foresee(study, plan, results, idle).costs.knows(measured.hyperparameters)
 
@@ -169,16 +171,16 @@ def test_a_small_study_is_not_worth_measuring(results: Results, idle: LocalLanes
 def test_what_was_measured_is_used(known: Results, idle: LocalLanes):
     plan = make_plan()
     before = forecast_plan.fn(LAB, plan, known, idle).wall_seconds
-    machine = name_machine(plan.source)
+    machine = name_machine(plan.source, processor_name())
     slow = [each.model_copy(update={"train_seconds": 1.0}) for each in read_speeds(known, machine)]
     save_speeds(known, machine, slow)
     assert forecast_plan.fn(LAB, plan, known, idle).wall_seconds > 100 * before
 
 
-def test_sharing_is_compared_from_nothing(known: Results):
+def test_sharing_is_compared_from_nothing(known: Results, idle: LocalLanes):
     plan = make_plan()
     finish(known, plan)
-    shared, unshared = compare_sharing(LAB, plan, gather(LAB, plan, known), 2)
+    shared, unshared = compare_sharing(LAB, plan, gather(LAB, plan, known, idle), 2)
     assert (len(shared.jobs), shared.most_epochs) == (82, 772)
     assert (len(unshared.jobs), unshared.most_epochs) == (115, 989)
     assert shared.reused == unshared.reused == 0
@@ -189,4 +191,4 @@ def test_a_small_plan_is_foreseen_without_measuring(known: Results, idle: LocalL
     plan = make_plan()
     two = dataclasses.replace(plan, trainings=plan.trainings[:2])
     assert len(foresee_jobs(LAB, two, known, idle)) == 2
-    assert predict(LAB, two, gather(LAB, two, known), 2).lanes == 2
+    assert predict(LAB, two, gather(LAB, two, known, idle), 2).lanes == 2
