@@ -22,6 +22,7 @@ from study.spec import EngineName, Study
 from study.study_file import adapt_study, choose_exercises, read_study
 from tasks.choose_engine import choose_engine
 from tasks.devices import Device, choose_devices
+from tasks.knock import knock
 
 if TYPE_CHECKING:
     from tasks.lanes import Lanes
@@ -86,6 +87,8 @@ def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> 
         study = _choose_study(start)
     scheduler = read_scheduler(start.scheduler) if start.scheduler else ""
     devices = () if scheduler else tuple(choose_devices(start.lanes or None, start.lanes_per_gpu))
+    if scheduler:
+        knock(scheduler)
     if scheduler and (start.lanes or start.lanes_per_gpu > 1):
         raise InputError(
             "--lanes, --lanes-per-gpu: not allowed with --scheduler, whose lanes all train; leave them out: "

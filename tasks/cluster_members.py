@@ -19,6 +19,9 @@ Kind = tuple[str, str, str]
 _REMEMBERED = 50
 """Measurements of a kind, of which the median counts."""
 
+_TELL_SECONDS = 5.0
+"""How long there may be no lane before that is told: those that are there take a moment to answer."""
+
 _LOOK_SECONDS = 0.5
 """How often one who waits for a lane looks whether any will come."""
 
@@ -89,7 +92,7 @@ class Members:
         """Wait for one's turn and for a free lane; return the address of the fastest.
 
         Args:
-            tell: Called once if there is no lane at all.
+            tell: Called once if there has been no lane at all for a while.
 
         Raises:
             LanesLost: there was none for too long.
@@ -166,10 +169,11 @@ class Members:
             raise LanesClosed("the lanes are closed")
         if self._empty_since is None:
             return
-        if not self._told:
+        seconds = time.monotonic() - self._empty_since
+        if not self._told and seconds > min(_TELL_SECONDS, self.wait_seconds):
             self._told = True
             tell()
-        if time.monotonic() - self._empty_since > self.wait_seconds:
+        if seconds > self.wait_seconds:
             raise LanesLost(f"no lane came within {self.wait_seconds:.0f} s")
 
     def _put_free(self, address: str) -> None:

@@ -19,6 +19,7 @@ from tasks.choose_engine import EngineChoice
 from tasks.cluster_members import Member, Members
 from tasks.greeting import Greeting, introduce, read_versions, why_refused
 from tasks.interrupts import interrupts_blocked
+from tasks.knock import knock, unreachable
 from tasks.lane_messages import send_at_once
 from tasks.lane_nanny import CONFIG
 
@@ -83,11 +84,10 @@ class Watch:
             with interrupts_blocked():
                 self._thread.start()
         self._tried.wait()
+        if isinstance(self._first, InputError):
+            raise self._first
         if self._first is not None:
-            raise InputError(
-                f"--scheduler: nothing that Dask's scheduler says comes from {self._scheduler}: "
-                f"{shortened(str(self._first), 300)}; start one with `dask scheduler`, see docs/cluster.md"
-            ) from self._first
+            raise unreachable(self._scheduler, self._first) from self._first
 
     def stop(self) -> None:
         """End the watch."""
@@ -156,6 +156,7 @@ class Watch:
         if client is not None and client.status == "running" and client.scheduler_comm is self._comm:
             return False
         self._lose()
+        knock(self._scheduler)  # Dask would try for long where nothing listens
         client = Client(self._scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         self._comm = client.scheduler_comm
         client.subscribe_topic("all", self._hear)

@@ -86,7 +86,9 @@ def _reference_seconds(engine: EngineName) -> float:
 
 def read_versions() -> dict[str, str]:
     """Versions of Python and every installed package, by name, and of this program's code."""
-    packages = {str(canonicalize_name(each.name)): each.version for each in metadata.distributions()}
+    packages: dict[str, str] = {}
+    for each in metadata.distributions():  # in the order in which Python looks for them
+        packages.setdefault(str(canonicalize_name(each.name)), each.version)
     code = f"{hash_code()[:12]} (commit {(read_commit().name or 'unknown')[:12]})"
     return {**packages, "python": platform.python_version(), "code": code}
 
