@@ -89,7 +89,7 @@ def run(count: int, folder: Path) -> None:
     from tasks.train import train
 
     class IdleLanes(LocalLanes):
-        def run(self, label: str, function: Any, *arguments: Any, silence_seconds: float = 60) -> Any:
+        def run(self, label: str, function: Any, *arguments: Any, **seconds: float) -> Any:
             return super().run(label, do_nothing, arguments[0], arguments[2])
 
     def sweep(results: Results, lanes: Lanes, jobs: list[Job], after: Any) -> None:
@@ -124,7 +124,7 @@ def run(count: int, folder: Path) -> None:
             measure(
                 "without Prefect: cache, lane, disk, one at a time",
                 count,
-                lambda: [train.fn(job.training, None, bare, lanes, "run") for job in jobs],  # type: ignore[arg-type]
+                lambda: [train.fn(job, None, bare, lanes, "run") for job in jobs],  # type: ignore[arg-type]
             )
             measure(
                 "lane alone, one at a time",

@@ -1,5 +1,6 @@
 """How far a sweep is: counts, elapsed and remaining time, for the terminal and for the Prefect UI."""
 
+import bisect
 import math
 import sys
 import time
@@ -70,11 +71,12 @@ class Tally:
             clock: Seconds that pass.
         """
         self._lanes, self._later, self._clock = lanes, list(later), clock
-        self._started = self._phase_started = clock()
+        self._started = self._spent_until = clock()
         self._total = self._done = self._reused = self._failed = 0
-        self._waiting: list[float] = []
-        self._phase_seconds = self._predicted = self._taken = 0.0
-        self._phase_lanes = lanes
+        self._waiting: list[float] = []  # in ascending order
+        self._phase_seconds = self._spent = self._predicted = self._taken = 0.0
+        self._busy = 0
+        self._later_makespan = self._simulate_later()
 
     def expect(self, seconds: Sequence[float], later: Sequence[float] | None = None) -> None:
         """Begin a phase: trainings that are to come now, by their predicted seconds of a lane.
@@ -84,12 +86,22 @@ class Tally:
             later: Of what a later phase will expect; None: as it was said before.
         """
         self._total += len(seconds)
-        self._waiting = list(seconds)
+        self._waiting = sorted(seconds)
         self._phase_seconds = sum(seconds)
-        self._phase_lanes = min(self._lanes, sum(each > 0 for each in seconds))
-        self._phase_started = self._clock()
+        self._spent, self._spent_until = 0.0, self._clock()
+        self._busy = min(self._lanes, len(self._waiting) - self._read)
         if later is not None:
             self._later = list(later)
+            self._later_makespan = self._simulate_later()
+
+    def count_lanes(self, lanes: int) -> None:
+        """Say how many trainings run at once from now on, where lanes have joined or left."""
+        if lanes == self._lanes:
+            return
+        self._spent, self._spent_until = self._spent_now(), self._clock()
+        self._lanes = lanes
+        self._busy = min(lanes, len(self._waiting) - self._read)
+        self._later_makespan = self._simulate_later()
 
     def finish(self, predicted: float, taken: float | None, *, failed: bool = False) -> Standing:
         """Count one training.
@@ -102,7 +114,7 @@ class Tally:
         self._done += 1
         self._failed += failed
         self._reused += taken is None and not failed
-        self._waiting.remove(predicted)
+        del self._waiting[bisect.bisect_left(self._waiting, predicted)]
         if taken is not None:
             self._predicted += predicted
             self._taken += taken
@@ -118,18 +130,31 @@ class Tally:
 
     def _remaining(self) -> float:
         correction = self._correction()
-        later = simulate_makespan(self._later, self._lanes) * correction
-        if not any(self._waiting):
+        later = self._later_makespan * correction
+        to_train = len(self._waiting) - self._read
+        if to_train == 0:
             return later
-        lanes = min(self._lanes, sum(seconds > 0 for seconds in self._waiting))
-        spent = (self._clock() - self._phase_started) * self._phase_lanes
+        # While no lane is there, it is told what would remain if one came now.
+        lanes = min(max(1, self._lanes), to_train)
         # All of the phase less what the lanes have done of it; never less than a moment for what is not done.
-        left = (self._phase_seconds * correction - spent) / lanes
-        return max(left, correction * min(filter(None, self._waiting)) / 10) + later
+        left = (self._phase_seconds * correction - self._spent_now()) / lanes
+        return max(left, correction * self._waiting[self._read] / 10) + later
+
+    @property
+    def _read(self) -> int:
+        """How many of those that are waited for are read from earlier runs."""
+        return bisect.bisect_right(self._waiting, 0.0)
+
+    def _spent_now(self) -> float:
+        """Seconds that lanes have spent on the phase."""
+        return self._spent + (self._clock() - self._spent_until) * self._busy
+
+    def _simulate_later(self) -> float:
+        return simulate_makespan(self._later, max(1, self._lanes))
 
     def _correction(self) -> float:
         """Taken over predicted, drawn to 1 while little is finished: the largest training's worth."""
-        weight = max([*self._waiting, *self._later, self._predicted / 10], default=0.0)
+        weight = max(*self._waiting[-1:], max(self._later, default=0.0), self._predicted / 10)
         return (self._taken + weight) / (self._predicted + weight) if weight else 1.0
 
 

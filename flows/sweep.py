@@ -1,6 +1,7 @@
 """Map trainings over the lanes and wait for them, whatever becomes of each."""
 
 import queue
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ from flows.progress import ProgressView, Standing, Tally
 from flows.request import Request
 from flows.steps import submit
 from flows.tags import tagged
-from study.errors import ResultsUnwritable
+from study.batches import MOST_TASK_RUNS, pack
+from study.errors import LanesLost, ResultsUnwritable
 from study.failures import Failures
 from study.forecast import Forecast, Job
 from study.makespan import makespan_bound
@@ -22,12 +24,13 @@ from tasks.aggregate import Outcome
 from tasks.dataset import Dataset
 from tasks.lanes import Lanes
 from tasks.train import Diverged, train
+from tasks.train_batch import train_batch
 
 SPARE_TASKS = 2
 """Task runs beyond one a lane, so that a lane never waits while another training waits for its retry."""
 
 SHOW_SECONDS = 5.0
-"""Longest time between two updates of the progress."""
+"""Longest time between two updates of the progress, and two looks whether lanes have joined or left."""
 
 
 class Sweep:
@@ -40,10 +43,25 @@ class Sweep:
         lanes: Lanes,
         forecast: Forecast,
         views: Sequence[ProgressView],
+        most_task_runs: int = MOST_TASK_RUNS,
     ) -> None:
+        """Begin.
+
+        Args:
+            request: The run.
+            dataset: The images and labels in use.
+            lanes: Where to train; they may join and leave meanwhile.
+            forecast: What is to be trained, and what it will take.
+            views: What shows how far it is.
+            most_task_runs: For the trainings of one phase, at most; where they are more, some share one.
+        """
         self._request, self._dataset, self._lanes, self._views = request, dataset, lanes, views
         self._tally = Tally(len(lanes.devices), forecast.later_seconds)
-        self._ended: queue.SimpleQueue[PrefectFuture[TrainingRecord]] = queue.SimpleQueue()
+        self._most_task_runs = most_task_runs
+        self._ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # trainings of a batch end in its thread
+        self._unfinished: set[str] = set()
+        self._taken: list[float] = []
         self.outcomes: dict[str, Outcome] = {}
         self.failures = Failures(len(forecast.jobs) + len(forecast.later_seconds))
         self.makespan_seconds = 0.0
@@ -69,73 +87,94 @@ class Sweep:
 
         Raises:
             ResultsUnwritable: what was trained cannot be kept; nothing further is started.
+            LanesLost: no lane is there, and none came in time; nothing further is started.
         """
         started = time.perf_counter()
         self._tally.expect([job.seconds for job in jobs], later)
         self._show(self._tally.standing())
-        to_come = deque(jobs)
-        running: dict[PrefectFuture[TrainingRecord], Job] = {}
+        self._unfinished = {job.training.key for job in jobs}
+        self._taken = []
+        batches = pack([job.seconds for job in jobs], self._most_task_runs)
+        finished = self._train([[jobs[place] for place in batch] for batch in batches], exercises, after)
+        self.makespan_seconds += time.perf_counter() - started
+        self.makespan_bound_seconds += makespan_bound(self._taken, self._lanes.most)
+        return finished
+
+    def _train(
+        self, batches: list[list[Job]], exercises: Mapping[str, Sequence[int]], after: PrefectFuture[Any]
+    ) -> list[Any]:
+        to_come = deque(batches)
+        running: dict[PrefectFuture[Any], list[Job]] = {}
         finished: list[Any] = []
-        taken: list[float] = []
         while to_come or running:
             # A task run that waits for a lane would show as running: start only what the lanes can take.
             while to_come and len(running) < len(self._lanes.devices) + SPARE_TASKS:
-                job = to_come.popleft()
-                reason = None if job.is_reused else self.failures.why_not(job.training)
-                if reason is not None:
-                    self._keep(job, None, reason)
-                    continue
-                future = self._submit(job, exercises.get(job.training.key, ()), after)
-                running[future] = job
-                future.add_done_callback(self._ended.put)
-            if not running:
-                break
-            future = self._wait()
-            taken.append(self._finish(running.pop(future), future))
-            finished.append(allow_failure(future))
-        self.makespan_seconds += time.perf_counter() - started
-        self.makespan_bound_seconds += makespan_bound(taken, len(self._lanes.devices))
+                batch = [job for job in to_come.popleft() if self._is_wanted(job)]
+                if batch:
+                    running[self._submit(batch, exercises, after)] = batch
+            ended = self._wait() if running else None
+            if ended is not None:
+                self._finish(running.pop(ended), ended)
+                finished.append(allow_failure(ended))
         return finished
 
     def _submit(
-        self, job: Job, exercises: Sequence[int], after: PrefectFuture[Any]
-    ) -> PrefectFuture[TrainingRecord]:
+        self, batch: list[Job], exercises: Mapping[str, Sequence[int]], after: PrefectFuture[Any]
+    ) -> PrefectFuture[Any]:
+        tags = {number for job in batch for number in exercises.get(job.training.key, ())}
         request = self._request
-        return submit(
-            tagged(train, exercises),
-            job.training,
-            self._dataset,
-            request.results,
-            self._lanes,
-            request.run_id,
-            request.fresh,
-            job.seconds / job.epochs if job.epochs else 0.0,
-            job.threads,
-            wait_for=[after],
-        )
+        inputs = (self._dataset, request.results, self._lanes, request.run_id, request.fresh)
+        if len(batch) == 1:
+            future = submit(tagged(train, tags), batch[0], *inputs, wait_for=[after])
+        else:
+            further = (self._is_wanted, self._end)
+            future = submit(tagged(train_batch, tags), batch, *inputs, *further, wait_for=[after])
+        future.add_done_callback(self._ended.put)
+        return future
 
-    def _wait(self) -> PrefectFuture[TrainingRecord]:
-        while True:
-            try:
-                return self._ended.get(timeout=SHOW_SECONDS)
-            except queue.Empty:
+    def _wait(self) -> PrefectFuture[Any] | None:
+        """The next task run that has ended; None now and then, for lanes may have joined or left."""
+        with self._lock:
+            self._tally.count_lanes(len(self._lanes.devices))
+        try:
+            return self._ended.get(timeout=SHOW_SECONDS)
+        except queue.Empty:
+            with self._lock:
                 self._show(self._tally.standing())
+            return None
 
-    def _finish(self, job: Job, future: PrefectFuture[TrainingRecord]) -> float:
-        """Keep how a training ended; return the seconds lanes were busy with it."""
+    def _finish(self, batch: Sequence[Job], future: PrefectFuture[Any]) -> None:
+        """Keep how the trainings of a task run ended, as far as they have not told it themselves."""
         result: Any = future.result(raise_on_failure=False)
-        if isinstance(result, ResultsUnwritable):
+        if isinstance(result, (ResultsUnwritable, LanesLost)):
             raise result
-        if isinstance(result, TrainingRecord):
-            self.failures.succeed(job.training)
-            return self._keep(job, result, None)
-        reason = f"{type(result).__name__}: {result}"
-        if isinstance(result, Diverged):
-            return self._keep(job, result.record, reason)
-        self.failures.add(job.training, reason)
-        return self._keep(job, None, reason)
+        for job in batch:
+            if job.training.key in self._unfinished:
+                self._end(job, result)
 
-    def _keep(self, job: Job, record: TrainingRecord | None, reason: str | None) -> float:
+    def _is_wanted(self, job: Job) -> bool:
+        """Whether a training is to be attempted; if not, that is how it ended."""
+        with self._lock:
+            reason = None if job.is_reused else self.failures.why_not(job.training)
+            if reason is not None:
+                self._keep(job, None, reason)
+            return reason is None
+
+    def _end(self, job: Job, result: Any) -> None:
+        """Keep how a training ended: with its record, or the error of its last attempt."""
+        with self._lock:
+            if isinstance(result, TrainingRecord):
+                self.failures.succeed(job.training)
+                self._keep(job, result, None)
+                return
+            reason = f"{type(result).__name__}: {result}"
+            if isinstance(result, Diverged):
+                self._keep(job, result.record, reason)
+                return
+            self.failures.add(job.training, reason)
+            self._keep(job, None, reason)
+
+    def _keep(self, job: Job, record: TrainingRecord | None, reason: str | None) -> None:
         training, lanes, run_id = job.training, self._lanes, self._request.run_id
         attempts = record.attempts_by(run_id) if record else lanes.attempts[training.label]
         failed_attempts = tuple(lanes.failures[training.label])
@@ -144,8 +183,9 @@ class Sweep:
         self.outcomes[training.key] = outcome.following(earlier) if earlier else outcome
         taken = outcome.lane_seconds(run_id) - (earlier.lane_seconds(run_id) if earlier else 0.0)
         seconds = max(taken, 0.0)  # below zero where the record of an earlier phase stands for a failed one
+        self._taken.append(seconds)
+        self._unfinished.discard(training.key)
         self._show(self._tally.finish(job.seconds, seconds or None, failed=reason is not None))
-        return seconds
 
     def _show(self, standing: Standing) -> None:
         for view in self._views:

@@ -20,7 +20,8 @@ from storage.trainings import (
     read_weights,
     save_training,
 )
-from study.errors import Conclusive, InputError
+from study.errors import Conclusive, InputError, LanesLost
+from study.forecast import Job
 from study.plan import Source, Training
 from study.spec import EngineName, Study
 from study.stopping import StopRule
@@ -37,6 +38,12 @@ MODEL_VERSION = "2"
 
 RETRIES = 2
 """Further attempts of a training that raised, hung, or whose lane died."""
+
+RETRY_SECONDS = exponential_backoff(backoff_factor=2)(RETRIES)
+"""Before each of them..."""
+
+RETRY_JITTER = 0.5
+"""...more or less, by as large a part of it."""
 
 HANG_FACTOR = 10.0
 """A training hangs that makes no progress for this many times the predicted time of an epoch..."""
@@ -67,59 +74,57 @@ def describe_source(study: Study, dataset: Dataset, device: str, engine: EngineN
     )
 
 
-def _is_worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
-    error = state.result(raise_on_failure=False)
-    return not isinstance(error, (Conclusive, InputError, LanesClosed))
+def is_worth_retrying(error: BaseException) -> bool:
+    """Whether a training that failed so may succeed when it is tried again."""
+    return not isinstance(error, (Conclusive, InputError, LanesClosed, LanesLost))
+
+
+def _should_retry(_task: Any, _run: Any, state: Any) -> bool:
+    return is_worth_retrying(state.result(raise_on_failure=False))
 
 
 @task(
     name="train",
-    task_run_name="train {training.label}",
+    task_run_name="train {job.training.label}",
     retries=RETRIES,
-    retry_delay_seconds=exponential_backoff(backoff_factor=2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=_is_worth_retrying,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_jitter_factor=RETRY_JITTER,
+    retry_condition_fn=_should_retry,
     cache_policy=NO_CACHE,  # our own results are the cache: Prefect's would collapse repeats
     persist_result=False,
 )
 def train(
-    training: Training,
-    dataset: Dataset,
-    results: Results,
-    lanes: Lanes,
-    run_id: str,
-    fresh: bool = False,
-    epoch_seconds: float = 0.0,
-    threads: int = 1,
+    job: Job, dataset: Dataset, results: Results, lanes: Lanes, run_id: str, fresh: bool = False
 ) -> TrainingRecord:
     """Return the record of a training: read from an earlier run, gone on with, or trained; and keep it.
 
     Args:
-        training: What to train, and for which trials.
+        job: What to train, and for which trials; by what an epoch is predicted to take it is known to hang.
         dataset: The images and labels in use.
         results: Where finished trainings are kept.
         lanes: Where to train.
         run_id: The run that asks.
         fresh: Train even if an earlier run has it; what this run has trained is not trained twice.
-        epoch_seconds: What an epoch is predicted to take; by it a training is known to hang.
-        threads: How many share its work on the lane; they change no weight.
 
     Raises:
         Diverged: the loss is no longer a finite number; the record has the epochs before.
         LaneDied: the lane died; trying again is worth it.
         LaneHung: it made no progress and was killed; trying again is worth it.
+        LanesLost: no lane was there, and none came in time.
         ResultsUnwritable: it cannot be kept, and nothing else could be.
     """
+    training = job.training
     with _held(training, results, lanes):
         record = usable_record(find_training(results, training.key), run_id if fresh else None)
         if record is not None and record.answers(training.rules):
             logger.info("%s: read from run %s", training.label, record.segments[-1].run_id)
         else:
             checkpoint = None if record is None else read_checkpoint(results, record)
-            silence = max(HANG_SECONDS, HANG_FACTOR * epoch_seconds)
+            epoch_seconds = job.seconds / max(1, job.epochs)
             trained = lanes.run(
-                training.label, run_training, training, dataset, run_id, checkpoint, threads,
-                silence_seconds=silence,
+                training.label, run_training, training, dataset, run_id, checkpoint, job.threads,
+                silence_seconds=max(HANG_SECONDS, HANG_FACTOR * epoch_seconds),
+                expected_seconds=job.seconds,
             )  # fmt: skip
             before = record.attempts_by(run_id) if record else 0
             record = _keep(results, trained, max(1, lanes.attempts[training.label] - before))

@@ -78,6 +78,27 @@ def test_lanes_that_idle_from_the_start_do_nothing_of_the_rest():
     assert tally.standing().remaining == pytest.approx(15)
 
 
+def test_lanes_that_join_and_leave_change_the_rest():
+    tally, clock = make_tally(*[60.0] * 6, lanes=1)
+    clock.now = 30
+    assert tally.standing().remaining == pytest.approx(330)
+    tally.count_lanes(3)
+    assert tally.standing().remaining == pytest.approx(110)
+    clock.now = 40
+    assert tally.standing().remaining == pytest.approx(100)
+    tally.count_lanes(2)
+    assert tally.standing().remaining == pytest.approx(150)
+
+
+def test_while_no_lane_is_there_nothing_is_done_and_what_remains_is_said_as_for_one():
+    tally, clock = make_tally(60, 60, lanes=2, later=(30.0, 30.0))
+    clock.now = 30
+    assert tally.standing().remaining == pytest.approx(60)
+    tally.count_lanes(0)
+    for clock.now in (30, 1000):
+        assert tally.standing().remaining == pytest.approx(60 + 60)
+
+
 def test_a_training_that_takes_longer_than_predicted_never_seems_done():
     tally, clock = make_tally(10)
     clock.now = 1000

@@ -8,6 +8,7 @@ import pytest
 from storage.place import Results
 from storage.trainings import Checkpoint, hash_weights, read_weights, save_training, verify_training
 from study.errors import InputError
+from study.forecast import Job
 from study.plan import Source, Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
@@ -50,6 +51,11 @@ def make_training(
         rules=rules or (StopRule(epochs=2),),
         label=f"test seed={seed}",
     )
+
+
+def job_of(training: Training) -> Job:
+    """A training to be done, of which nothing is known beforehand."""
+    return Job(training, None, training.most_epochs, 0.0, 0.0)
 
 
 def hashes(training: Training, dataset: Dataset) -> list[str]:
@@ -129,7 +135,7 @@ def test_training_ends_when_every_trial_has_what_it_needs(dataset: Dataset):
 def test_weights_are_kept_where_each_trial_ends(dataset: Dataset, results: Results):
     training = make_training(SMALL, 1, 0, StopRule(epochs=1), StopRule(epochs=3))
     with LocalLanes([Device("CPU")]) as lanes:
-        record = train.fn(training, dataset, results, lanes, "first")
+        record = train.fn(job_of(training), dataset, results, lanes, "first")
         for epoch in (1, 3):
             weights = read_weights(results, record, epoch)
             assert weights is not None
@@ -143,7 +149,7 @@ class Train:
         self.dataset, self.results, self.lanes = dataset, results, lanes
 
     def __call__(self, training: Training, run_id: str, fresh: bool = False) -> TrainingRecord:
-        return train.fn(training, self.dataset, self.results, self.lanes, run_id, fresh)
+        return train.fn(job_of(training), self.dataset, self.results, self.lanes, run_id, fresh)
 
     @property
     def attempts(self) -> int:
