@@ -122,6 +122,8 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         trigger=current_trigger(),
         parameters=request.start.model_dump_json(include=set(RunOptions.model_fields)),
         devices=json.dumps(lanes.describe()),
+        processor=lanes.processor,
+        versions=lanes.versions,
     )
     state = search.state if search else None
     work = Work(

@@ -95,7 +95,13 @@ RUNS = (
             "trigger", TEXT, "", "`schedule`, `ui` (by hand, Prefect's pages or API) or `command line`", True
         ),
         Column("parameters", TEXT, "", "what the run was asked, as JSON: the fields of Prefect's form", True),
-        Column("devices", TEXT, "", "each lane's device, as JSON: kind, and the GPU's id", True),
+        Column(
+            "devices",
+            TEXT,
+            "",
+            "each lane's device, as JSON: kind, and the GPU's id; of lanes elsewhere more",
+            True,
+        ),
     ),
 )
 

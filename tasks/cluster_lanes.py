@@ -87,6 +87,11 @@ class ClusterLanes(Lanes):
         return self._members.processor
 
     @property
+    def versions(self) -> dict[str, str]:
+        """Versions of what takes part in training on the lane that came first."""
+        return self._members.versions
+
+    @property
     def paces(self) -> tuple[float, ...]:
         """How fast each lane is that is there."""
         return self._members.paces

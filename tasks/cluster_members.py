@@ -148,6 +148,11 @@ class Members:
         return self._reference[1] if self._reference else ""
 
     @property
+    def versions(self) -> dict[str, str]:
+        """What takes part in training on the first lane."""
+        return next((each.greeting.versions for each in self.seen.values()), {})
+
+    @property
     def devices(self) -> tuple[Device, ...]:
         """The device of each lane that is there."""
         return tuple(member.greeting.device for member in self.list())

@@ -64,6 +64,7 @@ class Watch:
         self._client: Client | None = None
         self._comm: Any = None
         self._first: Exception | None = None
+        self._starting = threading.Lock()
         self._tried, self._stopped = threading.Event(), threading.Event()
         self._asking: dict[str, tuple[str, DaskFuture]] = {}
         self._greeted: set[str] = set()
@@ -77,12 +78,13 @@ class Watch:
         Raises:
             InputError: nothing answers there.
         """
-        if not self._thread.is_alive() and not self._tried.is_set():
-            dask.config.set(CONFIG)
-            send_at_once()
-            logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what it says is said here
-            with interrupts_blocked():
-                self._thread.start()
+        with self._starting:
+            if not self._thread.is_alive() and not self._tried.is_set():
+                dask.config.set(CONFIG)
+                send_at_once()
+                logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what it says is said here
+                with interrupts_blocked():
+                    self._thread.start()
         self._tried.wait()
         if isinstance(self._first, InputError):
             raise self._first

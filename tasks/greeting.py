@@ -24,6 +24,7 @@ from tasks.dataset import load_dataset
 from tasks.devices import Device, list_gpus
 from tasks.measure_speed import measure_speed
 from tasks.provenance import LOCK_NAME, processor_name, read_commit
+from tasks.run_training import library_versions
 
 _CODE = Path(__file__).resolve().parent.parent
 _PACKAGES = ("study", "storage", "tasks")
@@ -44,6 +45,8 @@ class Greeting:
     processor: str
     engine: EngineName
     """What would train there, of what was asked."""
+    versions: dict[str, str]
+    """Of what takes part in training with it."""
     seconds: float
     """Of training and evaluating the reference shape: compares lanes, and says nothing by itself."""
 
@@ -60,7 +63,8 @@ def greet(asked: EngineChoice) -> Greeting:
         load_dataset()
         device = find_device()
         engine = choose_engine(asked, device.kind)
-    return Greeting(socket.gethostname(), device, processor_name(), engine, _reference_seconds(engine))
+    versions, seconds = library_versions(engine), _reference_seconds(engine)
+    return Greeting(socket.gethostname(), device, processor_name(), engine, versions, seconds)
 
 
 def introduce(asked: EngineChoice) -> tuple[dict[str, str], Greeting | str]:

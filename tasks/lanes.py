@@ -83,6 +83,11 @@ class Lanes(ABC):
 
     @property
     @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Versions of what takes part in training on a lane of pace 1."""
+
+    @property
+    @abstractmethod
     def paces(self) -> tuple[float, ...]:
         """How fast the lanes are that work at full speed at once: as many times as fast as one of pace 1."""
 

@@ -21,6 +21,7 @@ from tasks.lane_nanny import START_SECONDS
 from tasks.lane_work import Attempt, LanesClosed, Work
 from tasks.lanes import Lanes
 from tasks.provenance import processor_name
+from tasks.run_training import library_versions
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,11 @@ class LocalLanes(Lanes):
     def processor(self) -> str:
         """This machine's."""
         return processor_name()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of what takes part in training here."""
+        return library_versions(self.engine)
 
     @property
     def paces(self) -> tuple[float, ...]:

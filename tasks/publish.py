@@ -50,6 +50,10 @@ class Circumstances:
     """What it was asked, as JSON."""
     devices: str | None = None
     """The device of each lane, as JSON."""
+    processor: str = ""
+    """The lanes' processor; empty for this machine's."""
+    versions: Mapping[str, str] | None = None
+    """Of what takes part in training on the lanes; None for this machine's."""
 
 
 @task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
@@ -123,16 +127,19 @@ def _describe_run(context: Context, circumstances: Circumstances, dataset: Datas
 
 def describe_provenance(context: Context, circumstances: Circumstances, dataset: Dataset) -> Provenance:
     """Everything that may change what this run reads."""
-    commit = read_commit()
+    commit, engine = read_commit(), context.source.engine
     return Provenance(
         git_commit=commit.name,
         git_dirty=commit.dirty,
         git_diff_sha256=commit.diff_sha256,
-        versions={**library_versions(context.source.engine), "prefect": metadata.version("prefect")},
+        versions={
+            **(circumstances.versions or library_versions(engine)),
+            "prefect": metadata.version("prefect"),
+        },
         data_fingerprint=dataset.fingerprint,
         device=circumstances.device,
-        engine=context.source.engine,
-        processor=processor_name(),
+        engine=engine,
+        processor=circumstances.processor or processor_name(),
         lock_sha256=hash_lock(),
         study_definition=context.study.model_dump_json(),
     )
