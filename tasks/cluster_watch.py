@@ -22,6 +22,7 @@ from tasks.interrupts import interrupts_blocked
 from tasks.knock import knock, unreachable
 from tasks.lane_messages import send_at_once
 from tasks.lane_nanny import CONFIG
+from tasks.lane_process import name_lane
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +206,7 @@ class Watch:
                 introduce, self.asked, key=f"greet {uuid4().hex}", workers=[address],
                 allow_other_workers=False, pure=False,
             )  # fmt: skip
-            self._asking[address] = (str(facts["name"]), future)
+            self._asking[address] = (name_lane(facts["name"]), future)
             future.add_done_callback(lambda _, address=address: self._events.put(address))
 
     def _judge(self, address: str, name: str, future: DaskFuture) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import socket
 import tempfile
@@ -88,7 +89,9 @@ class LaneHost:
         options["env"] |= _pinning(number, device)
 
         def make() -> Nanny:
-            self._nannies[name] = nanny = Nanny(self._scheduler, **options)
+            self._nannies[name] = nanny = Nanny(
+                self._scheduler, **{**options, "name": f"{name}#{secrets.token_hex(3)}"}
+            )
             return nanny
 
         def tell_lost(error: Exception) -> None:

@@ -75,7 +75,12 @@ def call(work: str, function: Callable[..., Result], *arguments: object) -> Resu
 def lane_name() -> str:
     """The lane this process is; "none" outside one, as in a test."""
     worker = _worker()
-    return "none" if worker is None else str(worker.name)
+    return "none" if worker is None else name_lane(worker.name)
+
+
+def name_lane(worker: object) -> str:
+    """A lane's name, of its worker's, which is longer: Dask takes none twice, even of one not yet missed."""
+    return str(worker).partition("#")[0]
 
 
 def report_progress() -> None:

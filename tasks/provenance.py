@@ -11,12 +11,15 @@ from pathlib import Path
 
 LOCK_NAME = "requirements.lock"
 
+COMMIT = "STUDY_COMMIT"
+"""Environment variable with the commit of code that is no checkout: that of a container image."""
+
 _CODE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The code's git commit (None outside a checkout) and whether it had uncommitted changes."""
+    """The code's git commit and whether it had uncommitted changes; None where that is not known."""
 
     name: str | None
     dirty: bool | None
@@ -26,10 +29,10 @@ class Commit:
 
 @cache
 def read_commit(folder: Path = _CODE) -> Commit:
-    """The commit of the checkout this code runs from."""
+    """The commit of the checkout this code runs from, or that of its container image."""
     name = _git(folder, "rev-parse", "HEAD")
     if name is None:
-        return Commit(None, None)
+        return Commit(os.environ.get(COMMIT) or None, None)
     if not _git(folder, "status", "--porcelain"):
         return Commit(name.decode(), False)
     return Commit(name.decode(), True, _hash_changes(folder))

@@ -1,6 +1,7 @@
 """A real server on loopback that speaks S3 (moto's), in a process of its own that a test may kill.
 
-Started as a program it prints its port and serves until standard input ends.
+Started as a program, with a port and an address to listen at, it prints its port and serves until standard
+input ends.
 """
 
 import os
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 BUCKET = "results-of-tests"
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -30,20 +32,21 @@ def serve() -> None:
     import boto3
     from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=int(sys.argv[1]), verbose=False)
+    address = sys.argv[2]
+    server = ThreadedMotoServer(ip_address=address, port=int(sys.argv[1]), verbose=False)
     server.start()
     _, port = server.get_host_and_port()
-    boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}").create_bucket(Bucket=BUCKET)
+    boto3.client("s3", endpoint_url=f"http://{address}:{port}").create_bucket(Bucket=BUCKET)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     sys.stdin.read()
     server.stop()
 
 
-def credentials(port: int) -> dict[str, str]:
+def credentials(port: int, address: str = LOOPBACK) -> dict[str, str]:
     """The environment by which s3fs and boto3 find the server, and nothing of this machine's."""
     return {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": f"http://{address}:{port}",
         "AWS_ACCESS_KEY_ID": "tests",
         "AWS_SECRET_ACCESS_KEY": "tests",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -56,7 +59,7 @@ def credentials(port: int) -> dict[str, str]:
 @contextmanager
 def serving(port: int = 0) -> Iterator[Server]:
     """Run the server while the body does."""
-    command = [sys.executable, "-W", "ignore", "-m", "tests.object_stores", str(port)]
+    command = [sys.executable, "-W", "ignore", "-m", "tests.object_stores", str(port), LOOPBACK]
     environment = {**os.environ, **credentials(port)}
     environment.pop("PREFECT_HOME", None)  # by which tests look for what a run has left running
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

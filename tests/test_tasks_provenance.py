@@ -4,7 +4,9 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from tasks.provenance import _CODE, LOCK_NAME, Commit, hash_lock, processor_name, read_commit
+import pytest
+
+from tasks.provenance import _CODE, COMMIT, LOCK_NAME, Commit, hash_lock, processor_name, read_commit
 
 
 def test_the_commit_is_that_of_the_checkout():
@@ -12,6 +14,16 @@ def test_the_commit_is_that_of_the_checkout():
         ["git", "-C", str(_CODE), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
     ).stdout.strip()
     assert read_commit().name == head
+
+
+def test_outside_a_checkout_the_commit_is_that_of_the_image_and_nobody_knows_of_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(COMMIT, "5e1f")
+    assert read_commit(tmp_path) == Commit("5e1f", None)
+    monkeypatch.delenv(COMMIT)
+    read_commit.cache_clear()
+    assert read_commit(tmp_path) == Commit(None, None)
 
 
 def test_the_processor_has_a_name():

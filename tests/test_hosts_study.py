@@ -1,0 +1,213 @@
+"""A study on several hosts: scheduler, lanes, flow and object store apart; killed, cut off, back again."""
+
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from storage.dataset_files import DatasetArrays
+from tasks.dataset import load_dataset
+from tasks.lane_credentials import make_credentials
+from tests.chaos import CHAOS, Arena, check_equal, trials_of
+from tests.cluster import CODE
+from tests.hosts import Host, Network, network, why_impossible
+from tests.object_stores import credentials, new_address
+from tests.test_storage_dataset_files import write_idx_folder
+
+pytestmark = pytest.mark.skipif(why_impossible() is not None, reason=str(why_impossible()))
+
+STUDY = CHAOS.replace("repeats: 3", "repeats: 8")
+PROGRAM = (sys.executable, "-P", "-c", "from flows.command_line import main; main()")
+SCHEDULER_PORT, STORE_PORT = 8786, 9000
+
+COUNT = """
+import sys, time
+from storage.place import results_at, find_paths
+results = results_at(sys.argv[1])
+while True:
+    try:
+        found = len(list(find_paths(results.trainings, "*/record.json")))
+    except Exception:
+        found = 0
+    print(found, flush=True)
+    time.sleep(0.3)
+"""
+READ = """
+import pickle, sys
+from storage.place import results_at
+from storage.tables import read_run
+from tests.chaos import trials_of
+results = results_at(sys.argv[1])
+open(sys.argv[2], "wb").write(pickle.dumps((trials_of(results), read_run(results).trainings)))
+"""
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    arena = Arena(tmp_path_factory.mktemp("quiet"), STUDY)
+    assert arena.run_study("--lanes", 2) == 0, arena.said()
+    return trials_of(arena.results)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    dataset = load_dataset()
+    return write_idx_folder(tmp_path_factory.mktemp("data"), DatasetArrays(*dataset.train(), *dataset.test()))
+
+
+class Bench:
+    """A scheduler, an object store and a flow, each on a host of its own; lanes on further ones."""
+
+    def __init__(self, net: Network, folder: Path, data: Path) -> None:
+        self.net, self.folder, self.data = net, folder, data
+        self.results = new_address()
+        self.scheduler, self.store, self.flow = map(net.host, ("scheduler", "store", "flow"))
+        self.at = f"tls://{self.scheduler.address}:{SCHEDULER_PORT}"
+        self.environment = {"PYTHONPATH": str(CODE), **write_credentials(folder)}
+        self.environment |= credentials(STORE_PORT, self.store.address)
+        self.scheduler.start(
+            [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", self.scheduler.address,
+             "--protocol", "tls", "--port", SCHEDULER_PORT, "--no-dashboard"], self.environment,
+        )  # fmt: skip
+        moto = [sys.executable, "-W", "ignore", "-m", "tests.object_stores", STORE_PORT, self.store.address]
+        self.store.start(moto, self.environment)
+        time.sleep(4)
+
+    def lanes(self, name: str, core: int) -> Host:
+        """A further host with a lane on one core, and a cache of its own that has nothing."""
+        host = self.net.host(name)
+        self.start_lanes(host, core)
+        return host
+
+    def start_lanes(self, host: Host, core: int) -> None:
+        """Start the lane of a host."""
+        command = ["taskset", "--cpu-list", core, *PROGRAM, "lane", self.at, "--data", self.data]
+        without_store = dict.fromkeys(credentials(0), "")
+        with (self.folder / f"{host.name}.log").open("a") as log:
+            host.start(command, {**self.environment, **without_store}, log)
+
+    def start(self, *arguments: object) -> "subprocess.Popen[str]":
+        """Start a command on the flow's host."""
+        with (self.folder / "flow.log").open("a") as log:
+            return self.flow.start([*PROGRAM, *arguments, "--results", self.results], self.environment, log)
+
+    def run(self, study: Path) -> "subprocess.Popen[str]":
+        """Start the study."""
+        return self.start("run", study, "--scheduler", self.at, "--data", self.data)
+
+    def said(self) -> str:
+        """What the flow's commands have said."""
+        return (self.folder / "flow.log").read_text()
+
+    @contextmanager
+    def counting(self) -> Iterator["Counter"]:
+        """Count finished trainings while the body runs."""
+        process = self.flow.start(
+            [sys.executable, "-P", "-c", COUNT, self.results], self.environment, subprocess.PIPE
+        )
+        try:
+            yield Counter(process)
+        finally:
+            process.kill()
+            process.wait()
+
+    def read(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """What must be equal in the trials, and the trainings, as read on the flow's host."""
+        path = self.folder / "read.pickle"
+        command = [sys.executable, "-P", "-c", READ, self.results, path]
+        assert self.flow.start(command, self.environment).wait(60) == 0
+        trials, trainings = pickle.loads(path.read_bytes())
+        return trials, trainings
+
+
+class Counter:
+    """How many trainings are kept, as seen from the flow's host."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        self._lines = process.stdout
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many are."""
+        for line in self._lines:
+            if int(line) >= count:
+                return
+        raise AssertionError("nothing is counted any more")
+
+
+def write_credentials(folder: Path) -> dict[str, str]:
+    """TLS for all, as Dask takes it; the environment that names the files."""
+    made = make_credentials()
+    texts = {"ca": made.tls_ca_file, "key": made.tls_worker_key, "cert": made.tls_worker_cert}
+    for name, text in texts.items():
+        (folder / f"{name}.pem").write_text(str(text))
+    prefix = "DASK_DISTRIBUTED__COMM__"
+    roles = {
+        f"{prefix}TLS__{role}__{part.upper()}": str(folder / f"{part}.pem")
+        for role in ("SCHEDULER", "WORKER", "CLIENT")
+        for part in ("key", "cert")
+    }
+    return {f"{prefix}REQUIRE_ENCRYPTION": "True", f"{prefix}TLS__CA_FILE": str(folder / "ca.pem"), **roles}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, data: Path) -> Iterator[Bench]:
+    with network(tmp_path / "hosts") as net:
+        yield Bench(net, tmp_path, data)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+def check(bench: Bench, quiet: pd.DataFrame) -> pd.DataFrame:
+    """Check that the tables are those of a quiet run, and that no key is there twice."""
+    trials, trainings = bench.read()
+    check_equal(quiet, trials)
+    assert trainings["key"].is_unique
+    return trainings
+
+
+def test_a_host_is_killed_and_another_joins_late(bench: Bench, study: Path, quiet: pd.DataFrame):
+    first = bench.lanes("lane-a", 0)
+    bench.lanes("lane-b", 1)
+    run = bench.run(study)
+    with bench.counting() as counter:
+        counter.wait_for(4)
+        first.kill()
+        counter.wait_for(8)
+        bench.lanes("lane-c", 0)
+    assert run.wait(300) == 0, bench.said()
+    trainings = check(bench, quiet)
+    assert {each.partition("/")[0] for each in trainings["lane"]} == {"lane-a", "lane-b", "lane-c"}
+    assert trainings["attempts"].max() <= 2
+
+
+def test_a_host_is_cut_off_and_returns_and_then_all_are(bench: Bench, study: Path, quiet: pd.DataFrame):
+    hosts = [bench.lanes("lane-a", 0), bench.lanes("lane-b", 1)]
+    run = bench.run(study)
+    with bench.counting() as counter:
+        counter.wait_for(3)
+        hosts[1].cut()
+        time.sleep(20)
+        hosts[1].mend()
+        counter.wait_for(12)
+        for host in hosts:
+            host.cut()
+        time.sleep(60)
+        for host in hosts:
+            host.mend()
+    assert run.wait(300) == 0, bench.said()
+    trainings = check(bench, quiet)
+    assert trainings["attempts"].max() <= 3
+    assert "no lane is there; waiting for one" in bench.said()
+    assert "is there; going on" in bench.said()
