@@ -1,0 +1,128 @@
+"""The recipes in deploy/: what they name is there, and every command line in them is one that is accepted."""
+
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+import prefect.server.api.collections as collections
+import pytest
+import typer
+from distributed.cli import dask_scheduler, dask_worker
+from packaging.specifiers import SpecifierSet
+from prefect.cli.deploy._models import PrefectYamlModel
+from ruamel.yaml import YAML
+
+from flows.command_line import app
+from flows.parameters import read_parameters
+from tasks.cluster_watch import LANE
+from tests.served import PROJECT
+from tests.test_flows_prefect_yaml import unknown_keys
+
+DEPLOY = PROJECT / "deploy"
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+KUBERNETES = DEPLOY / "kubernetes"
+METADATA = Path(collections.__file__).parent / "collections_data" / "views" / "aggregate-worker-metadata.json"
+"""What Prefect knows of types of work pools without asking anybody."""
+PAGE = (PROJECT / "docs" / "cluster.md").read_text(encoding="utf-8")
+
+
+def documents(path: Path) -> list[Any]:
+    return list(YAML(typ="safe", pure=True).load_all(path.read_text(encoding="utf-8")))
+
+
+def parse(words: Sequence[str]) -> dict[str, Any]:
+    """The options of a command line of `study` or `dask`, as the program itself reads them.
+
+    Raises:
+        click.UsageError: the program would refuse it.
+    """
+    program, name, *arguments = words
+    if program == "dask":
+        command: click.Command = {"scheduler": dask_scheduler.main, "worker": dask_worker.main}[name]
+        return command.make_context(name, list(arguments)).params
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return dict(commands[name].make_context(name, list(arguments)).params)
+
+
+def commands_of_page() -> list[str]:
+    """Every command of `study` or `dask` in the blocks of docs/cluster.md, without what shells make of it."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).replace("\\\n", " ")
+    return re.findall(r"\.venv/bin/((?:study|dask) [^#&|'>\n]+)", blocks)
+
+
+def test_what_the_image_is_made_of_is_there_and_reaches_the_builder():
+    copied = [
+        source
+        for line in re.findall(r"^COPY (.+)$", DOCKERFILE, re.MULTILINE)
+        for source in line.split()[:-1]
+    ]
+    assert len(copied) >= 8
+    assert [source for source in copied if not (PROJECT / source).exists()] == []
+    let_through = re.findall(r"^!(.+)$", (PROJECT / ".dockerignore").read_text(), re.MULTILINE)
+    assert sorted(let_through) == sorted(copied)
+
+
+def test_the_image_has_every_package_of_the_project_and_installs_what_is_locked():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    for package in {name.partition(".")[0] for name in project["tool"]["setuptools"]["packages"]}:
+        assert f"COPY {package} {package}\n" in DOCKERFILE
+    assert "--no-deps --require-hashes -r requirements.lock" in DOCKERFILE
+    (version,) = re.findall(r"^FROM python:([\d.]+)-", DOCKERFILE, re.MULTILINE)
+    assert version in SpecifierSet(project["project"]["requires-python"])
+
+
+def test_the_image_does_not_run_as_root():
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE)[-1] == "1000"
+
+
+@pytest.mark.parametrize("path", sorted(KUBERNETES.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_yaml_is_read_and_names_one_image(path: Path):
+    assert all(isinstance(document, dict) for document in documents(path))
+    images = set(re.findall(r"image: (\S+)", path.read_text(encoding="utf-8")))
+    assert images == {"registry.example.org/study:latest"}
+
+
+def test_the_pods_of_kubernetes_are_a_scheduler_and_lanes():
+    cluster = documents(KUBERNETES / "lanes.yaml")[0]
+    (scheduler,), (lane,) = (cluster["spec"][part]["spec"]["containers"] for part in ("scheduler", "worker"))
+    parse(scheduler["args"])
+    options = parse(lane["args"])
+    assert options["resources"] == f"{LANE}=1"
+    assert options["nthreads"] == 1
+    assert not options["dashboard"]
+    assert options["memory_limit"] == "0"
+    assert all(find_spec(module) for module in options["preload"])
+
+
+def test_the_deployment_on_kubernetes_has_no_key_that_prefect_reads_past_and_runs_on_those_lanes():
+    path = KUBERNETES / "prefect.yaml"
+    content = documents(path)[0]
+    assert list(unknown_keys(PrefectYamlModel, content)) == []
+    (deployment,) = content["deployments"]
+    known = json.loads(METADATA.read_text(encoding="utf-8"))["prefect-kubernetes"]["kubernetes"]
+    variables = known["default_base_job_configuration"]["variables"]["properties"]
+    assert set(deployment["work_pool"]["job_variables"]) <= set(variables)
+    run = read_parameters(deployment["parameters"]["run"])
+    name = documents(KUBERNETES / "lanes.yaml")[0]["metadata"]["name"]
+    assert run.scheduler == f"tcp://{name}-scheduler:8786"
+
+
+def test_the_job_of_slurm_runs_lanes():
+    script = (DEPLOY / "lanes.sbatch").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^exec \.venv/bin/(.+)$", script, re.MULTILINE)
+    assert parse(shlex.split(line.replace("$1", "tcp://head:8786")))["scheduler"] == "tcp://head:8786"
+
+
+def test_the_page_has_commands():
+    assert len(commands_of_page()) >= 4
+
+
+@pytest.mark.parametrize("command", commands_of_page())
+def test_every_command_of_the_page_is_accepted(command: str):
+    parse(shlex.split(command))
