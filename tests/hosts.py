@@ -1,27 +1,35 @@
 """Hosts on one machine: network namespaces on a bridge of their own, each with a home of its own.
 
 They share nothing but the code and the disk. A host can be cut off as a real one is: its packets vanish, and
-no peer is told.
+no peer is told. Whatever runs on a host ends with the thread that started it, a killed test's, too; what such
+a test leaves of its network is removed by the next one.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from secrets import token_hex
 from typing import IO
 
+import psutil
+
 _NETWORK = "10.77.0."
 
 
+@cache
 def why_impossible() -> str | None:
     """Why no hosts can be made here; None if they can."""
-    if shutil.which("ip") is None or shutil.which("unshare") is None:
-        return "no network namespaces: `ip` (iproute2) or `unshare` (util-linux) is missing"
-    name = f"study-{token_hex(3)}"
+    missing = [each for each in ("ip", "unshare", "setpriv") if shutil.which(each) is None]
+    if missing:
+        return f"no network namespaces: {', '.join(missing)} missing (iproute2, util-linux)"
+    name = _new_name()
     done = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         return f"no network namespaces: {done.stderr.strip()}"
@@ -57,9 +65,20 @@ class Host:
         out: IO[str] | int = subprocess.DEVNULL,
     ) -> "subprocess.Popen[str]":
         """Start a program on this host; what it says, on both streams, goes to `out`."""
-        named = ["unshare", "--uts", "sh", "-c", f'hostname {self.name}; exec "$@"', "sh", *map(str, command)]
+        inside = (
+            "ip",
+            "netns",
+            "exec",
+            self._namespace,
+            "unshare",
+            "--uts",
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+        )
+        named = ("sh", "-c", f'hostname {self.name}; exec "$@"', "sh", *map(str, command))
         process = subprocess.Popen(
-            ["ip", "netns", "exec", self._namespace, *named], stdin=subprocess.PIPE, stdout=out,
+            [*inside, *named], stdin=subprocess.PIPE, stdout=out,
             stderr=subprocess.STDOUT, text=True, start_new_session=True,
             env={**os.environ, **self.environment, **(environment or {})},
         )  # fmt: skip
@@ -75,10 +94,8 @@ class Host:
         _ip("-n", self._network, "link", "set", self._port, "up")
 
     def kill(self) -> None:
-        """Kill every process on it."""
-        for process in self.processes():
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        """Kill every process on it, those too that one starts meanwhile."""
+        _kill_all(self._namespace)
 
     def end(self) -> None:
         """Kill every process, and let go of those that were started here."""
@@ -91,16 +108,18 @@ class Host:
 
     def processes(self) -> list[int]:
         """Ids of the processes on it."""
-        return [int(each) for each in _ip("netns", "pids", self._namespace).split()]
+        return _list_processes(self._namespace)
 
 
 class Network:
     """Hosts that reach each other, and nothing else."""
 
     def __init__(self, folder: Path) -> None:
+        _remove_abandoned()
         self._folder, self._hosts = folder, dict[str, Host]()
-        self._name = f"study-{token_hex(3)}"
-        _ip("netns", "add", self._name)
+        self._undo = ExitStack()
+        self._name = _new_name()
+        self._add_namespace(self._name)
         _ip("-n", self._name, "link", "add", "bridge", "type", "bridge")
         _ip("-n", self._name, "link", "set", "bridge", "up")
 
@@ -108,8 +127,9 @@ class Network:
         """Add a host."""
         namespace = f"{self._name}-{name}"
         address = f"{_NETWORK}{len(self._hosts) + 1}"
-        _ip("netns", "add", namespace)
+        self._add_namespace(namespace)
         host = self._hosts[namespace] = Host(self._name, namespace, name, address, self._folder / name)
+        self._undo.callback(host.end)
         port = host._port
         peer = ("peer", "name", "eth0", "netns", namespace)
         _ip("-n", self._name, "link", "add", port, "type", "veth", *peer)
@@ -121,10 +141,11 @@ class Network:
 
     def remove(self) -> None:
         """Kill what runs on the hosts, and remove them."""
-        for namespace, host in self._hosts.items():
-            host.end()
-            _ip("netns", "delete", namespace)
-        _ip("netns", "delete", self._name)
+        self._undo.close()
+
+    def _add_namespace(self, name: str) -> None:
+        _ip("netns", "add", name)
+        self._undo.callback(_ip, "netns", "delete", name)
 
 
 @contextmanager
@@ -135,6 +156,31 @@ def network(folder: Path) -> Iterator[Network]:
         yield made
     finally:
         made.remove()
+
+
+def _new_name() -> str:
+    return f"study-{os.getpid()}-{token_hex(3)}"
+
+
+def _remove_abandoned() -> None:
+    """Remove networks whose maker is gone: it was killed."""
+    for name in re.findall(r"^study-\d+-\S+", _ip("netns", "list"), flags=re.MULTILINE):
+        if not psutil.pid_exists(int(name.split("-")[1])):
+            with suppress(subprocess.CalledProcessError):  # another test has done so
+                _kill_all(name)
+                _ip("netns", "delete", name)
+
+
+def _kill_all(namespace: str) -> None:
+    while processes := _list_processes(namespace):
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _list_processes(namespace: str) -> list[int]:
+    return [int(each) for each in _ip("netns", "pids", namespace).split()]
 
 
 def _ip(*arguments: str) -> str:
