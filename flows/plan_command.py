@@ -13,6 +13,7 @@ from flows.options import (
     ProtocolOption,
     RepeatsOption,
     ResultsOption,
+    SchedulerOption,
     StudyArgument,
     configure_prefect,
     read_options,
@@ -38,6 +39,7 @@ def plan_command(
     protocol: ProtocolOption = None,
     fresh: FreshOption = False,
     engine: EngineOption = "auto",
+    scheduler: SchedulerOption = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON, with every training.")
     ] = False,
@@ -55,7 +57,7 @@ def plan_command(
 
     configure_prefect(verbose=False)
     check_counts(lanes, trials)
-    asked = {"lanes_per_gpu": lanes_per_gpu, "fresh": fresh, "engine": engine}
+    asked = {"lanes_per_gpu": lanes_per_gpu, "fresh": fresh, "engine": engine, "scheduler": scheduler}
     options = read_options(study, results, exercises, None, repeats, protocol, **asked)
     from flows.plan_text import describe_plan, print_plan
     from flows.request import check_request, make_lanes
@@ -63,14 +65,15 @@ def plan_command(
     from tasks.dataset import refer_to_dataset
     from tasks.plan_study import compare_sharing, foresee, plan_study, predict
 
-    # The machine's own lanes measure its speed, whatever number is asked about.
+    # The lanes that there are measure their speed, whatever number is asked about.
     request = check_request(options.model_copy(update={"lanes": 0}))
     spec = request.study
     data = refer_to_dataset().first(spec.data.train_images, spec.data.test_images)
     with make_lanes(request) as here:
         plan = plan_study.fn(spec, data, here.kind, here.engine)
         foresight = foresee(spec, plan, request.results, here, fresh)
-    forecast = predict(spec, plan, foresight, lanes or len(request.devices))
+        forecast = predict(spec, plan, foresight, lanes or here.paces)
+        lanes_here = len(here.devices)
     sharing = compare_sharing(spec, plan, foresight, forecast.lanes)
     described = describe_plan(spec, plan, forecast, sharing, foresight.costs.is_calibrated)
     if trials is not None:
@@ -82,4 +85,4 @@ def plan_command(
     elif trials is not None:
         print_scaled(described["scaled"], spec.name)
     else:
-        print_plan(described, len(request.devices))
+        print_plan(described, lanes_here)

@@ -58,7 +58,8 @@ class ClusterLanes(Lanes):
         self._settled: tuple[str, EngineName] | None = None
         self._settling = threading.Lock()
         self._running: set[Attempt] = set()
-        self._told_at = -math.inf
+        self._is_waiting = False
+        """Whether it was told that no lane is there, and not yet that one is again."""
         self._replacing = ThreadPoolExecutor(4, thread_name_prefix="replace lanes")
 
     @property
@@ -160,12 +161,12 @@ class ClusterLanes(Lanes):
 
     def _take_lane(self) -> str:
         self._watch.start()
-        since = time.monotonic()
         try:
             address = self._members.take(self._tell_waiting)
         except LanesLost as error:
             raise LanesLost(self._describe_waiting(f"{error}; the run is stopped")) from error
-        if self._told_at > since:
+        if self._is_waiting:
+            self._is_waiting = False
             logger.warning("%s is there; going on", self._name(address))
         return address
 
@@ -173,7 +174,7 @@ class ClusterLanes(Lanes):
         self._members.give_back(lane)
 
     def _tell_waiting(self) -> None:
-        self._told_at = time.monotonic()
+        self._is_waiting = True
         most = duration(self._members.wait_seconds)
         logger.warning("%s", self._describe_waiting(f"waiting for one, for at most {most}"))
 
@@ -204,7 +205,9 @@ class ClusterLanes(Lanes):
         heard = self._reports.last(attempt.name)
         if heard is None:  # another run's work may come first
             return None
-        return self._why_hung(attempt, work, heard, work.silence_seconds)
+        # What is allowed is by the pace of a lane as predicted from; a slow one may take as much longer.
+        allowed = work.silence_seconds / min(1.0, self.pace_of(attempt.lane))
+        return self._why_hung(attempt, work, heard, allowed)
 
     def _help(self, running: list[Attempt], work: Work, ended: "SimpleQueue[Attempt]") -> list[Attempt]:
         """A second attempt, where a lane that nobody needs would be done before the first one is."""
