@@ -12,7 +12,7 @@ from flows.request import Request, make_lanes
 from flows.stop_signals import Terminated, terminate_in_order
 from flows.temporary_server import temporary_server
 from storage.run_starts import has_ended, save_start
-from study.errors import InputError
+from study.errors import InputError, LanesLost
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,9 @@ def _run_flow(request: Request) -> None:
             return  # it is published, and says so itself
         except InputError:
             raise
+        except LanesLost as error:
+            typer.echo(f"{error}; {_kept(request)}", err=True)
+            sys.exit(FAILED)
         except Exception as error:
             if not has_ended(request.results, request.run_id):
                 typer.echo(f"the run failed; {_kept(request)}", err=True)

@@ -38,6 +38,8 @@ _LIST_SECONDS = 10.0
 _ANSWER_SECONDS = 30.0
 """Longest time to fetch what a lane has answered, or the scheduler's list."""
 
+_SAME_CODE = "the scheduler and the lane have to run the code and packages of this run"
+
 LANE = "lane"
 """The resource that a Dask worker declares to be a lane."""
 
@@ -221,7 +223,7 @@ class Watch:
             else:
                 reason = self._why_unfit(greeting)
         except Exception as error:  # what it runs cannot even answer
-            reason, greeting = shortened(f"{type(error).__name__}: {error}", 300), ""
+            reason, greeting = f"{shortened(f'{type(error).__name__}: {error}', 300)}; {_SAME_CODE}", ""
         if reason is None and isinstance(greeting, Greeting):
             self._members.add(Member(address, name, greeting))
             return
