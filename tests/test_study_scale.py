@@ -122,13 +122,13 @@ def test_no_order_goes_below_the_bound_nor_below_what_any_part_takes(
     assert all(0.0 <= run.busy[part] <= 1 + 1e-9 for part in waited_for)
 
 
-@given(st.floats(0.01, 100.0), st.integers(1, 60), LANES, COSTS, COSTS, st.integers(1, 20))
+@given(st.floats(0.01, 100.0), st.integers(1, 60), LANES, COSTS, st.integers(1, 20))
 def test_equal_trainings_take_no_longer_on_more_lanes_nor_with_more_places(
-    seconds: float, count: int, lanes: int, cost: float, wait: float, places: int
+    seconds: float, count: int, lanes: int, cost: float, places: int
 ):
-    # With one part that serves: of several, the order in which they are met may cost more than lanes save.
+    # Where each part is met once: if twice, the order in which they are may cost more than a lane saves.
     def makespan(lanes: int, places: int) -> float:
-        serving = Serving(training_seconds=cost, write_wait_seconds=wait, places=places)
+        serving = Serving(training_seconds=cost, places=places)
         return simulate(alone([seconds] * count), lanes, serving).makespan
 
     assert makespan(2 * lanes, places) <= makespan(lanes, places) * (1 + 1e-9)
