@@ -173,6 +173,7 @@ class Watch:
         client, self._client = self._client, None
         self._asking.clear()
         self._greeted.clear()
+        self.refused.clear()
         self._members.remove([each.address for each in self._members.list()])
         if client is not None:
             with suppress(Exception):
