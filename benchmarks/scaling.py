@@ -191,7 +191,7 @@ def compare(
     lines = []
     for count in (1, 2):
         measured, seconds = bench.measure_real(count, *real)
-        lines.append(_tell("smoke, trained", count, seconds, measured, base, sum(seconds)))
+        lines.append(_tell("smoke, trained", count, seconds, measured, base, measured.lanes))
     for wait in waits:
         for count in lanes:
             trainings = 20 * (count + 1) if wait else idle

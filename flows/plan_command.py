@@ -78,8 +78,9 @@ def plan_command(
     described = describe_plan(spec, plan, forecast, sharing, foresight.costs.is_calibrated)
     if trials is not None:
         alone = compare_sharing(spec, plan, foresight, 1)[0]  # many trainings share no cores
-        scaled = scale(plan, alone, forecast.lanes, trials, request.results)
-        described["scaled"] = describe_scaled(scaled, trials, count_files(plan.trainings))
+        files = count_files(plan.trainings)
+        scaled = scale(plan, alone, forecast.lanes, trials, request.results, files.size)
+        described["scaled"] = describe_scaled(scaled, trials, files)
     if as_json:
         typer.echo(json.dumps(described, indent=1))
     elif trials is not None:

@@ -22,7 +22,7 @@ MOST_PLANNED_LANES = 1_000_000
 """Lanes of a plan, which may be of any number of machines."""
 
 MOST_PLANNED_TRIALS = 10_000_000
-"""Trials of a scaled plan: so many are simulated in half a minute."""
+"""Trials of a scaled plan: ten times as many as docs/scale.md speaks of are simulated in a minute or two."""
 
 _COUNTED = {
     Part.FLOW: "trainings/s",
@@ -57,7 +57,9 @@ def check_counts(lanes: int | None, trials: int | None) -> None:
             raise InputError(f"{name}: {value} is not allowed; give 1 to {most:,}, or leave it out")
 
 
-def scale(plan: Plan, forecast: Forecast, lanes: int, trials: int, results: Results) -> ScaledPlan:
+def scale(
+    plan: Plan, forecast: Forecast, lanes: int, trials: int, results: Results, size: float
+) -> ScaledPlan:
     """Scale a study's plan to so many trials.
 
     Args:
@@ -66,6 +68,7 @@ def scale(plan: Plan, forecast: Forecast, lanes: int, trials: int, results: Resu
         lanes: How many are to train.
         trials: How many are to be answered.
         results: Where results would be kept.
+        size: Bytes of a training, on average.
 
     Raises:
         InputError: the study has no trainings that are known before others are done.
@@ -77,7 +80,8 @@ def scale(plan: Plan, forecast: Forecast, lanes: int, trials: int, results: Resu
         )
     trainings = max(1, round(trials * len(plan.trainings) / len(plan.trials)))
     serving = ON_DISK if is_local(results.folder) else ON_OBJECT_STORE
-    return ScaledPlan(forecast.seconds, trainings, lanes, serving)
+    epochs = forecast.epochs_to_run / len(forecast.jobs)
+    return ScaledPlan(forecast.seconds, trainings, lanes, serving.for_trainings(size, epochs))
 
 
 def describe_scaled(plan: ScaledPlan, trials: int, files: Files) -> dict[str, Any]:

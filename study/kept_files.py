@@ -26,6 +26,8 @@ def count_files(trainings: Sequence[Training]) -> Files:
     A record; weights after each epoch at which a trial ends; the optimizer's state, as large as the weights.
     Numbers have four bytes.
     """
+    if not trainings:
+        return Files(0.0, 0.0)
     kept = [len({rule.epochs for rule in each.rules}) for each in trainings]
     sizes = [
         RECORD_BYTES + 4 * parameter_count(each.hyperparameters) * (ends + 1)

@@ -25,10 +25,16 @@ class Serving:
     """Of the flow's interpreter for each training: looking it up, giving it to a lane, writing it."""
     lane_share: float = 0.0
     """The part of `training_seconds` in which the lane is held and waits, of 1."""
+    epoch_seconds: float = 0.0
+    """Of the flow's interpreter for each epoch: that the lane gets on, and what it logs."""
+    byte_seconds: float = 0.0
+    """Of the flow's interpreter for each byte of a result: taken, hashed, written."""
     places: int | None = None
     """Units that one flow keeps in flight at most; None for any number."""
     scheduler_seconds: float = 0.0
     """Of Dask's scheduler for each training."""
+    scheduler_byte_seconds: float = 0.0
+    """Of Dask's scheduler for each byte of a result, which it passes on."""
     heartbeat_seconds: float = 0.0
     """Of Dask's scheduler for each heartbeat of a lane."""
     write_wait_seconds: float = 0.0
@@ -53,6 +59,15 @@ class Serving:
         """Units in flight at most on so many lanes."""
         wanted = lanes + self.spare
         return wanted if self.places is None else min(wanted, self.places)
+
+    def for_trainings(self, size: float, epochs: float) -> "Serving":
+        """The same for trainings of so many bytes and epochs on average, as if that were each one's."""
+        own = self.byte_seconds * size + self.epoch_seconds * epochs
+        further = self.scheduler_byte_seconds * size
+        return replace(
+            self, training_seconds=self.training_seconds + own, epoch_seconds=0.0, byte_seconds=0.0,
+            scheduler_seconds=self.scheduler_seconds + further, scheduler_byte_seconds=0.0,
+        )  # fmt: skip
 
     def amortised(self, trainings: float) -> "Serving":
         """The same where so many trainings share a task run, as if each were one by itself."""
@@ -93,10 +108,13 @@ FLOW_PLACES = 1000
 # 2026; how each was measured, and what stands behind it, is told in docs/scale.md.
 ON_DISK = Serving(
     task_run_seconds=0.0087,
-    training_seconds=0.0081,
-    lane_share=0.53,
+    training_seconds=0.0075,
+    lane_share=0.49,
+    epoch_seconds=0.00045,
+    byte_seconds=4.0e-9,
     places=FLOW_PLACES,
-    scheduler_seconds=0.0014,
+    scheduler_seconds=0.0020,
+    scheduler_byte_seconds=0.8e-9,
     heartbeat_seconds=0.0003,
     write_wait_seconds=0.010,
     store_seconds=3 / 1380,

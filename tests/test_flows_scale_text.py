@@ -41,7 +41,7 @@ def scale_lab(lanes: int, trials: int, folder: Path = Path("results")) -> Scaled
     study = make_study()
     plan = compile_plan(study, list_trials(study), make_source(study))
     foresight = Foresight({}, {}, CostModel(), Amount(60_000, 10_000))
-    return scale(plan, compare_sharing(study, plan, foresight, 1)[0], lanes, trials, Results(folder))
+    return scale(plan, compare_sharing(study, plan, foresight, 1)[0], lanes, trials, Results(folder), 1e6)
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +88,11 @@ def test_few_lanes_need_no_second_run():
 
 
 def test_where_results_lie_decides_what_they_cost():
-    assert scale_lab(10, 115).serving is ON_DISK
-    assert scale_lab(10, 115, read_address("memory://bucket/results")).serving is ON_OBJECT_STORE
+    disk, store = scale_lab(10, 115), scale_lab(10, 115, read_address("s3://bucket/results"))
+    epochs = (disk.serving.training_seconds - ON_DISK.training_seconds - 0.004) / ON_DISK.epoch_seconds
+    assert 6 < epochs < 8  # about 610 epochs of 82 trainings
+    for plan, serving in ((disk, ON_DISK), (store, ON_OBJECT_STORE)):
+        assert plan.serving == serving.for_trainings(1e6, epochs)
 
 
 def test_a_study_of_which_nothing_is_known_before_its_search_is_refused():
@@ -97,7 +100,7 @@ def test_a_study_of_which_nothing_is_known_before_its_search_is_refused():
     plan = compile_plan(study, (), make_source(study))
     forecast = compare_sharing(study, plan, Foresight({}, {}, CostModel(), Amount(50_000, 20_000)), 1)[0]
     with pytest.raises(InputError, match="--trials: 1,000 is not allowed for a study whose trainings only"):
-        scale(plan, forecast, 10, 1000, Results(Path("results")))
+        scale(plan, forecast, 10, 1000, Results(Path("results")), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A run of very many trainings, simulated: worked out by hand, and what holds whatever is given."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -139,14 +140,16 @@ def test_equal_trainings_take_no_longer_on_more_lanes_nor_with_more_places(
 def test_what_takes_all_parts_twice_as_long_takes_twice_as_long(
     seconds: list[float], lanes: int, serving: Serving
 ):
-    def twice(serving: Serving) -> Serving:
-        return Serving(
-            2 * serving.task_run_seconds, 2 * serving.training_seconds, serving.lane_share, serving.places,
-            2 * serving.scheduler_seconds, 0.0, 2 * serving.write_wait_seconds, 2 * serving.store_seconds,
-        )  # fmt: skip
-
+    costs = (
+        "task_run_seconds",
+        "training_seconds",
+        "scheduler_seconds",
+        "write_wait_seconds",
+        "store_seconds",
+    )
+    twice = replace(serving, **{name: 2 * getattr(serving, name) for name in costs})
     once = simulate(alone(seconds), lanes, serving).makespan
-    doubled = simulate(alone([2 * each for each in seconds]), lanes, twice(serving)).makespan
+    doubled = simulate(alone([2 * each for each in seconds]), lanes, twice).makespan
     assert doubled == pytest.approx(2 * once)
 
 
@@ -199,6 +202,15 @@ def test_heartbeats_slow_the_scheduler_down():
     serving = Serving(scheduler_seconds=0.1, heartbeat_seconds=0.0025)
     assert serving.scheduler_seconds_on(200) == pytest.approx(0.1 / 0.75)
     assert Serving(scheduler_seconds=0.1, heartbeat_seconds=0.01).scheduler_seconds_on(10_000) == math.inf
+
+
+def test_large_results_and_many_epochs_cost_more():
+    serving = Serving(
+        training_seconds=0.1, epoch_seconds=0.01, byte_seconds=1e-9, scheduler_seconds=0.2,
+        scheduler_byte_seconds=2e-9,
+    )  # fmt: skip
+    found = serving.for_trainings(size=1e7, epochs=5)
+    assert found == Serving(training_seconds=pytest.approx(0.16), scheduler_seconds=pytest.approx(0.22))
 
 
 def test_lanes_of_the_flow_s_own_machine_are_scheduled_in_its_process():
