@@ -89,7 +89,8 @@ def _attempt(job: Job, *inputs: Any) -> TrainingRecord | Exception:
     except (ResultsUnwritable, LanesLost, LanesClosed):
         raise
     except Exception as error:
-        logger.error("%s failed: %r", job.training.label, error, exc_info=is_worth_retrying(error))
+        # For the UI; the terminal is told by the run's end, as where it has a task run of its own.
+        logger.info("%s failed for good: %r", job.training.label, error, exc_info=True)
         return error
     return record
 

@@ -112,13 +112,12 @@ def start_serving(home: Path, **environment: str) -> NightServer:
 
 
 @contextmanager
-def bare_server(home: Path) -> Iterator[NightServer]:
+def bare_server(home: Path, **environment: str) -> Iterator[NightServer]:
     """A Prefect server as somebody else runs it, without anything of ours."""
     port = free_port()
     quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    server = _start(
-        [PREFECT, "server", "start", "--port", str(port)], port, home, clean_environment(home, **quiet)
-    )
+    settings = clean_environment(home, **quiet, **environment)
+    server = _start([PREFECT, "server", "start", "--port", str(port)], port, home, settings)
     try:
         wait_for(lambda: server.ask("health"))
         yield server

@@ -5,7 +5,7 @@ import pwd
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,13 +27,13 @@ needs_postgres = pytest.mark.skipif(
 
 
 @contextmanager
-def serving(port: int | None = None) -> Iterator[str]:
+def serving(port: int | None = None, settings: Sequence[str] = _QUICK) -> Iterator[str]:
     """Run a Postgres with an empty database while the body does; yields its URL as Prefect takes it."""
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="postgres-") as name:
         folder = Path(name)
         _make(folder)
-        with _running(folder, port):
+        with _running(folder, port, settings):
             admin = _url("postgres", port, "postgres")
             wait_for(lambda: _is_ready(admin), 60)
             ask(admin, f"create role {NAME} login password '{PASSWORD}'")
@@ -81,8 +81,8 @@ def _make(folder: Path) -> None:
 
 
 @contextmanager
-def _running(folder: Path, port: int) -> Iterator[None]:
-    settings = [*_QUICK, "listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}"]
+def _running(folder: Path, port: int, settings: Sequence[str]) -> Iterator[None]:
+    settings = [*settings, "listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}"]
     options = [word for each in settings for word in ("-c", each)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
