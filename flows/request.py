@@ -87,13 +87,13 @@ def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> 
         study = _choose_study(start)
     scheduler = read_scheduler(start.scheduler) if start.scheduler else ""
     devices = () if scheduler else tuple(choose_devices(start.lanes or None, start.lanes_per_gpu))
-    if scheduler:
-        knock(scheduler)
     if scheduler and (start.lanes or start.lanes_per_gpu > 1):
         raise InputError(
             "--lanes, --lanes-per-gpu: not allowed with --scheduler, whose lanes all train; leave them out: "
             "`study lane` takes them, where lanes are started"
         )
+    if scheduler:
+        knock(scheduler)
     return Request(
         start=start,
         study=study,
