@@ -20,6 +20,7 @@ from study.scheduler_address import split_address
 from tasks.cluster_watch import LANE
 from tasks.devices import Device
 from tasks.interrupts import interrupts_blocked
+from tasks.knock import unreachable
 from tasks.lane_messages import send_at_once
 from tasks.lane_nanny import CONFIG, keep_running, kill, lane_options
 from tasks.lane_process import LANE_CORE
@@ -42,7 +43,11 @@ class LaneHost:
         Args:
             scheduler: Its address, such as tls://host:8786.
             devices: One for each lane.
+
+        Raises:
+            InputError: the scheduler's host is not known here.
         """
+        self._host = _own_address(scheduler)
         self._scheduler, self._devices = scheduler, tuple(devices)
         self._nannies: dict[str, Nanny] = {}
         self._reached: set[str] = set()
@@ -85,7 +90,7 @@ class LaneHost:
     async def _keep(self, number: int, device: Device, folder: str) -> None:
         name = f"{socket.gethostname()}/lane-{number}"
         options = lane_options(name, device, folder)
-        options |= {"resources": {LANE: 1}, "host": _own_address(self._scheduler)}
+        options |= {"resources": {LANE: 1}, "host": self._host}
         options["env"] |= _pinning(number, device)
 
         def make() -> Nanny:
@@ -119,6 +124,13 @@ def _pinning(number: int, device: Device) -> dict[str, str]:
 
 
 def _own_address(scheduler: str) -> str:
-    """This machine's address as the scheduler's sees it."""
+    """This machine's address as the scheduler's sees it.
+
+    Raises:
+        InputError: its host has no address, or there is no way to it.
+    """
     host, port = split_address(scheduler)
-    return str(get_ip(socket.gethostbyname(host), port))
+    try:
+        return str(get_ip(socket.getaddrinfo(host, port)[0][4][0], port))
+    except OSError as error:
+        raise unreachable(scheduler, error) from error

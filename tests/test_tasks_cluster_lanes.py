@@ -13,9 +13,12 @@ import pytest
 
 from study.errors import InputError, LanesLost
 from tasks.cluster_lanes import ClusterLanes, remaining_seconds
+from tasks.devices import Device
+from tasks.lane_host import LaneHost
 from tasks.lane_process import lane_name, report_progress
 from tasks.lane_work import LaneDied, LaneHung, LanesClosed
-from tests.cluster import CODE, LaneHost, lane_host, scheduler
+from tests.cluster import CODE, lane_host, scheduler
+from tests.cluster import LaneHost as RunningLanes
 from tests.served import free_port
 
 
@@ -26,14 +29,14 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def host(address: str) -> Iterator[LaneHost]:
+def host(address: str) -> Iterator[RunningLanes]:
     with lane_host(address, "--lanes", "2") as running:
         running.wait_for("ready for", 2)
         yield running
 
 
 @pytest.fixture
-def lanes(address: str, host: LaneHost) -> Iterator[ClusterLanes]:
+def lanes(address: str, host: RunningLanes) -> Iterator[ClusterLanes]:
     with ClusterLanes(address, wait_seconds=60) as running:
         yield running
 
@@ -138,7 +141,7 @@ def test_what_is_late_is_expected_to_need_as_long_again_as_it_is_late(expected, 
     assert remaining_seconds(expected, spent) == left
 
 
-def test_closing_ends_what_runs_and_leaves_the_lanes_to_the_next_run(address: str, host: LaneHost):
+def test_closing_ends_what_runs_and_leaves_the_lanes_to_the_next_run(address: str, host: RunningLanes):
     lanes = ClusterLanes(address)
     _, process, _ = lanes.run("first", describe_lane, 0.0)
     with ThreadPoolExecutor(3) as threads:
@@ -205,7 +208,7 @@ def test_a_scheduler_that_is_started_anew_is_reached_again(tmp_path: Path):
     port = free_port()
     with ThreadPoolExecutor(2) as pool:
         with scheduler(port) as address:
-            host = LaneHost(address, "--lanes", "1")
+            host = RunningLanes(address, "--lanes", "1")
             lanes = ClusterLanes(address, wait_seconds=120)
             lanes.run("first", describe_lane, 0.0)
             cut = pool.submit(lanes.run, "cut", describe_lane, 60.0)
@@ -228,6 +231,11 @@ def test_a_scheduler_that_does_not_answer_is_refused():
             lanes.run("never", describe_lane, 0.0)
         with pytest.raises(InputError, match=r"^--scheduler"):
             assert lanes.kind
+
+
+def test_lanes_are_not_started_for_a_host_that_nobody_knows():
+    with pytest.raises(InputError, match=r"^--scheduler: tcp://nobody.invalid:8786 is not reached \("):
+        LaneHost("tcp://nobody.invalid:8786", [Device("CPU")])
 
 
 def test_a_lane_of_other_code_or_packages_is_refused_with_both_versions(tmp_path: Path):
