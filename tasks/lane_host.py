@@ -112,7 +112,8 @@ class LaneHost:
         self._reached.discard(name)
         if not self._reached and time.monotonic() - self._told >= _REPEAT_SECONDS:
             self._told = time.monotonic()
-            logger.warning("%s is not reached (%s); trying again", self._scheduler, error)
+            cause = error.__cause__ or error  # Dask's own text says only that a nanny failed to start
+            logger.warning("%s is not reached (%s); trying again", self._scheduler, cause)
 
 
 def _pinning(number: int, device: Device) -> dict[str, str]:
