@@ -221,9 +221,7 @@ class ClusterLanes(Lanes):
         lane = self._members.take_spare(lambda pace: work.expected_seconds / pace < left)
         if lane is None:
             return []
-        logger.info(
-            "%s: %s needs long; %s tries, too", work.label, self._name(alone.lane), self._name(lane)
-        )  # fmt: skip
+        logger.info("%s: %s needs long; %s tries, too", work.label, self._name(alone.lane), self._name(lane))
         return [self._begin(lane, work, ended)]
 
     def _result_of(self, attempt: Attempt, work: Work) -> Any:

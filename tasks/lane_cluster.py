@@ -14,7 +14,7 @@ from distributed import Nanny, Scheduler, Security
 from tasks.devices import Device
 from tasks.lane_credentials import make_credentials
 from tasks.lane_messages import send_at_once
-from tasks.lane_nanny import CONFIG, keep_running, kill, lane_options
+from tasks.lane_nanny import CONFIG, keep_running, keep_until, kill, lane_options
 
 logger = logging.getLogger(__name__)
 
@@ -97,17 +97,11 @@ class LaneCluster:
             **shared, dashboard=False, dashboard_address=f"{_LOCAL}:0", local_directory=self._folder.name
         ) as scheduler:
             keepers = [
-                asyncio.create_task(self._keep(scheduler.address, lane, device, shared))
-                for lane, device in self._devices.items()
+                self._keep(scheduler.address, lane, device, shared) for lane, device in self._devices.items()
             ]
             self._scheduler = scheduler
             self._address.set_result(scheduler.address)
-            await self._stop.wait()
-            for keeper in keepers:
-                keeper.cancel()
-            for nanny in self._nannies.values():
-                kill(nanny)
-            await asyncio.gather(*keepers, return_exceptions=True)
+            await keep_until(self._stop, keepers, self._nannies)
 
     async def _keep(self, scheduler: str, lane: str, device: Device, shared: dict[str, object]) -> None:
         options = {**lane_options(lane, device, self._folder.name), **shared, "resources": {lane: 1}}

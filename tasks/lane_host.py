@@ -22,7 +22,7 @@ from tasks.devices import Device
 from tasks.interrupts import interrupts_blocked
 from tasks.knock import unreachable
 from tasks.lane_messages import send_at_once
-from tasks.lane_nanny import CONFIG, keep_running, kill, lane_options
+from tasks.lane_nanny import CONFIG, keep_running, keep_until, lane_options
 from tasks.lane_process import LANE_CORE
 
 logger = logging.getLogger(__name__)
@@ -76,16 +76,8 @@ class LaneHost:
             thread.join(_CLOSE_SECONDS)
 
     async def _serve(self, folder: str) -> None:
-        keepers = [
-            asyncio.create_task(self._keep(number, device, folder))
-            for number, device in enumerate(self._devices)
-        ]
-        await self._stop.wait()
-        for keeper in keepers:
-            keeper.cancel()
-        for nanny in self._nannies.values():
-            kill(nanny)
-        await asyncio.gather(*keepers, return_exceptions=True)
+        keepers = [self._keep(number, device, folder) for number, device in enumerate(self._devices)]
+        await keep_until(self._stop, keepers, self._nannies)
 
     async def _keep(self, number: int, device: Device, folder: str) -> None:
         name = f"{socket.gethostname()}/lane-{number}"

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -84,6 +84,25 @@ async def keep_running(
             with suppress(Exception):  # whatever its end is like, the next one has to start
                 await nanny.close(timeout=1)
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def keep_until(
+    stop: asyncio.Event, keepers: Iterable[Coroutine[Any, Any, None]], nannies: Mapping[str, Nanny]
+) -> None:
+    """Keep lanes running until it is time to stop; then kill their processes.
+
+    Args:
+        stop: When it is time.
+        keepers: What keeps each lane running, see `keep_running`.
+        nannies: The nannies by then, by lane.
+    """
+    tasks = [asyncio.create_task(each) for each in keepers]
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    for nanny in nannies.values():
+        kill(nanny)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def kill(nanny: Nanny) -> None:
