@@ -14,7 +14,8 @@ from tests.served import free_port
 
 CODE = Path(__file__).parent.parent
 SCHEDULER = (sys.executable, "-m", "distributed.cli.dask_scheduler")
-LANE = (sys.executable, "-P", "-c", "from flows.command_line import main; main()", "lane")
+PROGRAM = (sys.executable, "-P", "-c", "from flows.command_line import main; main()")
+LANE = (*PROGRAM, "lane")
 WAIT_SECONDS = 90.0
 
 

@@ -23,7 +23,7 @@ def dask_setup(_worker: Any) -> None:
             time.sleep(0.05)
         return train(*arguments)
 
-    setattr(run_training, "run_training", wait_and_train)  # noqa: B010 - mypy takes no other function there
+    run_training.run_training = wait_and_train  # type: ignore[assignment]  # takes whatever that takes
 
 
 if __name__ == "__main__":

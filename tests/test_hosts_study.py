@@ -15,7 +15,7 @@ from storage.dataset_files import DatasetArrays
 from tasks.dataset import load_dataset
 from tasks.lane_credentials import make_credentials
 from tests.chaos import CHAOS, Arena, check_equal, trials_of, wait_until
-from tests.cluster import CODE
+from tests.cluster import CODE, PROGRAM
 from tests.held_lane import HOLD
 from tests.hosts import Host, Network, network, why_impossible
 from tests.object_stores import credentials, new_address
@@ -27,7 +27,6 @@ STUDY = CHAOS.replace("repeats: 3", "repeats: 8")
 IMPATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "12s"}
 """A host that is cut off is missed after 12 s, not 30: Dask takes less than 11 s for an error."""
 
-PROGRAM = (sys.executable, "-P", "-c", "from flows.command_line import main; main()")
 READY = "lane-0: ready for"
 SCHEDULER_PORT, STORE_PORT = 8786, 9000
 
@@ -230,7 +229,7 @@ def test_a_host_is_cut_off_and_returns_and_then_all_are(bench: Bench, study: Pat
             bench.wait_for("is not reached", "lane-b")
             second.mend()
             bench.wait_for(READY, "lane-b", 2)
-        counter.wait_for(8)
+            counter.wait_for(8)  # by the one that is back: the other trains nothing
         first.cut()
         second.cut()
         bench.wait_for("no lane is there; waiting for one, for at most 10 min")
