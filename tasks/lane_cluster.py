@@ -64,9 +64,10 @@ class LaneCluster:
         nanny = self._nannies.get(lane)
         if nanny is None:
             return
-        address, deadline = nanny.worker_address, time.monotonic() + _CLOSE_SECONDS
+        # As the scheduler knows it: the nanny is told its process's address later than work is given to it.
+        address, deadline = self._address_of(lane), time.monotonic() + _CLOSE_SECONDS
         kill(nanny)
-        while address in self._scheduler.workers and time.monotonic() < deadline:
+        while address is not None and self._address_of(lane) == address and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def process_ids(self) -> list[int]:
@@ -78,6 +79,11 @@ class LaneCluster:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(_CLOSE_SECONDS)
         self._folder.cleanup()
+
+    def _address_of(self, lane: str) -> str | None:
+        """Where the scheduler reaches a lane's process; None while it knows of none."""
+        address: str | None = self._scheduler.aliases.get(lane)
+        return address
 
     def _run(self) -> None:
         try:

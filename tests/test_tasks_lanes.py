@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from distributed.nanny import WorkerProcess
 
 from tasks.devices import Device
 from tasks.lane_credentials import make_credentials
@@ -161,6 +162,16 @@ def test_the_next_piece_of_work_is_not_given_to_a_lane_that_is_being_replaced():
             with pytest.raises(ValueError, match="refused"):
                 single.run(f"odd {number}", refuse)
             assert single.run(f"even {number}", describe_lane, 0.0)[1] == "-1"
+
+
+def test_nor_to_one_whose_work_raised_before_its_nanny_knew_that_it_had_started(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(WorkerProcess, "_init_msg_interval", 0.5)  # how often the nanny looks, in seconds
+    with LocalLanes([Device("CPU")]) as single:
+        for number in range(4):
+            with pytest.raises(ValueError, match="refused"):
+                single.run(f"odd {number}", refuse)
 
 
 def test_a_lane_that_is_killed_again_and_again_while_it_starts_comes_back(lanes: LocalLanes):
