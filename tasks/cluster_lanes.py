@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
 from queue import SimpleQueue
@@ -25,7 +25,7 @@ from tasks.cluster_members import Members
 from tasks.cluster_watch import LANE, Watch
 from tasks.dataset import Dataset
 from tasks.devices import Device
-from tasks.lane_work import Attempt, LaneDied, Work
+from tasks.lane_work import Attempt, LaneDied, LanesClosed, Work
 from tasks.lanes import Lanes
 
 logger = logging.getLogger(__name__)
@@ -227,8 +227,12 @@ class ClusterLanes(Lanes):
     def _result_of(self, attempt: Attempt, work: Work) -> Any:
         try:
             return super()._result_of(attempt, work)
-        except CancelledError as error:
-            raise LaneDied(f"touch with {self.scheduler} was lost while {work.label!r} ran") from error
+        except LanesClosed:
+            raise
+        except Exception as error:
+            if attempt.future.cancelled():  # with the client that was closed, whatever that raises by now
+                raise LaneDied(f"touch with {self.scheduler} was lost while {work.label!r} ran") from error
+            raise
 
     def _abandon(self, attempt: Attempt) -> None:
         # What has not begun waits for another run's work, which is not to be killed.

@@ -44,6 +44,17 @@ LANE = "lane"
 """The resource that a Dask worker declares to be a lane."""
 
 
+class _Client(Client):  # type: ignore[misc]  # Dask has no types
+    """Dask's client, except that it does not connect again by itself where it has lost its scheduler.
+
+    It would forget what it listened to, so that another one takes its place; and closed while it connects,
+    Dask's leaves that connection open.
+    """
+
+    async def _reconnect(self) -> None:
+        self.scheduler_comm = None  # with which it listens no further
+
+
 class Watch:
     """Watches a cluster from a thread of its own: its members are always those that can be given work."""
 
@@ -65,7 +76,6 @@ class Watch:
         self._kinds: frozenset[str] | None = None
         self._here = read_versions()
         self._client: Client | None = None
-        self._comm: Any = None
         self._first: Exception | None = None
         self._starting = threading.Lock()
         self._tried, self._stopped = threading.Event(), threading.Event()
@@ -156,14 +166,11 @@ class Watch:
 
     def _keep_client(self) -> bool:
         """See that there is a client that reaches the scheduler; say whether it is a new one."""
-        client = self._client
-        # A client that has lost its scheduler connects again by itself, but forgets what it listened to.
-        if client is not None and client.status == "running" and client.scheduler_comm is self._comm:
+        if self._client is not None and self._client.status == "running":
             return False
         self._lose()
         knock(self._scheduler)  # Dask would try for long where nothing listens
-        client = Client(self._scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-        self._comm = client.scheduler_comm
+        client = _Client(self._scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         client.subscribe_topic("all", self._hear)
         self._on_client(client)
         self._client = client

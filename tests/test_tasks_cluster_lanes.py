@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from study.errors import InputError, LanesLost
+from tasks import cluster_watch
 from tasks.cluster_lanes import ClusterLanes, remaining_seconds
 from tasks.devices import Device
 from tasks.lane_host import LaneHost
@@ -227,6 +228,17 @@ def test_a_scheduler_that_is_started_anew_is_reached_again(tmp_path: Path):
                 lanes.close()
         finally:
             host.stop()
+
+
+def test_a_client_that_has_lost_its_scheduler_does_not_connect_again_by_itself():
+    port = free_port()
+    with scheduler(port) as address:
+        client = cluster_watch._Client(address, set_as_default=False)
+    with scheduler(port):
+        time.sleep(3)  # Dask's own is there again within one
+        found = client.status, client.scheduler_comm
+    client.close()
+    assert found == ("connecting", None)
 
 
 def test_a_scheduler_that_does_not_answer_is_refused():
