@@ -1,6 +1,6 @@
 # Everything a newcomer needs; `make help` explains each target.
 .DEFAULT_GOAL := help
-.PHONY: help setup data study smoke test check format lock audit bench bench-full bench-stats bench-setup bench-lock serve lane clean
+.PHONY: help setup data study smoke test test-all check format lock audit bench bench-full bench-stats bench-setup bench-lock serve lane clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,7 +34,10 @@ study: setup ## Run the whole lab study and print where its report is
 smoke: setup ## Run every step on a few thousand images, in about a minute
 	@$(BIN)/study run smoke --results $(RESULTS)
 
-test: setup ## Run the tests
+test: setup ## Run the tests that start few processes, in minutes
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup ## Run all tests: lanes, flows and servers killed, hosts cut off, the UI in a browser
 	@$(BIN)/python -m pytest
 
 check: setup ## Format, lint, import floors and types, as CI does

@@ -16,10 +16,10 @@ from flows.lane_command import lane_command
 from flows.nights_command import nights_command
 from flows.options import (
     DataOption,
+    DebuggableLanesOption,
     EngineOption,
     ExercisesOption,
     FreshOption,
-    LanesOption,
     LanesPerGpuOption,
     LaneTimeoutOption,
     ProtocolOption,
@@ -30,6 +30,7 @@ from flows.options import (
     configure_prefect,
     read_options,
     show_warnings,
+    use_cpu_here,
 )
 from flows.plan_command import plan_command
 from flows.predict_command import predict_command
@@ -101,7 +102,7 @@ app.add_typer(cache_app, name="cache")
 def run_command(
     study: StudyArgument = "lab",
     results: ResultsOption = "results",
-    lanes: LanesOption = None,
+    lanes: DebuggableLanesOption = None,
     lanes_per_gpu: LanesPerGpuOption = 1,
     exercises: ExercisesOption = "",
     repeats: RepeatsOption = None,
@@ -122,6 +123,9 @@ def run_command(
     Ctrl-C stops everything within seconds; finished trainings are kept, and running again goes on from there.
     """
     configure_prefect(verbose)
+    in_process = lanes == 0
+    if in_process:
+        use_cpu_here()
     from flows.execute import execute
     from flows.request import check_request
     from storage.run_starts import list_interrupted
@@ -129,12 +133,13 @@ def run_command(
     asked = {"lanes_per_gpu": lanes_per_gpu, "data_folder": str(data or ""), "fresh": fresh, "budget": budget}
     asked |= {"engine": engine, "scheduler": scheduler, "lane_timeout": lane_timeout}
     # Checked before Prefect starts, so that a mistake is answered at once.
-    request = check_request(read_options(study, results, exercises, lanes, repeats, protocol, **asked))
+    options = read_options(study, results, exercises, 1 if in_process else lanes, repeats, protocol, **asked)
+    request = check_request(options, in_process=in_process)
     exercise_count = count(len(request.study.exercises), "exercise")
     where = f"the lanes of {request.scheduler}"
     if request.devices:
         lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
-        where = f"{lane_count}, {request.engine} engine"
+        where = f"{'this process' if in_process else lane_count}, {request.engine} engine"
     typer.echo(
         f"study {request.study.name}: {exercise_count} on {where}, results in {request.results.folder}",
         err=True,

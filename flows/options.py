@@ -45,6 +45,15 @@ LanesOption = Annotated[
     int | None,
     typer.Option("--lanes", metavar="N", help="Worker processes. Default: one a GPU, else one a CPU core."),
 ]
+DebuggableLanesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--lanes",
+        metavar="N",
+        help="Worker processes. Default: one a GPU, else one a CPU core. 0: none, train in this process, to "
+        "debug it.",
+    ),
+]
 SchedulerOption = Annotated[
     str,
     typer.Option(
@@ -174,3 +183,10 @@ def configure_prefect(verbose: bool) -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def use_cpu_here() -> None:
+    """Let this process train as a CPU lane does; before anything imports NumPy or TensorFlow."""
+    from tasks.devices import Device
+
+    os.environ.update(Device("CPU").environment)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.exit_codes import FAILED, TERMINATED
-from flows.options import DataOption, LanesOption, ResultsOption, show_warnings
+from flows.options import DataOption, DebuggableLanesOption, ResultsOption, show_warnings, use_cpu_here
 from flows.stop_signals import Terminated, terminate_in_order
 from study.errors import InputError
 from study.wording import count
@@ -47,7 +47,7 @@ def replay_command(
     ] = None,
     results: ResultsOption = "results",
     data: DataOption = None,
-    lanes: LanesOption = None,
+    lanes: DebuggableLanesOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
 ) -> None:
     """Train rows of a published run again, from their columns alone, and compare weights and readings.
@@ -60,6 +60,8 @@ def replay_command(
     Examples: `study replay --random 3`; `study replay --trial 4/epochs=20/1`.
     """
     show_warnings()
+    if lanes == 0:
+        use_cpu_here()
     terminate_in_order()
     try:
         replays, run_id = _replay(keys or (), trial or (), (number, seed), run, results, data, lanes)
@@ -121,16 +123,18 @@ def _train(recipes: "Sequence[Recipe]", dataset: "Dataset", kind: str, lanes: in
     from flows.progress import Tally, TerminalProgress
     from tasks.replay import devices_for, replay_jobs, sort_out
 
-    devices = devices_for(kind, lanes)
+    in_process = lanes == 0
+    devices = devices_for("CPU", 1) if in_process else devices_for(kind, lanes)
     replays, jobs = sort_out(recipes, dataset, devices[0].kind)
     if not jobs:
         return replays
     used = devices[: len(jobs)]
     what = f"{count(len(recipes) - len(replays), 'row')} by {count(len(jobs), 'training')}"
-    typer.echo(f"replaying {what} on {count(len(used), f'{used[0].kind} lane')}", err=True)
+    where = "in this process" if in_process else f"on {count(len(used), f'{used[0].kind} lane')}"
+    typer.echo(f"replaying {what} {where}", err=True)
     tally = Tally(len(used))
     tally.expect([job.seconds for job in jobs])
-    with TerminalProgress() as progress, closing(replay_jobs(jobs, dataset, used)) as ended:
+    with TerminalProgress() as progress, closing(replay_jobs(jobs, dataset, used, in_process)) as ended:
         for job, judged, seconds in ended:
             replays.extend(judged)
             progress.show(tally.finish(job.seconds, seconds or None, failed=not seconds))

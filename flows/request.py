@@ -49,6 +49,8 @@ class Request:
     budget_seconds: float | None
     begun: float
     """Seconds of the monotonic clock when it was made."""
+    in_process: bool = False
+    """Whether this process trains, without lanes."""
 
     @property
     def run_id(self) -> str:
@@ -66,10 +68,17 @@ class Request:
         return Path(self.start.data_folder) if self.start.data_folder else None
 
 
-def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> Request:
+def check_request(
+    parameters: RunParameters, flow_run_id: str | None = None, in_process: bool = False
+) -> Request:
     """Check a run before anything is done.
 
     A run that goes on, by its id or as its flow run is retried, keeps the parameters it was started with.
+
+    Args:
+        parameters: What is asked.
+        flow_run_id: The flow run that executes it; None before it begins.
+        in_process: Whether this process trains, on one CPU core, instead of lanes.
 
     Raises:
         InputError: the study, an exercise, the results folder, a count, the engine or the run to go on with
@@ -86,7 +95,7 @@ def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> 
         start = earlier.model_copy(update={"resumed": resumed, "flow_run_id": flow_run_id})
         study = _choose_study(start)
     scheduler = read_scheduler(start.scheduler) if start.scheduler else ""
-    devices = () if scheduler else tuple(choose_devices(start.lanes or None, start.lanes_per_gpu))
+    devices = (Device("CPU"),) if in_process else () if scheduler else _choose_devices(start)
     if scheduler and (start.lanes or start.lanes_per_gpu > 1):
         raise InputError(
             "--lanes, --lanes-per-gpu: not allowed with --scheduler, whose lanes all train; leave them out: "
@@ -104,7 +113,12 @@ def check_request(parameters: RunParameters, flow_run_id: str | None = None) -> 
         results=open_results(folder),
         budget_seconds=read_duration(start.budget, "--budget") if start.budget else None,
         begun=time.monotonic(),
+        in_process=in_process,
     )
+
+
+def _choose_devices(options: RunOptions) -> tuple[Device, ...]:
+    return tuple(choose_devices(options.lanes or None, options.lanes_per_gpu))
 
 
 def _choose_study(options: RunOptions) -> Study:
@@ -127,13 +141,15 @@ def _begin(parameters: RunParameters, study: Study, flow_run_id: str | None) -> 
 
 
 def make_lanes(request: Request) -> "Lanes":
-    """The lanes of a run: this machine's, or those of the scheduler that was named."""
+    """The lanes of a run: this machine's, those of the scheduler that was named, or none but this process."""
     if request.scheduler:
         from tasks.cluster_lanes import ClusterLanes
 
         return ClusterLanes(request.scheduler, request.start.engine, request.lane_seconds)
-    from tasks.local_lanes import LocalLanes
+    from tasks.local_lanes import InProcessLane, LocalLanes
 
+    if request.in_process:
+        return InProcessLane(request.start.engine)
     return LocalLanes(request.devices, request.start.engine)
 
 

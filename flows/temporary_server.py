@@ -58,6 +58,11 @@ class TemporaryServer:
         """Where it listens."""
         return address(LOOPBACK, self._port)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What lets Prefect in this process, and in those it starts, use it."""
+        return {API_URL: f"{self.url}/api", CLIENT_PASSWORD: self.password}
+
     def wait(self) -> None:
         """Wait until it answers, then look after it until it is stopped.
 
@@ -112,7 +117,7 @@ def temporary_server() -> Iterator[None]:
         server.stop()
         return
     server.wait()
-    os.environ |= {API_URL: f"{server.url}/api", CLIENT_PASSWORD: server.password}
+    os.environ |= server.environment
     refresh_global_settings_context()
 
 

@@ -1,6 +1,7 @@
 """The lanes of this machine, one a device: their processes, and the scheduler, live as long as the run.
 
-They start with the first piece of work, so a run that reads everything from earlier runs starts none.
+They start with the first piece of work, so a run that reads everything from earlier runs starts none. For
+debugging and for tests, `InProcessLane` runs the work in the caller's process instead.
 """
 
 import logging
@@ -145,3 +146,23 @@ class LocalLanes(Lanes):
             self._cluster = cluster = LaneCluster(name_lanes(self._devices))
             self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
         self._reports.listen(self._client)
+
+
+class InProcessLane(LocalLanes):
+    """One CPU lane without a process of its own: a debugger stops in what it runs, and nothing has to start.
+
+    Work runs one piece at a time, in the thread that asks for it; what kills or hangs it does so to the
+    caller.
+    """
+
+    def __init__(self, asked: EngineChoice = "auto") -> None:
+        super().__init__([Device("CPU")], asked)
+
+    def start_ahead(self) -> None:
+        """Start nothing."""
+
+    def _run_on(self, lane: str, work: Work) -> Any:
+        try:
+            return work.function(*work.arguments)
+        finally:
+            self._give_back(lane)

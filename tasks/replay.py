@@ -17,7 +17,7 @@ from tasks.dataset import Dataset
 from tasks.devices import Device, choose_devices, list_gpus
 from tasks.lane_work import LanesClosed
 from tasks.lanes import Lanes
-from tasks.local_lanes import LocalLanes
+from tasks.local_lanes import InProcessLane, LocalLanes
 from tasks.native_library import NativeUnavailable, prepare_native_library
 from tasks.provenance import processor_name, read_commit
 from tasks.run_training import Trained, library_versions, run_training
@@ -96,14 +96,17 @@ def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[li
 
 
 def replay_jobs(
-    jobs: Sequence[Job], dataset: Dataset, devices: Sequence[Device]
+    jobs: Sequence[Job], dataset: Dataset, devices: Sequence[Device], in_process: bool = False
 ) -> Generator[tuple[Job, list[Replay], float], None, None]:
-    """Train the jobs on lanes; give each, with its recipes' verdicts and its lane's seconds, as it ends.
+    """Train the jobs on lanes, or in this process; give each with its verdicts and seconds as it ends.
 
     Close it, and nothing is left running.
     """
     # The lanes are closed before the threads are waited for, which then have nothing more to wait for.
-    with ThreadPoolExecutor(len(devices)) as pool, LocalLanes(devices) as lanes:
+    with (
+        ThreadPoolExecutor(len(devices)) as pool,
+        InProcessLane() if in_process else LocalLanes(devices) as lanes,
+    ):
         pending: dict[Future[Trained], Job] = {pool.submit(_train, job, dataset, lanes): job for job in jobs}
         for done in as_completed(pending):
             yield pending[done], *_conclude(pending[done], done)

@@ -1,5 +1,6 @@
 """What every test needs: Prefect's home of its own, and TensorFlow as a lane has it."""
 
+import gc
 import logging
 import os
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# Before anything imports Prefect or TensorFlow.
+# Before anything imports Prefect or TensorFlow. Each test process has a home of its own.
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_errors=True)
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ.pop("PREFECT_API_URL", None)
@@ -20,6 +21,20 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from tasks.devices import Device  # noqa: E402 - needs the environment above
 
 os.environ.update(Device("CPU").environment)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_there_before() -> None:
+    """Take what other files of tests have left out of the collections below, which are quick by that."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open() -> Iterator[None]:
+    """Collect garbage after each test: what it has left open is reported against it, and not a later one."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +50,47 @@ def _stop_temporary_server() -> Iterator[None]:
     yield
     logging.getLogger("prefect").setLevel(logging.CRITICAL)  # it would log to a stream that pytest has closed
     _HOME.cleanup()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[None]:
+    """A temporary Prefect server of this test process, which commands called in it use."""
+    from flows.temporary_server import TemporaryServer
+    from tests.command import environment_of_commands
+    from tests.prefect_home import furnish
+
+    furnish(Path(_HOME.name))
+    running = TemporaryServer()
+    running.wait()
+    # Not the log: the client would still send it when the server is gone.
+    environment_of_commands.update(running.environment, PREFECT_LOGGING_TO_API_ENABLED="false")
+    yield
+    environment_of_commands.clear()
+    running.stop()
+
+
+@pytest.fixture
+def server_here(server: None) -> Iterator[None]:
+    """The temporary server, used by the flows that a test calls itself."""
+    from tests.command import using_server
+
+    with using_server():
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all test processes of this session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def toy_run(shared: Path, server: None):
+    """A finished run of the toy study; read it, or change a copy."""
+    from tests.toy import finish_toy
+
+    return finish_toy(shared)
 
 
 @pytest.fixture
@@ -66,7 +122,7 @@ def s3_results(s3: None):
     remove_path(local_folder(opened.locks))
 
 
-@pytest.fixture(params=["disk", "s3"])
+@pytest.fixture(params=["disk", pytest.param("s3", marks=pytest.mark.slow)])
 def any_results(request: pytest.FixtureRequest):
     """Results on a disk, and once more on an object store."""
     return request.getfixturevalue("results" if request.param == "disk" else "s3_results")

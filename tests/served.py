@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +18,10 @@ from urllib.request import Request, urlopen
 
 import psutil
 
+from tests.command import STUDY, TOO_LONG_SECONDS
 from tests.prefect_home import furnish
 
 PROJECT = Path(__file__).resolve().parent.parent
-STUDY = Path(sys.executable).with_name("study")
 
 
 def free_port() -> int:
@@ -31,7 +30,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 120) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = TOO_LONG_SECONDS) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -39,7 +38,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 120) -> Any:
                 return found
         except OSError:
             pass
-        time.sleep(0.5)
+        time.sleep(0.1)
     raise AssertionError("nothing within the time")
 
 
@@ -62,16 +61,16 @@ def ask(url: str, path: str, body: Any = None, password: str = "") -> Any:
     questions after a wait, some at once.
 
     Raises:
-        HTTPError: it refuses, or its database is busy for two minutes.
+        HTTPError: it refuses, or its database is busy too long.
     """
     content = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     if password:
         headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + TOO_LONG_SECONDS
     while True:
         try:
-            with urlopen(Request(f"{url}/api/{path}", content, headers), timeout=120) as answer:
+            with urlopen(Request(f"{url}/api/{path}", content, headers), timeout=TOO_LONG_SECONDS) as answer:
                 found = answer.read()
         except HTTPError as error:
             if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
@@ -132,4 +131,4 @@ def serve_project(home: Path) -> Iterator[ServedProject]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=60)
+        process.wait(timeout=TOO_LONG_SECONDS)

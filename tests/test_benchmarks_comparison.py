@@ -30,6 +30,8 @@ from benchmarks.peak import Peak, measure_peak
 from study.setting import Hyperparameters
 from study.study_file import read_study
 
+pytestmark = pytest.mark.slow
+
 SETTING = Setting("epochs=2", 8, 3, 16, 0.0, 0.01, 0.9, 32, 2)
 MEASURED = Measured(10.0, 20.0, 3_000_000_000)
 ISOLATED = pytest.mark.skipif(not isolating_prefix(), reason="no network of its own can be made here")

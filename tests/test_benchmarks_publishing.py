@@ -14,6 +14,7 @@ from tests.object_stores import credentials
 from tests.small_run import make_tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["disk", "s3"])
 def test_writers_that_are_killed_leave_whole_runs_only(store: str, monkeypatch: pytest.MonkeyPatch):
     for name, value in credentials(0).items():  # put back what the storm sets

@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.scaling import Measured, predict
 
+pytestmark = pytest.mark.slow
+
 LINE = re.compile(
     r"^(?P<what>.+?) +(?P<lanes>\d+) lanes, +(?P<trainings>\d+) trainings: "
     r"measured +(?P<measured>[\d.]+) s .*"

@@ -19,8 +19,8 @@ from benchmarks.statistics import (
 )
 from study.statistics.power import power_of
 
-FEW = range(400)
-MANY = range(3000)
+FEW = range(100)
+MANY = range(1000)
 
 
 def _within(happened: int, simulations: range, low: float, high: float) -> bool:

@@ -25,6 +25,8 @@ from study.errors import InputError
 from tests.night_server import NightServer, bare_server, clean_environment
 from tests.served import PROJECT, wait_for
 
+pytestmark = pytest.mark.slow
+
 WITHIN = timedelta(seconds=20)
 """Instead of 25 hours and of 5 minutes; Prefect's least is 10 s."""
 

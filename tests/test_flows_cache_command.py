@@ -1,8 +1,6 @@
 """`study cache`: list, verify and prune the kept trainings."""
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -16,9 +14,9 @@ from study.setting import Hyperparameters
 from study.stopping import StopRule
 from tasks.train import MODEL_VERSION
 from tests import simulated
+from tests.command import study
 from tests.frames import make_record
 
-STUDY = Path(sys.executable).with_name("study")
 TODAY = Source(
     protocol="lab", data="d", held_out_images=0, model=MODEL_VERSION,
     tensorflow=metadata.version("tensorflow"), device="CPU",
@@ -26,12 +24,9 @@ TODAY = Source(
 
 
 def run(results: Results, *arguments: object) -> tuple[int, str]:
-    done = subprocess.run(
-        [STUDY, "cache", *map(str, arguments), "--results", results.folder],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.stderr == ""
-    return done.returncode, done.stdout
+    done = study("cache", *arguments, "--results", results.folder)
+    assert done.err == ""
+    return done.code, done.out
 
 
 def keep(results: Results, seed: int, source: Source = TODAY, days: int = 0) -> str:

@@ -1,21 +1,11 @@
 """The command line: help that teaches, and one clear message with exit code 2 for wrong input."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.command import run_study, study
 from tests.toy import TOY, write_toy
-
-STUDY = Path(sys.executable).with_name("study")
-
-
-def run(*arguments: object, folder: Path) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [STUDY, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -38,13 +28,13 @@ def run(*arguments: object, folder: Path) -> tuple[int, str, str]:
     ],
 )
 def test_every_command_explains_itself(command: str, tmp_path: Path):
-    code, out, _ = run(*command.split(), "--help", folder=tmp_path)
+    code, out, _ = study(*command.split(), "--help", folder=tmp_path)
     assert code == 0
     assert len(out.splitlines()) > 5
 
 
 def test_help_without_a_command_says_where_to_start(tmp_path: Path):
-    _, out, err = run(folder=tmp_path)
+    _, out, err = study(folder=tmp_path)
     assert "study run smoke" in out + err
     assert "Exit codes" in out + err
 
@@ -57,14 +47,14 @@ def test_help_without_a_command_says_where_to_start(tmp_path: Path):
         (["run", "smoke", "--exercises", "two"], "study: --exercises: 'two' is not a number"),
         (["run", "smoke", "--exercises", "8"], "study: --exercises: exercises: the 'model' exercise"),
         (
-            ["run", "smoke", "--lanes", "0"],
-            "study: --lanes: 0 is not allowed; give 1 or more, or leave it out",
+            ["run", "smoke", "--lanes", "-1"],
+            "study: --lanes: -1 is not allowed; give 1 or more, or leave it out",
         ),
         (["run", "smoke", "--lanes-per-gpu", "0"], "study: --lanes-per-gpu: 0 is not allowed"),
         (["run", "smoke", "--results", "a-file"], "study: results folder a-file"),
         (["run", "smoke", "--budget", "600"], "study: --budget: '600' is not a time; give one such as 90s"),
         (["plan", "lba"], "study: study 'lba' not found: there is no file"),
-        (["plan", "smoke", "--lanes", "0"], "study: --lanes: 0 is not allowed"),
+        (["plan", "smoke", "--lanes", "-1"], "study: --lanes: -1 is not allowed"),
         (["cache", "prune"], "study: study cache prune: give at least one of --damaged, --stale"),
         (["cache", "prune", "--older-than", "soon"], "study: --older-than: 'soon' is not a time"),
         (["data", "--data", "nowhere"], "study: nowhere: no such folder"),
@@ -75,7 +65,7 @@ def test_help_without_a_command_says_where_to_start(tmp_path: Path):
 )
 def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path):
     (tmp_path / "a-file").write_text("")
-    code, out, err = run(*arguments, folder=tmp_path)
+    code, out, err = study(*arguments, folder=tmp_path)
     assert code == 2, err
     assert err.startswith(message), err
     assert len(err.strip().splitlines()) == 1
@@ -83,18 +73,18 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: 
 
 
 def test_a_mistake_in_a_study_names_file_field_value_and_what_is_allowed(tmp_path: Path):
-    study = write_toy(tmp_path, TOY.replace("values: [2, 4]", "values: [2, 0]"))
-    code, _, err = run("run", study, folder=tmp_path)
+    path = write_toy(tmp_path, TOY.replace("values: [2, 4]", "values: [2, 0]"))
+    code, _, err = study("run", path, folder=tmp_path)
     assert code == 2
-    assert f"study: {study}: exercises[1]" in err
+    assert f"study: {path}: exercises[1]" in err
     assert "filters=0" in err
     assert "greater than or equal to 1" in err
 
 
-def test_a_dataset_folder_without_the_files_ends_the_run_with_exit_code_2(tmp_path: Path):
+def test_a_dataset_folder_without_the_files_ends_the_run_with_exit_code_2(tmp_path: Path, server: None):
     (tmp_path / "empty").mkdir()
-    study = write_toy(tmp_path)
-    code, _, err = run("run", study, "--data", "empty", "--results", "results", folder=tmp_path)
+    path = write_toy(tmp_path)
+    code, _, err = run_study(path, "--data", "empty", "--results", "results", folder=tmp_path)
     assert code == 2, err
     assert "/empty: found no" in err
     assert err.startswith("study: ") or "\nstudy: " in err

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.night_server import clean_environment
 from tests.served import PROJECT
 
@@ -40,12 +42,14 @@ def run(program: str, home: Path, **environment: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 def test_with_a_temporary_server_that_asks_for_a_password_a_night_ends_as_ever(tmp_path: Path):
     done = run(NIGHT, tmp_path)
     assert (done.returncode, done.stdout.split("\n")) == (0, ["went on", "went on", ""]), done.stderr
     assert "Error" not in done.stderr
 
 
+@pytest.mark.slow
 def test_where_no_server_answers_a_night_goes_on(tmp_path: Path):
     nobody = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
     done = run(OUTSIDE, tmp_path, **nobody)

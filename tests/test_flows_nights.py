@@ -20,6 +20,8 @@ from tests.night_server import NightServer, clean_environment, process_of, start
 from tests.served import PROJECT, wait_for
 from tests.toy import write_toy
 
+pytestmark = pytest.mark.slow
+
 SLOW = """
 name: {name}
 title: A study of a few seconds

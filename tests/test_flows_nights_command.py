@@ -2,10 +2,6 @@
 
 import dataclasses
 import json
-import os
-import shutil
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,13 +11,12 @@ from flows.nights_command import describe_nights
 from storage.nights import list_nights
 from storage.place import Results
 from storage.tables import publish, read_run
-from tasks.provenance import LOCK_NAME
+from tests.command import run_study
+from tests.command import study as call
 from tests.frames import STARTED_AT
 from tests.small_run import make_small_night, make_tables
 from tests.toy import write_toy
 
-CODE = Path(__file__).parent.parent
-STUDY = Path(sys.executable).with_name("study")
 FIRST, SECOND = "20260302-120000-abcd", "20260303-120000-abcd"
 
 SHORT = """
@@ -33,20 +28,6 @@ exercises:
   - {number: 2, kind: sweep, title: Filters, question: How many filters?, parameter: filters, values: [1, 2],
      repeats: 2}
 """
-
-
-def run(
-    *arguments: object, folder: Path, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [STUDY, *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={**os.environ, **(environment or {})},
-    )
 
 
 def publish_night(
@@ -74,9 +55,9 @@ def test_nights_are_told_oldest_first_with_their_verdicts_and_changes(two_nights
 
 
 def test_a_table_says_what_each_night_found_and_how_many_there_were(two_nights: Results):
-    done = run("nights", "--results", two_nights.folder, folder=two_nights.folder)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    done = call("nights", "--results", two_nights.folder, folder=two_nights.folder)
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
     (first,) = (line for line in lines if FIRST in line)
     (second,) = (line for line in lines if SECOND in line)
     assert lines.index(first) < lines.index(second)
@@ -88,33 +69,35 @@ def test_a_table_says_what_each_night_found_and_how_many_there_were(two_nights: 
 
 
 def test_json_has_every_exercise_with_its_message(two_nights: Results):
-    done = run("nights", "--results", two_nights.folder, "--study", "lab", "--json", folder=two_nights.folder)
-    nights = json.loads(done.stdout)
+    done = call(
+        "nights", "--results", two_nights.folder, "--study", "lab", "--json", folder=two_nights.folder
+    )
+    nights = json.loads(done.out)
     assert nights == describe_nights(list_nights(two_nights, "lab"))
     assert nights[1]["exercises"][1]["message"] == "Exercise 3: drifted."
     assert nights[0]["exercises"][0]["difference"] is None
 
 
 def test_without_nights_it_says_how_to_make_one(two_nights: Results):
-    done = run("nights", "--results", two_nights.folder, "--study", "smoke", folder=two_nights.folder)
-    assert done.returncode == 0
-    assert done.stdout == (f"no night of study smoke in {two_nights.tables}: `study run --fresh` makes one\n")
+    done = call("nights", "--results", two_nights.folder, "--study", "smoke", folder=two_nights.folder)
+    assert done.code == 0
+    assert done.out == (f"no night of study smoke in {two_nights.tables}: `study run --fresh` makes one\n")
 
 
-def test_real_nights_are_identical_until_something_changes_which_is_then_named(tmp_path: Path):
+def test_real_nights_are_identical_until_something_changes_which_is_then_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: None
+):
     results, study = Results(tmp_path / "results"), write_toy(tmp_path, SHORT)
-    fresh = ("run", study, "--fresh", "--lanes", 1, "--results", results.folder)
+    fresh = (study, "--fresh", "--results", results.folder)
     for _ in range(2):
-        done = run(*fresh, folder=tmp_path)
-        assert done.returncode == 0, done.stderr
-    # The same code with another lock file, on other data: both are to be named.
-    elsewhere = tmp_path / "elsewhere"
-    for package in ("flows", "tasks", "storage", "study", "studies"):
-        shutil.copytree(CODE / package, elsewhere / package)
-    (elsewhere / LOCK_NAME).write_text("numpy==0\n")
+        done = run_study(*fresh, folder=tmp_path)
+        assert done.code == 0, done.err
+    # With another lock file, on other data: both are to be named.
+    (tmp_path / "other.lock").write_text("numpy==0\n")
+    monkeypatch.setattr("tasks.provenance.LOCK_NAME", str(tmp_path / "other.lock"))
     write_toy(tmp_path, SHORT.replace("640", "600"))
-    done = run(*fresh, folder=tmp_path, environment={"PYTHONPATH": str(elsewhere)})
-    assert done.returncode == 0, done.stderr
+    done = run_study(*fresh, folder=tmp_path)
+    assert done.code == 0, done.err
 
     nights = describe_nights(list_nights(results))
     verdicts = [night["exercises"][0]["verdict"] for night in nights]

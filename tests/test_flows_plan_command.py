@@ -1,8 +1,6 @@
 """`study plan`: what would be trained and what it would cost, as a table and as JSON, training nothing."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +11,10 @@ from study.cost import Amount, CostModel
 from study.foresight import Foresight
 from study.plan import compile_plan, key_of, list_trials
 from tasks.plan_study import compare_sharing, predict
+from tests.command import study
 from tests.frames import make_source, make_study
 from tests.searches import searching_study
 from tests.toy import write_toy
-
-STUDY = Path(sys.executable).with_name("study")
-
-
-def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [STUDY, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 @pytest.fixture(scope="module")
@@ -108,20 +99,20 @@ def test_a_search_and_its_finalists_are_part_of_what_a_plan_costs():
 
 
 def test_the_command_prints_json_and_leaves_nothing_behind(tmp_path: Path):
-    done = run("plan", write_toy(tmp_path), "--json", "--lanes", 3, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    plan = json.loads(done.stdout)
+    done = study("plan", write_toy(tmp_path), "--json", "--lanes", 3, folder=tmp_path)
+    assert done.code == 0, done.err
+    plan = json.loads(done.out)
     assert (plan["trials"], plan["lanes"], plan["speed_is_measured"]) == (13, 3, False)
     assert plan["predicted_low_seconds"] < plan["predicted_seconds"] < plan["predicted_high_seconds"]
     assert list((tmp_path / "results").iterdir()) == []
 
 
 def test_the_command_prints_a_table_and_what_to_expect(tmp_path: Path):
-    done = run("plan", write_toy(tmp_path), "--lanes", 1000, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "Number of" not in done.stdout
-    assert "13 trials read 7 trainings: 0 from earlier runs, 7 to train" in done.stdout
-    assert "without sharing: 13 trainings" in done.stdout
-    assert "predicted: " in done.stdout
-    assert "this machine's speed is not measured yet" in done.stdout
-    assert "this machine has devices for" in done.stdout
+    done = study("plan", write_toy(tmp_path), "--lanes", 1000, folder=tmp_path)
+    assert done.code == 0, done.err
+    assert "Number of" not in done.out
+    assert "13 trials read 7 trainings: 0 from earlier runs, 7 to train" in done.out
+    assert "without sharing: 13 trainings" in done.out
+    assert "predicted: " in done.out
+    assert "this machine's speed is not measured yet" in done.out
+    assert "this machine has devices for" in done.out

@@ -16,9 +16,9 @@ from flows.serve import serving_environment
 from storage.place import Results
 from storage.tables import list_runs
 from tests.aged_runs import end_run, keep_training, read_everything
+from tests.command import Ended, study, study_program
 from tests.prefect_home import furnish
 
-STUDY = Path(sys.executable).with_name("study")
 TABLES = (
     "flow_run",
     "flow_run_state",
@@ -57,12 +57,8 @@ for each, fails in ((ours, True), (others, False), (ours, False), (ours, False))
 """
 
 
-def prune(results: Results, *arguments: object, **environment: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [STUDY, "prune", *map(str, arguments), "--results", results.folder],
-        capture_output=True, text=True, timeout=180, check=False, env={**os.environ, **environment},
-    )  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
+def prune(results: Results, *arguments: object) -> Ended:
+    return study("prune", *arguments, "--results", results.folder)
 
 
 def test_what_went_and_what_stayed_is_said_with_counts_and_reasons(results: Results):
@@ -119,6 +115,12 @@ def test_our_flow_is_named_as_prefect_knows_it():
     assert run_study.name == FLOW
 
 
+def prune_with_prefect(results: Results, database: Path, *arguments: object) -> Ended:
+    """As a program: Prefect's settings, its home among them, are those of a process."""
+    where = ("--results", results.folder, "--prefect")
+    return study_program("prune", *arguments, *where, PREFECT_HOME=str(database.parent))
+
+
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of Prefect's with four flow runs: ours failed, another project's, ours, ours."""
@@ -135,6 +137,7 @@ def rows(database: Path) -> dict[str, int]:
         return {table: connection.execute(f"select count(*) from {table}").fetchone()[0] for table in TABLES}
 
 
+@pytest.mark.slow
 def test_old_flow_runs_go_from_prefects_database_with_all_that_is_theirs(results: Results, database: Path):
     before = rows(database)
     assert before["flow_run"] == before["task_run"] == 4
@@ -142,14 +145,13 @@ def test_old_flow_runs_go_from_prefects_database_with_all_that_is_theirs(results
     assert before["log"] >= 8
     end_run(results, 1)
 
-    home = {"PREFECT_HOME": str(database.parent)}
-    code, out, _ = prune(results, "--older-than", "1d", "--prefect", **home)
+    code, out, _ = prune_with_prefect(results, database, "--older-than", "1d")
     assert (code, rows(database)) == (0, before)
     assert "removed 0 flow runs with task runs and logs and 0 artifacts, from the local database" in out
-    code, out, _ = prune(results, "--older-than", "1s", "--prefect", "--dry-run", **home)
+    code, out, _ = prune_with_prefect(results, database, "--older-than", "1s", "--dry-run")
     assert (code, rows(database)) == (0, before)
     assert "would remove 2 flow runs with task runs and logs, from the local database of Prefect\n" in out
-    code, out, _ = prune(results, "--older-than", "1s", "--prefect", **home)
+    code, out, _ = prune_with_prefect(results, database, "--older-than", "1s")
     assert code == 0
     assert "removed 2 flow runs with task runs and logs and 5 artifacts, from the local database" in out
     assert "kept 1 flow run: the newest completed of its deployment\n" in out

@@ -81,6 +81,7 @@ def test_a_run_of_an_earlier_schema_keeps_the_report_it_has(tables: Path, tmp_pa
     assert "older than schema 1.5.0: it lacks the tables models, pictures" in str(done.exception)
 
 
+@pytest.mark.slow
 def test_a_run_from_before_there_was_a_search_lacks_nothing(tables: Path, tmp_path: Path):
     old = tmp_path / "results"
     shutil.copytree(tables, old)

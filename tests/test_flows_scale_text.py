@@ -1,9 +1,6 @@
 """`study plan --trials`: a study scaled, as text and as JSON, for lanes of any number of machines."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +17,10 @@ from study.load import ON_DISK, ON_OBJECT_STORE, Part
 from study.plan import compile_plan, list_trials
 from study.scaled_plan import ScaledPlan
 from tasks.plan_study import compare_sharing
+from tests.command import study as call
 from tests.frames import make_source, make_study
 from tests.searches import searching_study
 from tests.toy import write_toy
-
-ROOT = Path(__file__).resolve().parents[1]
-MAIN = "from flows.command_line import main; main()"
-
-
-def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, *map(str, arguments)],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
-        check=False,
-    )  # fmt: skip
 
 
 def scale_lab(lanes: int, trials: int, folder: Path = Path("results")) -> ScaledPlan:
@@ -132,9 +119,9 @@ def test_files_of_a_training_are_its_record_weights_and_the_optimizer_s_state():
 
 
 def test_the_command_scales_a_study_for_lanes_that_no_machine_has(tmp_path: Path):
-    done = run("plan", write_toy(tmp_path), "--lanes", 5000, "--trials", 2000, "--json", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    plan = json.loads(done.stdout)
+    done = call("plan", write_toy(tmp_path), "--lanes", 5000, "--trials", 2000, "--json", folder=tmp_path)
+    assert done.code == 0, done.err
+    plan = json.loads(done.out)
     assert (plan["lanes"], plan["trials"]) == (5000, 13)
     scaled = plan["scaled"]
     assert (scaled["lanes"], scaled["trials"], scaled["trainings"]) == (5000, 2000, 1077)
@@ -142,14 +129,14 @@ def test_the_command_scales_a_study_for_lanes_that_no_machine_has(tmp_path: Path
 
 
 def test_the_command_prints_a_table_and_sentences(tmp_path: Path):
-    done = run("plan", write_toy(tmp_path), "--lanes", 64, "--trials", 500, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "scaled to 500 trials, on 64 lanes" in done.stdout
-    assert "full first, as lanes grow: " in done.stdout
-    assert "predicted: " in done.stdout
+    done = call("plan", write_toy(tmp_path), "--lanes", 64, "--trials", 500, folder=tmp_path)
+    assert done.code == 0, done.err
+    assert "scaled to 500 trials, on 64 lanes" in done.out
+    assert "full first, as lanes grow: " in done.out
+    assert "predicted: " in done.out
 
 
 def test_a_run_is_still_refused_more_lanes_than_a_machine_has(tmp_path: Path):
-    done = run("run", write_toy(tmp_path), "--lanes", 5000, folder=tmp_path)
-    assert done.returncode == 2
-    assert "5,000" in done.stderr or "5000" in done.stderr
+    done = call("run", write_toy(tmp_path), "--lanes", 5000, folder=tmp_path)
+    assert done.code == 2
+    assert "5,000" in done.err or "5000" in done.err

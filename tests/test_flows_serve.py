@@ -13,57 +13,58 @@ import pytest
 
 from flows.sharing import is_healthy
 from tests.bad_input.parameters import REFUSED
+from tests.command import TOO_LONG_SECONDS
 from tests.served import ServedProject, serve_project, sockets_of, wait_for
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProject]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProject]:
+    """A served project. In the end Ctrl-C stops its server and its worker, and the exit code is 130."""
     with serve_project(tmp_path_factory.mktemp("home")) as project:
         yield project
+        wait_for(lambda: is_healthy(project.url))
+        os.killpg(project.process.pid, signal.SIGINT)
+        assert project.process.wait(timeout=TOO_LONG_SECONDS) == 130
+        assert not is_healthy(project.url)
 
 
-def test_the_deployments_are_registered_with_one_pool_that_runs_one_at_a_time(server: ServedProject):
-    found = wait_for(lambda: len(all_ := server.ask("deployments/filter", {})) == 4 and all_)
+def test_the_deployments_are_registered_with_one_pool_that_runs_one_at_a_time(served: ServedProject):
+    found = wait_for(lambda: len(all_ := served.ask("deployments/filter", {})) == 4 and all_)
     assert {each["name"] for each in found} == {"nightly", "on-demand", "smoke", "alarm"}
     assert all(each["enforce_parameter_schema"] for each in found)
-    (pool,) = [each for each in server.ask("work_pools/filter", {}) if each["name"] == "study"]
+    (pool,) = [each for each in served.ask("work_pools/filter", {}) if each["name"] == "study"]
     assert (pool["type"], pool["concurrency_limit"]) == ("process", 1)
 
 
 @pytest.mark.parametrize(("parameters", "reason"), [case[1:] for case in REFUSED])
 def test_a_run_with_a_parameter_that_the_flow_does_not_have_or_not_so_is_not_created(
-    server: ServedProject, parameters: dict[str, Any], reason: str
+    served: ServedProject, parameters: dict[str, Any], reason: str
 ):
-    for deployment in server.wait_for_deployments():
+    for deployment in served.wait_for_deployments():
         assert deployment["tags"], "making the schema strict must leave the rest as it was"
         with pytest.raises(HTTPError) as caught:
-            server.ask(f"deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
+            served.ask(f"deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
         assert caught.value.code == 409
         assert json.load(caught.value)["detail"] == f"Error creating flow run: {reason}"
 
 
-def test_the_nightly_schedule_yields_scheduled_runs(server: ServedProject):
+def test_the_nightly_schedule_yields_scheduled_runs(served: ServedProject):
     # With sqlalchemy 2.1 everything else works, but no schedule ever yields a run, silently.
     body = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    runs = wait_for(lambda: server.ask("flow_runs/filter", body))
+    runs = wait_for(lambda: served.ask("flow_runs/filter", body))
     nightly = {"run": {"study": "lab", "fresh": True, "latest_start": "2h"}}
     assert all(each["parameters"] == nightly for each in runs)
 
 
-def test_the_ui_is_served(server: ServedProject):
-    wait_for(lambda: is_healthy(server.url))
-    with urlopen(server.url, timeout=30) as page:
+def test_the_ui_is_served(served: ServedProject):
+    wait_for(lambda: is_healthy(served.url))
+    with urlopen(served.url, timeout=TOO_LONG_SECONDS) as page:
         assert b"<html" in page.read()
 
 
-def test_everything_that_serves_listens_on_loopback_only(server: ServedProject):
-    wait_for(lambda: server.ask("work_pools/study/workers/filter", {}))
-    hosts = {host for host, _ in sockets_of(psutil.Process(server.process.pid))}
+def test_everything_that_serves_listens_on_loopback_only(served: ServedProject):
+    wait_for(lambda: served.ask("work_pools/study/workers/filter", {}))
+    hosts = {host for host, _ in sockets_of(psutil.Process(served.process.pid))}
     assert hosts == {"127.0.0.1"}
-
-
-def test_ctrl_c_stops_server_and_worker(server: ServedProject):
-    wait_for(lambda: is_healthy(server.url))
-    os.killpg(server.process.pid, signal.SIGINT)
-    assert server.process.wait(timeout=60) == 130
-    assert not is_healthy(server.url)

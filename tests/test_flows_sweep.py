@@ -1,7 +1,7 @@
 """The sweep: what becomes of trainings that fail, in batches and alone, and of lanes that come and go."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterName
 from prefect.client.schemas.objects import TaskRun
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.testing.utilities import prefect_test_harness
 
 from benchmarks.orchestration import do_nothing
 from flows.parameters import RunParameters
@@ -29,7 +28,10 @@ from study.stopping import StopRule
 from tasks.aggregate import Outcome
 from tasks.devices import Device
 from tasks.local_lanes import LocalLanes
+from tests.command import TOO_LONG_SECONDS
 from tests.served import wait_for
+
+pytestmark = pytest.mark.usefixtures("server_here")
 
 Setting = tuple[int, int]
 """Filters and seed."""
@@ -73,7 +75,7 @@ class GrowingLanes(BrokenLanes):
 
     def run(self, label: str, function: Any, *arguments: Any, **_seconds: float) -> Any:
         self._devices = self._joining
-        self._all_run.wait(timeout=60)
+        self._all_run.wait(timeout=TOO_LONG_SECONDS)
         return super().run(label, function, *arguments)
 
 
@@ -86,12 +88,6 @@ class Watching:
 
     def show(self, standing: Standing) -> None:
         self.seen.append((sum(self.lanes.attempts.values()), standing.done))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _harness() -> Iterator[None]:
-    with prefect_test_harness():
-        yield
 
 
 def make_jobs(settings: Sequence[Setting], epochs: int = 1) -> list[Job]:

@@ -1,7 +1,5 @@
 """Runs and trainings are found by exercise in Prefect's UI."""
 
-import time
-
 from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
@@ -10,13 +8,14 @@ from prefect.runtime import flow_run
 
 from flows.tags import exercise_tags, tag_flow_run, tagged
 from study.study_file import read_study
+from tests.served import wait_for
 
 
 def test_a_tag_names_the_exercise():
     assert exercise_tags([2, 6]) == {"exercise-2", "exercise-6"}
 
 
-def test_a_task_run_and_its_flow_run_bear_their_tags_in_prefects_database():
+def test_a_task_run_and_its_flow_run_bear_their_tags_in_prefects_database(server_here: None):
     @task
     def train() -> None:
         pass
@@ -37,12 +36,12 @@ def test_a_task_run_and_its_flow_run_bear_their_tags_in_prefects_database():
 def read_tasks(client, run_id: str) -> list[TaskRun]:
     """The task runs of a run, once the server has written down that they ended."""
     runs = FlowRunFilter.model_validate({"id": {"any_": [run_id]}})
-    for _ in range(120):
+
+    def look() -> list[TaskRun] | None:
         found = client.read_task_runs(flow_run_filter=runs)
-        if found and all(each.state and each.state.is_completed() for each in found):
-            return found
-        time.sleep(0.5)
-    raise AssertionError("no completed task run within a minute")
+        return found if found and all(each.state and each.state.is_completed() for each in found) else None
+
+    return list(wait_for(look))
 
 
 def test_a_run_without_prefect_is_not_tagged():

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from tests.command import TOO_LONG_SECONDS
 from tests.served import ServedProject, serve_project, wait_for
+
+PATIENCE = 1000 * TOO_LONG_SECONDS
+"""Milliseconds, as Playwright counts."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -31,7 +35,7 @@ def browser_page() -> Iterator[Page]:
         # In a container Chromium's own sandbox cannot start.
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1800})
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         yield page
         browser.close()
 
@@ -90,8 +94,8 @@ def test_a_run_is_asked_for_in_the_form_and_its_report_is_read_there(
     keep_picture(page, "form")
     submit_and_open(page, served)
     # Until then it has a name of Prefect's making.
-    expect(page.get_by_text("UTC, by hand").first).to_be_visible(timeout=120_000)
-    expect(page.get_by_text("Completed", exact=True).first).to_be_visible(timeout=180_000)
+    expect(page.get_by_text("UTC, by hand").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Completed", exact=True).first).to_be_visible(timeout=PATIENCE)
     run = served.latest_run()
     assert (
         run["parameters"]["run"] | {"study": "smoke", "exercises": [1, 2], "repeats": 1, "fresh": True}
@@ -107,6 +111,7 @@ def test_a_run_is_asked_for_in_the_form_and_its_report_is_read_there(
     assert list((tmp_path / "results" / "runs").glob("*/report.html"))
 
 
+@pytest.mark.slow
 def test_a_value_that_is_not_allowed_is_refused_with_its_reason(served: ServedProject, browser_page: Page):
     page, before = browser_page, len(served.asked_runs())
     open_form(page, served)
@@ -117,6 +122,7 @@ def test_a_value_that_is_not_allowed_is_refused_with_its_reason(served: ServedPr
     assert len(served.asked_runs()) == before
 
 
+@pytest.mark.slow
 def test_what_the_form_cannot_know_is_refused_by_the_run_in_the_words_of_the_command_line(
     served: ServedProject, browser_page: Page, tmp_path: Path
 ):
@@ -124,5 +130,5 @@ def test_what_the_form_cannot_know_is_refused_by_the_run_in_the_words_of_the_com
     open_form(page, served)
     field(page, "Study file").locator("textarea").fill(str(tmp_path / "none.yaml"))
     submit_and_open(page, served)
-    expect(page.get_by_text("Failed", exact=True).first).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("Failed", exact=True).first).to_be_visible(timeout=PATIENCE)
     assert f"there is no file {tmp_path / 'none.yaml'}" in served.latest_run()["state"]["message"]

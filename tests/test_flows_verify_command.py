@@ -1,22 +1,14 @@
 """`study verify` and `study compact`: what is damaged, what to redo, and a history made anew."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from storage.parts import part_path
 from storage.place import Results
 from storage.tables import publish
+from tests.command import study
 from tests.small_run import make_tables
 
-STUDY = Path(sys.executable).with_name("study")
 LATER = "20260302T020000Z-lab-0000bbbb"
-
-
-def study(*arguments: object) -> tuple[int, str, str]:
-    command = [STUDY, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_damaged_run_is_named_with_what_to_do(results: Results):

@@ -12,6 +12,8 @@ import pytest
 from tests.cluster import SCHEDULER
 from tests.served import PROJECT, free_port, wait_for
 
+pytestmark = pytest.mark.slow
+
 BLOCK = re.findall(
     r"```sh\n(.*?)```", (PROJECT / "docs" / "cluster.md").read_text(encoding="utf-8"), re.DOTALL
 )[0]

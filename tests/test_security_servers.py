@@ -18,7 +18,10 @@ import psutil
 import pytest
 
 from flows.sharing import SERVER_PASSWORD, is_healthy
-from tests.served import STUDY, ask, free_port, sockets_of, wait_for
+from tests.command import STUDY, TOO_LONG_SECONDS
+from tests.served import ask, free_port, sockets_of, wait_for
+
+pytestmark = pytest.mark.slow
 
 PASSWORD = "admin:correct horse"
 TINY = """
@@ -107,7 +110,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + TOO_LONG_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             with suppress(psutil.Error, OSError):  # one that has just ended, or does not answer yet
                 run.look(process)
@@ -150,7 +153,7 @@ def test_everything_a_run_writes_is_for_those_whom_the_users_umask_lets_in(watch
 
 @dataclass(frozen=True)
 class Serving:
-    """`study serve`, with a password, on another address than the default."""
+    """`study serve`, with a password, on another address than the default, stopped by SIGTERM in the end."""
 
     url: str
     process: psutil.Popen
@@ -172,6 +175,13 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     try:
         wait_for(lambda: is_healthy(url))
         yield Serving(url, process)
+        # To the command alone, as a service manager would: server and worker stop, too.
+        wait_for(lambda: workers_of(url))
+        parts = process.children(recursive=True)
+        process.terminate()
+        assert process.wait(timeout=TOO_LONG_SECONDS) == 143
+        assert not is_healthy(url)
+        assert psutil.wait_procs(parts, timeout=TOO_LONG_SECONDS)[1] == []
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -236,19 +246,10 @@ def test_a_web_page_from_elsewhere_may_not_use_the_server(serving: Serving, page
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     try:
         with urlopen(
-            Request(f"{serving.url}/api/flows/", None, headers, method="OPTIONS"), timeout=30
+            Request(f"{serving.url}/api/flows/", None, headers, method="OPTIONS"), timeout=TOO_LONG_SECONDS
         ) as answer:
             allowed = answer.headers.get("Access-Control-Allow-Origin")
     except HTTPError as error:
         allowed = error.headers.get("Access-Control-Allow-Origin")
     assert (allowed == origin) is may
     assert allowed in (origin, None)
-
-
-def test_a_request_to_terminate_stops_server_and_worker(serving: Serving):
-    wait_for(lambda: workers_of(serving.url))
-    parts = serving.process.children(recursive=True)
-    serving.process.terminate()  # to the command alone, as a service manager would
-    assert serving.process.wait(timeout=60) == 143
-    assert not is_healthy(serving.url)
-    assert psutil.wait_procs(parts, timeout=10)[1] == []

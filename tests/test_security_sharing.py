@@ -19,7 +19,8 @@ from flows.sharing import (
     is_ours,
 )
 from study.errors import InputError
-from tests.served import STUDY, free_port, wait_for
+from tests.command import STUDY, TOO_LONG_SECONDS
+from tests.served import free_port, wait_for
 
 NOBODY = 65534
 PASSWORD = "admin:correct horse"
@@ -41,7 +42,7 @@ def serve(*arguments: object, home: Path) -> tuple[int, str, str]:
         env=environment | {"PREFECT_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TOO_LONG_SECONDS,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
@@ -57,7 +58,7 @@ def impostor() -> Iterator[int]:
         [sys.executable, "-c", IMPOSTOR, str(port), str(NOBODY)], stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(lambda: is_healthy(f"http://127.0.0.1:{port}"), seconds=20)
+        wait_for(lambda: is_healthy(f"http://127.0.0.1:{port}"))
         yield port
     finally:
         process.kill()

@@ -66,6 +66,7 @@ def test_a_store_that_is_away_for_a_while_is_asked_again(s3_results: Results, mo
     assert f"{path}: late; trying again" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_store_that_stays_away_ends_a_run_with_a_line(monkeypatch, caplog):
     monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 0.5)
     caplog.set_level(logging.CRITICAL)

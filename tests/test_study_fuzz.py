@@ -26,7 +26,7 @@ repeatable = settings(
     derandomize=True,  # the same inputs in every run: what fails here fails everywhere
     database=None,
     deadline=None,
-    max_examples=100,
+    max_examples=50,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

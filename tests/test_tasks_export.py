@@ -107,7 +107,13 @@ def test_the_saved_model_scores_what_the_trained_one_does(model: ChosenModel, da
     assert counts.sum() == dataset.test_count
 
 
-@pytest.mark.parametrize("variant", ["plain", "channel", "scaled", "channel scaled"])
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "plain",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("channel", "scaled", "channel scaled")),
+    ],
+)
 def test_the_labs_snippet_works_on_the_h5_file(
     model: ChosenModel, dataset: Dataset, folder: Path, tmp_path: Path, variant: str
 ):

@@ -14,7 +14,7 @@ from study.plan import Plan
 from study.spec import EngineName, Study
 from tasks.dataset import refer_to_dataset
 from tasks.devices import Device
-from tasks.local_lanes import LocalLanes
+from tasks.local_lanes import InProcessLane, LocalLanes
 from tasks.plan_study import (
     compare_sharing,
     forecast_plan,
@@ -153,7 +153,7 @@ def test_a_recorded_speed_is_that_of_one_thread(known: Results, idle: LocalLanes
 def test_an_unknown_machine_is_measured_once(results: Results, idle: LocalLanes):
     study = LAB.only(frozenset({4}))
     plan = make_plan(study, "tensorflow")  # long enough to be worth it
-    with LocalLanes([Device("CPU")]) as lanes:
+    with InProcessLane() as lanes:
         foresight = foresee(study, plan, results, lanes)
         assert lanes.attempts["measure speed"] == 1
     (measured,) = read_speeds(results, name_machine(plan.source, processor_name()))

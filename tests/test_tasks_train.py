@@ -16,7 +16,7 @@ from study.training_record import TrainingRecord
 from tasks.dataset import Dataset
 from tasks.devices import Device
 from tasks.engine import load_engine
-from tasks.local_lanes import LocalLanes
+from tasks.local_lanes import InProcessLane, LocalLanes
 from tasks.model import build_model
 from tasks.preprocessing import scale_pixels
 from tasks.run_training import _LossNotFinite, _run_epoch, run_training
@@ -66,7 +66,7 @@ def hashes_of(record: TrainingRecord) -> list[str]:
     return [epoch.weights_sha256 for epoch in record.epochs]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("tensorflow", marks=pytest.mark.slow), ENGINES[1]])
 def test_the_same_trial_twice_gives_the_same_weights_in_any_process(dataset: Dataset, engine: str):
     training = make_training(WITH_DROPOUT, engine=engine)
     other = WITH_DROPOUT.model_copy(update={"learning_rate": 0.1, "dropout": 0.5})
@@ -134,7 +134,7 @@ def test_training_ends_when_every_trial_has_what_it_needs(dataset: Dataset):
 
 def test_weights_are_kept_where_each_trial_ends(dataset: Dataset, results: Results):
     training = make_training(SMALL, 1, 0, StopRule(epochs=1), StopRule(epochs=3))
-    with LocalLanes([Device("CPU")]) as lanes:
+    with InProcessLane() as lanes:
         record = train.fn(job_of(training), dataset, results, lanes, "first")
         for epoch in (1, 3):
             weights = read_weights(results, record, epoch)
@@ -159,7 +159,7 @@ class Train:
 
 @pytest.fixture(scope="module")
 def lane() -> Iterator[LocalLanes]:
-    with LocalLanes([Device("CPU")]) as lanes:
+    with InProcessLane() as lanes:
         yield lanes
 
 

@@ -1,6 +1,14 @@
-"""A study small enough for a test: every kind of exercise, on a few hundred real images."""
+"""A study small enough for a test, every kind of exercise on a few hundred images, and a finished run."""
 
+import json
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
+
+from storage.place import Results
+from storage.tables import read_run
+from tests.command import Ended, run_study
+from tests.shared import make_once
 
 TOY = """
 name: toy
@@ -20,9 +28,52 @@ exercises:
   - {number: 8, kind: model, title: Model, question: Does the saved model work?}
 """
 
+SWEEPS = "".join(TOY.partition("  - {number: 7")[0])
+"""Its sweeps alone: nothing of theirs needs TensorFlow."""
+
+FULL = TOY.replace(
+    "\n  - {number: 7,",
+    """
+  - {number: 3, kind: sweep, title: Cosine, question: How many epochs of cosine?, parameter: epochs,
+     values: [1, 2], repeats: 1, fixed: {schedule: cosine, augmentation: shift, averaging: 0.5}}
+  - {number: 5, kind: sweep, title: Rate, question: Which learning rate?, parameter: learning_rate,
+     values: [0.05, 0.1], repeats: 2, fixed: {epochs: 9, patience: 1}}
+  - {number: 7,""",
+)
+"""Further a schedule, under which no training is a prefix, and patience that does run out: 20 trials."""
+
 
 def write_toy(folder: Path, text: str = TOY) -> Path:
     """Write the toy study as a file and return its path."""
     path = folder / "toy.yaml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that tests share: they only read it, or change a copy."""
+
+    results: Results
+    run_id: str
+    study: Path
+    ended: Ended
+
+    def copied(self, folder: Path) -> "FinishedRun":
+        """Its tables alone in another folder, to be changed."""
+        shutil.copytree(self.results.tables, folder / "tables")
+        return FinishedRun(Results(folder), self.run_id, self.study, self.ended)
+
+
+def finish_toy(shared: Path) -> FinishedRun:
+    """A run of the full toy study that trained everything, made once for all test processes."""
+
+    def run(folder: Path) -> None:
+        ended = run_study(write_toy(folder, FULL), folder=folder)
+        assert ended.code == 0, ended.err
+        (folder / "ended.json").write_text(json.dumps(ended))
+
+    folder = make_once(shared / "toy", run)
+    results = Results(folder / "results")
+    ended = Ended(*json.loads((folder / "ended.json").read_text()))
+    return FinishedRun(results, str(read_run(results).run["run_id"]), folder / "toy.yaml", ended)

@@ -38,7 +38,7 @@ CASES = (
     Case("an argument too many", lambda _: ["run", "smoke", "lab"]),
     Case("no argument", lambda _: ["predict"]),
     Case("no number of lanes", lambda _: ["run", "smoke", "--lanes", "two"]),
-    Case("no lanes", lambda _: ["run", "smoke", "--lanes", 0]),
+    Case("fewer lanes than none", lambda _: ["run", "smoke", "--lanes", -1]),
     Case("a million lanes", lambda _: ["run", "smoke", "--lanes", 1_000_000]),
     Case("no lanes to plan for", lambda _: ["plan", "smoke", "--lanes", 0]),
     Case("more lanes to plan for than any plan has", lambda _: ["plan", "smoke", "--lanes", 1_000_001]),

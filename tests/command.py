@@ -1,0 +1,118 @@
+"""The command `study`, called in this process: quicker by a program's start, and a debugger stops in it.
+
+What tests the program itself (signals, its terminal, what is left when it is killed) starts it as one.
+"""
+
+import gc
+import logging
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextvars import copy_context
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
+
+from prefect.context import refresh_global_settings_context
+
+from flows.command_line import main
+from flows.options import OUR_LOGGERS
+
+environment_of_commands: dict[str, str] = {}
+"""By which commands and flows of this process find its Prefect server; the fixture `server` fills it."""
+
+STUDY = Path(sys.executable).with_name("study")
+
+TOO_LONG_SECONDS = 600.0
+"""Bound of what a test waits for: only a broken program reaches it, on a busy machine, too."""
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def study(*arguments: object, folder: Path | None = None) -> Ended:
+    """Call `study` with these arguments in a folder (by default the current one); it changes nothing here."""
+    out, err = StringIO(), StringIO()
+    line = ["study", *map(str, arguments)]
+    with (
+        _unchanged(),
+        using_server(),
+        chdir(folder or Path.cwd()),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = copy_context().run(_call, line)
+    return Ended(code, out.getvalue(), err.getvalue())
+
+
+def run_study(*arguments: object, folder: Path | None = None) -> Ended:
+    """Call `study run`, which trains in this process; for tests with the fixture `server`."""
+    return study("run", *arguments, "--lanes", 0, folder=folder)
+
+
+def study_program(*arguments: object, folder: Path | None = None, **environment: str) -> Ended:
+    """Run `study` as a program, with further variables in its environment, to its end."""
+    done = subprocess.run(
+        [STUDY, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=TOO_LONG_SECONDS,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def _call(line: list[str]) -> int:
+    with patch.object(sys, "argv", line):
+        try:
+            main()
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else int(end.code is not None)
+    raise AssertionError("a command ends by SystemExit")
+
+
+@contextmanager
+def using_server() -> Iterator[None]:
+    """Let Prefect in this process use the server of the fixture `server`, if there is one."""
+    if not environment_of_commands:
+        yield
+        return
+    try:
+        with patch.dict(os.environ, environment_of_commands):
+            refresh_global_settings_context()
+            yield
+    finally:
+        refresh_global_settings_context()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()  # Prefect's clients leave their connections to the garbage collector
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    """Put back what a command changes of its process: environment, signals, hooks, and loggers."""
+    loggers = [logging.getLogger(name) for name in (*OUR_LOGGERS, "tasks.plan_study")]
+    before = [(each, each.level, list(each.handlers)) for each in loggers]
+    terminate, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    with patch.dict(os.environ), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a program prints them at most, and the tests make them errors
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, terminate)
+            sys.unraisablehook = hook
+            for logger, level, handlers in before:
+                logger.setLevel(level)
+                logger.handlers[:] = handlers
