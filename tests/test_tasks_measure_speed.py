@@ -2,8 +2,7 @@ import pytest
 
 from study.cost import Amount
 from study.setting import Hyperparameters
-from tasks.devices import Device
-from tasks.local_lanes import LocalLanes
+from tasks.local_lanes import InProcessLane
 from tasks.measure_speed import measure_speed, measure_speeds
 from tests.engines import ENGINE
 
@@ -17,7 +16,7 @@ def test_a_shape_is_measured_in_seconds_an_image():
 
 def test_shapes_are_measured_on_the_lanes_in_their_order():
     shapes = [Hyperparameters(filters=filters, dense_units=8) for filters in (4, 2, 3)]
-    with LocalLanes([Device("CPU"), Device("CPU")]) as lanes:
+    with InProcessLane() as lanes:
         speeds = measure_speeds(lanes, ENGINE, shapes, FEW)
     assert [speed.hyperparameters for speed in speeds] == shapes
     assert lanes.attempts["measure speed"] == 3
@@ -25,7 +24,7 @@ def test_shapes_are_measured_on_the_lanes_in_their_order():
 
 def test_a_shape_that_cannot_be_measured_is_left_out(caplog: pytest.LogCaptureFixture):
     impossible = Hyperparameters(filters=4, dense_units=8).model_copy(update={"kernel_size": 40})
-    with LocalLanes([Device("CPU")]) as lanes:
+    with InProcessLane() as lanes:
         speeds = measure_speeds(lanes, ENGINE, [impossible, Hyperparameters(filters=4, dense_units=8)], FEW)
     assert len(speeds) == 1
     assert "could not measure the speed of filters=4 kernel_size=40" in caplog.text
