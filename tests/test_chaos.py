@@ -183,6 +183,7 @@ def test_a_full_disk_sigterm_and_a_step_that_fails_stop_a_run_with_one_line_and_
     assert "`study resume" in arena.said()
     arena.wait_until_gone()
     assert arena.finished() == 3
+    assert published(arena.results) == []
     arena.held.let_all()
     figures = arena.results.figures(next(arena.results.runs.iterdir()).name)
     figures.write_text("a file where the step that draws needs a folder")
@@ -190,7 +191,6 @@ def test_a_full_disk_sigterm_and_a_step_that_fails_stop_a_run_with_one_line_and_
     assert "study: FileExistsError: " in arena.said()
     assert "the run failed; finished trainings are kept in" in arena.said()
     assert "Traceback" not in arena.said()
-    assert published(arena.results) == []
     figures.unlink()
     assert arena.run("resume") == 0, arena.said()
     check_equal(of_exercises(quiet, 2, 4), trials_of(arena.results))
