@@ -5,7 +5,7 @@ lane's process load it, too. That holds for lanes of `study run`, `study lane` a
 
 A folder is all that both sides share::
 
-    waiting.<process>   a lane's training waits; the number is the lane's process
+    waiting.<process>   a lane's training waits, and it is reported that it has begun; the lane's process
     let.<anything>      one training may begin; the one that takes it removes the file
     let-all             trainings begin at once
 """
@@ -23,6 +23,8 @@ FOLDER = "TEST_HELD_TRAININGS"
 """Environment variable with the folder's path."""
 
 _LOOK_SECONDS = 0.02
+_SENT_SECONDS = 0.1
+"""Until a lane's event loop has sent what it was given just now."""
 _LOOKS_A_SIGN = 10
 """After how many looks a lane says that it gets on."""
 
@@ -83,12 +85,16 @@ def dask_setup(server: Any) -> None:
 
 
 def _wait(folder: Path) -> None:
+    from distributed import get_worker
+
     from tasks.lane_process import report_progress
 
     mark, looks = folder / f"waiting.{os.getpid()}", 0
     report_progress()
-    mark.touch()
-    while not _may_begin(folder):
+    # A lane that is stopped before the flow has heard this counts as one that starts, not as one that hangs.
+    loop = get_worker().loop
+    loop.add_callback(loop.call_later, _SENT_SECONDS, mark.touch)
+    while not (mark.exists() and _may_begin(folder)):
         looks += 1
         if looks % _LOOKS_A_SIGN == 0:
             report_progress()

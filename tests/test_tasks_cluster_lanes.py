@@ -22,7 +22,7 @@ from tasks.lane_work import LaneDied, LaneHung, LanesClosed
 from tests.cluster import CODE, lane_host, scheduler
 from tests.cluster import LaneHost as RunningLanes
 from tests.served import free_port
-from tests.test_tasks_lanes import get_on, wait_for_end
+from tests.test_tasks_lanes import get_on, stop_lane, wait_for_end
 from tests.waiting import WAIT_SECONDS, wait_until
 
 processes = pytest.mark.processes
@@ -74,10 +74,6 @@ def refuse() -> None:
     raise ValueError("refused: 3 is odd")
 
 
-def stop_own_process() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
 def never_end_the_first_time(marker: Path) -> str:
     report_progress()
     if not marker.exists():
@@ -124,9 +120,16 @@ def test_an_exception_reaches_the_caller_as_it_was_and_the_process_is_replaced(l
 
 
 @processes
-def test_a_lane_that_makes_no_progress_is_killed(lanes: ClusterLanes):
-    with pytest.raises(LaneHung, match=r"lane-\d made no progress for 1 s while it ran 'stuck'; it was kil"):
-        lanes.run("stuck", stop_own_process, silence_seconds=1)
+def test_a_lane_that_makes_no_progress_is_killed(lanes: ClusterLanes, tmp_path: Path):
+    begun, never = tmp_path / "begun", tmp_path / "never"
+    lanes.run("first", describe_lane)
+    with ThreadPoolExecutor(1) as threads:
+        stopping = threads.submit(stop_lane, lanes, begun)
+        with pytest.raises(
+            LaneHung, match=r"lane-\d made no progress for 2 s while it ran 'stuck'; it was kil"
+        ):
+            lanes.run("stuck", wait_for_end, begun, never, silence_seconds=2)
+        stopping.result()
     wait_for_lanes(lanes, 2)
 
 

@@ -22,6 +22,7 @@ from tasks.devices import Device
 from tasks.lane_credentials import make_credentials
 from tasks.lane_process import report_progress
 from tasks.lane_work import LaneDied, LaneHung, LanesClosed
+from tasks.lanes import Lanes
 from tasks.local_lanes import LocalLanes
 from tests.cluster import CODE
 from tests.stepped_clock import SteppedClock
@@ -49,9 +50,17 @@ def meet(folder: Path, number: int) -> tuple[int, str]:
 
 def wait_for_end(begun: Path, end: Path) -> tuple[int, str]:
     """Say by a file that this has begun, and describe the lane once another is there."""
-    begun.touch()
+    begun.write_text(f"{os.getpid()}")
     wait_until(end.exists)
     return describe_lane()
+
+
+def stop_lane(lanes: Lanes, begun: Path) -> None:
+    """Stop the one that runs `wait_for_end`, once the caller has heard so: before, it counts as starting."""
+    process = int(wait_until(lambda: begun.exists() and begun.read_text()))
+    wait_until(lambda: lanes._reports._heard)
+    with suppress(ProcessLookupError):  # it was silent for long enough
+        os.kill(process, signal.SIGSTOP)
 
 
 def end_own_process() -> None:
@@ -137,10 +146,6 @@ def test_lanes_that_were_closed_are_not_started_ahead():
     assert lanes.process_ids() == []
 
 
-def hang() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
 def get_on(seconds: float) -> str:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -154,11 +159,15 @@ def run_out_of_memory() -> None:
     bytearray(2**32)
 
 
-def test_a_lane_that_makes_no_progress_is_killed_and_replaced(lanes: LocalLanes):
-    with pytest.raises(
-        LaneHung, match=r"lane-\d made no progress for 1 s while it ran 'stuck'; it was killed"
-    ):
-        lanes.run("stuck", hang, silence_seconds=1)
+def test_a_lane_that_makes_no_progress_is_killed_and_replaced(lanes: LocalLanes, tmp_path: Path):
+    begun, never = tmp_path / "begun", tmp_path / "never"
+    with ThreadPoolExecutor(1) as threads:
+        stopping = threads.submit(stop_lane, lanes, begun)
+        with pytest.raises(
+            LaneHung, match=r"lane-\d made no progress for 2 s while it ran 'stuck'; it was killed"
+        ):
+            lanes.run("stuck", wait_for_end, begun, never, silence_seconds=2)
+        stopping.result()
     assert [lanes.run("stuck", describe_lane)[1] for _ in range(2)] == ["-1", "-1"]
 
 
