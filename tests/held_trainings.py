@@ -54,6 +54,10 @@ class HeldTrainings:
         """Hold every training that has not begun."""
         (self._folder / "let-all").unlink(missing_ok=True)
 
+    def has_let_all_begin(self) -> bool:
+        """Whether all that were let begin have begun, and a further one waits."""
+        return not list(self._folder.glob("let.*")) and bool(self.lanes())
+
     def lanes(self) -> list[psutil.Process]:
         """The lanes in which a training waits."""
         return [each for path in self._folder.glob("waiting.*") for each in _alive(int(path.suffix[1:]))]

@@ -8,7 +8,7 @@ import pytest
 
 from storage.tables import RunFrames, list_runs, read_run
 from tests.chaos import Arena, hit, stopping
-from tests.waiting import WAIT_SECONDS
+from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -125,10 +125,11 @@ def test_a_search_on_one_lane_that_is_killed_goes_on_and_finds_the_same_as_on_tw
     killed = Arena(tmp_path, SEARCHING, is_held=True)
     with stopping(killed.start("run", killed.study, "--lanes", 1, "--exercises", "2,7")) as run:
         killed.held.let(18)  # the plan's 14 trainings, and some of the search
-        killed.wait_for_trainings(18)
+        wait_until(killed.held.has_let_all_begin, killed.said)
         hit(psutil.Process(run.pid))
         run.wait(WAIT_SECONDS)
     killed.wait_until_gone()
+    assert killed.finished() > 14
     killed.held.let_all()
     assert killed.run("resume") == 0, killed.said()
     resumed = read_run(killed.results)
