@@ -186,7 +186,7 @@ def test_a_lane_whose_work_raised_is_replaced(tmp_path: Path):
 
 def test_the_next_piece_of_work_is_not_given_to_a_lane_that_is_being_replaced():
     with LocalLanes([Device("CPU")]) as single:
-        for number in range(5):
+        for number in range(3):
             with pytest.raises(ValueError, match="refused"):
                 single.run(f"odd {number}", refuse)
             assert single.run(f"even {number}", describe_lane)[1] == "-1"
