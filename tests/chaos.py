@@ -200,10 +200,18 @@ def of_exercises(trials: pd.DataFrame, *exercises: int) -> pd.DataFrame:
     return trials[trials["exercise"].isin(exercises)].reset_index(drop=True)
 
 
-def run_two_at_once(arena: Arena, quiet: pd.DataFrame, *exercises: int) -> list[RunFrames]:
+def run_two_at_once(
+    arena: Arena, quiet: pd.DataFrame, *exercises: int, is_resumed: bool = False
+) -> list[RunFrames]:
     """Run exercises and, at once, the sweeps 2 and 6; check both, and that no key is trained twice.
 
-    Both have begun before the first training does.
+    Both have begun before the next training does.
+
+    Args:
+        arena: Where.
+        quiet: The trials of a run that nothing disturbed.
+        exercises: Those of the first run.
+        is_resumed: Whether the first run was interrupted, and is resumed.
 
     Returns:
         Both runs, the one of the exercises first.
@@ -213,11 +221,14 @@ def run_two_at_once(arena: Arena, quiet: pd.DataFrame, *exercises: int) -> list[
     """
     asked = (exercises, (2, 6))
     commands = [("run", arena.study, "--exercises", ",".join(map(str, each))) for each in asked]
+    if is_resumed:
+        commands[0] = ("resume",)
+    before = len(list(arena.folder.glob("*.err")))
     with stopping(arena.start(*commands[0])) as one, stopping(arena.start(*commands[1])) as other:
-        wait_until(lambda: all("trainings, " in arena.said(number) for number in (0, 1)), arena.said)
+        wait_until(lambda: all("trainings, " in arena.said(before + number) for number in (0, 1)), arena.said)
         wait_until(arena.held.lanes, arena.said)
         arena.held.let_all()
-        assert [one.wait(WAIT_SECONDS), other.wait(WAIT_SECONDS)] == [0, 0], arena.said(0) + arena.said(1)
+        assert [one.wait(WAIT_SECONDS), other.wait(WAIT_SECONDS)] == [0, 0], arena.said(-2) + arena.said(-1)
     runs = [read_run(arena.results, each) for each in published(arena.results)]
     runs.sort(key=lambda each: len(each.trainings), reverse=True)
     for each, numbers in zip(runs, asked, strict=True):

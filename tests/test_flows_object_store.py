@@ -9,7 +9,6 @@ import psutil
 import pytest
 
 from storage.place import find_paths, read_bytes, remove_path
-from storage.tables import read_run
 from tests.chaos import (
     SAVING,
     Arena,
@@ -27,7 +26,7 @@ from tests.waiting import WAIT_SECONDS, wait_until
 pytest_plugins = ("tests.quiet_run",)
 
 
-def test_a_killed_run_is_gone_on_with_while_the_store_is_away(
+def test_a_run_keeps_its_results_on_an_object_store_that_is_away_for_a_while(
     tmp_path: Path, quiet: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ):
     from s3fs import S3FileSystem
@@ -40,27 +39,29 @@ def test_a_killed_run_is_gone_on_with_while_the_store_is_away(
         with stopping(arena.start("run", arena.study, "--exercises", 2)) as run:
             arena.held.let(2)
             arena.wait_for_trainings(2)
-            hit(psutil.Process(run.pid))
-        arena.wait_until_gone()
-        assert published(arena.results) == []
-        with stopping(arena.start("resume")) as resumed:
-            wait_until(arena.held.lanes, arena.said)
             os.kill(server.pid, signal.SIGSTOP)
             arena.held.let_all()
             wait_until(lambda: not arena.held.lanes())  # what they train cannot be kept by now
             os.kill(server.pid, signal.SIGCONT)
-            assert resumed.wait(WAIT_SECONDS) == 0, arena.said()
+            assert run.wait(WAIT_SECONDS) == 0, arena.said()
         check_equal(of_exercises(quiet, 2), trials_of(arena.results))
-        assert read_run(arena.results).run["resumed"] == 1
     S3FileSystem.clear_instance_cache()
 
 
 @pytest.mark.processes
-def test_two_runs_at_once_train_no_key_twice_and_everything_lies_there(
+def test_a_killed_run_is_resumed_beside_another_no_key_is_trained_twice_and_everything_lies_there(
     tmp_path: Path, s3: None, quiet: pd.DataFrame
 ):
     arena = Arena(tmp_path / "arena", SAVING, address=new_address(), is_held=True)
-    runs = run_two_at_once(arena, quiet, 2, 4, 6, 7, 8)
+    with stopping(arena.start("run", arena.study)) as run:
+        arena.held.let(2)
+        arena.wait_for_trainings(2)
+        hit(psutil.Process(run.pid))
+    arena.wait_until_gone()
+    assert arena.finished() == 2
+    assert published(arena.results) == []
+    runs = run_two_at_once(arena, quiet, 2, 4, 6, 7, 8, is_resumed=True)
+    assert [each.run["resumed"] for each in runs] == [1, 0]
     assert not (arena.folder / "results").exists()
     run_id = str(runs[0].run["run_id"])
     report = read_bytes(arena.results.report(run_id)).decode()
