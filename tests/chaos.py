@@ -86,6 +86,7 @@ class Arena:
         environment = {
             **os.environ, MARK: self.mark, "PREFECT_HOME": str(home), "PYTHONPATH": str(PROJECT)
         }  # fmt: skip
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile the program anew
         elsewhere = ("--results", self.address) if self.address else ()
         number = len(list(self.folder.glob("*.err")))
         with (
