@@ -4,33 +4,34 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
 
 import pandas as pd
 import psutil
+from filelock import FileLock
 
 from storage.place import Results, results_at
 from storage.tables import RunFrames, list_runs, read_run
+from tests.held_trainings import HeldTrainings
 from tests.prefect_home import furnish
+from tests.served import PROJECT
+from tests.waiting import WAIT_SECONDS, wait_until
 
 STUDY = Path(sys.executable).with_name("study")
 MARK = "CHAOS_MARK"
-Seen = TypeVar("Seen")
 
 CHAOS = """
 name: chaos
 title: A study to be disturbed
-data: {train_images: 60000, test_images: 500}
-baseline: {filters: 16, dense_units: 16, epochs: 2}
+data: {train_images: 640, test_images: 200}
+baseline: {filters: 4, dense_units: 8, epochs: 2}
 exercises:
   - {number: 2, kind: sweep, title: Filters, question: How many filters?, parameter: filters,
-     values: [8, 16, 32], repeats: 3}
+     values: [2, 4, 6], repeats: 3}
   - {number: 4, kind: sweep, title: Epochs, question: How many epochs?, parameter: epochs,
      values: [1, 4], repeats: 3}
   - {number: 6, kind: sweep, title: Dropout, question: Does dropout help?, parameter: dropout,
@@ -38,7 +39,10 @@ exercises:
   - {number: 7, kind: optimum, title: Optimum, question: What is best?, combine: [2, 4, 6],
      candidates: {published: {filters: 3, learning_rate: 0.001}}}
 """
-"""Sweeps that share trainings, early stopping and a combination; each training long enough to be hit."""
+"""Sweeps that share trainings, early stopping and a combination, on a few hundred images."""
+
+SAVING = CHAOS + "  - {number: 8, kind: model, title: Model, question: Does the saved model work?}\n"
+"""The same, and the model of the optimum is saved."""
 
 CIRCUMSTANCES = (
     "run_id", "reused", "attempts", "trained_by", "git_commit", "versions", "training_seconds",
@@ -57,9 +61,14 @@ class Arena:
     environment: dict[str, str] = field(default_factory=dict)
     address: str = ""
     """Where results go; empty: into the folder."""
+    is_held: bool = False
+    """Whether trainings wait until they are let begin."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.held = HeldTrainings(self.folder / "held")
+        if self.is_held:
+            self.environment |= self.held.environment
         self.study.write_text(self.text, encoding="utf-8")
 
     @property
@@ -74,7 +83,11 @@ class Arena:
 
     def start(self, *arguments: object, program: tuple[str, ...] = (str(STUDY),)) -> "subprocess.Popen[str]":
         """Start a command, such as `run`; its terminal output goes to files in the folder."""
-        environment = {**os.environ, MARK: self.mark, "PREFECT_HOME": str(furnish(self.folder / "prefect"))}
+        home = furnish(self.folder / "prefect")
+        environment = {
+            **os.environ, MARK: self.mark, "PREFECT_HOME": str(home), "PYTHONPATH": str(PROJECT)
+        }  # fmt: skip
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile the program anew
         elsewhere = ("--results", self.address) if self.address else ()
         number = len(list(self.folder.glob("*.err")))
         with (
@@ -91,18 +104,22 @@ class Arena:
                 start_new_session=True,
             )
 
-    def run(self, *arguments: object, timeout: float = 300) -> int:
+    def run(self, *arguments: object) -> int:
         """Run a command to its end."""
-        return self.start(*arguments).wait(timeout)
+        with stopping(self.start(*arguments)) as process:
+            return process.wait(WAIT_SECONDS)
 
-    def run_study(self, *arguments: object, timeout: float = 300) -> int:
+    def run_study(self, *arguments: object) -> int:
         """Run the study to its end."""
-        return self.run("run", self.study, *arguments, timeout=timeout)
+        return self.run("run", self.study, *arguments)
 
     def said(self, number: int = -1) -> str:
         """What a command wrote to standard error; by default the last one."""
-        paths = sorted(self.folder.glob("*.err"), key=lambda path: int(path.stem))
-        return paths[number].read_text()
+        return self._read(number, "err")
+
+    def printed(self, number: int = -1) -> str:
+        """What a command wrote to standard output; by default the last one."""
+        return self._read(number, "out")
 
     def processes(self) -> list[psutil.Process]:
         """Every process that was started from here and still runs."""
@@ -111,14 +128,6 @@ class Arena:
     def lanes(self) -> list[psutil.Process]:
         """The lanes' processes."""
         return [each for each in self.processes() if "multiprocessing.spawn" in _command(each)]
-
-    def running_lanes(self) -> list[psutil.Process]:
-        """Of these, those that are not stopped."""
-        return [each for each in self.lanes() if _runs(each)]
-
-    def working_lanes(self) -> list[psutil.Process]:
-        """Of these, those that train: a lane maps the images with its first training, however late."""
-        return [each for each in self.lanes() if _maps_images(each)]
 
     def servers(self) -> list[psutil.Process]:
         """Prefect's servers."""
@@ -132,32 +141,31 @@ class Arena:
         """How many trainings are kept."""
         return len(list(self.results.trainings.glob("*/record.json")))
 
-    def wait_until_gone(self, seconds: float = 30) -> list[str]:
-        """Wait until none of the processes runs; return what is left of them."""
-        wait_until(lambda: not self.processes(), seconds, must=False)
-        return [_command(each) for each in self.processes()]
+    def wait_for_trainings(self, number: int) -> None:
+        """Wait until trainings are kept, no fewer, and further ones wait to be let begin.
+
+        Raises:
+            TimeoutError: that does not come to be.
+        """
+        wait_until(lambda: self.held.lanes() and self.finished() >= number, self.said)
+
+    def wait_until_gone(self) -> None:
+        """Wait until none of the processes runs.
+
+        Raises:
+            TimeoutError: one does not end.
+        """
+        wait_until(lambda: not self.processes(), lambda: [_command(each) for each in self.processes()])
+
+    def _read(self, number: int, stream: str) -> str:
+        paths = sorted(self.folder.glob(f"*.{stream}"), key=lambda path: int(path.stem))
+        return paths[number].read_text()
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
             return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == self.mark
         except (psutil.Error, OSError):
             return False
-
-
-def wait_until(condition: Callable[[], Seen], seconds: float = 120, must: bool = True) -> Seen:
-    """Wait until something is so; return what was seen then.
-
-    Raises:
-        TimeoutError: it was not in time, and must be.
-    """
-    deadline = time.monotonic() + seconds
-    while not (seen := condition()):
-        if time.monotonic() > deadline:
-            if must:
-                raise TimeoutError(f"not so after {seconds:.0f} s: {condition}")
-            break
-        time.sleep(0.05)
-    return seen
 
 
 def hit(process: psutil.Process, number: int = signal.SIGKILL) -> bool:
@@ -189,27 +197,48 @@ def check_equal(one: pd.DataFrame, other: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(one, other)
 
 
-def run_two_at_once(arena: Arena, quiet: pd.DataFrame) -> list[RunFrames]:
-    """Run the study twice at once; check that both end well and that no key is trained twice.
+def of_exercises(trials: pd.DataFrame, *exercises: int) -> pd.DataFrame:
+    """The trials of some exercises, numbered anew."""
+    return trials[trials["exercise"].isin(exercises)].reset_index(drop=True)
+
+
+def run_two_at_once(
+    arena: Arena, quiet: pd.DataFrame, *exercises: int, is_resumed: bool = False
+) -> list[RunFrames]:
+    """Run exercises and, at once, the sweeps 2 and 6; check both, and that no key is trained twice.
+
+    Both have begun before the next training does.
+
+    Args:
+        arena: Where.
+        quiet: The trials of a run that nothing disturbed.
+        exercises: Those of the first run.
+        is_resumed: Whether the first run was interrupted, and is resumed.
+
+    Returns:
+        Both runs, the one of the exercises first.
 
     Raises:
-        AssertionError: one does not, or is.
+        AssertionError: one does not end well, has other trials than a quiet run, or has trained in vain.
     """
-    with stopping(arena.start("run", arena.study)) as one, stopping(arena.start("run", arena.study)) as other:
-        assert [one.wait(240), other.wait(240)] == [0, 0], arena.said(0) + arena.said(1)
+    asked = (exercises, (2, 6))
+    commands = [("run", arena.study, "--exercises", ",".join(map(str, each))) for each in asked]
+    if is_resumed:
+        commands[0] = ("resume",)
+    before = len(list(arena.folder.glob("*.err")))
+    with stopping(arena.start(*commands[0])) as one, stopping(arena.start(*commands[1])) as other:
+        wait_until(lambda: all("trainings, " in arena.said(before + number) for number in (0, 1)), arena.said)
+        wait_until(arena.held.lanes, arena.said)
+        arena.held.let_all()
+        assert [one.wait(WAIT_SECONDS), other.wait(WAIT_SECONDS)] == [0, 0], arena.said(-2) + arena.said(-1)
     runs = [read_run(arena.results, each) for each in published(arena.results)]
-    assert len(runs) == 2
-    for each in runs:
-        check_equal(quiet, trials_of(arena.results, str(each.run["run_id"])))
+    runs.sort(key=lambda each: len(each.trainings), reverse=True)
+    for each, numbers in zip(runs, asked, strict=True):
+        check_equal(of_exercises(quiet, *numbers), trials_of(arena.results, str(each.run["run_id"])))
     trained = [set(each.trainings.loc[~each.trainings["reused"], "key"]) for each in runs]
     assert not trained[0] & trained[1]
-    assert len(trained[0] | trained[1]) == len(runs[0].trainings)
+    assert trained[0] | trained[1] == set(runs[0].trainings["key"])
     return runs
-
-
-def wait_for_lanes(arena: Arena, finished: int = 1) -> None:
-    """Wait until trainings finish on the lanes."""
-    wait_until(lambda: arena.finished() >= finished and arena.lanes())
 
 
 @contextmanager
@@ -223,19 +252,16 @@ def stopping(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str
             process.wait()
 
 
-def _runs(process: psutil.Process) -> bool:
-    with suppress(psutil.Error):  # it has ended
-        return bool(process.status() != psutil.STATUS_STOPPED)
-    return False
-
-
-def _maps_images(process: psutil.Process) -> bool:
-    with suppress(psutil.Error):
-        return any(each.path.endswith("train-images.npy") for each in process.memory_maps())
-    return False
-
-
 def _command(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         return " ".join(process.cmdline())
     return ""
+
+
+def run_once(folder: Path) -> Arena:
+    """Run the study on two lanes, unless another test process has done so."""
+    arena = Arena(folder)
+    with FileLock(folder / "lock"):
+        if not published(arena.results):
+            assert arena.run_study("--lanes", 2) == 0, arena.said()
+    return arena

@@ -22,14 +22,12 @@ from prefect.context import refresh_global_settings_context
 
 from flows.command_line import main
 from flows.options import OUR_LOGGERS
+from tests.waiting import WAIT_SECONDS
 
 environment_of_commands: dict[str, str] = {}
 """By which commands and flows of this process find its Prefect server; the fixture `server` fills it."""
 
 STUDY = Path(sys.executable).with_name("study")
-
-TOO_LONG_SECONDS = 600.0
-"""Bound of what a test waits for: only a broken program reaches it, on a busy machine, too."""
 
 
 class Ended(NamedTuple):
@@ -68,7 +66,7 @@ def study_program(*arguments: object, folder: Path | None = None, **environment:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=TOO_LONG_SECONDS,
+        timeout=WAIT_SECONDS,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)

@@ -93,6 +93,22 @@ def toy_run(shared: Path, server: None):
     return finish_toy(shared)
 
 
+@pytest.fixture(scope="session")
+def quiet_arena(shared: Path):
+    """Where a run was that nothing disturbed, to compare disturbed ones with."""
+    from tests.chaos import run_once
+
+    return run_once(shared / "quiet")
+
+
+@pytest.fixture(scope="session")
+def quiet(quiet_arena):
+    """The trials of that run."""
+    from tests.chaos import trials_of
+
+    return trials_of(quiet_arena.results)
+
+
 @pytest.fixture
 def results(tmp_path: Path):
     from storage.place import open_results

@@ -12,9 +12,10 @@ from typing import Any, Self
 
 import psutil
 
-from tests.command import STUDY, TOO_LONG_SECONDS
+from tests.command import STUDY
 from tests.prefect_home import furnish
 from tests.served import ServedProject, free_port, wait_for
+from tests.waiting import WAIT_SECONDS
 
 PREFECT = Path(sys.executable).with_name("prefect")
 
@@ -51,7 +52,7 @@ class NightServer(ServedProject):
         """A flow run as it stands."""
         return dict(self.ask(f"flow_runs/{flow_run}"))
 
-    def wait(self, flow_run: str, *types: str, seconds: float = TOO_LONG_SECONDS) -> dict[str, Any]:
+    def wait(self, flow_run: str, *types: str, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
         """A flow run as soon as its state is of one of the types."""
 
         def look() -> dict[str, Any] | None:

@@ -8,9 +8,11 @@ import os
 import secrets
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 BUCKET = "results-of-tests"
 LOOPBACK = "127.0.0.1"
@@ -30,8 +32,19 @@ def serve() -> None:
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     import boto3
+    from moto.moto_server import threaded_moto_server
     from moto.server import ThreadedMotoServer
 
+    class OneAtATime(threaded_moto_server.DomainDispatcherApplication):
+        """Answers one request at a time: moto lists a bucket while another thread adds to it, and fails."""
+
+        answering = threading.Lock()
+
+        def __call__(self, environ: Any, start_response: Any) -> Any:
+            with self.answering:
+                return super().__call__(environ, start_response)
+
+    threaded_moto_server.DomainDispatcherApplication = OneAtATime
     address = sys.argv[2]
     server = ThreadedMotoServer(ip_address=address, port=int(sys.argv[1]), verbose=False)
     server.start()

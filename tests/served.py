@@ -18,8 +18,9 @@ from urllib.request import Request, urlopen
 
 import psutil
 
-from tests.command import STUDY, TOO_LONG_SECONDS
+from tests.command import STUDY
 from tests.prefect_home import furnish
+from tests.waiting import WAIT_SECONDS
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -30,7 +31,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: Callable[[], Any], seconds: float = TOO_LONG_SECONDS) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -67,10 +68,10 @@ def ask(url: str, path: str, body: Any = None, password: str = "") -> Any:
     headers = {"Content-Type": "application/json"}
     if password:
         headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
-    deadline = time.monotonic() + TOO_LONG_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            with urlopen(Request(f"{url}/api/{path}", content, headers), timeout=TOO_LONG_SECONDS) as answer:
+            with urlopen(Request(f"{url}/api/{path}", content, headers), timeout=WAIT_SECONDS) as answer:
                 found = answer.read()
         except HTTPError as error:
             if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
@@ -131,4 +132,4 @@ def serve_project(home: Path) -> Iterator[ServedProject]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=TOO_LONG_SECONDS)
+        process.wait(timeout=WAIT_SECONDS)

@@ -4,10 +4,8 @@ import re
 import signal
 import sqlite3
 import sys
-import threading
-import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,53 +20,42 @@ from tests.chaos import (
     Arena,
     check_equal,
     hit,
+    of_exercises,
     published,
     run_two_at_once,
     stopping,
     trials_of,
-    wait_for_lanes,
-    wait_until,
 )
 from tests.served import ask, free_port
 from tests.stepped_clock import SteppedClock
+from tests.waiting import WAIT_SECONDS, wait_until
 
 IMPATIENT = (
     sys.executable,
     "-c",
-    "import tasks.local_lanes, tasks.train\n"
-    "tasks.train.HANG_SECONDS = tasks.local_lanes.START_SECONDS = 20.0\n"
+    "import study.failures, tasks.train\n"
+    "tasks.train.HANG_SECONDS = 8.0\n"
+    "study.failures.FEWEST_FAILED, study.failures.MOST_FAILED = 1, 0.1\n"
     "from flows.command_line import main; main()",
 )
-"""The command, with hung trainings known sooner: the default is two minutes."""
+"""The command, with hung trainings known sooner, and stopped when two failed: defaults are 120 s and five."""
 
 HOUR = 3600
 
 
-@pytest.fixture(scope="module")
-def quiet_arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
-    """Where a run was that nothing disturbed."""
-    arena = Arena(tmp_path_factory.mktemp("quiet"))
-    assert arena.run_study() == 0, arena.said()
-    return arena
-
-
-@pytest.fixture(scope="module")
-def quiet(quiet_arena: Arena) -> pd.DataFrame:
-    """The trials of a run that nothing disturbed."""
-    return trials_of(quiet_arena.results)
-
-
 @pytest.fixture
 def arena(tmp_path: Path) -> Arena:
-    return Arena(tmp_path)
+    return Arena(tmp_path, is_held=True)
 
 
-def lock_database(arena: Arena, seconds: float) -> None:
-    database = sqlite3.connect(arena.folder / "prefect" / "prefect.db", timeout=120)
-    database.execute("BEGIN EXCLUSIVE")
-    time.sleep(seconds)
-    database.rollback()
-    database.close()
+@contextmanager
+def locked_database(arena: Arena) -> Iterator[None]:
+    """Lock the server's database while the body runs."""
+    path = arena.folder / "prefect" / "prefect.db"
+    with closing(sqlite3.connect(path, timeout=WAIT_SECONDS)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        yield
+        database.rollback()
 
 
 def final_state(arena: Arena, flow_run: str) -> tuple[str, str, str]:
@@ -89,29 +76,56 @@ def starve(lane: psutil.Process) -> None:
         lane.rlimit(psutil.RLIMIT_AS, (size, size))
 
 
+def next_lane(arena: Arena, known: set[int]) -> psutil.Process:
+    """A lane whose training waits to begin, and that is not known by now; it is known from now on."""
+    lane = wait_until(lambda: [each for each in arena.held.lanes() if each.pid not in known], arena.said)[0]
+    known.add(lane.pid)
+    return lane
+
+
+def test_a_killed_lane_and_a_lost_server_change_no_row(arena: Arena, quiet: pd.DataFrame):
+    with stopping(arena.start("run", arena.study, "--exercises", 2)) as run:
+        arena.held.let(1)
+        arena.wait_for_trainings(1)
+        hit(next_lane(arena, set()))
+        hit(arena.servers()[0])
+        wait_until(lambda: "Prefect's temporary server ended" in arena.said())
+        arena.held.let_all()
+        assert run.wait(WAIT_SECONDS) == 0, arena.said()
+    check_equal(of_exercises(quiet, 2), trials_of(arena.results))
+    trainings = read_run(arena.results).trainings
+    assert sorted(trainings["attempts"])[-2:] == [1, 2]
+    assert "LaneDied: " in trainings["failed_attempts"].dropna().item()
+
+
+@pytest.mark.slow
 def test_a_night_on_which_everything_breaks_ends_with_the_tables_of_a_quiet_one(
     arena: Arena, quiet: pd.DataFrame
 ):
-    clock = SteppedClock(arena.folder)
+    clock, known = SteppedClock(arena.folder), set[int]()
     arena.environment |= clock.environment
-    with stopping(arena.start("run", arena.study, program=IMPATIENT)) as run:
-        wait_for_lanes(arena)
+    with stopping(arena.start("run", arena.study, "--lanes", 2, program=IMPATIENT)) as run:
+        arena.held.let(1)
+        arena.wait_for_trainings(1)
         clock.step(-2 * HOUR)
         blows: list[Callable[[psutil.Process], object]] = [
             hit,
             lambda lane: hit(lane, signal.SIGSEGV),
-            lambda lane: hit(lane, signal.SIGSTOP),
             starve,
+            lambda lane: hit(lane, signal.SIGSTOP),
         ]
         for blow in blows:
-            blow(wait_until(arena.running_lanes)[0])
-            time.sleep(1)
+            blow(next_lane(arena, known))
         hit(arena.servers()[0])
-        wait_until(lambda: arena.servers())
-        lock_database(arena, 3)
-        assert run.wait(240) == 0, arena.said()
+        wait_until(lambda: "Prefect's temporary server ended" in arena.said())
+        next_lane(arena, known)  # it has replaced the one that stopped
+        with locked_database(arena):
+            finished = arena.finished()
+            arena.held.let_all()
+            wait_until(lambda: arena.finished() > finished, arena.said)
+        assert run.wait(WAIT_SECONDS) == 0, arena.said()
     check_equal(quiet, trials_of(arena.results))
-    assert arena.wait_until_gone() == []
+    arena.wait_until_gone()
     frames = read_run(arena.results)
     failed = "; ".join(frames.trainings["failed_attempts"].dropna())
     assert "LaneDied: " in failed
@@ -121,23 +135,54 @@ def test_a_night_on_which_everything_breaks_ends_with_the_tables_of_a_quiet_one(
     page = arena.results.report(str(frames.run["run_id"])).read_text(encoding="utf-8")
     assert "had attempts that failed" in page
     assert 0 < frames.run["wall_seconds"] < HOUR
-    assert "Prefect's temporary server ended" in arena.said()
 
 
-def test_a_flow_that_is_killed_leaves_nothing_running_and_is_gone_on_with(arena: Arena, quiet: pd.DataFrame):
-    ends = []
-    for command, number in ((("run", arena.study, "--fresh"), signal.SIGKILL), (("resume",), signal.SIGTERM)):
-        before = arena.finished()
-        with stopping(arena.start(*command)) as run:
-            wait_for_lanes(arena, before + 3)
-            hit(arena.lanes()[0], signal.SIGSTOP)  # a stopped process does not see that the flow is gone
-            hit(psutil.Process(run.pid), number)
-            ends.append(run.wait(60))
-        assert arena.wait_until_gone() == []
-    assert ends == [-signal.SIGKILL, 143]
-    assert "`study resume" in arena.said()
-    kept = arena.finished()
+def test_a_killed_flow_leaves_nothing_running_and_is_resumed(arena: Arena, quiet: pd.DataFrame):
+    with stopping(arena.start("run", arena.study, "--exercises", 2, "--fresh")) as run:
+        arena.held.let(2)
+        arena.wait_for_trainings(2)
+        hit(arena.held.lanes()[0], signal.SIGSTOP)  # a stopped process does not see that the flow is gone
+        hit(psutil.Process(run.pid))
+        run.wait(WAIT_SECONDS)
+    arena.wait_until_gone()
+    assert arena.finished() == 2
     assert published(arena.results) == []
+    arena.held.let_all()
+    assert arena.run("resume") == 0, arena.said()
+    check_equal(of_exercises(quiet, 2), trials_of(arena.results))
+    run_row, trainings = read_run(arena.results).run, read_run(arena.results).trainings
+    assert run_row["resumed"] == 1
+    assert (trainings["trained_by"] == run_row["run_id"]).all()
+    assert (trainings["attempts"] == 0).sum() == 0
+
+
+@pytest.mark.slow
+def test_a_full_disk_sigterm_and_a_step_that_fails_stop_a_run_with_one_line_and_lose_nothing(
+    arena: Arena, quiet: pd.DataFrame
+):
+    with stopping(arena.start("run", arena.study, "--exercises", "2,4")) as run:
+        arena.held.let(2)
+        arena.wait_for_trainings(2)
+        # As a full disk: from now on no file may grow beyond 4 KB (setrlimit(2): EFBIG).
+        psutil.Process(run.pid).rlimit(psutil.RLIMIT_FSIZE, (4096, 4096))
+        arena.held.let_all()
+        assert run.wait(WAIT_SECONDS) == 2
+    assert "Traceback" not in arena.said()
+    assert "cannot be written: File too large. What was finished is kept; free space" in arena.said()
+    arena.wait_until_gone()
+    assert arena.finished() == 2
+    arena.held.hold()
+    with stopping(arena.start("resume")) as run:
+        arena.held.let(1)
+        arena.wait_for_trainings(3)
+        hit(arena.held.lanes()[0], signal.SIGSTOP)
+        hit(psutil.Process(run.pid), signal.SIGTERM)
+        assert run.wait(WAIT_SECONDS) == 143
+    assert "`study resume" in arena.said()
+    arena.wait_until_gone()
+    assert arena.finished() == 3
+    assert published(arena.results) == []
+    arena.held.let_all()
     figures = arena.results.figures(next(arena.results.runs.iterdir()).name)
     figures.write_text("a file where the step that draws needs a folder")
     assert arena.run("resume") == 1
@@ -146,59 +191,37 @@ def test_a_flow_that_is_killed_leaves_nothing_running_and_is_gone_on_with(arena:
     assert "Traceback" not in arena.said()
     figures.unlink()
     assert arena.run("resume") == 0, arena.said()
-    check_equal(quiet, trials_of(arena.results))
-    run_row, trainings = read_run(arena.results).run, read_run(arena.results).trainings
+    check_equal(of_exercises(quiet, 2, 4), trials_of(arena.results))
+    run_row = read_run(arena.results).run
     assert run_row["resumed"] == 3
-    assert (trainings["trained_by"] == run_row["run_id"]).all()
-    assert (trainings["attempts"] == 0).sum() == 0
-    assert kept >= 6
     assert arena.run("resume") == 2
     assert "no interrupted run in" in arena.said()
     assert arena.run("resume", run_row["run_id"]) == 2
     assert "has ended, its report is there" in arena.said()
 
 
+@pytest.mark.slow
 def test_two_runs_of_a_study_at_once_train_no_key_twice(arena: Arena, quiet: pd.DataFrame):
-    run_two_at_once(arena, quiet)
+    run_two_at_once(arena, quiet, 2, 4, 6)
 
 
-def test_a_full_disk_stops_the_run_with_one_line_and_loses_nothing(arena: Arena, quiet: pd.DataFrame):
-    with stopping(arena.start("run", arena.study)) as run:
-        wait_for_lanes(arena, 2)
-        # As a full disk: from now on no file may grow beyond 4 KB (setrlimit(2): EFBIG).
-        psutil.Process(run.pid).rlimit(psutil.RLIMIT_FSIZE, (4096, 4096))
-        assert run.wait(120) == 2
-    assert "Traceback" not in arena.said()
-    assert "cannot be written: File too large. What was finished is kept; free space" in arena.said()
-    assert arena.wait_until_gone() == []
-    assert arena.finished() >= 2
-    assert arena.run("resume") == 0, arena.said()
-    check_equal(quiet, trials_of(arena.results))
-
-
+@pytest.mark.slow
 def test_lanes_that_always_die_stop_the_run_early_and_it_says_so_everywhere(
     arena: Arena, quiet: pd.DataFrame
 ):
-    ended = threading.Event()
+    with stopping(arena.start("run", arena.study, "--lanes", 1, program=IMPATIENT)) as run:
 
-    def kill_every_lane() -> None:
-        while not ended.is_set():
-            for lane in arena.working_lanes():
+        def has_ended_without_lanes() -> bool:
+            for lane in arena.held.lanes():
                 hit(lane)
-            time.sleep(0.1)
+            return run.poll() is not None
 
-    killer = threading.Thread(target=kill_every_lane)
-    with stopping(arena.start("run", arena.study, "--lanes", 1)) as run:
-        wait_until(arena.lanes)
-        killer.start()
-        code = run.wait(240)
-    ended.set()
-    killer.join()
-    assert code == 1, arena.said()
+        wait_until(has_ended_without_lanes, arena.said)
+    assert run.returncode == 1, arena.said()
     frames = read_run(arena.results)
     assert frames.run["status"] == "stopped early"
-    # Those in flight when the fifth failed come to their end, too.
-    assert re.match("the run stopped early, as [5-7] of 14 trainings failed all", frames.run["failures"])
+    # Those in flight when the second failed come to their end, too.
+    assert re.match("the run stopped early, as [2-4] of 14 trainings failed all", frames.run["failures"])
     assert "LaneDied: " in frames.run["failures"]
     assert len(frames.trials) == len(quiet) - 1  # all but the combination, which is not known
     reasons = " ".join(frames.trials["reason"].dropna())
@@ -212,8 +235,8 @@ def test_lanes_that_always_die_stop_the_run_early_and_it_says_so_everywhere(
         f"{len(frames.trials)} trials, {frames.run['failed_trials']} failed (the run stopped early"
         in state[2]
     )
-    assert arena.run_study() == 0, arena.said()
-    check_equal(quiet, trials_of(arena.results))
+    assert arena.run("plan", arena.study) == 0, arena.said()
+    assert "13 trainings: 0 from earlier runs, 13 to train" in arena.printed()
 
 
 def plant_divergence(source: Results, target: Results, label: str) -> None:
@@ -234,12 +257,14 @@ def plant_divergence(source: Results, target: Results, label: str) -> None:
     save_training(target, record, {2: broken}, checkpoint.optimizer)
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_fails_the_trials_that_need_more_of_it_and_no_others(
-    arena: Arena, quiet_arena: Arena, quiet: pd.DataFrame
+    tmp_path: Path, quiet_arena: Arena, quiet: pd.DataFrame
 ):
+    arena = Arena(tmp_path)
     plant_divergence(quiet_arena.results, arena.results, "baseline seed=1")
     for attempts in (1, 0):  # a later run does not try again
-        assert arena.run_study() == 1, arena.said()
+        assert arena.run_study("--exercises", "4,6") == 1, arena.said()
         frames = read_run(arena.results, published(arena.results)[-1])
         failed = frames.trials[frames.trials["status"] == "failed"]
         assert set(failed["reason"]) == {"Diverged: the loss is nan in epoch 3 of baseline seed=1"}
@@ -249,38 +274,39 @@ def test_a_training_that_diverges_fails_the_trials_that_need_more_of_it_and_no_o
         assert frames.run["failures"].endswith("x Diverged: the loss is nan in epoch 3 of baseline seed=1")
         done = frames.trials[(frames.trials["status"] == "completed") & (frames.trials["seed"] == 1)]
         assert (done.loc[done["exercise"] == 4, "epochs"] == 1).all()
-        assert f"{len(failed)} of {len(quiet)} trials failed" in arena.said()
+        assert f"{len(failed)} of {len(of_exercises(quiet, 4, 6))} trials failed" in arena.said()
 
 
+@pytest.mark.slow
 def test_a_retry_in_prefects_ui_goes_on_with_its_run(arena: Arena, quiet: pd.DataFrame):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with stopping(arena.start("serve", "--port", port)):
-        wait_until(lambda: "serving on" in arena.said())
+        wait_until(lambda: "serving on" in arena.said(), arena.said)
         deployment = ask(url, "deployments/name/study/on-demand")["id"]
-        parameters = {
-            "run": {"study_file": str(arena.study), "results": str(arena.results.folder), "fresh": True}
-        }
+        asked = {"study_file": str(arena.study), "results": str(arena.results.folder), "fresh": True}
+        parameters = {"run": {**asked, "exercises": [2]}}
         flow_run = ask(url, f"deployments/{deployment}/create_flow_run", {"parameters": parameters})["id"]
 
         def state() -> str:
             return str(ask(url, f"flow_runs/{flow_run}")["state"]["type"])
 
-        wait_for_lanes(arena, 3)
+        arena.held.let(3)
+        arena.wait_for_trainings(3)
         hit(arena.flows()[0])
         # Prefect's runner and worker both say so, seconds apart; the worker may undo a retry in between.
-        wait_until(lambda: arena.said().count("Check whether the flow run exceeded") == 2)
+        wait_until(lambda: arena.said().count("Check whether the flow run exceeded") == 2, arena.said)
         assert state() == "CRASHED"
-        kept = arena.finished()
+        assert arena.finished() == 3
+        arena.held.let_all()
         retry = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
         ask(url, f"flow_runs/{flow_run}/set_state", {"state": retry})
-        wait_until(lambda: state() in ("COMPLETED", "FAILED", "CRASHED"), 240)
+        wait_until(lambda: state() in ("COMPLETED", "FAILED", "CRASHED"), arena.said)
         assert state() == "COMPLETED", arena.said()
-    check_equal(quiet, trials_of(arena.results))
+    check_equal(of_exercises(quiet, 2), trials_of(arena.results))
     (only,) = published(arena.results)
     run = read_run(arena.results, only).run
     assert (run["resumed"], run["flow_run_id"]) == (1, flow_run)
     trained = read_run(arena.results).trainings
     assert (trained["trained_by"] == only).all()
-    assert kept >= 3
-    assert arena.wait_until_gone() == []
+    arena.wait_until_gone()

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -11,38 +9,22 @@ import psutil
 import pytest
 
 from storage.place import find_paths, read_bytes, remove_path
-from storage.tables import read_run
 from tests.chaos import (
+    SAVING,
     Arena,
     check_equal,
     hit,
+    of_exercises,
     published,
     run_two_at_once,
     stopping,
     trials_of,
-    wait_for_lanes,
 )
 from tests.object_stores import credentials, new_address, serving
-from tests.toy import TOY
+from tests.waiting import WAIT_SECONDS, wait_until
 
 
-@pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The trials of a run on a disk."""
-    arena = Arena(tmp_path_factory.mktemp("quiet"), TOY)
-    assert arena.run_study() == 0, arena.said()
-    return trials_of(arena.results)
-
-
-@pytest.fixture
-def arena(tmp_path: Path, s3: None) -> Iterator[Arena]:
-    made = Arena(tmp_path / "arena", TOY, address=new_address())
-    yield made
-    for process in made.processes():
-        hit(process)
-
-
-def test_a_killed_run_is_gone_on_with_while_the_store_is_away(
+def test_a_run_keeps_its_results_on_an_object_store_that_is_away_for_a_while(
     tmp_path: Path, quiet: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ):
     from s3fs import S3FileSystem
@@ -51,26 +33,33 @@ def test_a_killed_run_is_gone_on_with_while_the_store_is_away(
         for name, value in credentials(server.port).items():
             monkeypatch.setenv(name, value)
         S3FileSystem.clear_instance_cache()  # it knows another server
-        arena = Arena(tmp_path / "arena", TOY, address=new_address())
-        with stopping(arena.start("run", arena.study)) as run:
-            wait_for_lanes(arena, 2)
-            hit(psutil.Process(run.pid))
-        assert arena.wait_until_gone() == []
-        assert published(arena.results) == []
-        with stopping(arena.start("resume")) as resumed:
-            wait_for_lanes(arena, 3)
+        arena = Arena(tmp_path / "arena", address=new_address(), is_held=True)
+        with stopping(arena.start("run", arena.study, "--exercises", 2)) as run:
+            arena.held.let(2)
+            arena.wait_for_trainings(2)
             os.kill(server.pid, signal.SIGSTOP)
-            time.sleep(5)
+            arena.held.let_all()
+            wait_until(lambda: not arena.held.lanes())  # what they train cannot be kept by now
             os.kill(server.pid, signal.SIGCONT)
-            assert resumed.wait(240) == 0, arena.said()
-        check_equal(quiet, trials_of(arena.results))
-        assert read_run(arena.results).run["resumed"] == 1
-        assert arena.run("verify") == 0
+            assert run.wait(WAIT_SECONDS) == 0, arena.said()
+        check_equal(of_exercises(quiet, 2), trials_of(arena.results))
     S3FileSystem.clear_instance_cache()
 
 
-def test_two_runs_at_once_train_no_key_twice_and_everything_lies_there(arena: Arena, quiet: pd.DataFrame):
-    runs = run_two_at_once(arena, quiet)
+@pytest.mark.slow
+def test_a_killed_run_is_resumed_beside_another_no_key_is_trained_twice_and_everything_lies_there(
+    tmp_path: Path, s3: None, quiet: pd.DataFrame
+):
+    arena = Arena(tmp_path / "arena", SAVING, address=new_address(), is_held=True)
+    with stopping(arena.start("run", arena.study)) as run:
+        arena.held.let(2)
+        arena.wait_for_trainings(2)
+        hit(psutil.Process(run.pid))
+    arena.wait_until_gone()
+    assert arena.finished() == 2
+    assert published(arena.results) == []
+    runs = run_two_at_once(arena, quiet, 2, 4, 6, 7, 8, is_resumed=True)
+    assert [each.run["resumed"] for each in runs] == [1, 0]
     assert not (arena.folder / "results").exists()
     run_id = str(runs[0].run["run_id"])
     report = read_bytes(arena.results.report(run_id)).decode()

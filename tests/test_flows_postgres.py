@@ -1,6 +1,6 @@
-"""Prefect's server on a real Postgres, by `study serve`: runs, tasks and schedules are there, and stay there.
+"""Prefect's server on a real Postgres: a run's own, and `study serve`, whose runs and schedules stay there.
 
-One scenario; the tests say what is to be seen of it afterwards.
+Of `study serve` one scenario; the tests say what is to be seen of it afterwards.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.night_server import NightServer, start_serving
+from storage.tables import read_run
+from tests.chaos import Arena
+from tests.night_server import NightServer, bare_server, start_serving
 from tests.postgres import ask, needs_postgres, serving
+from tests.prefect_home import furnish
 from tests.served import wait_for
 from tests.toy import write_toy
 
@@ -36,7 +39,7 @@ where flow_run.auto_scheduled and flow_run.state_type = 'SCHEDULED'
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen: of the first server, and of one that was started after everything had been killed."""
+    """What was seen: of `study serve`, and of a server that was started after all of it had been killed."""
 
     url: str
     run: dict[str, Any]
@@ -62,10 +65,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             tasks = wait_for(lambda: _settled_tasks(url, run["id"]))  # the server writes them down later
             server.part("server start").kill()
             server.kill()
-            server = _serve(folder / "later", url)  # a home in which nothing is known
-            yield Seen(url, run, results, tasks, scheduled, server.run(run["id"]), folder / "home")
         finally:
             server.stop()
+        later = folder / "later"  # a home in which nothing is known
+        with bare_server(later, PREFECT_API_DATABASE_CONNECTION_URL=url) as other:
+            yield Seen(url, run, results, tasks, scheduled, other.run(run["id"]), folder / "home")
 
 
 def _serve(home: Path, url: str) -> NightServer:
@@ -81,12 +85,27 @@ def _settled_tasks(url: str, flow_run: str) -> dict[str, int] | None:
     return None if not counts or any(name.endswith(("PENDING", "RUNNING")) for name in counts) else counts
 
 
+def test_a_runs_own_server_keeps_it_in_postgres(tmp_path: Path):
+    with serving() as url:
+        arena = Arena(tmp_path, SMALL, environment={"PREFECT_API_DATABASE_CONNECTION_URL": url})
+        file = furnish(tmp_path / "prefect") / "prefect.db"
+        before = file.read_bytes()
+        assert arena.run_study("--lanes", 1) == 0, arena.said()
+        run = read_run(arena.results).run
+        found = ask(url, f"select state_type, state_name from flow_run where id = '{run['flow_run_id']}'")
+        assert found == ["COMPLETED|Completed"]
+        assert file.read_bytes() == before
+        assert not file.with_name("prefect.db-wal").exists()
+
+
+@pytest.mark.slow
 def test_a_run_completes_and_publishes(seen: Seen):
     assert seen.run["state_name"] == "Completed"
     trials = pd.read_parquet(seen.results / "tables" / "trials")
     assert list(trials.status) == ["completed"] * 4
 
 
+@pytest.mark.slow
 def test_the_flow_run_and_its_task_runs_are_in_postgres(seen: Seen):
     found = ask(seen.url, f"select state_type, state_name from flow_run where id = '{seen.run['id']}'")
     assert found == ["COMPLETED|Completed"]
@@ -94,15 +113,18 @@ def test_the_flow_run_and_its_task_runs_are_in_postgres(seen: Seen):
     assert all(name.endswith(" COMPLETED") for name in seen.tasks), seen.tasks
 
 
+@pytest.mark.slow
 def test_a_schedule_yields_runs_in_postgres(seen: Seen):
     assert len(seen.scheduled) >= 3  # Prefect's least number of runs ahead
     assert set(seen.scheduled) == {"nightly"}
 
 
+@pytest.mark.slow
 def test_a_server_that_starts_after_all_was_killed_still_knows_the_run(seen: Seen):
     kept = ("name", "state_type", "start_time", "end_time", "total_run_time", "parameters")
     assert {name: seen.later[name] for name in kept} == {name: seen.run[name] for name in kept}
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_in_a_database_file(seen: Seen):
     assert (seen.home / "prefect.db").stat().st_size == 0

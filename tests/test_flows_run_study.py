@@ -21,11 +21,11 @@ from study.run_start import RunOptions
 from study.study_file import read_study
 from tasks.dataset import load_dataset
 from tasks.train import describe_source
-from tests.chaos import wait_until
-from tests.command import STUDY, TOO_LONG_SECONDS, Ended, run_study, study
+from tests.command import STUDY, Ended, run_study, study
 from tests.engines import ENGINE
 from tests.prefect_home import furnish
 from tests.toy import SWEEPS, FinishedRun, write_toy
+from tests.waiting import WAIT_SECONDS, wait_until
 
 FAILING_SEED = 2
 
@@ -267,7 +267,7 @@ def test_a_model_that_cannot_be_saved_leaves_the_tables_published_and_the_run_to
 
     def block() -> None:
         """Leave a file where the model's folder is needed, as soon as the run's own is there."""
-        (figures,) = wait_until(lambda: list((results.folder / "runs").glob("*/figures")), TOO_LONG_SECONDS)
+        (figures,) = wait_until(lambda: list((results.folder / "runs").glob("*/figures")))
         (figures.parent / "model").touch()
 
     blocking = threading.Thread(target=block)
@@ -295,10 +295,10 @@ def test_ctrl_c_stops_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Pat
         env=environment,
     )  # fmt: skip
     trainings = tmp_path / "results" / "trainings"
-    wait_until(lambda: process.poll() is not None or list(trainings.glob("*/record.json")), TOO_LONG_SECONDS)
+    wait_until(lambda: process.poll() is not None or list(trainings.glob("*/record.json")))
     os.killpg(process.pid, signal.SIGINT)  # what a terminal sends: to every process of the group
     try:
-        _, err = process.communicate(timeout=TOO_LONG_SECONDS)
+        _, err = process.communicate(timeout=WAIT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         pytest.fail(f"Ctrl-C did not end it: {process.communicate()[1]}")

@@ -13,8 +13,8 @@ import pytest
 
 from flows.sharing import is_healthy
 from tests.bad_input.parameters import REFUSED
-from tests.command import TOO_LONG_SECONDS
 from tests.served import ServedProject, serve_project, sockets_of, wait_for
+from tests.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProject]:
         yield project
         wait_for(lambda: is_healthy(project.url))
         os.killpg(project.process.pid, signal.SIGINT)
-        assert project.process.wait(timeout=TOO_LONG_SECONDS) == 130
+        assert project.process.wait(timeout=WAIT_SECONDS) == 130
         assert not is_healthy(project.url)
 
 
@@ -60,7 +60,7 @@ def test_the_nightly_schedule_yields_scheduled_runs(served: ServedProject):
 
 def test_the_ui_is_served(served: ServedProject):
     wait_for(lambda: is_healthy(served.url))
-    with urlopen(served.url, timeout=TOO_LONG_SECONDS) as page:
+    with urlopen(served.url, timeout=WAIT_SECONDS) as page:
         assert b"<html" in page.read()
 
 

@@ -28,8 +28,8 @@ from study.stopping import StopRule
 from tasks.aggregate import Outcome
 from tasks.devices import Device
 from tasks.local_lanes import LocalLanes
-from tests.command import TOO_LONG_SECONDS
 from tests.served import wait_for
+from tests.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.usefixtures("server_here")
 
@@ -75,7 +75,7 @@ class GrowingLanes(BrokenLanes):
 
     def run(self, label: str, function: Any, *arguments: Any, **_seconds: float) -> Any:
         self._devices = self._joining
-        self._all_run.wait(timeout=TOO_LONG_SECONDS)
+        self._all_run.wait(timeout=WAIT_SECONDS)
         return super().run(label, function, *arguments)
 
 

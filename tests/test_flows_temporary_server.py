@@ -4,8 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.night_server import clean_environment
 from tests.served import PROJECT
+from tests.waiting import WAIT_SECONDS
 
 IMPORTED = """
 import sys
@@ -40,11 +43,12 @@ def run(program: str, home: Path) -> list[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=240,
+        timeout=WAIT_SECONDS,
     )
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_before_the_first_training_a_flow_imports_no_server_and_nothing_that_draws_or_trains(tmp_path: Path):
     assert run(IMPORTED, tmp_path) == ["0", "[]"]
 

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from flows.tether import start_tethered, stop_tethered
+from tests.waiting import WAIT_SECONDS, wait_until
 
 PROGRAM = """
 import subprocess, sys, time
@@ -36,24 +36,15 @@ def program(tmp_path: Path) -> Path:
 
 
 def wait_for_child(folder: Path) -> int:
-    path, deadline = folder / "child", time.monotonic() + 30
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return int(path.read_text())
+    path = folder / "child"
+    return int(wait_until(lambda: path.exists() and path.read_text()))
 
 
-def are_gone(*processes: int) -> bool:
-    def is_gone(process: int) -> bool:
-        try:
-            return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
-
-    deadline = time.monotonic() + 20
-    while not all(map(is_gone, processes)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return all(map(is_gone, processes))
+def is_gone(process: int) -> bool:
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -64,7 +55,7 @@ def test_a_program_and_its_children_end_when_their_starter_is_killed(program: Pa
         tethered = int(starter.stdout.readline())
         child = wait_for_child(program)
         starter.send_signal(number)
-    assert are_gone(tethered, child)
+    wait_until(lambda: is_gone(tethered) and is_gone(child))
 
 
 def test_a_program_is_stopped_in_order_by_its_starter(program: Path):
@@ -82,7 +73,7 @@ def test_a_program_has_its_arguments_and_a_session_of_its_own(tmp_path: Path):
         "open(sys.argv[1], 'w').write(f'{sys.argv[2]} {os.getsid(0) == os.getpid()} {__name__}')\n"
     )
     process = start_tethered(["tell", "said", "word"], {**os.environ, "PYTHONPATH": str(tmp_path)}, tmp_path)
-    assert process.wait(30) == 0
+    assert process.wait(WAIT_SECONDS) == 0
     assert process.stdin is not None
     process.stdin.close()
     assert (tmp_path / "said").read_text() == "word True __main__"

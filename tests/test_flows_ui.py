@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from tests.command import TOO_LONG_SECONDS
 from tests.served import ServedProject, serve_project, wait_for
+from tests.waiting import WAIT_SECONDS
 
-PATIENCE = 1000 * TOO_LONG_SECONDS
+PATIENCE = 1000 * WAIT_SECONDS
 """Milliseconds, as Playwright counts."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -4,33 +4,33 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.chaos import wait_until
 from tests.cluster import CODE
 from tests.hosts import Host, network, why_impossible
+from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.skipif(why_impossible() is not None, reason=str(why_impossible()))
 
 COUNT = """
-import socket, sys, time
+import socket, sys
 server = socket.create_server((sys.argv[1], 7))
 print("ready", flush=True)
 while True:
     peer = server.accept()[0]
-    for number in range(int(sys.argv[2])):
-        peer.sendall(f"{number}\\n".encode())
-        time.sleep(0.1)
+    peer.sendall(b"first\\n")
+    sys.stdin.readline()
+    peer.sendall(b"second\\n")
     peer.close()
+    print("sent", flush=True)
 """
 ASK = """
 import socket, sys
-peer = socket.create_connection((sys.argv[1], 7), 2)
-peer.settimeout(30)
+peer = socket.create_connection((sys.argv[1], 7), float(sys.argv[2]))
+peer.settimeout(None)
 print(socket.gethostname(), flush=True)
 for line in peer.makefile():
     print(line, end="", flush=True)
@@ -50,15 +50,29 @@ with network(Path(sys.argv[1])) as net:
 """
 
 
-def answer(host: Host, lines: int) -> None:
-    """Let a host send so many lines, in a tenth of a second each, to each that asks."""
-    process = host.start([sys.executable, "-c", COUNT, host.address, lines], out=subprocess.PIPE)
+def answer(host: Host) -> "subprocess.Popen[str]":
+    """Let a host answer each that asks with a line, and with another when it is told to go on."""
+    process = host.start([sys.executable, "-c", COUNT, host.address], out=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
+    return process
 
 
-def ask(asker: Host, answerer: Host) -> "subprocess.Popen[str]":
-    return asker.start([sys.executable, "-c", ASK, answerer.address], out=subprocess.PIPE)
+def go_on(answerer: "subprocess.Popen[str]") -> None:
+    """Let it send the second line; return once it has done so."""
+    print("", file=answerer.stdin, flush=True)
+    assert answerer.stdout is not None
+    assert answerer.stdout.readline() == "sent\n"
+
+
+def ask(asker: Host, answerer: Host, patience_seconds: float = WAIT_SECONDS) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", ASK, answerer.address, patience_seconds]
+    return asker.start(command, out=subprocess.PIPE)
+
+
+def read(process: "subprocess.Popen[str]", lines: int) -> list[str]:
+    assert process.stdout is not None
+    return [process.stdout.readline().strip() for _ in range(lines)]
 
 
 def list_namespaces() -> str:
@@ -68,26 +82,30 @@ def list_namespaces() -> str:
 def test_hosts_reach_each_other_but_for_one_that_is_cut_off(tmp_path: Path):
     with network(tmp_path) as net:
         one, other = net.host("one"), net.host("other")
-        answer(other, 1)
-        assert ask(one, other).communicate(timeout=30)[0] == "one\n0\n"
-        other.cut()
-        assert "timed out" in ask(one, other).communicate(timeout=30)[0]
-        other.mend()
-        assert ask(one, other).communicate(timeout=30)[0] == "one\n0\n"
+        answerer = answer(other)
+        for is_cut in (False, True, False):
+            if is_cut:
+                other.cut()
+                assert "timed out" in ask(one, other, 1.0).communicate()[0]
+                other.mend()
+            else:
+                asked = ask(one, other)
+                assert read(asked, 2) == ["one", "first"]
+                go_on(answerer)
+                assert asked.communicate()[0] == "second\n"
 
 
 def test_a_host_that_returns_soon_has_lost_nothing_and_no_peer_was_told(tmp_path: Path):
     with network(tmp_path) as net:
         one, other = net.host("one"), net.host("other")
-        answer(other, 30)
+        answerer = answer(other)
         asked = ask(one, other)
-        assert asked.stdout is not None
-        assert [asked.stdout.readline() for _ in range(3)] == ["one\n", "0\n", "1\n"]
+        assert read(asked, 2) == ["one", "first"]
         other.cut()
-        time.sleep(5)  # it would have sent everything by now
+        go_on(answerer)  # it has sent everything and closed the connection: packets that vanish
         assert asked.poll() is None
         other.mend()
-        assert asked.communicate(timeout=60)[0].split() == [str(each) for each in range(2, 30)]
+        assert asked.communicate()[0] == "second\n"
 
 
 def test_files_are_apart_and_a_killed_host_leaves_no_process(tmp_path: Path):
@@ -97,7 +115,7 @@ def test_files_are_apart_and_a_killed_host_leaves_no_process(tmp_path: Path):
         assert all(Path(each).is_dir() for each in folders[0] | folders[1])
         assert not folders[0] & folders[1]
         begun = one.start([sys.executable, "-c", DAEMON], out=subprocess.PIPE)
-        assert begun.communicate(timeout=30)[0] == "begun\n"
+        assert begun.communicate()[0] == "begun\n"
         stays = other.start(["sleep", "300"])
         assert len(one.processes()) == 1
         one.kill()
@@ -113,9 +131,9 @@ def test_what_a_killed_test_has_left_is_gone(tmp_path: Path):
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as test:
         assert test.stdout is not None
         sleeper = int(test.stdout.readline())
-        wait_until(lambda: psutil.Process(sleeper).name() == "sleep", 10)
+        wait_until(lambda: psutil.Process(sleeper).name() == "sleep")
         test.send_signal(signal.SIGKILL)
-    wait_until(lambda: not psutil.pid_exists(sleeper), 10)
+    wait_until(lambda: not psutil.pid_exists(sleeper))
     assert f"study-{test.pid}-" in list_namespaces()
     with network(tmp_path / "next"):
         assert f"study-{test.pid}-" not in list_namespaces()

@@ -3,7 +3,6 @@
 import pickle
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,16 +13,19 @@ import pytest
 from storage.dataset_files import DatasetArrays
 from tasks.dataset import load_dataset
 from tasks.lane_credentials import make_credentials
-from tests.chaos import CHAOS, Arena, check_equal, trials_of, wait_until
-from tests.cluster import CODE, PROGRAM
-from tests.held_lane import HOLD
+from tests.chaos import CHAOS, check_equal, of_exercises
+from tests.cluster import CODE, LANE, PROGRAM
+from tests.held_trainings import HeldTrainings
 from tests.hosts import Host, Network, network, why_impossible
 from tests.object_stores import credentials, new_address
 from tests.test_storage_dataset_files import write_idx_folder
+from tests.waiting import WAIT_SECONDS, wait_until
 
-pytestmark = pytest.mark.skipif(why_impossible() is not None, reason=str(why_impossible()))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(why_impossible() is not None, reason=str(why_impossible())),
+]
 
-STUDY = CHAOS.replace("repeats: 3", "repeats: 8")
 IMPATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "12s"}
 """A host that is cut off is missed after 12 s, not 30: Dask takes less than 11 s for an error."""
 
@@ -53,13 +55,6 @@ open(sys.argv[2], "wb").write(pickle.dumps((trials_of(results), read_run(results
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    arena = Arena(tmp_path_factory.mktemp("quiet"), STUDY)
-    assert arena.run_study("--lanes", 2) == 0, arena.said()
-    return trials_of(arena.results)
-
-
-@pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dataset = load_dataset()
     return write_idx_folder(tmp_path_factory.mktemp("data"), DatasetArrays(*dataset.train(), *dataset.test()))
@@ -77,8 +72,9 @@ class Bench:
         self.environment |= credentials(STORE_PORT, self.store.address) | IMPATIENT
         self.start_scheduler()
         moto = [sys.executable, "-W", "ignore", "-m", "tests.object_stores", STORE_PORT, self.store.address]
-        self.store.start(moto, self.environment)
-        time.sleep(4)
+        store = self.store.start(moto, self.environment, subprocess.PIPE)
+        assert store.stdout is not None
+        assert store.stdout.readline() == f"{STORE_PORT}\n"
 
     def start_scheduler(self) -> None:
         """Start Dask's scheduler."""
@@ -95,22 +91,16 @@ class Bench:
 
     def start_lanes(self, host: Host, core: int) -> None:
         """Start the lane of a host."""
-        lane = [sys.executable, "-P", "-m", "tests.held_lane", self.at, "--data", self.data]
-        environment = {**self.environment, **dict.fromkeys(credentials(0), ""), HOLD: str(self._hold(host))}
+        environment = {
+            **self.environment, **dict.fromkeys(credentials(0), ""), **self.held(host).environment
+        }  # fmt: skip
         with (self.folder / f"{host.name}.log").open("a") as log:
-            host.start(["taskset", "--cpu-list", core, *lane], environment, log)
+            command = ["taskset", "--cpu-list", core, *LANE, self.at, "--data", self.data]
+            host.start(command, environment, log)
 
-    @contextmanager
-    def holding(self, host: Host) -> Iterator[None]:
-        """Let no training begin on a host while the body runs: the study would be over before it is."""
-        self._hold(host).touch()
-        try:
-            yield
-        finally:
-            self._hold(host).unlink()
-
-    def _hold(self, host: Host) -> Path:
-        return self.folder / f"{host.name}.hold"
+    def held(self, host: Host) -> HeldTrainings:
+        """The trainings of a host's lane, which wait until they are let begin."""
+        return HeldTrainings(self.folder / f"{host.name}.held")
 
     def start(self, *arguments: object) -> "subprocess.Popen[str]":
         """Start a command on the flow's host."""
@@ -118,8 +108,8 @@ class Bench:
             return self.flow.start([*PROGRAM, *arguments, "--results", self.results], self.environment, log)
 
     def run(self, study: Path) -> "subprocess.Popen[str]":
-        """Start the study."""
-        return self.start("run", study, "--scheduler", self.at, "--data", self.data)
+        """Start the sweep over filters of the study."""
+        return self.start("run", study, "--scheduler", self.at, "--data", self.data, "--exercises", 2)
 
     def said(self, host: str = "flow") -> str:
         """What the commands on a host have said."""
@@ -127,7 +117,7 @@ class Bench:
 
     def wait_for(self, text: str, host: str = "flow", times: int = 1) -> None:
         """Wait until something was said on a host so many times."""
-        wait_until(lambda: self.said(host).count(text) >= times, 150)
+        wait_until(lambda: self.said(host).count(text) >= times, self.said)
 
     @contextmanager
     def counting(self) -> Iterator["Counter"]:
@@ -145,7 +135,7 @@ class Bench:
         """What must be equal in the trials, and the trainings, as read on the flow's host."""
         path = self.folder / "read.pickle"
         command = [sys.executable, "-P", "-c", READ, self.results, path]
-        assert self.flow.start(command, self.environment).wait(60) == 0
+        assert self.flow.start(command, self.environment).wait(WAIT_SECONDS) == 0
         trials, trainings = pickle.loads(path.read_bytes())
         return trials, trainings
 
@@ -189,14 +179,14 @@ def bench(tmp_path: Path, data: Path) -> Iterator[Bench]:
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     path = tmp_path / "study.yaml"
-    path.write_text(STUDY)
+    path.write_text(CHAOS)
     return path
 
 
 def check(bench: Bench, quiet: pd.DataFrame) -> pd.DataFrame:
     """Check that the tables are those of a quiet run, and that no key is there twice."""
     trials, trainings = bench.read()
-    check_equal(quiet, trials)
+    check_equal(of_exercises(quiet, 2), trials)
     assert trainings["key"].is_unique
     return trainings
 
@@ -205,56 +195,72 @@ def test_a_host_is_killed_and_another_joins_late(bench: Bench, study: Path, quie
     first, second = bench.lanes("lane-a", 0), bench.lanes("lane-b", 1)
     run = bench.run(study)
     with bench.counting() as counter:
+        for host in (first, second):
+            bench.held(host).let(2)
         counter.wait_for(4)
+        wait_until(bench.held(first).lanes, bench.said)
         first.kill()
-        counter.wait_for(8)
-        with bench.holding(second):
-            bench.lanes("lane-c", 0)
-            bench.wait_for(READY, "lane-c")
-    assert run.wait(300) == 0, bench.said()
+        third = bench.lanes("lane-c", 0)
+        wait_until(bench.held(third).lanes, bench.said)
+        for host in (second, third):
+            bench.held(host).let_all()
+    assert run.wait(WAIT_SECONDS) == 0, bench.said()
     trainings = check(bench, quiet)
     assert {each.partition("/")[0] for each in trainings["lane"]} == {"lane-a", "lane-b", "lane-c"}
-    assert trainings["attempts"].max() <= 2
+    assert trainings["attempts"].max() == 2
 
 
 def test_a_host_is_cut_off_and_returns_and_then_all_are(bench: Bench, study: Path, quiet: pd.DataFrame):
     first, second = bench.lanes("lane-a", 0), bench.lanes("lane-b", 1)
-    bench.wait_for(READY, "lane-a")
-    bench.wait_for(READY, "lane-b")
     run = bench.run(study)
     with bench.counting() as counter:
-        counter.wait_for(3)
-        with bench.holding(first):
-            second.cut()
-            bench.wait_for("is not reached", "lane-b")
-            second.mend()
-            bench.wait_for(READY, "lane-b", 2)
-            counter.wait_for(8)  # by the one that is back: the other trains nothing
-        first.cut()
+        bench.held(first).let(2)
+        counter.wait_for(2)
+        wait_until(bench.held(second).lanes, bench.said)
         second.cut()
-        bench.wait_for("no lane is there; waiting for one, for at most 10 min")
-        first.mend()
+        bench.wait_for("is not reached", "lane-b")
         second.mend()
-    assert run.wait(300) == 0, bench.said()
+        bench.wait_for(READY, "lane-b", 2)
+        bench.held(second).let(2)
+        counter.wait_for(4)  # by the one that is back: the other trains nothing
+        for host in (first, second):
+            wait_until(bench.held(host).lanes, bench.said)
+            host.cut()
+        bench.wait_for("no lane is there; waiting for one, for at most 10 min")
+        for host in (first, second):
+            bench.held(host).let_all()
+            host.mend()
+    assert run.wait(WAIT_SECONDS) == 0, bench.said()
     trainings = check(bench, quiet)
     assert 2 <= trainings["attempts"].max() <= 3
     assert {each.partition("/")[0] for each in trainings["lane"]} == {"lane-a", "lane-b"}
     assert "is there; going on" in bench.said()
 
 
-def test_the_scheduler_is_killed_and_started_anew(bench: Bench, study: Path, quiet: pd.DataFrame):
-    bench.lanes("lane-a", 0)
-    bench.lanes("lane-b", 1)
+def test_the_scheduler_is_killed_and_started_anew_and_the_flow_is_cut_off(
+    bench: Bench, study: Path, quiet: pd.DataFrame
+):
+    hosts = bench.lanes("lane-a", 0), bench.lanes("lane-b", 1)
     run = bench.run(study)
     with bench.counting() as counter:
-        counter.wait_for(3)
+        for host in hosts:
+            bench.held(host).let(1)
+        counter.wait_for(2)
+        for host in hosts:
+            wait_until(bench.held(host).lanes, bench.said)
         bench.scheduler.kill()
         bench.wait_for("the scheduler is not reached; waiting")
         bench.start_scheduler()
-        counter.wait_for(8)
+        for host in hosts:
+            bench.held(host).let(1)
+        counter.wait_for(4)
+        for host in hosts:
+            wait_until(bench.held(host).lanes, bench.said)
         bench.flow.cut()  # from the scheduler, and from the object store
-        time.sleep(20)
+        bench.wait_for("the scheduler is not reached; waiting", times=2)
+        for host in hosts:
+            bench.held(host).let_all()
         bench.flow.mend()
-    assert run.wait(300) == 0, bench.said()
+    assert run.wait(WAIT_SECONDS) == 0, bench.said()
     assert 2 <= check(bench, quiet)["attempts"].max() <= 3
     assert bench.flow.processes() == []

@@ -19,7 +19,7 @@ import pytest
 
 from tasks.devices import Device
 from tasks.local_lanes import LocalLanes
-from tests.command import TOO_LONG_SECONDS
+from tests.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -114,7 +114,7 @@ def test_a_stranger_without_the_credentials_gets_nothing_and_runs_nothing(
         env={**os.environ, "TMPDIR": str(anyones_folder)},
         capture_output=True,
         text=True,
-        timeout=TOO_LONG_SECONDS,
+        timeout=WAIT_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

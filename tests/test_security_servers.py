@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from flows.sharing import SERVER_PASSWORD, is_healthy
-from tests.command import STUDY, TOO_LONG_SECONDS
+from tests.command import STUDY
 from tests.served import ask, free_port, sockets_of, wait_for
+from tests.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +111,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + TOO_LONG_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             with suppress(psutil.Error, OSError):  # one that has just ended, or does not answer yet
                 run.look(process)
@@ -179,9 +180,9 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         wait_for(lambda: workers_of(url))
         parts = process.children(recursive=True)
         process.terminate()
-        assert process.wait(timeout=TOO_LONG_SECONDS) == 143
+        assert process.wait(timeout=WAIT_SECONDS) == 143
         assert not is_healthy(url)
-        assert psutil.wait_procs(parts, timeout=TOO_LONG_SECONDS)[1] == []
+        assert psutil.wait_procs(parts, timeout=WAIT_SECONDS)[1] == []
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -246,7 +247,7 @@ def test_a_web_page_from_elsewhere_may_not_use_the_server(serving: Serving, page
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     try:
         with urlopen(
-            Request(f"{serving.url}/api/flows/", None, headers, method="OPTIONS"), timeout=TOO_LONG_SECONDS
+            Request(f"{serving.url}/api/flows/", None, headers, method="OPTIONS"), timeout=WAIT_SECONDS
         ) as answer:
             allowed = answer.headers.get("Access-Control-Allow-Origin")
     except HTTPError as error:

@@ -19,8 +19,9 @@ from flows.sharing import (
     is_ours,
 )
 from study.errors import InputError
-from tests.command import STUDY, TOO_LONG_SECONDS
+from tests.command import STUDY
 from tests.served import free_port, wait_for
+from tests.waiting import WAIT_SECONDS
 
 NOBODY = 65534
 PASSWORD = "admin:correct horse"
@@ -42,7 +43,7 @@ def serve(*arguments: object, home: Path) -> tuple[int, str, str]:
         env=environment | {"PREFECT_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=TOO_LONG_SECONDS,
+        timeout=WAIT_SECONDS,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

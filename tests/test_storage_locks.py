@@ -3,8 +3,6 @@
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -59,12 +57,14 @@ def test_a_lock_is_free_when_its_process_is_gone(
 
 
 def test_a_training_that_another_run_holds_is_waited_for(results: Results, holder: "subprocess.Popen[str]"):
-    waited: list[float] = []
-    threading.Timer(1.0, holder.kill).start()
-    started = time.monotonic()
-    with waiting_lock(results, "key", lambda: waited.append(0.0), lambda: False):
-        assert time.monotonic() - started > 0.5
-    assert len(waited) == 1
+    waited: list[int] = []
+
+    def end_holder() -> None:
+        waited.append(holder.pid)
+        holder.kill()
+
+    with waiting_lock(results, "key", end_holder, lambda: False):
+        assert waited == [holder.pid]
 
 
 def test_waiting_for_a_training_ends_when_the_run_is_stopped(

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from study.errors import InputError, LanesLost
 from tasks import cluster_watch
@@ -21,6 +22,10 @@ from tasks.lane_work import LaneDied, LaneHung, LanesClosed
 from tests.cluster import CODE, lane_host, scheduler
 from tests.cluster import LaneHost as RunningLanes
 from tests.served import free_port
+from tests.test_tasks_lanes import get_on, stop_lane, wait_for_end
+from tests.waiting import WAIT_SECONDS, wait_until
+
+processes = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -38,27 +43,27 @@ def host(address: str) -> Iterator[RunningLanes]:
 
 @pytest.fixture
 def lanes(address: str, host: RunningLanes) -> Iterator[ClusterLanes]:
-    with ClusterLanes(address, wait_seconds=60) as running:
+    with ClusterLanes(address) as running:
         yield running
 
 
-def wait_until(lanes: ClusterLanes, number: int) -> None:
-    deadline = time.monotonic() + 60
-    while len(lanes.devices) != number:
-        assert time.monotonic() < deadline, lanes.devices
-        time.sleep(0.05)
+def wait_for_lanes(lanes: ClusterLanes, number: int) -> None:
+    wait_until(lambda: len(lanes.devices) == number, lambda: lanes.devices)
 
 
 def wait_until_said(caplog: pytest.LogCaptureFixture, text: str, times: int = 1) -> None:
-    deadline = time.monotonic() + 30
-    while caplog.text.count(text) < times:
-        assert time.monotonic() < deadline, caplog.text
-        time.sleep(0.05)
+    wait_until(lambda: caplog.text.count(text) >= times, lambda: caplog.text)
 
 
-def describe_lane(seconds: float) -> tuple[str, int, set[int]]:
-    time.sleep(seconds)
+def describe_lane() -> tuple[str, int, set[int]]:
     return lane_name(), os.getpid(), os.sched_getaffinity(0)
+
+
+def meet(folder: Path, number: int) -> tuple[str, int, set[int]]:
+    """Describe the lane once as many as that are here."""
+    (folder / f"{os.getpid()}").touch()
+    wait_until(lambda: len(list(folder.iterdir())) >= number)
+    return describe_lane()
 
 
 def end_own_process() -> None:
@@ -69,25 +74,21 @@ def refuse() -> None:
     raise ValueError("refused: 3 is odd")
 
 
-def stop_own_process() -> None:
-    time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def take_long_the_first_time(marker: Path) -> str:
+def never_end_the_first_time(marker: Path) -> str:
     report_progress()
     if not marker.exists():
         marker.touch()
-        time.sleep(120)
+        time.sleep(WAIT_SECONDS)
     return lane_name()
 
 
-def test_work_runs_on_pinned_lanes_which_say_what_they_are(lanes: ClusterLanes):
+@processes
+def test_work_runs_on_pinned_lanes_which_say_what_they_are(lanes: ClusterLanes, tmp_path: Path):
     assert (lanes.kind, lanes.engine) == ("CPU", "native")
-    wait_until(lanes, 2)
+    wait_for_lanes(lanes, 2)
     with ThreadPoolExecutor(2) as threads:
         (first, one, core), (second, other, _) = threads.map(
-            lambda label: lanes.run(label, describe_lane, 1.0), "ab"
+            lambda label: lanes.run(label, meet, tmp_path, 2), "ab"
         )
     assert sorted([first[-7:], second[-7:]]) == ["/lane-0", "/lane-1"]
     assert len({one, other, os.getpid()}) == 3
@@ -97,50 +98,60 @@ def test_work_runs_on_pinned_lanes_which_say_what_they_are(lanes: ClusterLanes):
     assert lanes.most == 2
 
 
+@processes
 def test_a_lane_that_dies_is_told_and_another_comes(lanes: ClusterLanes):
     with pytest.raises(LaneDied, match=r"lane-\d (died|left, died or was cut off) while it ran 'victim'"):
         lanes.run("victim", end_own_process)
-    assert lanes.run("victim", describe_lane, 0.0)[0]
+    assert lanes.run("victim", describe_lane)[0]
     assert lanes.attempts["victim"] == 2
-    wait_until(lanes, 2)
+    wait_for_lanes(lanes, 2)
 
 
+@processes
 def test_an_exception_reaches_the_caller_as_it_was_and_the_process_is_replaced(lanes: ClusterLanes):
-    lanes.run("first", describe_lane, 0.0)
-    wait_until(lanes, 2)
+    lanes.run("first", describe_lane)
+    wait_for_lanes(lanes, 2)
     before = {each.address for each in lanes._members.list()}
     with pytest.raises(ValueError, match="refused: 3 is odd"):
         lanes.run("odd", refuse)
-    assert lanes.run("even", describe_lane, 0.0)
-    wait_until(lanes, 2)
+    assert lanes.run("even", describe_lane)
+    wait_for_lanes(lanes, 2)
     assert len({each.address for each in lanes._members.list()} & before) == 1
 
 
-def test_a_lane_that_makes_no_progress_is_killed(lanes: ClusterLanes):
-    with pytest.raises(LaneHung, match=r"lane-\d made no progress for 2 s while it ran 'stuck'; it was kil"):
-        lanes.run("stuck", stop_own_process, silence_seconds=2)
-    wait_until(lanes, 2)
+@processes
+def test_a_lane_that_makes_no_progress_is_killed(lanes: ClusterLanes, tmp_path: Path):
+    begun, never = tmp_path / "begun", tmp_path / "never"
+    lanes.run("first", describe_lane)
+    with ThreadPoolExecutor(1) as threads:
+        stopping = threads.submit(stop_lane, lanes, begun)
+        with pytest.raises(
+            LaneHung, match=r"lane-\d made no progress for 2 s while it ran 'stuck'; it was kil"
+        ):
+            lanes.run("stuck", wait_for_end, begun, never, silence_seconds=2)
+        stopping.result()
+    wait_for_lanes(lanes, 2)
 
 
+@processes
 def test_where_a_lane_takes_long_an_idle_one_tries_too_and_the_first_result_counts(
     lanes: ClusterLanes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, "tasks.cluster_lanes")
-    lanes.run("first", describe_lane, 0.0)
-    wait_until(lanes, 2)
-    started = time.monotonic()
-    winner = lanes.run("slow", take_long_the_first_time, tmp_path / "marker", expected_seconds=1.0)
-    assert time.monotonic() - started < 60
+    lanes.run("first", describe_lane)
+    wait_for_lanes(lanes, 2)
+    winner = lanes.run("slow", never_end_the_first_time, tmp_path / "marker", expected_seconds=1.0)
     assert lanes.attempts["slow"] == 1
     assert "slow: " in caplog.text
     assert f"needs long; {winner} tries, too" in caplog.text
-    wait_until(lanes, 2)  # the loser's process was replaced, and is there again
-    assert {lanes.run(str(each), describe_lane, 0.0)[0] for each in range(2)}
+    wait_for_lanes(lanes, 2)  # the loser's process was replaced, and is there again
+    assert {lanes.run(str(each), describe_lane)[0] for each in range(2)}
 
 
+@processes
 def test_what_takes_as_long_as_expected_is_tried_once(lanes: ClusterLanes, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "tasks.cluster_lanes")
-    lanes.run("on time", describe_lane, 5.0, expected_seconds=5.0)
+    lanes.run("on time", get_on, 4.0, expected_seconds=6.0)
     assert "tries, too" not in caplog.text
 
 
@@ -149,94 +160,119 @@ def test_what_is_late_is_expected_to_need_as_long_again_as_it_is_late(expected, 
     assert remaining_seconds(expected, spent) == left
 
 
-def test_closing_ends_what_runs_and_leaves_the_lanes_to_the_next_run(address: str, host: RunningLanes):
+@processes
+def test_closing_ends_what_runs_and_leaves_the_lanes_to_the_next_run(
+    address: str, host: RunningLanes, tmp_path: Path
+):
     lanes = ClusterLanes(address)
-    _, process, _ = lanes.run("first", describe_lane, 0.0)
+    wait_for_lanes_of(lanes)
     with ThreadPoolExecutor(3) as threads:
-        waiting = [threads.submit(lanes.run, str(each), describe_lane, 90.0) for each in range(3)]
-        time.sleep(1)
-        started = time.monotonic()
+        waiting = [
+            threads.submit(lanes.run, str(each), wait_for_end, tmp_path / f"{each}", tmp_path / "never")
+            for each in range(3)
+        ]
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
         lanes.close()
         for future in waiting:
             with pytest.raises(LanesClosed):
-                future.result(timeout=20)
-    assert time.monotonic() - started < 20
-    with ClusterLanes(address, wait_seconds=60) as again:
-        assert again.run("again", describe_lane, 0.0)[1] != process, "what it was doing was stopped"
+                future.result()
+    with ClusterLanes(address) as again:  # what was being done would never end by itself
+        wait_for_lanes_of(again)
+        (tmp_path / "both").mkdir()
+        with ThreadPoolExecutor(2) as threads:
+            assert (
+                len(list(threads.map(lambda label: again.run(label, meet, tmp_path / "both", 2), "ab"))) == 2
+            )
 
 
-def test_two_runs_share_lanes_and_neither_takes_the_others_work_for_hung(lanes: ClusterLanes, address: str):
+def wait_for_lanes_of(lanes: ClusterLanes) -> None:
+    """Reach the scheduler and wait for both lanes."""
+    lanes.run("first", describe_lane)
+    wait_for_lanes(lanes, 2)
+
+
+@processes
+def test_two_runs_share_lanes_and_neither_takes_the_others_work_for_hung(
+    lanes: ClusterLanes, address: str, tmp_path: Path
+):
     with ClusterLanes(address) as other, ThreadPoolExecutor(4) as threads:
+        for each in (lanes, other):
+            wait_for_lanes_of(each)
+        # Both lanes of one run are busy for longer than the other's work, which waits there, may be silent.
         asked = [
-            threads.submit(who.run, f"{number}", describe_lane, 3.0, silence_seconds=5)
+            threads.submit(who.run, f"{number}", get_on, 4.0, silence_seconds=3)
             for who in (lanes, other)
             for number in range(2)
         ]
-        assert len([each.result(timeout=60) for each in asked]) == 4
+        assert [each.result() for each in asked] == ["done"] * 4
     assert not lanes.failures
     assert not other.failures
 
 
+@processes
 def test_lanes_join_late_and_losing_all_of_them_pauses(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    with (
-        scheduler() as address,
-        ClusterLanes(address, wait_seconds=60) as lanes,
-        ThreadPoolExecutor(2) as pool,
-    ):
-        waiting = pool.submit(lanes.run, "early", describe_lane, 0.0)
-        told = f"{address}: no lane is there; waiting for one, for at most 1 min 00 s"
+    with scheduler() as address, ClusterLanes(address) as lanes, ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(lanes.run, "early", describe_lane)
+        told = f"{address}: no lane is there; waiting for one, for at most 10 min 00 s"
         wait_until_said(caplog, told)
         with lane_host(address, "--lanes", "1") as first:
-            assert waiting.result(timeout=60)[0].endswith("lane-0")
+            assert waiting.result()[0].endswith("lane-0")
             assert f"`study lane {address}` starts lanes" in caplog.text
-            lost = pool.submit(lanes.run, "lost", describe_lane, 60.0)
-            time.sleep(1)
+            begun = tmp_path / "begun"
+            lost = pool.submit(lanes.run, "lost", wait_for_end, begun, tmp_path / "never")
+            wait_until(begun.exists)
             first.kill()
             with pytest.raises(LaneDied, match="lane-0 left, died or was cut off while it ran 'lost'"):
-                lost.result(timeout=60)
+                lost.result()
         assert lanes.devices == ()
-        again = pool.submit(lanes.run, "lost", describe_lane, 0.0)
+        again = pool.submit(lanes.run, "lost", describe_lane)
         wait_until_said(caplog, told, 2)
         with lane_host(address, "--lanes", "1"):
-            assert again.result(timeout=60)
+            assert again.result()
         assert caplog.text.count("is there; going on") == 2
 
 
-def test_where_no_lane_comes_in_time_the_run_is_stopped_with_a_message(address: str):
+@processes
+def test_where_no_lane_comes_in_time_the_run_is_stopped_with_a_message():
     with (
         scheduler() as empty,
-        ClusterLanes(empty, wait_seconds=2) as lanes,
-        pytest.raises(LanesLost, match=r"no lane is there; no lane came within 2 s; the run is stopped; "),
+        ClusterLanes(empty, wait_seconds=1) as lanes,
+        pytest.raises(LanesLost, match=r"no lane is there; no lane came within 1 s; the run is stopped; "),
     ):
-        lanes.run("never", describe_lane, 0.0)
+        lanes.run("never", describe_lane)
 
 
+@processes
 def test_a_scheduler_that_is_started_anew_is_reached_again(tmp_path: Path):
     port = free_port()
     with ThreadPoolExecutor(2) as pool:
         with scheduler(port) as address:
             host = RunningLanes(address, "--lanes", "1")
-            lanes = ClusterLanes(address, wait_seconds=120)
-            lanes.run("first", describe_lane, 0.0)
-            cut = pool.submit(lanes.run, "cut", describe_lane, 60.0)
-            time.sleep(1)
+            lanes = ClusterLanes(address)
+            begun = tmp_path / "begun"
+            cut = pool.submit(lanes.run, "cut", wait_for_end, begun, tmp_path / "never")
+            wait_until(begun.exists)
         try:
             with pytest.raises(LaneDied, match=r"left, died or was cut off|touch with tcp:.* was lost"):
-                cut.result(timeout=60)
+                cut.result()
             with scheduler(port):
-                assert lanes.run("again", describe_lane, 0.0)[0].endswith("lane-0")
+                assert lanes.run("again", describe_lane)[0].endswith("lane-0")
                 lanes.close()
         finally:
             host.stop()
 
 
+@processes
 def test_a_client_that_has_lost_its_scheduler_does_not_connect_again_by_itself():
     port = free_port()
     with scheduler(port) as address:
         client = cluster_watch._Client(address, set_as_default=False)
+        usual = Client(address, set_as_default=False)
+    wait_until(lambda: client.status == usual.status == "connecting")
     with scheduler(port):
-        time.sleep(3)  # Dask's own is there again within one
+        wait_until(lambda: usual.status == "running")  # Dask's own is there again
         found = client.status, client.scheduler_comm
+        usual.close()
     client.close()
     assert found == ("connecting", None)
 
@@ -246,7 +282,7 @@ def test_a_scheduler_that_does_not_answer_is_refused():
         with pytest.raises(
             InputError, match=r"^--scheduler: tcp://127.0.0.1:\d+ is not reached \(.*refused\); start one"
         ):
-            lanes.run("never", describe_lane, 0.0)
+            lanes.run("never", describe_lane)
         with pytest.raises(InputError, match=r"^--scheduler"):
             assert lanes.kind
 
@@ -256,6 +292,7 @@ def test_lanes_are_not_started_for_a_host_that_nobody_knows():
         LaneHost("tcp://nobody.invalid:8786", [Device("CPU")])
 
 
+@processes
 def test_a_lane_of_other_code_or_packages_is_refused_with_both_versions(tmp_path: Path):
     for package in ("flows", "storage", "study", "studies", "tasks"):
         shutil.copytree(CODE / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -269,7 +306,11 @@ def test_a_lane_of_other_code_or_packages_is_refused_with_both_versions(tmp_path
         with (
             scheduler() as address,
             lane_host(address, "--lanes", "1", environment=environment),
-            ClusterLanes(address, wait_seconds=25) as lanes,
-            pytest.raises(LanesLost, match=rf"1 refused: {named}.* here; install the same requirements.lock"),
+            ClusterLanes(address, wait_seconds=0) as lanes,
         ):
-            lanes.run("never", describe_lane, 0.0)
+            lanes._watch.start()
+            wait_until(lambda lanes=lanes: lanes._watch.refused)
+            with pytest.raises(
+                LanesLost, match=rf"1 refused: {named}.* here; install the same requirements.lock"
+            ):
+                lanes.run("never", describe_lane)

@@ -1,7 +1,6 @@
 """Which lane is handed out next, and what becomes of those who wait."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +10,7 @@ from tasks.cluster_members import Member, Members
 from tasks.devices import Device
 from tasks.greeting import Greeting
 from tasks.lane_work import LanesClosed
+from tests.waiting import wait_until
 
 
 def make_member(address: str, seconds: float = 1.0, host: str = "a", kind: str = "CPU") -> Member:
@@ -56,7 +56,7 @@ def test_lanes_are_handed_out_in_the_order_in_which_they_were_asked_for():
     with ThreadPoolExecutor(4) as threads:
         for number in range(4):
             threads.submit(wait, number)
-            time.sleep(0.1)
+            wait_until(lambda number=number: len(members._waiting) == number + 1)
         members.give_back("one")
     assert order == [0, 1, 2, 3]
 
@@ -80,9 +80,9 @@ def test_one_that_comes_while_somebody_waits_is_handed_out():
     members = Members(10)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(take, members)
-        time.sleep(0.2)
+        wait_until(lambda: members._waiting)
         members.add(make_member("late"))
-        assert waiting.result(timeout=5) == "late"
+        assert waiting.result() == "late"
 
 
 def test_a_spare_lane_is_one_that_nobody_waits_for_and_that_is_worth_it():
@@ -95,8 +95,8 @@ def test_a_spare_lane_is_one_that_nobody_waits_for_and_that_is_worth_it():
     assert members.take_spare(lambda _: True) is None
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(take, members)
-        time.sleep(0.2)
+        wait_until(lambda: members._waiting)
         members.close()
         with pytest.raises(LanesClosed):
-            waiting.result(timeout=5)
+            waiting.result()
     assert members.take_spare(lambda _: True) is None

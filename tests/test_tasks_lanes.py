@@ -1,6 +1,5 @@
 """Lanes: real worker processes that run functions, die, are replaced, and leave nothing behind."""
 
-import contextlib
 import logging
 import os
 import resource
@@ -11,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,19 +22,45 @@ from tasks.devices import Device
 from tasks.lane_credentials import make_credentials
 from tasks.lane_process import report_progress
 from tasks.lane_work import LaneDied, LaneHung, LanesClosed
+from tasks.lanes import Lanes
 from tasks.local_lanes import LocalLanes
+from tests.cluster import CODE
 from tests.stepped_clock import SteppedClock
+from tests.waiting import WAIT_SECONDS, wait_until
+
+pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lanes() -> Iterator[LocalLanes]:
     with LocalLanes([Device("CPU"), Device("CPU")]) as running:
         yield running
 
 
-def describe_lane(seconds: float) -> tuple[int, str]:
-    time.sleep(seconds)
+def describe_lane() -> tuple[int, str]:
     return os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def meet(folder: Path, number: int) -> tuple[int, str]:
+    """Describe the lane once as many as that are here."""
+    (folder / f"{os.getpid()}").touch()
+    wait_until(lambda: len(list(folder.iterdir())) >= number)
+    return describe_lane()
+
+
+def wait_for_end(begun: Path, end: Path) -> tuple[int, str]:
+    """Say by a file that this has begun, and describe the lane once another is there."""
+    begun.write_text(f"{os.getpid()}")
+    wait_until(end.exists)
+    return describe_lane()
+
+
+def stop_lane(lanes: Lanes, begun: Path) -> None:
+    """Stop the one that runs `wait_for_end`, once the caller has heard so: before, it counts as starting."""
+    process = int(wait_until(lambda: begun.exists() and begun.read_text()))
+    wait_until(lambda: lanes._reports._heard)
+    with suppress(ProcessLookupError):  # it was silent for long enough
+        os.kill(process, signal.SIGSTOP)
 
 
 def end_own_process() -> None:
@@ -53,23 +79,27 @@ def is_alive(process: int) -> bool:
     return True
 
 
-def test_functions_run_in_processes_of_their_own_that_see_their_device(lanes: LocalLanes):
+def test_functions_run_in_processes_of_their_own_that_see_their_device(lanes: LocalLanes, tmp_path: Path):
     with ThreadPoolExecutor(2) as threads:
-        (first, seen), (second, _) = threads.map(lambda label: lanes.run(label, describe_lane, 0.5), "ab")
+        (first, seen), (second, _) = threads.map(lambda label: lanes.run(label, meet, tmp_path, 2), "ab")
     assert len({first, second, os.getpid()}) == 3
     assert seen == "-1"
 
 
-def test_a_lane_that_dies_is_told_replaced_and_does_not_count_against_its_neighbour(lanes: LocalLanes):
+def test_a_lane_that_dies_is_told_replaced_and_does_not_count_against_its_neighbour(
+    lanes: LocalLanes, tmp_path: Path
+):
+    begun, end = tmp_path / "begun", tmp_path / "end"
     with ThreadPoolExecutor(1) as threads:
-        neighbour = threads.submit(lanes.run, "neighbour", describe_lane, 1.5)
-        time.sleep(0.3)
+        neighbour = threads.submit(lanes.run, "neighbour", wait_for_end, begun, end)
+        wait_until(begun.exists)
         with pytest.raises(LaneDied, match=r"lane-\d died while it ran 'victim'; it has been replaced"):
             lanes.run("victim", end_own_process)
+        end.touch()
         assert neighbour.result()[1] == "-1"
     for attempt in range(2):
-        assert lanes.run("victim", describe_lane, 0.0)[1] == "-1", attempt
-    assert lanes.attempts == {"neighbour": 1, "victim": 3}
+        assert lanes.run("victim", describe_lane)[1] == "-1", attempt
+    assert (lanes.attempts["neighbour"], lanes.attempts["victim"]) == (1, 3)
 
 
 def test_an_exception_reaches_the_caller_as_it_was(lanes: LocalLanes):
@@ -77,18 +107,21 @@ def test_an_exception_reaches_the_caller_as_it_was(lanes: LocalLanes):
         lanes.run("odd", refuse)
 
 
-def test_closing_ends_what_runs_within_seconds_and_leaves_no_process(lanes: LocalLanes):
-    process, _ = lanes.run("first", describe_lane, 0.0)
-    with ThreadPoolExecutor(3) as threads:
-        waiting = [threads.submit(lanes.run, str(number), describe_lane, 60.0) for number in range(3)]
-        time.sleep(0.5)
-        started = time.monotonic()
+def test_closing_ends_what_runs_and_leaves_no_process(tmp_path: Path):
+    never = tmp_path / "never"
+    with LocalLanes([Device("CPU")] * 2) as lanes, ThreadPoolExecutor(3) as threads:
+        waiting = [
+            threads.submit(lanes.run, str(number), wait_for_end, tmp_path / f"begun-{number}", never)
+            for number in range(3)
+        ]
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+        processes = lanes.process_ids()
         lanes.close()
         for future in waiting:
             with pytest.raises(LanesClosed):
-                future.result(timeout=20)
-    assert time.monotonic() - started < 20
-    assert not is_alive(process)
+                future.result()
+    assert len(processes) == 2
+    assert not any(map(is_alive, processes))
 
 
 def test_no_process_starts_before_there_is_work():
@@ -99,11 +132,8 @@ def test_no_process_starts_before_there_is_work():
 def test_lanes_that_are_started_ahead_run_before_there_is_work():
     with LocalLanes([Device("CPU")] * 2) as lanes:
         lanes.start_ahead()
-        deadline = time.monotonic() + 60
-        while len(lanes.process_ids()) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: len(lanes.process_ids()) == 2)
         ahead = lanes.process_ids()
-        assert len(ahead) == 2
         assert lanes.run("who", os.getpid) in ahead
 
 
@@ -116,16 +146,12 @@ def test_lanes_that_were_closed_are_not_started_ahead():
     assert lanes.process_ids() == []
 
 
-def hang() -> None:
-    time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def get_on(steps: int) -> int:
-    for _ in range(steps):
-        time.sleep(0.5)
+def get_on(seconds: float) -> str:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
         report_progress()
-    return steps
+        time.sleep(0.05)
+    return "done"
 
 
 def run_out_of_memory() -> None:
@@ -133,35 +159,37 @@ def run_out_of_memory() -> None:
     bytearray(2**32)
 
 
-def test_a_lane_that_makes_no_progress_is_killed_and_replaced(lanes: LocalLanes):
-    lanes.run("first", describe_lane, 0.0)
-    with pytest.raises(
-        LaneHung, match=r"lane-\d made no progress for 2 s while it ran 'stuck'; it was killed"
-    ):
-        lanes.run("stuck", hang, silence_seconds=2)
-    assert [lanes.run("stuck", describe_lane, 0.0)[1] for _ in range(2)] == ["-1", "-1"]
+def test_a_lane_that_makes_no_progress_is_killed_and_replaced(lanes: LocalLanes, tmp_path: Path):
+    begun, never = tmp_path / "begun", tmp_path / "never"
+    with ThreadPoolExecutor(1) as threads:
+        stopping = threads.submit(stop_lane, lanes, begun)
+        with pytest.raises(
+            LaneHung, match=r"lane-\d made no progress for 2 s while it ran 'stuck'; it was killed"
+        ):
+            lanes.run("stuck", wait_for_end, begun, never, silence_seconds=2)
+        stopping.result()
+    assert [lanes.run("stuck", describe_lane)[1] for _ in range(2)] == ["-1", "-1"]
 
 
 def test_a_lane_that_gets_on_may_take_longer_than_it_may_be_silent(lanes: LocalLanes):
-    assert lanes.run("long", get_on, 6, silence_seconds=2) == 6
+    assert lanes.run("long", get_on, 4.0, silence_seconds=3) == "done"
 
 
-def test_a_lane_whose_work_raised_is_replaced(lanes: LocalLanes):
-    before = {lanes.run(str(number), describe_lane, 0.0)[0] for number in range(2)}
-    for _ in range(2):
+def test_a_lane_whose_work_raised_is_replaced(tmp_path: Path):
+    with LocalLanes([Device("CPU")]) as single:
+        before, _ = single.run("before", describe_lane)
         with pytest.raises(MemoryError):
-            lanes.run("greedy", run_out_of_memory)
-    assert lanes.failures["greedy"] == ["MemoryError: ", "MemoryError: "]
-    after = {lanes.run(str(number), describe_lane, 0.0)[0] for number in range(2)}
-    assert not before & after
+            single.run("greedy", run_out_of_memory)
+        assert single.failures["greedy"] == ["MemoryError: "]
+        assert single.run("after", describe_lane)[0] != before
 
 
 def test_the_next_piece_of_work_is_not_given_to_a_lane_that_is_being_replaced():
     with LocalLanes([Device("CPU")]) as single:
-        for number in range(5):
+        for number in range(3):
             with pytest.raises(ValueError, match="refused"):
                 single.run(f"odd {number}", refuse)
-            assert single.run(f"even {number}", describe_lane, 0.0)[1] == "-1"
+            assert single.run(f"even {number}", describe_lane)[1] == "-1"
 
 
 def test_nor_to_one_whose_work_raised_before_its_nanny_knew_that_it_had_started(
@@ -175,14 +203,15 @@ def test_nor_to_one_whose_work_raised_before_its_nanny_knew_that_it_had_started(
 
 
 def test_a_lane_that_is_killed_again_and_again_while_it_starts_comes_back(lanes: LocalLanes):
-    lanes.run("first", describe_lane, 0.0)
-    deadline = time.monotonic() + 4
-    while time.monotonic() < deadline:
-        for process in lanes.process_ids():
-            with contextlib.suppress(ProcessLookupError):
+    lanes.run("first", describe_lane)
+    killed = set[int]()
+    while len(killed) < 8:
+        for process in set(lanes.process_ids()) - killed:
+            with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        time.sleep(0.3)
-    assert [lanes.run(str(number), describe_lane, 0.0)[1] for number in range(2)] == ["-1", "-1"]
+            killed.add(process)
+        time.sleep(0.01)
+    assert [lanes.run(str(number), describe_lane)[1] for number in range(2)] == ["-1", "-1"]
 
 
 HOLDER = """
@@ -199,7 +228,7 @@ if __name__ == "__main__":
 def test_a_lane_dies_with_the_process_that_started_it_even_while_it_is_stopped(tmp_path: Path):
     script = tmp_path / "holder.py"
     script.write_text(HOLDER)
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    environment = {**os.environ, "PYTHONPATH": str(CODE)}
     with subprocess.Popen(
         [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
     ) as holder:
@@ -207,10 +236,7 @@ def test_a_lane_dies_with_the_process_that_started_it_even_while_it_is_stopped(t
         lane = int(holder.stdout.readline())
         os.kill(lane, signal.SIGSTOP)
         holder.kill()
-    deadline = time.monotonic() + 10
-    while is_alive(lane) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_alive(lane)
+    wait_until(lambda: not is_alive(lane))
 
 
 def test_lanes_start_after_the_clock_has_stepped_back():
@@ -248,11 +274,12 @@ def test_work_is_handed_out_while_the_clock_steps_back(tmp_path: Path):
         stdout=subprocess.PIPE,
         text=True,
         bufsize=1,
-        env={**os.environ, **clock.environment, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, **clock.environment, "PYTHONPATH": str(CODE)},
     ) as running:
         assert running.stdin is not None
         assert running.stdout is not None
-        limit = threading.Timer(60, running.kill)
+        limit = threading.Timer(WAIT_SECONDS, running.kill)
+        limit.daemon = True
         limit.start()
         for hours in range(1, 21):
             running.stdin.write("run\n")
@@ -263,20 +290,24 @@ def test_work_is_handed_out_while_the_clock_steps_back(tmp_path: Path):
     assert running.returncode == 0
 
 
-def say_and_log(seconds: float) -> None:
+def say_and_log(end: Path) -> None:
     logging.getLogger("tasks.anything").info("epoch %d", 1)
-    time.sleep(seconds)
+    wait_until(end.exists)
     logging.getLogger("tasks.anything").warning("epoch %d", 2)
     logging.getLogger("of.a.library").warning("nobody's business")
 
 
-def test_what_a_lane_logs_is_logged_by_the_thread_that_waits_for_it(
-    lanes: LocalLanes, caplog: pytest.LogCaptureFixture
+def test_what_a_lane_logs_is_logged_meanwhile_by_the_thread_that_waits_for_it(
+    lanes: LocalLanes, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ):
     # Prefect knows by the thread which task run a line belongs to.
     caplog.set_level(logging.INFO, "tasks.anything")
+    end = tmp_path / "end"
     with ThreadPoolExecutor(2, thread_name_prefix="waiting") as threads:
-        list(threads.map(lambda label: lanes.run(label, say_and_log, 1.2), ["first", "second"]))
+        running = [threads.submit(lanes.run, label, say_and_log, end) for label in ("first", "second")]
+        wait_until(lambda: caplog.text.count("epoch 1") == 2)
+        end.touch()
+        assert [each.result() for each in running] == [None, None]
     said = [line for line in caplog.records if line.name == "tasks.anything"]
     by_thread = {line.threadName for line in said}
     assert by_thread == {"waiting_0", "waiting_1"}
@@ -286,13 +317,19 @@ def test_what_a_lane_logs_is_logged_by_the_thread_that_waits_for_it(
     assert not [line for line in caplog.records if line.name == "of.a.library"]
 
 
-def log_and_die() -> None:
+def log_and_die(end: Path) -> None:
     logging.getLogger("tasks.anything").warning("the last words")
-    time.sleep(0.5)
+    wait_until(end.exists)
     end_own_process()
 
 
-def test_what_a_lane_said_before_it_died_is_logged(lanes: LocalLanes, caplog: pytest.LogCaptureFixture):
-    with pytest.raises(LaneDied):
-        lanes.run("dying", log_and_die)
-    assert "the last words" in caplog.text
+def test_what_a_lane_said_before_it_died_is_logged_once(
+    lanes: LocalLanes, caplog: pytest.LogCaptureFixture, tmp_path: Path
+):
+    with ThreadPoolExecutor(1) as threads:
+        dying = threads.submit(lanes.run, "dying", log_and_die, tmp_path / "end")
+        wait_until(lambda: "the last words" in caplog.text)
+        (tmp_path / "end").touch()
+        with pytest.raises(LaneDied):
+            dying.result()
+    assert caplog.text.count("the last words") == 1
