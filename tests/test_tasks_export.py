@@ -47,10 +47,6 @@ print(model.predict(for_model, verbose=0).argmax())
 """The lab's: resize, expand_dims, predict; some copies add the channel's axis, some divide by 255."""
 
 
-def slow(value: str) -> object:
-    return pytest.param(value, marks=pytest.mark.slow)
-
-
 def make_row(dataset: Dataset, held_out: int = 0) -> dict:
     protocol = "held-out" if held_out else "lab"
     return {
@@ -111,7 +107,8 @@ def test_the_saved_model_scores_what_the_trained_one_does(model: ChosenModel, da
     assert counts.sum() == dataset.test_count
 
 
-@pytest.mark.parametrize("variant", ["plain", *map(slow, ["channel", "scaled", "channel scaled"])])
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["plain", "channel", "scaled", "channel scaled"])
 def test_the_labs_snippet_works_on_the_h5_file(
     model: ChosenModel, dataset: Dataset, folder: Path, tmp_path: Path, variant: str
 ):
