@@ -187,7 +187,7 @@ def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
         number,
         exercise.title,
         exercise.question,
-        answer_sweep(exercise, readings, int(findings.frames.run["test_images"])),
+        answer_sweep(exercise, findings.study.baseline, readings, int(findings.frames.run["test_images"])),
         _pictures(figures),
         (tabulate_sweep(exercise, summary, agreement[agreement["kind"] == "cell"]),),
         tuple(each for each in folded if each.pictures or each.tables),
