@@ -1,6 +1,6 @@
 # Everything a newcomer needs; `make help` explains each target.
 .DEFAULT_GOAL := help
-.PHONY: help setup data study smoke test test-all check format lock audit bench bench-full bench-stats bench-setup bench-lock serve lane clean
+.PHONY: help setup data study smoke test test-all check format lock audit bench bench-stats bench-setup bench-lock serve lane clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,9 +61,6 @@ audit: ## Look for known vulnerabilities of the locked dependencies (needs the n
 
 bench: setup bench-setup ## Compare with the notebook loop, Ray Tune, KerasTuner and Optuna (half an hour on two cores)
 	@$(BIN)/python -m benchmarks.comparison
-
-bench-full: setup bench-setup ## Compare the whole lab study with the notebook loop (hours; goes on where it was)
-	@$(BIN)/python -m benchmarks.comparison.whole_study
 
 bench-stats: setup ## Simulate 10,000 studies whose truth is known: false claims, coverage, power (minutes)
 	@$(BIN)/python -m benchmarks.statistics

@@ -18,6 +18,11 @@ from flows.options import (
     configure_prefect,
     read_options,
 )
+from study.errors import InputError
+from study.wording import shown
+
+MOST_PLANNED_LANES = 1_000_000
+"""Lanes of a plan, which may be of any number of machines."""
 
 
 def plan_command(
@@ -28,10 +33,6 @@ def plan_command(
         typer.Option(
             "--lanes", metavar="N", help="Lanes, here or elsewhere. Default: those of this machine."
         ),
-    ] = None,
-    trials: Annotated[
-        int | None,
-        typer.Option("--trials", metavar="N", help="Scale the study to so many trials: what breaks first?"),
     ] = None,
     lanes_per_gpu: LanesPerGpuOption = 1,
     exercises: ExercisesOption = "",
@@ -49,19 +50,13 @@ def plan_command(
     Trials that can share a training are compiled to one; what earlier runs have trained is not trained again.
     The time is predicted from what earlier runs took; where this machine's speed is not known yet, a few
     steps of each shape are measured first, for long studies only (some twenty seconds, once).
-
-    With `--trials` its trainings are repeated in proportion, from nothing, until they answer so many trials,
-    and a run of them is simulated with what serves the lanes: docs/scale.md.
     """
-    from flows.scale_text import check_counts, describe_scaled, print_scaled, scale
-
     configure_prefect(verbose=False)
-    check_counts(lanes, trials)
+    _check_lanes(lanes)
     asked = {"lanes_per_gpu": lanes_per_gpu, "fresh": fresh, "engine": engine, "scheduler": scheduler}
     options = read_options(study, results, exercises, None, repeats, protocol, **asked)
     from flows.plan_text import describe_plan, print_plan
     from flows.request import check_request, make_lanes
-    from study.kept_files import count_files
     from tasks.dataset import refer_to_dataset
     from tasks.plan_study import compare_sharing, foresee, plan_study, predict
 
@@ -76,14 +71,20 @@ def plan_command(
         lanes_here = len(here.devices)
     sharing = compare_sharing(spec, plan, foresight, forecast.lanes)
     described = describe_plan(spec, plan, forecast, sharing, foresight.costs.is_calibrated)
-    if trials is not None:
-        alone = compare_sharing(spec, plan, foresight, 1)[0]  # many trainings share no cores
-        files = count_files(plan.trainings)
-        scaled = scale(plan, alone, forecast.lanes, trials, request.results, files.size)
-        described["scaled"] = describe_scaled(scaled, trials, files)
     if as_json:
         typer.echo(json.dumps(described, indent=1))
-    elif trials is not None:
-        print_scaled(described["scaled"], spec.name)
     else:
         print_plan(described, lanes_here)
+
+
+def _check_lanes(lanes: int | None) -> None:
+    """Refuse a number of lanes that no plan is made for.
+
+    Raises:
+        InputError: it is below 1 or above `MOST_PLANNED_LANES`.
+    """
+    if lanes is not None and not 1 <= lanes <= MOST_PLANNED_LANES:
+        value = f"{lanes:,}" if abs(lanes) < 10**18 else shown(lanes)
+        raise InputError(
+            f"--lanes: {value} is not allowed; give 1 to {MOST_PLANNED_LANES:,}, or leave it out"
+        )

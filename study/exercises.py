@@ -56,10 +56,14 @@ class SweepExercise(ExerciseBase):
         """The trials it asks for."""
         return self.repeats * len(self.values)
 
-    @property
-    def is_paired(self) -> bool:
-        """Whether its settings read the same trainings, as few epochs are the beginning of many."""
-        return self.parameter == "epochs"
+    def reads_prefixes(self, baseline: Setting) -> bool:
+        """Return whether the settings, two or more, differ only in how much of the same trainings they read.
+
+        Few epochs are the beginning of many, but not where a schedule is stretched over them.
+        """
+        settings = self.settings(baseline).values()
+        is_budget = self.parameter == "epochs" and len(settings) > 1
+        return is_budget and all(each.schedule_epochs is None for each in settings)
 
     def settings(self, baseline: Setting) -> dict[float, Setting]:
         """The setting of each value, in the order of the study."""

@@ -135,4 +135,4 @@ def _fractions(cells: Ours, exercise: int) -> dict[float, dict[int, float]]:
 
 
 def _is_paired(study: Study, exercise: int) -> bool:
-    return any(sweep.number == exercise and sweep.is_paired for sweep in study.sweeps)
+    return any(sweep.number == exercise and sweep.reads_prefixes(study.baseline) for sweep in study.sweeps)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from itertools import product
 from random import Random
 from typing import Annotated, Any, Self
 
@@ -25,9 +24,6 @@ _FIRST_RUNG = 6
 FEWEST_REPEATS = 10
 """Fresh seeds at least, with which the finalists are trained again."""
 
-GRID_POINTS = 5
-"""Values a range has in the grid that a search is compared with: as many as the lab's sweeps have."""
-
 
 class Range(Fact):
     """Numbers from `low` to `high`, both included."""
@@ -46,13 +42,6 @@ class Range(Fact):
         if self.log and self.step is not None:
             raise ValueError(f"step={self.step:g} with log; give one of them")
         return self
-
-    def spread(self, count: int) -> list[float]:
-        """So many numbers from low to high, evenly in the range's own scale."""
-        if self.log:
-            ends = math.log(self.low), math.log(self.high)
-            return [math.exp(ends[0] + (ends[1] - ends[0]) * at / (count - 1)) for at in range(count)]
-        return [self.low + (self.high - self.low) * at / (count - 1) for at in range(count)]
 
 
 Choices = tuple[int | float | str, ...]
@@ -118,16 +107,6 @@ class Search(Fact):
         values = {name: _draw(name, each, random) for name, each in self.space.items() if name != "epochs"}
         return baseline.with_changes({**values, "epochs": self.budgets(baseline)[-1], "patience": None})
 
-    def grid(self, baseline: Setting) -> Iterable[Hyperparameters]:
-        """The hyperparameters of a grid of the same space: each listed value, and five of each range.
-
-        Epochs add none: every number of them is read from one training.
-        """
-        names, held = [name for name in self.space if name != "epochs"], baseline.hyperparameters
-        for values in product(*(_grid_values(name, self.space[name]) for name in names)):
-            # Copied without checking again, as the values were when the space was made: there may be 50,000.
-            yield held.model_copy(update=dict(zip(names, values, strict=True)))
-
 
 def rungs_to(longest: int) -> tuple[int, ...]:
     """The epochs after which it is decided whether a training goes on, and the longest, which is the last.
@@ -184,10 +163,3 @@ def _draw(name: str, values: Range | Choices, random: Random) -> Any:
 
 def _is_whole(name: str) -> bool:
     return isinstance(getattr(Setting(), name), int)
-
-
-def _grid_values(name: str, values: Range | Choices) -> list[Any]:
-    if not isinstance(values, Range):
-        return list(values)
-    spread = values.spread(GRID_POINTS)
-    return list(dict.fromkeys(round(each) for each in spread)) if _is_whole(name) else spread

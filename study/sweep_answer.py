@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from study.answers import Answer, describe_failed
 from study.exercises import SweepExercise
 from study.readings import COLLAPSED, Sweep
+from study.setting import Setting
 from study.statistics.difference import SIGNIFICANCE
 from study.statistics.pairwise import PairTest, Pairwise, compare_pairs, indistinguishable_from_best
 from study.statistics.power import POWER, repeats_to_reach
@@ -14,13 +15,15 @@ from study.statistics.trend import find_trend
 from study.wording import count, interval, listing, percent, phrase, plain, points, probability
 
 
-def answer_sweep(exercise: SweepExercise, readings: Sweep, test_images: int) -> Answer:
+def answer_sweep(exercise: SweepExercise, baseline: Setting, readings: Sweep, test_images: int) -> Answer:
     """Say which value has the highest mean test accuracy, and which others cannot be told from it.
 
-    Budgets of epochs are compared pairwise by seed: a shorter one reads the beginning of the same training.
+    Budgets of epochs are compared pairwise by seed where a shorter one reads the beginning of the same
+    training.
 
     Args:
         exercise: The sweep.
+        baseline: What its settings are changes to.
         readings: What was read with each value.
         test_images: How many images each accuracy was read on.
     """
@@ -35,11 +38,17 @@ def answer_sweep(exercise: SweepExercise, readings: Sweep, test_images: int) -> 
         return Answer(f"{most}, the only value measured: there is nothing to compare it with.", warnings)
     if best not in repeated or len(repeated) == 1:
         return Answer(f"{most}, but a single repeat bears no conclusion.", warnings)
-    pairwise = compare_pairs({value: each.test for value, each in repeated.items()}, exercise.is_paired)
+    is_paired = exercise.reads_prefixes(baseline)
+    pairwise = compare_pairs({value: each.test for value, each in repeated.items()}, is_paired)
     left_out = [value for value in readings if value not in repeated]
     return Answer(
         f"{most}{_verdict(repeated, pairwise, bool(left_out))}.",
-        (_method(pairwise), *_trend(exercise, repeated), *_left_out(left_out), *warnings),
+        (
+            _method(pairwise),
+            *_trend(exercise.parameter, repeated, is_paired),
+            *_left_out(left_out),
+            *warnings,
+        ),
         (
             *_power(exercise.parameter, repeated, pairwise),
             *_permutation(pairwise),
@@ -81,13 +90,13 @@ def _method(pairwise: Pairwise) -> str:
     return f"Compared by {test} at the {SIGNIFICANCE:.0%} level{pairs}{why}."
 
 
-def _trend(exercise: SweepExercise, measured: Sweep) -> tuple[str, ...]:
+def _trend(parameter: str, measured: Sweep, is_paired: bool) -> tuple[str, ...]:
     """One test for all values in their order, which sees what no single pair may show."""
     if len(measured) < 3:
         return ()
-    trend = find_trend([measured[value].test for value in sorted(measured)], exercise.is_paired)
+    trend = find_trend([measured[value].test for value in sorted(measured)], is_paired)
     bears = f"({trend.name} {plain(round(trend.statistic, 2))}, p {probability(trend.p_value)})"
-    noun = exercise.parameter.replace("_", " ")
+    noun = parameter.replace("_", " ")
     if not trend.is_seen:
         return (f"Over all values in order, no trend is seen {bears}.",)
     return (

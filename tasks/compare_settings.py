@@ -30,7 +30,7 @@ def compare_settings(study: Study, run_id: str, trials: Sequence[Mapping[str, An
     rows = []
     for exercise in study.sweeps:
         readings = {value: each.test for value, each in read_sweep(exercise.number, trials).items()}
-        for each in compare_pairs(readings, exercise.is_paired).tests:
+        for each in compare_pairs(readings, exercise.reads_prefixes(study.baseline)).tests:
             place = {"exercise": exercise.number, "parameter": exercise.parameter}
             rows.append({"run_id": run_id, "study": study.name, **place, **_columns(each)})
     return rows

@@ -21,7 +21,6 @@ from tasks.curve_points import (
     accuracy_span,
     loss_span,
     mean_line,
-    reads_prefixes,
     setting_curves,
 )
 from tasks.curve_words import curve_words
@@ -78,7 +77,7 @@ def draw_curve_figures(
         logger.warning("exercise %d: no completed trial, no learning curves", exercise.number)
         return []
     axis = parameter_axis(exercise)
-    budgets = sorted(exercise.values) if reads_prefixes(study, exercise) else []
+    budgets = sorted(exercise.values) if exercise.reads_prefixes(study.baseline) else []
     caption, alt = curve_words(study, exercise, axis, curves)
     how = "go on from epoch to epoch" if budgets else f"depend on the {axis.noun}"
     title = f"Exercise {exercise.number}: how does learning {how}?"

@@ -50,13 +50,6 @@ class Span:
         return any(not self.low <= each <= self.high for each in line)
 
 
-def reads_prefixes(study: Study, exercise: SweepExercise) -> bool:
-    """Whether the settings, two or more, differ only in how much of the same trainings they read."""
-    settings = exercise.settings(study.baseline).values()
-    is_budget = exercise.parameter == "epochs" and len(settings) > 1
-    return is_budget and all(each.schedule_epochs is None for each in settings)
-
-
 def setting_curves(
     study: Study, exercise: SweepExercise, trials: pd.DataFrame, epochs: pd.DataFrame
 ) -> list[SettingCurves]:
@@ -73,7 +66,7 @@ def setting_curves(
     all_curves = [
         _curves_of(value, ours[ours["value"] == value], epochs) for value in sorted(exercise.values)
     ]
-    if reads_prefixes(study, exercise):
+    if exercise.reads_prefixes(study.baseline):
         return [each for each in all_curves if each.losses][-1:]
     return all_curves
 

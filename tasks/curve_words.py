@@ -10,7 +10,6 @@ from tasks.curve_points import (
     accuracy_span,
     loss_span,
     mean_line,
-    reads_prefixes,
 )
 from tasks.figure_words import count_text
 from tasks.parameter_axis import ParameterAxis
@@ -35,7 +34,7 @@ def curve_words(
 
 
 def _lines_note(study: Study, exercise: SweepExercise, curves: Sequence[SettingCurves]) -> str:
-    if reads_prefixes(study, exercise):
+    if exercise.reads_prefixes(study.baseline):
         number = count(len(curves[0].losses), "training")
         budgets = listing([plain(each) for each in sorted(exercise.values) if each <= curves[0].value])
         longer = [plain(each) for each in sorted(exercise.values) if each > curves[0].value]

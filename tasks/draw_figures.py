@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @task(name="draw figures", task_run_name="draw figures", cache_policy=NO_CACHE, persist_result=False)
 def draw_figures(study: Study, results: Results, frames: RunFrames) -> "list[DrawnFigure]":
-    """Draw sweeps, search, model, optimism of choosing on test, costs and, of a night, its history.
+    """Draw sweeps, search, model, costs and, of a night, its history.
 
     Args:
         study: The study as it ran.
@@ -34,7 +34,7 @@ def draw_figures(study: Study, results: Results, frames: RunFrames) -> "list[Dra
     folder = results.figures(str(frames.run["run_id"]))
     drawn = [*_draw_sweeps(study, frames, folder), *_draw_search(study, frames, folder)]
     drawn += _draw_model(study, frames, folder)
-    drawn += _draw_run(study, frames, folder)
+    drawn += _draw_cost(frames, folder)
     return [*drawn, *draw_nights(study, results, frames, folder)]
 
 
@@ -67,12 +67,10 @@ def _draw_model(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFig
     return draw_model_figures(chosen, frames.epochs, folder, study.model.number)
 
 
-def _draw_run(study: Study, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
+def _draw_cost(frames: RunFrames, folder: Path) -> "list[DrawnFigure]":
     from tasks.cost_figure import draw_cost_figure
-    from tasks.optimism_figure import draw_optimism_figure
 
-    optimism = draw_optimism_figure(study, frames.trials, frames.epochs, folder)
-    return [*optimism, *draw_cost_figure(frames.trainings, folder)]
+    return draw_cost_figure(frames.trainings, folder)
 
 
 def draw_nights(study: Study, results: Results, frames: RunFrames, folder: Path) -> "list[DrawnFigure]":

@@ -18,7 +18,6 @@ from study.wording import count
 from tasks.cost_figure import WHOLE_RUN
 from tasks.figures import DrawnFigure
 from tasks.history_figures import NIGHTS
-from tasks.optimism_figure import OPTIMISM
 from tasks.optimum import kept_candidate
 from tasks.readings_of import read_sweep
 from tasks.recorded import Picture
@@ -71,7 +70,6 @@ class Content:
     published: AgainstPublished
     explanation: str
     pictures: tuple[Picture, ...]
-    optimism_pictures: tuple[Picture, ...]
     facts: tuple[Line, ...]
     cost_pictures: tuple[Picture, ...]
     nights: Nights | None
@@ -121,7 +119,7 @@ def compose(results: Results, findings: Findings) -> Content:
     """Make the report's content; figures of no exercise of the run go with the published readings."""
     study, frames = findings.study, findings.frames
     published = describe_agreement(frames.agreement)
-    numbers = {WHOLE_RUN, NIGHTS, OPTIMISM, *(exercise.number for exercise in findings.exercises)}
+    numbers = {WHOLE_RUN, NIGHTS, *(exercise.number for exercise in findings.exercises)}
     return Content(
         title=study.title,
         study_name=study.name,
@@ -132,7 +130,6 @@ def compose(results: Results, findings: Findings) -> Content:
         published=published,
         explanation=study.published.explanation if study.published and published.has_missed else "",
         pictures=_pictures([each for each in findings.figures if each.exercise not in numbers]),
-        optimism_pictures=_pictures([each for each in findings.figures if each.exercise == OPTIMISM]),
         facts=list_facts(study, frames),
         cost_pictures=_pictures([each for each in findings.figures if each.exercise == WHOLE_RUN]),
         nights=describe_nights(frames),
@@ -190,7 +187,7 @@ def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
         number,
         exercise.title,
         exercise.question,
-        answer_sweep(exercise, readings, int(findings.frames.run["test_images"])),
+        answer_sweep(exercise, findings.study.baseline, readings, int(findings.frames.run["test_images"])),
         _pictures(figures),
         (tabulate_sweep(exercise, summary, agreement[agreement["kind"] == "cell"]),),
         tuple(each for each in folded if each.pictures or each.tables),

@@ -7,11 +7,9 @@ import pandas as pd
 
 from storage.tables import RunFrames
 from study.answers import Answer
-from study.cost import Amount
-from study.optimum_answer import answer_optimum, describe_search
+from study.optimum_answer import SearchCost, answer_optimum, describe_search
 from study.search import rungs_to
-from study.search_cost import SearchCost, Tried, measure_search
-from study.spec import EngineName, Study
+from study.spec import Study
 from study.wording import MISSING, listing, percent, plain, points, probability
 from tasks.compare_finals import finals_of
 from tasks.readings_of import read_candidates
@@ -35,19 +33,21 @@ def answer_search(study: Study, frames: RunFrames) -> Answer:
         "Each configuration of the search was trained with one seed: its reading is one draw, and the best "
         "of many are lucky ones. Only the fresh seeds say what a finalist is worth."
     )
-    return Answer(answer.headline, (*answer.details, *describe_search(cost)), (*answer.limits, limit))
+    return Answer(answer.headline, (*answer.details, describe_search(cost)), (*answer.limits, limit))
 
 
 def cost_of_search(study: Study, frames: RunFrames) -> SearchCost | None:
-    """What the run's search cost, and what a grid would; None if it did not search."""
+    """Add up what the run's search trained; None if it did not search."""
     if study.optimum is None or study.optimum.search is None or frames.search.empty:
         return None
-    held_out = study.data.held_out_images
-    train, test = int(frames.run["train_images"]), int(frames.run["test_images"])
-    tried = [_tried(row) for row in frames.search.to_dict("records")]
-    engine: EngineName = "tensorflow" if frames.run["engine"] == "tensorflow" else "native"
-    amount = Amount(train - held_out, test + held_out)
-    return measure_search(study.optimum.search, study.baseline, tried, amount, engine)
+    own = frames.search[frames.search["origin"] == "suggested"]
+    return SearchCost(
+        trainings=len(own),
+        stopped=int(own["state"].isin(["stopped", "diverged"]).sum()),
+        free=len(frames.search) - len(own),
+        epochs=int(own["epochs_trained"].sum()),
+        seconds=float(own["training_seconds"].sum()),
+    )
 
 
 def tabulate_finals(finals: pd.DataFrame) -> Table | None:
@@ -111,9 +111,3 @@ def _candidate(row: Any, names: list[str]) -> tuple[str, ...]:
         str(row["state"]),
         f"{row['training_seconds']:,.1f}",
     )
-
-
-def _tried(row: Any) -> Tried:
-    hyperparameters = read_setting(row).hyperparameters
-    seconds = float(row["training_seconds"])
-    return Tried(row["origin"], row["state"], hyperparameters, int(row["epochs_trained"]), seconds)

@@ -6,7 +6,6 @@ import pytest
 
 from tests.bad_input import FINE, GROUPS, Group
 from tests.bad_input.case import Case, Outcome, can_drop_privileges, run
-from tests.bad_input.page import PAGE, WRITE_AGAIN, draw_page
 
 OutcomeOf = Callable[[Case], Outcome]
 
@@ -63,7 +62,3 @@ def test_odd_input_that_can_be_answered_is_answered(case: Case, outcome_of: Outc
     assert (outcome.code, outcome.new_files) == (0, frozenset()), outcome
     assert outcome.out
     assert outcome.err == "" or outcome.err.startswith("WARNING: ")
-
-
-def test_the_page_of_bad_inputs_is_what_the_tests_found(outcome_of: OutcomeOf):
-    assert PAGE.read_text(encoding="utf-8") == draw_page(outcome_of), f"{PAGE} is out of date; {WRITE_AGAIN}"

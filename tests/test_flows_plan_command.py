@@ -107,6 +107,21 @@ def test_the_command_prints_json_and_leaves_nothing_behind(tmp_path: Path):
     assert list((tmp_path / "results").iterdir()) == []
 
 
+@pytest.mark.parametrize("lanes", [0, 1_000_001])
+def test_lanes_that_no_plan_is_made_for_are_refused(tmp_path: Path, lanes: int):
+    done = study("plan", write_toy(tmp_path), "--lanes", lanes, folder=tmp_path)
+    assert done.code == 2
+    assert f"--lanes: {lanes:,} is not allowed; give 1 to 1,000,000, or leave it out" in done.err
+
+
+def test_a_plan_is_for_more_lanes_than_a_run_may_have(tmp_path: Path):
+    toy = write_toy(tmp_path)
+    planned, run = (study(name, toy, "--lanes", 1001, folder=tmp_path) for name in ("plan", "run"))
+    assert planned.code == 0, planned.err
+    assert " 1,001 lanes: " in planned.out
+    assert (run.code, "1001 is not allowed" in run.err) == (2, True)
+
+
 def test_the_command_prints_a_table_and_what_to_expect(tmp_path: Path):
     done = study("plan", write_toy(tmp_path), "--lanes", 1000, folder=tmp_path)
     assert done.code == 0, done.err

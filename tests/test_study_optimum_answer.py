@@ -3,9 +3,14 @@
 import numpy as np
 
 from study.finals import compare_finals
-from study.optimum_answer import LEAK_FROM, LEAK_FROM_AUGMENTED, answer_optimum, describe_search
+from study.optimum_answer import (
+    LEAK_FROM,
+    LEAK_FROM_AUGMENTED,
+    SearchCost,
+    answer_optimum,
+    describe_search,
+)
 from study.readings import SettingReadings
-from study.search_cost import SearchCost
 
 COSTS = {"finalist 1": 400, "frugal finalist": 100, "published": 300, "combination": 300}
 
@@ -89,11 +94,9 @@ def test_with_augmentation_more_is_believed_and_the_suspicion_says_so():
     assert "on this data with augmentation: suspect" in details({"finalist 1"})
 
 
-def test_a_search_says_how_many_it_tried_what_that_took_and_what_a_grid_would():
-    told = describe_search(SearchCost(40, 30, 5, 200, 600.0, 5000, 100_000, 600_000.0))
-    assert told[0] == (
+def test_a_search_says_how_many_it_tried_and_what_that_took():
+    told = describe_search(SearchCost(40, 30, 5, 200, 600.0))
+    assert told == (
         "The search tried 40 configurations, beside 5 settings of the sweeps, which were free; 30 of its own "
         "were stopped early. It took 200 epochs, 10 min 00 s of one thread."
     )
-    assert "would be 5,000 trainings, 100,000 epochs" in told[1]
-    assert told[1].endswith("1,000 times as much.")

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from pydantic import ValidationError
 
-from study.search import Range, Search, expected_epochs, rungs_to
+from study.search import Search, expected_epochs, rungs_to
 from study.setting import Setting
 from tests.searches import SPACE, searching_study
 
@@ -87,20 +87,9 @@ def test_a_search_contains_what_lies_in_its_ranges_and_nothing_else():
         assert not search.contains(BASELINE.with_changes(change).hyperparameters, BASELINE)
 
 
-def test_a_grid_has_each_listed_value_and_five_of_each_range_and_adds_none_for_epochs():
-    grid = list(declare().grid(BASELINE))
-    assert len(set(grid)) == len(grid) == 5 * 3 * 5
-    assert sorted({each.filters for each in grid}) == [8, 13, 23, 38, 64]
-
-
 def test_what_is_drawn_lies_in_the_space():
     search, random = declare(), Random(1)
     for _ in range(200):
         drawn = search.draw(BASELINE, random)
         assert search.contains(drawn.hyperparameters, BASELINE)
         assert drawn.epochs == 18
-
-
-def test_a_range_is_spread_evenly_in_its_own_scale():
-    assert Range(low=0, high=4).spread(5) == [0, 1, 2, 3, 4]
-    assert Range(low=1, high=100, log=True).spread(3) == pytest.approx([1, 10, 100])

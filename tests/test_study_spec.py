@@ -90,6 +90,15 @@ def test_an_impossible_sweep_is_refused(changes: dict[str, object], message: str
         _sweep(**changes)
 
 
+def test_only_budgets_without_a_schedule_over_them_read_prefixes_of_the_same_trainings():
+    budgets = _sweep(parameter="epochs")
+    assert budgets.reads_prefixes(Setting())
+    assert not budgets.reads_prefixes(Setting(schedule="cosine"))
+    assert not _sweep(parameter="epochs", fixed={"schedule": "cosine"}).reads_prefixes(Setting())
+    assert not _sweep(parameter="epochs", values=(8,)).reads_prefixes(Setting())
+    assert not _sweep().reads_prefixes(Setting())
+
+
 def test_an_optimum_without_candidates_is_refused():
     with pytest.raises(ValidationError, match="give at least one of 'candidates', 'combine' and 'search'"):
         OptimumExercise(number=7, kind="optimum", **TOLD)

@@ -1,8 +1,10 @@
 from study.answers import Answer
 from study.exercises import SweepExercise
 from study.readings import SettingReadings, Sweep
+from study.setting import Setting
 from study.sweep_answer import answer_sweep
 
+BASELINE = Setting()
 STEADY = (0.001, -0.001, 0.002, -0.002, 0.0)
 
 
@@ -16,8 +18,8 @@ def _around(mean: float, repeats: int = 5, failed: int = 0) -> SettingReadings:
     return SettingReadings({seed: mean + STEADY[seed - 1] for seed in range(1, repeats + 1)}, failed=failed)
 
 
-def _answer(exercise: SweepExercise, readings: Sweep) -> Answer:
-    return answer_sweep(exercise, readings, test_images=10_000)
+def _answer(exercise: SweepExercise, readings: Sweep, baseline: Setting = BASELINE) -> Answer:
+    return answer_sweep(exercise, baseline, readings, test_images=10_000)
 
 
 def test_a_clear_winner_is_named_with_its_mean_and_count():
@@ -82,6 +84,22 @@ def test_budgets_of_epochs_are_compared_seed_by_seed():
     assert "a paired t test over equal seeds" in paired.details[0]
     unpaired = _answer(_exercise("filters", 5, 10), {5: short, 10: long})
     assert "cannot tell it from the other value" in unpaired.headline
+
+
+def test_budgets_that_a_schedule_is_stretched_over_are_not_compared_seed_by_seed():
+    readings = {5: _around(0.87), 10: _around(0.88), 20: _around(0.89)}
+    budgets, cosine = _exercise("epochs", *readings), {"schedule": "cosine"}
+    for exercise, baseline in (
+        (budgets, Setting(schedule="cosine")),
+        (budgets.model_copy(update={"fixed": cosine}), BASELINE),
+    ):
+        method, trend, *_ = _answer(exercise, readings, baseline).details
+        assert method == "Compared by Welch's t test at the 5% level with Holm's correction over 3 pairs."
+        assert "Page's L" not in trend
+    constant = budgets.model_copy(update={"fixed": {"schedule": "constant"}})
+    method, trend, *_ = _answer(constant, readings, Setting(schedule="cosine")).details
+    assert method.endswith(", because fewer epochs are the beginning of the same training.")
+    assert "Page's L" in trend
 
 
 def test_pairs_are_made_by_seed_where_a_trial_failed():

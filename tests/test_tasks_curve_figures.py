@@ -16,7 +16,6 @@ from tasks.curve_points import (
     accuracy_span,
     loss_span,
     mean_line,
-    reads_prefixes,
     setting_curves,
 )
 from tests.frames import make_epochs, make_study, make_trials
@@ -104,9 +103,6 @@ def test_where_no_trial_of_the_longest_budget_completed_the_next_has_the_curve(t
 
 def test_budgets_that_a_schedule_is_stretched_over_are_trainings_of_their_own():
     cosine = BUDGETS.model_copy(update={"fixed": {"schedule": "cosine"}})
-    assert reads_prefixes(STUDY, BUDGETS)
-    assert not reads_prefixes(STUDY, cosine)
-    assert not reads_prefixes(STUDY, FILTERS)
     found = setting_curves(STUDY, cosine, TRIALS, EPOCHS)
     assert [each.longest for each in found] == [1, 2, 5, 10, 20]
 

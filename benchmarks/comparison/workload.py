@@ -13,7 +13,7 @@ WORKERS = 2
 
 @dataclass(frozen=True)
 class Setting:
-    """One trial: hyperparameters and how long to train; `patience` epochs of early stopping, or None."""
+    """One trial: hyperparameters and how long to train."""
 
     name: str
     filters: int
@@ -24,7 +24,6 @@ class Setting:
     momentum: float
     batch_size: int
     epochs: int
-    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Workload:
 
     @property
     def epochs(self) -> int:
-        """Epochs of all trials, if none stops early."""
+        """Epochs of all trials."""
         return sum(setting.epochs for setting in self.settings)
 
     def write(self, path: Path) -> None:
