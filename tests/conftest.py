@@ -22,7 +22,7 @@ LONGEST = (
     "hosts_study", "flows_nights", "flows_cluster", "flows_automations", "chaos", "flows_ui", "flows_search",
     "flows_object_store", "flows_run_study", "security_servers", "tasks_cluster_lanes", "flows_postgres",
 )  # fmt: skip
-"""Files of tests that take longest, by measured time: begun first, so that no core waits for one at the end."""
+"""Files of tests that take longest, as measured: begun first, so that no core waits for one at the end."""
 
 from tasks.devices import Device  # noqa: E402 - needs the environment above
 

@@ -25,9 +25,11 @@ from study.forecast import Forecast, Job, Later
 from study.plan import Source, Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
+from tasks import train_batch
 from tasks.aggregate import Outcome
 from tasks.devices import Device
 from tasks.local_lanes import LocalLanes
+from tasks.train import RETRIES, train
 from tests.served import wait_for
 from tests.waiting import WAIT_SECONDS
 
@@ -88,6 +90,13 @@ class Watching:
 
     def show(self, standing: Standing) -> None:
         self.seen.append((sum(self.lanes.attempts.values()), standing.done))
+
+
+@pytest.fixture(autouse=True)
+def _retries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries wait for nothing here: each would take seconds."""
+    monkeypatch.setattr(train, "retry_delay_seconds", [0.0] * RETRIES)
+    monkeypatch.setattr(train_batch, "RETRY_SECONDS", [0.0] * RETRIES)
 
 
 def make_jobs(settings: Sequence[Setting], epochs: int = 1) -> list[Job]:
@@ -158,7 +167,7 @@ def list_task_runs(label: str) -> list[TaskRun]:
         with get_client(sync_client=True) as client:
             return [each for each in client.read_task_runs(task_run_filter=named) if each.state.is_final()]
 
-    return list(wait_for(ask, 60))
+    return list(wait_for(ask))
 
 
 def test_a_setting_that_fails_all_its_attempts_is_not_tried_with_further_seeds(tmp_path: Path):
