@@ -298,3 +298,11 @@ def test_one_changed_byte_in_the_cache_is_found_by_the_checksum(tmp_path: Path) 
         DatasetFileError, match=r"t10k-images.npy: found images with SHA-256 \w+, expected \w+$"
     ):
         read_cache(tmp_path, EXPECTED)
+
+
+def test_a_label_of_ten_is_one_too_many(tmp_path: Path) -> None:
+    labels = ARRAYS.train_labels.copy()
+    labels[3] = 10
+    path = tmp_path / "labels"
+    path.write_bytes(idx_bytes(labels))
+    assert_read_fails(path, LABELS, "found label 10 at index 3, expected 0 to 9")

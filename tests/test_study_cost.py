@@ -207,7 +207,7 @@ def test_a_shape_between_two_measured_ones_is_corrected_by_both_the_nearer_more(
     assert predict(model, filters=256) == pytest.approx(factor * predict(bare, filters=256))
 
 
-# Seconds of training 60,000 images and of evaluating 10,000, as the fitted rates give them: a slip in any rate shows.
+# Seconds of training 60,000 images and of evaluating 10,000, by the fitted rates: a slip in any rate shows.
 @pytest.mark.parametrize(
     ("engine", "changes", "train", "evaluation"),
     [

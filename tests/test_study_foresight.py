@@ -281,7 +281,7 @@ def test_an_early_stop_is_expected_where_the_same_hyperparameters_stopped():
 
 
 def make_forecast(**changes: object) -> Forecast:
-    """Two trainings of 100 and 60 seconds on two lanes, uncertain by 3 and 4 seconds, and by a tenth in common."""
+    """Trainings of 100 and 60 seconds on two lanes, uncertain by 3 and 4 seconds, and by a common tenth."""
     first, second, *_ = make_plan(only(4)).trainings
     jobs = (Job(first, None, 20, 100.0, 3.0), Job(second, None, 20, 60.0, 4.0))
     rates = ENGINE_COSTS["tensorflow"]

@@ -142,3 +142,14 @@ def test_a_training_that_failed_differs_with_its_reason():
     assert (
         give_up(make_recipe(), INPUTS, "LaneDied: lane-0 died").reason == "not trained: LaneDied: lane-0 died"
     )
+
+
+def test_the_reason_says_how_far_apart_the_accuracies_are():
+    assert judge(make_recipe(), READINGS, ELSEWHERE).reason == ""
+    assert judge(make_recipe(), read(0.02), ELSEWHERE).reason == (
+        "accuracies are 2.00 points apart, 1.50 are allowed; weights_sha256 was aaaaaaaaaa…, now "
+        "bbbbbbbbbb…; first differing input: processor: A processor → Another processor"
+    )
+    collapsed = judge(make_recipe(rate=0.1), read(-0.5), ELSEWHERE)
+    assert collapsed.reason.startswith("accuracies are 50.00 points apart, 10.00 are allowed; ")
+    assert (collapsed.tolerance, collapsed.seed, collapsed.trial) == (0.1, 1, "4/epochs=5/1")

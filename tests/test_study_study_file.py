@@ -6,7 +6,14 @@ import pytest
 from study.errors import InputError
 from study.exercises import SweepExercise
 from study.spec import Study
-from study.study_file import STUDIES_FOLDER, choose_exercises, find_study, list_studies, read_study
+from study.study_file import (
+    STUDIES_FOLDER,
+    adapt_study,
+    choose_exercises,
+    find_study,
+    list_studies,
+    read_study,
+)
 
 SOUND = """\
 name: mine
@@ -323,3 +330,36 @@ def test_every_study_that_ships_bears_the_name_of_its_file():
     names = list_studies(STUDIES_FOLDER)
     assert {"lab", "smoke"} <= set(names)
     assert [read_study(name).name for name in names] == names
+
+
+def test_a_study_is_adapted_in_the_repeats_of_its_sweeps_and_its_protocol():
+    lab = read_study("lab")
+    assert adapt_study(lab, None, None) is lab
+    more = adapt_study(lab, 9, None)
+    assert {sweep.repeats for sweep in more.sweeps} == {9}
+    assert (more.optimum, more.protocol) == (lab.optimum, "lab")
+    assert adapt_study(lab, None, "held-out") == lab.model_copy(update={"protocol": "held-out"})
+
+
+def test_a_study_that_cannot_be_adapted_names_the_options():
+    optimum = read_study("optimum")
+    with pytest.raises(
+        InputError, match=r"^--protocol lab: exercises: the 'search' of exercise 7 chooses on"
+    ):
+        adapt_study(optimum, None, "lab")
+    with pytest.raises(InputError, match=r"^--repeats 900 --protocol lab: "):
+        adapt_study(optimum, 900, "lab")
+
+
+@pytest.mark.parametrize("value", ["[1]", "{a: 1}", "null"])
+def test_a_value_that_is_neither_a_number_nor_a_text_is_told_once(tmp_path: Path, value: str):
+    (complaint,) = _complaints(tmp_path, _altered("repeats: 3", f"repeats: 3, fixed: {{epochs: {value}}}"))
+    assert complaint.startswith("exercises[0].fixed.epochs: ")
+    assert complaint.endswith(" is not allowed: Input should be a number or a text")
+
+
+def test_an_optimum_that_combines_what_is_no_sweep_is_refused(tmp_path: Path):
+    combine = "\n  - {number: 7, kind: optimum, title: T, question: Q?, combine: [2, 3]}\n"
+    assert _complaints(tmp_path, SOUND.rstrip() + combine) == [
+        "exercises: the 'optimum' exercise combines 3, which is not a sweep of the study; allowed: 2"
+    ]
