@@ -363,3 +363,39 @@ def test_an_optimum_that_combines_what_is_no_sweep_is_refused(tmp_path: Path):
     assert _complaints(tmp_path, SOUND.rstrip() + combine) == [
         "exercises: the 'optimum' exercise combines 3, which is not a sweep of the study; allowed: 2"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("combination", "'combination' is the name of the combined best values; choose another name"),
+        ("my finalist", "'my finalist' is like the names of a search's finalists; choose another"),
+        ("", "'' is no name; give 1 to 60 characters that can be printed"),
+        ("a" * 61, f"'{'a' * 61}' is no name; give 1 to 60 characters that can be printed"),
+    ],
+)
+def test_a_candidate_has_a_name_that_no_other_may_have(tmp_path: Path, name: str, complaint: str):
+    text = '\n  - {number: 7, kind: optimum, title: T, question: Q?, candidates: {"%s": {filters: 8}}}\n'
+    assert _complaints(tmp_path, SOUND.rstrip() + text % name) == [f"exercises[1].candidates: {complaint}"]
+    sixty = _write(tmp_path, SOUND.rstrip() + text % ("a" * 60))
+    assert read_study(str(sixty)).optimum is not None
+
+
+def test_aliases_may_stand_for_a_hundred_thousand_values_and_no_more(tmp_path: Path):
+    # The list `a` is 100 values, 998 aliases of it in `b` are 99,800; with `a`, two keys, the list `b` and the
+    # mapping that is 99,904, and 96 numbers more are the most.
+    def fill(numbers: int) -> str:
+        many = ", ".join(["*a"] * 998 + ["1"] * numbers)
+        return f"a: &a [{', '.join('1' * 99)}]\nb: [{many}]\n"
+
+    assert not any("aliases" in each for each in _complaints(tmp_path, fill(96)))
+    assert _complaints(tmp_path, fill(97)) == [
+        "its aliases (*name) stand for more than 100,000 values, or for themselves; write out what they "
+        "stand for"
+    ]
+
+
+def test_a_tag_whose_value_does_not_fit_is_named(tmp_path: Path):
+    (complaint,) = _complaints(tmp_path, _altered("epochs: 2", "epochs: !!bool maybe"))
+    assert complaint.startswith("not readable as YAML: a value does not fit its tag (KeyError: ")
+    assert complaint.endswith(")")
