@@ -109,3 +109,16 @@ def test_of_a_long_hash_the_beginning_is_shown_and_of_a_text_all():
         f"git commit: aaaaaaaaaa… → {'b' * 39}"
     )
     assert str(Change(name="n", before="z" * 40, now="x")) == f"n: {'z' * 40} → x"
+
+
+def test_a_value_that_is_none_reads_so_and_other_words_as_they_are():
+    study = make_study()
+    patient = study.model_copy(update={"baseline": study.baseline.model_copy(update={"patience": 3})})
+    assert changed(study_definition=patient.model_dump_json()) == [("study: baseline patience", "none", "3")]
+    definition = json.loads(study.model_dump_json())
+    definition["exercises"][1]["values"] = []
+    definition["surprise"] = True
+    assert changed(study_definition=json.dumps(definition)) == [
+        ("study: exercise 2 values", "8, 16, 32, 64, 128", "none"),
+        ("study: surprise", "–", "True"),
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from study.claims import NOT_MEASURED, BestClaim, Claim, HigherClaim, TrendClaim
+from study.claims import NOT_MEASURED, BestClaim, Claim, ClaimVerdict, HigherClaim, TrendClaim
 from study.published import read_readings
 from study.study_file import read_study
 
@@ -123,3 +123,7 @@ def test_the_reason_of_what_cannot_be_told_names_with_which_value():
     assert re.fullmatch(
         r"\+0\.01 points from first to last, Page's L \(scaled\) 0\.\d+, p 0\.\d+", flat.reason
     )
+
+
+def test_what_was_not_measured_is_said_so_in_verdict_and_reason():
+    assert BEST.judge({}, is_paired=False) == ClaimVerdict("not measured", "not measured")

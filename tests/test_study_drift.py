@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from study.drift import MOST_RUNS, NIGHT_ALPHA, NightReading, Verdict, compare_night
 
@@ -219,3 +220,14 @@ def test_what_is_unclear_names_the_setting_that_moved_farthest():
     ]
     found = only(compare_night(tonight, [night("a", "a", repeats=1)]))
     assert (found.name, found.setting) == ("unclear", "filters=32")
+
+
+def test_a_fall_of_every_seed_is_found_though_seeds_differ_far_more():
+    rng = np.random.default_rng(7)
+    before = [replace(each, accuracy=float(rng.normal(0.89, 0.02))) for each in night("a")]
+    tonight = [
+        replace(each, run_id="b", weights_sha256=f"{each.key} new", accuracy=each.accuracy - 0.002)
+        for each in before
+    ]
+    found = only(compare_night(tonight, [before]))
+    assert (found.name, found.p_value) == ("drifted", pytest.approx(3 * 2 * norm.sf(5)))

@@ -276,6 +276,9 @@ def test_an_early_stop_is_expected_where_the_same_hyperparameters_stopped():
     found = dataclasses.replace(NOTHING_KEPT, history=history).foresee(training)
     assert found.seconds == pytest.approx(STARTUP_SECONDS + fmean(stops))
     assert found.spread == pytest.approx(math.hypot(0.07 * fmean(stops), pstdev(stops)))
+    two = dataclasses.replace(NOTHING_KEPT, history={seed: history[seed] for seed in ("11", "12")})
+    spread = pstdev(stops[:2])
+    assert two.foresee(training).spread == pytest.approx(math.hypot(0.07 * fmean(stops[:2]), spread))
     one = dataclasses.replace(NOTHING_KEPT, history={"11": history["11"]}).foresee(training)
     assert one.spread == pytest.approx(math.hypot(0.07 * stops[0], 3.1)), "one stop has no spread of its own"
 

@@ -34,5 +34,6 @@ def test_host_and_port_are_told_apart():
 
 def test_an_address_of_the_sixth_version_has_brackets_that_its_host_has_not():
     assert split_address("tls://[fe80::1]:8786") == ("fe80::1", 8786)
+    assert split_address("tcp://XX:1") == ("XX", 1)
     assert read_scheduler("host:65535") == "tcp://host:65535"
     assert read_scheduler("host:1") == "tcp://host:1"

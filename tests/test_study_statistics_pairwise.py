@@ -221,7 +221,9 @@ def test_a_setting_that_does_not_vary_beside_one_that_does_counts_as_a_millionth
 
 
 def test_an_effect_size_takes_four_readings():
-    assert not math.isnan(compare_pairs({1: {1: 0.8, 2: 0.9}, 2: {1: 0.7, 2: 0.9}}, False).of(1, 2).effect)
+    each = compare_pairs({1: {1: 0.8, 2: 0.9}, 2: {1: 0.7, 2: 0.9}}, False).of(1, 2)
+    assert not math.isnan(each.effect) and each.detectable > 0
+    assert each.variance_ratio == pytest.approx(4)
 
 
 def test_one_value_against_others_is_corrected_for_the_others_alone():

@@ -11,6 +11,7 @@ from study.study_file import (
     adapt_study,
     choose_exercises,
     find_study,
+    is_path,
     list_studies,
     read_study,
 )
@@ -382,8 +383,8 @@ def test_a_candidate_has_a_name_that_no_other_may_have(tmp_path: Path, name: str
 
 
 def test_aliases_may_stand_for_a_hundred_thousand_values_and_no_more(tmp_path: Path):
-    # The list `a` is 100 values, 998 aliases of it in `b` are 99,800; with `a`, two keys, the list `b` and the
-    # mapping that is 99,904, and 96 numbers more are the most.
+    # The list `a` is 100 values, 998 aliases of it are 99,800; with two keys, the list `b` and the mapping
+    # that is 99,904, and 96 numbers more are the most.
     def fill(numbers: int) -> str:
         many = ", ".join(["*a"] * 998 + ["1"] * numbers)
         return f"a: &a [{', '.join('1' * 99)}]\nb: [{many}]\n"
@@ -399,3 +400,19 @@ def test_a_tag_whose_value_does_not_fit_is_named(tmp_path: Path):
     (complaint,) = _complaints(tmp_path, _altered("epochs: 2", "epochs: !!bool maybe"))
     assert complaint.startswith("not readable as YAML: a value does not fit its tag (KeyError: ")
     assert complaint.endswith(")")
+
+
+def test_a_published_file_elsewhere_is_refused_though_it_is_there(tmp_path: Path):
+    (tmp_path / "elsewhere.csv").touch()
+    (tmp_path / "mine").mkdir()
+    assert _complaints(tmp_path / "mine", SOUND + "published: {averages: ../elsewhere.csv}\n") == [
+        f"published.averages: '../elsewhere.csv' is not in {tmp_path / 'mine'}; "
+        "give a CSV file, relative to the study's file"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "by_path"), [("lab", False), ("a.yaml", True), ("a.yml", True), ("a/b", True)]
+)
+def test_a_study_is_given_by_its_path_or_by_its_name(given: str, by_path: bool):
+    assert is_path(given) is by_path
