@@ -231,3 +231,8 @@ def test_a_fall_of_every_seed_is_found_though_seeds_differ_far_more():
     ]
     found = only(compare_night(tonight, [before]))
     assert (found.name, found.p_value) == ("drifted", pytest.approx(3 * 2 * norm.sf(5)))
+
+
+def test_an_exercise_of_a_single_reading_is_compared_with_what_came_after_a_drift():
+    nights = [night(name, name)[:1] for name in "abc"]
+    assert only(compare_night(night("d", "d")[:1], nights, {("b", 2)})).earlier_runs == 2

@@ -261,6 +261,9 @@ def test_a_job_is_as_uncertain_as_its_cost_and_its_stop():
     assert (stopped.epochs, stopped.most_epochs) == (11, 20)
     assert stopped.seconds == pytest.approx(STARTUP_SECONDS + 11.4)
     assert stopped.spread == pytest.approx(math.hypot(0.07 * 11.4, 3.1))
+    slow = Speed(hyperparameters=Hyperparameters(), train_seconds=2 / 60_000, evaluation_seconds=1e-12)
+    slower = dataclasses.replace(NOTHING_KEPT, costs=CostModel([slow])).foresee(with_patience(training))
+    assert slower.spread == pytest.approx(2 * stopped.spread), "two seconds an epoch"
     twice = stopped.on_threads(2, 1.6)
     assert (twice.threads, twice.seconds, twice.spread) == (2, stopped.seconds / 1.6, stopped.spread / 1.6)
 

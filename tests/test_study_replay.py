@@ -154,3 +154,12 @@ def test_the_reason_says_how_far_apart_the_accuracies_are():
     collapsed = judge(make_recipe(rate=0.1), read(-0.5), ELSEWHERE)
     assert collapsed.reason.startswith("accuracies are 50.00 points apart, 10.00 are allowed; ")
     assert (collapsed.tolerance, collapsed.seed, collapsed.trial) == (0.1, 1, "4/epochs=5/1")
+
+
+def test_libraries_that_compute_come_before_those_that_nobody_knows():
+    versions = {"jax": "1", "python": "1", "numpy": "1", "vectors": "1", "compiler": "1", "tensorflow": "1"}
+    before = INPUTS.model_copy(update={"versions": versions})
+    now = INPUTS.model_copy(update={"versions": {}})
+    assert [each.name for each in list_differences(before, now)] == [
+        *("TensorFlow", "compiler", "vectors", "NumPy", "Python", "jax")
+    ]
