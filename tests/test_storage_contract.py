@@ -1,5 +1,6 @@
 """Files that keep the contract, and what is said of those that do not."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,11 @@ from upath import UPath
 
 from storage.contract import check_file, is_readable, list_parquet, version_number
 from storage.history import update_history
+from storage.parts import MEND, part_path, read_part
 from storage.place import Results
 from storage.schema import COLUMNS, SCHEMA_VERSION
 from storage.tables import list_runs, publish
+from storage.verification import Checked, check_history, check_runs, check_trainings
 from study.errors import InputError
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
@@ -49,6 +52,16 @@ def _wider(table: pa.Table) -> pa.Table:
 def _replaced(table: pa.Table, name: str, values: pa.Array, field: pa.Field | None = None) -> pa.Table:
     at = table.column_names.index(name)
     return table.set_column(at, field or table.schema.field(name), values)
+
+
+def _without(table: pa.Table, name: str) -> pa.Table:
+    """A table with nulls in place of a column's numbers."""
+    return _replaced(table, name, pa.nulls(len(table), pa.int64()), pa.field(name, pa.int64()))
+
+
+def _worded(table: pa.Table, name: str) -> pa.Table:
+    """A table with words in place of a column's numbers."""
+    return _replaced(table, name, pa.array(["x"] * len(table)), pa.field(name, pa.string()))
 
 
 def test_every_table_of_a_published_run_keeps_the_contract(results: Results, summary: Path):
@@ -221,3 +234,86 @@ def test_versions_are_compared_as_numbers_and_odd_ones_count_as_the_first():
     assert version_number("1.x") == version_number("1") == version_number("1.0.0")
     assert is_readable("1.99.0")
     assert not any(map(is_readable, ("2.0.0", "", "newest", "10.0.0")))
+
+
+def test_a_file_of_another_table_is_not_read_in_its_place(results: Results, summary: Path):
+    trials = part_path(results, "trials", RUN_ID)
+    mend = f"{re.escape(MEND)}$"
+    holds = f"^{re.escape(str(trials))}: holds table 'trials', expected 'epochs'; {mend}"
+    with pytest.raises(InputError, match=holds):
+        read_part(trials, "epochs")
+    pq.write_table(pq.ParquetFile(trials).read().replace_schema_metadata({}), trials)
+    with pytest.raises(InputError, match=f": holds no table of this program, expected 'trials'; {mend}"):
+        read_part(trials, "trials")
+    missing = part_path(results, "trials", "nowhere")
+    with pytest.raises(InputError, match=f": no such file, though the run was published; {mend}"):
+        read_part(missing, "trials")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda table: table.drop_columns(["setting"]), "lacks the column 'setting'"),
+        (lambda table: _without(table, "exercise"), "column 'exercise' lacks a value"),
+        (lambda table: _worded(table, "trials"), "column 'trials' is string, expected int64"),
+    ],
+)
+def test_a_column_that_breaks_the_contract_is_named_when_the_table_is_read(
+    summary: Path, change: Change, fault: str
+):
+    pq.write_table(change(pq.ParquetFile(summary).read()), summary)
+    with pytest.raises(InputError) as told:
+        read_part(summary, "summary")
+    assert str(told.value) == f"{summary}: {fault}; {MEND}"
+
+
+def test_a_damaged_training_is_told_with_what_becomes_of_it(results: Results):
+    (results.trainings / "0123456789abcdef").mkdir(parents=True)
+    assert list(check_trainings(results)) == [
+        Checked(
+            "training",
+            "0123456789abcdef",
+            (f"{results.trainings / '0123456789abcdef'} has no record: it was never finished",),
+            "the next run that needs it trains it again; `study cache prune --damaged` removes it",
+        )
+    ]
+
+
+def test_a_damaged_manifest_of_a_month_has_the_month_written_again(results: Results, summary: Path):
+    (month,) = update_history(results)
+    assert update_history(results) == []
+    assert [each.damage for each in check_history(results)] == [()]
+    manifest = results.manifests / "history" / f"{month}.json"
+    manifest.write_text("{")
+    (checked,) = check_history(results)
+    assert (checked.kind, checked.name, checked.remedy) == ("history", month, "`study compact` makes it anew")
+    assert checked.damage == (
+        f"{manifest}: is damaged",
+        f"{results.history}: does not say what `tables` does in {month}",
+    )
+    assert update_history(results) == [month]
+    assert update_history(results) == []
+
+
+def test_how_a_file_differs_from_its_manifest_is_told(results: Results, summary: Path):
+    (checked,) = check_runs(results)
+    assert checked == Checked("run", RUN_ID)
+    written = summary.read_bytes()
+    summary.write_bytes(written + b"x")
+    (checked,) = check_runs(results)
+    assert checked.damage == (
+        f"{summary}: has {len(written) + 1:,} bytes, the manifest says {len(written):,}",
+    )
+    changed = b"x" + written[1:]
+    summary.write_bytes(changed)
+    found, expected = (hashlib.sha256(content).hexdigest()[:12] for content in (changed, written))
+    (checked,) = check_runs(results)
+    assert checked.damage == (f"{summary}: its SHA-256 is {found}…, the manifest says {expected}…",)
+    summary.unlink()
+    (checked,) = check_runs(results)
+    assert checked.damage == (f"{summary}: No such file or directory",)
+    row = results.tables / "runs" / f"run={RUN_ID}"
+    assert checked.remedy == (
+        f"redo it: restore the files, or remove {row} and run `study run STUDY`, which reads the trainings "
+        "that are kept"
+    )

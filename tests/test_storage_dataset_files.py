@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from storage.dataset_files import (
+    DEBIAN_FOLDER,
     FASHION_MNIST,
     Bytes,
     DatasetArrays,
@@ -24,6 +25,7 @@ from storage.dataset_files import (
     read_idx_folder,
     write_cache,
 )
+from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT, TRAIN_COUNT
 
 NAMES = ("train-images", "train-labels", "t10k-images", "t10k-labels")
 
@@ -298,3 +300,27 @@ def test_one_changed_byte_in_the_cache_is_found_by_the_checksum(tmp_path: Path) 
         DatasetFileError, match=r"t10k-images.npy: found images with SHA-256 \w+, expected \w+$"
     ):
         read_cache(tmp_path, EXPECTED)
+
+
+def test_a_label_of_ten_is_one_too_many(tmp_path: Path) -> None:
+    labels = ARRAYS.train_labels.copy()
+    labels[3] = 10
+    path = tmp_path / "labels"
+    path.write_bytes(idx_bytes(labels))
+    assert_read_fails(path, LABELS, "found label 10 at index 3, expected 0 to 9")
+
+
+def test_the_dataset_is_fashion_mnist_as_published() -> None:
+    # The labels of https://github.com/zalandoresearch/fashion-mnist, and what `sha256sum` says of the arrays.
+    assert (
+        " ".join(CLASS_NAMES) == "T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle boot"
+    )
+    assert (IMAGE_SIDE, TRAIN_COUNT, TEST_COUNT) == (28, 60_000, 10_000)
+    assert [(each.name, each.shape, each.sha256[:16]) for each in FASHION_MNIST] == [
+        ("train-images", (60_000, 28, 28), "2e487a6c89124f78"),
+        ("train-labels", (60_000,), "657fbd221bfc9f41"),
+        ("t10k-images", (10_000, 28, 28), "c867c93ff9536059"),
+        ("t10k-labels", (10_000,), "3d0e6c6ea990b53b"),
+    ]
+    assert {len(each.sha256) for each in FASHION_MNIST} == {64}
+    assert Path("usr/share/datasets/fashion-mnist") == DEBIAN_FOLDER

@@ -5,6 +5,7 @@ Another machine is another process here that bears another kernel's name, and do
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from storage import leases
-from storage.leases import STALE_SECONDS, Lease, find_holder
+from storage.leases import STALE_SECONDS, Lease, find_holder, remove_leases
 from storage.locks import is_running, run_lock, waiting_lock
 from storage.place import Results
 from storage.run_starts import choose_interrupted
@@ -252,3 +253,46 @@ def test_a_lease_that_someone_has_tidied_up_comes_back(results: Results, monkeyp
         (path,) = results.locks.glob("*.owner")
         path.unlink()
         wait_until(path.exists)
+
+
+def test_of_two_files_of_a_lease_the_higher_number_decides(tmp_path: Path):
+    lease = Lease(tmp_path, "run", lambda: None)
+    assert lease.take() is None
+    lease.give_up()
+    given_up = tmp_path / "run.1.owner"
+    elsewhere = re.sub(r'"kernel":"[^"]*"', '"kernel":"another"', given_up.read_text())
+    held = elsewhere.replace('"has_ended":true', '"has_ended":false')
+    (tmp_path / "run.2.owner").write_text(held)
+    holder = find_holder(tmp_path, "run")
+    assert holder is not None and holder.owner is not None
+    assert (holder.owner.kernel, holder.owner.has_ended) == ("another", False)
+    (tmp_path / "run.10.owner").write_text(elsewhere)
+    assert find_holder(tmp_path, "run") is None, "ten comes after two"
+    (tmp_path / "run.11.owner").write_text(held)
+    (tmp_path / "run.x.owner").write_text("no number")
+    refused = Lease(tmp_path, "run", lambda: None).take()
+    assert refused is not None
+    assert re.fullmatch(
+        r"process \d+ of .+ on .+ since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(by that machine's clock\); "
+        r"its last sign of life was \d\.\d s ago",
+        str(refused),
+    )
+    remove_leases(tmp_path, "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.x.owner"]
+
+
+def test_a_lease_that_was_never_taken_leaves_nothing_when_it_is_given_up(tmp_path: Path):
+    lease = Lease(tmp_path, "run", lambda: None)
+    lease.give_up()
+    assert list(tmp_path.iterdir()) == []
+    assert not lease.is_lost
+
+
+@pytest.mark.parametrize(("age", "is_gone"), [(STALE_SECONDS, False), (STALE_SECONDS + 0.1, True)])
+def test_a_holder_is_gone_after_two_minutes_without_a_sign(age: float, is_gone: bool):
+    assert STALE_SECONDS == 120
+    assert leases.RENEWED_SECONDS == 20
+    assert leases.Holder(None, age).is_gone is is_gone
+    assert str(leases.Holder(None, -3.0)) == (
+        "a process that has not said on which machine; its last sign of life was 0.0 s ago"
+    )

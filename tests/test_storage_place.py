@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from storage.place import open_results, replace_folder, write_atomically
-from study.errors import InputError
+from storage.place import (
+    Results,
+    open_results,
+    remove_path,
+    replace_folder,
+    told_if_unwritable,
+    write_atomically,
+)
+from study.errors import InputError, ResultsUnwritable
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -153,3 +160,47 @@ def test_a_folder_that_cannot_be_copied_leaves_the_old_one(tmp_path: Path):
         replace_folder(target, tmp_path / "gone")
     assert list(tmp_path.iterdir()) == [target]
     assert (target / "old").is_file()
+
+
+def test_everything_has_its_place_below_the_results_folder(tmp_path: Path):
+    results = Results(tmp_path)
+    places = {
+        "tables": results.tables,
+        "manifests": results.manifests,
+        "manifests/r.json": results.manifest("r"),
+        "history": results.history,
+        "trainings": results.trainings,
+        "speeds": results.speeds,
+        "locks": results.locks,
+        "runs": results.runs,
+        "runs/r": results.run("r"),
+        "runs/r/run.json": results.start("r"),
+    }
+    assert {name: tmp_path / name for name in places} == places
+
+
+def test_a_folder_is_made_below_folders_that_are_not_there(tmp_path: Path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "file").write_text("new")
+    target = replace_folder(tmp_path / "one" / "two" / "target", tmp_path / "source")
+    assert (target / "file").read_text() == "new"
+    assert open_results(tmp_path / "three" / "four").folder.is_dir()
+    assert open_results(tmp_path / "three" / "four").folder.is_dir(), "it may be there"
+
+
+def test_a_disk_that_is_full_is_told_in_one_line_and_other_errors_as_they_are(tmp_path: Path):
+    with pytest.raises(ResultsUnwritable) as told, told_if_unwritable(tmp_path), _disk_with_room_for(10):
+        write_atomically(tmp_path / "file", b"x" * 100)
+    assert str(told.value) == (
+        f"{tmp_path}: cannot be written: File too large. What was finished is kept; free space there or make "
+        "it writable, then go on with `study resume`"
+    )
+    with pytest.raises(FileNotFoundError), told_if_unwritable(tmp_path):
+        (tmp_path / "nowhere").read_bytes()
+
+
+def test_removing_what_is_not_there_does_nothing(tmp_path: Path):
+    remove_path(tmp_path / "nothing")
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    remove_path(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []

@@ -353,3 +353,25 @@ def test_runs_published_meanwhile_are_not_touched(results: Results):
     for run_id in published:
         read_run(results, run_id)
         assert not is_running(results, run_id)
+
+
+def test_what_ended_just_at_the_limit_stays(results: Results):
+    at, _ = end_run(results, 31), end_run(results, 1)
+    ended = list_runs(results)["finished_at"].iloc[0].to_pydatetime()
+    assert stayed(prune(results, Limits(before=ended), NOW), at) == "not old enough"
+    assert gone(prune(results, Limits(before=ended + timedelta(microseconds=1)), NOW), "run") == [at]
+
+
+def test_remains_of_a_run_that_may_just_be_starting_stay(results: Results):
+    for hours, number in ((2, 1), (0.5, 2)):
+        begun = NOW - timedelta(hours=hours)
+        (results.runs / f"{begun:%Y%m%dT%H%M%SZ}-lab-{number:08x}").mkdir(parents=True)
+    pruned = prune(results, MONTH, NOW)
+    (remains,) = gone(pruned, "remains")
+    assert remains.endswith("-lab-00000001")
+
+
+def test_without_a_limit_of_age_no_interrupted_run_goes(results: Results):
+    begun = begin_run(results, 400)
+    assert stayed(prune(results, Limits(keep=1), NOW), begun) == "only --older-than removes any"
+    assert gone(prune(results, MONTH, NOW), "interrupted run") == [begun]

@@ -100,3 +100,20 @@ def test_a_damaged_start_is_told_and_never_gone_on_with(results: Results, text: 
     assert choose_interrupted(results) == one
     with pytest.raises(InputError, match=r"run\.json is damaged .+; start the study again"):
         choose_interrupted(results, other.run_id)
+
+
+def test_what_is_no_runs_id_is_named(results: Results):
+    with pytest.raises(InputError) as told:
+        read_start(results, "lab")
+    assert str(told.value) == "run 'lab': this is no run's id; one looks like 20260102T030405Z-lab-1a2b"
+
+
+def test_a_run_that_was_not_started_is_answered_with_the_latest_interrupted(results: Results):
+    unknown = "20250102T030405Z-lab-1a2b"
+    with pytest.raises(InputError) as told:
+        read_start(results, unknown)
+    assert str(told.value) == f"run '{unknown}' was not started in {results.folder}; none is interrupted"
+    runs = [start(results, number).run_id for number in range(4)]
+    with pytest.raises(InputError) as told:
+        read_start(results, unknown)
+    assert str(told.value).endswith(f"; interrupted: {', '.join(runs[1:])}")

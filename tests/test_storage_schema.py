@@ -1,6 +1,8 @@
 """What the contract says: a table's rows and keys, units, and since when a column is there."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -28,6 +30,9 @@ from tests.frames import (
     make_trials,
 )
 from tests.searches import searched_frames
+
+PAGE = (Path(__file__).parents[1] / "docs" / "tables.md").read_text(encoding="utf-8")
+"""The contract as people read it: what changes in `storage/` has to be changed there, too."""
 
 TYPES = (pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.binary(), pa.timestamp("us", tz="UTC"))
 
@@ -118,3 +123,39 @@ def test_columns_are_added_as_they_are_but_for_their_version():
 def test_every_table_is_part_of_a_run():
     names = {"run" if name == "runs" else name for name in TABLES}
     assert names == {field.name for field in dataclasses.fields(RunTables)}
+
+
+def read_cells(text: str) -> list[tuple[str, ...]]:
+    """The cells of each row of the first table of a text in Markdown, the header left out."""
+    rows = re.findall(r"^\| (.*) \|$", text, re.M)
+    return [tuple(cell.strip() for cell in row.split(" | ")) for row in rows[2:]]
+
+
+def test_the_page_has_the_version_the_units_and_what_a_row_of_each_table_is():
+    assert f"This page is schema version {SCHEMA_VERSION}." in PAGE
+    units = PAGE.partition("| unit | says |")[2].partition("\n## ")[0]
+    assert read_cells(f"\n| unit | says |{units}") == [
+        (name or "(none)", says) for name, says in UNITS.items()
+    ]
+    tables = PAGE.partition("\n## Every table\n")[2].partition("\n## ")[0]
+    assert read_cells(tables) == [
+        (f"[`{name}`](#{name})", each.row, ", ".join(f"`{part}`" for part in each.key), each.since)
+        for name, each in TABLES.items()
+    ]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_page_has_each_column_with_its_type_unit_version_and_meaning(table: str):
+    section = PAGE.partition(f"\n## {table}\n")[2].partition("\n## ")[0]
+    described = []
+    for field in schema_of(table):
+        labels = {name.decode(): text.decode() for name, text in field.metadata.items()}
+        null = "yes" if field.nullable else ""
+        described.append(
+            (f"`{field.name}`", str(field.type), labels["unit"], null, labels["since"], labels["meaning"])
+        )
+    assert read_cells(section) == described
+
+
+def test_a_file_names_its_table_and_the_version():
+    assert schema_of("epochs").metadata == {b"schema_version": b"1.7.0", b"table": b"epochs"}

@@ -9,8 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.place import Results, open_results
-from storage.schema import COLUMNS, SCHEMA_VERSION, schema_of
-from storage.tables import list_runs, publish, read_rows, read_run
+from storage.schema import COLUMNS, SCHEMA_VERSION, TABLES, schema_of
+from storage.tables import (
+    is_optional,
+    list_missing,
+    list_runs,
+    publish,
+    read_rows,
+    read_run,
+    rows_of,
+)
 from study.errors import InputError
 from study.setting import Setting
 from tasks.setting_of import read_setting
@@ -367,3 +375,24 @@ def test_a_damaged_run_hides_no_other(results: Results, caplog: pytest.LogCaptur
     _part(results, "runs", RUN_ID).unlink()
     with pytest.raises(InputError, match="cannot be read as a Parquet file"):
         read_run(results)
+
+
+def test_runs_of_which_no_row_can_be_read_are_an_error(results: Results):
+    publish(results, make_tables())
+    (row,) = results.tables.glob("runs/*/part-0.parquet")
+    row.write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=f"^{re.escape(str(row))}: cannot be read as a Parquet file: "):
+        list_runs(results)
+
+
+def test_the_tables_that_an_earlier_version_did_not_have_may_lack(results: Results):
+    publish(results, make_tables())
+    assert list_missing(results, RUN_ID) == []
+    later = ["trainings", "nights", "comparisons", "agreement", "models", "pictures"]
+    assert list_missing(results, "nowhere") == later
+    assert [table for table in TABLES if is_optional(table)] == [*later, "search", "finals"]
+
+
+def test_rows_have_missing_values_as_none():
+    frame = pd.DataFrame({"a": [1.5, None], "b": ["x", None]})
+    assert rows_of(frame) == [{"a": 1.5, "b": "x"}, {"a": None, "b": None}]

@@ -309,3 +309,65 @@ def test_what_a_killed_run_was_just_writing_is_removed_with_the_next_save(result
     leftover.write_text("half")
     save(results, record)
     assert not leftover.exists()
+
+
+def test_only_folders_of_its_own_are_trainings(results: Results, tmp_path: Path):
+    record = save(results)
+    (results.trainings / "a-file").touch()
+    (results.trainings / "a-link").symlink_to(tmp_path, target_is_directory=True)
+    assert list_keys(results) == [record.key]
+    assert list_keys(Results(tmp_path / "nowhere")) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (b'{"format": 2}', "'record'"),
+        (b'{"format": 2, "record": {"key": 3}}', "key: Input should be a valid string"),
+        (b'{"format": 2, "record": 3}', "Input should be an object"),
+        (b"[]", "'list' object has no attribute 'get'"),
+    ],
+)
+def test_what_is_wrong_with_a_record_is_told_with_its_place(results: Results, content: bytes, reason: str):
+    record = save(results)
+    path = _file(results, "record.json")
+    path.write_bytes(content)
+    with pytest.raises(DamagedTraining) as told:
+        verify_training(results, record.key)
+    assert str(told.value) == f"{path} is damaged: {reason}"
+
+
+def test_a_record_whose_parts_contradict_each_other_says_how(results: Results):
+    record = save(results)
+    path = _file(results, "record.json")
+    envelope = json.loads(path.read_text())
+    envelope["record"]["kept_weights"] = [6]
+    path.write_text(json.dumps(envelope))
+    with pytest.raises(DamagedTraining) as told:
+        verify_training(results, record.key)
+    assert str(told.value) == (
+        f"{path} is damaged: it has 5 epochs, its segments have 5, and weights are kept of epochs 6"
+    )
+
+
+def test_weights_that_are_no_archive_or_would_unpack_to_more_are_damaged(results: Results):
+    record = save(results)
+    path = _file(results, "weights-5.npz")
+    path.write_bytes(b"no archive")
+    with pytest.raises(DamagedTraining) as told:
+        verify_training(results, record.key)
+    assert str(told.value) == f"{path} is damaged: File is not a zip file"
+    np.savez_compressed(path, np.zeros(100_000))
+    with pytest.raises(DamagedTraining) as told:
+        verify_training(results, record.key)
+    assert str(told.value).startswith(
+        f"{path} is damaged: it would unpack to 800,128 bytes, more than it has"
+    )
+
+
+def test_a_training_that_was_never_finished_says_so(results: Results):
+    with pytest.raises(DamagedTraining) as told:
+        verify_training(results, "0123456789abcdef")
+    path = results.trainings / "0123456789abcdef"
+    assert str(told.value) == f"{path} has no record: it was never finished"

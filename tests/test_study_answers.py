@@ -1,8 +1,11 @@
+import pytest
+
 from study.answers import (
     answer_images,
     answer_model,
 )
-from study.chosen_model import ChosenModel
+from study.calibration import Calibration
+from study.chosen_model import ChosenModel, SavedFile
 from tests.frames import make_chosen_model
 
 
@@ -43,3 +46,24 @@ def test_a_run_without_a_saved_model_says_so():
 def test_images_that_were_not_drawn_are_not_described():
     assert answer_images(drawn=False).headline == "The images were not drawn in this run."
     assert "28 by 28 grey pixels" in answer_images(drawn=True).headline
+
+
+@pytest.mark.parametrize(("temperature", "how"), [(1.5, "too sure"), (0.5, "not sure enough")])
+def test_how_far_probabilities_can_be_believed_is_told(temperature: float, how: str):
+    found = Calibration(
+        temperature=temperature, fitted_on="validation", images=9, error_before=0.04, error_after=0.01
+    )
+    assert answer_model(_altered(calibration=found)).details[-1] == (
+        f"Its probabilities are {how}: softened by a temperature of {temperature:.2f} (fitted on "
+        "validation), as study predict does, their expected calibration error on the test images is 1.00% "
+        "instead of 4.00%."
+    )
+    assert len(answer_model(_altered(calibration=None)).details) == 2
+
+
+def test_a_saved_file_is_the_same_model_if_probabilities_and_classes_are_the_same():
+    facts = {"name": "model.keras", "format": "Keras", "size_bytes": 1, "images": 10_000}
+    same = SavedFile(**facts, largest_difference=1e-4, same_classes=10_000)
+    assert same.agrees
+    assert not same.model_copy(update={"largest_difference": 1.1e-4}).agrees
+    assert not same.model_copy(update={"same_classes": 9_999}).agrees

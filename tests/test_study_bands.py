@@ -117,3 +117,9 @@ def test_an_interval_that_would_leave_what_an_accuracy_can_be_ends_there():
     found = MEAN.judge({(4, 5.0): {1: 10.0, 2: 89.0}}, _compare).found
     assert found == "49.50% (0.00 to 100.00)"
     assert MEAN.judge({(4, 5.0): {1: 89.5}}, _compare).found == "89.50% (one reading)"
+
+
+def test_the_interval_of_a_gain_is_told_in_points():
+    found = GAIN.judge({(4, 1.0): {1: 87.0, 2: 88.0}, (4, 20.0): {1: 90.0, 2: 92.0}}, _compare).found
+    low, high = _compare({1: 87.0, 2: 88.0}, {1: 90.0, 2: 92.0})
+    assert found == f"+3.50 points (−{-low:.2f} to +{high:.2f})"

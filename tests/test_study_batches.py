@@ -53,3 +53,10 @@ def test_equal_trainings_make_equal_batches():
 def test_short_trainings_and_those_that_are_read_are_packed_and_long_ones_are_not():
     batches = pack([100.0, 50.0, *[1.0] * 30, *[0.0] * 300], 6)
     assert batches == [range(0, 1), range(1, 2), range(2, 8), range(8, 332)]
+
+
+def test_batches_end_where_a_share_is_full():
+    # A share of 10: the first alone, then 6 and 4, then 9 and 1.
+    assert pack([10.0, 6.0, 4.0, 9.0, 1.0], 3) == [range(0, 1), range(1, 3), range(3, 5)]
+    assert pack([5.0, 5.0, 5.0, 5.0], 2) == [range(0, 2), range(2, 4)]
+    assert pack([1.0, 1.0], 2) == [range(0, 1), range(1, 2)]

@@ -96,3 +96,29 @@ def test_a_change_reads_as_a_sentence_s_part_with_hashes_cut_short():
 def test_changes_are_read_back_as_they_were_written():
     changes = name_changes(BEFORE, BEFORE.model_copy(update={"device": "GPU"}))
     assert read_changes(write_changes(changes)) == changes
+
+
+def test_changes_are_written_as_people_read_them_and_read_back():
+    change = Change(name="study: title", before="Größe", now="–")
+    assert write_changes((change,)) == '[{"name": "study: title", "before": "Größe", "now": "–"}]'
+    assert read_changes(write_changes((change,))) == (change,)
+
+
+def test_of_a_long_hash_the_beginning_is_shown_and_of_a_text_all():
+    assert str(Change(name="git commit", before="a" * 40, now="b" * 39)) == (
+        f"git commit: aaaaaaaaaa… → {'b' * 39}"
+    )
+    assert str(Change(name="n", before="z" * 40, now="x")) == f"n: {'z' * 40} → x"
+
+
+def test_a_value_that_is_none_reads_so_and_other_words_as_they_are():
+    study = make_study()
+    patient = study.model_copy(update={"baseline": study.baseline.model_copy(update={"patience": 3})})
+    assert changed(study_definition=patient.model_dump_json()) == [("study: baseline patience", "none", "3")]
+    definition = json.loads(study.model_dump_json())
+    definition["exercises"][1]["values"] = []
+    definition["surprise"] = True
+    assert changed(study_definition=json.dumps(definition)) == [
+        ("study: exercise 2 values", "8, 16, 32, 64, 128", "none"),
+        ("study: surprise", "–", "True"),
+    ]

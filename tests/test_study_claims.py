@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from study.claims import NOT_MEASURED, BestClaim, Claim, HigherClaim, TrendClaim
+from study.claims import NOT_MEASURED, BestClaim, Claim, ClaimVerdict, HigherClaim, TrendClaim
 from study.published import read_readings
 from study.study_file import read_study
 
@@ -106,3 +106,24 @@ def test_what_the_published_readings_bear_of_the_published_claims():
         "64 dense units are best",
     }
     assert "contradicted" not in found.values()
+
+
+def test_a_claim_that_is_contradicted_names_what_is_higher():
+    one = HIGHER.judge(_around({8: 0.90, 16: 0.88, 64: 0.885}), is_paired=False)
+    assert one.verdict == "contradicted"
+    assert re.fullmatch(r"8 is higher: −1\.50 points, p (below )?0\.\d+", one.reason)
+    both = HIGHER.judge(FALLING, is_paired=False)
+    assert re.fullmatch(r"8 and 16 are higher: least clear −1\.00 points, p (below )?0\.\d+", both.reason)
+
+
+def test_the_reason_of_what_cannot_be_told_names_with_which_value():
+    found = HIGHER.judge(_around({8: 0.88, 16: 0.8999, 64: 0.90}), is_paired=False)
+    assert re.fullmatch(r"not told from 16: \+0\.01 points, p 0\.\d+", found.reason)
+    flat = TREND.judge(_around({8: 0.90, 16: 0.8999, 64: 0.9001}), is_paired=True)
+    assert re.fullmatch(
+        r"\+0\.01 points from first to last, Page's L \(scaled\) 0\.\d+, p 0\.\d+", flat.reason
+    )
+
+
+def test_what_was_not_measured_is_said_so_in_verdict_and_reason():
+    assert BEST.judge({}, is_paired=False) == ClaimVerdict("not measured", "not measured")

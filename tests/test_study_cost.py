@@ -1,8 +1,19 @@
+import math
 from typing import get_args
 
 import pytest
 
-from study.cost import Amount, CostModel, Shape, Speed, list_shapes, multiply_adds, peak_bytes
+from study.cost import (
+    EVALUATION_BATCH,
+    Amount,
+    CostModel,
+    Shape,
+    Speed,
+    list_shapes,
+    multiply_adds,
+    parameter_count,
+    peak_bytes,
+)
 from study.setting import Hyperparameters
 from study.spec import EngineName
 
@@ -154,3 +165,102 @@ def test_the_native_engine_is_predicted_to_be_faster_and_smaller():
         assert predict(native, **changes) < predict(tensorflow, **changes)
         shape = Hyperparameters().model_copy(update=changes)
         assert peak_bytes(shape, "native") < peak_bytes(shape, "tensorflow")
+
+
+def test_the_operations_of_an_image_are_those_of_its_shape():
+    shape = Shape.of(Hyperparameters(filters=8, kernel_size=5, dense_units=20, batch_size=4, dropout=0.5))
+    # 24 x 24 places of a 5 x 5 kernel; pooled to 12 x 12; ten classes.
+    assert shape.operations == {
+        "step": 1 / 4,
+        "convolution": 24 * 24 * 25 * 8,
+        "activation": 24 * 24 * 8,
+        "dense": (12 * 12 * 8 + 10) * 20,
+        "dropout": 12 * 12 * 8,
+        "parameter": (25 * 8 + (12 * 12 * 8 + 10) * 20) / 4,
+        "augmentation": 0,
+    }
+    bare = Shape.of(Hyperparameters(augmentation="flip")).operations
+    assert (bare["dropout"], bare["augmentation"]) == (0, 1)
+
+
+def test_a_network_has_the_weights_and_biases_of_its_three_layers():
+    assert parameter_count(Hyperparameters()) == (9 + 1) * 32 + (13 * 13 * 32 + 1) * 16 + (16 + 1) * 10
+
+
+def test_shapes_are_as_far_apart_as_their_parameters_are_doubled():
+    baseline = Shape.of(Hyperparameters())
+    assert baseline.distance(Shape.of(Hyperparameters(filters=128))) == 2
+    assert baseline.distance(Shape.of(Hyperparameters(filters=64, kernel_size=6))) == pytest.approx(2**0.5)
+    assert baseline.distance(Shape.of(Hyperparameters(dense_units=8, dropout=0.1))) == pytest.approx(5**0.5)
+    assert baseline.distance(Shape.of(Hyperparameters(batch_size=256, augmentation="flip"))) == 3
+
+
+def test_a_shape_between_two_measured_ones_is_corrected_by_both_the_nearer_more():
+    bare = CostModel()
+    model = CostModel(
+        [make_speed(2 * predict(bare)), make_speed(8 * predict(bare, filters=128), filters=128)]
+    )
+    # The common error is the factor 4, the measured ones are half and twice that, two doublings apart.
+    assert predict(model, filters=64) == pytest.approx(4 * predict(bare, filters=64))
+    near, far = math.exp(-1), math.exp(-9)
+    factor = 4 * 2 ** ((near - far) / (near + far + 0.1))
+    assert predict(model, filters=256) == pytest.approx(factor * predict(bare, filters=256))
+
+
+# Seconds of training 60,000 images and of evaluating 10,000, by the fitted rates: a slip in any rate shows.
+@pytest.mark.parametrize(
+    ("engine", "changes", "train", "evaluation"),
+    [
+        ("native", {}, 0.99, 0.073),
+        ("native", {"dropout": 0.5}, 1.05, 0.073),
+        ("native", {"augmentation": "flip"}, 1.03, 0.073),
+        ("tensorflow", {}, 4.32, 0.23),
+        ("tensorflow", {"dropout": 0.5}, 6.94, 0.23),
+        ("tensorflow", {"augmentation": "flip"}, 4.39, 0.23),
+    ],
+)
+def test_an_epoch_takes_about_what_it_took_when_the_rates_were_fitted(
+    engine: EngineName, changes: dict[str, float], train: float, evaluation: float
+):
+    hyperparameters = Hyperparameters().model_copy(update=changes)
+    model = CostModel(engine=engine)
+    assert model.epoch_seconds(hyperparameters, Amount(60_000, 0)) == pytest.approx(train, rel=0.1)
+    assert model.epoch_seconds(hyperparameters, Amount(0, 10_000)) == pytest.approx(evaluation, rel=0.1)
+
+
+def test_the_cores_of_idle_lanes_are_shared_out_up_to_four_threads_each():
+    rates = CostModel().rates
+    assert [rates.threads_each(3, lanes) for lanes in (1, 3, 5, 6, 11, 12, 100)] == [1, 1, 1, 2, 3, 4, 4]
+    assert rates.threads_each(0, 8) == 1
+    assert [rates.speedup(threads) for threads in (1, 2, 4)] == pytest.approx([1, 1.85, 3.55])
+    alone = CostModel(share_cores=False).rates
+    assert (alone.threads_each(1, 8), alone.speedup(2)) == (1, 1)
+    assert CostModel(engine="tensorflow").rates.threads_each(1, 8) == 1
+
+
+def test_the_spread_of_a_prediction_is_what_was_seen_with_and_without_measurements():
+    bare, model = CostModel(), CostModel([make_speed(2e-5)])
+    assert (bare.common_spread, model.common_spread) == (0.5, 0.1)
+    assert (model.spread(Hyperparameters(filters=64)), model.spread(Hyperparameters())) == (0.2, 0.07)
+    assert model.knows(Hyperparameters(learning_rate=0.1)) and not bare.knows(Hyperparameters())
+
+
+def test_a_lane_that_is_twice_as_fast_takes_half_the_seconds():
+    fast = make_speed(4e-5).on_lane_of(2.0)
+    assert (fast.train_seconds, fast.evaluation_seconds) == pytest.approx((2e-5, 2e-6))
+
+
+def test_memory_is_libraries_activations_and_copies_of_the_parameters():
+    pooled, parameters = 13 * 13 * 32, 87_034
+    native = 160_000_000 + 4 * (3 * pooled * 32 + 6 * parameters)
+    assert peak_bytes(Hyperparameters()) == native
+    assert peak_bytes(Hyperparameters(augmentation="flip")) == native + 60_000 * 28 * 28
+    tensorflow = 1_200_000_000 + 4 * (4 * 26 * 26 * 32 * 1000 + 3 * pooled * 32 + 6 * parameters)
+    assert peak_bytes(Hyperparameters(), "tensorflow") == tensorflow
+    assert peak_bytes(Hyperparameters(augmentation="flip"), "tensorflow") == tensorflow + 2 * 60_000 * 28 * 28
+    assert EVALUATION_BATCH == 1000
+
+
+def test_of_each_shape_the_first_is_listed():
+    rates = [Hyperparameters(learning_rate=rate) for rate in (0.1, 0.01)]
+    assert list_shapes(rates) == rates[:1]

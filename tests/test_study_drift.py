@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from study.drift import MOST_RUNS, NIGHT_ALPHA, NightReading, Verdict, compare_night
 
@@ -184,3 +185,54 @@ def test_two_settings_of_equal_hyperparameters_are_read_once():
     tonight = night("b", "new")
     twice = tonight + [replace(each, setting="combination") for each in tonight[:5]]
     assert only(compare_night(twice, [night("a")])).name == "same within noise"
+
+
+def test_an_exercise_of_one_setting_is_compared_with_what_came_after_a_drift():
+    nights = [night(name, name)[:5] for name in "abc"]
+    found = only(compare_night(night("d", "d")[:5], nights, {("b", 2)}))
+    assert (found.name, found.earlier_runs, found.compared_with) == ("same within noise", 2, "c")
+
+
+def test_a_night_that_has_none_of_the_settings_still_ends_what_is_compared():
+    others = [replace(each, identity="another") for each in night("b", "b")]
+    found = only(compare_night(night("c", "c"), [night("a", "a"), others], {("b", 2)}))
+    assert found.name == "first"
+
+
+def test_the_difference_is_the_mean_over_settings_and_one_as_before_counts_as_none():
+    tonight = [
+        replace(each, weights_sha256=f"new {each.seed}", accuracy=each.accuracy + 0.01)
+        if each.setting == "filters=8"
+        else each
+        for each in night("b")
+    ]
+    found = only(compare_night(tonight, [night("a")]))
+    assert (found.changed_trials, found.distinct_readings) == (5, 25)
+    assert found.difference == pytest.approx(0.01 / 5)
+    assert (found.threshold, found.setting) == (1 / 365, "filters=8")
+
+
+def test_what_is_unclear_names_the_setting_that_moved_farthest():
+    tonight = night("b", "a", repeats=1)
+    tonight = [
+        replace(each, weights_sha256="new", accuracy=each.accuracy - 0.1 * (each.setting == "filters=32"))
+        for each in tonight
+    ]
+    found = only(compare_night(tonight, [night("a", "a", repeats=1)]))
+    assert (found.name, found.setting) == ("unclear", "filters=32")
+
+
+def test_a_fall_of_every_seed_is_found_though_seeds_differ_far_more():
+    rng = np.random.default_rng(7)
+    before = [replace(each, accuracy=float(rng.normal(0.89, 0.02))) for each in night("a")]
+    tonight = [
+        replace(each, run_id="b", weights_sha256=f"{each.key} new", accuracy=each.accuracy - 0.002)
+        for each in before
+    ]
+    found = only(compare_night(tonight, [before]))
+    assert (found.name, found.p_value) == ("drifted", pytest.approx(3 * 2 * norm.sf(5)))
+
+
+def test_an_exercise_of_a_single_reading_is_compared_with_what_came_after_a_drift():
+    nights = [night(name, name)[:1] for name in "abc"]
+    assert only(compare_night(night("d", "d")[:1], nights, {("b", 2)})).earlier_runs == 2

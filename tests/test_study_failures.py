@@ -62,3 +62,7 @@ def test_reasons_are_told_by_kind_with_their_number_and_an_example():
     reasons = ["LaneDied: lane-0 died", "Diverged: the loss is nan", "LaneDied: lane-1 died"]
     assert describe_reasons(reasons) == "2 x LaneDied: lane-0 died; 1 x Diverged: the loss is nan"
     assert describe_reasons([]) == ""
+
+
+def test_a_run_stops_when_more_than_a_quarter_and_more_than_four_failed():
+    assert (MOST_FAILED, FEWEST_FAILED) == (0.25, 4)

@@ -61,3 +61,15 @@ def test_single_readings_are_not_compared():
 def test_a_kept_candidate_without_readings_is_an_error(readings: dict[str, SettingReadings]):
     with pytest.raises(KeyError, match="'lost' is none of the candidates large, small, baseline"):
         compare_finals(readings, "lost", COSTS)
+
+
+@pytest.mark.parametrize("kept", ["large", "baseline"])
+def test_the_interval_is_of_the_kept_one_less_the_other_whichever_comes_first(
+    readings: dict[str, SettingReadings], kept: str
+):
+    for each in compare_finals(readings, kept, COSTS).all:
+        if each.is_kept:
+            continue
+        ours, others = (list(readings[name].test.values()) for name in (kept, each.name))
+        expected = stats.ttest_ind(ours, others, equal_var=False).confidence_interval(1 - 0.05 / 3)
+        assert (each.low, each.high) == pytest.approx((expected.low, expected.high))

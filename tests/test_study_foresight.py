@@ -1,14 +1,16 @@
 """Forecasts: what is kept costs nothing, longest first, early stops as recorded, an interval."""
 
 import dataclasses
+import math
+from statistics import fmean, pstdev
 
 import pytest
 
-from study.cost import ENGINE_COSTS, Amount, CostModel, Speed
-from study.forecast import RUN_SECONDS, Forecast, SearchStanding
+from study.cost import ENGINE_COSTS, Amount, CostModel, Speed, peak_bytes
+from study.forecast import RUN_SECONDS, Forecast, Job, Later, SearchStanding
 from study.foresight import STOP_AFTER_PATIENCE, Foresight, draw_combinations
 from study.makespan import makespan_bound, simulate_makespan
-from study.plan import Plan, candidate_trials, compile_plan, list_trials
+from study.plan import Plan, Training, candidate_trials, compile_plan, list_trials
 from study.setting import Hyperparameters
 from study.spec import Study
 from study.stopping import StopRule
@@ -244,3 +246,128 @@ def test_the_optimum_study_takes_well_under_forty_minutes_on_two_cores():
     largest = Hyperparameters(filters=64, dense_units=96, kernel_size=5, dropout=0.5, augmentation="flip")
     finals = 2 * 10 * 20 * costs.epoch_seconds(largest, amount)
     assert found.lane_seconds - sum(found.finals.seconds) + finals < 2 * 40 * 60
+
+
+def with_patience(training: Training) -> Training:
+    return training.model_copy(update={"rules": (StopRule(epochs=20, patience=3),)})
+
+
+def test_a_job_is_as_uncertain_as_its_cost_and_its_stop():
+    # Only the baseline's shape was measured, at a second an epoch.
+    training = make_plan(only(4)).trainings[0]
+    whole = NOTHING_KEPT.foresee(training)
+    assert (whole.epochs, whole.spread) == (20, pytest.approx(0.07 * 20))
+    stopped = NOTHING_KEPT.foresee(with_patience(training))
+    assert (stopped.epochs, stopped.most_epochs) == (11, 20)
+    assert stopped.seconds == pytest.approx(STARTUP_SECONDS + 11.4)
+    assert stopped.spread == pytest.approx(math.hypot(0.07 * 11.4, 3.1))
+    slow = Speed(hyperparameters=Hyperparameters(), train_seconds=2 / 60_000, evaluation_seconds=1e-12)
+    slower = dataclasses.replace(NOTHING_KEPT, costs=CostModel([slow])).foresee(with_patience(training))
+    assert slower.spread == pytest.approx(2 * stopped.spread), "two seconds an epoch"
+    twice = stopped.on_threads(2, 1.6)
+    assert (twice.threads, twice.seconds, twice.spread) == (2, stopped.seconds / 1.6, stopped.spread / 1.6)
+
+
+def test_an_early_stop_is_expected_where_the_same_hyperparameters_stopped():
+    training = with_patience(make_plan(only(4)).trainings[0])
+    stops = []
+    history = {}
+    for seed in (11, 12, 13):
+        epochs = simulated.train(training.hyperparameters, seed)[:20]
+        history[str(seed)] = make_record(training.model_copy(update={"seed": seed}), epochs)
+        stops.append(StopRule(epochs=20, patience=3).epochs_read([each.validation_loss for each in epochs]))
+    found = dataclasses.replace(NOTHING_KEPT, history=history).foresee(training)
+    assert found.seconds == pytest.approx(STARTUP_SECONDS + fmean(stops))
+    assert found.spread == pytest.approx(math.hypot(0.07 * fmean(stops), pstdev(stops)))
+    two = dataclasses.replace(NOTHING_KEPT, history={seed: history[seed] for seed in ("11", "12")})
+    spread = pstdev(stops[:2])
+    assert two.foresee(training).spread == pytest.approx(math.hypot(0.07 * fmean(stops[:2]), spread))
+    one = dataclasses.replace(NOTHING_KEPT, history={"11": history["11"]}).foresee(training)
+    assert one.spread == pytest.approx(math.hypot(0.07 * stops[0], 3.1)), "one stop has no spread of its own"
+
+
+def make_forecast(**changes: object) -> Forecast:
+    """Trainings of 100 and 60 seconds on two lanes, uncertain by 3 and 4 seconds, and by a common tenth."""
+    first, second, *_ = make_plan(only(4)).trainings
+    jobs = (Job(first, None, 20, 100.0, 3.0), Job(second, None, 20, 60.0, 4.0))
+    rates = ENGINE_COSTS["tensorflow"]
+    made = Forecast(jobs, Later(0), lanes=2, common_spread=0.1, rates=rates)
+    return dataclasses.replace(made, **changes)
+
+
+def test_the_interval_is_worked_out_from_the_common_error_and_those_of_single_trainings():
+    found = make_forecast()
+    rest = 20 + 8.0  # beside the trainings, and until the first lane of TensorFlow trains
+    assert (found.makespan, found.wall_seconds) == (100, rest + 100)
+    own = 1.96 * 5 / 2
+    low = math.hypot(100 * (1 - math.exp(-0.196)), own)
+    high = math.hypot(100 * (math.exp(0.196) - 1), own)
+    assert found.interval == pytest.approx((rest + 100 - low, rest + 100 + high))
+    later = make_forecast(later=Later(1, (), 6.0), search=Later(1, (), 2.5), finals=Later(1, (), 6.0))
+    own = 1.96 * math.hypot(2.5, 6, 2.5, 6)
+    assert later.interval[0] == pytest.approx(rest + 100 - math.hypot(100 * (1 - math.exp(-0.196)), own))
+    assert make_forecast(common_spread=9.0).interval[0] >= rest, "no less than what is beside the trainings"
+    assert make_forecast(jobs=()).interval == (10, 40)
+
+
+def test_phases_follow_each_other_and_each_is_shared_out_among_the_lanes():
+    found = make_forecast(search=Later(2, (30.0, 30.0)), later=Later(1, (10.0,)), finals=Later(1, (8.0,)))
+    assert found.later_seconds == (30, 30, 10, 8)
+    assert found.lane_seconds == 160 + 78
+    assert found.makespan == 100 + 30 + 10
+    assert found.makespan_on(1) == 160 + 60 + 18
+    assert found.bound == 100 + 30 + 10
+    paced = make_forecast(paces=(2.0, 1.0))
+    assert (paced.makespan, paced.bound) == (60, pytest.approx(160 / 3))
+    assert paced.makespan_on(3) == 50, "the third is as fast as the first"
+
+
+def test_the_memory_of_later_phases_counts_where_it_is_more():
+    now = make_forecast().peak_bytes
+    assert now == 2 * peak_bytes(Hyperparameters(), "tensorflow")
+    assert make_forecast(search=Later(3, (1.0,) * 3, peak_bytes=10**10)).peak_bytes == 2 * 10**10
+    assert make_forecast(finals=Later(1, (1.0,), peak_bytes=10**10)).peak_bytes == 10**10
+    assert make_forecast(later=Later(1, (1.0,), peak_bytes=1)).peak_bytes == now
+
+
+def test_a_combination_that_is_not_known_takes_the_mean_of_those_it_may_be():
+    # Combined are the epochs alone, 1, 2 and 4, each a second.
+    study = make_study()
+    sweep = {**study.sweeps[0].model_dump(), "parameter": "epochs", "values": (1, 2, 4), "fixed": {}}
+    optimum = {**study.optimum.model_dump(), "combine": (sweep["number"],), "repeats": 3}
+    study = Study.model_validate({**study.model_dump(), "exercises": [sweep, optimum]})
+    epochs = [each.epochs for each in draw_combinations(study)]
+    assert len(epochs) == 256 and set(epochs) == {1, 2, 4}
+    found = forecast(study, lanes=3).later
+    assert found.seconds == pytest.approx((STARTUP_SECONDS + fmean(epochs),) * 3)
+    assert (found.trainings, found.spread) == (3, pytest.approx(pstdev(epochs)))
+    assert found.peak_bytes == peak_bytes(Hyperparameters(), "tensorflow")
+    shared = forecast(study, lanes=6).later
+    assert shared.seconds == pytest.approx(tuple(each / 1.85 for each in found.seconds))
+    assert shared.spread == pytest.approx(found.spread / 1.85)
+
+
+def test_the_spread_of_a_search_grows_with_the_root_of_its_trainings():
+    # Of 18 epochs a candidate trains a third, as a third passes each rung: 3 + 6/3 + 9/9.
+    study = searching_study(space={"filters": [32, 64], "epochs": [18]}, sweeps=False)
+    fast = Speed(hyperparameters=Hyperparameters(), train_seconds=1 / 60_000, evaluation_seconds=1e-12)
+    slow = Speed(
+        hyperparameters=Hyperparameters(filters=64), train_seconds=2 / 60_000, evaluation_seconds=1e-12
+    )
+    measured = dataclasses.replace(NOTHING_KEPT, costs=CostModel([fast, slow]))
+    found = forecast(study, measured)
+    mean = found.finals.seconds[0]
+    wide = (
+        mean - STARTUP_SECONDS - 18
+    ) / 18  # the part of the candidates that have 64 filters, of 36 seconds
+    spread = 18 * math.sqrt(wide * (1 - wide))
+    assert 0.4 < wide < 0.6
+    assert found.search.spread == pytest.approx(spread / 3 * math.sqrt(20) / 2)
+    assert found.finals.spread == pytest.approx(spread * 10 * math.sqrt(2) / 2)
+    half = dataclasses.replace(measured, search=SearchStanding(0.5)).forecast(study, make_plan(study), 4)
+    assert half.search.spread == pytest.approx(spread / 3 * math.sqrt(10) / 4)
+
+
+def test_a_study_without_a_search_trains_nothing_for_one():
+    found = forecast(only(2))
+    assert (found.search, found.finals) == (Later(0), Later(0))

@@ -43,3 +43,13 @@ def test_lanes_that_are_slow_never_make_it_longer_than_the_fast_one_alone():
 def test_no_order_goes_below_an_even_share_of_the_paces_or_the_longest_on_the_fastest():
     assert makespan_bound([5, 3, 3, 2], [2.0, 1.0]) == pytest.approx(13 / 3)
     assert makespan_bound([12, 1], [2.0, 1.0]) == 6
+
+
+def test_fewer_trainings_than_lanes_are_on_the_fastest():
+    assert simulate_makespan([8], [1.0, 4.0]) == simulate_makespan([8], [4.0, 1.0]) == 2
+
+
+def test_who_helps_may_be_helped_in_turn():
+    # Paces 4, 2, 1 at 8, 8, 8: done at 2, 4 and 8. At 2 the first takes what the last is at: done at 4, and
+    # the second, done at 4, could not be quicker.
+    assert simulate_makespan([8, 8, 8], [1.0, 2.0, 4.0]) == 4

@@ -100,3 +100,25 @@ def test_a_search_says_how_many_it_tried_and_what_that_took():
         "The search tried 40 configurations, beside 5 settings of the sweeps, which were free; 30 of its own "
         "were stopped early. It took 200 epochs, 10 min 00 s of one thread."
     )
+
+
+def test_the_gain_and_its_interval_are_those_of_the_finals():
+    named = {"finalist 1": draw(0.915, 1), "published": draw(0.90, 2)}
+    finals = compare_finals(named, "finalist 1", COSTS)
+    other = finals.all[1]
+    low, high = (f"+{100 * end:.2f}" for end in (other.low, other.high))
+    assert answer_optimum(finals, named, "held-out").details[0] == (
+        f"It gains +{100 * other.gain:.2f} points on 'published' ({low} to {high}, p below 0.001). "
+        "The interval is 95%, p Welch's."
+    )
+    assert answer_optimum(finals, named, "held-out").limits == (
+        "Which candidate is kept is read from the validation accuracies of these same runs: where two are "
+        "nearly equal, luck helps to choose, and a little of it is in the kept one's test accuracy too.",
+        "All is said of one test set: other images would move all candidates together.",
+    )
+
+
+def test_a_candidate_that_failed_is_named_as_one():
+    failed = {"published": SettingReadings(failed=2), "combination": SettingReadings({1: 0.9}, failed=1)}
+    told = answer_optimum(None, failed, "lab")
+    assert told.details == ("3 trials failed and are left out: 2 with published and 1 with combination.",)

@@ -1,7 +1,9 @@
+import hashlib
 from collections import defaultdict
 
 import pytest
 
+from study.exercises import OptimumExercise
 from study.plan import (
     Plan,
     Source,
@@ -272,3 +274,28 @@ def test_a_training_knows_the_exercises_that_read_it():
     assert plan.exercises[_key(baseline)] == (2, 3, 4, 5, 6)
     assert set(plan.exercises) == {training.key for training in plan.trainings}
     assert {number for numbers in plan.exercises.values() for number in numbers} == {2, 3, 4, 5, 6, 7}
+
+
+def test_a_key_is_the_hash_of_what_decides_the_weights_written_as_canonical_json():
+    # Written out: a name that changes here would have every kept training trained again.
+    written = (
+        '{"augmentation":"flip","averaging":0.5,"batch_size":32,"data":"' + "ab" * 32 + '","dense_units":16,'
+        '"device":"CPU","dropout":0.0,"engine":"native","filters":32,"held_out_images":0,"kernel_size":3,'
+        '"learning_rate":0.01,"model":"1","momentum":0.9,"protocol":"lab","schedule":"cosine",'
+        '"schedule_epochs":5,"seed":1,"tensorflow":"2.21.0"}'
+    )
+    hyperparameters = Hyperparameters(schedule="cosine", augmentation="flip", averaging=0.5)
+    native = SOURCE.model_copy(update={"engine": "native"})
+    expected = hashlib.sha256(written.encode()).hexdigest()[:16]
+    assert training_key(hyperparameters, 1, native, 5) == expected
+
+
+def test_an_exercise_asks_for_its_candidates_its_combination_and_its_finalists_by_repeats():
+    told = {"number": 7, "title": "t", "question": "q", "kind": "optimum", "repeats": 10}
+    two = {"candidates": {"a": {"filters": 8}, "b": {"filters": 16}}}
+    search = {"space": {"filters": [8, 16]}, "trainings": 1, "finalists": 4}
+    counts = [
+        OptimumExercise.model_validate({**told, **each}).trial_count
+        for each in (two, {**two, "combine": [2, 3]}, {**two, "search": search})
+    ]
+    assert counts == [20, 30, 10 * (2 + 4 + 1)]

@@ -92,6 +92,7 @@ def test_the_validation_accuracy_is_judged_too():
 def test_a_learning_rate_at_which_trainings_collapse_allows_more():
     assert tolerance_of(make_recipe()) == tolerance_of(make_recipe(rate=0.05)) == TOLERANCE
     assert tolerance_of(make_recipe(rate=0.1)) == UNSTABLE_TOLERANCE > TOLERANCE
+    assert (TOLERANCE, UNSTABLE_TOLERANCE) == (0.015, 0.1), "as benchmarks/replay.py has seen"
 
 
 def test_inputs_are_named_in_the_order_in_which_they_matter():
@@ -142,3 +143,23 @@ def test_a_training_that_failed_differs_with_its_reason():
     assert (
         give_up(make_recipe(), INPUTS, "LaneDied: lane-0 died").reason == "not trained: LaneDied: lane-0 died"
     )
+
+
+def test_the_reason_says_how_far_apart_the_accuracies_are():
+    assert judge(make_recipe(), READINGS, ELSEWHERE).reason == ""
+    assert judge(make_recipe(), read(0.02), ELSEWHERE).reason == (
+        "accuracies are 2.00 points apart, 1.50 are allowed; weights_sha256 was aaaaaaaaaa…, now "
+        "bbbbbbbbbb…; first differing input: processor: A processor → Another processor"
+    )
+    collapsed = judge(make_recipe(rate=0.1), read(-0.5), ELSEWHERE)
+    assert collapsed.reason.startswith("accuracies are 50.00 points apart, 10.00 are allowed; ")
+    assert (collapsed.tolerance, collapsed.seed, collapsed.trial) == (0.1, 1, "4/epochs=5/1")
+
+
+def test_libraries_that_compute_come_before_those_that_nobody_knows():
+    versions = {"jax": "1", "python": "1", "numpy": "1", "vectors": "1", "compiler": "1", "tensorflow": "1"}
+    before = INPUTS.model_copy(update={"versions": versions})
+    now = INPUTS.model_copy(update={"versions": {}})
+    assert [each.name for each in list_differences(before, now)] == [
+        *("TensorFlow", "compiler", "vectors", "NumPy", "Python", "jax")
+    ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from study.replication import Replication, hold_against_published
 from study.spec import Study
@@ -125,3 +126,45 @@ def test_averages_alone_are_taken_to_spread_as_ours_do(repeats: int, verdict: st
     held = hold_against_published(alone, _ours(repeats))
     assert _verdicts(held)[2, 64.0] == verdict
     assert {claim.theirs.verdict for claim in held.claims} == {"not measured"}
+
+
+def test_a_mean_that_does_not_say_of_how_many_readings_it_is_counts_as_one():
+    source = LAB.published
+    assert source is not None
+    alone = source.model_copy(update={"readings": None, "deviation": 0.4, "bands": (), "claims": ()})
+    study = LAB.model_copy(update={"published": alone})
+    ours = {(3, 64.0): {1: 89.0, 2: 89.4, 3: 89.2}}
+    (cell,) = [each for each in hold_against_published(study, ours).cells if each.agreement is not None]
+    assert cell.published.readings is None
+    assert (cell.subject, cell.trials, cell.mean) == ("64 units", 3, pytest.approx(89.2))
+    error = 0.2**2 / 3, 0.4**2 / 1
+    freedom = sum(error) ** 2 / (error[0] ** 2 / 2)
+    half = stats.t.ppf(0.975, freedom) * sum(error) ** 0.5
+    assert cell.agreement is not None
+    assert (cell.agreement.low, cell.agreement.high) == pytest.approx(
+        (89.2 - cell.published.accuracy_pct - half, 89.2 - cell.published.accuracy_pct + half)
+    )
+
+
+def test_claims_of_epochs_are_judged_seed_by_seed():
+    # Seeds differ far more than budgets do: only pairs can tell.
+    seeds = (82.0, 86.0, 90.0, 94.0)
+    budgets = (1.0, 2.0, 5.0, 10.0, 20.0)
+    ours = {
+        (4, value): {seed: mean + place + 0.01 * seed * place for seed, mean in enumerate(seeds)}
+        for place, value in enumerate(budgets)
+    }
+    claims = [each for each in hold_against_published(LAB, ours).claims if each.exercise == 4]
+    assert claims
+    assert "cannot tell" not in {each.ours.verdict for each in claims}
+
+
+def test_claims_of_other_sweeps_are_not_judged_seed_by_seed():
+    # As above, but of filters: what equal seeds have in common counts for nothing there.
+    seeds = (82.0, 86.0, 90.0, 94.0)
+    ours = {
+        (2, value): {seed: mean + place + 0.01 * seed * place for seed, mean in enumerate(seeds)}
+        for place, value in enumerate((8.0, 16.0, 32.0, 64.0, 128.0))
+    }
+    claims = [each for each in hold_against_published(LAB, ours).claims if each.exercise == 2]
+    assert {each.ours.verdict for each in claims} == {"cannot tell"}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind, ttest_rel
 
 from study.readings import Read
 from study.run_comparison import compare_runs
@@ -77,3 +78,46 @@ def test_settings_that_only_one_run_has_are_left_out():
 def test_a_margin_of_nothing_is_refused():
     with pytest.raises(ValueError, match="margin=0; give one above 0"):
         compare_runs(_run(1), _run(2), 0.0)
+
+
+def test_means_differences_and_intervals_are_those_of_the_readings():
+    first = {(2, "filters=8"): {1: Read(0.90, "a"), 2: Read(0.92, "b")}}
+    second = {(2, "filters=8"): {1: Read(0.91, "c"), 2: Read(0.95, "d")}}
+    (paired,) = compare_runs(first, second, 0.005)
+    assert (paired.exercise, paired.setting, paired.counts, paired.is_paired) == (
+        2,
+        "filters=8",
+        (2, 2),
+        True,
+    )
+    assert (*paired.means, paired.difference) == pytest.approx((0.91, 0.93, 0.02))
+    half = 12.7062 * 0.01  # the differences 0.01 and 0.03; Student's t of one degree of freedom
+    assert (paired.low, paired.high) == pytest.approx((0.02 - half, 0.02 + half), abs=1e-6)
+    assert paired.adjusted_p_value == pytest.approx(ttest_rel([0.91, 0.95], [0.90, 0.92]).pvalue)
+    others = {(2, "filters=8"): {3: Read(0.91, "c"), 4: Read(0.95, "d"), 5: Read(0.96, "e")}}
+    (apart,) = compare_runs(first, others, 0.005)
+    assert (apart.counts, apart.is_paired) == ((2, 3), False)
+    expected = ttest_ind([0.91, 0.95, 0.96], [0.90, 0.92], equal_var=False)
+    assert apart.adjusted_p_value == pytest.approx(expected.pvalue)
+    assert apart.low == pytest.approx(expected.confidence_interval(0.95).low)
+
+
+def test_an_interval_that_reaches_the_margin_on_one_side_cannot_tell():
+    readings = (0.9, 0.901, 0.902, 0.9005, 0.9015)
+    first = {(2, "a"): {seed: Read(each, "a") for seed, each in enumerate(readings)}}
+    for sign in (1, -1):
+        moved = {
+            seed: Read(each + sign * (0.003 + 0.004 * (-1) ** seed), "b")
+            for seed, each in enumerate(readings)
+        }
+        assert [each.verdict for each in compare_runs(first, {(2, "a"): moved}, 0.005)] == ["cannot tell"]
+        assert [each.verdict for each in compare_runs(first, {(2, "a"): moved}, 0.05)] == ["agrees"]
+
+
+def test_other_weights_of_one_shared_seed_are_not_identical():
+    first = {(2, "a"): {1: Read(0.9, "x"), 2: Read(0.9, "y")}}
+    second = {(2, "a"): {1: Read(0.9, "x"), 2: Read(0.9, "z")}}
+    assert compare_runs(first, second, 0.005)[0].verdict != "identical"
+    fewer = {(2, "a"): {2: Read(0.9, "y"), 3: Read(0.8, "w")}}
+    (found,) = compare_runs(first, fewer, 0.005)
+    assert (found.verdict, found.low, found.high, found.difference) == ("identical", 0, 0, 0)

@@ -30,3 +30,10 @@ def test_what_is_no_address_is_refused_with_one_that_is(wrong: str):
 def test_host_and_port_are_told_apart():
     assert split_address("tls://[fe80::1]:8786") == ("fe80::1", 8786)
     assert split_address("tcp://host:1") == ("host", 1)
+
+
+def test_an_address_of_the_sixth_version_has_brackets_that_its_host_has_not():
+    assert split_address("tls://[fe80::1]:8786") == ("fe80::1", 8786)
+    assert split_address("tcp://XX:1") == ("XX", 1)
+    assert read_scheduler("host:65535") == "tcp://host:65535"
+    assert read_scheduler("host:1") == "tcp://host:1"

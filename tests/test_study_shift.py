@@ -4,9 +4,18 @@ import math
 from statistics import fmean, stdev
 
 import pytest
-from scipy.stats import ranksums, t, ttest_ind
+from scipy.stats import norm, ranksums, t, ttest_ind
 
-from study.shift import Pair, Sample, combined_score, find_shift, paired_score, rank_score, steadfast_p_value
+from study.shift import (
+    Pair,
+    Sample,
+    Shift,
+    combined_score,
+    find_shift,
+    paired_score,
+    rank_score,
+    steadfast_p_value,
+)
 
 EARLIER = (0.893, 0.896, 0.891, 0.895, 0.894)
 ALARM = 1 / 365 / 6
@@ -151,3 +160,36 @@ def test_the_p_value_without_the_most_deviant_reading_is_never_smaller():
 def _sf_of_one(value: float) -> float:
     statistic = (fmean(EARLIER) - value) / (stdev(EARLIER) * math.sqrt(1 + 1 / 5))
     return float(t.sf(statistic, 4))
+
+
+def test_each_of_the_three_questions_has_a_third_of_the_chance():
+    # Without pairs two questions speak; here the t test is the surer, there the ranks of all settings.
+    far = [sample("one", moved(-0.02)), sample("other", moved(-0.0001))]
+    single = steadfast_p_value(far[0].tonight, EARLIER)
+    assert find_shift(far) == Shift(pytest.approx(3 * 2 * single), "one")
+    settings = [sample(f"filters={number}", moved(-0.003)) for number in range(5)]
+    together = 2 * norm.sf(abs(combined_score(settings)))
+    assert together < 5 * steadfast_p_value(settings[0].tonight, EARLIER)
+    shift = find_shift(settings)
+    assert shift is not None
+    assert shift.p_value == pytest.approx(3 * together)
+
+
+def test_readings_without_spread_vary_as_a_proportion_of_the_test_images_does():
+    # Middle 0.9; five and five readings.
+    error = math.sqrt(0.9 * 0.1 / 10_000 * (1 / 5 + 1 / 5))
+    rest = math.sqrt(0.9 * 0.1 / 10_000 * (1 / 4 + 1 / 5))
+    expected = max(2 * t.sf(0.002 / error, 8), 2 * t.sf(0.002 / rest, 7))
+    assert steadfast_p_value((0.901,) * 5, (0.899,) * 5) == pytest.approx(expected)
+
+
+def test_a_rank_score_has_wilcoxon_s_variance_for_ties():
+    # Ranks 1, 3, 3 against 3, 5, 6: the sum is 7, expected 10.5; one tie of three.
+    variance = 3 * 3 / 12 * (7 - 24 / 30)
+    assert rank_score((0.1, 0.2, 0.2), (0.2, 0.3, 0.4)) == pytest.approx(-3.5 / math.sqrt(variance))
+
+
+def test_the_difference_of_a_setting_is_tonight_less_the_earlier_mean():
+    found = sample("one", (0.9, 0.8), (0.7, 0.6, 0.5))
+    assert found.difference == pytest.approx(0.25)
+    assert found.is_testable and not sample("one", (0.9,), (0.7, 0.6)).is_testable

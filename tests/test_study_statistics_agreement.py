@@ -5,6 +5,7 @@ from statistics import mean, stdev
 
 import numpy as np
 import pytest
+from scipy.stats import t
 from statsmodels.stats.weightstats import ttost_ind
 
 from study.statistics.agreement import Published, judge_agreement, pooled_deviation
@@ -81,3 +82,23 @@ def test_what_cannot_be_judged_is_refused():
         judge_agreement(OURS, publish(THEIRS), 0)
     with pytest.raises(ValueError, match="no setting has two readings"):
         pooled_deviation([[1.0], []])
+
+
+def test_a_deviation_is_pooled_by_degrees_of_freedom_from_two_readings_on():
+    assert pooled_deviation([(1.0, 3.0), (2.0, 2.0, 5.0), (9.0,)]) == pytest.approx(math.sqrt((2 + 6) / 3))
+
+
+def test_a_known_deviation_is_judged_by_the_degrees_of_freedom_of_our_readings_alone():
+    found = judge_agreement(OURS, Published(89.2, 4, 0.44, is_own=False), 0.5)
+    ours, theirs = stdev(OURS) ** 2 / 4, 0.44**2 / 4
+    freedom = (ours + theirs) ** 2 / (ours**2 / 3)
+    half = t.ppf(0.975, freedom) * math.sqrt(ours + theirs)
+    difference = mean(OURS) - 89.2
+    assert (found.difference, found.margin) == (pytest.approx(difference), 0.5)
+    assert (found.low, found.high) == pytest.approx((difference - half, difference + half))
+
+
+def test_readings_without_spread_beside_a_known_deviation_have_a_normal_interval():
+    found = judge_agreement((89.0, 89.0), Published(89.2, 4, 0.4, is_own=False), 0.5)
+    assert (found.low, found.high) == pytest.approx((-0.2 - 1.959964 * 0.2, -0.2 + 1.959964 * 0.2))
+    assert found.verdict == "cannot tell", "its 90% interval reaches to -0.53"

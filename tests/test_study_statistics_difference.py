@@ -44,3 +44,23 @@ def test_what_cannot_be_compared_is_refused() -> None:
         welch((), (1.0,))
     with pytest.raises(ValueError, match="samples of 2 and 1 readings; give as many of both"):
         paired((1.0, 2.0), (1.0,))
+
+
+def test_a_single_pair_bears_no_interval_and_no_difference() -> None:
+    found = paired((0.9,), (0.7,))
+    assert (found.difference, found.p_value) == (pytest.approx(-0.2), 1.0)
+    assert math.isnan(found.standard_error) and math.isnan(found.freedom)
+
+
+def test_readings_that_do_not_vary_have_the_degrees_of_freedom_of_their_number() -> None:
+    assert welch((0.9, 0.9), (0.8, 0.8, 0.8)).freedom == 3
+    assert paired((0.9, 0.9, 0.9), (0.8, 0.8, 0.8)).freedom == 2
+    # A millionth of a millionth is rounding; a thousandth of a millionth is not.
+    assert paired((0.9, 0.9), (0.9 + 1e-12, 0.9 + 1e-12)).p_value == 1.0
+
+
+def test_two_readings_each_are_enough_for_a_test() -> None:
+    found = welch((0.1, 0.3), (0.5, 0.6))
+    assert found.difference == pytest.approx(0.35)
+    assert found.standard_error == pytest.approx(math.sqrt(0.02 / 2 + 0.005 / 2))
+    assert paired((0.1, 0.3), (0.5, 0.6)).standard_error == pytest.approx(0.05)

@@ -3,13 +3,21 @@
 import math
 import random
 from itertools import combinations
+from statistics import fmean
 
 import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from study.statistics.pairwise import PairTest, compare_pairs, correct, indistinguishable_from_best
+from study.statistics.pairwise import (
+    PairTest,
+    compare_pairs,
+    compare_with,
+    correct,
+    indistinguishable_from_best,
+)
+from study.statistics.power import detectable_difference, repeats_needed
 
 FIRST = {1: 0.891, 2: 0.902, 3: 0.897, 4: 0.885, 5: 0.893}
 SECOND = {1: 0.906, 2: 0.903, 3: 0.915, 4: 0.898, 5: 0.911}
@@ -173,3 +181,56 @@ def test_nothing_to_compare_gives_no_pairs_and_no_best():
 def _assert_alike(found: PairTest, expected: PairTest) -> None:
     for name in ("difference", "low", "high", "p_value", "adjusted_p_value", "effect", "detectable"):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-9)
+
+
+def test_the_paired_effect_size_has_beckers_interval():
+    each = compare_pairs({1: FIRST, 2: SECOND}, is_paired=True).of(1, 2)
+    half = 1.959963985 * math.sqrt(1 / 5 + each.effect**2 / (2 * 5))
+    assert (each.effect_low, each.effect_high) == pytest.approx((each.effect - half, each.effect + half))
+
+
+@pytest.mark.parametrize("is_paired", [False, True])
+def test_what_repeats_could_show_is_that_of_the_power_of_the_test_that_decides(is_paired: bool):
+    each = compare_pairs(SWEEP, is_paired).of(8.0, 32.0)
+    variances = [np.var(list(readings.values()), ddof=1) for readings in (FIRST, SECOND)]
+    if is_paired:
+        deviation = np.subtract(list(SECOND.values()), list(FIRST.values())).std(ddof=1)
+    else:
+        deviation = math.sqrt(sum(variances) / 2)
+    ratio = max(variances) / min(variances)
+    assert (each.deviation, each.variance_ratio, each.level) == pytest.approx((deviation, ratio, 0.05 / 3))
+    assert (each.first_count, each.second_count, each.repeats) == (5, 5, 5)
+    assert each.detectable == detectable_difference(deviation, 5, 0.05 / 3, is_paired, ratio)
+    assert each.needed == repeats_needed(each.difference, deviation, 0.05 / 3, is_paired, ratio)
+
+
+def test_two_shared_seeds_are_enough_for_the_other_test_and_one_is_not():
+    two = compare_pairs({1: FIRST, 2: {1: 0.906, 2: 0.903, 9: 0.91}}, is_paired=False).of(1, 2)
+    assert two.other_p_value == pytest.approx(stats.ttest_rel([0.906, 0.903], [0.891, 0.902]).pvalue)
+    assert (two.repeats, two.smallest_p_value) == (3, 1 / math.comb(8, 3))
+    one = compare_pairs({1: FIRST, 2: {1: 0.906, 8: 0.903, 9: 0.91}}, is_paired=False).of(1, 2)
+    assert math.isnan(one.other_p_value)
+
+
+def test_a_setting_that_does_not_vary_beside_one_that_does_counts_as_a_millionth_of_its_variance():
+    each = compare_pairs({1: FIRST, 2: dict.fromkeys(range(5), 0.0)}, is_paired=False).of(1, 2)
+    assert each.variance_ratio == 1e6
+    none = compare_pairs({1: dict.fromkeys(range(5), 0.8), 2: dict.fromkeys(range(5), 0.9)}, False).of(1, 2)
+    assert math.isnan(none.detectable) and math.isnan(none.effect)
+    assert none.needed is None
+
+
+def test_an_effect_size_takes_four_readings():
+    each = compare_pairs({1: {1: 0.8, 2: 0.9}, 2: {1: 0.7, 2: 0.9}}, False).of(1, 2)
+    assert not math.isnan(each.effect) and each.detectable > 0
+    assert each.variance_ratio == pytest.approx(4)
+
+
+def test_one_value_against_others_is_corrected_for_the_others_alone():
+    tests = compare_with(8.0, [16.0, 32.0], SWEEP, is_paired=False)
+    assert list(tests) == [16.0, 32.0]
+    assert tests[32.0].difference == pytest.approx(fmean(SECOND.values()) - fmean(FIRST.values()))
+    p_value = _scipy(FIRST, SECOND, is_paired=False).pvalue
+    assert tests[32.0].adjusted_p_value == pytest.approx(2 * p_value)
+    assert compare_pairs({8.0: FIRST}, is_paired=False).level == 0.05
+    assert compare_pairs(SWEEP, is_paired=False).level == 0.05 / 3

@@ -93,3 +93,8 @@ def test_unequal_variances_cost_power_as_in_a_simulation_of_welchs_test():
     predicted = power_of(3, math.sqrt((1 + 9) / 2), 5, variance_ratio=9)
     assert predicted == pytest.approx(seen, abs=0.02)
     assert predicted < power_of(3, math.sqrt((1 + 9) / 2), 5)
+
+
+def test_the_fewest_repeats_that_reach_a_level_are_counted_from_one():
+    assert [repeats_to_reach(level) for level in (1.0, 0.4, 0.1, 0.05)] == [1, 2, 3, 4]
+    assert [repeats_to_reach(level, paired=True) for level in (1.0, 0.5, 0.0625)] == [1, 2, 5]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.statistics.trend import find_trend, kendall, page
+from study.statistics.trend import Trend, find_trend, kendall, page
 
 RISING = [{1: 0.80, 2: 0.81}, {1: 0.85, 2: 0.84}, {1: 0.90, 2: 0.89}]
 
@@ -69,3 +69,23 @@ def test_of_noise_one_trend_in_twenty_is_seen():
 def test_two_settings_are_no_trend():
     with pytest.raises(ValueError, match="2 settings; a trend takes at least three"):
         find_trend(RISING[:2], is_paired=False)
+
+
+@pytest.mark.parametrize(("is_paired", "name"), [(False, "Kendall's tau"), (True, "Page's L (scaled)")])
+def test_the_test_is_named_whether_or_not_anything_varies(is_paired: bool, name: str):
+    constant = [{1: 0.9, 2: 0.9}] * 3
+    assert find_trend(constant, is_paired) == Trend(name, 0.0, 1.0)
+    assert find_trend(RISING, is_paired).name == name
+
+
+def test_pages_l_is_scaled_between_the_least_and_the_most():
+    # Ranks 1 3 2 and 1 2 3: L is 13 + 14, the middle 24, the most 28.
+    found = page(np.array([[0.1, 0.3, 0.2], [0.1, 0.2, 0.3]]))
+    assert found.statistic == pytest.approx((27 - 24) / (28 - 24))
+    assert not Trend("t", 0.0, 0.05).rising and Trend("t", 0.1, 0.05).is_seen
+
+
+def test_three_readings_of_two_settings_are_enough_for_kendall():
+    found, expected = kendall([[0.1, 0.2], [0.3]]), stats.kendalltau([0, 0, 1], [0.1, 0.2, 0.3])
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert kendall([[0.1], [0.3]]).p_value == 1.0

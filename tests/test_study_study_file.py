@@ -6,7 +6,15 @@ import pytest
 from study.errors import InputError
 from study.exercises import SweepExercise
 from study.spec import Study
-from study.study_file import STUDIES_FOLDER, choose_exercises, find_study, list_studies, read_study
+from study.study_file import (
+    STUDIES_FOLDER,
+    adapt_study,
+    choose_exercises,
+    find_study,
+    is_path,
+    list_studies,
+    read_study,
+)
 
 SOUND = """\
 name: mine
@@ -323,3 +331,88 @@ def test_every_study_that_ships_bears_the_name_of_its_file():
     names = list_studies(STUDIES_FOLDER)
     assert {"lab", "smoke"} <= set(names)
     assert [read_study(name).name for name in names] == names
+
+
+def test_a_study_is_adapted_in_the_repeats_of_its_sweeps_and_its_protocol():
+    lab = read_study("lab")
+    assert adapt_study(lab, None, None) is lab
+    more = adapt_study(lab, 9, None)
+    assert {sweep.repeats for sweep in more.sweeps} == {9}
+    assert (more.optimum, more.protocol) == (lab.optimum, "lab")
+    assert adapt_study(lab, None, "held-out") == lab.model_copy(update={"protocol": "held-out"})
+
+
+def test_a_study_that_cannot_be_adapted_names_the_options():
+    optimum = read_study("optimum")
+    with pytest.raises(
+        InputError, match=r"^--protocol lab: exercises: the 'search' of exercise 7 chooses on"
+    ):
+        adapt_study(optimum, None, "lab")
+    with pytest.raises(InputError, match=r"^--repeats 900 --protocol lab: "):
+        adapt_study(optimum, 900, "lab")
+
+
+@pytest.mark.parametrize("value", ["[1]", "{a: 1}", "null"])
+def test_a_value_that_is_neither_a_number_nor_a_text_is_told_once(tmp_path: Path, value: str):
+    (complaint,) = _complaints(tmp_path, _altered("repeats: 3", f"repeats: 3, fixed: {{epochs: {value}}}"))
+    assert complaint.startswith("exercises[0].fixed.epochs: ")
+    assert complaint.endswith(" is not allowed: Input should be a number or a text")
+
+
+def test_an_optimum_that_combines_what_is_no_sweep_is_refused(tmp_path: Path):
+    combine = "\n  - {number: 7, kind: optimum, title: T, question: Q?, combine: [2, 3]}\n"
+    assert _complaints(tmp_path, SOUND.rstrip() + combine) == [
+        "exercises: the 'optimum' exercise combines 3, which is not a sweep of the study; allowed: 2"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("combination", "'combination' is the name of the combined best values; choose another name"),
+        ("my finalist", "'my finalist' is like the names of a search's finalists; choose another"),
+        ("", "'' is no name; give 1 to 60 characters that can be printed"),
+        ("a" * 61, f"'{'a' * 61}' is no name; give 1 to 60 characters that can be printed"),
+    ],
+)
+def test_a_candidate_has_a_name_that_no_other_may_have(tmp_path: Path, name: str, complaint: str):
+    text = '\n  - {number: 7, kind: optimum, title: T, question: Q?, candidates: {"%s": {filters: 8}}}\n'
+    assert _complaints(tmp_path, SOUND.rstrip() + text % name) == [f"exercises[1].candidates: {complaint}"]
+    sixty = _write(tmp_path, SOUND.rstrip() + text % ("a" * 60))
+    assert read_study(str(sixty)).optimum is not None
+
+
+def test_aliases_may_stand_for_a_hundred_thousand_values_and_no_more(tmp_path: Path):
+    # The list `a` is 100 values, 998 aliases of it are 99,800; with two keys, the list `b` and the mapping
+    # that is 99,904, and 96 numbers more are the most.
+    def fill(numbers: int) -> str:
+        many = ", ".join(["*a"] * 998 + ["1"] * numbers)
+        return f"a: &a [{', '.join('1' * 99)}]\nb: [{many}]\n"
+
+    assert not any("aliases" in each for each in _complaints(tmp_path, fill(96)))
+    assert _complaints(tmp_path, fill(97)) == [
+        "its aliases (*name) stand for more than 100,000 values, or for themselves; write out what they "
+        "stand for"
+    ]
+
+
+def test_a_tag_whose_value_does_not_fit_is_named(tmp_path: Path):
+    (complaint,) = _complaints(tmp_path, _altered("epochs: 2", "epochs: !!bool maybe"))
+    assert complaint.startswith("not readable as YAML: a value does not fit its tag (KeyError: ")
+    assert complaint.endswith(")")
+
+
+def test_a_published_file_elsewhere_is_refused_though_it_is_there(tmp_path: Path):
+    (tmp_path / "elsewhere.csv").touch()
+    (tmp_path / "mine").mkdir()
+    assert _complaints(tmp_path / "mine", SOUND + "published: {averages: ../elsewhere.csv}\n") == [
+        f"published.averages: '../elsewhere.csv' is not in {tmp_path / 'mine'}; "
+        "give a CSV file, relative to the study's file"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "by_path"), [("lab", False), ("a.yaml", True), ("a.yml", True), ("a/b", True)]
+)
+def test_a_study_is_given_by_its_path_or_by_its_name(given: str, by_path: bool):
+    assert is_path(given) is by_path

@@ -2,6 +2,7 @@ from study.answers import Answer
 from study.exercises import SweepExercise
 from study.readings import SettingReadings, Sweep
 from study.setting import Setting
+from study.statistics.pairwise import compare_pairs
 from study.sweep_answer import answer_sweep
 
 BASELINE = Setting()
@@ -209,3 +210,49 @@ def test_the_spread_of_seeds_and_the_error_of_the_test_set_are_kept_apart():
 def test_an_interval_never_leaves_what_an_accuracy_can_be():
     readings = {0.1: SettingReadings({1: 0.95, 2: 0.5}), 0.01: SettingReadings({1: 0.6, 2: 0.61})}
     assert "95% interval 0.00 to 100.00" in _answer(_exercise("learning_rate", *readings), readings).headline
+
+
+def test_what_repeats_could_show_is_told_to_a_tenth_of_a_point():
+    readings = {0.1: _around(0.9), 0.2: _around(0.9002), 0.3: _around(0.9001)}
+    tests = compare_pairs({value: each.test for value, each in readings.items()}, False).tests
+    least = 100 * tests[0].detectable
+    needed = max(tests, key=lambda each: each.difference).needed
+    assert _answer(_exercise("learning_rate", *readings), readings).limits[:2] == (
+        f"What cannot be told apart need not be equal: with 5 repeats only differences from {least:.1f} "
+        "points on, by pair, are found 80% of the time.",
+        "The largest difference that was not found, +0.02 points from learning rate 0.1 to 0.2, would need "
+        f"{needed:,} repeats of each if it is real.",
+    )
+
+
+def test_spreads_that_differ_give_a_range_of_what_could_be_seen():
+    wide = SettingReadings({seed: 0.9 + 5 * each for seed, each in enumerate(STEADY, start=1)})
+    readings = {8: _around(0.9), 16: _around(0.9001), 32: wide}
+    tests = compare_pairs({value: each.test for value, each in readings.items()}, False).tests
+    low, high = (100 * end([each.detectable for each in tests]) for end in (min, max))
+    (limit, *_) = _answer(_exercise("filters", *readings), readings).limits
+    assert f"only differences from {low:.1f} to {high:.1f} points on, by pair" in limit
+
+
+def test_a_difference_of_nothing_is_too_small_for_any_number_of_repeats():
+    readings = {8: _around(0.9), 16: _around(0.9)}
+    assert _answer(_exercise("filters", *readings), readings).limits[1] == (
+        "The largest difference that was not found, +0.00 points from 8 filters to 16, is too small for any "
+        "number of repeats."
+    )
+
+
+def test_a_trend_is_told_with_the_parameter_s_name_in_words():
+    readings = {value: _around(0.88 + value) for value in (0.01, 0.02, 0.03)}
+    (_, trend) = _answer(_exercise("learning_rate", *readings), readings).details
+    assert trend.startswith("Over all values in order, accuracy rises with learning rate (Kendall's tau 0.8")
+
+
+def test_the_permutation_note_counts_its_pairs():
+    readings = {8: _around(0.88, repeats=3), 16: _around(0.8801, repeats=3)}
+    (note,) = [each for each in _answer(_exercise("filters", *readings), readings).limits if "permut" in each]
+    assert note == (
+        "With 3 repeats no pair can reach significance by a test that assumes nothing of how readings are "
+        "spread: the smallest p value of a permutation test is 0.1, and 0.05 is asked of the clearest of 1 "
+        "pair. With 4 repeats it could; what is found different rests on a normal distribution of readings."
+    )

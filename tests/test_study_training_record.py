@@ -1,3 +1,4 @@
+import re
 from functools import cache
 
 import pytest
@@ -124,3 +125,59 @@ def test_a_shorter_training_is_continued_by_a_longer_one():
 
 def _fresh(epochs: int) -> tuple[Segment, ...]:
     return tuple(each.model_copy(update={"run_id": "fresh"}) for each in _segments(epochs))
+
+
+def _of_two_runs() -> TrainingRecord:
+    """Two epochs by one run, of three attempts, and one by another."""
+    record = _record(0.9, 0.8, 0.7)
+    first = record.segments[0].model_copy(update={"epochs": 2, "run_id": "a", "attempts": 3})
+    second = record.segments[0].model_copy(update={"epochs": 1, "run_id": "b", "attempts": 1})
+    return record.model_copy(update={"segments": (first, second)})
+
+
+def test_a_record_says_which_run_trained_what_and_how_often_it_tried():
+    record = _of_two_runs()
+    assert [record.attempts_by(run) for run in "abc"] == [3, 1, 0]
+    assert [record.epochs_by(run) for run in "abc"] == [2, 1, 0]
+    assert [record.was_trained_by(run) for run in "abc"] == [True, True, False]
+    assert [record.segment_of(epoch).run_id for epoch in (1, 2, 3)] == ["a", "a", "b"]
+    again = record.attempted(4)
+    assert [segment.attempts for segment in again.segments] == [3, 4]
+    assert again.epochs == record.epochs
+
+
+def test_a_segment_is_of_one_attempt_on_one_thread_unless_it_says_so():
+    fields = Segment.model_fields
+    assert (fields["attempts"].default, fields["threads"].default) == (1, 1)
+
+
+def test_a_training_that_diverged_goes_on_nowhere():
+    record, longer = _record(*LOSSES[:3]), _record(*LOSSES)
+    assert record.is_prefix_of(longer)
+    assert not record.is_prefix_of(record), "the other has to be longer"
+    diverged = record.model_copy(update={"diverged": "loss is NaN"})
+    assert not diverged.is_prefix_of(longer)
+    assert diverged.answers([StopRule(epochs=100)]) and not record.answers([StopRule(epochs=100)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"kept_weights": (1, 0)},
+            "it has 3 epochs, its segments have 3, and weights are kept of epochs 1, 0",
+        ),
+        ({"kept_weights": (4,)}, "it has 3 epochs, its segments have 3, and weights are kept of epochs 4"),
+        (
+            {"segments": _finished().segments},
+            "it has 3 epochs, its segments have 20, and weights are kept of epochs 1, 3",
+        ),
+        ({"epochs": ()}, "epochs\n  Tuple should have at least 1 item"),
+        ({"segments": ()}, "segments\n  Tuple should have at least 1 item"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(changes: dict[str, object], message: str):
+    sound = {**dict(_of_two_runs()), "kept_weights": (1, 3)}
+    assert TrainingRecord.model_validate(sound).kept_weights == (1, 3)
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        TrainingRecord.model_validate({**sound, **changes})

@@ -2,7 +2,21 @@ import math
 
 import pytest
 
-from study.wording import MISSING, count, duration, interval, listing, percent, phrase, plain, points
+from study.wording import (
+    MISSING,
+    count,
+    duration,
+    interval,
+    listing,
+    percent,
+    phrase,
+    plain,
+    points,
+    printable,
+    probability,
+    shortened,
+    shown,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +84,48 @@ def test_words_are_joined_as_in_a_sentence():
     assert listing(["16"]) == "16"
     assert listing(["16", "32"]) == "16 and 32"
     assert listing(["16", "32", "128"]) == "16, 32 and 128"
+
+
+def test_a_chance_reads_with_three_decimals_and_a_small_one_as_below():
+    assert (probability(0.0499), probability(0.001), probability(0.00099)) == (
+        "0.050",
+        "0.001",
+        "below 0.001",
+    )
+    assert (probability(math.nan), MISSING) == ("–", "–")
+    assert (interval(0.5, None), interval(math.nan, 0.5), interval(0.5, math.nan)) == ("–", "–", "–")
+
+
+def test_an_interval_ends_where_an_accuracy_does_and_a_difference_has_no_negative_zero():
+    assert interval(-0.1, 1.2) == "0.00 to 100.00"
+    assert points(-0.00001) == "+0.00"
+
+
+def test_a_long_value_is_cut_off_after_two_hundred_characters():
+    assert shown("a" * 198) == "'" + "a" * 198 + "'"
+    assert shown("a" * 199) == "'" + "a" * 198 + "…"
+    assert shown(10**5000) == "a number too long to show"
+    assert shortened("one\n  two", 7) == "one two"
+    assert shortened("one two", 6) == "one t…"
+
+
+def test_characters_that_steer_a_terminal_are_replaced_and_lines_stay():
+    assert printable("a\x1b[31m\nb\t") == "a\ufffd[31m\nb\ufffd"
+
+
+def test_a_noun_may_have_a_plural_of_its_own():
+    assert count(2, "class", "classes") == "2 classes"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "text"),
+    [
+        ("dense_units", "2 units"),
+        ("dropout", "dropout 2"),
+        ("batch_size", "batches of 2"),
+        ("kernel_size", "kernel side 2"),
+        ("averaging", "averaging 2"),
+    ],
+)
+def test_each_parameter_has_its_phrase(parameter: str, text: str):
+    assert phrase(parameter, 2) == text
