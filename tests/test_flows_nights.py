@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from tests.night_server import NightServer, clean_environment, process_of, start_serving
-from tests.served import PROJECT, wait_for
+from tests.served import PROJECT
 from tests.toy import write_toy
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -113,7 +114,7 @@ def _kill_server_and_worker(
     by_hand = server.submit("on-demand", waiting)
     for part in [server.part("worker start"), server.part("server start")]:
         part.kill()
-    wait_for(lambda: server.ask("health"))
+    wait_until(lambda: server.ask("health"))
     _drift(server, seen)
     seen.survived = server.wait(night, "CRASHED", "COMPLETED", "FAILED")
     seen.waited = server.wait(by_hand, "CRASHED", "COMPLETED", "FAILED")
@@ -132,7 +133,7 @@ def _drift(server: NightServer, seen: Nights) -> None:
         "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [seen.alarms["drifted"]["id"]]}}}
     )
     seen.artifact = artifact["data"]
-    seen.drift_events = wait_for(lambda: server.events("study.night.drifted"))
+    seen.drift_events = wait_until(lambda: server.events("study.night.drifted"))
 
 
 def _kill_everything(
@@ -170,7 +171,7 @@ def _see_the_morning(server: NightServer, seen: Nights) -> None:
         ended = server.runs_of("study", "CRASHED", "COMPLETED", "FAILED", "CANCELLED")
         return next((run for run in ended if run["deployment_id"] == scheduled), None)
 
-    seen.scheduled = wait_for(scheduled_run)
+    seen.scheduled = wait_until(scheduled_run)
     seen.after = {run["id"] for run in server.runs_of("study", "COMPLETED", "CRASHED", "FAILED")}
     # No alarm is waited for: after a restart Prefect holds back for 15 minutes what follows within 5 minutes
     # of a state that the earlier server has seen.

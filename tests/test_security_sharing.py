@@ -20,8 +20,8 @@ from flows.sharing import (
 )
 from study.errors import InputError
 from tests.command import STUDY
-from tests.served import free_port, wait_for
-from tests.waiting import WAIT_SECONDS
+from tests.served import free_port
+from tests.waiting import WAIT_SECONDS, wait_until
 
 NOBODY = 65534
 PASSWORD = "admin:correct horse"
@@ -59,7 +59,7 @@ def impostor() -> Iterator[int]:
         [sys.executable, "-c", IMPOSTOR, str(port), str(NOBODY)], stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(lambda: is_healthy(f"http://127.0.0.1:{port}"))
+        wait_until(lambda: is_healthy(f"http://127.0.0.1:{port}"))
         yield port
     finally:
         process.kill()
