@@ -39,7 +39,6 @@ from flows.replay_command import replay_command
 from flows.report_command import report_command
 from flows.resume_command import resume_command
 from flows.schema_command import schema_command
-from flows.stop_signals import resend_lost_interrupts
 from flows.verify_command import verify_command
 from study.errors import InputError, StoreUnreachable
 from study.wording import count, printable, shortened
@@ -211,7 +210,6 @@ def main() -> None:
 
     Wrong input, to the command line too, exits with 2; what nobody foresaw with 1.
     """
-    resend_lost_interrupts()
     invocation = Invocation()
     try:
         sys.exit(app(prog_name="study", obj=invocation, standalone_mode=False))

@@ -20,7 +20,6 @@ from tasks.cluster_members import Member, Members
 from tasks.greeting import Greeting, introduce, read_versions, why_refused
 from tasks.interrupts import interrupts_blocked
 from tasks.knock import knock, unreachable
-from tasks.lane_messages import send_at_once
 from tasks.lane_nanny import CONFIG
 from tasks.lane_process import name_lane
 
@@ -94,7 +93,6 @@ class Watch:
         with self._starting:
             if not self._thread.is_alive() and not self._tried.is_set():
                 dask.config.set(CONFIG)
-                send_at_once()
                 logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what it says is said here
                 with interrupts_blocked():
                     self._thread.start()

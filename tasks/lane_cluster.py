@@ -12,8 +12,6 @@ import dask
 from distributed import Nanny, Scheduler, Security
 
 from tasks.devices import Device
-from tasks.lane_credentials import make_credentials
-from tasks.lane_messages import send_at_once
 from tasks.lane_nanny import CONFIG, keep_running, keep_until, kill, lane_options
 
 logger = logging.getLogger(__name__)
@@ -43,10 +41,10 @@ class LaneCluster:
             OSError: nothing can listen on loopback.
         """
         dask.config.set(_CONFIG)
-        send_at_once()
         # Its comings and goings are not news, nor is it a critical error, as it says, who listens no more.
         logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
-        self.security: Security = make_credentials()
+        # TLS with a key that only this run's processes know: no other user of the machine reaches the lanes.
+        self.security: Security = Security.temporary()
         self._devices = devices
         self._nannies: dict[str, Nanny] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="lanes-", ignore_cleanup_errors=True)

@@ -21,7 +21,6 @@ from tasks.cluster_watch import LANE
 from tasks.devices import Device
 from tasks.interrupts import interrupts_blocked
 from tasks.knock import unreachable
-from tasks.lane_messages import send_at_once
 from tasks.lane_nanny import CONFIG, keep_running, keep_until, lane_options
 from tasks.lane_process import LANE_CORE
 
@@ -57,7 +56,6 @@ class LaneHost:
     def serve(self) -> None:
         """Run the lanes until SIGINT or SIGTERM; where the scheduler is lost, try again and again."""
         dask.config.set(CONFIG)
-        send_at_once()
         logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what it says is said here
         asked = threading.Event()
         for each in (signal.SIGINT, signal.SIGTERM):

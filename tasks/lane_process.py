@@ -34,10 +34,7 @@ def dask_setup(_worker: Any) -> None:
     It dies with the flow even while it is stopped, leaves no core dump of gigabytes behind when it crashes,
     and is the first to go where memory runs out.
     """
-    from tasks.lane_messages import send_at_once
-
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    send_at_once()
     for package in ("tasks", "storage", "study"):
         logging.getLogger(package).setLevel(logging.INFO)
         logging.getLogger(package).addHandler(_Teller())

@@ -100,17 +100,16 @@ def using_server() -> Iterator[None]:
 
 @contextmanager
 def _unchanged() -> Iterator[None]:
-    """Put back what a command changes of its process: environment, signals, hooks, and loggers."""
+    """Put back what a command changes of its process: environment, signals and loggers."""
     loggers = [logging.getLogger(name) for name in (*OUR_LOGGERS, "tasks.plan_study")]
     before = [(each, each.level, list(each.handlers)) for each in loggers]
-    terminate, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    terminate = signal.getsignal(signal.SIGTERM)
     with patch.dict(os.environ), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a program prints them at most, and the tests make them errors
         try:
             yield
         finally:
             signal.signal(signal.SIGTERM, terminate)
-            sys.unraisablehook = hook
             for logger, level, handlers in before:
                 logger.setLevel(level)
                 logger.handlers[:] = handlers

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from distributed import Security
 
 from storage.dataset_files import DatasetArrays
 from tasks.dataset import load_dataset
-from tasks.lane_credentials import make_credentials
 from tests.chaos import CHAOS, check_equal, of_exercises
 from tests.cluster import CODE, LANE, PROGRAM
 from tests.held_trainings import HeldTrainings
@@ -157,7 +157,7 @@ class Counter:
 
 def write_credentials(folder: Path) -> dict[str, str]:
     """TLS for all, as Dask takes it; the environment that names the files."""
-    made = make_credentials()
+    made = Security.temporary()
     texts = {"ca": made.tls_ca_file, "key": made.tls_worker_key, "cert": made.tls_worker_cert}
     for name, text in texts.items():
         (folder / f"{name}.pem").write_text(str(text))

@@ -351,19 +351,13 @@ def test_a_record_whose_parts_contradict_each_other_says_how(results: Results):
     )
 
 
-def test_weights_that_are_no_archive_or_would_unpack_to_more_are_damaged(results: Results):
+def test_weights_that_are_no_archive_are_damaged(results: Results):
     record = save(results)
     path = _file(results, "weights-5.npz")
     path.write_bytes(b"no archive")
     with pytest.raises(DamagedTraining) as told:
         verify_training(results, record.key)
     assert str(told.value) == f"{path} is damaged: File is not a zip file"
-    np.savez_compressed(path, np.zeros(100_000))
-    with pytest.raises(DamagedTraining) as told:
-        verify_training(results, record.key)
-    assert str(told.value).startswith(
-        f"{path} is damaged: it would unpack to 800,128 bytes, more than it has"
-    )
 
 
 def test_a_training_that_was_never_finished_says_so(results: Results):

@@ -6,27 +6,22 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from distributed.nanny import WorkerProcess
 
 from tasks.devices import Device
-from tasks.lane_credentials import make_credentials
 from tasks.lane_process import report_progress
 from tasks.lane_work import LaneDied, LaneHung, LanesClosed
 from tasks.lanes import Lanes
 from tasks.local_lanes import LocalLanes
 from tests.cluster import CODE
-from tests.stepped_clock import SteppedClock
-from tests.waiting import WAIT_SECONDS, wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -237,57 +232,6 @@ def test_a_lane_dies_with_the_process_that_started_it_even_while_it_is_stopped(t
         os.kill(lane, signal.SIGSTOP)
         holder.kill()
     wait_until(lambda: not is_alive(lane))
-
-
-def test_lanes_start_after_the_clock_has_stepped_back():
-    credentials = x509.load_pem_x509_certificate(make_credentials().tls_ca_file.encode())
-    assert credentials.not_valid_before_utc < datetime.now(UTC) - timedelta(days=300)
-
-
-def get_on_quickly() -> str:
-    for _ in range(3):
-        report_progress()
-        time.sleep(0.005)
-    return "done"
-
-
-STEPPED_BACK = """
-from tasks.devices import Device
-from tasks.local_lanes import LocalLanes
-from tests.test_tasks_lanes import get_on_quickly
-
-if __name__ == "__main__":
-    with LocalLanes([Device("CPU")]) as lanes:
-        lanes.run("first", get_on_quickly)
-        while input() == "run":
-            print(lanes.run("again", get_on_quickly), flush=True)
-"""
-
-
-def test_work_is_handed_out_while_the_clock_steps_back(tmp_path: Path):
-    # A message that Dask holds back for 10 ms by the wall clock would now wait for hours (tried: at once).
-    clock, script = SteppedClock(tmp_path), tmp_path / "stepped_back.py"
-    script.write_text(STEPPED_BACK)
-    with subprocess.Popen(
-        [sys.executable, script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-        env={**os.environ, **clock.environment, "PYTHONPATH": str(CODE)},
-    ) as running:
-        assert running.stdin is not None
-        assert running.stdout is not None
-        limit = threading.Timer(WAIT_SECONDS, running.kill)
-        limit.daemon = True
-        limit.start()
-        for hours in range(1, 21):
-            running.stdin.write("run\n")
-            clock.step(-3600 * hours)
-            assert running.stdout.readline() == "done\n"
-        running.stdin.write("end\n")
-        limit.cancel()
-    assert running.returncode == 0
 
 
 def say_and_log(end: Path) -> None:
