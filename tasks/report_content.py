@@ -18,8 +18,7 @@ from study.wording import count
 from tasks.cost_figure import WHOLE_RUN
 from tasks.figures import DrawnFigure
 from tasks.history_figures import NIGHTS
-from tasks.optimum import kept_candidate
-from tasks.readings_of import read_sweep
+from tasks.readings_of import kept_candidate, read_sweep
 from tasks.recorded import Picture
 from tasks.report_agreement import AgainstPublished, describe_agreement
 from tasks.report_comparisons import tabulate_pairs, tabulate_times
