@@ -6,14 +6,14 @@ next time.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from storage.address import is_local
 from storage.history import update_history
-from storage.locks import last_lock
+from storage.locks import remove_lock, run_lock
 from storage.place import Results, find_paths, remove_path
 from storage.retention import (
     WHILE_EXECUTED,
@@ -96,9 +96,9 @@ def _remove(results: Results, item: Item) -> str | None:
         remove_path(results.folder / item.name)  # of an exported model that is a folder
         return None
     if item.kind == "leftover":
-        with last_lock(results, Path(item.name).stem):
+        with _last_lock(results, Path(item.name).stem):
             return None
-    with last_lock(results, item.name):
+    with _last_lock(results, item.name):
         if item.kind == "training":
             busy = is_executing(results)
             if busy is not None:
@@ -109,6 +109,13 @@ def _remove(results: Results, item: Item) -> str | None:
             return "another process has changed it meanwhile"
         _remove_run(results, item.name)
     return None
+
+
+@contextmanager
+def _last_lock(results: Results, name: str) -> Iterator[None]:
+    with run_lock(results, name):
+        yield
+        remove_lock(results, name)
 
 
 def _remove_run(results: Results, run_id: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.locks import is_running, run_lock, waiting_lock
+from storage.locks import run_lock, waiting_lock, why_held
 from storage.place import Results
 from storage.removal import Pruned, prune
 from storage.retention import Limits, published_ids
@@ -352,7 +352,7 @@ def test_runs_published_meanwhile_are_not_touched(results: Results):
     assert set(published) <= set(ids(results))
     for run_id in published:
         read_run(results, run_id)
-        assert not is_running(results, run_id)
+        assert why_held(results, run_id) is None
 
 
 def test_what_ended_just_at_the_limit_stays(results: Results):
