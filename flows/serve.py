@@ -20,9 +20,16 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 
 from flows.abandoned_runs import SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
 from flows.deploy import POOL, PROJECT, deploy
-from flows.options import NO_TELEMETRY
 from flows.parent_death import start_program, stop_program
-from flows.sharing import CLIENT_PASSWORD, LOOPBACK, SERVER_PASSWORD, address, check_sharing, is_healthy
+from flows.sharing import (
+    CLIENT_PASSWORD,
+    LOOPBACK,
+    NO_TELEMETRY,
+    SERVER_PASSWORD,
+    address,
+    check_sharing,
+    is_healthy,
+)
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
