@@ -15,7 +15,7 @@ from study.spec import Study
 from study.sweep_answer import answer_sweep
 from study.wording import count
 from tasks.cost_figure import WHOLE_RUN
-from tasks.figures import DrawnFigure
+from tasks.figure_style import DrawnFigure
 from tasks.history_figures import NIGHTS
 from tasks.readings_of import kept_candidate, read_sweep
 from tasks.recorded import Picture
