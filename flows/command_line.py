@@ -201,9 +201,13 @@ def serve_command(
 ) -> None:
     """Start Prefect's server with its UI, the schedule and a worker, on this machine; Ctrl-C stops all."""
     configure_prefect(verbose=True)
-    from flows.serve import serve
+    from flows.serve import PartFailed, serve
 
-    serve(port, host)
+    try:
+        serve(port, host)
+    except PartFailed as failed:
+        typer.echo(f"study: {failed}", err=True)
+        raise typer.Exit(FAILED) from failed
 
 
 def main() -> None:

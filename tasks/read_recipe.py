@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from storage.tables import RunFrames, rows_of
 from study.errors import InputError
-from study.plan import Source, Training
+from study.plan import Training
 from study.recipe import Inputs, Readings, Recipe
 from study.setting import Hyperparameters, Setting
 from study.stopping import StopRule
+from study.training_record import Source
 from study.wording import plain, shortened, shown
 from tasks.setting_of import read_setting
 

@@ -19,8 +19,8 @@ from tasks.lane_work import LanesClosed
 from tasks.lanes import Lanes
 from tasks.local_lanes import InProcessLane, LocalLanes
 from tasks.native_library import NativeUnavailable, prepare_native_library
-from tasks.provenance import processor_name, read_commit
-from tasks.run_training import Trained, library_versions, run_training
+from tasks.provenance import library_versions, processor_name, read_commit
+from tasks.run_training import Trained, run_training
 from tasks.train import MODEL_VERSION, RETRIES
 
 logger = logging.getLogger(__name__)

@@ -22,10 +22,10 @@ from storage.trainings import (
 )
 from study.errors import Conclusive, InputError, LanesLost
 from study.forecast import Job
-from study.plan import Source, Training
+from study.plan import Training
 from study.spec import EngineName, Study
 from study.stopping import StopRule
-from study.training_record import TrainingRecord
+from study.training_record import Source, TrainingRecord
 from tasks.dataset import Dataset
 from tasks.lane_work import LanesClosed
 from tasks.lanes import Lanes
@@ -124,7 +124,6 @@ def train(
             trained = lanes.run(
                 training.label, run_training, training, dataset, run_id, checkpoint, job.threads,
                 silence_seconds=max(HANG_SECONDS, HANG_FACTOR * epoch_seconds),
-                expected_seconds=job.seconds,
             )  # fmt: skip
             before = record.attempts_by(run_id) if record else 0
             record = _keep(results, trained, max(1, lanes.attempts[training.label] - before))

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ from filelock import FileLock
 
 from storage.place import Results, results_at
 from storage.tables import RunFrames, list_runs, read_run
+from tests.command import STUDY
 from tests.held_trainings import HeldTrainings
 from tests.prefect_home import furnish
 from tests.served import PROJECT
 from tests.waiting import WAIT_SECONDS, wait_until
 
-STUDY = Path(sys.executable).with_name("study")
 MARK = "CHAOS_MARK"
 
 CHAOS = """

@@ -18,21 +18,12 @@ from storage.schema import schema_of
 from study.bands import Cell
 from study.chosen_model import ChosenModel, ConfusedPair, NewImage
 from study.fashion_mnist import CLASS_NAMES
-from study.plan import (
-    Source,
-    Training,
-    Trial,
-    candidate_trials,
-    compile_plan,
-    key_of,
-    list_trials,
-    training_key,
-)
+from study.plan import Training, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
 from study.published import PublishedAverage
 from study.spec import Study
 from study.stopping import StopRule
 from study.study_file import read_study
-from study.training_record import Epoch, Segment, TrainingRecord
+from study.training_record import Epoch, Segment, Source, TrainingRecord
 from tasks.aggregate import Context, Outcome, list_trainings
 from tasks.compare_finals import compare_candidates
 from tasks.compare_settings import compare_settings

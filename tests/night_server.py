@@ -14,8 +14,8 @@ import psutil
 
 from tests.command import STUDY
 from tests.prefect_home import furnish
-from tests.served import ServedProject, free_port, wait_for
-from tests.waiting import WAIT_SECONDS
+from tests.served import ServedProject, free_port
+from tests.waiting import wait_until
 
 PREFECT = Path(sys.executable).with_name("prefect")
 
@@ -32,7 +32,7 @@ class NightServer(ServedProject):
 
     def wait_until_served(self) -> Self:
         """Wait until everything of `study serve` runs."""
-        wait_for(lambda: "started!" in self.said() or self.process.poll() is not None)
+        wait_until(lambda: "started!" in self.said() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()
         return self
 
@@ -52,14 +52,14 @@ class NightServer(ServedProject):
         """A flow run as it stands."""
         return dict(self.ask(f"flow_runs/{flow_run}"))
 
-    def wait(self, flow_run: str, *types: str, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
+    def wait(self, flow_run: str, *types: str) -> dict[str, Any]:
         """A flow run as soon as its state is of one of the types."""
 
         def look() -> dict[str, Any] | None:
             run = self.run(flow_run)
             return run if run["state_type"] in types else None
 
-        return dict(wait_for(look, seconds))
+        return dict(wait_until(look))
 
     def runs_of(self, flow: str, *types: str) -> list[dict[str, Any]]:
         """A flow's runs in states of the types, those first that are due first."""
@@ -78,8 +78,8 @@ class NightServer(ServedProject):
             return next((run for run in ended if all(word in run["name"] for word in words)), None)
 
         try:
-            return dict(wait_for(look, 60))
-        except AssertionError:
+            return dict(wait_until(look, seconds=60))
+        except TimeoutError:
             return None
 
     def events(self, name: str) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ def bare_server(home: Path, **environment: str) -> Iterator[NightServer]:
     settings = clean_environment(home, **quiet, **environment)
     server = _start([PREFECT, "server", "start", "--port", str(port)], port, home, settings)
     try:
-        wait_for(lambda: server.ask("health"))
+        wait_until(lambda: server.ask("health"))
         yield server
     finally:
         server.stop()

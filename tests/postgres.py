@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import free_port, wait_for
+from tests.served import free_port
+from tests.waiting import wait_until
 
 NAME = "study"
 """Of the role, and of the database that it owns; the role may nothing beyond."""
@@ -35,7 +36,7 @@ def serving(port: int | None = None, settings: Sequence[str] = _QUICK) -> Iterat
         _make(folder)
         with _running(folder, port, settings):
             admin = _url("postgres", port, "postgres")
-            wait_for(lambda: _is_ready(admin), 60)
+            wait_until(lambda: _is_ready(admin))
             ask(admin, f"create role {NAME} login password '{PASSWORD}'")
             ask(admin, f"create database {NAME} owner {NAME}")
             yield _url(NAME, port, NAME)

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,7 +20,7 @@ import psutil
 
 from tests.command import STUDY
 from tests.prefect_home import furnish
-from tests.waiting import WAIT_SECONDS
+from tests.waiting import WAIT_SECONDS, wait_until
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -29,18 +29,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def wait_for(what: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if found := what():
-                return found
-        except OSError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError("nothing within the time")
 
 
 def sockets_of(process: psutil.Process) -> set[tuple[str, int]]:
@@ -94,7 +82,7 @@ class ServedProject:
 
     def wait_for_deployments(self) -> list[dict[str, Any]]:
         """The deployments, once all of them refuse unknown parameters."""
-        return list(wait_for(lambda: len(found := self._strict()) >= 3 and found))
+        return list(wait_until(lambda: len(found := self._strict()) >= 3 and found))
 
     def deployment(self, name: str) -> dict[str, Any]:
         return next(each for each in self.ask("deployments/filter", {}) if each["name"] == name)

@@ -9,9 +9,10 @@ import pytest
 
 from storage.place import Results, open_results
 from storage.trainings import hash_weights, save_training
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
+from study.training_record import Source
 from tasks.train import MODEL_VERSION
 from tests import simulated
 from tests.command import study

@@ -16,8 +16,8 @@ from tests.chaos import Arena
 from tests.night_server import NightServer, bare_server, start_serving
 from tests.postgres import ask, needs_postgres, serving
 from tests.prefect_home import furnish
-from tests.served import wait_for
 from tests.toy import write_toy
+from tests.waiting import wait_until
 
 pytestmark = needs_postgres
 
@@ -60,9 +60,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     with serving() as url:
         server = _serve(folder / "home", url)
         try:
-            scheduled = wait_for(lambda: ask(url, SCHEDULED))
+            scheduled = wait_until(lambda: ask(url, SCHEDULED))
             run = server.wait(server.submit("on-demand", {"run": asked}), "COMPLETED", "FAILED", "CRASHED")
-            tasks = wait_for(lambda: _settled_tasks(url, run["id"]))  # the server writes them down later
+            tasks = wait_until(lambda: _settled_tasks(url, run["id"]))  # the server writes them down later
             server.part("server start").kill()
             server.kill()
         finally:

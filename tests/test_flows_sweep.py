@@ -22,16 +22,16 @@ from study.batches import MOST_TASK_RUNS
 from study.cost import CostModel
 from study.errors import Conclusive, LanesLost, ResultsUnwritable
 from study.forecast import Forecast, Job, Later
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
+from study.training_record import Source
 from tasks import train_batch
 from tasks.aggregate import Outcome
 from tasks.devices import Device
 from tasks.local_lanes import LocalLanes
 from tasks.train import RETRIES, train
-from tests.served import wait_for
-from tests.waiting import WAIT_SECONDS
+from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.usefixtures("server_here")
 
@@ -167,7 +167,7 @@ def list_task_runs(label: str) -> list[TaskRun]:
         with get_client(sync_client=True) as client:
             return [each for each in client.read_task_runs(task_run_filter=named) if each.state.is_final()]
 
-    return list(wait_for(ask))
+    return list(wait_until(ask))
 
 
 def test_a_setting_that_fails_all_its_attempts_is_not_tried_with_further_seeds(tmp_path: Path):

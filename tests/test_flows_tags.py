@@ -8,7 +8,7 @@ from prefect.runtime import flow_run
 
 from flows.tags import exercise_tags, tag_flow_run, tagged
 from study.study_file import read_study
-from tests.served import wait_for
+from tests.waiting import wait_until
 
 
 def test_a_tag_names_the_exercise():
@@ -41,7 +41,7 @@ def read_tasks(client, run_id: str) -> list[TaskRun]:
         found = client.read_task_runs(flow_run_filter=runs)
         return found if found and all(each.state and each.state.is_completed() for each in found) else None
 
-    return list(wait_for(look))
+    return list(wait_until(look))
 
 
 def test_a_run_without_prefect_is_not_tagged():

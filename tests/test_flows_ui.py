@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from tests.served import ServedProject, serve_project, wait_for
-from tests.waiting import WAIT_SECONDS
+from tests.served import ServedProject, serve_project
+from tests.waiting import WAIT_SECONDS, wait_until
 
 PATIENCE = 1000 * WAIT_SECONDS
 """Milliseconds, as Playwright counts."""
@@ -70,7 +70,7 @@ def submit_and_open(page: Page, served: ServedProject) -> None:
     """Submit the form, then open the page of the run that it made; the link that pops up is gone soon."""
     before = {run["id"] for run in served.asked_runs()}
     submit(page)
-    new = wait_for(lambda: [run["id"] for run in served.asked_runs() if run["id"] not in before])
+    new = wait_until(lambda: [run["id"] for run in served.asked_runs() if run["id"] not in before])
     assert len(new) == 1
     page.goto(f"{served.url}/runs/flow-run/{new[0]}")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import SCHEDULER
-from tests.served import PROJECT, free_port, wait_for
+from tests.served import PROJECT, free_port
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def port(keys: dict[str, str]) -> Iterator[int]:
     command += ["--dashboard-address", "127.0.0.1:0"]
     with subprocess.Popen(command, env={**os.environ, **keys}, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_for(lambda: get_in(port, keys).returncode == 0, 60)
+            wait_until(lambda: get_in(port, keys).returncode == 0)
             yield port
         finally:
             process.kill()

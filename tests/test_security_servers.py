@@ -19,8 +19,8 @@ import pytest
 
 from flows.sharing import SERVER_PASSWORD, is_healthy
 from tests.command import STUDY
-from tests.served import ask, free_port, sockets_of, wait_for
-from tests.waiting import WAIT_SECONDS
+from tests.served import ask, free_port, sockets_of
+from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -174,10 +174,10 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     )
     url = f"http://{host}:{port}"
     try:
-        wait_for(lambda: is_healthy(url))
+        wait_until(lambda: is_healthy(url))
         yield Serving(url, process)
         # To the command alone, as a service manager would: server and worker stop, too.
-        wait_for(lambda: workers_of(url))
+        wait_until(lambda: workers_of(url))
         parts = process.children(recursive=True)
         process.terminate()
         assert process.wait(timeout=WAIT_SECONDS) == 143
@@ -197,7 +197,7 @@ def test_a_server_with_a_password_answers_nobody_without_it(serving: Serving, pa
 
 
 def test_with_a_password_deploying_and_the_worker_go_on_as_without(serving: Serving):
-    workers = wait_for(lambda: workers_of(serving.url))
+    workers = wait_until(lambda: workers_of(serving.url))
     assert [each["status"] for each in workers] == ["ONLINE"]
     found = ask(serving.url, "deployments/filter", {}, PASSWORD)
     assert {each["name"] for each in found} == {"nightly", "on-demand", "smoke", "alarm"}
@@ -214,7 +214,7 @@ def workers_of(url: str) -> Any:
 
 
 def test_serving_listens_where_it_was_told_and_nowhere_else(serving: Serving):
-    wait_for(lambda: workers_of(serving.url))
+    wait_until(lambda: workers_of(serving.url))
     host, _, port = serving.url.removeprefix("http://").partition(":")
     sockets = sockets_of(serving.process)
     assert (host, int(port)) in sockets
@@ -223,7 +223,7 @@ def test_serving_listens_where_it_was_told_and_nowhere_else(serving: Serving):
 
 
 def test_the_password_is_in_no_command_line_and_no_file(serving: Serving):
-    wait_for(lambda: workers_of(serving.url))
+    wait_until(lambda: workers_of(serving.url))
     # The whole password, and as it travels: Prefect may well name a run "important-seahorse".
     secrets = [b"correct horse", b64encode(PASSWORD.encode())]
     lines = [" ".join(each.cmdline()).encode() for each in serving.process.children(recursive=True)]

@@ -2,11 +2,12 @@
 
 import pytest
 
-from study.plan import Source, Training
+from study.plan import Training
 from study.recipe import Inputs, Readings, Recipe, list_differences
 from study.replay import TOLERANCE, UNSTABLE_TOLERANCE, give_up, judge, refuse, tolerance_of
 from study.setting import Hyperparameters
 from study.stopping import StopRule
+from study.training_record import Source
 
 READINGS = Readings(
     epochs_run=5,
