@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 UPKEEP = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans"}
 """The server removes old events, and logs and artifacts of flow runs that are no more. Not `flow_runs`: that
-would be every old one in the user's database, other projects' too; `study prune --prefect` removes ours."""
+would be every old one in the user's database, other projects' too. Who has this project only may set that."""
 START_SECONDS = 120
 """Longest wait for the server; on a slow disk its first start migrates its database for a while."""
 LOOK_SECONDS = 1.0
