@@ -85,10 +85,12 @@ def test_a_store_that_stays_away_ends_a_run_with_a_line(monkeypatch, caplog):
             lambda: read_part(part_path(results, "trials", "mine"), "trials"),
             lambda: list(check_runs(results, ["mine"])),
             lambda: has_ended(results, "mine"),
-            lambda: why_held(results, "mine"),
         ):
             with pytest.raises(StoreUnreachable):
                 ask()
+        with pytest.raises(ResultsUnwritable, match=r"locks: cannot be written: .*`study resume`") as held:
+            why_held(results, "mine")
+        assert isinstance(held.value.__cause__, StoreUnreachable)
     S3FileSystem.clear_instance_cache()
 
 
