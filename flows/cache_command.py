@@ -1,6 +1,5 @@
-"""The command `study cache`: list, verify and prune the finished trainings that later runs read."""
+"""The command `study cache`: list and prune the finished trainings that later runs read."""
 
-import sys
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 cache_app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "List, verify and prune finished trainings.\n\n"
+        "List and prune finished trainings.\n\n"
         "They lie in `results/trainings`, one folder for each key; a run trains what is not there, goes on "
         "with what is too short, and trains again what is damaged. Removing any costs time, never results."
     ),
@@ -31,30 +30,6 @@ def list_command(results: ResultsOption = "results") -> None:
     from storage.place import results_at
 
     print_entries(results_at(results))
-
-
-@cache_app.command("verify")
-def verify_command(results: ResultsOption = "results") -> None:
-    """Check every kept training against its hashes; exit 1 if one is damaged."""
-    from storage.place import results_at
-    from storage.trainings import DamagedTraining, list_keys, verify_training
-
-    place = results_at(results)
-    keys, damaged = list_keys(place), 0
-    for key in keys:
-        try:
-            verify_training(place, key)
-        except DamagedTraining as error:
-            damaged += 1
-            typer.echo(str(error))
-    typer.echo(
-        f"{count(len(keys), 'training')} in {place.trainings}: {len(keys) - damaged} sound, {damaged} damaged"
-    )
-    if damaged:
-        typer.echo(
-            "the next run that needs them trains them again; `study cache prune --damaged` removes them"
-        )
-        sys.exit(1)
 
 
 @cache_app.command("prune")

@@ -31,6 +31,6 @@ def print_entries(results: Results) -> None:
         (console if console.is_terminal else Console(width=140)).print(table)
     keys = list_keys(results)
     unreadable = len(keys) - len(records)
-    note = f", {unreadable} not readable (`study cache verify` says why)" if unreadable else ""
+    note = f", {unreadable} not readable (`study verify` says why)" if unreadable else ""
     size = sum(measure_training(results, key) for key in keys) / 1e6
     typer.echo(f"{count(len(keys), 'training')}, {size:.1f} MB in {results.trainings}{note}")

@@ -125,10 +125,10 @@ def _paths(results: Results, item: Item) -> list[Path]:
 
 
 def _paths_of_run(results: Results, run_id: str) -> list[Path]:
-    """A run's folder in each table, that of its row in `runs` first, its manifest, and the rest."""
+    """A run's folder in each table, that of its row in `runs` first, and the rest."""
     first = results.tables / "runs" / f"run={run_id}"
     others = [path for path in find_paths(results.tables, f"*/run={run_id}") if path != first]
-    return [first, *others, results.manifest(run_id), results.run(run_id)]
+    return [first, *others, results.run(run_id)]
 
 
 def _measure(path: Path) -> int:

@@ -133,7 +133,6 @@ def find_leftovers(results: Results, now: datetime) -> list[Item]:
     paths = []
     for folder in (
         results.tables,
-        results.manifests,
         results.history,
         results.trainings,
         results.runs,

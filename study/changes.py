@@ -21,7 +21,7 @@ class Provenance(Fact):
     versions: dict[str, str]
     data_fingerprint: str
     device: str
-    engine: str | None
+    engine: str
     processor: str
     lock_sha256: str | None
     git_diff_sha256: str | None = None
@@ -72,7 +72,7 @@ def _list_facts(of: Provenance) -> dict[str, str]:
         **{_TITLES.get(name, name): version for name, version in sorted(of.versions.items())},
         "data fingerprint": of.data_fingerprint,
         "kind of device": of.device,
-        "engine": of.engine or NOT_RECORDED,
+        "engine": of.engine,
         "processor": of.processor,
         "lock file": of.lock_sha256 or NOT_RECORDED,
     }

@@ -32,7 +32,7 @@ class Tables:
     runs: Mapping[str, Row]
     """Rows of `runs`, by id: others may have trained what this run read."""
     trainings: Mapping[str, Row]
-    """By key; empty before schema 1.1.0."""
+    """By key."""
     epochs: Mapping[str, Sequence[Row]]
     """By key, the first epoch first."""
 
@@ -109,18 +109,13 @@ def read_versions(text: str | None) -> dict[str, str]:
         ) from error
 
 
-def engine_of(row: Row) -> str:
-    """What trained a row: before schema 1.4.0 it was TensorFlow, and not recorded."""
-    return str(row["engine"] or "tensorflow")
-
-
 def _read_seconds(row: Row, training: Row) -> float:
     """What its training took; where this run trained it, with compiling and evaluation."""
     return max(float(row["training_seconds"] or 0.0), float(training.get("lane_seconds") or 0.0))
 
 
 def _read_source(row: Row, run: Row, versions: Mapping[str, str]) -> Source:
-    engine = engine_of(row)
+    engine = row["engine"]
     return Source.model_validate(
         {
             "protocol": row["protocol"],
@@ -142,7 +137,7 @@ def _read_inputs(row: Row, tables: Tables, versions: dict[str, str]) -> Inputs:
     return Inputs(
         data=row["data_fingerprint"],
         model=row["model_version"],
-        engine=engine_of(row),
+        engine=row["engine"],
         kind=tables.run["device"],
         versions=versions,
         device=row["device"],
@@ -176,8 +171,7 @@ def _unlike_training(row: Row, recorded: Row | None, setting: Setting) -> list[s
 
 
 def _unlike_run(row: Row, run: Row) -> list[str]:
-    found = {name: (row[name], run[name]) for name in _OF_RUN if run[name] is not None}
-    return _name_unlike(found, "runs")
+    return _name_unlike({name: (row[name], run[name]) for name in _OF_RUN}, "runs")
 
 
 def _unlike_epochs(row: Row, epochs: Sequence[Row], rule: StopRule) -> list[str]:

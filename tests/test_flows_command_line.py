@@ -19,7 +19,6 @@ from tests.toy import TOY, write_toy
         "serve",
         "cache",
         "cache list",
-        "cache verify",
         "cache prune",
         "verify",
         "compact",

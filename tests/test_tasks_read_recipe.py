@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from storage.place import Results
@@ -36,22 +35,6 @@ def test_every_row_makes_its_own_key_and_its_own_stop_rule(published: Results):
     assert len(found) == 20
     assert all(each.training.key == each.key and not each.faults for each in found)
     assert {each.training.rules for each in found} == {(StopRule(epochs=n),) for n in (1, 2, 5, 10, 20)}
-
-
-def test_rows_of_the_first_schema_are_recipes_of_tensorflow(published: Results):
-    later = {
-        "trials": ["schedule", "engine", "augmentation", "averaging", "lowest_loss_epoch"],
-        "runs": ["engine", "git_diff_sha256", "lock_sha256"],
-        "epochs": ["evaluation_seconds"],
-    }
-    for table, names in later.items():
-        path = published.tables / table / f"run={RUN_ID}" / "part-0.parquet"
-        pq.write_table(pq.ParquetFile(path).read().drop_columns(names), path)
-    (published.tables / "trainings" / f"run={RUN_ID}" / "part-0.parquet").unlink()
-    found = recipes(published)[0]
-    assert (found.training.source.engine, found.training.key, found.faults) == ("tensorflow", found.key, ())
-    assert found.inputs.processor == "A processor with two cores"
-    assert found.inputs.changes == "no"
 
 
 def test_what_another_run_trained_has_that_runs_commit(published: Results):

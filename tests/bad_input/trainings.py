@@ -1,4 +1,4 @@
-"""Kept trainings that are damaged: `study cache verify` names them, and a run trains them again."""
+"""Kept trainings that are damaged: `study verify` names them, and a run trains them again."""
 
 import io
 import json
@@ -43,7 +43,7 @@ def _training(change: Change) -> Callable[[Path], list[object]]:
     def prepare(folder: Path) -> list[object]:
         key = keep_training(open_results(folder / "results"))
         change(folder / "results" / "trainings" / key)
-        return ["cache", "verify"]
+        return ["verify"]
 
     return prepare
 
