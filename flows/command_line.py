@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cache_command import cache_app
 from flows.compact_command import compact_command
 from flows.compare_command import compare_command
 from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
@@ -40,6 +39,7 @@ from flows.report_command import report_command
 from flows.resume_command import resume_command
 from flows.schema_command import schema_command
 from flows.stop_signals import resend_lost_interrupts
+from flows.trainings_command import trainings_command
 from flows.verify_command import verify_command
 from study.errors import InputError, StoreUnreachable
 from study.wording import count, printable, shortened
@@ -95,7 +95,7 @@ app.command("verify")(verify_command)
 app.command("compact")(compact_command)
 app.command("replay")(replay_command)
 app.command("lane")(lane_command)
-app.add_typer(cache_app, name="cache")
+app.command("trainings")(trainings_command)
 
 
 @app.command("run")

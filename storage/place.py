@@ -31,15 +31,6 @@ class Results:
         return self.folder / "tables"
 
     @property
-    def manifests(self) -> Path:
-        """What each run has published, with checksums, a file each."""
-        return self.folder / "manifests"
-
-    def manifest(self, run_id: str) -> Path:
-        """What one run has published."""
-        return self.manifests / f"{run_id}.json"
-
-    @property
     def history(self) -> Path:
         """The tables of all published runs, compacted by month."""
         return self.folder / "history"

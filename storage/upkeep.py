@@ -110,7 +110,7 @@ def find_temporary_files(results: Results, now: datetime) -> list[str]:
     """The old temporary files, by their place in the folder, of writers that were killed."""
     if not is_local(results.folder):
         return []  # an object is there or not
-    ours = (results.tables, results.manifests, results.history, results.trainings)
+    ours = (results.tables, results.history, results.trainings)
     folders = (*ours, results.runs, results.speeds, results.locks)
     paths = [path for folder in folders for path in sorted(folder.rglob(".*.part"))]
     return [str(path.relative_to(results.folder)) for path in paths if _touched(path) < now - LEFT]
@@ -261,7 +261,7 @@ def _paths(results: Results, item: Item) -> list[Path]:
         return [results.folder / item.name]
     first = results.tables / "runs" / f"run={item.name}"
     others = [path for path in find_paths(results.tables, f"*/run={item.name}") if path != first]
-    return [first, *others, results.manifest(item.name), results.run(item.name)]
+    return [first, *others, results.run(item.name)]
 
 
 def _measure(path: Path) -> int:

@@ -22,8 +22,8 @@ class Provenance(Fact):
     versions: dict[str, str]
     data_fingerprint: str
     device: str
-    engine: str | None
-    processor: str | None
+    engine: str
+    processor: str
     lock_sha256: str | None
     git_diff_sha256: str | None = None
     """Of the uncommitted changes; None where there are none."""

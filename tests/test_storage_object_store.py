@@ -83,7 +83,7 @@ def test_a_store_that_stays_away_ends_a_run_with_a_line(monkeypatch, caplog):
             lambda: find_training(results, "0" * 16),
             lambda: read_run(results),
             lambda: read_part(part_path(results, "trials", "mine"), "trials"),
-            lambda: list(check_runs(results, ["mine"])),
+            lambda: list(check_runs(results)),
             lambda: has_ended(results, "mine"),
         ):
             with pytest.raises(StoreUnreachable):

@@ -1,4 +1,4 @@
-"""Kept trainings that are damaged: `study cache verify` names them, and a run trains them again."""
+"""Kept trainings that are damaged: `study verify` names them, and a run trains them again."""
 
 import io
 import json
@@ -44,19 +44,19 @@ def _training(change: Change) -> Callable[[Path], list[object]]:
     def prepare(folder: Path) -> list[object]:
         key = keep_training(open_results(folder / "results"))
         change(folder / "results" / "trainings" / key)
-        return ["cache", "verify"]
+        return ["verify"]
 
     return prepare
 
 
 def _locked(folder: Path) -> list[object]:
     _training(lambda kept: kept.parent.chmod(0))(folder)
-    return ["cache", "list"]
+    return ["trainings"]
 
 
 def _one_locked(folder: Path) -> list[object]:
     _training(lambda kept: kept.chmod(0))(folder)
-    return ["cache", "list"]
+    return ["trainings"]
 
 
 def _cut(name: str) -> Change:
@@ -127,4 +127,4 @@ CASES = (
     Case("all trainings in a folder that may not be read", _locked, unprivileged=True),
 )
 
-FINE = (Case("one that may not be read, to `study cache list`", _one_locked, 0, unprivileged=True),)
+FINE = (Case("one that may not be read, to `study trainings`", _one_locked, 0, unprivileged=True),)

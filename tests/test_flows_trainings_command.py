@@ -1,4 +1,4 @@
-"""`study cache`: list and verify the kept trainings."""
+"""`study trainings` lists the kept trainings; `study verify` finds the damaged ones."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ TODAY = Source(
 
 
 def run(results: Results, *arguments: object) -> tuple[int, str]:
-    done = study("cache", *arguments, "--results", results.folder)
+    done = study(*arguments, "--results", results.folder)
     assert done.err == ""
     return done.code, done.out
 
@@ -54,7 +54,7 @@ def results(tmp_path: Path) -> Results:
 
 def test_kept_trainings_are_listed_with_their_size(results: Results):
     keys = [keep(results, seed) for seed in (1, 2)]
-    code, out = run(results, "list")
+    code, out = run(results, "trainings")
     assert code == 0
     assert all(key in out for key in keys)
     assert "baseline seed=2" in out
@@ -62,8 +62,7 @@ def test_kept_trainings_are_listed_with_their_size(results: Results):
 
 
 def test_an_empty_cache_is_no_error(results: Results):
-    assert run(results, "list") == (0, f"0 trainings, 0.0 MB in {results.trainings}\n")
-    assert run(results, "verify") == (0, f"0 trainings in {results.trainings}: 0 sound, 0 damaged\n")
+    assert run(results, "trainings") == (0, f"0 trainings, 0.0 MB in {results.trainings}\n")
 
 
 def test_damage_is_found_and_said(results: Results):
@@ -75,11 +74,11 @@ def test_damage_is_found_and_said(results: Results):
     (results.trainings / unfinished / "record.json").unlink()
     code, out = run(results, "verify")
     assert code == 1
-    assert f"{path} is damaged: its checksum does not fit" in out
-    assert f"{results.trainings / unfinished} has no record: it was never finished" in out
-    assert "3 trainings in" in out
-    assert "1 sound, 2 damaged" in out
-    code, out = run(results, "list")
+    again = "; the next run that needs it trains it again\n"
+    assert f"{path} is damaged: its checksum does not fit{again}" in out
+    assert f"{results.trainings / unfinished} has no record: it was never finished{again}" in out
+    assert "3 kept trainings: 1 sound, 2 damaged\n" in out
+    code, out = run(results, "trainings")
     assert code == 0
     assert "2 not readable (`study verify` says why)" in out
     assert sound in out
