@@ -24,10 +24,10 @@ from storage.place import Results, open_results
 from storage.trainings import hash_weights
 from study.cost import CostModel
 from study.forecast import Forecast, Job, Later
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
-from study.training_record import Epoch, Segment, TrainingRecord
+from study.training_record import Epoch, Segment, Source, TrainingRecord
 
 WEIGHTS = [np.zeros(10, np.float32)]
 

@@ -16,10 +16,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Hyperparameters
 from study.spec import EngineName
 from study.stopping import StopRule
+from study.training_record import Source
 
 HERE = "native"
 """The arm that the others are held against: compiled for this processor."""

@@ -1,6 +1,6 @@
 """What the server does by itself: raise alarms about nights, and mark runs that fell silent as crashed.
 
-Run as `python -m flows.automations` after `prefect deploy`, with PREFECT_API_URL set; as often as one likes.
+`flows.deploy` registers them; registering again changes nothing.
 """
 
 import logging
@@ -14,11 +14,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-from prefect.exceptions import ObjectNotFound
 
 from flows.alarm import alarm_deployment
 from flows.night_events import DRIFTED, RESOURCE
-from study.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -109,16 +107,9 @@ def silent_runs(within: timedelta = SILENT_WITHIN) -> Automation:
 
 
 def register() -> None:
-    """Register the deployment of the alarm and every automation, each once; one that is right is left alone.
-
-    Raises:
-        InputError: the deployments of prefect.yaml are not registered yet.
-    """
+    """Register the alarm's deployment and every automation, each once; one that is right is left alone."""
     with get_client(sync_client=True) as client:
-        try:
-            nightly = client.read_deployment_by_name(NIGHTLY).id
-        except ObjectNotFound as error:
-            raise InputError(f"no deployment {NIGHTLY}; first run `prefect deploy --all`") from error
+        nightly = client.read_deployment_by_name(NIGHTLY).id
     alarm = cast(UUID, alarm_deployment().apply())  # a coroutine only where it is called from one
     register_all([*alarms(nightly, alarm), silent_runs()])
 
@@ -157,7 +148,3 @@ def _alarm(alarm: UUID, what: str, trigger: EventTrigger, message: str, run: str
 
 def _template(text: str) -> object:
     return {"__prefect_kind": "jinja", "template": text} if "{{" in text else text
-
-
-if __name__ == "__main__":
-    register()

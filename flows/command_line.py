@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cache_command import cache_app
 from flows.compact_command import compact_command
 from flows.compare_command import compare_command
 from flows.exit_codes import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED
@@ -39,6 +38,7 @@ from flows.replay_command import replay_command
 from flows.report_command import report_command
 from flows.resume_command import resume_command
 from flows.schema_command import schema_command
+from flows.trainings_command import trainings_command
 from flows.verify_command import verify_command
 from study.errors import InputError, StoreUnreachable
 from study.wording import count, printable, shortened
@@ -94,7 +94,7 @@ app.command("verify")(verify_command)
 app.command("compact")(compact_command)
 app.command("replay")(replay_command)
 app.command("lane")(lane_command)
-app.add_typer(cache_app, name="cache")
+app.command("trainings")(trainings_command)
 
 
 @app.command("run")
@@ -200,9 +200,13 @@ def serve_command(
 ) -> None:
     """Start Prefect's server with its UI, the schedule and a worker, on this machine; Ctrl-C stops all."""
     configure_prefect(verbose=True)
-    from flows.serve import serve
+    from flows.serve import PartFailed, serve
 
-    serve(port, host)
+    try:
+        serve(port, host)
+    except PartFailed as failed:
+        typer.echo(f"study: {failed}", err=True)
+        raise typer.Exit(FAILED) from failed
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from study.wording import count
 def compact_command(results: ResultsOption = "results") -> None:
     """Bring `history` up to date: the tables of all published runs, a file a month and table.
 
-    Every run does so when it is published. This is for folders from before there was a history, and for files
-    that were damaged, restored or removed by hand; what is as it should be is left.
+    Every run does so when it is published. This is for files that were damaged, restored or
+    removed by hand; what is as it should be is left.
     """
     show_warnings()
     from storage.history import update_history

@@ -89,8 +89,8 @@ def _recorded(frames: "RunFrames", margin: float | None, readings: Path | None) 
         )
     if frames.agreement.empty:
         raise InputError(
-            f"run {frames.run['run_id']} was held against nothing published: its study names none, or it is "
-            "older than schema 1.5.0; give another run or a CSV as OTHER"
+            f"run {frames.run['run_id']} was held against nothing published: its study names none; give "
+            "another run or a CSV as OTHER"
         )
     from storage.tables import rows_of
 

@@ -1,6 +1,11 @@
-"""Make the work pool and register what prefect.yaml says, with what a server needs beside it."""
+"""Make the work pool and register deployments and automations on a Prefect server.
+
+`python -m flows.deploy` does that on the server at PREFECT_API_URL. Given a file, as in
+`python -m flows.deploy deploy/kubernetes/prefect.yaml`, it registers only that file's deployments.
+"""
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterNextScheduledStartTime,
     FlowRunFilterState,
@@ -22,10 +29,8 @@ from prefect.client.schemas.objects import State, StateDetails, StateType, WorkP
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from flows.automations import NIGHTLY, register
-from flows.strict_deployments import forbid_unknown_parameters
+from flows.automations import register as register_automations
 from study.errors import InputError
-from study.wording import listing
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +49,21 @@ def deploy(environment: Mapping[str, str]) -> None:
     """
     prepare_pool(POOL)
     keep_due_runs(POOL)
-    command = ["--no-prompt", "deploy", "--all"]
+    register_deployments(environment)
+    register_automations()
+
+
+def register_deployments(environment: Mapping[str, str], file: str = "prefect.yaml") -> None:
+    """Register every deployment of a file, and let the server refuse parameters that the flow does not have.
+
+    Args:
+        environment: For Prefect's own command.
+        file: Its path, absolute or in the project's folder.
+
+    Raises:
+        InputError: Prefect refused; its message is in the log above.
+    """
+    command = ["--no-prompt", "deploy", "--all", "--prefect-file", file]
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *command],
         env=environment,
@@ -58,29 +77,7 @@ def deploy(environment: Mapping[str, str]) -> None:
         raise InputError(
             f"`prefect {' '.join(command)}` failed with exit code {done.returncode}; its log is above"
         )
-    forbid_unknown_parameters()
-    register()
-
-
-def refuse_another_folder() -> None:
-    """Leave a server alone on which the study of another folder is deployed: its runs would become ours.
-
-    Raises:
-        InputError: it is.
-    """
-    with get_client(sync_client=True) as client:
-        try:
-            steps = client.read_deployment_by_name(NIGHTLY).pull_steps or []
-        except ObjectNotFound:
-            return
-    folders = {
-        str(inputs["directory"]) for step in steps for inputs in step.values() if "directory" in inputs
-    }
-    if folders and str(PROJECT) not in folders:
-        raise InputError(
-            f"the server that already runs there serves the study in {listing(sorted(folders))}, and this is "
-            f"{PROJECT}; give another --port, and PREFECT_HOME another folder"
-        )
+    _forbid_unknown_parameters()
 
 
 def prepare_pool(name: str) -> None:
@@ -126,6 +123,15 @@ def keep_due_runs(pool: str) -> None:
                 client.set_flow_run_state(run.id, kept, force=True)
 
 
+def _forbid_unknown_parameters() -> None:
+    # The schema that Prefect writes lets other keys through: with `lans: 4` the run would crash at its start.
+    with get_client(sync_client=True) as client:
+        ours = FlowFilter(name=FlowFilterName(any_=["study"]))
+        for deployment in client.read_deployments(flow_filter=ours):
+            schema = {**(deployment.parameter_openapi_schema or {}), "additionalProperties": False}
+            client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
+
+
 def _check_pool(pool: WorkPool) -> None:
     if pool.type != "process":
         raise InputError(
@@ -147,3 +153,10 @@ def _check_pool(pool: WorkPool) -> None:
             pool.name,
             pool.name,
         )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        register_deployments(os.environ, sys.argv[1])
+    else:
+        deploy(os.environ)

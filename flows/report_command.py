@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from flows.options import ResultsOption, show_warnings
-from study.errors import InputError
 
 
 def report_command(
@@ -20,20 +19,13 @@ def report_command(
     """
     show_warnings()
     from storage.place import results_at
-    from storage.tables import list_missing, read_run
+    from storage.tables import read_run
     from tasks.draw_figures import draw_figures
     from tasks.recorded import read_study_of
     from tasks.report import write_report
 
     place = results_at(results)
     frames = read_run(place, run)
-    missing = list_missing(place, str(frames.run["run_id"]))
-    if missing:
-        raise InputError(
-            f"run {frames.run['run_id']} is older than schema 1.5.0: it lacks the tables "
-            f"{', '.join(missing)}, "
-            "and its report stays as it is; run the study again, which is quick as trainings are kept"
-        )
     study = read_study_of(frames)
     figures = draw_figures.fn(study, place, frames)
     report = write_report.fn(place, study, frames, figures)

@@ -6,11 +6,11 @@ from storage.schema import SCHEMA_VERSION, TABLES
 _INTRODUCTION = """\
 # The tables
 
-<!-- Made from storage/schema.py: `.venv/bin/study schema --markdown > docs/tables.md` writes it again. -->
+<!-- Made from storage/schema.py: `.venv/bin/study schema > docs/tables.md` writes it again. -->
 
 What a run found lies in Parquet files that any reader of Parquet opens; nothing of this program is needed.
-This page is schema version {version}. `study schema` shows the same in the terminal, `study schema --json`
-gives it to programs, and `study schema --check results/tables` holds files against it.
+This page is schema version {version}. `study schema trials` prints the section of one table, and
+`study verify` compares files with it.
 
 ## Where they lie
 
@@ -27,17 +27,15 @@ DuckDB, and half a run is never seen:
     FROM read_parquet('results/tables/trials/*/*.parquet', union_by_name = true) AS trials
     SEMI JOIN read_parquet('results/tables/runs/*/*.parquet', union_by_name = true) AS runs USING (run_id)
 
-Runs of different versions of the program have different columns, the later ones more. `union_by_name` gives
-all of them, null where a file has none; `pandas.read_parquet` on a table's folder gives those of the first
-file only.
+A later version of the program may write more columns. `union_by_name` gives all of them, null where a file
+has none; `pandas.read_parquet` on a table's folder gives those of the first file only.
 
-Who reads all runs at once may rather take the history, which says the same in a file a month and table, with
-today's columns whichever version wrote a run:
+To read all runs at once, take the history, which says the same in a file a month and table:
 
     results/history/<table>/month=<year>-<month>/part-0.parquet
 
-Every run brings it up to date, and so does `study compact`. `manifests/<run_id>.json` has the SHA-256 of each
-file that a run has published.
+Every run brings it up to date, and so does `study compact`. The pages of all files have checksums, which
+`study verify` compares, and readers of Parquet can: in pyarrow it is `page_checksum_verification=True`.
 
 ## How they join
 
@@ -62,8 +60,8 @@ in its meaning:
 
 {json}
 
-In the files, each column's metadata have its `unit` and `meaning`, from 1.7.0 also `since`; a file's have
-`table` and `schema_version`.
+In the files, each column's metadata have its `unit` and `meaning`; a file's have `table` and
+`schema_version`.
 
 | unit | says |
 | --- | --- |
@@ -72,17 +70,15 @@ In the files, each column's metadata have its `unit` and `meaning`, from 1.7.0 a
 ## What stays
 
 Within a major version changes are additions only. A table or column that is there stays, with its name, type,
-unit, meaning and whether it may be null. A column that is added may be null; it is missing in files of
-versions before the one under "since", and there it reads as null. A table that is added is missing for runs
-of earlier versions. Where a version has a table, each of its runs has a file of it, be it without rows.
+unit, meaning and whether it may be null. A column that is added may be null, and is missing in files of
+earlier versions. Each published run has a file of every table, be it without rows.
 
-Pass over tables and columns you do not know, and refuse another major version. Runs that each earlier version
-wrote are kept, and the tests read them ([tests/earlier_versions](../tests/earlier_versions/README.md)).
+Pass over tables and columns you do not know, and refuse another major version.
 
 ## Every table
 
-| table | a row is | identified by | since |
-| --- | --- | --- | --- |
+| table | a row is | identified by |
+| --- | --- | --- |
 {tables}
 """
 
@@ -95,7 +91,22 @@ def draw_page() -> str:
         units="\n".join(f"| {name or '(none)'} | {says} |" for name, says in UNITS.items()),
         tables="\n".join(_table_row(name, each) for name, each in TABLES.items()),
     )
-    return "\n".join([introduction, *(_section(name, each) for name, each in TABLES.items())])
+    return "\n".join([introduction, *map(draw_table, TABLES)])
+
+
+def draw_table(name: str) -> str:
+    """The page's section of one table."""
+    table = TABLES[name]
+    lines = [
+        f"## {name}",
+        "",
+        f"A row is {table.row}. Identified by {_key(table)}.",
+        "",
+        "| column | type | unit | null | meaning |",
+        "| --- | --- | --- | --- | --- |",
+        *map(_column_row, table.columns),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def holds_json(column: Column) -> bool:
@@ -112,26 +123,12 @@ def _list_json() -> str:
 
 
 def _table_row(name: str, table: Table) -> str:
-    return f"| [`{name}`](#{name}) | {table.row} | {_key(table)} | {table.since} |"
+    return f"| [`{name}`](#{name}) | {table.row} | {_key(table)} |"
 
 
-def _section(name: str, table: Table) -> str:
-    lines = [
-        f"## {name}",
-        "",
-        f"A row is {table.row}. Identified by {_key(table)}. Since {table.since}.",
-        "",
-        "| column | type | unit | null | since | meaning |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(_column_row(table, each) for each in table.columns),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _column_row(table: Table, column: Column) -> str:
+def _column_row(column: Column) -> str:
     may_be_null = "yes" if column.nullable else ""
-    cells = (f"`{column.name}`", str(column.type), column.unit, may_be_null, table.since_of(column))
-    return f"| {' | '.join(cells)} | {column.meaning} |"
+    return f"| `{column.name}` | {column.type} | {column.unit} | {may_be_null} | {column.meaning} |"
 
 
 def _key(table: Table) -> str:

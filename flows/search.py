@@ -10,7 +10,8 @@ from flows.request import Request
 from flows.steps import submit
 from flows.sweep import Sweep
 from study.forecast import Forecast
-from study.plan import Plan, Source
+from study.plan import Plan
+from study.training_record import Source
 from tasks.lanes import Lanes
 from tasks.plan_study import foresee_jobs
 from tasks.search import OptimumSearch, advance_search

@@ -1,72 +1,124 @@
-"""Server, work pool, deployments, worker and alarms on this machine, from one command; Ctrl-C stops all."""
+"""Serve: Prefect's server, work pool, deployments, alarm and worker on this machine, from one command.
+
+If one part dies, all end with a message. Nothing is started again here: systemd or Docker do that (deploy/).
+"""
 
 import logging
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
 
+import psutil
 import typer
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import WorkerStatus
-from prefect.settings import (
-    PREFECT_API_AUTH_STRING,
-    PREFECT_API_URL,
-    PREFECT_CLIENT_MAX_RETRIES,
-    temporary_settings,
-)
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.abandoned import SERVED_BY, WORKER, AbandonedRuns
-from flows.deploy import POOL, PROJECT, deploy, refuse_another_folder
-from flows.options import NO_TELEMETRY
+from flows.abandoned_runs import SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
+from flows.deploy import POOL, PROJECT, deploy
+from flows.parent_death import start_program, stop_program
 from flows.sharing import (
     CLIENT_PASSWORD,
     LOOPBACK,
+    NO_TELEMETRY,
     SERVER_PASSWORD,
     address,
     check_sharing,
     is_healthy,
-    is_ours,
 )
-from flows.supervise import Guest, Part, Watched, describe_end, keep_running
-from flows.tether import start_tethered
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 UPKEEP = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans"}
 """The server removes old events, and logs and artifacts of flow runs that are no more. Not `flow_runs`: that
-would be every old one in the user's database, other projects' too; `study prune --prefect` removes ours."""
+would be every old one in the user's database, other projects' too. Who has this project only may set that."""
 START_SECONDS = 120
 """Longest wait for the server; on a slow disk its first start migrates its database for a while."""
+LOOK_SECONDS = 1.0
+"""Between two looks at whether every part is alive."""
+
+
+class PartFailed(RuntimeError):
+    """A part of serving died or did not start: the message says which, how, and what to do."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program that serving needs.
+
+    Attributes:
+        name: What messages call it, such as "the worker".
+        process: Its process.
+    """
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+
+    def check(self) -> None:
+        """Make sure that it is alive.
+
+        Raises:
+            PartFailed: it has ended.
+        """
+        code = self.process.poll()
+        if code is not None:
+            raise PartFailed(f"{self.name} ended ({describe_end(code)}){_ADVICE}")
+
+
+_ADVICE = (
+    ", so everything was stopped; its log is above; `study serve` starts all of it again, "
+    "and docs/serving.md has a systemd unit that does so by itself"
+)
 
 
 def serve(port: int, host: str = LOOPBACK) -> None:
-    """Serve until Ctrl-C or SIGTERM; what ends by itself meanwhile is started again.
-
-    A server of this user that already answers on the port is used and left running.
+    """Serve until Ctrl-C, SIGTERM or the death of a part; then stop every part.
 
     Raises:
-        InputError: others could reach the server without a password, it did not start, the work pool is of
-            another type, or a part ended again and again.
+        InputError: others could reach the server without a password, the port is taken, the work pool is of
+            another type, or Prefect refused the deployments.
+        PartFailed: a part died, or the server did not answer in time.
     """
     signal.signal(signal.SIGTERM, _end_in_order)
     check_sharing(host, os.environ)
+    check_port(host, port)
     url = address(host, port)
     environment = serving_environment(url, os.environ)
     with _settings(environment), ExitStack() as stack:
-        runs = AbandonedRuns(POOL)
-        server = _start_server(stack, url, host, port, environment)
+        arguments = ["prefect", "server", "start", "--host", host, "--port", str(port)]
+        server = _start(stack, "the server", arguments, environment)
+        wait_for_server(url, port, server)
         deploy(environment)
-        if isinstance(server, Part):
-            runs.mark(after_seconds=0)  # what was left when the server stopped; no worker of ours runs yet
-        stack.callback(runs.end)
-        others = _start_others(stack, environment)
+        mark_abandoned_runs(POOL)  # of an earlier `study serve` that was killed; no worker of ours runs yet
+        stack.callback(end_left_runs)  # before the server, which they tell that they were stopped
+        alarm = _start(stack, "the alarm", ["flows.alarm"], environment)
+        arguments = ["prefect", "worker", "start", "--pool", POOL, "--name", WORKER]
+        worker = _start(stack, "the worker", arguments, environment)
         _announce(url, environment)
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # not to wait for a server that is gone
-            keep_running([server, *others, runs])
+        watch([server, alarm, worker])
+
+
+def check_port(host: str, port: int) -> None:
+    """Make sure that the server can listen there.
+
+    Raises:
+        InputError: the port is taken, or the address is not this machine's.
+    """
+    try:
+        (family, kind, protocol, _, where), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as error:
+        raise InputError(
+            f"the server cannot listen on {host}, port {port}: {error.strerror}; stop what listens there, "
+            "such as another `study serve`, or give another --port or --host"
+        ) from error
 
 
 def serving_environment(url: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -78,6 +130,44 @@ def serving_environment(url: str, environment: Mapping[str, str]) -> dict[str, s
     own_page = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"{url},{url.replace(LOOPBACK, 'localhost')}"}
     mark = {SERVED_BY: str(os.getpid())}
     return {**own_page, **NO_TELEMETRY, **UPKEEP, **environment, **needed, **mark}
+
+
+def wait_for_server(url: str, port: int, server: Part) -> None:
+    """Wait until our server answers.
+
+    Its process must listen on the port: another user's program that took it could run anything as us.
+
+    Raises:
+        PartFailed: it died, or did not answer in time.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while not (_listens(server.process.pid, port) and is_healthy(url)):
+        server.check()
+        if time.monotonic() > deadline:
+            raise PartFailed(f"{server.name} did not answer on {url} within {START_SECONDS} s{_ADVICE}")
+        time.sleep(0.2)
+
+
+def watch(parts: Sequence[Part]) -> NoReturn:
+    """Look after the parts until one dies.
+
+    Raises:
+        PartFailed: one has died.
+    """
+    while True:
+        for part in parts:
+            part.check()
+        time.sleep(LOOK_SECONDS)
+
+
+def describe_end(code: int) -> str:
+    """How a process ended, by its exit code."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
 
 
 def _end_in_order(number: int, _frame: object) -> None:
@@ -95,70 +185,19 @@ def _settings(environment: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
-def _start_server(
-    stack: ExitStack, url: str, host: str, port: int, environment: Mapping[str, str]
-) -> Watched:
-    if is_healthy(url):
-        if not is_ours(port):
-            raise InputError(
-                f"the server that already runs on {url} is not this user's, and whoever runs it could run "
-                "anything as you; give another --port"
-            )
-        refuse_another_folder()
-        logger.warning("using the server that already runs on %s", url)
-        return Guest(f"the server on {url}", lambda: is_healthy(url))
-    arguments = ["server", "start", "--host", host, "--port", str(port)]
-    server = _start(stack, "the server", arguments, environment, lambda: is_healthy(url), START_SECONDS)
-    _wait_until_healthy(url, port, server)
-    return server
+def _start(stack: ExitStack, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Part:
+    # It ends with this process even where that is killed, and does not get the terminal's Ctrl-C.
+    process = start_program(arguments, environment, PROJECT)
+    stack.callback(stop_program, process)
+    return Part(name, process)
 
 
-def _start_others(stack: ExitStack, environment: Mapping[str, str]) -> list[Watched]:
-    worker = ["worker", "start", "--pool", POOL, "--name", WORKER]
-    alarms = Part("the alarm", lambda: start_tethered(["flows.alarm"], environment, PROJECT))
-    stack.callback(alarms.stop)
-    return [alarms, _start(stack, "the worker", worker, environment, _is_worker_heard)]
-
-
-def _start(
-    stack: ExitStack,
-    name: str,
-    arguments: Sequence[str],
-    environment: Mapping[str, str],
-    is_well: Callable[[], bool],
-    patience_seconds: float = 300.0,
-) -> Part:
-    # Tethered: it ends with this process even where that is killed, and does not get the terminal's Ctrl-C.
-    def start() -> "subprocess.Popen[bytes]":
-        return start_tethered(["prefect", *arguments], environment, PROJECT)
-
-    part = Part(name, start, is_well, patience_seconds)
-    stack.callback(part.stop)
-    return part
-
-
-def _wait_until_healthy(url: str, port: int, server: Part) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not (is_healthy(url) and is_ours(port)):  # ours: another may have taken the port meanwhile
-        code = server.process.poll()
-        if code is not None:
-            raise InputError(
-                f"the server ended ({describe_end(code)}); its log is above; "
-                f"if another program uses {url}, give another --port"
-            )
-        if time.monotonic() > deadline:
-            raise InputError(f"the server did not answer on {url} within {START_SECONDS} s; its log is above")
-        time.sleep(0.2)
-
-
-def _is_worker_heard() -> bool:
-    """Whether the server has heard of our worker lately; a server that does not answer is no fault of it."""
+def _listens(process: int, port: int) -> bool:
     try:
-        with get_client(sync_client=True) as client:
-            workers = client.read_workers_for_work_pool(POOL)
-    except Exception:
-        return True
-    return any(each.name == WORKER and each.status == WorkerStatus.ONLINE for each in workers)
+        connections = psutil.Process(process).net_connections("tcp")
+    except psutil.Error:  # it has ended
+        return False
+    return any(each.laddr.port == port and each.status == psutil.CONN_LISTEN for each in connections)
 
 
 def _announce(url: str, environment: Mapping[str, str]) -> None:

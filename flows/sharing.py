@@ -1,16 +1,16 @@
-"""Who reaches a server: its address, its password, whether it answers and whose it is."""
+"""Who reaches a server: its address, its password, and whether it answers."""
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from http.client import HTTPException
 from ipaddress import ip_address
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import psutil
-
 from study.errors import InputError
+
+NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+"""Prefect's server and its pages report no use by the first, its client none by the second."""
+
 
 LOOPBACK = "127.0.0.1"
 SERVER_PASSWORD, CLIENT_PASSWORD = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
@@ -50,23 +50,8 @@ def is_healthy(url: str) -> bool:
         return False
 
 
-def is_ours(port: int) -> bool:
-    """Whether a process of this user listens on a port."""
-    user = os.getuid()
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):  # it has ended, or may not be looked at
-            if process.uids().real == user and port in _listened_ports(process):
-                return True
-    return False
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _listened_ports(process: psutil.Process) -> set[int]:
-    connections = process.net_connections("tcp")
-    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}

@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from flows.parent_death import start_program, stop_program
 from flows.sharing import CLIENT_PASSWORD, LOOPBACK, SERVER_PASSWORD, address, is_healthy
-from flows.tether import start_tethered, stop_tethered
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class TemporaryServer:
     def stop(self) -> None:
         """Stop it."""
         self._stopped.set()
-        stop_tethered(self._process)
+        stop_program(self._process)
 
     def _keep(self) -> None:
         while not self._stopped.wait(_LOOK_SECONDS):
@@ -95,7 +95,7 @@ class TemporaryServer:
     def _start(self) -> "subprocess.Popen[bytes]":
         arguments = ["uvicorn", "--factory", "flows.temporary_app:create", "--host", LOOPBACK]
         arguments += ["--port", str(self._port), "--log-level", "error", "--lifespan", "on"]
-        return start_tethered(arguments, self._environment)
+        return start_program(arguments, self._environment)
 
 
 @contextmanager

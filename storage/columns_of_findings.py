@@ -1,6 +1,6 @@
 """The columns of what was found: settings, comparisons, agreement, nights, model and pictures."""
 
-from storage.column import BOOL, BYTES, ENGINE, FLOAT, INT, PLACE, RUN_ID, STUDY_LATER, TEXT, Column, added
+from storage.column import BOOL, BYTES, ENGINE, FLOAT, INT, PLACE, RUN_ID, STUDY, TEXT, Column
 
 SUMMARY = (
     RUN_ID,
@@ -20,52 +20,42 @@ SUMMARY = (
     Column("median_convergence_seconds", FLOAT, "s", "of those that converged; null if none did", True),
     Column("published_accuracy", FLOAT, "fraction", "the published average; null if there is none", True),
     Column("difference", FLOAT, "fraction", "mean accuracy minus the published average", True),
-    *added(
-        "1.5.0",
-        Column(
-            "collapsed_trials", INT, "", "trials at 20% or less, which is twice what guessing scores", True
-        ),
-        Column(
-            "bootstrap_low_accuracy",
-            FLOAT,
-            "fraction",
-            "lower end of the 95% BCa bootstrap interval of the mean; null below 20 trials",
-            True,
-        ),
-        Column("bootstrap_high_accuracy", FLOAT, "fraction", "its upper end", True),
-        Column(
-            "sampling_error",
-            FLOAT,
-            "fraction",
-            "standard error of the mean accuracy from which images the test set has; the intervals leave it "
-            "out",
-            True,
-        ),
-        Column(
-            "kaplan_meier_convergence_epoch",
-            FLOAT,
-            "epochs",
-            "median epoch of convergence, trials that did not converge censored; null if too few did",
-            True,
-        ),
-        Column("kaplan_meier_convergence_seconds", FLOAT, "s", "as that epoch, in training time", True),
-        Column(
-            "target_accuracy", FLOAT, "fraction", "validation accuracy that the study times; null: none", True
-        ),
-        Column("target_trials", INT, "", "trials that reached the target", True),
-        Column(
-            "kaplan_meier_target_epoch", FLOAT, "epochs", "median epoch of reaching it, censored alike", True
-        ),
-        Column("kaplan_meier_target_seconds", FLOAT, "s", "as that epoch, in training time", True),
-        Column("mean_epoch_seconds", FLOAT, "s", "mean training time of an epoch", True),
-        Column("device", TEXT, "", "what the trials trained on; several separated by commas", True),
-        ENGINE,
+    Column("collapsed_trials", INT, "", "trials at 20% or less, which is twice what guessing scores", True),
+    Column(
+        "bootstrap_low_accuracy",
+        FLOAT,
+        "fraction",
+        "lower end of the 95% BCa bootstrap interval of the mean; null below 20 trials",
+        True,
     ),
+    Column("bootstrap_high_accuracy", FLOAT, "fraction", "its upper end", True),
+    Column(
+        "sampling_error",
+        FLOAT,
+        "fraction",
+        "standard error of the mean accuracy from which images the test set has; the intervals leave it out",
+        True,
+    ),
+    Column(
+        "kaplan_meier_convergence_epoch",
+        FLOAT,
+        "epochs",
+        "median epoch of convergence, trials that did not converge censored; null if too few did",
+        True,
+    ),
+    Column("kaplan_meier_convergence_seconds", FLOAT, "s", "as that epoch, in training time", True),
+    Column("target_accuracy", FLOAT, "fraction", "validation accuracy that trainings are timed to"),
+    Column("target_trials", INT, "", "trials that reached the target"),
+    Column("kaplan_meier_target_epoch", FLOAT, "epochs", "median epoch of reaching it, censored alike", True),
+    Column("kaplan_meier_target_seconds", FLOAT, "s", "as that epoch, in training time", True),
+    Column("mean_epoch_seconds", FLOAT, "s", "mean training time of an epoch", True),
+    Column("device", TEXT, "", "what the trials trained on; several separated by commas", True),
+    ENGINE,
 )
 
 COMPARISONS = (
     RUN_ID,
-    Column("study", TEXT, "", "name of the study"),
+    STUDY,
     Column("exercise", INT, "", "number of the exercise"),
     Column("parameter", TEXT, "", "what the exercise varies"),
     Column("first_value", FLOAT, "", "the parameter's value in the first setting"),
@@ -104,7 +94,7 @@ COMPARISONS = (
 
 AGREEMENT = (
     RUN_ID,
-    Column("study", TEXT, "", "name of the study"),
+    STUDY,
     Column("kind", TEXT, "", "`cell`: one setting's mean; `band`; `claim`"),
     Column("subject", TEXT, "", "the setting, the band or the claim, in words"),
     Column("exercise", INT, "", "number of the exercise"),
@@ -132,7 +122,7 @@ AGREEMENT = (
 
 MODELS = (
     RUN_ID,
-    Column("study", TEXT, "", "name of the study"),
+    STUDY,
     Column("candidate", TEXT, "", "the candidate that was kept"),
     Column("key", TEXT, "", "its training; joins with `trials`"),
     Column("seed", INT, "", "its seed"),
@@ -151,12 +141,12 @@ PICTURES = (
     Column("caption", TEXT, "", "the words under it"),
     Column("alt", TEXT, "", "the words instead of it"),
     Column("png", BYTES, "", "the picture, as PNG"),
-    *STUDY_LATER,
+    STUDY,
 )
 
 NIGHTS = (
     RUN_ID,
-    Column("study", TEXT, "", "name of the study"),
+    STUDY,
     Column("exercise", INT, "", "number of the exercise"),
     Column(
         "verdict",

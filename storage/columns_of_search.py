@@ -9,13 +9,14 @@ from storage.column import (
     INT,
     RUN_ID,
     SCHEDULE,
+    STUDY,
     TEXT,
     Column,
 )
 
 SEARCH = (
     RUN_ID,
-    Column("study", TEXT, "", "name of the study"),
+    STUDY,
     Column("exercise", INT, "", "number of the exercise that searches"),
     Column("candidate", INT, "", "number of the candidate, from 1, in the order they were begun"),
     Column("origin", TEXT, "", "`sweep`: a setting of a sweep, free; `suggested`: counts for the budget"),
@@ -46,7 +47,7 @@ SEARCH = (
 
 FINALS = (
     RUN_ID,
-    Column("study", TEXT, "", "name of the study"),
+    STUDY,
     Column("exercise", INT, "", "number of the exercise"),
     Column("setting", TEXT, "", "the candidate's name; joins with `trials` and `summary`"),
     Column("kept", BOOL, "", "whether it was kept, on validation accuracy"),

@@ -12,16 +12,15 @@ from storage.column import (
     RUN_ID,
     SCHEDULE,
     SETTING,
-    STUDY_LATER,
+    STUDY,
     TEXT,
     TIME,
     Column,
-    added,
 )
 
 RUNS = (
     RUN_ID,
-    Column("study", TEXT, "", "name of the study"),
+    STUDY,
     Column("protocol", TEXT, "", "`lab` validates on the test images, `held-out` does not"),
     Column(
         "status",
@@ -51,57 +50,33 @@ RUNS = (
     Column("git_dirty", BOOL, "", "whether the code had uncommitted changes", nullable=True),
     Column("versions", TEXT, "", "library versions, as JSON"),
     Column("study_definition", TEXT, "", "the study as it ran, as JSON"),
-    *added(
-        "1.1.0",
-        Column("predicted_seconds", FLOAT, "s", "wall time predicted before it ran, report included", True),
-        Column("predicted_low_seconds", FLOAT, "s", "lower end of the prediction's 95% interval", True),
-        Column("predicted_high_seconds", FLOAT, "s", "upper end of the prediction's 95% interval", True),
-        Column("predicted_lane_seconds", FLOAT, "s", "predicted time of all lanes together", True),
-        Column("lane_seconds", FLOAT, "s", "time that lanes were busy with trainings that were kept", True),
-        Column("makespan_seconds", FLOAT, "s", "from the first training's start to the last one's end", True),
-        Column(
-            "makespan_bound_seconds",
-            FLOAT,
-            "s",
-            "what no order of these trainings could have gone below",
-            True,
-        ),
+    Column("predicted_seconds", FLOAT, "s", "wall time predicted before it ran, report included"),
+    Column("predicted_low_seconds", FLOAT, "s", "lower end of the prediction's 95% interval"),
+    Column("predicted_high_seconds", FLOAT, "s", "upper end of the prediction's 95% interval"),
+    Column("predicted_lane_seconds", FLOAT, "s", "predicted time of all lanes together"),
+    Column("lane_seconds", FLOAT, "s", "time that lanes were busy with trainings that were kept"),
+    Column("makespan_seconds", FLOAT, "s", "from the first training's start to the last one's end"),
+    Column("makespan_bound_seconds", FLOAT, "s", "what no order of these trainings could have gone below"),
+    Column("failures", TEXT, "", "why trials failed: each kind of reason with its number; null: none", True),
+    Column("retried_trainings", INT, "", "trainings of which an attempt failed"),
+    Column("resumed", INT, "", "how often the run went on after an interruption"),
+    Column("lock_sha256", TEXT, "", "SHA-256 of the code's `requirements.lock`; null: there is none", True),
+    ENGINE,
+    Column(
+        "git_diff_sha256",
+        TEXT,
+        "",
+        "SHA-256 of the uncommitted changes, new files included; null: there are none",
+        True,
     ),
-    *added(
-        "1.2.0",
-        Column(
-            "failures", TEXT, "", "why trials failed: each kind of reason with its number; null: none", True
-        ),
-        Column("retried_trainings", INT, "", "trainings of which an attempt failed", True),
-        Column("resumed", INT, "", "how often the run went on after an interruption", True),
-    ),
-    *added(
-        "1.3.0",
-        Column(
-            "lock_sha256", TEXT, "", "SHA-256 of the code's `requirements.lock`; null: there is none", True
-        ),
-    ),
-    *added("1.4.0", ENGINE),
-    *added(
-        "1.7.0",
-        Column(
-            "git_diff_sha256",
-            TEXT,
-            "",
-            "SHA-256 of the uncommitted changes, new files included; null: there are none",
-            True,
-        ),
-        Column(
-            "trigger", TEXT, "", "`schedule`, `ui` (by hand, Prefect's pages or API) or `command line`", True
-        ),
-        Column("parameters", TEXT, "", "what the run was asked, as JSON: the fields of Prefect's form", True),
-        Column(
-            "devices",
-            TEXT,
-            "",
-            "each lane's device, as JSON: kind, and the GPU's id; of lanes elsewhere more",
-            True,
-        ),
+    Column("trigger", TEXT, "", "`schedule`, `ui` (by hand, Prefect's pages or API) or `command line`", True),
+    Column("parameters", TEXT, "", "what the run was asked, as JSON: the fields of Prefect's form", True),
+    Column(
+        "devices",
+        TEXT,
+        "",
+        "each lane's device, as JSON: kind, and the GPU's id; of lanes elsewhere more",
+        True,
     ),
 )
 
@@ -144,28 +119,26 @@ TRIALS = (
     Column("model_version", TEXT, "", "version of the model and training code"),
     Column("git_commit", TEXT, "", "the code's commit", True),
     Column("versions", TEXT, "", "library versions of the training, as JSON", True),
-    *added("1.1.0", SCHEDULE),
-    *added("1.4.0", ENGINE),
-    *added(
-        "1.5.0",
-        Column(
-            "lowest_loss_epoch",
-            INT,
-            "epochs",
-            "first epoch with the lowest validation loss of those read",
-            True,
-        ),
-        Column("lowest_loss_seconds", FLOAT, "s", "training time up to that epoch", True),
-        Column(
-            "target_epoch",
-            INT,
-            "epochs",
-            "first epoch at the study's target of validation accuracy, if any",
-            True,
-        ),
-        Column("target_seconds", FLOAT, "s", "training time up to that epoch; null if not reached", True),
+    SCHEDULE,
+    ENGINE,
+    Column(
+        "lowest_loss_epoch",
+        INT,
+        "epochs",
+        "first epoch with the lowest validation loss of those read",
+        True,
     ),
-    *added("1.6.0", AUGMENTATION, AVERAGING),
+    Column("lowest_loss_seconds", FLOAT, "s", "training time up to that epoch", True),
+    Column(
+        "target_epoch",
+        INT,
+        "epochs",
+        "first epoch at the study's target of validation accuracy, if any",
+        True,
+    ),
+    Column("target_seconds", FLOAT, "s", "training time up to that epoch; null if not reached", True),
+    AUGMENTATION,
+    AVERAGING,
 )
 
 TRAININGS = (
@@ -196,12 +169,12 @@ TRAININGS = (
     Column("processor", TEXT, "", "the processor of that lane's machine", True),
     Column("finished_at", TIME, "UTC", "when its last epoch was trained", True),
     Column("versions", TEXT, "", "library versions of its last epoch, as JSON", True),
-    *added("1.2.0", Column("failed_attempts", TEXT, "", "why attempts failed, in order; null: none", True)),
-    *added(
-        "1.4.0", ENGINE, Column("threads", INT, "", "threads that shared the work of its last epoch", True)
-    ),
-    *added("1.6.0", AUGMENTATION, AVERAGING),
-    *STUDY_LATER,
+    Column("failed_attempts", TEXT, "", "why attempts failed, in order; null: none", True),
+    ENGINE,
+    Column("threads", INT, "", "threads that shared the work of its last epoch", True),
+    AUGMENTATION,
+    AVERAGING,
+    STUDY,
 )
 
 EPOCHS = (
@@ -218,6 +191,6 @@ EPOCHS = (
     Column("test_accuracy", FLOAT, "fraction", "after the epoch"),
     Column("seconds", FLOAT, "s", "training steps of the epoch"),
     Column("weights_sha256", TEXT, "", "hash of the weights after the epoch"),
-    *added("1.1.0", Column("evaluation_seconds", FLOAT, "s", "evaluation after the epoch", True)),
-    *STUDY_LATER,
+    Column("evaluation_seconds", FLOAT, "s", "evaluation after the epoch"),
+    STUDY,
 )

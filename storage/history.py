@@ -1,9 +1,9 @@
 """The history: the tables of all published runs, compacted to a file a month, for those who read them all.
 
 It lies beside `tables` as `history/<table>/month=2026-03/part-0.parquet` and says the same: every published
-run that can be read, with today's columns whichever version wrote it, the runs of a study together. It is
-made of `tables`, can be removed at any time, and is brought up to date by every run that is published. As
-there, a run is part of it when its row in `runs` is, which is written last and removed first.
+run that can be read, the runs of a study together. It is made of `tables`, can be removed at any time, and is
+brought up to date by every run that is published. As there, a run is part of it when its row in `runs` is,
+which is written last and removed first.
 """
 
 import io
@@ -19,18 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.locks import waiting_lock
-from storage.manifests import (
-    Manifest,
-    PublishedFile,
-    describe_file,
-    list_differences,
-    read_manifest,
-    save_manifest,
-)
 from storage.parts import list_published, read_part, read_parts, write_parquet
-from storage.place import Results, find_paths, read_bytes, remove_path, write_atomically
-from storage.schema import SCHEMA_VERSION, TABLES, schema_of
-from storage.tables import BODY, is_optional
+from storage.place import Results, find_paths, remove_path, write_atomically
+from storage.schema import TABLES, schema_of
+from storage.tables import BODY
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -39,6 +31,9 @@ LOCK = "history"
 
 PATIENCE_SECONDS = 60.0
 """For so long an update waits for another process's; a month takes a second."""
+
+MEND = "`study compact` writes it again"
+"""What a person can do about a damaged month."""
 
 _MONTH = re.compile(r"(\d{4})(\d{2})\d{2}")
 
@@ -55,7 +50,7 @@ def update_history(results: Results, *touched: str, thorough: bool = False) -> l
     Args:
         results: Where the tables lie.
         touched: Runs whose months are written in any case.
-        thorough: Hold every file of the history against its checksum, too.
+        thorough: Read every file of the history, too, and write damaged months again.
 
     Raises:
         TimeoutError: another process is at it; what it does not see the next update does.
@@ -77,13 +72,21 @@ def list_behind(results: Results) -> list[str]:
     return _list_behind(results, _list_by_month(results))
 
 
+def list_months(results: Results) -> list[str]:
+    """The months of which a file lies in the history."""
+    files = find_paths(results.history, "*/month=*/part-0.parquet")
+    return sorted({path.parent.name.removeprefix("month=") for path in files})
+
+
 def why_damaged(results: Results, month: str) -> list[str]:
-    """How the files of a month differ from what its manifest says."""
-    try:
-        manifest = read_manifest(_manifest(results, month))
-    except ValueError as error:
-        return [str(error)]
-    return [] if manifest is None else list_differences(results, manifest)
+    """What is wrong with the files of a month, each on one line."""
+    found = []
+    for table in TABLES:
+        try:
+            read_part(_path(results, table, month), table, mend=MEND)
+        except InputError as error:
+            found.append(str(error))
+    return found
 
 
 def _list_by_month(results: Results) -> dict[str, list[str]]:
@@ -96,60 +99,37 @@ def _list_by_month(results: Results) -> dict[str, list[str]]:
 def _list_behind(
     results: Results, published: Mapping[str, Sequence[str]], late: Collection[str] = ()
 ) -> list[str]:
-    lying = {
-        path.relative_to(results.folder).as_posix()
-        for path in find_paths(results.history, "*/month=*/part-0.parquet")
-    }
-    months = {*published, *list_months(results)} | {
-        each.split("/")[-2].removeprefix("month=") for each in lying
-    }
+    lying = set(find_paths(results.history, "*/month=*/part-0.parquet"))
     return [
         month
-        for month in sorted(months)
+        for month in sorted({*published, *list_months(results)})
         if month in late or not _is_right(results, month, published.get(month, ()), lying)
     ]
 
 
-def _manifest(results: Results, month: str) -> Path:
-    """The manifest of a month of the history."""
-    return results.manifests / "history" / f"{month}.json"
-
-
-def list_months(results: Results) -> list[str]:
-    """The months of the history, as their manifests name them."""
-    return [path.name.removesuffix(".json") for path in find_paths(results.manifests / "history", "*.json")]
-
-
-def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Collection[str]) -> bool:
-    """Whether a month was written whole, of these runs, and its files still lie there."""
-    try:
-        manifest = read_manifest(_manifest(results, month))
-    except ValueError:
+def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Collection[Path]) -> bool:
+    """Whether a month has just these runs, and a file of each table."""
+    if not all(_path(results, table, month) in lying for table in TABLES):
         return False
-    return (
-        manifest is not None
-        and manifest.schema_version == SCHEMA_VERSION
-        and list(manifest.runs) == list(run_ids)
-        and all(file.path in lying for file in manifest.files)
-    )
+    try:
+        schema = pa.schema([schema_of("runs").field("run_id")])
+        found = read_part(_path(results, "runs", month), "runs", schema)
+    except InputError:
+        return False
+    return sorted(found["run_id"].to_pylist()) == sorted(run_ids)
 
 
 def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: Sequence[str]) -> None:
     """Write a month: first without the runs that go or change, then with all but those that are damaged."""
     tables = _read_whole(results, run_ids)
     whole = [run_id for run_id in run_ids if run_id in tables["runs"]]
-    remove_path(_manifest(results, month))  # so that what is interrupted here is done again
     _keep_only(results, month, set(whole) - set(touched))
-    files = [_write(results, table, month, tables[table], whole) for table in BODY if whole]
-    if whole:
-        content = _encode("runs", tables["runs"], whole)
-        path = _path(results, "runs", month)
-        files.append(describe_file(results, "runs", path, len(whole), content))
-        write_atomically(path, content)
-        save_manifest(_manifest(results, month), Manifest(runs=tuple(whole), files=tuple(files)))
-        return
-    for table in ("runs", *BODY):
-        remove_path(_path(results, table, month).parent)
+    for table in (*BODY, "runs"):
+        path = _path(results, table, month)
+        if whole:
+            write_atomically(path, _encode(table, tables[table], whole))
+        else:
+            remove_path(path.parent)
 
 
 def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str, pa.Table]]:
@@ -163,30 +143,19 @@ def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str,
                 damaged.add(run_id)
             elif part is not None:
                 found[table][run_id] = part
-            elif not is_optional(table):
+            else:
                 damaged.add(run_id)
     for run_id in damaged:
         found["runs"].pop(run_id, None)
-    for run_id, row in found["runs"].items():
-        for table in BODY:
-            if run_id in found[table]:
-                found[table][run_id] = _name_study(found[table][run_id], row["study"][0])
     return found
-
-
-def _name_study(rows: pa.Table, study: pa.Scalar) -> pa.Table:
-    """Rows that name their study: before schema 1.7.0 not every table did."""
-    place = rows.schema.get_field_index("study")
-    return rows.set_column(place, rows.schema.field(place), pa.repeat(study, len(rows)))
 
 
 def _keep_only(results: Results, month: str, run_ids: set[str]) -> None:
     """Let runs that go or change vanish from a month's `runs`, so that no reader sees a part of them."""
     path = _path(results, "runs", month)
     try:
-        content = read_bytes(path)
-        rows = read_part(path, "runs", content=content)
-    except (FileNotFoundError, InputError):
+        rows = read_part(path, "runs")
+    except InputError:
         remove_path(path)
         return
     kept = rows.filter(pc.is_in(rows["run_id"], pa.array(sorted(run_ids), pa.string())))
@@ -194,15 +163,6 @@ def _keep_only(results: Results, month: str, run_ids: set[str]) -> None:
         into = io.BytesIO()
         write_parquet([kept], schema_of("runs"), into)
         write_atomically(path, into.getvalue())
-
-
-def _write(
-    results: Results, table: str, month: str, parts: Mapping[str, pa.Table], run_ids: Sequence[str]
-) -> PublishedFile:
-    content = _encode(table, parts, run_ids)
-    path = write_atomically(_path(results, table, month), content)
-    rows = sum(len(parts[run_id]) for run_id in run_ids if run_id in parts)
-    return describe_file(results, table, path, rows, content)
 
 
 def _encode(table: str, parts: Mapping[str, pa.Table], run_ids: Sequence[str]) -> bytes:

@@ -12,7 +12,7 @@ OF_RUN = ["run_id", "study", "protocol", "status", "started_at", "wall_seconds",
 def list_nights(results: Results, study: str | None = None) -> pd.DataFrame:
     """The rows of `nights` with columns `OF_RUN` of their runs, by start of the run and exercise.
 
-    The run's failed trials are `run_failed_trials`. Runs of before schema 1.3.0 have no rows.
+    The run's failed trials are `run_failed_trials`.
 
     Args:
         results: Where the tables lie.

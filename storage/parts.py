@@ -1,4 +1,4 @@
-"""One file of a table: where it lies, how its rows are written, and how any version of it is read."""
+"""One file of a table: where it lies, how its rows are written, and how it is read."""
 
 import io
 import os
@@ -24,7 +24,7 @@ UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
 """What pyarrow raises of a file that cannot be read; the last, of damaged names of columns."""
 
 MAJOR: str = SCHEMA_VERSION.partition(".")[0]
-"""The major schema version that is read here: minor versions only add to each other."""
+"""The major schema version that is read here: later minor versions only add to it."""
 
 MEND = "restore the file, or remove this run's folder from `tables/runs`; running the study again is quick"
 """What a person can do: what was trained is kept, so that another run reads it."""
@@ -64,8 +64,8 @@ def encode_part(table: str, rows: Sequence[Row]) -> bytes:
 
 
 def write_parquet(groups: Sequence[pa.Table], schema: pa.Schema, into: io.BytesIO) -> None:
-    """Write tables, each as row groups of its own, with statistics by which readers skip them."""
-    options = {"compression": "zstd", "write_page_index": True}
+    """Write tables, each as row groups of its own, with checksums, and statistics by which readers skip."""
+    options = {"compression": "zstd", "write_page_index": True, "write_page_checksum": True}
     with pq.ParquetWriter(into, schema, **options) as writer:
         for group in groups:
             writer.write_table(group, row_group_size=100_000)
@@ -101,83 +101,60 @@ def read_parts(
 
 
 def read_part(
-    path: Path, table: str, schema: pa.Schema | None = None, content: bytes | None = None
+    path: Path, table: str, schema: pa.Schema | None = None, content: bytes | None = None, mend: str = MEND
 ) -> pa.Table:
-    """Read a file of a table with today's columns, or some: those its version did not have yet are null.
+    """Read the columns of a file of a table, or some; columns that a later version added are left out.
 
     Raises:
-        InputError: the file is missing or damaged, is another table's, or of a version that is not read here.
+        InputError: the file is missing or damaged (its pages have checksums), is another table's, or of a
+            version that is not read here. The message ends with `mend`: what a person can do.
         StoreUnreachable: the store that has it does not answer.
     """
+    schema = schema or schema_of(table)
     try:
         # As a file: the folder's `run=` partition would add a column that repeats run_id.
-        with pq.ParquetFile(open_source(path, content)) as file:
-            check_kind(path, file.schema_arrow.metadata or {}, table)
-            read = file.read(columns=schema.names if schema else None)
-        return _fit(path, read, schema or schema_of(table))
+        with pq.ParquetFile(open_source(path, content), page_checksum_verification=True) as file:
+            _check_kind(file.schema_arrow.metadata or {}, table)
+            return _fit(file.read(columns=schema.names), schema)
     except StoreUnreachable:
         raise  # that is no damage
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file, though the run was published; {MEND}") from error
+        raise InputError(f"{path}: no such file; {mend}") from error
+    except _Misfit as error:
+        raise InputError(f"{path}: {error}; {mend}") from error
     except UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read as a Parquet file: {reason_of(error)}; {MEND}") from error
+        raise InputError(f"{path}: cannot be read as a Parquet file: {_reason_of(error)}; {mend}") from error
 
 
-def check_kind(path: Path, metadata: Mapping[bytes, bytes], table: str) -> None:
-    """Refuse a file of another table, or of a version that is not read here.
+class _Misfit(Exception):
+    """A file is not what the schema says."""
 
-    Raises:
-        InputError: it is one.
-    """
-    found = read_label(metadata, "table")
+
+def _check_kind(metadata: Mapping[bytes, bytes], table: str) -> None:
+    """Refuse a file of another table, or of a version that is not read here."""
+    found, version = (
+        metadata.get(name, b"").decode(errors="replace") for name in (b"table", b"schema_version")
+    )
     if found != table:
-        holds = f"table {shown(found)}" if found else "no table of this program"
-        raise InputError(f"{path}: holds {holds}, expected {table!r}; {MEND}")
-    version = read_label(metadata, "schema_version")
-    if not is_readable(version):
-        raise InputError(
-            f"{path}: has schema version {shown(version)}, this program reads versions {MAJOR}.x "
-            f"(it writes {SCHEMA_VERSION}); read it with the program that wrote it, or run the study again"
-        )
+        raise _Misfit(f"holds {f'table {shown(found)}' if found else 'no table'}, expected {table!r}")
+    if version.partition(".")[0] != MAJOR:
+        raise _Misfit(f"has schema version {shown(version)}, this program reads {MAJOR}.x")
 
 
-def reason_of(error: Exception) -> str:
+def _fit(content: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with just the columns of a schema."""
+    for field in schema:
+        if field.name not in content.column_names:
+            raise _Misfit(f"lacks the column {field.name!r}")
+        column = content.column(field.name)
+        if column.type != field.type:
+            raise _Misfit(f"column {field.name!r} is {column.type}, expected {field.type}")
+        if column.null_count and not field.nullable:
+            raise _Misfit(f"column {field.name!r} lacks a value")
+    return pa.Table.from_arrays([content.column(name) for name in schema.names], schema=schema)
+
+
+def _reason_of(error: Exception) -> str:
     """Why a file cannot be read, on one line, without its path."""
     number = getattr(error, "errno", None)
     return os.strerror(number) if number else shortened(str(error), 200).rstrip(".")
-
-
-def read_label(metadata: Mapping[bytes, bytes], name: str) -> str:
-    """What a file's or a column's metadata say under a name; empty if nothing."""
-    return metadata.get(name.encode(), b"").decode(errors="replace")
-
-
-def is_readable(version: str) -> bool:
-    """Whether files of a schema version are read here."""
-    return version.partition(".")[0] == MAJOR
-
-
-def find_fault(field: pa.Field, column: pa.ChunkedArray) -> str:
-    """What is wrong with a column's type or nulls; empty if nothing."""
-    if column.type != field.type:
-        return f"is {column.type}, expected {field.type}"
-    if column.null_count and not field.nullable:
-        return "lacks a value"
-    return ""
-
-
-def _fit(path: Path, content: pa.Table, schema: pa.Schema) -> pa.Table:
-    """A table with just the columns of a schema: later versions may have more, earlier ones fewer.
-
-    Only what may be null was ever added, so every other column is in each version.
-    """
-    columns = []
-    for field in schema:
-        known = field.name in content.column_names
-        if not known and not field.nullable:
-            raise InputError(f"{path}: lacks the column {field.name!r}; {MEND}")
-        column = content.column(field.name) if known else pa.nulls(len(content), field.type)
-        if fault := find_fault(field, column):
-            raise InputError(f"{path}: column {field.name!r} {fault}; {MEND}")
-        columns.append(column)
-    return pa.Table.from_arrays(columns, schema=schema)

@@ -10,7 +10,7 @@ from storage.columns_of_findings import AGREEMENT, COMPARISONS, MODELS, NIGHTS, 
 from storage.columns_of_search import FINALS, SEARCH
 from storage.columns_of_work import EPOCHS, RUNS, TRAININGS, TRIALS
 
-SCHEMA_VERSION = "1.7.0"
+SCHEMA_VERSION = "1.0.0"
 
 TABLES = {
     "runs": Table("a published run", ("run_id",), RUNS),
@@ -23,7 +23,6 @@ TABLES = {
         "a training that the run asked for, failed ones too; several trials may read one",
         ("run_id", "key"),
         TRAININGS,
-        "1.1.0",
     ),
     "epochs": Table("an epoch of a training, as far as the run reads it", ("run_id", "key", "epoch"), EPOCHS),
     "summary": Table(
@@ -35,38 +34,32 @@ TABLES = {
         "an exercise of a run that trained everything fresh, held against earlier such runs",
         ("run_id", "exercise"),
         NIGHTS,
-        "1.3.0",
     ),
     "comparisons": Table(
         "a pair of settings of an exercise",
         ("run_id", "exercise", "first_value", "second_value"),
         COMPARISONS,
-        "1.5.0",
     ),
     "agreement": Table(
         "a published mean, band or claim, held against the run",
         ("run_id", "kind", "exercise", "subject"),
         AGREEMENT,
-        "1.5.0",
     ),
-    "models": Table("the run's saved model; no row where none was saved", ("run_id",), MODELS, "1.5.0"),
+    "models": Table("the run's saved model; no row where none was saved", ("run_id",), MODELS),
     "pictures": Table(
         "a picture that the report shows of images, which no other row could draw again",
         ("run_id", "name"),
         PICTURES,
-        "1.5.0",
     ),
     "search": Table(
         "a candidate that the search for the optimum tried; no rows where a study does not search",
         ("run_id", "candidate"),
         SEARCH,
-        "1.6.0",
     ),
     "finals": Table(
         "a candidate for the optimum, held against the one that was kept",
         ("run_id", "setting"),
         FINALS,
-        "1.6.0",
     ),
 }
 """Every table; `RunTables` says in which order they are written."""
@@ -76,12 +69,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {name: table.columns for name, table in
 
 
 def schema_of(table: str) -> pa.Schema:
-    """The Arrow schema of a table, with unit, meaning and first version in each field's metadata."""
+    """The Arrow schema of a table, with unit and meaning in each field's metadata."""
     fields = [
-        pa.field(each.name, each.type, each.nullable, _describe(table, each)) for each in COLUMNS[table]
+        pa.field(each.name, each.type, each.nullable, {"unit": each.unit, "meaning": each.meaning})
+        for each in COLUMNS[table]
     ]
     return pa.schema(fields, metadata={"schema_version": SCHEMA_VERSION, "table": table})
-
-
-def _describe(table: str, column: Column) -> dict[str, str]:
-    return {"unit": column.unit, "meaning": column.meaning, "since": TABLES[table].since_of(column)}

@@ -1,7 +1,7 @@
 """Publish and read the Parquet tables: a run is visible once its row in `runs` is, which is written last.
 
 On a disk a file appears by renaming, on an object store by being written: whole in both. So the rule is the
-same for both: first the other tables, then the manifest with everybody's checksums, then the row in `runs`.
+same for both: first the other tables, then the row in `runs`.
 """
 
 import dataclasses
@@ -14,8 +14,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from storage.column import FIRST_VERSION
-from storage.manifests import Manifest, describe_file, save_manifest
 from storage.parts import Row, encode_part, list_published, part_path, read_part, read_parts
 from storage.place import Results, exists, remove_path, write_atomically
 from storage.schema import TABLES, schema_of
@@ -26,9 +24,6 @@ logger = logging.getLogger(__name__)
 
 BODY = tuple(table for table in TABLES if table != "runs")
 """The tables of a run that are written before its row in `runs`, in the order of `RunFrames`."""
-
-_OF_SEARCH = ("search", "finals")
-"""A run of a version that had no search lacks nothing without them."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +77,12 @@ def publish(results: Results, tables: RunTables) -> None:
         OSError: the disk is full or the folder cannot be written to; the run stays invisible.
     """
     run_id = str(tables.run["run_id"])
-    rows = {table: getattr(tables, table) for table in BODY} | {"runs": [tables.run]}
-    parts = {table: encode_part(table, rows[table]) for table in rows}
-    paths = {table: part_path(results, table, run_id) for table in rows}
+    parts = {table: encode_part(table, getattr(tables, table)) for table in BODY}
+    parts["runs"] = encode_part("runs", [tables.run])
+    paths = {table: part_path(results, table, run_id) for table in parts}
     remove_path(paths["runs"])
-    for table in BODY:
-        write_atomically(paths[table], parts[table])
-    files = [describe_file(results, table, paths[table], len(rows[table]), parts[table]) for table in rows]
-    save_manifest(results.manifest(run_id), Manifest(runs=(run_id,), files=tuple(files)))
-    write_atomically(paths["runs"], parts["runs"])
+    for table, part in parts.items():
+        write_atomically(paths[table], part)
 
 
 def list_runs(results: Results) -> pd.DataFrame:
@@ -133,14 +125,8 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
         wanted = "no run" if run_id is None else f"run {shown(run_id)} is not"
         raise InputError(f"{wanted} published in {results.tables}; latest: {known}")
     run = runs.iloc[-1]
-    frames = [_read_table(results, table, str(run["run_id"])) for table in BODY]
-    return RunFrames(run, *frames)
-
-
-def list_missing(results: Results, run_id: str) -> list[str]:
-    """The tables that a published run lacks, being of a version that recorded less of the same work."""
-    recorded = [table for table in BODY if is_optional(table) and table not in _OF_SEARCH]
-    return [table for table in recorded if not exists(part_path(results, table, run_id))]
+    parts = [read_part(part_path(results, table, str(run["run_id"])), table) for table in BODY]
+    return RunFrames(run, *(pd.DataFrame(part.to_pandas()) for part in parts))
 
 
 def read_rows(
@@ -161,13 +147,13 @@ def read_rows(
         schema = pa.schema([schema.field(name) for name in columns])
     rows = [schema.empty_table()]
     for run_id, part in read_parts(results, table, run_ids, schema):
-        if part is None and not is_optional(table):
+        if part is None:
             part = InputError(
                 f"{part_path(results, table, run_id)}: no such file, though the run was published"
             )
         if isinstance(part, InputError):
             logger.warning("%s; this run is left out", part)
-        elif part is not None:
+        else:
             rows.append(part)
     return pd.DataFrame(pa.concat_tables(rows).to_pandas())
 
@@ -181,16 +167,3 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame, missing values as None."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
-
-
-def is_optional(table: str) -> bool:
-    """Whether an earlier version had no such table, so that a run may lack it."""
-    return TABLES[table].since != FIRST_VERSION
-
-
-def _read_table(results: Results, table: str, run_id: str) -> pd.DataFrame:
-    """A run's rows of a table with today's columns; what its version did not have yet is null or empty."""
-    part = part_path(results, table, run_id)
-    if is_optional(table) and not exists(part):
-        return _no_rows(table)
-    return pd.DataFrame(read_part(part, table).to_pandas())

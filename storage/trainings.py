@@ -216,7 +216,7 @@ def _read_record(results: Results, key: str) -> TrainingRecord:
         text = read_bytes(path).decode()
         envelope = json.loads(text)
         if envelope.get("format") != FORMAT:
-            raise DamagedTraining(f"{path} has format {envelope.get('format', 1)}, expected {FORMAT}")
+            raise DamagedTraining(f"{path} has format {envelope.get('format')}, expected {FORMAT}")
         record = TrainingRecord.model_validate_json(json.dumps(envelope["record"]))
     except (FileNotFoundError, StoreUnreachable):
         raise

@@ -4,75 +4,66 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from storage.history import list_behind, list_months, why_damaged
-from storage.manifests import list_differences, read_manifest
-from storage.parts import list_published, part_path, read_parts
+from storage.history import MEND as COMPACT, list_behind, list_months, why_damaged
+from storage.parts import MEND, list_published, part_path, read_part
 from storage.place import Results
 from storage.schema import TABLES
-from storage.tables import is_optional
 from storage.trainings import DamagedTraining, list_keys, verify_training
 from study.errors import InputError
-from study.run_start import study_of
 
 Kind = Literal["run", "history", "training"]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A thing that was looked at: what is wrong with it, if anything, and what to do about that."""
+    """A thing that was looked at. Each damage is a line: file, what was found and what to do."""
 
     kind: Kind
     name: str
     damage: tuple[str, ...] = ()
-    remedy: str = ""
 
 
-def check_runs(results: Results, run_ids: list[str] | None = None) -> Iterator[Checked]:
-    """Check the tables of each published run, or of some, against their manifest and their schema."""
-    for run_id in list_published(results) if run_ids is None else run_ids:
-        damage = tuple(_check_run(results, run_id))
-        row = part_path(results, "runs", run_id).parent
-        remedy = (
-            f"redo it: restore the files, or remove {row} and run `study run {study_of(run_id)}`, "
-            "which reads the trainings that are kept"
-        )
-        yield Checked("run", run_id, damage, remedy if damage else "")
+def check_results(results: Results) -> Iterator[Checked]:
+    """Check everything in a results folder."""
+    yield from check_runs(results)
+    yield from check_history(results)
+    yield from check_trainings(results)
+
+
+def check_runs(results: Results) -> Iterator[Checked]:
+    """Check that each published run has a file of every table, as its schema says and with its own rows."""
+    for run_id in list_published(results):
+        yield Checked("run", run_id, tuple(_check_run(results, run_id)))
 
 
 def check_history(results: Results) -> Iterator[Checked]:
-    """Check each month of the history against its manifest, and against the published runs."""
+    """Check each month of the history, and that it has the published runs."""
     behind = set(list_behind(results))
     for month in sorted({*behind, *list_months(results)}):
         damage = why_damaged(results, month)
-        if month in behind:
-            damage.append(f"{results.history}: does not say what `tables` does in {month}")
-        yield Checked("history", month, tuple(damage), "`study compact` makes it anew" if damage else "")
+        if month in behind and not damage:
+            damage = [f"{results.history}: does not say what `tables` does in {month}; {COMPACT}"]
+        yield Checked("history", month, tuple(damage))
 
 
 def check_trainings(results: Results) -> Iterator[Checked]:
-    """Check every kept training, with its weights and the optimizer's state."""
+    """Check every kept training, with its weights and the optimizer's state, against its hashes."""
     for key in list_keys(results):
         try:
             verify_training(results, key)
         except DamagedTraining as error:
-            remedy = "the next run that needs it trains it again; `study cache prune --damaged` removes it"
-            yield Checked("training", key, (str(error),), remedy)
+            yield Checked("training", key, (f"{error}; the next run that needs it trains it again",))
         else:
             yield Checked("training", key)
 
 
 def _check_run(results: Results, run_id: str) -> Iterator[str]:
-    try:
-        manifest = read_manifest(results.manifest(run_id))
-    except ValueError as error:
-        yield str(error)
-        manifest = None
-    if manifest is not None:
-        yield from list_differences(results, manifest)
-        return
     for table in TABLES:
-        for _, part in read_parts(results, table, [run_id]):
-            if isinstance(part, InputError):
-                yield str(part)
-            elif part is None and not is_optional(table):
-                yield f"{part_path(results, table, run_id)}: no such file"
+        try:
+            path = part_path(results, table, run_id)
+            others = set(read_part(path, table)["run_id"].to_pylist()) - {run_id}
+        except InputError as error:
+            yield str(error)
+        else:
+            if others:
+                yield f"{path}: has rows of run {min(others)}; {MEND}"

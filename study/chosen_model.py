@@ -72,8 +72,7 @@ class ChosenModel(Fact):
 
     `confusion[i][j]` counts test images of class i predicted as class j. `files_agree` says whether every
     saved file, loaded again, gives the same outputs on all test images, within `AGREES_WITHIN`; `saved` says
-    it file by file. `confused` are the pairs of classes confused most often, most images first. Files written
-    before `confused`, `calibration`, `saved` and `confidence` were kept lack them.
+    it file by file. `confused` are the pairs of classes confused most often, most images first.
     """
 
     candidate: str
@@ -88,8 +87,8 @@ class ChosenModel(Fact):
     files_agree: bool
     confusion: tuple[tuple[int, ...], ...]
     new_image: NewImage
-    confused: tuple[ConfusedPair, ...] = ()
+    confused: tuple[ConfusedPair, ...]
     calibration: Calibration | None = None
     """By which its probabilities are to be softened; the saved files themselves are not."""
-    saved: tuple[SavedFile, ...] = ()
+    saved: tuple[SavedFile, ...]
     confidence: tuple[Confidence, ...] = ()

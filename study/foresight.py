@@ -8,12 +8,12 @@ from statistics import fmean, pstdev
 
 from study.cost import Amount, CostModel, Shape, peak_bytes
 from study.forecast import Forecast, Job, Later, SearchStanding
-from study.plan import Plan, Source, Training, candidate_trials, compile_plan
+from study.plan import Plan, Training, candidate_trials, compile_plan
 from study.search import Search, expected_epochs, rungs_to
 from study.setting import Setting
 from study.spec import Study
 from study.stopping import StopRule
-from study.training_record import TrainingRecord
+from study.training_record import Source, TrainingRecord
 
 STOP_AFTER_PATIENCE, STOP_SPREAD = 8.4, 3.1
 """Where nothing was recorded: mean number of epochs that a training with early stopping runs beyond its

@@ -8,8 +8,9 @@ from functools import cached_property
 
 from study.fact import Fact
 from study.setting import Hyperparameters, Setting
-from study.spec import EngineName, Protocol, Study
+from study.spec import Study
 from study.stopping import StopRule
+from study.training_record import Source
 from study.wording import plain
 
 
@@ -32,24 +33,6 @@ class Trial:
     def rule(self) -> StopRule:
         """How long the trial trains."""
         return StopRule(epochs=self.setting.epochs, patience=self.setting.patience)
-
-
-class Source(Fact):
-    """What, beside hyperparameters and seed, decides the weights: part of every key."""
-
-    protocol: Protocol
-    data: str
-    """Fingerprint of the images and labels in use, hexadecimal."""
-    held_out_images: int
-    """Training images set aside for validation; 0 in the lab protocol."""
-    model: str
-    """Version of the model and training code."""
-    tensorflow: str
-    """TensorFlow's version where it trains; empty where the native engine does."""
-    device: str
-    """Kind of device, "CPU" or "GPU": the same seed gives other weights on another kind."""
-    engine: EngineName = "tensorflow"
-    """What trains: the same seed gives other weights by another engine."""
 
 
 class Training(Fact):

@@ -8,9 +8,27 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from study.fact import Fact
-from study.plan import Source
 from study.setting import Hyperparameters
+from study.spec import EngineName, Protocol
 from study.stopping import StopRule, converged_epoch
+
+
+class Source(Fact):
+    """What, beside hyperparameters and seed, decides the weights: part of every key."""
+
+    protocol: Protocol
+    data: str
+    """Fingerprint of the images and labels in use, hexadecimal."""
+    held_out_images: int
+    """Training images set aside for validation; 0 in the lab protocol."""
+    model: str
+    """Version of the model and training code."""
+    tensorflow: str
+    """TensorFlow's version where it trains; empty where the native engine does."""
+    device: str
+    """Kind of device, "CPU" or "GPU": the same seed gives other weights on another kind."""
+    engine: EngineName = "tensorflow"
+    """What trains: the same seed gives other weights by another engine."""
 
 
 class Epoch(Fact):

@@ -8,10 +8,10 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from study.plan import Source, Training, Trial, key_of
+from study.plan import Training, Trial, key_of
 from study.setting import Setting
 from study.spec import Study
-from study.training_record import Epoch, Reading, TrainingRecord
+from study.training_record import Epoch, Reading, Source, TrainingRecord
 
 Row = dict[str, Any]
 

@@ -10,8 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from study.cost import multiply_adds, parameter_count
 from study.setting import Hyperparameters
 from study.spec import Study
-from tasks.optimum import kept_candidate
-from tasks.readings_of import read_candidates
+from tasks.readings_of import kept_candidate, read_candidates
 from tasks.setting_of import read_setting
 
 if TYPE_CHECKING:

@@ -117,7 +117,7 @@ def _reading(row: Mapping[Any, Any]) -> NightReading:
 
 
 def _identity(row: Mapping[Any, Any]) -> str:
-    """A setting's parameters as one text, the same of a row that an older schema wrote."""
+    """A setting's parameters as one text."""
     return read_setting(row).model_dump_json()
 
 

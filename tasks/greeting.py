@@ -20,8 +20,7 @@ from study.wording import shortened
 from tasks.choose_engine import EngineChoice, choose_engine
 from tasks.dataset import load_dataset
 from tasks.devices import Device, list_gpus
-from tasks.provenance import LOCK_NAME, processor_name, read_commit
-from tasks.run_training import library_versions
+from tasks.provenance import LOCK_NAME, library_versions, processor_name, read_commit
 
 _CODE = Path(__file__).resolve().parent.parent
 _PACKAGES = ("study", "storage", "tasks")

@@ -9,8 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from study.bands import BandVerdict, Cell
 from study.published import PublishedSource
 from study.spec import Study
-from tasks.optimum import kept_candidate
-from tasks.readings_of import read_candidates, read_sweep
+from tasks.readings_of import kept_candidate, read_candidates, read_sweep
 
 if TYPE_CHECKING:
     from study.replication import CellAgreement, HeldClaim

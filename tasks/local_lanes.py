@@ -21,8 +21,7 @@ from tasks.lane_cluster import LaneCluster, name_lanes
 from tasks.lane_nanny import START_SECONDS
 from tasks.lane_work import Attempt, LanesClosed, Work
 from tasks.lanes import Lanes
-from tasks.provenance import processor_name
-from tasks.run_training import library_versions
+from tasks.provenance import library_versions, processor_name
 
 logger = logging.getLogger(__name__)
 

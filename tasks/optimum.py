@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from study.plan import Trial, candidate_trials
 from study.setting import Setting
 from study.spec import Study
+from tasks.readings_of import completed_candidates, kept_candidate
 
 COMBINATION = "combination"
 """Name of the candidate that combines each sweep's best value."""
@@ -73,19 +74,5 @@ def choose_optimum(study: Study, trials: Sequence[Row]) -> Row | None:
     (in the lab protocol validation is the test, as in the published readings).
     """
     winner = kept_candidate(study, trials)
-    rows = [row for row in _completed(study, trials) if row["setting"] == winner]
+    rows = [row for row in completed_candidates(study, trials) if row["setting"] == winner]
     return max(rows, key=lambda row: float(row["validation_accuracy"]), default=None)
-
-
-def kept_candidate(study: Study, trials: Sequence[Row]) -> str | None:
-    """Name of the candidate with the best mean on validation, the first of equals; None if there is none."""
-    by_candidate = defaultdict(list)
-    for row in _completed(study, trials):
-        by_candidate[str(row["setting"])].append(float(row["validation_accuracy"]))
-    return max(by_candidate, key=lambda name: fmean(by_candidate[name]), default=None)
-
-
-def _completed(study: Study, trials: Sequence[Row]) -> list[Row]:
-    """The completed trials of the optimum exercise, if the study has one."""
-    number = study.optimum.number if study.optimum else None
-    return [row for row in trials if row["exercise"] == number and row["status"] == "completed"]

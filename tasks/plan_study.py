@@ -15,10 +15,10 @@ from study.cost import ENGINE_COSTS, Amount, CostModel, Speed, list_shapes
 from study.errors import InputError
 from study.forecast import Forecast, Job, SearchStanding
 from study.foresight import Foresight
-from study.plan import Plan, Source, compile_plan, key_of, list_trials
+from study.plan import Plan, compile_plan, key_of, list_trials
 from study.setting import Hyperparameters, Setting
 from study.spec import EngineName, Study
-from study.training_record import TrainingRecord
+from study.training_record import Source, TrainingRecord
 from study.wording import count, duration
 from tasks.dataset import Dataset, load_dataset
 from tasks.finalists import choose_finalists

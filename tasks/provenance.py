@@ -7,7 +7,11 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
+
+from study.spec import EngineName
+from tasks.native_library import open_native_library
 
 LOCK_NAME = "requirements.lock"
 
@@ -82,3 +86,16 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def library_versions(engine: EngineName) -> dict[str, str]:
+    """Versions of Python and of what takes part in training with an engine.
+
+    Of the native one: what compiled it, and its vectors, which a processor's name does not tell.
+    """
+    libraries = ("tensorflow", "numpy") if engine == "tensorflow" else ("numpy",)
+    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}
+    if engine == "native":
+        library = open_native_library()
+        versions |= {"compiler": library.compiler, "vectors": library.vectors}
+    return versions

@@ -20,8 +20,7 @@ from study.failures import describe_reasons
 from study.forecast import Forecast
 from tasks.aggregate import Context, Outcome
 from tasks.dataset import Dataset
-from tasks.provenance import hash_lock, processor_name, read_commit
-from tasks.run_training import library_versions
+from tasks.provenance import hash_lock, library_versions, processor_name, read_commit
 
 logger = logging.getLogger(__name__)
 

@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from study.readings import Read, Setting, SettingReadings, Sweep
+from study.spec import Study
 
 Row = Mapping[Any, Any]
 
@@ -41,3 +43,17 @@ def _read_setting(rows: Sequence[Row]) -> SettingReadings:
     done = [row for row in rows if row["status"] == "completed"]
     test = {int(row["seed"]): float(row["test_accuracy"]) for row in done}
     return SettingReadings(test, failed=len(rows) - len(done))
+
+
+def kept_candidate(study: Study, trials: Sequence[Row]) -> str | None:
+    """Name of the candidate with the best mean on validation, the first of equals; None if there is none."""
+    by_candidate = defaultdict(list)
+    for row in completed_candidates(study, trials):
+        by_candidate[str(row["setting"])].append(float(row["validation_accuracy"]))
+    return max(by_candidate, key=lambda name: fmean(by_candidate[name]), default=None)
+
+
+def completed_candidates(study: Study, trials: Sequence[Row]) -> list[Row]:
+    """The completed trials of the optimum exercise, if the study has one."""
+    number = study.optimum.number if study.optimum else None
+    return [row for row in trials if row["exercise"] == number and row["status"] == "completed"]

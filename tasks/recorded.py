@@ -143,7 +143,7 @@ def read_study_of(frames: RunFrames) -> Study:
 
 
 def read_averages_of(frames: RunFrames) -> dict[Cell, PublishedAverage]:
-    """The published averages that a run was held against, by cell; of an older run without their readings."""
+    """The published averages that a run was held against, by cell."""
     readings = {
         (int(row["exercise"]), float(row["value"])): row["published_trials"]
         for row in frames.agreement[frames.agreement["kind"] == "cell"].to_dict("records")

@@ -100,16 +100,14 @@ def _times(row: Any) -> tuple[str, ...]:
         f"{row['converged_trials']} of {trials}" if trials else MISSING,
         _decimal(row["kaplan_meier_convergence_epoch"]),
         _decimal(row["kaplan_meier_convergence_seconds"]),
-        MISSING
-        if pd.isna(row["target_trials"]) or not trials
-        else f"{int(row['target_trials'])} of {trials}",
+        f"{row['target_trials']} of {trials}" if trials else MISSING,
         _decimal(row["kaplan_meier_target_epoch"]),
         _decimal(row["kaplan_meier_target_seconds"]),
     )
 
 
 def _machine(summary: pd.DataFrame) -> str:
-    devices, engines = summary["device"].dropna().unique(), summary["engine"].dropna().unique()
+    devices, engines = summary["device"].dropna().unique(), summary["engine"].unique()
     device = ", ".join(devices) or "a device not recorded"
     return f"{device} by the {engines[0]} engine" if len(engines) else device
 

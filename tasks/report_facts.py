@@ -25,7 +25,7 @@ def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
         ("Model", _model(study)),
         ("Baseline", _baseline(study)),
         ("Data", f"{run['data_source']}; SHA-256 {run['data_fingerprint']}"),
-        ("Machine", f"{lanes} on {run['device']}; processor: {run['processor']}; {_engine(frames)}"),
+        ("Machine", f"{lanes} on {run['device']}; processor: {run['processor']}; {run['engine']} engine"),
         ("Time", f"started {started}; wall time {duration(float(run['wall_seconds']))}{_resumed(frames)}"),
         ("Predicted", _prediction(frames)),
         ("Trainings", _trainings(frames)),
@@ -34,11 +34,6 @@ def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
         ("Versions", ", ".join(f"{name} {version}" for name, version in json.loads(run["versions"]).items())),
         ("Code", _code(run["git_commit"], run["git_dirty"])),
     )
-
-
-def _engine(frames: RunFrames) -> str:
-    engine = frames.run["engine"]
-    return "engine not recorded" if pd.isna(engine) else f"{engine} engine"
 
 
 def _protocol(study: Study, frames: RunFrames) -> str:
@@ -106,16 +101,12 @@ def _attempts(frames: RunFrames) -> str:
 
 
 def _resumed(frames: RunFrames) -> str:
-    times = frames.run.get("resumed")
-    if times is None or pd.isna(times) or not times:
-        return ""
-    return f" since it was resumed, {count(int(times), 'time')} in all"
+    times = int(frames.run["resumed"])
+    return f" since it was resumed, {count(times, 'time')} in all" if times else ""
 
 
 def _prediction(frames: RunFrames) -> str:
     run = frames.run
-    if pd.isna(run["predicted_seconds"]):
-        return "nothing; the run is older than predictions."
     low, high = duration(float(run["predicted_low_seconds"])), duration(float(run["predicted_high_seconds"]))
     said = f"{duration(float(run['predicted_seconds']))} before it ran, 95% interval {low} to {high}"
     taken, makespan = float(run["lane_seconds"]), float(run["makespan_seconds"])

@@ -15,12 +15,7 @@ def tabulate_model(chosen: ChosenModel) -> tuple[Table, ...]:
 
 
 def tabulate_files(chosen: ChosenModel) -> Table:
-    """The saved files, and whether they are the same model when loaded again; of older runs all in one."""
-    if not chosen.saved:
-        loaded = _AGREES if chosen.files_agree else _DIFFERS
-        rows = tuple((name, loaded) for name in chosen.files)
-        marked = frozenset() if chosen.files_agree else frozenset(range(len(rows)))
-        return Table("Files saved", ("File", "Loaded again"), rows, marked=marked, has_words=True)
+    """The saved files, and whether they are the same model when loaded again."""
     cells = tuple((each.name, each.format, _describe_loaded(each)) for each in chosen.saved)
     marked = frozenset(place for place, each in enumerate(chosen.saved) if not each.agrees)
     notes = (

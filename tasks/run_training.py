@@ -2,14 +2,12 @@
 
 import logging
 import math
-import platform
 import resource
 import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from importlib import metadata
 
 from storage.trainings import Arrays, Checkpoint, hash_weights
 from study.plan import Training
@@ -21,8 +19,7 @@ from tasks.averaging import AveragingTrainer
 from tasks.dataset import Dataset, split_held_out
 from tasks.engine import Placed, Trainer, load_engine
 from tasks.lane_process import lane_name, report_progress
-from tasks.native_library import open_native_library
-from tasks.provenance import processor_name
+from tasks.provenance import library_versions, processor_name
 
 logger = logging.getLogger(__name__)
 
@@ -38,19 +35,6 @@ class Trained:
 
 class _LossNotFinite(Exception):
     """The loss is no longer a finite number."""
-
-
-def library_versions(engine: EngineName) -> dict[str, str]:
-    """Versions of Python and of what takes part in training with an engine.
-
-    Of the native one: what compiled it, and its vectors, which a processor's name does not tell.
-    """
-    libraries = ("tensorflow", "numpy") if engine == "tensorflow" else ("numpy",)
-    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}
-    if engine == "native":
-        library = open_native_library()
-        versions |= {"compiler": library.compiler, "vectors": library.vectors}
-    return versions
 
 
 def run_training(

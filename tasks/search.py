@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from study.plan import Source, Training, training_label
+from study.plan import Training, training_label
 from study.search import REDUCTION, Range, Search, rungs_to
 from study.setting import Hyperparameters, Setting
 from study.spec import Study
 from study.stopping import StopRule
-from study.training_record import TrainingRecord
+from study.training_record import Source, TrainingRecord
 from study.wording import count
 from tasks.aggregate import Outcome
 

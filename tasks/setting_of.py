@@ -1,4 +1,4 @@
-"""The setting that a row of a table names, whichever version of the schema wrote it."""
+"""The setting that a row of a table names."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from study.setting import Setting
 
 
 def read_setting(row: Mapping[Any, Any]) -> Setting:
-    """The setting of a row of `trials` or `search`; what an older schema did not have is at its default.
+    """The setting of a row of `trials` or `search`; a parameter without a value is at its default.
 
     Raises:
         ValidationError: a value is none that its parameter may have.

@@ -22,10 +22,10 @@ from storage.trainings import (
 )
 from study.errors import Conclusive, InputError, LanesLost
 from study.forecast import Job
-from study.plan import Source, Training
+from study.plan import Training
 from study.spec import EngineName, Study
 from study.stopping import StopRule
-from study.training_record import TrainingRecord
+from study.training_record import Source, TrainingRecord
 from tasks.dataset import Dataset
 from tasks.lane_work import LanesClosed
 from tasks.lanes import Lanes

@@ -11,10 +11,11 @@ from storage.place import Results
 from storage.run_starts import save_start
 from storage.tables import RunTables, publish
 from storage.trainings import hash_weights, save_training
-from study.plan import Source, Training
+from study.plan import Training
 from study.run_start import RunStart
 from study.setting import Hyperparameters
 from study.stopping import StopRule
+from study.training_record import Source
 from tests import simulated
 from tests.frames import make_record
 from tests.small_run import make_tables

@@ -16,23 +16,14 @@ import pyarrow as pa
 
 from storage.schema import schema_of
 from study.bands import Cell
-from study.chosen_model import ChosenModel, ConfusedPair, NewImage
+from study.chosen_model import ChosenModel, ConfusedPair, NewImage, SavedFile
 from study.fashion_mnist import CLASS_NAMES
-from study.plan import (
-    Source,
-    Training,
-    Trial,
-    candidate_trials,
-    compile_plan,
-    key_of,
-    list_trials,
-    training_key,
-)
+from study.plan import Training, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
 from study.published import PublishedAverage
 from study.spec import Study
 from study.stopping import StopRule
 from study.study_file import read_study
-from study.training_record import Epoch, Segment, TrainingRecord
+from study.training_record import Epoch, Segment, Source, TrainingRecord
 from tasks.aggregate import Context, Outcome, list_trainings
 from tasks.compare_finals import compare_candidates
 from tasks.compare_settings import compare_settings
@@ -211,6 +202,7 @@ def make_chosen_model(study: Study | None = None) -> ChosenModel:
         files_agree=True,
         confusion=confusion,
         confused=_confused(confusion),
+        saved=(_saved(".keras", "Keras"), _saved(".h5", "HDF5")),
         new_image=NewImage(
             test_index=0,
             true_class="Ankle boot",
@@ -218,6 +210,14 @@ def make_chosen_model(study: Study | None = None) -> ChosenModel:
             probabilities=(0.0, 0.0, 0.0, 0.0, 0.0, 0.004, 0.0, 0.011, 0.0, 0.985),
         ),
     )
+
+
+def _saved(suffix: str, kind: str) -> SavedFile:
+    """An export that agrees with the trained model."""
+    return SavedFile(
+        name=f"Fashion_MNIST_model{suffix}", format=kind, size_bytes=1_000_000, largest_difference=0.0,
+        same_classes=10_000, images=10_000,
+    )  # fmt: skip
 
 
 def make_models(chosen: ChosenModel) -> pd.DataFrame:
@@ -290,6 +290,9 @@ def make_run(study: Study | None = None, trials: pd.DataFrame | None = None) -> 
         "lane_seconds": 4900.0,
         "makespan_seconds": 2480.0,
         "makespan_bound_seconds": 2450.0,
+        "retried_trainings": 0,
+        "resumed": 0,
+        "engine": "tensorflow",
     }
     return _frame("runs", [row]).iloc[0]
 
@@ -358,6 +361,7 @@ def _asked(study: Study, trial: Trial) -> dict[str, Any]:
         "data_fingerprint": FINGERPRINT,
         "held_out_images": source.held_out_images,
         "model_version": source.model,
+        "engine": source.engine,
         "git_commit": COMMIT,
         "versions": json.dumps(VERSIONS),
     }

@@ -52,8 +52,8 @@ def test_bad_input_leaves_no_file_behind(case: Case, outcome_of: OutcomeOf):
 def test_a_damaged_training_is_found_and_named_with_exit_code_1(case: Case, outcome_of: OutcomeOf):
     outcome = outcome_of(case)
     assert (outcome.code, outcome.err) == (1, "")
-    assert outcome.out.startswith("results/trainings/")
-    assert "1 training in results/trainings: 0 sound, 1 damaged" in outcome.out
+    assert outcome.out.startswith("training ") and " results/trainings/" in outcome.out
+    assert "1 kept training: 0 sound, 1 damaged\n" in outcome.out
 
 
 @each_case(FINE, code=0)

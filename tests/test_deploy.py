@@ -5,6 +5,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Sequence
+from configparser import ConfigParser
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from prefect.cli.deploy._models import PrefectYamlModel
 from ruamel.yaml import YAML
 
 from flows.command_line import app
+from flows.exit_codes import TERMINATED
 from flows.parameters import read_parameters
+from flows.sharing import SERVER_PASSWORD as PREFECT_PASSWORD
 from tasks.cluster_watch import LANE
 from tests.served import PROJECT
 from tests.test_flows_prefect_yaml import unknown_keys
@@ -79,6 +82,32 @@ def test_the_image_has_every_package_of_the_project_and_installs_what_is_locked(
 
 def test_the_image_does_not_run_as_root():
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE)[-1] == "1000"
+
+
+def test_systemd_starts_serving_again_after_a_failure_and_stops_it_in_order():
+    unit = ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's names have capitals
+    unit.read_string((DEPLOY / "study.service").read_text(encoding="utf-8"))
+    folder, _, command = unit["Service"]["ExecStart"].partition("/.venv/bin/")
+    assert folder == unit["Service"]["WorkingDirectory"]
+    parse(shlex.split(command))
+    assert unit["Service"]["Restart"] == "on-failure"
+    assert unit["Service"]["KillMode"] == "mixed"  # SIGTERM to `study serve` alone, which stops its parts
+    assert unit["Service"]["SuccessExitStatus"] == str(TERMINATED)
+
+
+def test_compose_starts_serving_again_after_a_failure_and_publishes_it_on_this_machine_only():
+    (content,) = documents(DEPLOY / "compose.yaml")
+    (service,) = content["services"].values()
+    assert parse(service["command"])["host"] == "0.0.0.0"
+    assert PREFECT_PASSWORD in service["environment"]  # without it that host is refused
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert service["restart"] == "on-failure"
+    assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).exists()
+    volumes = dict(volume.split(":") for volume in service["volumes"])
+    assert set(volumes) == set(content["volumes"])
+    made = re.findall(r"install -d -o study (.+)$", DOCKERFILE, re.MULTILINE)[0].split()
+    assert {Path("/study", each) for each in made} >= {Path(each) for each in volumes.values()}
 
 
 @pytest.mark.parametrize("path", sorted(KUBERNETES.glob("*.yaml")), ids=lambda path: path.name)

@@ -19,7 +19,7 @@ import pytest
 from tests.night_server import NightServer, clean_environment, process_of, start_serving
 from tests.served import PROJECT
 from tests.toy import write_toy
-from tests.waiting import wait_until
+from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -53,13 +53,15 @@ class Nights:
     """What was seen."""
 
     killed: dict[str, Any] = field(default_factory=dict)
-    survived: dict[str, Any] = field(default_factory=dict)
+    completed: dict[str, Any] = field(default_factory=dict)
     waited: dict[str, Any] = field(default_factory=dict)
+    workerless: dict[str, Any] = field(default_factory=dict)
     abandoned: dict[str, Any] = field(default_factory=dict)
     scheduled: dict[str, Any] = field(default_factory=dict)
     alarms: dict[str, dict[str, Any]] = field(default_factory=dict)
     artifact: str = ""
     drift_events: list[dict[str, Any]] = field(default_factory=list)
+    code: int | None = None
     said: str = ""
     left: list[psutil.Process] = field(default_factory=list)
     before: set[str] = field(default_factory=set)
@@ -73,7 +75,7 @@ def parameters(study: Path, results: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
-    """A night that is killed, one that survives all others' deaths, one that waits, one that nobody ends."""
+    """Nights: one is killed, one completes while another run waits, in two the worker or all is killed."""
     folder = tmp_path_factory.mktemp("nights")
     home, seen = folder / "home", Nights(heard=folder / "heard")
     quick = write_toy(folder, SLOW.format(name="quick", epochs=2))
@@ -83,9 +85,12 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
     try:
         server.wait_until_served()
         _kill_a_flow(server, seen, ask_slow)
-        _kill_server_and_worker(server, seen, ask_slow, ask_quick)
+        _drift_while_a_night_runs(server, seen, ask_slow, ask_quick)
+        _kill_the_worker(server, seen, ask_slow)
+        server = start_serving(home, STUDY_ALARM_COMMAND=f"tee -a {seen.heard}")
+        server.wait_until_served()
+        seen.workerless = server.wait(seen.workerless["id"], "CRASHED", "COMPLETED", "FAILED")
         _kill_everything(server, seen, ask_slow, ask_quick)
-        seen.said = server.said()
         server = start_serving(home, STUDY_ALARM_COMMAND=f"tee -a {seen.heard}")
         server.wait_until_served()
         _see_the_morning(server, seen)
@@ -106,17 +111,14 @@ def _kill_a_flow(server: NightServer, seen: Nights, asked: dict[str, Any]) -> No
     raise AssertionError(f"{ATTEMPTS} nights crashed, and none raised an alarm")
 
 
-def _kill_server_and_worker(
+def _drift_while_a_night_runs(
     server: NightServer, seen: Nights, asked: dict[str, Any], waiting: dict[str, Any]
 ) -> None:
     night = server.submit("nightly", asked)
     server.wait(night, "RUNNING")
     by_hand = server.submit("on-demand", waiting)
-    for part in [server.part("worker start"), server.part("server start")]:
-        part.kill()
-    wait_until(lambda: server.ask("health"))
     _drift(server, seen)
-    seen.survived = server.wait(night, "CRASHED", "COMPLETED", "FAILED")
+    seen.completed = server.wait(night, "CRASHED", "COMPLETED", "FAILED")
     seen.waited = server.wait(by_hand, "CRASHED", "COMPLETED", "FAILED")
 
 
@@ -136,6 +138,18 @@ def _drift(server: NightServer, seen: Nights) -> None:
     seen.drift_events = wait_until(lambda: server.events("study.night.drifted"))
 
 
+def _kill_the_worker(server: NightServer, seen: Nights, asked: dict[str, Any]) -> None:
+    night = server.submit("nightly", asked)
+    server.wait(night, "RUNNING")
+    process_of(night)  # it has begun, so that there is something to be left
+    seen.workerless = server.run(night)
+    left = psutil.Process(server.process.pid).children(recursive=True)
+    server.part("worker start").kill()
+    seen.code = server.process.wait(timeout=WAIT_SECONDS)
+    seen.left = psutil.wait_procs(left, timeout=30)[1]
+    seen.said = server.said()
+
+
 def _kill_everything(
     server: NightServer, seen: Nights, asked: dict[str, Any], scheduled: dict[str, Any]
 ) -> None:
@@ -144,9 +158,9 @@ def _kill_everything(
     server.wait(night, "RUNNING")
     seen.abandoned = server.run(night)
     seen.before = {run["id"] for run in server.runs_of("study", "COMPLETED", "CRASHED", "FAILED")}
-    seen.left = psutil.Process(server.process.pid).children(recursive=True)
+    left = psutil.Process(server.process.pid).children(recursive=True)
     server.kill()
-    seen.left = psutil.wait_procs(seen.left, timeout=30)[1]
+    seen.left += psutil.wait_procs(left, timeout=30)[1]
 
 
 def _schedule(server: NightServer, asked: dict[str, Any]) -> None:
@@ -182,17 +196,18 @@ def test_a_night_whose_process_is_killed_is_crashed(nights: Nights):
     assert nights.killed["state_type"] == "CRASHED"
 
 
-def test_a_night_survives_the_deaths_of_worker_and_server_and_completes(nights: Nights):
-    assert nights.survived["state_type"] == "COMPLETED"
-    assert "0 failed" in nights.survived["state"]["message"]
-    for part in ("the worker", "the server"):
-        assert f"{part} ended (killed by SIGKILL) and is started again" in nights.said
+def test_a_night_whose_worker_is_killed_ends_with_serving_and_is_crashed(nights: Nights):
+    assert nights.code == 1
+    assert "study: the worker ended (killed by SIGKILL), so everything was stopped" in nights.said
+    assert nights.workerless["state_type"] == "CRASHED"
 
 
 def test_a_run_by_hand_waits_while_a_night_runs_and_runs_afterwards(nights: Nights):
-    assert nights.survived["start_time"] < nights.waited["created"] < nights.survived["end_time"]
+    assert nights.completed["state_type"] == "COMPLETED"
+    assert "0 failed" in nights.completed["state"]["message"]
+    assert nights.completed["start_time"] < nights.waited["created"] < nights.completed["end_time"]
     assert nights.waited["state_type"] == "COMPLETED"
-    assert nights.waited["start_time"] >= nights.survived["end_time"]
+    assert nights.waited["start_time"] >= nights.completed["end_time"]
 
 
 def test_a_night_in_which_serving_is_killed_is_crashed_when_it_serves_again(nights: Nights):
@@ -200,7 +215,7 @@ def test_a_night_in_which_serving_is_killed_is_crashed_when_it_serves_again(nigh
     assert "its process on" in nights.abandoned["state"]["message"]
 
 
-def test_nothing_is_left_running_where_serving_is_killed(nights: Nights):
+def test_nothing_is_left_running_where_serving_or_its_worker_is_killed(nights: Nights):
     assert nights.left == []
 
 
@@ -218,7 +233,14 @@ def test_a_cron_schedule_fires_and_a_worker_completes_the_run(nights: Nights):
 
 
 def test_no_two_runs_of_the_pool_ever_run_at_once(nights: Nights):
-    runs = [nights.killed, nights.survived, nights.waited, nights.abandoned, nights.scheduled]
+    runs = [
+        nights.killed,
+        nights.completed,
+        nights.waited,
+        nights.workerless,
+        nights.abandoned,
+        nights.scheduled,
+    ]
     times = sorted((run["start_time"], run["end_time"]) for run in runs)
     assert all(earlier[1] <= later[0] for earlier, later in pairwise(times))
 
@@ -250,4 +272,4 @@ def test_a_crashed_night_raises_an_alarm(nights: Nights):
 def test_the_users_command_hears_each_alarm(nights: Nights):
     heard = nights.heard.read_text()
     assert "tensorflow 2.21 -> 2.22 & <more>" in heard
-    assert heard.count("Crashed") == 1  # though the worker reports a crash twice
+    assert heard.count(nights.killed["id"]) == 1  # though the worker reports a crash twice

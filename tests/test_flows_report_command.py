@@ -71,25 +71,6 @@ def test_the_report_is_made_from_the_tables_alone_and_again_with_the_same_bytes(
     assert html.read_bytes() == first
 
 
-def test_a_run_of_an_earlier_schema_keeps_the_report_it_has(tables: Path, tmp_path: Path):
-    old = tmp_path / "results"
-    shutil.copytree(tables, old)
-    for table in ("models", "pictures"):
-        shutil.rmtree(old / "tables" / table)
-    done = report("--results", old)
-    assert isinstance(done.exception, InputError)
-    assert "older than schema 1.5.0: it lacks the tables models, pictures" in str(done.exception)
-
-
-@pytest.mark.slow
-def test_a_run_from_before_there_was_a_search_lacks_nothing(tables: Path, tmp_path: Path):
-    old = tmp_path / "results"
-    shutil.copytree(tables, old)
-    for table in ("search", "finals"):
-        shutil.rmtree(old / "tables" / table)
-    assert report("--results", old).exit_code == 0
-
-
 def test_a_run_that_is_not_there_is_answered_with_the_latest(tables: Path):
     done = report("yesterday", "--results", tables)
     assert f"run 'yesterday' is not published in {tables / 'tables'}; latest: {RUN_ID}" in str(done.exception)

@@ -1,9 +1,10 @@
-"""Serving: a real server, pool, deployments and worker; the schedule yields runs; Ctrl-C stops all."""
+"""Serving: a real server, pool and worker; the schedule yields runs; if one part dies, all end."""
 
 import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -11,8 +12,10 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from flows.serve import describe_end
 from flows.sharing import is_healthy
 from tests.bad_input.parameters import REFUSED
+from tests.night_server import start_serving
 from tests.served import ServedProject, serve_project, sockets_of
 from tests.waiting import WAIT_SECONDS, wait_until
 
@@ -68,3 +71,28 @@ def test_everything_that_serves_listens_on_loopback_only(served: ServedProject):
     wait_until(lambda: served.ask("work_pools/study/workers/filter", {}))
     hosts = {host for host, _ in sockets_of(psutil.Process(served.process.pid))}
     assert hosts == {"127.0.0.1"}
+
+
+def test_a_part_that_dies_ends_serving_with_a_message_and_nothing_left_running(tmp_path: Path):
+    server = start_serving(tmp_path / "home")
+    try:
+        server.wait_until_served()
+        parts = psutil.Process(server.process.pid).children(recursive=True)
+        server.part("server start").kill()
+        assert server.process.wait(timeout=WAIT_SECONDS) == 1
+    finally:
+        server.stop()
+    assert len(parts) >= 3
+    assert psutil.wait_procs(parts, timeout=WAIT_SECONDS)[1] == []
+    assert server.said().splitlines()[-1] == (
+        "study: the server ended (killed by SIGKILL), so everything was stopped; its log is above; "
+        "`study serve` starts all of it again, and docs/serving.md has a systemd unit that does so by itself"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(0, "exit code 0"), (3, "exit code 3"), (-9, "killed by SIGKILL"), (-99, "killed by signal 99")],
+)
+def test_how_a_process_ended_is_said_in_words(code: int, said: str):
+    assert describe_end(code) == said

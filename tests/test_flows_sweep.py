@@ -22,9 +22,10 @@ from study.batches import MOST_TASK_RUNS
 from study.cost import CostModel
 from study.errors import Conclusive, LanesLost, ResultsUnwritable
 from study.forecast import Forecast, Job, Later
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
+from study.training_record import Source
 from tasks import train_batch
 from tasks.aggregate import Outcome
 from tasks.devices import Device

@@ -13,13 +13,14 @@ import pytest
 from pydantic import TypeAdapter
 
 from study.fact import Fact
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Setting
 from study.spec import EngineName
 from study.stopping import StopRule
+from study.training_record import Source
 from tasks.dataset import Dataset, load_dataset
-from tasks.provenance import processor_name
-from tasks.run_training import library_versions, run_training
+from tasks.provenance import library_versions, processor_name
+from tasks.run_training import run_training
 from tasks.train import MODEL_VERSION
 from tests.engines import needs_native
 

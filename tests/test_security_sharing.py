@@ -1,38 +1,28 @@
-"""Who may be served: loopback needs no password, others do, and a stranger's server is not used."""
+"""Who may be served: loopback needs no password, others do, and what another program serves is not used."""
 
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from flows.serve import serving_environment
+from flows.serve import Part, PartFailed, check_port, serving_environment, wait_for_server
 from flows.sharing import (
     CLIENT_PASSWORD,
     SERVER_PASSWORD,
     address,
     check_sharing,
     is_healthy,
-    is_ours,
 )
 from study.errors import InputError
 from tests.command import STUDY
-from tests.served import free_port
-from tests.waiting import WAIT_SECONDS, wait_until
+from tests.waiting import WAIT_SECONDS
 
-NOBODY = 65534
 PASSWORD = "admin:correct horse"
-IMPOSTOR = """
-import encodings.idna, http.server, os, sys  # all it needs: that user may be unable to read Python's folder
-os.setgroups([]), os.setgid(int(sys.argv[2])), os.setuid(int(sys.argv[2]))
-class Healthy(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200), self.end_headers()
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Healthy).serve_forever()
-"""
 
 
 def serve(*arguments: object, home: Path) -> tuple[int, str, str]:
@@ -49,34 +39,43 @@ def serve(*arguments: object, home: Path) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.fixture
-def impostor() -> Iterator[int]:
-    """The port of another user's server that says it is healthy."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user, who has taken the port before")
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-c", IMPOSTOR, str(port), str(NOBODY)], stderr=subprocess.DEVNULL
+class Impostor(BaseHTTPRequestHandler):
+    """Says that it is a healthy Prefect server."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_port_that_is_taken_is_refused_in_one_line(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = serve("--port", port, home=tmp_path)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"study: the server cannot listen on 127.0.0.1, port {port}: Address already in use; stop what "
+        "listens there, such as another `study serve`, or give another --port or --host\n"
     )
-    try:
-        wait_until(lambda: is_healthy(f"http://127.0.0.1:{port}"))
-        yield port
-    finally:
-        process.kill()
-        process.wait()
 
 
-def test_a_server_that_another_user_has_put_on_the_port_is_not_used(impostor: int, tmp_path: Path):
-    code, _, err = serve("--port", impostor, home=tmp_path)
-    assert code == 2
-    assert not is_ours(impostor)
-    assert f"the server that already runs on http://127.0.0.1:{impostor} is not this user's" in err
+def test_an_address_that_is_not_this_machines_is_refused():
+    with pytest.raises(InputError, match=r"^the server cannot listen on 192\.0\.2\.1, port 4200: "):
+        check_port("192.0.2.1", 4200)
 
 
-def test_a_port_at_which_a_process_of_this_user_listens_is_ours():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        assert is_ours(listening.getsockname()[1])
-    assert not is_ours(free_port())
+def test_a_healthy_server_of_another_process_on_the_port_is_not_used():
+    # As another user's may be, who has taken the port after we looked; its healthy answer does not count.
+    with ThreadingHTTPServer(("127.0.0.1", 0), Impostor) as impostor:
+        Thread(target=impostor.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{impostor.server_port}"
+        assert is_healthy(url)
+        ours = Part("the server", subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]))
+        with pytest.raises(PartFailed, match=r"^the server ended \(exit code 3\)"):
+            wait_for_server(url, impostor.server_port, ours)
+        impostor.shutdown()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example", ""])

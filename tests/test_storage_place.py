@@ -166,8 +166,6 @@ def test_everything_has_its_place_below_the_results_folder(tmp_path: Path):
     results = Results(tmp_path)
     places = {
         "tables": results.tables,
-        "manifests": results.manifests,
-        "manifests/r.json": results.manifest("r"),
         "history": results.history,
         "trainings": results.trainings,
         "speeds": results.speeds,

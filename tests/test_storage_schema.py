@@ -1,4 +1,4 @@
-"""What the contract says: a table's rows and keys, units, and since when a column is there."""
+"""What the contract says: a table's rows and keys, units, and that it is only added to."""
 
 import dataclasses
 import re
@@ -10,8 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from storage.column import UNITS, Column, added
-from storage.contract import version_number
+from storage.column import UNITS
 from storage.schema import COLUMNS, SCHEMA_VERSION, TABLES, schema_of
 from storage.tables import RunTables
 from tests.frames import (
@@ -30,6 +29,9 @@ from tests.frames import (
     make_trials,
 )
 from tests.searches import searched_frames
+
+FIRST = (Path(__file__).parent / "schema-1.0.0.txt").read_text(encoding="utf-8").splitlines()
+"""Every column of schema 1.0.0: table, name, type, unit and whether it may be null."""
 
 PAGE = (Path(__file__).parents[1] / "docs" / "tables.md").read_text(encoding="utf-8")
 """The contract as people read it: what changes in `storage/` has to be changed there, too."""
@@ -77,12 +79,11 @@ def test_no_column_can_be_spared_from_a_key(lab_frames: dict[str, pd.DataFrame])
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_key_begins_with_the_run_and_is_of_columns_that_every_file_of_the_table_has(table: str):
+def test_a_key_begins_with_the_run_and_is_of_columns_that_are_never_null(table: str):
     columns = {each.name: each for each in COLUMNS[table]}
     assert TABLES[table].key[0] == "run_id"
     for name in TABLES[table].key:
         assert not columns[name].nullable
-        assert columns[name].since == ""
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -96,28 +97,21 @@ def test_every_unit_is_used():
     assert {column.unit for columns in COLUMNS.values() for column in columns} == set(UNITS)
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_a_column_that_was_added_later_may_be_null(table: str):
-    for column in COLUMNS[table]:
-        versions = (TABLES[table].since, TABLES[table].since_of(column), SCHEMA_VERSION)
-        assert sorted(versions, key=version_number) == list(versions)
-        assert column.nullable or column.since == "", column
-
-
 def test_a_meaning_leaves_versions_to_their_field():
     meanings = [column.meaning for columns in COLUMNS.values() for column in columns]
     assert not [each for each in meanings if "schema" in each or "ince 1." in each]
 
 
-def test_the_first_version_of_a_column_is_in_the_metadata():
-    assert schema_of("summary").field("engine").metadata[b"since"] == b"1.5.0"
-    assert schema_of("search").field("schedule").metadata[b"since"] == b"1.6.0"
-    assert schema_of("runs").field("run_id").metadata[b"since"] == b"1.0.0"
-
-
-def test_columns_are_added_as_they_are_but_for_their_version():
-    column = Column("mood", pa.string(), "", "how it went", True)
-    assert added("1.9.0", column) == (dataclasses.replace(column, since="1.9.0"),)
+def test_nothing_of_schema_1_0_0_was_removed_or_changed_and_what_was_added_may_be_null():
+    today = {
+        f"{table}.{each.name} {each.type} {each.unit or '-'}{' null' if each.nullable else ''}"
+        for table, columns in COLUMNS.items()
+        for each in columns
+    }
+    assert set(FIRST) - today == set(), "a column is never removed or changed; see docs/tables.md"
+    tables = {line.partition(".")[0] for line in FIRST}
+    added = [line for line in today - set(FIRST) if line.partition(".")[0] in tables]
+    assert all(line.endswith(" null") for line in added), added
 
 
 def test_every_table_is_part_of_a_run():
@@ -139,23 +133,21 @@ def test_the_page_has_the_version_the_units_and_what_a_row_of_each_table_is():
     ]
     tables = PAGE.partition("\n## Every table\n")[2].partition("\n## ")[0]
     assert read_cells(tables) == [
-        (f"[`{name}`](#{name})", each.row, ", ".join(f"`{part}`" for part in each.key), each.since)
+        (f"[`{name}`](#{name})", each.row, ", ".join(f"`{part}`" for part in each.key))
         for name, each in TABLES.items()
     ]
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_the_page_has_each_column_with_its_type_unit_version_and_meaning(table: str):
+def test_the_page_has_each_column_with_its_type_unit_and_meaning(table: str):
     section = PAGE.partition(f"\n## {table}\n")[2].partition("\n## ")[0]
     described = []
     for field in schema_of(table):
         labels = {name.decode(): text.decode() for name, text in field.metadata.items()}
         null = "yes" if field.nullable else ""
-        described.append(
-            (f"`{field.name}`", str(field.type), labels["unit"], null, labels["since"], labels["meaning"])
-        )
+        described.append((f"`{field.name}`", str(field.type), labels["unit"], null, labels["meaning"]))
     assert read_cells(section) == described
 
 
 def test_a_file_names_its_table_and_the_version():
-    assert schema_of("epochs").metadata == {b"schema_version": b"1.7.0", b"table": b"epochs"}
+    assert schema_of("epochs").metadata == {b"schema_version": b"1.0.0", b"table": b"epochs"}

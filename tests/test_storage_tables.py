@@ -9,10 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.place import Results, open_results
-from storage.schema import COLUMNS, SCHEMA_VERSION, TABLES, schema_of
+from storage.schema import COLUMNS, SCHEMA_VERSION, schema_of
 from storage.tables import (
-    is_optional,
-    list_missing,
     list_runs,
     publish,
     read_rows,
@@ -20,8 +18,6 @@ from storage.tables import (
     rows_of,
 )
 from study.errors import InputError
-from study.setting import Setting
-from tasks.setting_of import read_setting
 from tests.frames import (
     RUN_ID,
     STARTED_AT,
@@ -59,7 +55,7 @@ def test_a_published_run_is_read_back_as_it_was_written(results: Results):
 def test_a_table_lies_where_the_contract_says_and_bears_its_version(results: Results, table: str):
     publish(results, make_tables())
     schema = pq.read_schema(_part(results, table))
-    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.7.0"
+    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode() == b"1.0.0"
     assert schema.metadata[b"table"] == table.encode()
     assert schema.names == [column.name for column in COLUMNS[table]]
 
@@ -193,16 +189,6 @@ def test_a_reader_that_joins_on_runs_does_not_see_half_a_run(results: Results):
     assert set(trials.merge(runs[["run_id"]], on="run_id")["run_id"]) == {RUN_ID}
 
 
-def test_runs_of_an_older_schema_are_listed_beside_newer_ones(results: Results):
-    publish(results, make_tables(RUN_ID))
-    publish(results, make_tables(LATER))
-    path = _part(results, "runs", RUN_ID)
-    pq.write_table(pq.ParquetFile(path).read().drop_columns(["lane_seconds"]), path)
-    runs = list_runs(results)
-    assert runs["run_id"].tolist() == [RUN_ID, LATER]
-    assert runs["lane_seconds"].isna().tolist() == [True, False]
-
-
 def test_where_nothing_is_published_the_list_is_empty_and_has_its_columns(results: Results):
     runs = list_runs(results)
     assert runs.empty
@@ -222,80 +208,6 @@ def test_an_unknown_run_is_answered_with_the_latest(results: Results):
         read_run(results, "yesterday")
 
 
-SINCE_1_1 = {
-    "runs": {
-        "predicted_seconds", "predicted_low_seconds", "predicted_high_seconds", "predicted_lane_seconds",
-        "lane_seconds", "makespan_seconds", "makespan_bound_seconds",
-    },
-    "trials": {"schedule"},
-    "epochs": {"evaluation_seconds"},
-    "summary": set(),
-}  # fmt: skip
-"""The columns that schema 1.1.0 added; its table `trainings` is new as a whole."""
-
-
-def _make_old(results: Results) -> None:
-    """Turn a published run into one that schema 1.0.0 wrote."""
-    for table, names in SINCE_1_1.items():
-        content = pq.ParquetFile(_part(results, table)).read()
-        pq.write_table(content.drop_columns(list(names)), _part(results, table))
-    _part(results, "trainings").unlink()
-
-
-def test_a_run_of_schema_1_0_0_is_read_with_nulls_for_what_it_did_not_have(results: Results):
-    publish(results, make_tables())
-    _make_old(results)
-    publish(results, make_tables(LATER))
-    old = read_run(results, RUN_ID)
-    for table, frame in (("trials", old.trials), ("trainings", old.trainings), ("epochs", old.epochs)):
-        assert list(frame.columns) == [column.name for column in COLUMNS[table]]
-    assert old.trainings.empty
-    assert old.trials["schedule"].isna().all()
-    assert len(old.trials) == 20
-    assert pd.isna(old.run["predicted_seconds"])
-    assert len(read_run(results).trainings) == 4
-
-
-def test_a_run_of_schema_1_2_0_has_no_nights_and_no_lock(results: Results):
-    publish(results, make_tables())
-    _part(results, "nights").unlink()
-    _rewrite(_part(results, "runs"), lambda table: table.drop_columns(["lock_sha256"]))
-    old = read_run(results)
-    assert old.nights.empty
-    assert list(old.nights.columns) == [column.name for column in COLUMNS["nights"]]
-    assert pd.isna(old.run["lock_sha256"])
-    assert read_rows(results, "nights", [RUN_ID]).empty
-
-
-def test_a_run_of_schema_1_4_0_has_no_comparisons_agreement_model_or_pictures(results: Results):
-    publish(results, make_tables())
-    for table in ("comparisons", "agreement", "models", "pictures"):
-        _part(results, table).unlink()
-    _rewrite(_part(results, "summary"), lambda table: table.drop_columns(["collapsed_trials"]))
-    old = read_run(results)
-    for frame, table in ((old.comparisons, "comparisons"), (old.pictures, "pictures")):
-        assert frame.empty
-        assert list(frame.columns) == [column.name for column in COLUMNS[table]]
-    assert old.summary["collapsed_trials"].isna().all()
-
-
-def test_a_run_of_schema_1_5_0_has_no_search_and_nulls_for_augmentation_and_averaging(results: Results):
-    publish(results, make_tables())
-    added = ["augmentation", "averaging"]
-    for table in ("search", "finals"):
-        _part(results, table).unlink()
-    for table in ("trials", "trainings"):
-        assert set(added) <= {column.name for column in COLUMNS[table] if column.nullable}
-        _rewrite(_part(results, table), lambda content: content.drop_columns(added))
-    old = read_run(results)
-    assert old.search.empty
-    assert old.finals.empty
-    for frame in (old.trials, old.trainings):
-        assert frame[added].isna().all(axis=None)
-    row = old.trials.to_dict("records")[0]
-    assert read_setting(row) == Setting(filters=row["filters"], epochs=row["epochs"])
-
-
 def test_the_rows_of_many_runs_are_read_at_once(results: Results):
     for run_id in (RUN_ID, LATER):
         publish(results, make_tables(run_id))
@@ -307,14 +219,6 @@ def test_the_rows_of_many_runs_are_read_at_once(results: Results):
     assert read_rows(results, "trials", []).empty
 
 
-def test_columns_that_an_old_run_lacks_are_null_when_only_they_are_read(results: Results):
-    publish(results, make_tables())
-    _make_old(results)
-    schedules = read_rows(results, "trials", [RUN_ID], ["seed", "schedule"])
-    assert len(schedules) == 20
-    assert schedules["schedule"].isna().all()
-
-
 def test_a_damaged_run_is_left_out_of_many_with_a_warning(results: Results, caplog: pytest.LogCaptureFixture):
     for run_id in (RUN_ID, LATER):
         publish(results, make_tables(run_id))
@@ -322,12 +226,6 @@ def test_a_damaged_run_is_left_out_of_many_with_a_warning(results: Results, capl
     assert set(read_rows(results, "trials", [RUN_ID, "../elsewhere", LATER])["run_id"]) == {LATER}
     assert "cannot be read as a Parquet file" in caplog.text
     assert "run '../elsewhere' in" in caplog.text
-
-
-def test_what_schema_1_1_0_added_may_be_null_where_the_table_is_older():
-    for table, names in SINCE_1_1.items():
-        assert all(column.nullable for column in COLUMNS[table] if column.name in names)
-        assert names <= {column.name for column in COLUMNS[table]}
 
 
 def _rewrite(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
@@ -355,9 +253,7 @@ def test_another_major_version_is_refused_with_the_one_that_is_read(results: Res
         _part(results, "trials"),
         lambda table: table.replace_schema_metadata({**table.schema.metadata, b"schema_version": version}),
     )
-    with pytest.raises(
-        InputError, match=r"this program reads versions 1\.x \(it writes 1\.\d+\.0\); read it"
-    ):
+    with pytest.raises(InputError, match=r"has schema version '.*', this program reads 1\.x; "):
         read_run(results)
 
 
@@ -383,14 +279,6 @@ def test_runs_of_which_no_row_can_be_read_are_an_error(results: Results):
     row.write_bytes(b"PAR1")
     with pytest.raises(InputError, match=f"^{re.escape(str(row))}: cannot be read as a Parquet file: "):
         list_runs(results)
-
-
-def test_the_tables_that_an_earlier_version_did_not_have_may_lack(results: Results):
-    publish(results, make_tables())
-    assert list_missing(results, RUN_ID) == []
-    later = ["trainings", "nights", "comparisons", "agreement", "models", "pictures"]
-    assert list_missing(results, "nowhere") == later
-    assert [table for table in TABLES if is_optional(table)] == [*later, "search", "finals"]
 
 
 def test_rows_have_missing_values_as_none():

@@ -39,7 +39,6 @@ def test_runs_of_which_everything_recorded_is_equal_have_no_changes():
         ({"data_fingerprint": OTHER}, "data fingerprint", FINGERPRINT, OTHER),
         ({"device": "GPU"}, "kind of device", "CPU", "GPU"),
         ({"engine": "tensorflow"}, "engine", "native", "tensorflow"),
-        ({"engine": None}, "engine", "native", "not recorded"),
         ({"processor": "Another"}, "processor", "A processor with two cores", "Another"),
         ({"lock_sha256": OTHER}, "lock file", "aa" * 32, OTHER),
         ({"lock_sha256": None}, "lock file", "aa" * 32, "not recorded"),

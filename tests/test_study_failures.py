@@ -1,9 +1,10 @@
 """Failed trainings: a setting that fails all its attempts is given up, and too many failures stop the run."""
 
 from study.failures import FEWEST_FAILED, MOST_FAILED, Failures, describe_reasons
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
+from study.training_record import Source
 
 SOURCE = Source(protocol="lab", data="data", held_out_images=0, model="1", tensorflow="2", device="CPU")
 

@@ -6,7 +6,6 @@ import pytest
 from study.exercises import OptimumExercise
 from study.plan import (
     Plan,
-    Source,
     Trial,
     candidate_trials,
     compile_plan,
@@ -19,6 +18,7 @@ from study.setting import Hyperparameters, Setting
 from study.spec import Study
 from study.stopping import StopRule
 from study.study_file import read_study
+from study.training_record import Source
 
 SOURCE = Source(
     protocol="lab", data="ab" * 32, held_out_images=0, model="1", tensorflow="2.21.0", device="CPU"

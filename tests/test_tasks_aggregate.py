@@ -2,10 +2,10 @@
 
 from storage.schema import COLUMNS
 from study.exercises import SweepExercise
-from study.plan import Source, compile_plan, list_trials
+from study.plan import compile_plan, list_trials
 from study.spec import Study
 from study.stopping import StopRule
-from study.training_record import Epoch
+from study.training_record import Epoch, Source
 from tasks.aggregate import Context, Outcome, aggregate_trials, list_epochs, list_trainings
 from tests.frames import make_record, make_segment
 

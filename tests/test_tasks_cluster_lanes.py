@@ -17,8 +17,7 @@ from tasks.devices import Device
 from tasks.lane_host import LaneHost
 from tasks.lane_process import lane_name
 from tasks.lane_work import LaneDied, LaneHung, LanesClosed
-from tests.cluster import CODE, lane_host, scheduler
-from tests.cluster import LaneHost as RunningLanes
+from tests.cluster import CODE, LaneHost as RunningLanes, lane_host, scheduler
 from tests.served import free_port
 from tests.test_tasks_lanes import get_on, stop_lane, wait_for_end
 from tests.waiting import wait_until

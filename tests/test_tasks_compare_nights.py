@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from storage.place import Results
@@ -166,17 +165,6 @@ def test_runs_of_another_study_or_protocol_or_of_later_are_not_compared(
 ):
     publish(results, _earlier(dataset, **change))
     assert _compare(results, dataset)["verdict"] == "first"
-
-
-def test_a_run_of_schema_1_2_0_is_compared(results: Results, dataset: Dataset):
-    publish(results, _earlier(dataset))
-    folder = results.tables
-    (folder / "nights" / f"run={YESTERDAY}" / "part-0.parquet").unlink()
-    runs = folder / "runs" / f"run={YESTERDAY}" / "part-0.parquet"
-    pq.write_table(pq.ParquetFile(runs).read().drop_columns(["lock_sha256"]), runs)
-    row = _compare(results, dataset)
-    assert row["verdict"] == "identical"
-    assert [each.name for each in read_changes(row["changes"])] == ["lock file"]
 
 
 def test_a_damaged_run_is_left_out_and_the_night_is_compared_with_the_others(

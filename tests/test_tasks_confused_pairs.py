@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from study.chosen_model import ChosenModel
 from tasks.confused_pairs import count_confusion, find_confused_pairs
 from tests.frames import make_chosen_model
 
@@ -54,11 +53,6 @@ def test_the_pairs_are_those_of_the_confusion_matrix():
     assert counts.sum() == 500
     np.fill_diagonal(counts, 0)
     assert [each.images for each in find_confused_pairs(labels, outputs)] == sorted(counts.ravel())[:-5:-1]
-
-
-def test_a_model_kept_before_pairs_were_is_read_without_any():
-    old = make_chosen_model().model_dump(exclude={"confused"})
-    assert ChosenModel.model_validate(old).confused == ()
 
 
 def test_more_than_six_examples_are_refused():

@@ -11,9 +11,10 @@ import pytest
 from storage.place import Results
 from study.chosen_model import ChosenModel
 from study.exercises import ModelExercise
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Setting
 from study.stopping import StopRule
+from study.training_record import Source
 from tasks.dataset import Dataset
 from tasks.export import count_confident, save_and_check
 from tasks.model_card import render_card, tabulate_classes

@@ -309,13 +309,6 @@ def test_predicted_and_actual_times_stand_side_by_side(text: str):
     assert "1.2% above what no order of them on these lanes could go below" in text
 
 
-def test_a_run_older_than_predictions_says_so(tmp_path: Path):
-    frames = _frames(make_study())
-    old = dataclasses.replace(frames, run=frames.run.drop("predicted_seconds").reindex(frames.run.index))
-    text = _write(tmp_path, make_study(), old).markdown.read_text("utf-8")
-    assert "nothing; the run is older than predictions." in text
-
-
 def test_a_run_that_trained_nothing_says_so(tmp_path: Path):
     frames = _frames(make_study())
     run = frames.run.copy()

@@ -9,10 +9,10 @@ from storage.place import Results
 from storage.trainings import Checkpoint, hash_weights, read_weights, save_training, verify_training
 from study.errors import InputError
 from study.forecast import Job
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
-from study.training_record import TrainingRecord
+from study.training_record import Source, TrainingRecord
 from tasks.dataset import Dataset
 from tasks.devices import Device
 from tasks.engine import load_engine

@@ -23,7 +23,7 @@ GROUPS = (
     Group("Pictures", pictures.CASES),
     Group("Models", models.CASES),
 )
-"""What is refused; of damaged trainings, what `study cache verify` finds, with exit code 1."""
+"""What is refused; of damaged trainings, what `study verify` finds, with exit code 1."""
 
 FINE = (
     Group("Odd pictures", pictures.FINE),

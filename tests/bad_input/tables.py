@@ -126,13 +126,6 @@ CASES = (
     Case("a column of another type", _run("summary", _retyped)),
     Case("a column without values", _run("summary", _emptied)),
     Case("schema: a table that is none", lambda _: ["schema", "trails"]),
-    Case("schema: a table and files to check", lambda _: ["schema", "trials", "--check", "results"]),
-    Case("schema: a path to nothing", lambda _: ["schema", "--check", "resluts"]),
-    Case("schema: a folder without Parquet files", lambda _: ["schema", "--check", "."]),
-    Case(
-        "schema: a text",
-        _asked("schema", "--check", "mine.csv", table="filters,8\n"),
-    ),
     Case("compare: a run that was held against nothing published", _asked("compare")),
     Case("compare: a margin of nothing", _asked("compare", RUN, RUN, "--margin", "0")),
     Case(

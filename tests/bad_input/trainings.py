@@ -1,4 +1,4 @@
-"""Kept trainings that are damaged: `study cache verify` names them, and a run trains them again."""
+"""Kept trainings that are damaged: `study verify` names them, and a run trains them again."""
 
 import io
 import json
@@ -9,9 +9,10 @@ import numpy as np
 
 from storage.place import Results, open_results
 from storage.trainings import Arrays, hash_weights, save_training
-from study.plan import Source, Training
+from study.plan import Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
+from study.training_record import Source
 from tests import simulated
 from tests.bad_input.case import Case
 from tests.bad_input.sound import edit_record
@@ -42,19 +43,19 @@ def _training(change: Change) -> Callable[[Path], list[object]]:
     def prepare(folder: Path) -> list[object]:
         key = keep_training(open_results(folder / "results"))
         change(folder / "results" / "trainings" / key)
-        return ["cache", "verify"]
+        return ["verify"]
 
     return prepare
 
 
 def _locked(folder: Path) -> list[object]:
     _training(lambda kept: kept.parent.chmod(0))(folder)
-    return ["cache", "list"]
+    return ["trainings"]
 
 
 def _one_locked(folder: Path) -> list[object]:
     _training(lambda kept: kept.chmod(0))(folder)
-    return ["cache", "list"]
+    return ["trainings"]
 
 
 def _cut(name: str) -> Change:
@@ -117,4 +118,4 @@ CASES = (
     Case("all trainings in a folder that may not be read", _locked, unprivileged=True),
 )
 
-FINE = (Case("one that may not be read, to `study cache list`", _one_locked, 0, unprivileged=True),)
+FINE = (Case("one that may not be read, to `study trainings`", _one_locked, 0, unprivileged=True),)

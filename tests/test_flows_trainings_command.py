@@ -1,4 +1,4 @@
-"""`study cache`: list, verify and prune the kept trainings."""
+"""`study trainings` lists the kept trainings; `study verify` finds the damaged ones."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from storage.place import Results, open_results
-from storage.trainings import hash_weights, list_keys, save_training
-from study.plan import Source, Training, training_key
+from storage.trainings import hash_weights, save_training
+from study.plan import Training
 from study.setting import Hyperparameters
 from study.stopping import StopRule
+from study.training_record import Source
 from tasks.train import MODEL_VERSION
 from tests import simulated
 from tests.command import study
@@ -24,7 +25,7 @@ TODAY = Source(
 
 
 def run(results: Results, *arguments: object) -> tuple[int, str]:
-    done = study("cache", *arguments, "--results", results.folder)
+    done = study(*arguments, "--results", results.folder)
     assert done.err == ""
     return done.code, done.out
 
@@ -53,7 +54,7 @@ def results(tmp_path: Path) -> Results:
 
 def test_kept_trainings_are_listed_with_their_size(results: Results):
     keys = [keep(results, seed) for seed in (1, 2)]
-    code, out = run(results, "list")
+    code, out = run(results, "trainings")
     assert code == 0
     assert all(key in out for key in keys)
     assert "baseline seed=2" in out
@@ -61,11 +62,10 @@ def test_kept_trainings_are_listed_with_their_size(results: Results):
 
 
 def test_an_empty_cache_is_no_error(results: Results):
-    assert run(results, "list") == (0, f"0 trainings, 0.0 MB in {results.trainings}\n")
-    assert run(results, "verify") == (0, f"0 trainings in {results.trainings}: 0 sound, 0 damaged\n")
+    assert run(results, "trainings") == (0, f"0 trainings, 0.0 MB in {results.trainings}\n")
 
 
-def test_damage_is_found_said_and_pruned(results: Results):
+def test_damage_is_found_and_said(results: Results):
     sound, bad, unfinished = keep(results, 1), keep(results, 2), keep(results, 3)
     path = results.trainings / bad / "record.json"
     envelope = json.loads(path.read_text())
@@ -74,39 +74,11 @@ def test_damage_is_found_said_and_pruned(results: Results):
     (results.trainings / unfinished / "record.json").unlink()
     code, out = run(results, "verify")
     assert code == 1
-    assert f"{path} is damaged: its checksum does not fit" in out
-    assert f"{results.trainings / unfinished} has no record: it was never finished" in out
-    assert "3 trainings in" in out
-    assert "1 sound, 2 damaged" in out
-    assert "1 not readable (`study cache verify` says why)" not in run(results, "list")[1]
-    code, out = run(results, "prune", "--damaged")
-    assert (code, out.startswith("removed 2 trainings, ")) == (0, True)
-    assert list_keys(results) == [sound]
-
-
-def test_a_dry_run_removes_nothing(results: Results):
-    keep(results, 1)
-    _, out = run(results, "prune", "--all", "--dry-run")
-    assert out.startswith("would remove 1 training, ")
-    assert len(list_keys(results)) == 1
-
-
-def test_what_no_version_of_today_can_read_is_stale(results: Results):
-    today = keep(results, 1)
-    keep(results, 1, TODAY.model_copy(update={"tensorflow": "2.0"}))
-    keep(results, 1, TODAY.model_copy(update={"model": "0"}))
-    run(results, "prune", "--stale")
-    assert list_keys(results) == [today] == [training_key(Hyperparameters(), 1, TODAY)]
-
-
-def test_old_trainings_are_pruned_by_age(results: Results):
-    young = keep(results, 1, days=29)
-    keep(results, 2, days=31)
-    run(results, "prune", "--older-than", "30d")
-    assert list_keys(results) == [young]
-
-
-def test_everything_can_be_removed(results: Results):
-    keep(results, 1)
-    run(results, "prune", "--all")
-    assert list_keys(results) == []
+    again = "; the next run that needs it trains it again\n"
+    assert f"{path} is damaged: its checksum does not fit{again}" in out
+    assert f"{results.trainings / unfinished} has no record: it was never finished{again}" in out
+    assert "3 kept trainings: 1 sound, 2 damaged\n" in out
+    code, out = run(results, "trainings")
+    assert code == 0
+    assert "2 not readable (`study verify` says why)" in out
+    assert sound in out

@@ -1,4 +1,4 @@
-"""Tethered programs: they end with the process that started them, with everything they have started."""
+"""A program ends when the process that started it dies, with everything it has started."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.tether import start_tethered, stop_tethered
+from flows.parent_death import start_program, stop_program
 from tests.waiting import WAIT_SECONDS, wait_until
 
 PROGRAM = """
@@ -21,8 +21,8 @@ time.sleep(600)
 """
 STARTER = """
 import os, sys, time
-from flows.tether import start_tethered
-process = start_tethered(["program", sys.argv[1]], {**os.environ, "PYTHONPATH": sys.argv[2]})
+from flows.parent_death import start_program
+process = start_program(["program", sys.argv[1]], {**os.environ, "PYTHONPATH": sys.argv[2]})
 print(process.pid, flush=True)
 time.sleep(600)
 """
@@ -52,17 +52,17 @@ def test_a_program_and_its_children_end_when_their_starter_is_killed(program: Pa
     command = [sys.executable, "-c", STARTER, str(program / "child"), str(program)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
-        tethered = int(starter.stdout.readline())
+        started = int(starter.stdout.readline())
         child = wait_for_child(program)
         starter.send_signal(number)
-    wait_until(lambda: is_gone(tethered) and is_gone(child))
+    wait_until(lambda: is_gone(started) and is_gone(child))
 
 
 def test_a_program_is_stopped_in_order_by_its_starter(program: Path):
     environment = {**os.environ, "PYTHONPATH": str(program)}
-    process = start_tethered(["program", str(program / "child")], environment)
+    process = start_program(["program", str(program / "child")], environment)
     child = wait_for_child(program)
-    stop_tethered(process)
+    stop_program(process)
     assert process.returncode == -signal.SIGTERM
     psutil.Process(child).kill()  # stopping is the program's own affair: this one leaves its child
 
@@ -72,7 +72,7 @@ def test_a_program_has_its_arguments_and_a_session_of_its_own(tmp_path: Path):
         "import os, sys\n"
         "open(sys.argv[1], 'w').write(f'{sys.argv[2]} {os.getsid(0) == os.getpid()} {__name__}')\n"
     )
-    process = start_tethered(["tell", "said", "word"], {**os.environ, "PYTHONPATH": str(tmp_path)}, tmp_path)
+    process = start_program(["tell", "said", "word"], {**os.environ, "PYTHONPATH": str(tmp_path)}, tmp_path)
     assert process.wait(WAIT_SECONDS) == 0
     assert process.stdin is not None
     process.stdin.close()

@@ -1,8 +1,7 @@
-"""Run a Python module as a program that ends when the process that started it does, however that ended.
+"""Run a Python module as a program that ends when the process that started it dies, even by SIGKILL.
 
-Started as `python -P flows/tether.py MODULE ARGUMENT...` with a pipe as standard input and in a session of
-its own (`start_tethered` does): when the last holder of the pipe's other end is gone, even by SIGKILL, this
-program and everything it has started are ended.
+`start_program` starts it as `python -P flows/parent_death.py MODULE ARGUMENT...` in a session of its own, and
+with a pipe as standard input: when its other end is closed, the program ends all it has started, and itself.
 """
 
 import contextlib
@@ -19,13 +18,12 @@ GRACE_SECONDS = 10.0
 """Between SIGTERM and SIGKILL."""
 
 
-def start_tethered(
+def start_program(
     arguments: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
 ) -> "subprocess.Popen[bytes]":
-    """Start a Python module that ends with this process.
+    """Start a Python module as a program that ends with this process.
 
-    It has a session of its own, so that the terminal's Ctrl-C does not reach it: who started it stops it, in
-    order.
+    Its own session keeps the terminal's Ctrl-C from it: the caller stops it with `stop_program`.
 
     Args:
         arguments: The module's name and its arguments.
@@ -38,8 +36,8 @@ def start_tethered(
     )
 
 
-def stop_tethered(process: "subprocess.Popen[bytes]") -> None:
-    """End a tethered program in order, or else at once."""
+def stop_program(process: "subprocess.Popen[bytes]") -> None:
+    """Stop a program by SIGTERM, and by SIGKILL if it has not ended in time."""
     process.terminate()
     try:
         process.wait(timeout=3 * GRACE_SECONDS)
@@ -52,20 +50,20 @@ def stop_tethered(process: "subprocess.Popen[bytes]") -> None:
 
 def main() -> None:
     """Run the module named by the arguments."""
-    threading.Thread(target=_end_with_starter, name="tether", daemon=True).start()
-    # Prefect's worker stops by it, and would ignore it where a script started all this in its background.
+    threading.Thread(target=_end_with_parent, name="parent death", daemon=True).start()
+    # Prefect's worker stops by SIGINT, and would ignore it where a script started all this in its background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
-def _end_with_starter() -> None:
+def _end_with_parent() -> None:
     pipe = os.dup(0)  # whatever becomes of standard input
     while os.read(pipe, 1024):
         pass
     import psutil  # late: it is needed once, at the end
 
-    # All of them, as some have sessions of their own; this one last, as its end ends this thread.
+    # Each process by its id, as some have sessions of their own; this one last, as its end ends this thread.
     family = [*psutil.Process().children(recursive=True), psutil.Process()]
     for process in family[:-1]:
         with contextlib.suppress(psutil.NoSuchProcess):
