@@ -33,8 +33,8 @@ from storage.address import is_local
 from storage.history import update_history
 from storage.parts import list_published
 from storage.place import Results, find_paths, open_results, results_at
-from storage.retention import find_leftovers
 from storage.tables import read_run
+from storage.upkeep import find_temporary_files
 from storage.verification import check_history, check_runs
 from study.errors import InputError
 from tests.object_stores import BUCKET, credentials, serving
@@ -186,7 +186,7 @@ def judge(results: Results, counts: Counter[str]) -> dict[str, int]:
     """What was counted, and what is left at the end."""
     update_history(results)
     checked = [*check_runs(results), *check_history(results)]
-    litter = find_leftovers(results, datetime.now(UTC) + timedelta(days=2))
+    litter = find_temporary_files(results, datetime.now(UTC) + timedelta(days=2))
     names = [path.name for path in find_paths(results.tables, "*/run=*/*")]
     in_the_way = [name for name in names if name != "part-0.parquet" and not name.startswith(".")]
     return {
@@ -199,7 +199,7 @@ def judge(results: Results, counts: Counter[str]) -> dict[str, int]:
         "reads that failed, and were to be done again": counts["failed"],
         "published runs and months that are damaged": sum(bool(each.damage) for each in checked),
         "files that a reader would trip over": len(in_the_way),
-        "temporary and lock files left, for `study prune`": len(litter),
+        "temporary files left, for `study prune`": len(litter),
     }
 
 

@@ -1,23 +1,19 @@
-"""The command `study cache`: list, verify and prune the finished trainings that later runs read."""
+"""The command `study cache`: list and verify the finished trainings that later runs read."""
 
 import sys
-from datetime import UTC, datetime, timedelta
-from importlib import metadata
-from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from flows.options import ResultsOption
-from study.errors import InputError
-from study.wording import count
-
-if TYPE_CHECKING:
-    from storage.place import Results
+from study.wording import count, percent
 
 cache_app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "List, verify and prune finished trainings.\n\n"
+        "List and verify finished trainings; `study prune` removes old ones.\n\n"
         "They lie in `results/trainings`, one folder for each key; a run trains what is not there, goes on "
         "with what is too short, and trains again what is damaged. Removing any costs time, never results."
     ),
@@ -27,10 +23,32 @@ cache_app = typer.Typer(
 @cache_app.command("list")
 def list_command(results: ResultsOption = "results") -> None:
     """List the kept trainings: key, what was trained, epochs, accuracy, run and size."""
-    from flows.cache_text import print_entries
     from storage.place import results_at
+    from storage.trainings import list_keys, measure_training, read_records
 
-    print_entries(results_at(results))
+    place = results_at(results)
+    records = sorted(read_records(place), key=lambda record: record.segments[-1].finished_at)
+    table = Table()
+    for heading in ("key", "training", "epochs", "accuracy", "protocol", "trained by", "MB"):
+        table.add_column(heading, justify="right" if heading in ("epochs", "accuracy", "MB") else "left")
+    for record in records:
+        table.add_row(
+            record.key,
+            escape(record.label),
+            str(len(record.epochs)),
+            "diverged" if record.diverged else percent(record.epochs[-1].validation_accuracy),
+            record.source.protocol,
+            record.segments[-1].run_id,
+            f"{measure_training(place, record.key) / 1e6:.1f}",
+        )
+    console = Console()
+    if records:
+        (console if console.is_terminal else Console(width=140)).print(table)
+    keys = list_keys(place)
+    unreadable = len(keys) - len(records)
+    note = f", {unreadable} not readable (`study verify` says why)" if unreadable else ""
+    size = sum(measure_training(place, key) for key in keys) / 1e6
+    typer.echo(f"{count(len(keys), 'training')}, {size:.1f} MB in {place.trainings}{note}")
 
 
 @cache_app.command("verify")
@@ -51,61 +69,5 @@ def verify_command(results: ResultsOption = "results") -> None:
         f"{count(len(keys), 'training')} in {place.trainings}: {len(keys) - damaged} sound, {damaged} damaged"
     )
     if damaged:
-        typer.echo(
-            "the next run that needs them trains them again; `study cache prune --damaged` removes them"
-        )
+        typer.echo("the next run that needs them trains them again")
         sys.exit(1)
-
-
-@cache_app.command("prune")
-def prune_command(
-    results: ResultsOption = "results",
-    damaged: Annotated[bool, typer.Option("--damaged", help="Remove what cannot be read.")] = False,
-    stale: Annotated[
-        bool,
-        typer.Option("--stale", help="Remove what another version of the code or TensorFlow trained."),
-    ] = False,
-    older_than: Annotated[
-        str,
-        typer.Option("--older-than", metavar="TIME", help="Remove what was trained before, such as `30d`."),
-    ] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Remove everything.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")
-    ] = False,
-) -> None:
-    """Remove kept trainings to free disk space; tables and reports stay.
-
-    Choose what to remove by at least one option; a training that any of them names goes.
-    """
-    from flows.request import read_duration
-    from storage.place import results_at
-    from storage.trainings import list_keys, measure_training, remove_training
-
-    if not (damaged or stale or older_than or everything):
-        raise InputError("study cache prune: give at least one of --damaged, --stale, --older-than, --all")
-    place = results_at(results)
-    before = None
-    if older_than:
-        before = datetime.now(UTC) - timedelta(seconds=read_duration(older_than, "--older-than"))
-    chosen = [key for key in list_keys(place) if everything or _is_named(place, key, damaged, stale, before)]
-    freed = sum(measure_training(place, key) for key in chosen)
-    if not dry_run:
-        for key in chosen:
-            remove_training(place, key)
-    verb = "would remove" if dry_run else "removed"
-    typer.echo(f"{verb} {count(len(chosen), 'training')}, {freed / 1e6:.1f} MB, of {place.trainings}")
-
-
-def _is_named(place: "Results", key: str, damaged: bool, stale: bool, before: datetime | None) -> bool:
-    from storage.trainings import DamagedTraining, verify_training
-    from tasks.train import MODEL_VERSION
-
-    try:
-        record = verify_training(place, key)
-    except DamagedTraining:
-        return damaged
-    if before is not None and record.segments[-1].finished_at < before:
-        return True
-    today = (MODEL_VERSION, metadata.version("tensorflow") if record.source.engine == "tensorflow" else "")
-    return stale and (record.source.model, record.source.tensorflow) != today

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.sharing import NO_TELEMETRY
 from study.errors import InputError
 from study.study_file import is_path, list_studies
 from study.wording import shown
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from flows.parameters import RunParameters
 
 OUR_LOGGERS = ("flows", "tasks", "storage", "study")
-NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-"""Prefect's server and its pages report no use by the first, its client none by the second."""
 
 ResultsOption = Annotated[
     str,

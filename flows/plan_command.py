@@ -67,7 +67,7 @@ def plan_command(
     with make_lanes(request) as here:
         plan = plan_study.fn(spec, data, here.kind, here.engine)
         foresight = foresee(spec, plan, request.results, here, fresh)
-        forecast = predict(spec, plan, foresight, lanes or here.paces)
+        forecast = predict(spec, plan, foresight, lanes or here.useful)
         lanes_here = len(here.devices)
     sharing = compare_sharing(spec, plan, foresight, forecast.lanes)
     described = describe_plan(spec, plan, forecast, sharing, foresight.costs.is_calibrated)

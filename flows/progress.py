@@ -13,7 +13,7 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from study.makespan import simulate_makespan
+from study.forecast import simulate_makespan
 from study.wording import duration
 
 

@@ -3,8 +3,9 @@
 import json
 import secrets
 import sys
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,17 +14,18 @@ from flows.exit_codes import FAILED, TERMINATED
 from flows.options import DataOption, DebuggableLanesOption, ResultsOption, show_warnings, use_cpu_here
 from flows.stop_signals import Terminated, terminate_in_order
 from study.errors import InputError
-from study.wording import count
+from study.wording import MISSING, count, percent, points
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from study.recipe import Recipe
-    from study.replay import Replay
+    from study.replay import Recipe, Replay
     from tasks.dataset import Dataset
 
 _SEEDS = 1_000_000
 """Seeds to draw one from, where none is given: short enough to be typed again."""
+
+_COLUMNS = ("trial", "seed", "key", "epochs", "recorded", "again", "difference", "allowed", "verdict")
+_TO_THE_LEFT = ("trial", "key", "verdict")
+_CAPTION = "test accuracies in percent; differences, and what is allowed where an input differs, in points"
 
 
 def replay_command(
@@ -63,8 +65,19 @@ def replay_command(
     if lanes == 0:
         use_cpu_here()
     terminate_in_order()
+    from storage.place import results_at
+    from storage.tables import list_runs, read_run, rows_of
+    from tasks.dataset import load_dataset
+    from tasks.read_recipe import choose_rows, read_recipes
+
     try:
-        replays, run_id = _replay(keys or (), trial or (), (number, seed), run, results, data, lanes)
+        place = results_at(results)
+        frames = read_run(place, run)
+        run_id, kind = str(frames.run["run_id"]), str(frames.run["device"])
+        rows = choose_rows(
+            rows_of(frames.trials), keys or (), trial or (), number, _choose_seed(number, seed)
+        )
+        replays = _replay(read_recipes(rows, frames, list_runs(place)), load_dataset(data), kind, lanes)
     except KeyboardInterrupt as error:
         typer.echo("\nstopped; nothing was written", err=True)
         if isinstance(error, Terminated):
@@ -73,41 +86,13 @@ def replay_command(
     if as_json:
         typer.echo(json.dumps([{"run_id": run_id, **each.model_dump()} for each in replays], indent=1))
     else:
-        from flows.replay_text import tell_replays
-
-        tell_replays(run_id, replays)
+        _print_replays(run_id, replays)
     if any(each.verdict == "differs" for each in replays):
         sys.exit(FAILED)
 
 
-def _replay(
-    keys: "Sequence[str]",
-    trials: "Sequence[str]",
-    draw: tuple[int | None, int | None],
-    run: str | None,
-    results: str,
-    data: Path | None,
-    lanes: int | None,
-) -> "tuple[list[Replay], str]":
-    from storage.place import results_at
-    from storage.tables import list_runs, read_run, rows_of
-    from tasks.choose_rows import choose_rows
-    from tasks.dataset import load_dataset
-    from tasks.read_recipe import read_recipe, read_tables
-
-    place = results_at(results)
-    frames = read_run(place, run)
-    seed = _choose_seed(*draw)
-    rows = choose_rows(rows_of(frames.trials), keys, trials, draw[0], seed)
-    tables = read_tables(frames, list_runs(place))
-    recipes = [read_recipe(row, tables) for row in rows]
-    replays = _train(recipes, load_dataset(data), str(frames.run["device"]), lanes)
-    order = {recipe.trial: at for at, recipe in enumerate(recipes)}
-    return sorted(replays, key=lambda each: order[each.trial]), str(frames.run["run_id"])
-
-
 def _choose_seed(number: int | None, seed: int | None) -> int:
-    """The seed of the draw; one that was drawn itself is told, so that the draw can be repeated."""
+    """The seed of the draw; one that was drawn itself is printed, so that the draw can be repeated."""
     if seed is not None:
         if number is None:
             raise InputError(f"--seed: {seed} is of a draw; give --random N, too")
@@ -118,24 +103,64 @@ def _choose_seed(number: int | None, seed: int | None) -> int:
     return drawn
 
 
-def _train(recipes: "Sequence[Recipe]", dataset: "Dataset", kind: str, lanes: int | None) -> "list[Replay]":
-    """Train what must be trained, and show how far it is."""
+def _replay(recipes: "Sequence[Recipe]", dataset: "Dataset", kind: str, lanes: int | None) -> "list[Replay]":
+    """Train what must be trained, and show how far it is; verdicts in the order of the recipes."""
     from flows.progress import Tally, TerminalProgress
-    from tasks.replay import devices_for, replay_jobs, sort_out
+    from tasks.devices import choose_devices, list_gpus
+    from tasks.local_lanes import InProcessLane, LocalLanes
+    from tasks.replay import retrain, sort_out
 
-    in_process = lanes == 0
-    devices = devices_for("CPU", 1) if in_process else devices_for(kind, lanes)
-    replays, jobs = sort_out(recipes, dataset, devices[0].kind)
-    if not jobs:
-        return replays
-    used = devices[: len(jobs)]
-    what = f"{count(len(recipes) - len(replays), 'row')} by {count(len(jobs), 'training')}"
-    where = "in this process" if in_process else f"on {count(len(used), f'{used[0].kind} lane')}"
-    typer.echo(f"replaying {what} {where}", err=True)
-    tally = Tally(len(used))
-    tally.expect([job.seconds for job in jobs])
-    with TerminalProgress() as progress, closing(replay_jobs(jobs, dataset, used, in_process)) as ended:
-        for job, judged, seconds in ended:
-            replays.extend(judged)
-            progress.show(tally.finish(job.seconds, seconds or None, failed=not seconds))
-    return replays
+    # On the kind of device that was recorded; on what there is if this machine has none of it.
+    devices = choose_devices(lanes or None, find_gpus=list_gpus if kind == "GPU" and lanes != 0 else list)
+    replays, retrainings = sort_out(recipes, dataset, devices[0].kind)
+    if retrainings:
+        used = InProcessLane() if lanes == 0 else LocalLanes(devices[: len(retrainings)])
+        where = "in this process" if lanes == 0 else f"on {count(used.most, f'{used.kind} lane')}"
+        rows = count(len(recipes) - len(replays), "row")
+        typer.echo(f"replaying {rows} by {count(len(retrainings), 'training')} {where}", err=True)
+        tally = Tally(used.most)
+        tally.expect([each.seconds for each in retrainings])
+        with TerminalProgress() as progress, closing(retrain(retrainings, used)) as ended:
+            for each, judged, seconds in ended:
+                replays.extend(judged)
+                progress.show(tally.finish(each.seconds, seconds or None, failed=not seconds))
+    order = {recipe.trial: at for at, recipe in enumerate(recipes)}
+    return sorted(replays, key=lambda each: order[each.trial])
+
+
+def _print_replays(run_id: str, replays: "Sequence[Replay]") -> None:
+    """Print a table of rows, why any is not equal, and a line that counts."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(caption=_CAPTION)
+    for name in _COLUMNS:
+        table.add_column(name, justify="left" if name in _TO_THE_LEFT else "right", overflow="fold")
+    for each in replays:
+        table.add_row(*map(escape, _cells(each)), style="bold" if each.verdict == "differs" else None)
+    console = Console()
+    (console if console.is_terminal else Console(width=140)).print(table)
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for each in replays:
+        if each.reason:
+            alike[f"{each.verdict}: {each.reason}"].append(each.trial)
+    for reason, trials in alike.items():
+        typer.echo(f"{', '.join(trials)}: {reason}")
+    verdicts = [each.verdict for each in replays]
+    counted = ", ".join(f"{verdicts.count(each)} {each}" for each in dict.fromkeys(verdicts))
+    typer.echo(f"run {run_id}: {count(len(replays), 'row')} replayed: {counted}")
+
+
+def _cells(each: "Replay") -> tuple[str, ...]:
+    before, now = each.recorded, each.found
+    epochs = str(before.epochs_run)
+    again, difference, allowed = MISSING, MISSING, MISSING
+    if now is not None:
+        epochs += "" if now.epochs_run == before.epochs_run else f", now {now.epochs_run}"
+        again = percent(now.test_accuracy, sign=False)
+        difference = points(now.test_accuracy - before.test_accuracy)
+        if each.differences and each.reason:
+            allowed = points(each.tolerance).removeprefix("+")
+    recorded = percent(before.test_accuracy, sign=False)
+    return each.trial, str(each.seed), each.key, epochs, recorded, again, difference, allowed, each.verdict

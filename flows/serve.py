@@ -20,16 +20,23 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 
 from flows.abandoned_runs import SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
 from flows.deploy import POOL, PROJECT, deploy
-from flows.options import NO_TELEMETRY
 from flows.parent_death import start_program, stop_program
-from flows.sharing import CLIENT_PASSWORD, LOOPBACK, SERVER_PASSWORD, address, check_sharing, is_healthy
+from flows.sharing import (
+    CLIENT_PASSWORD,
+    LOOPBACK,
+    NO_TELEMETRY,
+    SERVER_PASSWORD,
+    address,
+    check_sharing,
+    is_healthy,
+)
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 UPKEEP = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans"}
 """The server removes old events, and logs and artifacts of flow runs that are no more. Not `flow_runs`: that
-would be every old one in the user's database, other projects' too; `study prune --prefect` removes ours."""
+would be every old one in the user's database, other projects' too. Who has this project only may set that."""
 START_SECONDS = 120
 """Longest wait for the server; on a slow disk its first start migrates its database for a while."""
 LOOK_SECONDS = 1.0

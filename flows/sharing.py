@@ -8,6 +8,10 @@ from urllib.request import urlopen
 
 from study.errors import InputError
 
+NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+"""Prefect's server and its pages report no use by the first, its client none by the second."""
+
+
 LOOPBACK = "127.0.0.1"
 SERVER_PASSWORD, CLIENT_PASSWORD = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
 """Prefect's own settings for basic authentication: what the server asks for, and what clients send."""

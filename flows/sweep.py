@@ -17,8 +17,7 @@ from flows.tags import tagged
 from study.batches import MOST_TASK_RUNS, pack
 from study.errors import LanesLost, ResultsUnwritable
 from study.failures import Failures
-from study.forecast import Forecast, Job
-from study.makespan import makespan_bound
+from study.forecast import Forecast, Job, makespan_bound
 from study.training_record import TrainingRecord
 from tasks.aggregate import Outcome
 from tasks.dataset import Dataset

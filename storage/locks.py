@@ -1,67 +1,120 @@
 """Locks on the results folder: no key is trained by two runs at once, and no run is executed twice at once.
 
-The kernel holds them (flock(2), by the library filelock) and lets go when the process dies, however it dies:
-among the processes of one machine no lock is ever stale. Machines that share the folder go by leases besides.
-The small files stay.
+Among the processes of one machine the kernel decides (flock(2), by the library filelock): a lock is free as
+soon as its holder is dead. Among machines a lease decides: the file `NAME.owner` says who holds a name and is
+renewed every 20 seconds; one that was not renewed for two minutes is taken over. Making it is exclusive: by
+open(2) with O_EXCL, which NFS keeps since version 3, or by an object store's conditional write. A holder that
+was taken over, as its machine had slept, notices when it next renews. Until then there are two, which costs
+time, never results: trainings are named by their content, and writes are atomic.
 """
 
 import logging
+import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from storage.leases import STALE_SECONDS, Holder, Lease, find_holder, remove_leases
-from storage.place import Results, local_folder, told_if_unwritable
+from storage import place
+from storage.place import Results
 from study.errors import InputError
 from study.wording import duration
 
 logger = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.2
-_LOOK_SECONDS = 1.0
-"""Between two looks at another machine's lease."""
-_GLANCE_SECONDS = 0.5
-"""For so long a lock may be held by one who only asks whether it is."""
+RENEWED_SECONDS, STALE_SECONDS = 20.0, 120.0
+"""Between two renewals of a lease, and until it is free without; NFS may show times that are a minute old."""
+
+LOOK_SECONDS = 1.0
+"""Between two looks at a lock that is held; one who only looks holds it for less."""
+
+
+class _Lock:
+    """A name, held against the processes of this machine and against other machines."""
+
+    def __init__(self, results: Results, name: str, on_lost: Callable[[], None]) -> None:
+        self.is_lost = False
+        self._lease, self._text, self._on_lost = results.locks / f"{name}.owner", b"", on_lost
+        self._ended = threading.Event()
+        self._renewing = threading.Thread(target=self._renew, name=f"lease of {name}", daemon=True)
+        self._kernel_lock = FileLock(_kernel_path(results, name))
+
+    def take(self, patience_seconds: float = 0.0) -> str | None:
+        """Take the lock; return who holds it if it was not free in time."""
+        with place.told_if_unwritable(self._lease.parent):
+            try:
+                self._kernel_lock.acquire(timeout=patience_seconds)
+            except Timeout:
+                return "another process"
+            if (holder := self._take_lease()) is not None:
+                time.sleep(patience_seconds)
+            return holder
+
+    def let_go(self) -> None:
+        """Let others take the lock at once, if it was taken."""
+        self._ended.set()
+        if self._renewing.ident is not None:
+            self._renewing.join()
+            with suppress(OSError):  # else it is free when it was not renewed for long
+                if self._is_ours():
+                    place.remove_path(self._lease)
+        self._kernel_lock.release(force=True)
+
+    def _take_lease(self) -> str | None:
+        while (holder := _find_holder(self._lease)) is None:
+            self._text = _describe_owner(self._lease.parent)
+            with suppress(FileExistsError):
+                if place.exists(self._lease):  # left by a holder that is gone
+                    place.write_atomically(self._lease, self._text)
+                    time.sleep(LOOK_SECONDS)  # another machine may do the same: the last to write has it
+                else:
+                    place.write_new(self._lease, self._text)
+                if self._is_ours():
+                    self._renewing.start()
+                    return None
+        return holder
+
+    def _renew(self) -> None:
+        while not self.is_lost and not self._ended.wait(RENEWED_SECONDS):
+            with suppress(OSError):  # a file system that is away for a while: tried again
+                self.is_lost = not self._is_ours()
+                if self.is_lost:
+                    self._on_lost()
+                else:
+                    place.write_atomically(self._lease, self._text)
+
+    def _is_ours(self) -> bool:
+        """Whether no other has written the lease; one that someone has tidied up is made again."""
+        with suppress(FileNotFoundError):
+            return place.read_bytes(self._lease) == self._text
+        return True
 
 
 @contextmanager
 def waiting_lock(
     results: Results, name: str, on_wait: Callable[[], None], should_stop: Callable[[], bool]
 ) -> Iterator[None]:
-    """Hold a training, or the history, while the body works on it; wait while another run holds it.
-
-    Args:
-        results: Where results lie.
-        name: The training's key, or another name.
-        on_wait: Called if another run holds it.
-        should_stop: Asked while waiting.
+    """Hold a training's key, or the history; call `on_wait` and wait while another run holds it.
 
     Raises:
-        TimeoutError: `should_stop` said so before the lock was free.
+        TimeoutError: `should_stop`, which is asked while waiting, said so before the lock was free.
     """
-    lock = _lock(results, name)
+    lock = _Lock(results, name, lambda: logger.warning("%s: another machine works on it, too", name))
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        on_wait()
-        lock.acquire(poll_interval=_POLL_SECONDS, cancel_check=should_stop)
-    lease = Lease(results.locks, name, lambda: _tell_lost(name))
-    try:
-        if _take(results, lease) is not None:
+        if lock.take() is not None:
             on_wait()
-            while _take(results, lease) is not None:
+            while lock.take(LOOK_SECONDS) is not None:
                 if should_stop():
-                    raise Timeout(lock.lock_file)
-                time.sleep(_LOOK_SECONDS)
+                    raise TimeoutError(f"{name} is held by another run")
         yield
     finally:
-        lease.give_up()
-        lock.release()
+        lock.let_go()
 
 
 @contextmanager
@@ -72,118 +125,76 @@ def run_lock(results: Results, run_id: str) -> Iterator[None]:
         InputError: another process executes it, here or on another machine; or another machine has taken it
             over from this one, which had given no sign of life: the body was stopped.
     """
-    lock = _lock(results, run_id)
+    main = threading.main_thread().ident or 0  # stopped as by Ctrl-C, which ends everything in order
+    lock = _Lock(results, run_id, lambda: signal.pthread_kill(main, signal.SIGINT))
     try:
-        lock.acquire(timeout=_GLANCE_SECONDS)
-    except Timeout as error:
-        raise InputError(_refusal(run_id, None)) from error
-    lease = Lease(results.locks, run_id, _stop_this_run)
-    try:
-        holder = _take(results, lease)
-        if holder is not None:
-            raise InputError(_refusal(run_id, holder))
+        _refuse(run_id, lock.take(LOOK_SECONDS))
         yield
     except KeyboardInterrupt as error:
-        if lease.is_lost:
-            raise InputError(
-                f"run {run_id}: this machine gave no sign of life for {duration(STALE_SECONDS)}, and another "
-                f"has taken the run over: {find_holder(results.locks, run_id) or 'it has ended there'}"
-            ) from error
+        if lock.is_lost:
+            raise InputError(f"run {run_id}: another machine has taken it over from this one") from error
         raise
     finally:
-        lease.give_up()
-        lock.release()
-
-
-def is_running(results: Results, run_id: str) -> bool:
-    """Whether a process executes a run, here or on another machine."""
-    return why_held(results, run_id) is not None
+        lock.let_go()
 
 
 def check_free(results: Results, run_id: str) -> None:
-    """Refuse a run that is being executed.
-
-    Raises:
-        InputError: it is, here or on another machine.
-    """
-    if _is_locked(results, run_id):
-        raise InputError(_refusal(run_id, None))
-    holder = _find_holder(results, run_id)
-    if holder is not None:
-        raise InputError(_refusal(run_id, holder))
+    """Refuse, by an InputError, a run that is being executed."""
+    _refuse(run_id, why_held(results, run_id))
 
 
 def why_held(results: Results, name: str) -> str | None:
-    """Who holds a run or a training; None if it is free."""
-    if _is_locked(results, name):
-        return "another process"
-    holder = _find_holder(results, name)
-    return None if holder is None else str(holder)
+    """Say who holds a run or a training; None if it is free."""
+    path = _kernel_path(results, name)
+    with place.told_if_unwritable(results.locks):
+        try:
+            if path.exists():
+                FileLock(path).acquire(timeout=0).lock.release()
+        except Timeout:
+            return "another process"
+        return _find_holder(results.locks / f"{name}.owner")
 
 
-@contextmanager
-def last_lock(results: Results, name: str) -> Iterator[None]:
-    """Hold a run or a training while it is removed; its small files then go, too.
-
-    Raises:
-        InputError: it is held.
-    """
-    with run_lock(results, name):
-        yield
-        remove_leases(results.locks, name)
-        # Last: who waits for the lock notices that its file is gone, and makes another.
-        (_folder(results) / f"{name}.lock").unlink(missing_ok=True)
+def remove_lock(results: Results, name: str) -> None:
+    """Remove the file of a lock that is held: who waits for it notices, and makes another."""
+    _kernel_path(results, name).unlink(missing_ok=True)
 
 
-def _is_locked(results: Results, name: str) -> bool:
-    """Whether another process of this machine holds a lock."""
-    if not (_folder(results) / f"{name}.lock").exists():
-        return False
-    lock = _lock(results, name)
+def _refuse(run_id: str, holder: str | None) -> None:
+    if holder is not None:
+        raise InputError(f"run {run_id} is being executed by {holder}; wait for it, or stop it")
+
+
+def _find_holder(lease: Path) -> str | None:
+    """Say who holds a lease on another machine; None if none does that has renewed it lately."""
+    where = who = ""
     try:
-        with told_if_unwritable(results.locks):
-            lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
-
-
-def _find_holder(results: Results, name: str) -> Holder | None:
-    with told_if_unwritable(results.locks):  # asking the file system for its time writes a file
-        return find_holder(results.locks, name)
-
-
-def _refusal(run_id: str, elsewhere: Holder | None) -> str:
-    if elsewhere is None:
-        return f"run {run_id} is being executed by another process; wait for it, or stop it"
+        with suppress(PermissionError):  # another user's, kept from us
+            where, _, who = place.read_bytes(lease).decode(errors="replace").partition("\n")
+        renewed_at = place.modified_at(lease)
+    except FileNotFoundError:
+        return None
+    age = place.read_clock(lease.parent) - renewed_at
+    if where == _here(lease.parent) or age > STALE_SECONDS:
+        return None  # from here it is dead: who looks has got past the kernel's lock
     return (
-        f"run {run_id} is being executed by {elsewhere}; wait for it, or stop it there; if that machine is "
-        f"gone, the run is free {duration(STALE_SECONDS)} after its last sign of life"
+        f"{who or 'a process that has not said on which machine'}, which gave its last sign of life "
+        f"{duration(max(0.0, age))} ago; if that machine is gone, it is free {duration(STALE_SECONDS)} after"
     )
 
 
-def _stop_this_run() -> None:
-    logger.error("another machine has taken this run over; stopping here")
-    # As Ctrl-C, which ends everything in order; to the thread, as it may be waiting.
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+def _describe_owner(folder: Path) -> bytes:
+    since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f} UTC (by that machine's clock)"
+    return f"{_here(folder)}\nprocess {os.getpid()} on {socket.gethostname()} since {since}".encode()
 
 
-def _tell_lost(name: str) -> None:
-    logger.warning("%s: another machine works on it, too; both keep the same", name)
+def _here(folder: Path) -> str:
+    """Name what flock(2) reaches: a folder under this boot of the kernel."""
+    boot, reached = Path("/proc/sys/kernel/random/boot_id"), place.local_folder(folder)
+    reached.mkdir(parents=True, exist_ok=True)
+    kernel, found = boot.read_text().strip() if boot.exists() else socket.gethostname(), reached.stat()
+    return f"{kernel} {found.st_dev} {found.st_ino}"
 
 
-def _take(results: Results, lease: Lease) -> Holder | None:
-    with told_if_unwritable(results.locks):
-        return lease.take()
-
-
-def _lock(results: Results, name: str) -> FileLock:
-    folder = _folder(results)
-    with told_if_unwritable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"{name}.lock")
-
-
-def _folder(results: Results) -> Path:
-    return local_folder(results.locks)
+def _kernel_path(results: Results, name: str) -> Path:
+    return place.local_folder(results.locks) / f"{name}.lock"

@@ -177,6 +177,20 @@ def write_atomically(path: Path, content: bytes) -> Path:
     return path
 
 
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file unless there is one; of several machines that do so at once, one succeeds.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    if not is_local(path):
+        object_store.put_new(path, content)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.write(content)
+
+
 def replace_folder(path: Path, source: Path) -> Path:
     """Copy a folder to a path so that a reader sees the old one, none for a moment, or the new: never a part.
 
@@ -236,6 +250,19 @@ def modified_at(path: Path) -> float:
         OSError: it is not there, or cannot be asked.
     """
     return path.lstat().st_mtime if is_local(path) else object_store.modified_at(path)
+
+
+def read_clock(folder: Path) -> float:
+    """Read a file system's clock, in seconds: the time of a file just written there.
+
+    For the age of a file that another machine wrote, as the clocks of two machines differ.
+    """
+    path = _temporary(folder / "clock")
+    try:
+        write_new(path, b"")
+        return modified_at(path)
+    finally:
+        remove_path(path)
 
 
 def find_paths(folder: Path, pattern: str) -> list[Path]:

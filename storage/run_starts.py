@@ -6,7 +6,7 @@ from contextlib import suppress
 from pydantic import ValidationError
 
 from storage.address import is_local
-from storage.locks import check_free, is_running
+from storage.locks import check_free, why_held
 from storage.place import (
     Results,
     exists,
@@ -79,7 +79,7 @@ def list_starts(results: Results) -> list[RunStart]:
 def list_interrupted(results: Results) -> list[RunStart]:
     """The runs that were started, have not ended and are not being executed, oldest first."""
     waiting = [start for start in list_starts(results) if not has_ended(results, start.run_id)]
-    return [start for start in waiting if not is_running(results, start.run_id)]
+    return [start for start in waiting if why_held(results, start.run_id) is None]
 
 
 def has_ended(results: Results, run_id: str) -> bool:

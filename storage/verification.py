@@ -55,7 +55,7 @@ def check_trainings(results: Results) -> Iterator[Checked]:
         try:
             verify_training(results, key)
         except DamagedTraining as error:
-            remedy = "the next run that needs it trains it again; `study cache prune --damaged` removes it"
+            remedy = "the next run that needs it trains it again"
             yield Checked("training", key, (str(error),), remedy)
         else:
             yield Checked("training", key)

@@ -1,6 +1,7 @@
 """What was different about two runs: code, versions, data, machine, lock file and study, by name."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from study.fact import Fact
@@ -22,7 +23,7 @@ class Provenance(Fact):
     data_fingerprint: str
     device: str
     engine: str | None
-    processor: str
+    processor: str | None
     lock_sha256: str | None
     git_diff_sha256: str | None = None
     """Of the uncommitted changes; None where there are none."""
@@ -44,14 +45,34 @@ class Change(Fact):
 
 def name_changes(before: Provenance, now: Provenance) -> tuple[Change, ...]:
     """Everything recorded that differs between two runs, the code first."""
-    old, new = _list_facts(before), _list_facts(now)
-    names = list(dict.fromkeys((*new, *old)))
-    changes = [
-        Change(name=name, before=old.get(name, NOT_RECORDED), now=new.get(name, NOT_RECORDED))
-        for name in names
-        if old.get(name, NOT_RECORDED) != new.get(name, NOT_RECORDED)
-    ]
-    return (*changes, *_name_definition_changes(before.study_definition, now.study_definition))
+    return (
+        *compare_facts(list_facts(before), list_facts(now)),
+        *_name_definition_changes(before.study_definition, now.study_definition),
+    )
+
+
+def compare_facts(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Change, ...]:
+    """What differs between facts by name; what only one of them has is not recorded in the other."""
+    pairs = {
+        name: (before.get(name, NOT_RECORDED), now.get(name, NOT_RECORDED))
+        for name in dict.fromkeys((*now, *before))
+    }
+    return tuple(Change(name=name, before=old, now=new) for name, (old, new) in pairs.items() if old != new)
+
+
+def list_facts(of: Provenance) -> dict[str, str]:
+    """What was recorded of a run but for its study, by name, in words."""
+    dirty = NOT_RECORDED if of.git_dirty is None else "yes" if of.git_dirty else "no"
+    return {
+        "git commit": of.git_commit or NOT_RECORDED,
+        "uncommitted changes": of.git_diff_sha256 or dirty,
+        **{_TITLES.get(name, name): version for name, version in sorted(of.versions.items())},
+        "data fingerprint": of.data_fingerprint,
+        "kind of device": of.device,
+        "engine": of.engine or NOT_RECORDED,
+        "processor": of.processor or NOT_RECORDED,
+        "lock file": of.lock_sha256 or NOT_RECORDED,
+    }
 
 
 def read_changes(text: str) -> tuple[Change, ...]:
@@ -62,20 +83,6 @@ def read_changes(text: str) -> tuple[Change, ...]:
 def write_changes(changes: tuple[Change, ...]) -> str:
     """Changes as the JSON that the table `nights` holds."""
     return json.dumps([change.model_dump() for change in changes], ensure_ascii=False)
-
-
-def _list_facts(of: Provenance) -> dict[str, str]:
-    dirty = NOT_RECORDED if of.git_dirty is None else "yes" if of.git_dirty else "no"
-    return {
-        "git commit": of.git_commit or NOT_RECORDED,
-        "uncommitted changes": of.git_diff_sha256 or dirty,
-        **{_TITLES.get(name, name): version for name, version in sorted(of.versions.items())},
-        "data fingerprint": of.data_fingerprint,
-        "kind of device": of.device,
-        "engine": of.engine or NOT_RECORDED,
-        "processor": of.processor,
-        "lock file": of.lock_sha256 or NOT_RECORDED,
-    }
 
 
 def _name_definition_changes(before: str, now: str) -> list[Change]:

@@ -157,11 +157,6 @@ class Speed(Fact):
     train_seconds: float = Field(gt=0)
     evaluation_seconds: float = Field(gt=0)
 
-    def on_lane_of(self, pace: float) -> "Speed":
-        """The same on a lane that is so many times as fast."""
-        seconds = {name: getattr(self, name) / pace for name in ("train_seconds", "evaluation_seconds")}
-        return self.model_copy(update=seconds)
-
 
 @dataclass(frozen=True)
 class Amount:

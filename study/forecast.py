@@ -1,12 +1,12 @@
 """What a plan will cost before it runs: epochs to train, seconds of each training, wall time, memory."""
 
+import heapq
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import cycle, islice
 
 from study.cost import EngineCost, peak_bytes
-from study.makespan import makespan_bound, simulate_makespan
 from study.plan import Training, Trial
 from study.training_record import TrainingRecord
 
@@ -79,7 +79,7 @@ class SearchStanding:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a plan will cost on some lanes; jobs come longest first."""
+    """What a plan will cost on some lanes, all equally fast; jobs come longest first."""
 
     jobs: tuple[Job, ...]
     later: Later
@@ -90,8 +90,6 @@ class Forecast:
     """What the search for the optimum is expected to train."""
     finals: Later = Later(0)
     """The search's finalists, with fresh seeds."""
-    paces: tuple[float, ...] = ()
-    """How fast each lane is, where they are not alike: as many times as fast as predicted from."""
 
     @property
     def later_seconds(self) -> tuple[float, ...]:
@@ -135,17 +133,11 @@ class Forecast:
 
     def makespan_on(self, lanes: int) -> float:
         """Seconds the trainings would take on so many lanes, simulated."""
-        return sum(simulate_makespan(phase, self._paces(lanes)) for phase in self._phases_on(lanes))
+        return sum(simulate_makespan(phase, lanes) for phase in self._phases_on(lanes))
 
     def bound_on(self, lanes: int) -> float:
         """The least that the trainings could take on so many lanes."""
-        return sum(makespan_bound(phase, self._paces(lanes)) for phase in self._phases_on(lanes))
-
-    def _paces(self, lanes: int) -> int | tuple[float, ...]:
-        """The paces of so many lanes: those that are there, again and again where more are asked about."""
-        if not self.paces:
-            return lanes
-        return tuple(islice(cycle(self.paces), lanes))
+        return sum(makespan_bound(phase, lanes) for phase in self._phases_on(lanes))
 
     def _phases_on(self, lanes: int) -> list[list[float]]:
         """Seconds of each training of the plan, the search and what they lead to, on so many lanes."""
@@ -193,6 +185,27 @@ class Forecast:
             for each in (self.later, self.search, self.finals)
         ]
         return max(sum(needed[: self.lanes]), *later)
+
+
+def simulate_makespan(seconds: Sequence[float], lanes: int) -> float:
+    """Seconds until all trainings are done if each lane that is free takes the next of the list.
+
+    With the longest first this is at most 4/3 - 1/(3 lanes) of the best possible (Graham 1969, "Bounds on
+    Multiprocessing Timing Anomalies").
+
+    Args:
+        seconds: Of each training.
+        lanes: How many, all equally fast.
+    """
+    free_at = [0.0] * min(lanes, len(seconds))
+    for each in seconds:
+        heapq.heapreplace(free_at, free_at[0] + each)
+    return max(free_at, default=0.0)
+
+
+def makespan_bound(seconds: Sequence[float], lanes: int) -> float:
+    """Seconds that no order can go below: an even share for each lane, or the longest training."""
+    return max(sum(seconds) / lanes, max(seconds, default=0.0))
 
 
 def _peak_bytes(training: Training) -> int:

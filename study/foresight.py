@@ -37,14 +37,7 @@ class Foresight:
     search: SearchStanding | None = None
     """How far earlier runs have come with the search; None where there is none, or nothing is known."""
 
-    def forecast(
-        self,
-        study: Study,
-        plan: Plan,
-        lanes: int,
-        combination: Setting | None = None,
-        paces: tuple[float, ...] = (),
-    ) -> Forecast:
+    def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
         """Predict a plan's cost.
 
         Args:
@@ -52,13 +45,12 @@ class Foresight:
             plan: What is asked.
             lanes: How many trainings run at once.
             combination: The combination of best values, where earlier runs already tell it.
-            paces: How fast each lane is, where they are not alike.
         """
         later = self._foresee_combination(study, plan, combination, lanes)
         search, finals = self._foresee_search(study, plan, lanes)
         jobs = tuple(self.foresee_all(plan, lanes))
         common, rates = self.costs.common_spread, self.costs.rates
-        return Forecast(jobs, later, lanes, common, rates, search, finals, paces)
+        return Forecast(jobs, later, lanes, common, rates, search, finals)
 
     def foresee_all(self, plan: Plan, lanes: int) -> list[Job]:
         """Predict the trainings of a plan, longest first."""

@@ -1,10 +1,11 @@
 """Whether a row that was trained again is the row that was published: equal, within tolerance, or not."""
 
+from collections.abc import Mapping
 from typing import Literal
 
-from study.changes import Change
+from study.changes import Change, compare_facts
 from study.fact import Fact
-from study.recipe import Inputs, Readings, Recipe, is_pointless, list_differences
+from study.plan import Training
 from study.wording import points
 
 Verdict = Literal["equal", "within tolerance", "differs"]
@@ -26,6 +27,49 @@ UNSTABLE_TOLERANCE = 0.1
 By the same benchmark at 0.1: on all images medians of 0.016 to 0.021, the largest of 30 replays 0.088; on few
 images the largest of 36 replays 0.069.
 """
+
+
+_NEEDED = ("data fingerprint", "model version", "engine", "kind of device")
+"""Inputs without which it is no use to train again: the weights would be those of another training."""
+
+_ORDER = (
+    *_NEEDED,
+    *("TensorFlow", "compiler", "vectors", "NumPy", "Python", "device", "processor"),
+    *("git commit", "uncommitted changes", "lock file"),
+)
+"""In which inputs matter: what computes comes before the code; others come last."""
+
+
+class Readings(Fact):
+    """What a trial reads after its last epoch: losses in nats, accuracies as fractions."""
+
+    epochs_run: int
+    weights_sha256: str
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    test_loss: float
+    test_accuracy: float
+
+
+class Recipe(Fact):
+    """What re-runs a row of `trials`, and what it must come to."""
+
+    trial: str
+    """Exercise, setting and repeat, such as "2/filters=64/1"."""
+    key: str
+    training: Training
+    """Its own stop rule is the only one."""
+    recorded: Readings
+    inputs: dict[str, str]
+    """What, beside hyperparameters and seed, may change its weights: by name, in words."""
+    train_images: int
+    test_images: int
+    seconds: float
+    """What its training took when it was recorded."""
+    faults: tuple[str, ...] = ()
+    """Where the tables contradict each other, in words: one of them is not what was published."""
 
 
 class Replay(Fact):
@@ -52,56 +96,25 @@ def tolerance_of(recipe: Recipe) -> float:
     return UNSTABLE_TOLERANCE if is_unstable else TOLERANCE
 
 
-def refuse(recipe: Recipe, today: Inputs) -> Replay | None:
-    """The verdict on a recipe that is contradictory or of other inputs; None if it is to be trained."""
-    differences = list_differences(recipe.inputs, today)
+def why_not_trained(recipe: Recipe, today: Mapping[str, str]) -> str:
+    """Why it is no use to train a recipe with today's inputs; empty if it is."""
     if recipe.faults:
-        return _conclude(recipe, differences, None, "differs", f"contradictory: {'; '.join(recipe.faults)}")
-    if is_pointless(differences):
-        reason = f"not trained, as it would be another training: {differences[0]}"
-        return _conclude(recipe, differences, None, "differs", reason)
-    return None
+        return f"contradictory: {'; '.join(recipe.faults)}"
+    needed = [each for each in list_differences(recipe.inputs, today) if each.name in _NEEDED]
+    return f"not trained, as it would be another training: {needed[0]}" if needed else ""
 
 
-def give_up(recipe: Recipe, today: Inputs, reason: str) -> Replay:
-    """The verdict on a recipe whose training failed."""
-    differences = list_differences(recipe.inputs, today)
-    return _conclude(recipe, differences, None, "differs", f"not trained: {reason}")
-
-
-def judge(recipe: Recipe, found: Readings, today: Inputs) -> Replay:
+def judge(recipe: Recipe, today: Mapping[str, str], found: Readings | None, failure: str = "") -> Replay:
     """Compare what was read again with what was recorded.
 
     Args:
         recipe: The row.
-        found: What the training reads now.
-        today: The inputs it had.
+        today: The inputs that training it has now.
+        found: What the training reads now; None if it was not trained.
+        failure: Why it was not trained.
     """
     differences = list_differences(recipe.inputs, today)
-    if found == recipe.recorded:
-        return _conclude(recipe, differences, found, "equal", "")
-    what = _first_unlike(recipe.recorded, found)
-    if not differences:
-        return _conclude(recipe, differences, found, "differs", f"{what}, and no recorded input differs")
-    reason = f"{what}; first differing input: {differences[0]}"
-    apart, most = accuracies_apart(recipe.recorded, found), tolerance_of(recipe)
-    if apart <= most:
-        return _conclude(recipe, differences, found, "within tolerance", reason)
-    far = f"accuracies are {_points(apart)} points apart, {_points(most)} are allowed"
-    return _conclude(recipe, differences, found, "differs", f"{far}; {reason}")
-
-
-def accuracies_apart(recorded: Readings, found: Readings) -> float:
-    """The larger difference of test and validation accuracy, a fraction."""
-    return max(
-        abs(recorded.test_accuracy - found.test_accuracy),
-        abs(recorded.validation_accuracy - found.validation_accuracy),
-    )
-
-
-def _conclude(
-    recipe: Recipe, differences: tuple[Change, ...], found: Readings | None, verdict: Verdict, reason: str
-) -> Replay:
+    verdict, reason = _compare(recipe, found, differences) if found else ("differs", failure)
     return Replay(
         trial=recipe.trial,
         key=recipe.key,
@@ -112,6 +125,33 @@ def _conclude(
         tolerance=tolerance_of(recipe),
         recorded=recipe.recorded,
         found=found,
+    )
+
+
+def list_differences(recorded: Mapping[str, str], today: Mapping[str, str]) -> tuple[Change, ...]:
+    """The inputs that differ, in the order in which they matter."""
+    differences = compare_facts(recorded, today)
+    return tuple(sorted(differences, key=lambda each: (*_ORDER, each.name).index(each.name)))
+
+
+def _compare(recipe: Recipe, found: Readings, differences: tuple[Change, ...]) -> tuple[Verdict, str]:
+    recorded = recipe.recorded
+    if found == recorded:
+        return "equal", ""
+    what = _first_unlike(recorded, found)
+    if not differences:
+        return "differs", f"{what}, and no recorded input differs"
+    reason = f"{what}; first differing input: {differences[0]}"
+    apart = max(
+        abs(recorded.test_accuracy - found.test_accuracy),
+        abs(recorded.validation_accuracy - found.validation_accuracy),
+    )
+    allowed = tolerance_of(recipe)
+    if apart <= allowed:
+        return "within tolerance", reason
+    return (
+        "differs",
+        f"accuracies are {_points(apart)} points apart, {_points(allowed)} are allowed; {reason}",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from study.fact import Fact
-from study.scheduler_address import PATTERN as SCHEDULER_PATTERN
+from study.scheduler_address import SCHEDULER_PATTERN
 from study.study_file import list_exercise_numbers, list_studies
 
 RUN_ID = r"^\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{4,16}$"

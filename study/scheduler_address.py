@@ -7,7 +7,7 @@ from study.errors import InputError
 PORT = 8786
 """Dask's own default."""
 
-PATTERN = r"^((tcp|tls)://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?$"
+SCHEDULER_PATTERN = r"^((tcp|tls)://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1,5})?$"
 
 
 def read_scheduler(text: str) -> str:
@@ -16,7 +16,7 @@ def read_scheduler(text: str) -> str:
     Raises:
         InputError: it is none.
     """
-    match = re.fullmatch(PATTERN, text)
+    match = re.fullmatch(SCHEDULER_PATTERN, text)
     if match is None or not 0 < int((match[4] or f":{PORT}")[1:]) < 65_536:
         raise InputError(
             f"--scheduler: {text!r} is not an address; give one such as tls://host:{PORT} or tcp://host:{PORT}"

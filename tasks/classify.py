@@ -1,9 +1,7 @@
-"""Classify pictures with a saved model, however many: read by threads, classified in batches."""
+"""Classify pictures with a saved model: find those of a folder, read them, and ask the model."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +12,16 @@ import numpy.typing as npt
 from study.calibration import Calibration, soften
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
-from tasks.given_pictures import GivenPicture
-from tasks.predict import PreparedImage, decode_uncaptured, is_cut_short, prepare_image, read_image
-from tasks.quiet import captured_stderr
+from tasks.predict import PreparedImage, prepare_image, read_image
+from tasks.quiet import silenced_stderr
+from tasks.reload_model import predict_all
 from tasks.saved_model import explain
 
-BATCH = 500
-"""Pictures classified at once: enough to keep the network busy, few enough to show progress."""
-
-Read = PreparedImage | InputError
-"""A picture as the network reads it, or why it cannot be read."""
+SUFFIXES = (
+    *(".avif", ".bmp", ".dib", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg"),
+    *(".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+)
+"""Suffixes by which a file of a folder counts as a picture: formats that OpenCV reads."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A picture of a folder or a pattern that cannot be read, and why."""
+    """A picture that cannot be read, and why."""
 
     path: Path
     reason: str
@@ -62,71 +60,77 @@ class Classifier:
     calibration: Calibration | None = None
     file: Path | None = None
 
-    def classify(self, pictures: Sequence[GivenPicture]) -> Iterator[Prediction | Unreadable]:
-        """Classify pictures in their order; while a batch is classified, the next one is read.
+    def classify(self, pictures: Sequence[Path]) -> list[Prediction | Unreadable]:
+        """Classify pictures in their order; one that cannot be read keeps no other from its answer.
 
         Raises:
-            InputError: a named file cannot be read as a picture, the model cannot be run on pictures, or it
-                does not answer with probabilities.
+            InputError: the model cannot be run on pictures, or does not answer with probabilities.
         """
-        batches = [pictures[at : at + BATCH] for at in range(0, len(pictures), BATCH)]
-        with ThreadPoolExecutor(os.cpu_count()) as readers, ThreadPoolExecutor(1) as ahead:
-            waiting = deque(ahead.submit(read_batch, batch, readers) for batch in batches[:1])
-            for number, batch in enumerate(batches, start=1):
-                read = waiting.popleft().result()
-                waiting.extend(
-                    ahead.submit(read_batch, following, readers) for following in batches[number : number + 1]
-                )
-                yield from self._classify_batch(batch, read)
-
-    def _classify_batch(
-        self, batch: Sequence[GivenPicture], read: Sequence[Read]
-    ) -> list[Prediction | Unreadable]:
-        for picture, each in zip(batch, read, strict=True):
-            if picture.is_named and isinstance(each, InputError):
-                raise each
-        images = [each for each in read if isinstance(each, PreparedImage)]
-        outputs = iter(self._run(np.stack([each.pixels for each in images])) if images else ())
+        with silenced_stderr():  # the error says what OpenCV would
+            read = [_read(each) for each in pictures]
+        images = [each.pixels for each in read if isinstance(each, PreparedImage)]
+        outputs = iter(self._run(np.stack(images)) if images else ())
         return [
-            Unreadable(picture.path, str(each))
-            if isinstance(each, InputError)
-            else _predict(picture.path, each, next(outputs))
-            for picture, each in zip(batch, read, strict=True)
+            each if isinstance(each, Unreadable) else _predict(path, each, next(outputs))
+            for path, each in zip(pictures, read, strict=True)
         ]
 
     def _run(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
         prefix = f"{self.file}: " if self.file else ""
         try:
-            outputs = np.asarray(self.model(pixels, training=False))
+            outputs = predict_all(lambda images: self.model(images, training=False), pixels)
         except Exception as error:  # whatever its layers raise
             raise InputError(f"{prefix}the model cannot be run on pictures: {explain(error)}") from error
         _check_probabilities(outputs, prefix)
         return outputs if self.calibration is None else soften(outputs, self.calibration.temperature)
 
 
-def read_batch(batch: Sequence[GivenPicture], readers: Executor) -> list[Read]:
-    """Read and prepare pictures, several at once.
+def list_pictures(given: Sequence[Path], leave_out: Path | None = None) -> list[Path]:
+    """The pictures that are meant, in the order given; those of a folder by name.
 
-    What decoders say comes on standard error, of which a process has one: so it is captured for all, and
-    where one file is cut short they are read again one by one, to know which.
+    Of a folder everything below it counts, but for names that begin with a dot and what is no picture by its
+    suffix.
+
+    Args:
+        given: Files and folders.
+        leave_out: A folder that is passed over, that of the overlays.
+
+    Raises:
+        InputError: a folder has no picture.
     """
-    with captured_stderr() as complaints:
-        read = list(readers.map(_read_uncaptured, batch))
-    return [_read(each) for each in batch] if is_cut_short(complaints) else read
+    return [
+        path for each in given for path in (_list_folder(each, leave_out) if _is_folder(each) else [each])
+    ]
 
 
-def _read_uncaptured(picture: GivenPicture) -> Read:
+def _is_folder(path: Path) -> bool:
+    with suppress(OSError):  # a name that no file can have: whoever reads it says so
+        return path.is_dir()
+    return False
+
+
+def _list_folder(folder: Path, leave_out: Path | None) -> list[Path]:
+    found = [
+        each
+        for each in sorted(folder.rglob("*"))
+        if _is_picture(each, folder)
+        and (leave_out is None or leave_out.absolute() not in each.absolute().parents)
+    ]
+    if not found:
+        raise InputError(f"{folder}: the folder has no picture; give one with files of {', '.join(SUFFIXES)}")
+    return found
+
+
+def _is_picture(path: Path, folder: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in SUFFIXES and not is_hidden and path.is_file()
+
+
+def _read(path: Path) -> PreparedImage | Unreadable:
     try:
-        return prepare_image(read_image(picture.path, decode_uncaptured))
+        return prepare_image(read_image(path))
     except InputError as error:
-        return error
-
-
-def _read(picture: GivenPicture) -> Read:
-    try:
-        return prepare_image(read_image(picture.path))
-    except InputError as error:
-        return error
+        return Unreadable(path, str(error))
 
 
 def _check_probabilities(outputs: npt.NDArray[np.float32], prefix: str) -> None:

@@ -1,18 +1,16 @@
 """Lanes of other machines: the workers of a Dask cluster that somebody else runs.
 
-They join, leave and die while a run goes on. Work goes to the fastest lane that is free, and to no other;
-where that lane has left, the caller is told, and what a lane that was cut off still has to say is not heard.
-Other runs may use the same lanes: then Dask lets work wait for work.
+They join, leave and die while a run goes on. Each piece of work goes to one free lane, and to no other; where
+that lane has left, the caller is told, and what a lane that was cut off still has to say is not heard. Other
+runs may use the same lanes: then Dask lets work wait for work.
 """
 
 import logging
-import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
-from queue import SimpleQueue
 from typing import Any
 
 from distributed import Client
@@ -32,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 _GATHER_SECONDS = 10.0
 """How long a run that begins lets lanes answer, after the first has."""
-
-_IDLE_SECONDS = 3.0
-"""How long an attempt is let alone before another lane helps: a free one may be about to be needed."""
 
 _REPLACE_SECONDS = 60.0
 """Longest time a lane's process may take to be replaced; nobody waits for it."""
@@ -84,7 +79,7 @@ class ClusterLanes(Lanes):
 
     @property
     def processor(self) -> str:
-        """The processor of the lane that came first; those of its kind have pace 1."""
+        """The processor of the lane that came first."""
         return self._members.processor
 
     @property
@@ -93,18 +88,14 @@ class ClusterLanes(Lanes):
         return self._members.versions
 
     @property
-    def paces(self) -> tuple[float, ...]:
-        """How fast each lane is that is there."""
-        return self._members.paces
+    def useful(self) -> int:
+        """As many as are there: each is pinned to a device of its own."""
+        return len(self.devices)
 
     @property
     def share_cores(self) -> bool:
         """They may not: idle lanes may be on another machine, and each is pinned to its core."""
         return False
-
-    def pace_of(self, lane: str) -> float:
-        """How many times as fast a lane is, by its name or address, as those of the first kind."""
-        return self._members.pace_of(lane)
 
     @property
     def most(self) -> int:
@@ -112,14 +103,13 @@ class ClusterLanes(Lanes):
         return self._members.most
 
     def describe(self) -> list[dict[str, Any]]:
-        """Every lane that there was: its device, name, host, processor and pace."""
+        """Every lane that there was: its device, name, host and processor."""
         return [
             {
                 **asdict(each.greeting.device),
                 "lane": each.name,
                 "host": each.greeting.host,
                 "processor": each.greeting.processor,
-                "pace": round(self.pace_of(each.name), 2),
             }
             for each in sorted(self._members.seen.values(), key=lambda each: each.name)
         ]
@@ -187,10 +177,10 @@ class ClusterLanes(Lanes):
     def _place(self, lane: str) -> dict[str, Any]:
         return {"workers": [lane], "allow_other_workers": False, "resources": {LANE: 1}}
 
-    def _begin(self, lane: str, work: Work, ended: "SimpleQueue[Attempt]") -> Attempt:
+    def _begin(self, lane: str, work: Work) -> Attempt:
         # There, the dataset lies in that machine's own cache.
         there = tuple(each.anywhere() if isinstance(each, Dataset) else each for each in work.arguments)
-        attempt = super()._begin(lane, replace(work, arguments=there), ended)
+        attempt = super()._begin(lane, replace(work, arguments=there))
         self._running.add(attempt)
         return attempt
 
@@ -205,24 +195,7 @@ class ClusterLanes(Lanes):
         heard = self._reports.last(attempt.name)
         if heard is None:  # another run's work may come first
             return None
-        # What is allowed is by the pace of a lane as predicted from; a slow one may take as much longer.
-        allowed = work.silence_seconds / min(1.0, self.pace_of(attempt.lane))
-        return self._why_hung(attempt, work, heard, allowed)
-
-    def _help(self, running: list[Attempt], work: Work, ended: "SimpleQueue[Attempt]") -> list[Attempt]:
-        """A second attempt, where a lane that nobody needs would be done before the first one is."""
-        alone = running[0]
-        spent = time.monotonic() - alone.since
-        if len(running) > 1 or not work.expected_seconds or spent < _IDLE_SECONDS:
-            return []
-        has_begun = self._reports.last(alone.name) is not None
-        expected = work.expected_seconds / self.pace_of(alone.lane)
-        left = remaining_seconds(expected, spent) if has_begun else math.inf
-        lane = self._members.take_spare(lambda pace: work.expected_seconds / pace < left)
-        if lane is None:
-            return []
-        logger.info("%s: %s needs long; %s tries, too", work.label, self._name(alone.lane), self._name(lane))
-        return [self._begin(lane, work, ended)]
+        return self._why_hung(attempt, work, heard, work.silence_seconds)
 
     def _result_of(self, attempt: Attempt, work: Work) -> Any:
         try:
@@ -234,11 +207,6 @@ class ClusterLanes(Lanes):
                 raise LaneDied(f"touch with {self.scheduler} was lost while {work.label!r} ran") from error
             raise
 
-    def _abandon(self, attempt: Attempt) -> None:
-        # What has not begun waits for another run's work, which is not to be killed.
-        if self._reports.last(attempt.name) is not None:
-            super()._abandon(attempt)
-
     def _forget(self, attempt: Attempt) -> None:
         self._running.discard(attempt)
         super()._forget(attempt)
@@ -249,16 +217,6 @@ class ClusterLanes(Lanes):
         if client is not None:
             with suppress(RuntimeError):  # closed meanwhile
                 self._replacing.submit(_restart, client, lane)
-
-
-def remaining_seconds(expected: float, spent: float) -> float:
-    """What an attempt still needs: what was expected less what is spent; beyond that as long as it is late.
-
-    Args:
-        expected: Seconds it was predicted to take on its lane.
-        spent: Seconds since it began.
-    """
-    return abs(expected - spent)
 
 
 def _restart(client: Client, lane: str) -> None:

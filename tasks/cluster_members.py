@@ -1,23 +1,15 @@
-"""Which lanes of a cluster are there, which of them is free, and how fast each is."""
+"""Which lanes of a cluster are there, and which of them is free."""
 
-import heapq
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from statistics import median
 
 from study.errors import LanesLost
 from tasks.devices import Device
 from tasks.greeting import Greeting
 from tasks.lane_work import LanesClosed
-
-Kind = tuple[str, str, str]
-"""Host, processor, and kind of the device: lanes alike."""
-
-_REMEMBERED = 50
-"""Measurements of a kind, of which the median counts."""
 
 _TELL_SECONDS = 5.0
 """How long there may be no lane before that is told: those that are there take a moment to answer."""
@@ -38,7 +30,7 @@ class Member:
 
 
 class Members:
-    """The lanes that are there now; the fastest free one is handed out first, to those who wait in turn."""
+    """The lanes that are there now; free ones are handed out in turn, to those who wait in turn."""
 
     def __init__(self, wait_seconds: float) -> None:
         """Begin with no lane.
@@ -52,14 +44,12 @@ class Members:
         self.seen: dict[str, Member] = {}
         """Every lane that ever was there, by name."""
         self._there: dict[str, Member] = {}
-        self._free: list[tuple[float, str]] = []
-        """A heap of paces, negative, and addresses; what has left since is still in it."""
+        self._free: deque[str] = deque()
+        """Addresses; what has left since is still in it."""
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
         self._empty_since: float | None = time.monotonic()
         self._told = self._closed = False
-        self._reference: Kind | None = None
-        self._seconds: defaultdict[Kind, deque[float]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         self._names: dict[str, str] = {}
 
     def add(self, member: Member) -> None:
@@ -68,8 +58,6 @@ class Members:
             self._there[member.address] = self.seen[member.name] = member
             self.most = max(self.most, len(self._there))
             self._names[member.address] = member.name
-            self._reference = self._reference or _kind(member)
-            self._seconds[_kind(member)].append(member.greeting.seconds)
             self._empty_since, self._told = None, False
             self._put_free(member.address)
 
@@ -89,7 +77,7 @@ class Members:
             self._changed.notify_all()
 
     def take(self, tell: Callable[[], None]) -> str:
-        """Wait for one's turn and for a free lane; return the address of the fastest.
+        """Wait for one's turn and for a free lane; return its address.
 
         Args:
             tell: Called once if there has been no lane at all for a while.
@@ -112,17 +100,6 @@ class Members:
                 self._waiting.remove(mine)
                 self._changed.notify_all()
 
-    def take_spare(self, worth: Callable[[float], bool]) -> str | None:
-        """Take the fastest free lane if nobody waits for one and its pace makes it worth it; else None."""
-        with self._changed:
-            if self._waiting or self._closed:
-                return None
-            address = self._pop_free()
-            if address is not None and not worth(self._pace(self._there[address])):
-                self._put_free(address)
-                return None
-            return address
-
     def give_back(self, address: str) -> None:
         """Say that a lane is free again; one that has left is not."""
         with self._changed:
@@ -144,8 +121,9 @@ class Members:
 
     @property
     def processor(self) -> str:
-        """The processor of the first lane, whose kind has pace 1."""
-        return self._reference[1] if self._reference else ""
+        """The processor of the first lane."""
+        with self._changed:
+            return next((each.greeting.processor for each in self.seen.values()), "")
 
     @property
     def versions(self) -> dict[str, str]:
@@ -156,18 +134,6 @@ class Members:
     def devices(self) -> tuple[Device, ...]:
         """The device of each lane that is there."""
         return tuple(member.greeting.device for member in self.list())
-
-    @property
-    def paces(self) -> tuple[float, ...]:
-        """The pace of each lane that is there, fastest first."""
-        with self._changed:
-            return tuple(sorted(map(self._pace, self._there.values()), reverse=True))
-
-    def pace_of(self, lane: str) -> float:
-        """A lane's pace, by its address or name."""
-        with self._changed:
-            member = self._there.get(lane) or self.seen.get(lane)
-            return 1.0 if member is None else self._pace(member)
 
     def _check(self, tell: Callable[[], None]) -> None:
         if self._closed:
@@ -182,24 +148,12 @@ class Members:
             raise LanesLost(f"no lane came within {self.wait_seconds:.0f} s")
 
     def _put_free(self, address: str) -> None:
-        heapq.heappush(self._free, (-self._pace(self._there[address]), address))
+        self._free.append(address)
         self._changed.notify_all()
 
     def _pop_free(self) -> str | None:
         while self._free:
-            _, address = heapq.heappop(self._free)
+            address = self._free.popleft()
             if address in self._there:
                 return address
         return None
-
-    def _pace(self, member: Member) -> float:
-        """A lane's pace, by those of its kind: one measurement alone is noisy."""
-        kind = _kind(member)
-        if self._reference is None or kind not in self._seconds:
-            return 1.0
-        return median(self._seconds[self._reference]) / median(self._seconds[kind])
-
-
-def _kind(member: Member) -> Kind:
-    greeting = member.greeting
-    return greeting.host, greeting.processor, greeting.device.kind

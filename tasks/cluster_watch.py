@@ -10,8 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import dask
-from distributed import Client
-from distributed import Future as DaskFuture
+from distributed import Client, Future as DaskFuture
 
 from study.errors import InputError
 from study.wording import shortened

@@ -5,25 +5,22 @@ from pathlib import Path
 from study.errors import InputError
 
 
-def read_given_file(path: Path, wanted: str, most: int, first: int = -1) -> bytes:
+def read_given_file(path: Path, wanted: str, first: int = -1) -> bytes:
     """Read a file, or its first bytes; never a device or a pipe, as these may not end.
 
     Args:
         path: The file.
         wanted: What it should be, for messages.
-        most: The most bytes it may have.
-        first: How many to read; by default all.
+        first: How many bytes to read; by default all.
 
     Raises:
-        InputError: it is missing, no file, empty, too long or may not be read.
+        InputError: it is missing, no file, empty or may not be read.
     """
     try:
         if path.is_dir():
             raise InputError(f"{path}: this is a folder; give {wanted}")
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: this is a device or a pipe; give {wanted}")
-        if path.stat().st_size > most:
-            raise InputError(f"{path}: longer than {most:,} bytes; give {wanted} that is smaller")
         with path.open("rb") as file:
             content = file.read(first)
     except FileNotFoundError as error:

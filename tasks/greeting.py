@@ -15,21 +15,16 @@ from filelock import FileLock
 from packaging.utils import canonicalize_name
 
 from storage.dataset_files import default_cache_folder
-from study.cost import Amount
-from study.setting import Hyperparameters
 from study.spec import EngineName
 from study.wording import shortened
 from tasks.choose_engine import EngineChoice, choose_engine
 from tasks.dataset import load_dataset
 from tasks.devices import Device, list_gpus
-from tasks.measure_speed import measure_speed
 from tasks.provenance import LOCK_NAME, library_versions, processor_name, read_commit
 
 _CODE = Path(__file__).resolve().parent.parent
 _PACKAGES = ("study", "storage", "tasks")
 """What of this program runs in a lane."""
-
-_REFERENCE = Amount(train_images=10_000, evaluation_images=2_000)
 
 _MOST_NAMED = 3
 """Differences that a refusal names."""
@@ -37,7 +32,7 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Greeting:
-    """What a lane is, and how fast."""
+    """What a lane is."""
 
     host: str
     device: Device
@@ -46,8 +41,6 @@ class Greeting:
     """What would train there, of what was asked."""
     versions: dict[str, str]
     """Of what takes part in training with it."""
-    seconds: float
-    """Of training and evaluating the reference shape: compares lanes, and says nothing by itself."""
 
 
 def greet(asked: EngineChoice) -> Greeting:
@@ -62,8 +55,7 @@ def greet(asked: EngineChoice) -> Greeting:
         load_dataset()
         device = find_device()
         engine = choose_engine(asked, device.kind)
-    versions, seconds = library_versions(engine), _reference_seconds(engine)
-    return Greeting(socket.gethostname(), device, processor_name(), engine, versions, seconds)
+    return Greeting(socket.gethostname(), device, processor_name(), engine, library_versions(engine))
 
 
 def introduce(asked: EngineChoice) -> tuple[dict[str, str], Greeting | str]:
@@ -78,13 +70,6 @@ def find_device(environment: Mapping[str, str] = os.environ) -> Device:
     """The device of this process: the first GPU that it may see, else a CPU core."""
     gpus = list_gpus(environment)
     return Device("GPU", gpus[0]) if gpus else Device("CPU")
-
-
-@cache
-def _reference_seconds(engine: EngineName) -> float:
-    speed = measure_speed(engine, Hyperparameters(), _REFERENCE)
-    train, evaluation = _REFERENCE.train_images, _REFERENCE.evaluation_images
-    return speed.train_seconds * train + speed.evaluation_seconds * evaluation
 
 
 def read_versions() -> dict[str, str]:

@@ -1,7 +1,8 @@
 """What is run on a lane, an attempt at it, and how it can come to nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from distributed import Future as DaskFuture
@@ -29,8 +30,6 @@ class Work:
     arguments: tuple[object, ...]
     silence_seconds: float
     """How long it may run without reporting progress before it counts as hung."""
-    expected_seconds: float
-    """What it is predicted to take on a lane of pace 1; 0 where nobody knows."""
 
 
 @dataclass(eq=False)
@@ -43,5 +42,6 @@ class Attempt:
     since: float
     """Seconds of the monotonic clock when it was handed to the lane."""
     future: DaskFuture
+    ended: Event = field(default_factory=Event)
     lost: Exception | None = None
     """Why nothing more is waited for."""

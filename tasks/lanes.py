@@ -6,7 +6,6 @@ is here is common to the lanes of this machine (`local_lanes`) and of others (`c
 """
 
 import logging
-import queue
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -79,26 +78,22 @@ class Lanes(ABC):
     @property
     @abstractmethod
     def processor(self) -> str:
-        """The processor of a lane of pace 1."""
+        """The lanes' processor; where they differ, that of the lane that came first."""
 
     @property
     @abstractmethod
     def versions(self) -> dict[str, str]:
-        """Versions of what takes part in training on a lane of pace 1."""
+        """Versions of what takes part in training; where lanes differ, on the one that came first."""
 
     @property
     @abstractmethod
-    def paces(self) -> tuple[float, ...]:
-        """How fast the lanes are that work at full speed at once: as many times as fast as one of pace 1."""
+    def useful(self) -> int:
+        """How many lanes there are now that work at full speed at once."""
 
     @property
     @abstractmethod
     def share_cores(self) -> bool:
         """Whether a training may use the cores of lanes that have nothing to do."""
-
-    @abstractmethod
-    def pace_of(self, lane: str) -> float:
-        """How many times as fast a lane is, by its name, as one of pace 1."""
 
     def run(
         self,
@@ -106,7 +101,6 @@ class Lanes(ABC):
         function: Callable[..., Result],
         *arguments: object,
         silence_seconds: float = SILENCE_SECONDS,
-        expected_seconds: float = 0.0,
     ) -> Result:
         """Run a function on the next free lane and return its result; count the attempt under the label.
 
@@ -115,7 +109,6 @@ class Lanes(ABC):
             function: What to run.
             arguments: What to give it.
             silence_seconds: How long it may run without reporting progress before it counts as hung.
-            expected_seconds: What it is predicted to take on a lane of pace 1; 0 where nobody knows.
 
         Raises:
             LaneDied: the lane's process died.
@@ -127,9 +120,7 @@ class Lanes(ABC):
         try:
             with self._lock:
                 self.attempts[label] += 1
-            result: Result = self._run_on(
-                lane, Work(label, function, arguments, silence_seconds, expected_seconds)
-            )
+            result: Result = self._run_on(lane, Work(label, function, arguments, silence_seconds))
             return result
         except LanesClosed:
             raise
@@ -185,38 +176,15 @@ class Lanes(ABC):
     def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
         """Why an attempt is not waited for any longer; None if it is."""
 
-    def _help(self, running: list[Attempt], work: Work, ended: "queue.SimpleQueue[Attempt]") -> list[Attempt]:
-        """Further attempts, on other lanes, at what takes long: none where lanes are alike."""
-        return []
-
-    def _abandon(self, attempt: Attempt) -> None:
-        """Stop an attempt at what is done or hopeless."""
-        if not self._closed:
-            self._replace(attempt.lane)
-
     def _run_on(self, lane: str, work: Work) -> Any:
-        ended: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
-        running = [self._begin(lane, work, ended)]
+        attempt = self._begin(lane, work)
         try:
-            while True:
-                attempt = self._wait(running, work, ended)
-                running.remove(attempt)
-                try:
-                    return self._result_of(attempt, work)
-                except (LanesClosed, Conclusive, InputError):
-                    raise
-                except Exception as error:
-                    if not running:
-                        raise
-                    logger.info("%s: one of two attempts failed (%s); the other goes on", work.label, error)
-                finally:
-                    self._forget(attempt)
+            self._wait(attempt, work)
+            return self._result_of(attempt, work)
         finally:
-            for attempt in running:
-                self._abandon(attempt)
-                self._forget(attempt)
+            self._forget(attempt)
 
-    def _begin(self, lane: str, work: Work, ended: "queue.SimpleQueue[Attempt]") -> Attempt:
+    def _begin(self, lane: str, work: Work) -> Attempt:
         name = f"{work.label} {uuid4().hex[:8]}"
         self._reports.expect(name)
         try:
@@ -233,24 +201,16 @@ class Lanes(ABC):
         attempt = Attempt(lane, name, time.monotonic(), future)
         # Not `result(timeout=...)` again and again: where end and timeout meet, Dask's raises an error
         # of its own (UnboundLocalError, or TimeoutError for a result that is there).
-        future.add_done_callback(lambda _: ended.put(attempt))
+        future.add_done_callback(lambda _: attempt.ended.set())
         return attempt
 
-    def _wait(self, running: list[Attempt], work: Work, ended: "queue.SimpleQueue[Attempt]") -> Attempt:
-        """The first of some attempts that has ended, or for which nothing more is waited."""
-        while True:
-            with suppress(queue.Empty):
-                attempt = ended.get(timeout=_LOOK_SECONDS)
-                if attempt in running:  # and not one that was given up
-                    return attempt
-            for attempt in running:
-                self._reports.pass_on(attempt.name)
-                if self._closed:
-                    raise LanesClosed(f"stopped before {work.label!r} was finished")
-                attempt.lost = self._why_lost(attempt, work)
-                if attempt.lost is not None:
-                    return attempt
-            running += self._help(running, work, ended)
+    def _wait(self, attempt: Attempt, work: Work) -> None:
+        """Wait until an attempt has ended or is lost."""
+        while attempt.lost is None and not attempt.ended.wait(_LOOK_SECONDS):
+            self._reports.pass_on(attempt.name)
+            if self._closed:
+                raise LanesClosed(f"stopped before {work.label!r} was finished")
+            attempt.lost = self._why_lost(attempt, work)
 
     def _why_hung(self, attempt: Attempt, work: Work, since: float, allowed: float) -> LaneHung | None:
         if time.monotonic() - since <= allowed:

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class LocalLanes(Lanes):
-    """A fixed number of lanes on this machine, all as fast."""
+    """A fixed number of lanes on this machine."""
 
     def __init__(self, devices: Sequence[Device], asked: EngineChoice = "auto") -> None:
         super().__init__()
@@ -73,18 +73,14 @@ class LocalLanes(Lanes):
         return library_versions(self.engine)
 
     @property
-    def paces(self) -> tuple[float, ...]:
-        """1 for each lane; CPU lanes beyond the cores only share them."""
-        return (1.0,) * useful_lanes(self._devices)
+    def useful(self) -> int:
+        """All of them, except CPU lanes beyond the cores, which only share them."""
+        return useful_lanes(self._devices)
 
     @property
     def share_cores(self) -> bool:
         """They may: all are on this machine."""
         return True
-
-    def pace_of(self, lane: str) -> float:
-        """1: all are as fast."""
-        return 1.0
 
     def process_ids(self) -> list[int]:
         """Process ids of the running lanes."""

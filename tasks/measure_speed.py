@@ -14,9 +14,9 @@ from study.fashion_mnist import IMAGE_SIDE
 from study.setting import Hyperparameters
 from study.spec import EngineName
 from tasks.engine import Placed, Trainer, load_engine
-from tasks.lane_process import lane_name
 from tasks.lane_work import LanesClosed
 from tasks.lanes import Lanes
+from tasks.provenance import processor_name
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def measure_speeds(
 ) -> list[Speed]:
     """Measure several shapes, one at a time on each lane; one that fails is left out, which is logged.
 
-    Where lanes differ, what one of pace 1 would take is told.
+    What a lane with another processor than `lanes.processor` measures is left out, too.
 
     Args:
         lanes: Where to measure.
@@ -53,8 +53,8 @@ def measure_speeds(
 
 def _try_to_measure(lanes: Lanes, engine: EngineName, shape: Hyperparameters, amount: Amount) -> Speed | None:
     try:
-        speed, lane = lanes.run("measure speed", measure_here, engine, shape, amount)
-        return speed.on_lane_of(1 / lanes.pace_of(lane))
+        speed, processor = lanes.run("measure speed", measure_here, engine, shape, amount)
+        return speed if processor == lanes.processor else None
     except LanesClosed:
         raise
     except Exception as error:  # whatever it is, it must not cost the run: the formula predicts instead
@@ -63,8 +63,8 @@ def _try_to_measure(lanes: Lanes, engine: EngineName, shape: Hyperparameters, am
 
 
 def measure_here(engine: EngineName, shape: Hyperparameters, amount: Amount) -> tuple[Speed, str]:
-    """Measure one shape in this process, and say which lane it is."""
-    return measure_speed(engine, shape, amount), lane_name()
+    """Measure one shape in this process, and say on which processor."""
+    return measure_speed(engine, shape, amount), processor_name()
 
 
 def measure_speed(engine: EngineName, hyperparameters: Hyperparameters, amount: Amount) -> Speed:

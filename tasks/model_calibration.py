@@ -13,8 +13,6 @@ from tasks.given_file import read_given_file
 DESCRIPTION = "model.json"
 """The file that an export leaves beside its models."""
 
-MOST_BYTES = 2**20
-
 
 def find_calibration(model: Path) -> Calibration | str:
     """What the export of a model file says of its probabilities; or, in words, why it says nothing.
@@ -26,7 +24,7 @@ def find_calibration(model: Path) -> Calibration | str:
     if not path.exists():
         return f"there is no {path.name} beside {model}"
     try:
-        content = read_given_file(path, "an export's description", MOST_BYTES)
+        content = read_given_file(path, "an export's description")
         described = ChosenModel.model_validate_json(content)
     except InputError as error:
         return str(error)

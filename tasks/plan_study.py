@@ -79,7 +79,7 @@ def forecast_plan(
         InputError: the run is predicted to take longer than the budget; nothing was trained.
     """
     foresight = foresee(study, plan, results, lanes, fresh)
-    forecast = predict(study, plan, foresight, lanes.paces)
+    forecast = predict(study, plan, foresight, lanes.useful)
     logger.info("%s", describe_forecast(forecast))
     if budget_seconds is not None and forecast.wall_seconds > budget_seconds:
         raise InputError(
@@ -89,13 +89,10 @@ def forecast_plan(
     return forecast
 
 
-def predict(study: Study, plan: Plan, foresight: Foresight, lanes: int | tuple[float, ...]) -> Forecast:
-    """Predict a plan's cost on so many lanes, or on lanes of these paces."""
+def predict(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> Forecast:
+    """Predict a plan's cost on this number of lanes, all equally fast; where none is there, on one."""
     known = _known_combination(study, plan, foresight.history)
-    if isinstance(lanes, int):
-        return foresight.forecast(study, plan, lanes, known)
-    mixed = lanes if set(lanes) != {1.0} else ()
-    return foresight.forecast(study, plan, max(1, len(lanes)), known, mixed)
+    return foresight.forecast(study, plan, max(1, lanes), known)
 
 
 def compare_sharing(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> tuple[Forecast, Forecast]:
@@ -107,7 +104,7 @@ def compare_sharing(study: Study, plan: Plan, foresight: Foresight, lanes: int) 
 
 def foresee_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> list[Job]:
     """Predict the trainings of a small plan from what is recorded and measured by now, longest first."""
-    return gather(study, plan, results, lanes, fresh).foresee_all(plan, max(1, len(lanes.paces)))
+    return gather(study, plan, results, lanes, fresh).foresee_all(plan, max(1, lanes.useful))
 
 
 def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:

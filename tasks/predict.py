@@ -1,8 +1,6 @@
 """Read a person's own picture and bring it to the form of a training image."""
 
 import math
-import os
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +12,8 @@ import numpy.typing as npt
 from study.errors import InputError
 from study.fashion_mnist import IMAGE_SIDE
 from study.wording import shortened
-from tasks import PIXEL_LIMIT
 from tasks.given_file import read_given_file
 from tasks.preprocessing import scale_pixels
-from tasks.quiet import captured_stderr
-
-MOST_IMAGE_BYTES = 2**29
-"""The longest picture file read; how many pixels OpenCV unpacks from it is limited in `tasks/__init__.py`."""
-
-MOST_PIXELS = 2**24
-"""A picture of more pixels is made smaller first, so that it need not fit into memory as fractions."""
 
 MIDDLE_GREY = 127
 OPAQUE = 255
@@ -36,9 +26,6 @@ TRIMMED_AT = 4 * IMAGE_SIDE
 
 Pixels = npt.NDArray[np.uint8]
 
-Decode = Callable[[Path, Pixels, int], npt.NDArray[Any]]
-"""Decodes a file's bytes by OpenCV's flags; the path is for messages."""
-
 
 @dataclass(frozen=True)
 class PreparedImage:
@@ -48,15 +35,11 @@ class PreparedImage:
     inverted: bool
 
 
-def read_image(path: Path, decode: Decode | None = None) -> Pixels:
+def read_image(path: Path) -> Pixels:
     """Read a picture of any size and of any format that OpenCV knows.
 
     Turns it as its EXIF orientation says, brings 16-bit and floating-point (0..1) pixels to 8 bit, and lays
     transparent pictures on white or black, whichever is farther from what they show.
-
-    Args:
-        path: The picture.
-        decode: `decode_uncaptured` where several threads read at once; see there.
 
     Returns:
         `(height, width)` grey or `(height, width, 3)` BGR, uint8.
@@ -64,13 +47,12 @@ def read_image(path: Path, decode: Decode | None = None) -> Pixels:
     Raises:
         InputError: If the file is missing, a folder, unreadable, empty, too large or not a picture.
     """
-    encoded = np.frombuffer(read_given_file(path, "an image file", MOST_IMAGE_BYTES), dtype=np.uint8)
+    encoded = np.frombuffer(read_given_file(path, "an image file"), dtype=np.uint8)
     # IMREAD_UNCHANGED keeps the alpha channel but ignores EXIF orientation: without alpha, read again.
-    decode = decode or _decode
-    image = decode(path, encoded, cv2.IMREAD_UNCHANGED)
+    image = _decode(path, encoded, cv2.IMREAD_UNCHANGED)
     if image.ndim == 3 and image.shape[2] == 4:
         return _lay_on_background(_to_8_bit(path, image))
-    return _to_8_bit(path, decode(path, encoded, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH))
+    return _to_8_bit(path, _decode(path, encoded, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH))
 
 
 def prepare_image(image: Pixels) -> PreparedImage:
@@ -98,61 +80,23 @@ def prepare_image(image: Pixels) -> PreparedImage:
 
 
 def _decode(path: Path, encoded: Pixels, flags: int) -> npt.NDArray[Any]:
-    """Decode, and tell a file that is cut short by what the decoder says of it.
-
-    What it says comes on the process's standard error, which is captured: one thread at a time.
-    """
-    with captured_stderr() as complaints:
-        image = decode_uncaptured(path, encoded, flags)
-    # Of a JPEG that is cut short OpenCV gives what is there, and grey.
-    if is_cut_short(complaints):
-        raise _no_image(path)
-    return image
-
-
-def is_cut_short(complaints: Sequence[str]) -> bool:
-    """Whether one of a decoder's complaints is that the file ends early."""
-    return any("premature end" in line.lower() for line in complaints)
-
-
-def decode_uncaptured(path: Path, encoded: Pixels, flags: int) -> npt.NDArray[Any]:
-    """Decode in one of several threads; who started them captures what all decoders say (`is_cut_short`).
-
-    Raises:
-        InputError: it is not a picture, or too large.
-    """
     try:
         image: npt.NDArray[Any] | None = cv2.imdecode(encoded, flags)
     except (cv2.error, MemoryError) as error:
         reason = shortened(str(getattr(error, "err", error)), 200)
         raise InputError(
-            f"{path}: OpenCV refuses this image ({reason}); give a PNG or JPEG file of at most "
-            f"{os.environ[PIXEL_LIMIT]} pixels"
+            f"{path}: OpenCV refuses this image ({reason}); give a smaller PNG or JPEG file"
         ) from error
     if image is None:
-        raise _no_image(path)
+        raise InputError(
+            f"{path}: not an image that OpenCV can read, or a damaged one; give a PNG or JPEG file"
+        )
     return image
-
-
-def _no_image(path: Path) -> InputError:
-    return InputError(f"{path}: not an image that OpenCV can read, or a damaged one; give a PNG or JPEG file")
-
-
-def _reduce(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Make a very large picture smaller, by a whole number; what comes of it is 28 x 28 in any case."""
-    height, width = image.shape[:2]
-    factor = math.ceil(math.sqrt(height * width / MOST_PIXELS))
-    if factor == 1:
-        return image
-    size = (max(1, width // factor), max(1, height // factor))
-    smaller: npt.NDArray[Any] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return smaller
 
 
 def _to_8_bit(path: Path, image: npt.NDArray[Any]) -> Pixels:
     if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
         raise InputError(f"{path}: the pixels are {image.dtype}; 8-bit, 16-bit and float images can be read")
-    image = _reduce(image)
     if image.dtype == np.uint8:
         return image
     deep = image.dtype == np.uint16

@@ -1,54 +1,29 @@
-"""Read recipes from the published tables: every column that decides weights, and whether the tables agree."""
+"""Read recipes from the published tables: rows asked for, what re-runs them, and what contradicts them."""
 
 import json
+import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
 from storage.tables import RunFrames, rows_of
+from study.changes import NOT_RECORDED, Provenance, list_facts
 from study.errors import InputError
 from study.plan import Training
-from study.recipe import Inputs, Readings, Recipe
+from study.replay import Readings, Recipe
 from study.setting import Hyperparameters, Setting
 from study.stopping import StopRule
 from study.training_record import Source
-from study.wording import plain, shortened, shown
+from study.wording import count, plain, shortened, shown
 from tasks.setting_of import read_setting
 
 Row = Mapping[Any, Any]
 
-_OF_RUN = ("protocol", "data_fingerprint", "engine")
-"""Columns of `trials` that must be as in `runs`."""
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The tables that recipes are read from; a missing value is None."""
-
-    run: Row
-    runs: Mapping[str, Row]
-    """Rows of `runs`, by id: others may have trained what this run read."""
-    trainings: Mapping[str, Row]
-    """By key; empty before schema 1.1.0."""
-    epochs: Mapping[str, Sequence[Row]]
-    """By key, the first epoch first."""
-
-
-def read_tables(frames: RunFrames, runs: pd.DataFrame) -> Tables:
-    """The tables of a run, and the row of each published run."""
-    epochs: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows_of(frames.epochs.sort_values("epoch")):
-        epochs[str(row["key"])].append(row)
-    return Tables(
-        rows_of(frames.run.to_frame().T)[0],
-        {str(row["run_id"]): row for row in rows_of(runs)},
-        {str(row["key"]): row for row in rows_of(frames.trainings)},
-        epochs,
-    )
+_LISTED = 6
+"""Rows that a message lists; a study may have hundreds."""
 
 
 def name_trial(row: Row) -> str:
@@ -56,129 +31,163 @@ def name_trial(row: Row) -> str:
     return f"{row['exercise']}/{row['setting']}/{row['repeat']}"
 
 
-def read_recipe(row: Row, tables: Tables) -> Recipe:
-    """The recipe of a completed row of `trials`, and where the tables contradict it.
+def choose_rows(
+    trials: Sequence[Row], keys: Sequence[str], names: Sequence[str], number: int | None, seed: int
+) -> list[Row]:
+    """The completed rows asked for, each once, in the order of the table.
+
+    Args:
+        trials: The rows of one run.
+        keys: Trainings, all of whose rows are chosen.
+        names: Rows as `name_trial` names them.
+        number: How many rows to draw as well; None for none.
+        seed: Of the draw: the same one draws the same rows.
+
+    Raises:
+        InputError: nothing is asked for, or what is not there or was not completed.
+    """
+    done = {name_trial(row): row for row in trials if row["status"] == "completed" and row["weights_sha256"]}
+    if not (keys or names or number is not None):
+        raise InputError(f"nothing to replay: give keys, --trial or --random N; {_list_some(done)}")
+    known = {*done, *(str(row["key"]) for row in done.values())}
+    for asked in (*keys, *names):
+        if asked not in known:
+            raise InputError(f"{shown(asked)}: no completed trial of this run; {_list_some(done)}")
+    chosen = {*names, *_draw(list(done), number, seed)}
+    return [row for name, row in done.items() if name in chosen or row["key"] in keys]
+
+
+def read_recipes(rows: Sequence[Row], frames: RunFrames, runs: pd.DataFrame) -> list[Recipe]:
+    """The recipes of completed rows of `trials`, and where the run's other tables contradict them.
+
+    Args:
+        rows: The rows.
+        frames: The tables of their run.
+        runs: The table `runs`: other runs may have trained what this one read.
 
     Raises:
         InputError: a column holds what no training could have had.
     """
-    try:
-        setting = read_setting(row)
-        versions = read_versions(row["versions"])
-        training = Training(
-            hyperparameters=setting.hyperparameters,
-            seed=int(row["seed"]),
-            source=_read_source(row, tables.run, versions),
-            schedule_epochs=setting.schedule_epochs,
-            rules=(StopRule(epochs=setting.epochs, patience=setting.patience),),
-            label=f"{name_trial(row)} seed={row['seed']}",
+    (run,) = rows_of(frames.run.to_frame().T)
+    by_run = {str(row["run_id"]): row for row in rows_of(runs)}
+    trainings = {str(row["key"]): row for row in rows_of(frames.trainings)}
+    epochs: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows_of(frames.epochs.sort_values("epoch")):
+        epochs[str(row["key"])].append(row)
+    return [
+        _read_recipe(
+            row,
+            run,
+            run if row["trained_by"] is None else by_run.get(str(row["trained_by"]), {}),
+            trainings.get(str(row["key"]), {}),
+            epochs[str(row["key"])],
         )
-        recorded = Readings(**{name: row[name] for name in Readings.model_fields})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where, value = ".".join(map(str, first["loc"])), shown(first["input"])
+        for row in rows
+    ]
+
+
+def _list_some(done: Mapping[str, Row]) -> str:
+    """Some of what could be asked for, with the key of each."""
+    listed = [f"{name} ({row['key']})" for name, row in done.items()]
+    more = f" and {len(listed) - _LISTED:,} more" if len(listed) > _LISTED else ""
+    return f"there are {', '.join(listed[:_LISTED])}{more}" if listed else "none was completed"
+
+
+def _draw(names: Sequence[str], number: int | None, seed: int) -> list[str]:
+    if number is None:
+        return []
+    if not 1 <= number <= len(names):
         raise InputError(
-            f"trial {name_trial(row)} of run {row['run_id']}: {where} is {value}: {first['msg']}; the row is "
-            "not as a run publishes it, restore its file"
-        ) from error
-    return Recipe(
-        trial=name_trial(row),
-        key=str(row["key"]),
-        training=training,
-        recorded=recorded,
-        inputs=_read_inputs(row, tables, versions),
-        train_images=int(tables.run["train_images"]),
-        test_images=int(tables.run["test_images"]),
-        seconds=_read_seconds(row, tables.trainings.get(str(row["key"]), {})),
-        faults=tuple(_list_faults(row, tables, setting, training)),
-    )
+            f"--random: {number:,} is not allowed; the run has {count(len(names), 'completed trial')}"
+        )
+    return random.Random(seed).sample(names, number)
 
 
-def read_versions(text: str | None) -> dict[str, str]:
-    """Library versions from the JSON of a row.
-
-    Raises:
-        InputError: it is no such JSON.
-    """
+def _read_recipe(row: Row, run: Row, trainer: Row, training: Row, epochs: Sequence[Row]) -> Recipe:
     try:
-        found = json.loads(text or "{}")
-        return {str(name): str(version) for name, version in found.items()}
-    except (ValueError, AttributeError) as error:
+        setting, provenance = read_setting(row), _read_provenance(row, run, trainer, training)
+        source = _read_source(row, provenance)
+        recipe = Recipe(
+            trial=name_trial(row),
+            key=row["key"],
+            training=Training(
+                hyperparameters=setting.hyperparameters,
+                seed=row["seed"],
+                source=source,
+                schedule_epochs=setting.schedule_epochs,
+                rules=(StopRule(epochs=setting.epochs, patience=setting.patience),),
+                label=f"{name_trial(row)} seed={row['seed']}",
+            ),
+            recorded=Readings(**{name: row[name] for name in Readings.model_fields}),
+            inputs={
+                **list_facts(provenance),
+                "model version": source.model,
+                "device": row["device"] or NOT_RECORDED,
+            },
+            train_images=run["train_images"],
+            test_images=run["test_images"],
+            seconds=max(row["training_seconds"] or 0.0, training.get("lane_seconds") or 0.0),
+        )
+    except ValueError as error:
         raise InputError(
-            f"column 'versions' holds {shown(text)}, which is no JSON object: {shortened(str(error), 100)}; "
-            "restore the table's file"
+            f"trial {name_trial(row)} of run {row['run_id']}: {_explain(error)}; the row is not as a run "
+            "publishes it, restore its file"
         ) from error
+    faults = [
+        *_name_unlike(row, training, "trainings", ("seed", *Hyperparameters.model_fields)),
+        *_name_unlike(row, run, "runs", ("protocol", "data_fingerprint", "engine")),
+        *_unlike_value(row, setting),
+        *_unlike_epochs(row, epochs, recipe.training.rules[0]),
+    ]
+    if recipe.training.key != recipe.key:
+        faults.append(f"its columns make the key {recipe.training.key}, recorded is {recipe.key}")
+    return recipe.model_copy(update={"faults": tuple(faults)})
 
 
-def engine_of(row: Row) -> str:
-    """What trained a row: before schema 1.4.0 it was TensorFlow, and not recorded."""
-    return str(row["engine"] or "tensorflow")
+def _explain(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return shortened(str(error), 200)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))} is {shown(first['input'])}: {first['msg']}"
 
 
-def _read_seconds(row: Row, training: Row) -> float:
-    """What its training took; where this run trained it, with compiling and evaluation."""
-    return max(float(row["training_seconds"] or 0.0), float(training.get("lane_seconds") or 0.0))
-
-
-def _read_source(row: Row, run: Row, versions: Mapping[str, str]) -> Source:
-    engine = engine_of(row)
-    return Source.model_validate(
+def _read_provenance(row: Row, run: Row, trainer: Row, training: Row) -> Provenance:
+    """What was recorded of the training; of one that another run trained, what that run's row says."""
+    return Provenance.model_validate(
         {
-            "protocol": row["protocol"],
-            "data": row["data_fingerprint"],
-            "held_out_images": row["held_out_images"],
-            "model": row["model_version"],
-            "tensorflow": versions.get("tensorflow", "") if engine == "tensorflow" else "",
+            **{name: trainer.get(name) for name in Provenance.model_fields},
+            "versions": json.loads(row["versions"]),
+            "data_fingerprint": row["data_fingerprint"],
             "device": run["device"],
-            "engine": engine,
+            "engine": row["engine"],
+            "processor": training.get("processor") or trainer.get("processor"),
+            "study_definition": "{}",
         }
     )
 
 
-def _read_inputs(row: Row, tables: Tables, versions: dict[str, str]) -> Inputs:
-    """What was recorded of the training; of one that another run trained, what that run's row says."""
-    trainer = tables.run if row["trained_by"] is None else tables.runs.get(str(row["trained_by"]), {})
-    training = tables.trainings.get(str(row["key"]), {})
-    dirty = trainer.get("git_dirty")
-    return Inputs(
-        data=row["data_fingerprint"],
-        model=row["model_version"],
-        engine=engine_of(row),
-        kind=tables.run["device"],
-        versions=versions,
-        device=row["device"],
-        processor=training.get("processor") or trainer.get("processor"),
-        git_commit=trainer.get("git_commit"),
-        changes=trainer.get("git_diff_sha256") or (None if dirty is None else "yes" if dirty else "no"),
+def _read_source(row: Row, provenance: Provenance) -> Source:
+    is_tensorflow = provenance.engine == "tensorflow"
+    return Source.model_validate(
+        {
+            "protocol": row["protocol"],
+            "data": provenance.data_fingerprint,
+            "held_out_images": row["held_out_images"],
+            "model": row["model_version"],
+            "tensorflow": provenance.versions.get("tensorflow", "") if is_tensorflow else "",
+            "device": provenance.device,
+            "engine": provenance.engine,
+        }
     )
 
 
-def _list_faults(row: Row, tables: Tables, setting: Setting, training: Training) -> list[str]:
-    """What the tables do not agree on, and whether the columns make the recorded key."""
-    key = str(row["key"])
-    faults = [*_unlike_training(row, tables.trainings.get(key), setting), *_unlike_run(row, tables.run)]
-    if row["parameter"] in Setting.model_fields and row["value"] is not None:
-        asked, used = float(row["value"]), getattr(setting, row["parameter"])
-        if asked != used:
-            faults.append(f"{row['parameter']} is {_shown(used)}, and the exercise's value {_shown(asked)}")
-    faults += _unlike_epochs(row, tables.epochs.get(key, ()), training.rules[0])
-    if training.key != key:
-        faults.append(f"its columns make the key {training.key}, recorded is {key}")
-    return faults
-
-
-def _unlike_training(row: Row, recorded: Row | None, setting: Setting) -> list[str]:
-    if recorded is None:
+def _unlike_value(row: Row, setting: Setting) -> list[str]:
+    if row["parameter"] not in Setting.model_fields or row["value"] is None:
         return []
-    there = read_setting({name: recorded[name] for name in Hyperparameters.model_fields})
-    found = {"seed": (row["seed"], recorded["seed"])}
-    found |= {name: (getattr(setting, name), getattr(there, name)) for name in Hyperparameters.model_fields}
-    return _name_unlike(found, "trainings")
-
-
-def _unlike_run(row: Row, run: Row) -> list[str]:
-    found = {name: (row[name], run[name]) for name in _OF_RUN if run[name] is not None}
-    return _name_unlike(found, "runs")
+    asked, used = row["value"], getattr(setting, row["parameter"])
+    if asked == used:
+        return []
+    return [f"{row['parameter']} is {_brief(used)}, and the exercise's value {_brief(asked)}"]
 
 
 def _unlike_epochs(row: Row, epochs: Sequence[Row], rule: StopRule) -> list[str]:
@@ -186,23 +195,22 @@ def _unlike_epochs(row: Row, epochs: Sequence[Row], rule: StopRule) -> list[str]
     if not epochs:
         return []
     stop, said = rule.epochs_read([each["validation_loss"] for each in epochs]), int(row["epochs_run"])
-    if stop != said:
-        patience = "" if rule.patience is None else f" and patience {rule.patience}"
-        found = "are too few" if stop is None else f"make it {stop}"
-        return [f"epochs_run is {said}; with epochs {rule.epochs}{patience} the losses in `epochs` {found}"]
-    names = [name for name in Readings.model_fields if name != "epochs_run"]
-    return _name_unlike({name: (row[name], epochs[said - 1][name]) for name in names}, "epochs")
+    if stop == said:
+        return _name_unlike(row, epochs[said - 1], "epochs", Readings.model_fields)
+    patience = "" if rule.patience is None else f" and patience {rule.patience}"
+    found = "are too few" if stop is None else f"make it {stop}"
+    return [f"epochs_run is {said}; with epochs {rule.epochs}{patience} the losses in `epochs` {found}"]
 
 
-def _name_unlike(pairs: Mapping[str, tuple[Any, Any]], table: str) -> list[str]:
+def _name_unlike(row: Row, other: Row, table: str, names: Iterable[str]) -> list[str]:
     return [
-        f"{name} is {_shown(one)} in `trials` and {_shown(other)} in `{table}`"
-        for name, (one, other) in pairs.items()
-        if one != other
+        f"{name} is {_brief(row[name])} in `trials` and {_brief(other[name])} in `{table}`"
+        for name in names
+        if name in other and row[name] != other[name]
     ]
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return f"{value[:10]}…" if len(value) > 20 else value
-    return plain(value)
+def _brief(value: Any) -> str:
+    if isinstance(value, int | float):
+        return plain(value)
+    return f"{value[:10]}…" if isinstance(value, str) and len(value) > 20 else str(value)

@@ -1,41 +1,37 @@
-"""Train recipes again on lanes, without Prefect and without the cache of trainings, and judge each."""
+"""Train recipes again as a run does, but for Prefect and for what earlier runs have kept; judge each."""
 
-import logging
+import tempfile
 from collections import defaultdict
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
 
-from study.errors import Conclusive, InputError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+from storage.place import Results, open_results
+from study.changes import Provenance, list_facts
+from study.forecast import Job
 from study.plan import Training
-from study.recipe import Inputs, Readings, Recipe
-from study.replay import Replay, give_up, judge, refuse
-from study.training_record import TrainingRecord
+from study.replay import Readings, Recipe, Replay, judge, why_not_trained
+from study.training_record import Segment, TrainingRecord
 from study.wording import shortened
+from tasks.choose_engine import choose_engine
 from tasks.dataset import Dataset
-from tasks.devices import Device, choose_devices, list_gpus
-from tasks.lane_work import LanesClosed
 from tasks.lanes import Lanes
-from tasks.local_lanes import InProcessLane, LocalLanes
-from tasks.native_library import NativeUnavailable, prepare_native_library
-from tasks.provenance import library_versions, processor_name, read_commit
-from tasks.run_training import Trained, run_training
-from tasks.train import MODEL_VERSION, RETRIES
-
-logger = logging.getLogger(__name__)
+from tasks.provenance import hash_lock, processor_name, read_commit
+from tasks.train import MODEL_VERSION, RETRIES, Diverged, is_worth_retrying, train
 
 RUN_ID = "replay"
 """Stands for the run in records, none of which is kept."""
 
 
 @dataclass(frozen=True)
-class Job:
+class Retraining:
     """Recipes that read one training, and that training, long enough for all of them."""
 
     training: Training
     recipes: tuple[Recipe, ...]
-    today: Inputs
+    images: Dataset
 
     @property
     def seconds(self) -> float:
@@ -43,122 +39,108 @@ class Job:
         return max(recipe.seconds for recipe in self.recipes)
 
 
-def devices_for(kind: str, lanes: int | None) -> list[Device]:
-    """Lanes on the kind of device that was recorded; on what there is if this machine has none of it.
-
-    Raises:
-        InputError: the number of lanes is not allowed.
-    """
-    return choose_devices(lanes, find_gpus=list_gpus if kind == "GPU" else list)
-
-
-def describe_today(recipe: Recipe, dataset: Dataset, kind: str) -> Inputs:
-    """The inputs that training a recipe here would have, before its lane says on what it trained.
+def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[list[Replay], list[Retraining]]:
+    """Verdicts on recipes that need no training, and the trainings of the others, longest first.
 
     Args:
-        recipe: What to train.
+        recipes: The rows.
         dataset: The whole dataset.
         kind: Kind of the lanes' devices.
 
     Raises:
-        InputError: the recipe's numbers of images are none of this dataset.
+        InputError: a recipe's numbers of images are none of this dataset.
+    """
+    refused: list[Replay] = []
+    by_key: defaultdict[str, list[Recipe]] = defaultdict(list)
+    for recipe in recipes:
+        today = list_inputs(recipe, _images_of(recipe, dataset), kind)
+        if reason := why_not_trained(recipe, today):
+            refused.append(judge(recipe, today, None, reason))
+        else:
+            by_key[recipe.key].append(recipe)
+    retrainings = [_merge(group, _images_of(group[0], dataset)) for group in by_key.values()]
+    return refused, sorted(retrainings, key=lambda each: -each.seconds)
+
+
+def list_inputs(recipe: Recipe, images: Dataset, kind: str, trained: Segment | None = None) -> dict[str, str]:
+    """Today's inputs of a recipe; until it is trained, what its lane will say is as it was recorded.
+
+    A row of the native engine is of another one, TensorFlow, where the native one cannot be used.
     """
     commit, engine = read_commit(), recipe.training.source.engine
-    reason = _why_not(engine)
-    return Inputs(
-        data=dataset.first(recipe.train_images, recipe.test_images).fingerprint,
-        model=MODEL_VERSION,
-        engine=engine if reason is None else f"{engine} cannot be used here: {reason}",
-        kind=kind,
-        versions=library_versions(engine) if reason is None else recipe.inputs.versions,
-        device=recipe.inputs.device,
-        processor=processor_name(),
+    here = Provenance(
         git_commit=commit.name,
-        changes=commit.diff_sha256 or (None if commit.dirty is None else "yes" if commit.dirty else "no"),
+        git_dirty=commit.dirty,
+        git_diff_sha256=commit.diff_sha256,
+        versions=trained.versions if trained else {},
+        data_fingerprint=images.fingerprint,
+        device=kind,
+        engine=engine if engine == "tensorflow" else choose_engine("auto", kind),
+        processor=trained.processor if trained else processor_name(),
+        lock_sha256=hash_lock(),
+        study_definition="{}",
     )
+    known = {**list_facts(here), "model version": MODEL_VERSION}
+    return {**known, "device": trained.device} if trained else {**recipe.inputs, **known}
 
 
-def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[list[Replay], list[Job]]:
-    """Verdicts on recipes that need no training, and the trainings of the others, longest first."""
-    refused: list[Replay] = []
-    waiting: defaultdict[str, list[Recipe]] = defaultdict(list)
-    surroundings: dict[str, Inputs] = {}
-    for recipe in recipes:
-        today = describe_today(recipe, dataset, kind)
-        verdict = refuse(recipe, today)
-        if verdict is not None:
-            refused.append(verdict)
-        else:
-            waiting[recipe.key].append(recipe)
-            surroundings[recipe.key] = today
-    jobs = [_merge(group, surroundings[key]) for key, group in waiting.items()]
-    return refused, sorted(jobs, key=lambda job: -job.seconds)
-
-
-def replay_jobs(
-    jobs: Sequence[Job], dataset: Dataset, devices: Sequence[Device], in_process: bool = False
-) -> Generator[tuple[Job, list[Replay], float], None, None]:
-    """Train the jobs on lanes, or in this process; give each with its verdicts and seconds as it ends.
+def retrain(
+    retrainings: Sequence[Retraining], lanes: Lanes
+) -> Generator[tuple[Retraining, list[Replay], float], None, None]:
+    """Train on lanes; give each training with its verdicts and seconds (0 if it failed) as it ends.
 
     Close it, and nothing is left running.
     """
     # The lanes are closed before the threads are waited for, which then have nothing more to wait for.
-    with (
-        ThreadPoolExecutor(len(devices)) as pool,
-        InProcessLane() if in_process else LocalLanes(devices) as lanes,
-    ):
-        pending: dict[Future[Trained], Job] = {pool.submit(_train, job, dataset, lanes): job for job in jobs}
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(lanes.most) as pool, lanes:
+        results = open_results(scratch)
+        pending = {pool.submit(_train, each, results, lanes): each for each in retrainings}
         for done in as_completed(pending):
-            yield pending[done], *_conclude(pending[done], done)
+            yield pending[done], *_conclude(pending[done], done, lanes.kind)
 
 
-def _train(job: Job, dataset: Dataset, lanes: Lanes) -> Trained:
-    images = dataset.first(job.recipes[0].train_images, job.recipes[0].test_images)
-    for attempt in range(RETRIES):
-        try:
-            return lanes.run(job.training.label, run_training, job.training, images, RUN_ID)
-        except (Conclusive, InputError, LanesClosed):
-            raise
-        except Exception as error:
-            logger.warning("%s: attempt %d failed: %s", job.training.label, attempt + 1, error)
-    return lanes.run(job.training.label, run_training, job.training, images, RUN_ID)
+def _train(each: Retraining, results: Results, lanes: Lanes) -> TrainingRecord:
+    job = Job(each.training, None, each.training.most_epochs, each.seconds, spread=0.0)
+    attempt = Retrying(
+        stop=stop_after_attempt(1 + RETRIES), retry=retry_if_exception(is_worth_retrying), reraise=True
+    )
+    try:
+        record: TrainingRecord = attempt(train.fn, job, each.images, results, lanes, RUN_ID)
+    except Diverged as error:
+        return error.record
+    return record
 
 
-def _conclude(job: Job, done: "Future[Trained]") -> tuple[list[Replay], float]:
+def _conclude(each: Retraining, done: "Future[TrainingRecord]", kind: str) -> tuple[list[Replay], float]:
     error = done.exception()
-    if isinstance(error, LanesClosed):
-        raise error
-    if error is not None:
-        reason = shortened(f"{type(error).__name__}: {error}", 200)
-        return [give_up(recipe, job.today, reason) for recipe in job.recipes], 0.0
-    record = done.result().record
-    segment = record.segments[-1]
-    seen = {"device": segment.device, "processor": segment.processor, "versions": segment.versions}
-    today = job.today.model_copy(update=seen)
-    return [_judge(recipe, record, today) for recipe in job.recipes], segment.lane_seconds
+    record = None if error else done.result()
+    trained = record.segments[-1] if record else None
+    failure = f"not trained: {shortened(f'{type(error).__name__}: {error}', 200)}"
+    replays = [
+        judge(
+            recipe,
+            list_inputs(recipe, each.images, kind, trained),
+            *(_read(recipe, record) if record else (None, failure)),
+        )
+        for recipe in each.recipes
+    ]
+    return replays, trained.lane_seconds if trained else 0.0
 
 
-def _judge(recipe: Recipe, record: TrainingRecord, today: Inputs) -> Replay:
+def _read(recipe: Recipe, record: TrainingRecord) -> tuple[Readings | None, str]:
+    """What a recipe reads of the training; or why there is nothing to read."""
     reading = record.read(recipe.training.rules[0])
     if reading is None:
-        return give_up(recipe, today, record.diverged or "it ended early")
+        return None, f"not trained: {record.diverged}"
     last = reading.last
     readings = {name: getattr(last, name) for name in Readings.model_fields if name != "epochs_run"}
-    return judge(recipe, Readings(epochs_run=last.epoch, **readings), today)
+    return Readings(epochs_run=last.epoch, **readings), ""
 
 
-def _merge(recipes: Sequence[Recipe], today: Inputs) -> Job:
+def _merge(recipes: Sequence[Recipe], images: Dataset) -> Retraining:
     rules = tuple(dict.fromkeys(rule for recipe in recipes for rule in recipe.training.rules))
-    return Job(recipes[0].training.model_copy(update={"rules": rules}), tuple(recipes), today)
+    return Retraining(recipes[0].training.model_copy(update={"rules": rules}), tuple(recipes), images)
 
 
-@cache
-def _why_not(engine: str) -> str | None:
-    """Why an engine cannot be used here; None if it can."""
-    if engine != "native":
-        return None
-    try:
-        prepare_native_library()
-    except NativeUnavailable as error:
-        return str(error)
-    return None
+def _images_of(recipe: Recipe, dataset: Dataset) -> Dataset:
+    return dataset.first(recipe.train_images, recipe.test_images)

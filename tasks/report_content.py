@@ -8,15 +8,14 @@ import pandas as pd
 from storage.address import is_local
 from storage.place import Results
 from storage.tables import RunFrames
-from study import answers
-from study.answers import Answer
+from study.answers import Answer, answer_images, answer_model
 from study.chosen_model import ChosenModel
 from study.exercises import Exercise, ImagesExercise, OptimumExercise, SweepExercise
 from study.spec import Study
 from study.sweep_answer import answer_sweep
 from study.wording import count
 from tasks.cost_figure import WHOLE_RUN
-from tasks.figures import DrawnFigure
+from tasks.figure_style import DrawnFigure
 from tasks.history_figures import NIGHTS
 from tasks.readings_of import kept_candidate, read_sweep
 from tasks.recorded import Picture
@@ -151,7 +150,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
     pictures = (*figures, *findings.drawn_of(number))
     chosen, tables, folded = findings.chosen, tuple[Table, ...](), tuple[Fold, ...]()
     if isinstance(exercise, ImagesExercise):
-        answer = answers.answer_images(bool(findings.drawn_of(number)))
+        answer = answer_images(bool(findings.drawn_of(number)))
     elif isinstance(exercise, OptimumExercise):
         trials, summary = findings.rows("trials", number), findings.rows("summary", number)
         answer = answer_search(findings.study, findings.frames)
@@ -161,7 +160,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
         searched = tabulate_search(findings.study, findings.rows("search", number))
         folded = () if searched is None else (Fold("Every candidate of the search", (), (searched,)),)
     else:
-        answer = answers.answer_model(chosen)
+        answer = answer_model(chosen)
         tables = () if chosen is None else tabulate_model(chosen)
     return Section(number, exercise.title, exercise.question, answer, pictures, tables, folded)
 

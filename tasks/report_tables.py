@@ -170,8 +170,8 @@ def _whole(number: float) -> str:
     return MISSING if pd.isna(number) else f"{int(number):,}"
 
 
-def _decimal(number: float) -> str:
-    return MISSING if pd.isna(number) else f"{number:,.1f}"
+def _decimal(number: float, places: int = 1) -> str:
+    return MISSING if pd.isna(number) else f"{number:,.{places}f}"
 
 
 def _number(value: Any) -> str:

@@ -124,7 +124,6 @@ def train(
             trained = lanes.run(
                 training.label, run_training, training, dataset, run_id, checkpoint, job.threads,
                 silence_seconds=max(HANG_SECONDS, HANG_FACTOR * epoch_seconds),
-                expected_seconds=job.seconds,
             )  # fmt: skip
             before = record.attempts_by(run_id) if record else 0
             record = _keep(results, trained, max(1, lanes.attempts[training.label] - before))

@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import signal
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -22,7 +21,6 @@ from prefect.context import refresh_global_settings_context
 
 from flows.command_line import main
 from flows.options import OUR_LOGGERS
-from tests.waiting import WAIT_SECONDS
 
 environment_of_commands: dict[str, str] = {}
 """By which commands and flows of this process find its Prefect server; the fixture `server` fills it."""
@@ -56,20 +54,6 @@ def study(*arguments: object, folder: Path | None = None) -> Ended:
 def run_study(*arguments: object, folder: Path | None = None) -> Ended:
     """Call `study run`, which trains in this process; for tests with the fixture `server`."""
     return study("run", *arguments, "--lanes", 0, folder=folder)
-
-
-def study_program(*arguments: object, folder: Path | None = None, **environment: str) -> Ended:
-    """Run `study` as a program, with further variables in its environment, to its end."""
-    done = subprocess.run(
-        [STUDY, *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=WAIT_SECONDS,
-        check=False,
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def _call(line: list[str]) -> int:

@@ -11,8 +11,7 @@ from flows.nights_command import describe_nights
 from storage.nights import list_nights
 from storage.place import Results
 from storage.tables import publish, read_run
-from tests.command import run_study
-from tests.command import study as call
+from tests.command import run_study, study as call
 from tests.frames import STARTED_AT
 from tests.small_run import make_small_night, make_tables
 from tests.toy import write_toy

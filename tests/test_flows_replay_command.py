@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
@@ -20,6 +19,7 @@ from tests.aged_runs import read_everything
 from tests.command import STUDY, run_study
 from tests.tampered import tamper
 from tests.toy import SWEEPS, FinishedRun, write_toy
+from tests.waiting import WAIT_SECONDS, wait_until
 
 FIRST = "2/filters=2/1"
 
@@ -156,8 +156,11 @@ def test_a_row_of_another_processor_that_is_too_far_off_differs(changed: Finishe
     ("arguments", "message"),
     [
         ((), "nothing to replay: give keys, --trial or --random N; there are 2/filters=2/1"),
-        (("0123456789abcdef",), "key '0123456789abcdef': no trial of this run reads it"),
-        (("--trial", "2/filters=3/1"), "--trial: this run has no '2/filters=3/1'"),
+        (("0123456789abcdef",), "'0123456789abcdef': no completed trial of this run"),
+        (
+            ("--trial", "2/filters=3/1"),
+            "'2/filters=3/1': no completed trial of this run",
+        ),
         (("--seed", 1, "--trial", FIRST), "--seed: 1 is of a draw; give --random N, too"),
         (("--run", "yesterday", "--random", 1), "run 'yesterday' is not published"),
     ],
@@ -180,23 +183,19 @@ def test_ctrl_c_ends_it_with_130_and_leaves_nothing_running(changed: FinishedRun
     )
     assert process.stderr is not None
     assert "replaying 1 row by 1 training on 1 CPU lane" in process.stderr.readline()
-    deadline = time.monotonic() + 60
-    while len(members := session_of(process.pid)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert len(members) >= 3  # the command, multiprocessing's tracker, and a lane
+    # The command, multiprocessing's tracker, and a lane.
+    wait_until(lambda: len(session_of(process.pid)) >= 3, lambda: session_of(process.pid))
     os.killpg(process.pid, signal.SIGINT)
     try:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=WAIT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         pytest.fail("Ctrl-C did not end it")
     assert process.returncode == 130, err
     assert "stopped; nothing was written" in err
     assert "Traceback" not in err
-    deadline = time.monotonic() + 10  # multiprocessing's tracker ends by itself, once its pipe is closed
-    while session_of(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert session_of(process.pid) == []
+    # Multiprocessing's tracker ends by itself, once its pipe is closed.
+    wait_until(lambda: not session_of(process.pid), lambda: session_of(process.pid))
 
 
 def session_of(leader: int) -> list[int]:

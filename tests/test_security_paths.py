@@ -12,8 +12,7 @@ from storage.place import Results
 from storage.tables import publish, read_run
 from study.errors import InputError
 from study.study_file import STUDIES_FOLDER, read_study
-from tests.test_storage_tables import LATER
-from tests.test_storage_tables import make_tables as make_run_tables
+from tests.test_storage_tables import LATER, make_tables as make_run_tables
 from tests.test_study_study_file import SOUND, _altered, _complaints, _write
 
 

@@ -1,20 +1,18 @@
 """What storage promises, on a disk and on an object store alike."""
 
 import dataclasses
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from storage import locks, place
 from storage.history import list_behind, month_of, update_history
-from storage.leases import Lease, find_holder
-from storage.locks import is_running, run_lock, why_held
+from storage.locks import run_lock, waiting_lock, why_held
 from storage.manifests import read_manifest
 from storage.parts import list_published, part_path, read_part
 from storage.place import Results, find_paths, read_bytes, remove_path, replace_folder, write_atomically
-from storage.removal import prune
-from storage.retention import Limits
 from storage.run_starts import list_interrupted, list_starts, read_start, remove_start
 from storage.schema import COLUMNS
 from storage.speeds import read_speeds
@@ -28,12 +26,14 @@ from storage.trainings import (
     save_training,
     verify_training,
 )
+from storage.upkeep import Limits, prune
 from storage.verification import check_history, check_runs, check_trainings
 from study.errors import InputError
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
 from tests.test_storage_run_starts import start
 from tests.test_storage_trainings import KEPT, make_arrays, make_finished, make_optimizer
+from tests.waiting import wait_until
 
 EARLIER = "20260210T020000Z-lab-0000aaaa"
 LATER = "20260302T020000Z-lab-0000bbbb"
@@ -308,52 +308,44 @@ def test_speeds_that_were_never_measured_are_none(any_results: Results):
 
 def test_a_held_run_is_refused(any_results: Results):
     with run_lock(any_results, "run"):
-        assert is_running(any_results, "run")
+        assert why_held(any_results, "run") == "another process"
         refused = pytest.raises(InputError, match="run run is being executed by another process")
         with refused, run_lock(any_results, "run"):
             pass
     assert why_held(any_results, "run") is None
 
 
-def test_another_machine_s_lease_keeps_away_until_it_is_given_up(any_results: Results, monkeypatch):
-    from storage import leases
-
-    any_results.locks.mkdir(parents=True, exist_ok=True)
-    with monkeypatch.context() as patch:
-        patch.setattr(leases, "kernel_name", lambda: "another")
-        theirs = Lease(any_results.locks, "run", lambda: None)
-        assert theirs.take() is None
-    ours = Lease(any_results.locks, "run", lambda: None)
-    holder = ours.take()
-    assert holder is not None
-    assert not holder.is_gone
-    assert "its last sign of life was" in str(find_holder(any_results.locks, "run"))
-    theirs.give_up()
-    assert ours.take() is None
-    ours.give_up()
+def test_another_machine_s_lease_keeps_away_until_it_is_let_go_of(
+    any_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with ExitStack() as theirs:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, "local_folder", lambda _: tmp_path / "another")
+            theirs.enter_context(run_lock(any_results, "run"))
+        assert "which gave its last sign of life" in (why_held(any_results, "run") or "")
+        with pytest.raises(InputError, match="being executed by process"), run_lock(any_results, "run"):
+            pass
+    with run_lock(any_results, "run"):
+        pass
 
 
-def test_a_lease_that_is_not_renewed_is_taken_over_by_one(any_results: Results, monkeypatch):
-    from storage import leases
+def test_a_lease_that_is_not_renewed_is_taken_over_by_one(
+    any_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(locks, "STALE_SECONDS", -1.0)
+    monkeypatch.setattr(locks, "RENEWED_SECONDS", 0.1)
 
-    any_results.locks.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr(leases, "STALE_SECONDS", -1.0)
-    monkeypatch.setattr(leases, "RENEWED_SECONDS", 0.1)
-    with monkeypatch.context() as patch:
-        patch.setattr(leases, "kernel_name", lambda: "another")
-        lost = []
-        theirs = Lease(any_results.locks, "run", lambda: lost.append(True))
-        assert theirs.take() is None
-        ours = Lease(any_results.locks, "run", lambda: None)
-        patch.setattr(leases, "kernel_name", lambda: "ours")
-        assert ours.take() is None
-        for _ in range(100):
-            if lost:
-                break
-            theirs._ended.wait(0.1)
-        assert lost == [True]
-        assert theirs.is_lost
-    ours.give_up()
+    def ours() -> AbstractContextManager[None]:
+        return waiting_lock(any_results, "key", lambda: pytest.fail("it is stale"), lambda: False)
+
+    with ExitStack() as theirs:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, "local_folder", lambda _: tmp_path / "another")
+            theirs.enter_context(ours())
+        with ours():
+            wait_until(lambda: "key: another machine works on it, too" in caplog.text)
+            theirs.close()
+            assert (any_results.locks / "key.owner").exists()
 
 
 def test_old_runs_are_pruned_with_all_that_is_theirs(any_results: Results):
@@ -362,7 +354,7 @@ def test_old_runs_are_pruned_with_all_that_is_theirs(any_results: Results):
         write_atomically(any_results.report(run_id), b"<html>")
     update_history(any_results)
     pruned = prune(any_results, Limits(before=NOW + timedelta(days=1), keep=1, trainings=False), NOW)
-    assert pruned.failures == pruned.problems == []
+    assert pruned.failures == []
     assert list_published(any_results) == [LATER]
     assert not [place for place in everything(any_results) if EARLIER in place or RUN_ID in place]
     assert damaged(any_results) == []

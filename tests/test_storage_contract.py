@@ -274,7 +274,7 @@ def test_a_damaged_training_is_told_with_what_becomes_of_it(results: Results):
             "training",
             "0123456789abcdef",
             (f"{results.trainings / '0123456789abcdef'} has no record: it was never finished",),
-            "the next run that needs it trains it again; `study cache prune --damaged` removes it",
+            "the next run that needs it trains it again",
         )
     ]
 

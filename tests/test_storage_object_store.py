@@ -10,7 +10,7 @@ from s3fs import S3FileSystem
 
 from storage import object_store
 from storage.address import is_local, read_address
-from storage.leases import find_holder
+from storage.locks import why_held
 from storage.object_store import get, get_all, put, put_new
 from storage.parts import part_path, read_part
 from storage.place import Results, open_results, results_at, told_if_unwritable
@@ -85,10 +85,12 @@ def test_a_store_that_stays_away_ends_a_run_with_a_line(monkeypatch, caplog):
             lambda: read_part(part_path(results, "trials", "mine"), "trials"),
             lambda: list(check_runs(results, ["mine"])),
             lambda: has_ended(results, "mine"),
-            lambda: find_holder(results.locks, "mine"),
         ):
             with pytest.raises(StoreUnreachable):
                 ask()
+        with pytest.raises(ResultsUnwritable, match=r"locks: cannot be written: .*`study resume`") as held:
+            why_held(results, "mine")
+        assert isinstance(held.value.__cause__, StoreUnreachable)
     S3FileSystem.clear_instance_cache()
 
 

@@ -1,8 +1,7 @@
 """Batches of trainings: all of them, in order, few enough, and none much longer than another."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from study.batches import LEAST_SECONDS, MOST_TASK_RUNS, pack
 

@@ -245,11 +245,6 @@ def test_the_spread_of_a_prediction_is_what_was_seen_with_and_without_measuremen
     assert model.knows(Hyperparameters(learning_rate=0.1)) and not bare.knows(Hyperparameters())
 
 
-def test_a_lane_that_is_twice_as_fast_takes_half_the_seconds():
-    fast = make_speed(4e-5).on_lane_of(2.0)
-    assert (fast.train_seconds, fast.evaluation_seconds) == pytest.approx((2e-5, 2e-6))
-
-
 def test_memory_is_libraries_activations_and_copies_of_the_parameters():
     pooled, parameters = 13 * 13 * 32, 87_034
     native = 160_000_000 + 4 * (3 * pooled * 32 + 6 * parameters)

@@ -7,9 +7,16 @@ from statistics import fmean, pstdev
 import pytest
 
 from study.cost import ENGINE_COSTS, Amount, CostModel, Speed, peak_bytes
-from study.forecast import RUN_SECONDS, Forecast, Job, Later, SearchStanding
+from study.forecast import (
+    RUN_SECONDS,
+    Forecast,
+    Job,
+    Later,
+    SearchStanding,
+    makespan_bound,
+    simulate_makespan,
+)
 from study.foresight import STOP_AFTER_PATIENCE, Foresight, draw_combinations
-from study.makespan import makespan_bound, simulate_makespan
 from study.plan import Plan, Training, candidate_trials, compile_plan, list_trials
 from study.setting import Hyperparameters
 from study.spec import Study
@@ -317,9 +324,6 @@ def test_phases_follow_each_other_and_each_is_shared_out_among_the_lanes():
     assert found.makespan == 100 + 30 + 10
     assert found.makespan_on(1) == 160 + 60 + 18
     assert found.bound == 100 + 30 + 10
-    paced = make_forecast(paces=(2.0, 1.0))
-    assert (paced.makespan, paced.bound) == (60, pytest.approx(160 / 3))
-    assert paced.makespan_on(3) == 50, "the third is as fast as the first"
 
 
 def test_the_memory_of_later_phases_counts_where_it_is_more():

@@ -13,8 +13,8 @@ from tasks.lane_work import LanesClosed
 from tests.waiting import wait_until
 
 
-def make_member(address: str, seconds: float = 1.0, host: str = "a", kind: str = "CPU") -> Member:
-    greeting = Greeting(host, Device(kind), f"processor of {host}", "native", {}, seconds)
+def make_member(address: str, host: str = "a") -> Member:
+    greeting = Greeting(host, Device("CPU"), f"processor of {host}", "native", {})
     return Member(address, f"{host}/{address}", greeting)
 
 
@@ -22,25 +22,23 @@ def take(members: Members) -> str:
     return members.take(lambda: None)
 
 
-def test_the_fastest_free_lane_is_handed_out_first():
+def test_the_lane_that_has_been_free_for_longest_is_handed_out_first():
     members = Members(10)
-    for address, seconds, host in (("slow", 4.0, "b"), ("fast", 1.0, "a"), ("middle", 2.0, "c")):
-        members.add(make_member(address, seconds, host))
-    assert [take(members) for _ in range(3)] == ["fast", "middle", "slow"]
-    members.give_back("slow")
-    members.give_back("middle")
-    assert take(members) == "middle"
+    for address in ("b", "a", "c"):
+        members.add(make_member(address))
+    assert [take(members) for _ in range(3)] == ["b", "a", "c"]
+    members.give_back("c")
+    members.give_back("a")
+    assert take(members) == "c"
 
 
-def test_a_pace_is_told_by_lanes_alike_and_the_first_kind_has_pace_one():
+def test_where_lanes_differ_the_one_that_came_first_names_the_processor():
     members = Members(10)
-    for number, seconds in enumerate((1.0, 1.1, 3.0)):  # the third was disturbed while it was measured
-        members.add(make_member(f"a{number}", seconds, "a"))
-    members.add(make_member("b0", 0.55, "b"))
-    assert members.pace_of("a2") == members.pace_of("a/a2") == 1.0
-    assert members.pace_of("b0") == pytest.approx(2.0)
-    assert members.paces == pytest.approx((2.0, 1.0, 1.0, 1.0))
-    assert members.pace_of("unknown") == 1.0
+    assert members.processor == ""
+    members.add(make_member("one", "b"))
+    members.add(make_member("two", "a"))
+    members.remove(["one"])
+    assert members.processor == "processor of b"
 
 
 def test_lanes_are_handed_out_in_the_order_in_which_they_were_asked_for():
@@ -85,18 +83,11 @@ def test_one_that_comes_while_somebody_waits_is_handed_out():
         assert waiting.result() == "late"
 
 
-def test_a_spare_lane_is_one_that_nobody_waits_for_and_that_is_worth_it():
+def test_closing_ends_the_wait_for_a_lane():
     members = Members(10)
-    members.add(make_member("one", 1.0, "a"))
-    members.add(make_member("half", 2.0, "b"))
-    assert take(members) == "one"
-    assert members.take_spare(lambda pace: pace > 0.9) is None
-    assert members.take_spare(lambda pace: pace > 0.4) == "half"
-    assert members.take_spare(lambda _: True) is None
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(take, members)
         wait_until(lambda: members._waiting)
         members.close()
         with pytest.raises(LanesClosed):
             waiting.result()
-    assert members.take_spare(lambda _: True) is None

@@ -36,12 +36,11 @@ def test_a_lane_sees_its_first_gpu_only():
     assert find_device({"CUDA_VISIBLE_DEVICES": "-1"}) == Device("CPU")
 
 
-def test_a_greeting_measures_and_says_what_would_train(monkeypatch):
+def test_a_greeting_says_what_would_train(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     greeting = greet("auto")
     assert (greeting.device, greeting.engine) == (Device("CPU"), "native")
     assert greeting.versions["numpy"] == read_versions()["numpy"]
-    assert 0 < greeting.seconds < 600
 
 
 def test_what_stands_in_the_way_is_told_with_the_versions(monkeypatch):

@@ -22,6 +22,19 @@ def test_shapes_are_measured_on_the_lanes_in_their_order():
     assert lanes.attempts["measure speed"] == 3
 
 
+class OtherProcessor(InProcessLane):
+    """A lane with another processor than the lane that came first."""
+
+    @property
+    def processor(self) -> str:
+        return "another processor"
+
+
+def test_what_another_processor_takes_is_left_out():
+    with OtherProcessor() as lanes:
+        assert measure_speeds(lanes, ENGINE, [Hyperparameters(filters=4, dense_units=8)], FEW) == []
+
+
 def test_a_shape_that_cannot_be_measured_is_left_out(caplog: pytest.LogCaptureFixture):
     impossible = Hyperparameters(filters=4, dense_units=8).model_copy(update={"kernel_size": 40})
     with InProcessLane() as lanes:

@@ -1,4 +1,4 @@
-"""Prediction on a person's own pictures: reading, preparing, loading the model, classifying, telling."""
+"""Prediction on a person's own pictures: reading, preparing, loading the model, classifying."""
 
 import os
 import re
@@ -6,7 +6,6 @@ import struct
 import subprocess
 import sys
 import zlib
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,11 +13,9 @@ import pytest
 
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
-from tasks.classify import Classifier, Prediction
+from tasks.classify import Classifier, Unreadable
 from tasks.dataset import load_dataset
-from tasks.given_pictures import GivenPicture
 from tasks.predict import prepare_image, read_image
-from tasks.prediction_output import describe_prediction
 from tasks.preprocessing import scale_pixels
 from tasks.saved_model import load_model
 
@@ -27,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 def classify(model, paths):
-    return list(Classifier(model).classify([GivenPicture(path, is_named=True) for path in paths]))
+    return Classifier(model).classify(paths)
 
 
 def write_image(path, image, *options):
@@ -186,6 +183,15 @@ def test_a_picture_cut_off_half_way_is_refused(tmp_path):
         read_image(path)
 
 
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_a_jpeg_cut_short_is_refused(tmp_path, progressive):
+    noise = np.random.default_rng(1).integers(0, 255, (200, 200), np.uint8)
+    path = write_image(tmp_path / "half.jpg", noise, [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive])
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(InputError, match=r"half.jpg: not an image that OpenCV can read, or a damaged one"):
+        read_image(path)
+
+
 def test_a_picture_over_opencvs_pixel_limit_is_refused(tmp_path):
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -196,7 +202,7 @@ def test_a_picture_over_opencvs_pixel_limit_is_refused(tmp_path):
         b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
     )
     with pytest.raises(
-        InputError, match=r"huge.png: OpenCV refuses this image \(.+\); give a PNG or JPEG file of at most "
+        InputError, match=r"huge.png: OpenCV refuses this image \(.+\); give a smaller PNG or JPEG file$"
     ):
         read_image(path)
 
@@ -345,7 +351,7 @@ def test_a_model_of_other_classes_is_refused(tmp_path):
         load_model(path)
 
 
-# Classifying and telling.
+# Classifying.
 
 
 def test_pictures_are_classified_in_the_order_given(tmp_path, model, real_images):
@@ -366,10 +372,14 @@ def test_no_pictures_give_no_predictions(model):
     assert classify(model, []) == []
 
 
-def test_one_bad_picture_among_good_ones_is_named(tmp_path, model):
+def test_one_bad_picture_among_good_ones_is_named_and_the_others_are_classified(tmp_path, model):
     good = write_image(tmp_path / "good.png", make_garment())
-    with pytest.raises(InputError, match=r"bad.png: no such file"):
-        classify(model, [good, tmp_path / "bad.png"])
+    first, bad, last = classify(model, [good, tmp_path / "bad.png", good])
+    assert bad == Unreadable(
+        tmp_path / "bad.png", f"{tmp_path / 'bad.png'}: no such file; give an image file"
+    )
+    assert first == last
+    assert first.probabilities == pytest.approx(classify(model, [good])[0].probabilities, abs=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["linear", "sigmoid"])
@@ -378,27 +388,6 @@ def test_a_model_without_softmax_is_refused(tmp_path, activation):
     picture = write_image(tmp_path / "boot.png", make_garment())
     with pytest.raises(InputError, match=r"these are not probabilities; its last layer must be a softmax$"):
         classify(model, [picture])
-
-
-def test_a_prediction_is_told_with_its_classes_by_falling_probability():
-    probabilities = (0.0, 0.01, 0.0, 0.0, 0.0, 0.05, 0.0, 0.04, 0.0, 0.9)
-    text = describe_prediction(Prediction(Path("boot.png"), 9, "Ankle boot", probabilities, inverted=False))
-    assert text.splitlines()[:4] == [
-        "boot.png: Ankle boot (9)",
-        "   90.0%  Ankle boot",
-        "    5.0%  Sandal",
-        "    4.0%  Sneaker",
-    ]
-    assert len(text.splitlines()) == 11
-
-
-def test_an_inverted_picture_is_told_as_such():
-    text = describe_prediction(
-        Prediction(Path("photo.jpg"), 0, "T-shirt/top", (1.0,) + (0.0,) * 9, inverted=True)
-    )
-    assert text.splitlines()[1] == (
-        "  the background looked light, so the image was inverted (training images are light on black)"
-    )
 
 
 def test_reading_pictures_does_not_import_tensorflow():

@@ -1,16 +1,15 @@
-"""Recipes read from published tables, of every version of the schema, and what contradicts them."""
+"""Rows chosen by key, by name and at random; recipes read from them, and what contradicts them."""
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from storage.place import Results
 from storage.tables import list_runs, publish, read_run, rows_of
 from study.errors import InputError
-from study.recipe import Recipe
+from study.replay import Recipe
 from study.stopping import StopRule
-from tasks.read_recipe import read_recipe, read_tables
+from tasks.read_recipe import choose_rows, name_trial, read_recipes
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
 from tests.tampered import tamper
@@ -21,14 +20,19 @@ LATER = "20260302-120000-abcd"
 @pytest.fixture
 def published(tmp_path: Path) -> Results:
     place = Results(tmp_path / "results")
-    publish(place, make_tables(RUN_ID))
+    publish_run(place, RUN_ID)
     return place
+
+
+def publish_run(place: Results, run_id: str) -> None:
+    publish(place, make_tables(run_id))
+    for table in ("trials", "trainings", "runs"):
+        tamper(place, run_id, table, {"engine": "tensorflow"})
 
 
 def recipes(results: Results, run_id: str = RUN_ID) -> list[Recipe]:
     frames = read_run(results, run_id)
-    tables = read_tables(frames, list_runs(results))
-    return [read_recipe(row, tables) for row in rows_of(frames.trials)]
+    return read_recipes(rows_of(frames.trials), frames, list_runs(results))
 
 
 def test_every_row_makes_its_own_key_and_its_own_stop_rule(published: Results):
@@ -38,33 +42,23 @@ def test_every_row_makes_its_own_key_and_its_own_stop_rule(published: Results):
     assert {each.training.rules for each in found} == {(StopRule(epochs=n),) for n in (1, 2, 5, 10, 20)}
 
 
-def test_rows_of_the_first_schema_are_recipes_of_tensorflow(published: Results):
-    later = {
-        "trials": ["schedule", "engine", "augmentation", "averaging", "lowest_loss_epoch"],
-        "runs": ["engine", "git_diff_sha256", "lock_sha256"],
-        "epochs": ["evaluation_seconds"],
-    }
-    for table, names in later.items():
-        path = published.tables / table / f"run={RUN_ID}" / "part-0.parquet"
-        pq.write_table(pq.ParquetFile(path).read().drop_columns(names), path)
-    (published.tables / "trainings" / f"run={RUN_ID}" / "part-0.parquet").unlink()
-    found = recipes(published)[0]
-    assert (found.training.source.engine, found.training.key, found.faults) == ("tensorflow", found.key, ())
-    assert found.inputs.processor == "A processor with two cores"
-    assert found.inputs.changes == "no"
+def test_the_inputs_are_those_recorded_in_the_run_and_its_training(published: Results):
+    inputs = recipes(published)[0].inputs
+    assert inputs["processor"] == "A processor with two cores"
+    assert (inputs["uncommitted changes"], inputs["kind of device"], inputs["device"]) == ("no", "CPU", "CPU")
 
 
 def test_what_another_run_trained_has_that_runs_commit(published: Results):
-    publish(published, make_tables(LATER))
+    publish_run(published, LATER)
     tamper(published, RUN_ID, "runs", {"git_commit": "e" * 40, "git_diff_sha256": "f" * 64})
     tamper(published, LATER, "trials", {"trained_by": RUN_ID, "reused": True})
     found = recipes(published, LATER)[0].inputs
-    assert (found.git_commit, found.changes) == ("e" * 40, "f" * 64)
+    assert (found["git commit"], found["uncommitted changes"]) == ("e" * 40, "f" * 64)
 
 
 def test_of_a_run_that_is_gone_the_commit_is_not_known(published: Results):
     tamper(published, RUN_ID, "trials", {"trained_by": "20200101-000000-gone", "reused": True})
-    assert recipes(published)[0].inputs.git_commit is None
+    assert recipes(published)[0].inputs["git commit"] == "not recorded"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +104,11 @@ def test_a_seed_that_was_changed_everywhere_makes_another_key(published: Results
             "trial 4/epochs=1/1 of run .*: learning_rate is -1.0: Input should be greater",
         ),
         ({"engine": "abacus"}, "engine is 'abacus'"),
-        ({"versions": "[1]"}, "column 'versions' holds '\\[1\\]', which is no JSON object"),
+        ({"versions": "[1]"}, "versions is \\[1\\]: Input should be a valid dictionary"),
+        (
+            {"versions": "{"},
+            "of run .*: Expecting property name .*; the row is not as a run",
+        ),
     ],
 )
 def test_what_no_training_could_have_had_is_bad_input(
@@ -119,3 +117,68 @@ def test_what_no_training_could_have_had_is_bad_input(
     tamper(published, RUN_ID, "trials", changes)
     with pytest.raises(InputError, match=message):
         recipes(published)
+
+
+ROWS = [
+    {
+        "exercise": 2, "setting": f"filters={filters}", "repeat": repeat, "key": f"key{filters}{repeat}",
+        "status": "completed", "weights_sha256": "a", "reason": None,
+    }
+    for filters in (2, 4, 8)
+    for repeat in (1, 2)
+]  # fmt: skip
+ROWS.append({**ROWS[0], "exercise": 4, "setting": "epochs=1"})
+ROWS.append({**ROWS[1], "setting": "filters=9", "key": "dead", "status": "failed", "weights_sha256": None,
+             "reason": "lane died"})  # fmt: skip
+
+
+def names(rows: list) -> list[str]:
+    return [name_trial(row) for row in rows]
+
+
+def test_a_key_chooses_every_row_that_reads_it():
+    assert names(choose_rows(ROWS, ["key21"], (), None, 0)) == ["2/filters=2/1", "4/epochs=1/1"]
+
+
+def test_a_row_that_is_asked_for_twice_comes_once_and_in_the_tables_order():
+    chosen = choose_rows(ROWS, ["key42"], ["2/filters=4/2", "2/filters=2/1"], None, 0)
+    assert names(chosen) == ["2/filters=2/1", "2/filters=4/2"]
+
+
+def test_a_seed_draws_the_same_rows_again_and_another_one_others():
+    draws = [names(choose_rows(ROWS, (), (), 3, seed)) for seed in (1, 1, 2, 3)]
+    assert draws[0] == draws[1]
+    assert len({tuple(each) for each in draws}) > 1
+    assert all(len(set(each)) == 3 for each in draws)
+
+
+def test_no_failed_row_is_drawn():
+    assert "2/filters=9/2" not in names(choose_rows(ROWS, (), (), 7, 0))
+
+
+@pytest.mark.parametrize(
+    ("keys", "trials", "number", "message"),
+    [
+        ((), (), None, "nothing to replay: give keys, --trial or --random N; there are 2/filters=2/1"),
+        (
+            ["nokey"],
+            (),
+            None,
+            "'nokey': no completed trial of this run; there are .* and 1 more",
+        ),
+        (["dead"], (), None, "'dead': no completed trial of this run"),
+        ((), ["filters=2"], None, "'filters=2': no completed trial of this run"),
+        (
+            (),
+            ["2/filters=2/3"],
+            None,
+            "'2/filters=2/3': no completed trial of this run; there are",
+        ),
+        ((), ["2/filters=9/2"], None, "'2/filters=9/2': no completed trial of this run"),
+        ((), (), 0, "--random: 0 is not allowed; the run has 7 completed trials"),
+        ((), (), 8, "--random: 8 is not allowed; the run has 7 completed trials"),
+    ],
+)
+def test_what_cannot_be_chosen_is_answered_with_what_can(keys, trials, number, message):
+    with pytest.raises(InputError, match=message):
+        choose_rows(ROWS, keys, trials, number, 0)

@@ -71,13 +71,10 @@ CASES = (
     Case("a file for the results", _file_for_results),
     Case("results where nothing may be written", _locked_results, unprivileged=True),
     Case("a port that is none", lambda _: ["serve", "--port", 65_536]),
-    Case("nothing to prune", lambda _: ["cache", "prune"]),
-    Case("an age that is no time", lambda _: ["cache", "prune", "--older-than", "soon"]),
     Case("nothing said of what may go", lambda _: ["prune"]),
     Case("an age of runs that is no time", lambda _: ["prune", "--older-than", "soon", "--results", "."]),
     Case("no run to keep", lambda _: ["prune", "--keep", 0]),
     Case("a number of runs to keep that is none", lambda _: ["prune", "--keep", "few"]),
-    Case("flow runs that have no age", lambda _: ["prune", "--keep", 3, "--prefect"]),
     Case("results to prune where nothing may be written", _locked_runs, unprivileged=True),
     Case("results to prune that are not there", lambda _: ["prune", "--keep", 3, "--results", "resluts"]),
 )

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from pathlib import Path
 
 from flows.command_line import main
 from flows.options import OUR_LOGGERS
-from tasks.quiet import captured_stderr
 
 PROJECT = Path(__file__).resolve().parents[2]
 STUDY = Path(sys.executable).with_name("study")
@@ -61,7 +61,7 @@ def can_drop_privileges() -> bool:
 
 def _run_here(arguments: list[str], folder: Path) -> tuple[int, str, str]:
     out, err, code = io.StringIO(), io.StringIO(), 0
-    with _restored(), redirect_stdout(out), redirect_stderr(err), captured_stderr() as native:
+    with _restored(), redirect_stdout(out), redirect_stderr(err), _captured_native() as native:
         os.chdir(folder)
         sys.argv = ["study", *arguments]
         try:
@@ -90,6 +90,22 @@ def _drop_privileges() -> None:
     for capability in (dac_override, dac_read_search):
         if ctypes.CDLL(None).prctl(drop, capability, 0, 0, 0) != 0:
             raise OSError("not allowed to drop a capability")
+
+
+@contextmanager
+def _captured_native() -> Iterator[list[str]]:
+    """Keep what native code writes to standard error; its lines are there afterwards."""
+    lines: list[str] = []
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            written.seek(0)
+            lines.extend(written.read().decode(errors="replace").splitlines())
 
 
 @contextmanager

@@ -62,10 +62,6 @@ def _with_config(change: Callable[[dict[str, object]], object]) -> Callable[[Pat
     return _model("model.keras", make)
 
 
-def _enlarged(config: dict[str, object]) -> object:
-    return json.loads(json.dumps(config).replace('"units": 10', '"units": 100000000'))
-
-
 def _program(config: dict[str, object]) -> object:
     return {**config, "module": "os", "class_name": "system", "config": {"command": "touch pwned"}}
 
@@ -88,7 +84,6 @@ CASES = (
     Case("an .h5 file with code: a Lambda layer", _layers("model.h5", _flatten, _code)),
     Case("a description that names a program", _with_config(_program)),
     Case("a description that is a list", _with_config(lambda config: [config])),
-    Case("a layer of 100 million units in a small file", _with_config(_enlarged)),
     Case("a model for other pictures", _layers("model.keras", _flatten, _dense(10), shape=(32, 32, 3))),
     Case("a model of other classes", _layers("model.keras", _flatten, _dense(3))),
     Case("a model without softmax", _layers("model.keras", _flatten, _dense(10, "linear"))),

@@ -50,12 +50,6 @@ def _animated(path: Path) -> None:
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=50)
 
 
-def _good_and_gone(folder: Path) -> list[object]:
-    write_picture(folder / "boot.png", boot())
-    shutil.copyfile(model(), folder / "model.keras")
-    return ["predict", "model.keras", "boot.png", "gone.png"]
-
-
 def _with_alpha(path: Path) -> None:
     write_picture(path, np.dstack([boot()] * 3 + [np.where(boot() > 0, 255, 0).astype(np.uint8)]))
 
@@ -72,11 +66,10 @@ def _with(*arguments: object) -> Callable[[Path], list[object]]:
 
 CASES = (
     Case("a folder without pictures", _with("empty")),
-    Case("a pattern that matches nothing", _with("*.jpg")),
+    Case("a pattern, which only a shell expands", _with("*.jpg")),
     Case("a confidence above 1", _with("boot.png", "--sure", "60")),
     Case("no class to list", _with("boot.png", "--top", "0")),
     Case("two forms of output", _with("boot.png", "--json", "--csv")),
-    Case("a folder for the Parquet file", _with("boot.png", "--parquet", "empty")),
     Case("overlays into what is no folder", _with("boot.png", "--overlay", "model.keras")),
     Case("a file that is not there", _picture("gone.png", lambda path: None)),
     Case("a folder", _picture("boot.png", lambda path: path.mkdir())),
@@ -92,7 +85,6 @@ CASES = (
         "32-bit whole numbers",
         _picture("boot.tiff", lambda path: write_picture(path, boot().astype(np.int32))),
     ),
-    Case("a good picture and one that is not there", _good_and_gone),
 )
 
 FINE = (

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from storage.locks import is_running, run_lock, waiting_lock
+from storage.locks import run_lock, waiting_lock, why_held
+from storage.parts import list_published
 from storage.place import Results
-from storage.removal import Pruned, prune
-from storage.retention import Limits, published_ids
 from storage.run_starts import list_interrupted
 from storage.tables import list_runs, read_run
 from storage.trainings import list_keys, verify_training
+from storage.upkeep import Limits, Pruned, prune
 from tests.aged_runs import NOW, begin_run, end_run, keep_training, read_everything
 
 MONTH = Limits(before=NOW - timedelta(days=30))
@@ -30,8 +30,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from storage.place import Results
-from storage.removal import prune
-from storage.retention import Limits
+from storage.upkeep import Limits, prune
 results = Results(Path(sys.argv[1]))
 prune(results, Limits(keep=2), datetime.now(UTC))
 """
@@ -169,14 +168,11 @@ def test_no_training_goes_if_it_cannot_be_told_what_a_kept_run_reads(results: Re
     key, run_id = keep_training(results, 1, days=40), end_run(results, 1)
     part = results.tables / "trials" / f"run={run_id}" / "part-0.parquet"
     part.write_bytes(b"damaged")
-    pruned = prune(results, MONTH, NOW)
-    assert list_keys(results) == [key]
-    assert pruned.problems[0].startswith(f"{part}: ")
-    assert pruned.problems[0].endswith("; therefore no training is removed")
-    part.unlink()
-    assert prune(results, MONTH, NOW).problems == [
-        f"{part}: No such file or directory; therefore no training is removed"
-    ]
+    for reason in ("cannot be read as a Parquet file", "no such file, though the run was published"):
+        pruned = prune(results, MONTH, NOW)
+        assert list_keys(results) == [key]
+        assert stayed(pruned, key).startswith(f"a kept run may read it: {part}: {reason}")
+        part.unlink(missing_ok=True)
 
 
 def test_a_damaged_row_keeps_its_run_and_hinders_no_other(results: Results, caplog: pytest.LogCaptureFixture):
@@ -188,10 +184,19 @@ def test_a_damaged_row_keeps_its_run_and_hinders_no_other(results: Results, capl
     assert f"run={damaged}" in caplog.text
 
 
-def test_a_damaged_training_stays_and_is_named(results: Results):
-    key = keep_training(results, 1, days=40)
-    (results.trainings / key / "record.json").write_text("{")
-    assert stayed(prune(results, MONTH, NOW), key).startswith("damaged; `study cache prune --damaged`")
+def test_a_damaged_training_goes_by_the_age_of_its_files(results: Results):
+    old, young, read = (keep_training(results, seed) for seed in (1, 2, 3))
+    for key in (old, young, read):
+        (results.trainings / key / "record.json").write_text("{")
+    for key in (old, read):
+        for path in (results.trainings / key).iterdir():
+            os.utime(path, (NOW.timestamp() - 40 * 86_400,) * 2)
+    end_run(results, 1, keys=[read])
+    pruned = prune(results, MONTH, NOW)
+    assert gone(pruned, "training") == [old]
+    assert stayed(pruned, young) == "not old enough"
+    assert stayed(pruned, read) == "read or trained by a kept run"
+    assert set(list_keys(results)) == {young, read}
 
 
 def test_interrupted_runs_go_by_their_age_only(results: Results):
@@ -212,22 +217,16 @@ def test_a_run_that_is_executed_stays_however_old(results: Results):
     assert read_run(results, published)
 
 
-def test_leftovers_go_when_they_are_old(results: Results):
+def test_temporary_files_go_when_they_are_old(results: Results):
     run_id = end_run(results, 1)
     part, fresh = (results.run(run_id) / f".report.html.{digit * 16}.part" for digit in "ab")
-    lock, held, known = (results.locks / name for name in ("gone.lock", "held.lock", f"{run_id}.lock"))
-    results.locks.mkdir(exist_ok=True)
-    for path in (part, fresh, lock, held, known):
+    for path in (part, fresh):
         path.touch()
-        if path != fresh:
-            os.utime(path, (NOW.timestamp() - 90_000,) * 2)
-    with waiting_lock(results, "held", lambda: None, lambda: False):
-        os.utime(held, (NOW.timestamp() - 90_000,) * 2)
-        pruned = prune(results, MONTH, NOW)
-    assert gone(pruned, "leftover") == ["locks/gone.lock", str(part.relative_to(results.folder))]
+    os.utime(part, (NOW.timestamp() - 90_000,) * 2)
+    pruned = prune(results, MONTH, NOW)
+    assert gone(pruned, "temporary file") == [str(part.relative_to(results.folder))]
     assert not part.exists()
-    assert all(path.exists() for path in (fresh, held, known))
-    assert not list(results.locks.glob("gone*"))
+    assert fresh.exists()
 
 
 def test_a_folder_that_was_left_half_copied_goes_with_all_in_it(results: Results):
@@ -236,7 +235,7 @@ def test_a_folder_that_was_left_half_copied_goes_with_all_in_it(results: Results
     (folder / "1").mkdir(parents=True)
     (folder / "1" / "saved_model.pb").touch()
     os.utime(folder, (NOW.timestamp() - 90_000,) * 2)
-    assert gone(prune(results, MONTH, NOW), "leftover") == [str(folder.relative_to(results.folder))]
+    assert gone(prune(results, MONTH, NOW), "temporary file") == [str(folder.relative_to(results.folder))]
     assert not folder.exists()
 
 
@@ -297,7 +296,7 @@ def test_a_kill_in_the_midst_leaves_whole_runs_and_the_next_time_the_rest_goes(r
         before, some = len(ids(results)), chance.randrange(1, 15)
         command = [sys.executable, "-c", PRUNE, str(results.folder)]
         with subprocess.Popen(command) as process:
-            while process.poll() is None and len(published_ids(results)) > max(3, before - some):
+            while process.poll() is None and len(list_published(results)) > max(3, before - some):
                 time.sleep(0.001)
             process.send_signal(signal.SIGKILL)
         kills += 1
@@ -348,11 +347,11 @@ def test_runs_published_meanwhile_are_not_touched(results: Results):
         is_over.set()
         writer.join()
     assert len(published) > 1
-    assert pruned.failures == pruned.problems == []
+    assert pruned.failures == []
     assert set(published) <= set(ids(results))
     for run_id in published:
         read_run(results, run_id)
-        assert not is_running(results, run_id)
+        assert why_held(results, run_id) is None
 
 
 def test_what_ended_just_at_the_limit_stays(results: Results):

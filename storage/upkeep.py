@@ -1,0 +1,285 @@
+"""Remove what is old from a results folder: runs, trainings that no kept run reads, and what kills have left.
+
+A run goes when both limits let it: it ended before a time, and a number of complete runs of its study are
+newer. Whatever the limits, the newest complete run of each study stays, with the trainings it reads, and so
+does what is being executed. Runs of other exercises of a study count on their own: they answer less, or more.
+
+A run goes in this order: what it was asked, so that nobody resumes it; its row in `runs`, with which it is
+published; its other tables; its folder. So readers see whole runs only. What a kill leaves of a run has
+neither of the first two, and goes next time.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from storage.address import is_local
+from storage.history import update_history
+from storage.locks import remove_lock, run_lock, why_held
+from storage.parts import list_published, part_path, read_part
+from storage.place import Results, exists, find_paths, modified_at, remove_path
+from storage.run_starts import has_ended, list_starts
+from storage.schema import TABLES, schema_of
+from storage.tables import is_published, list_runs, rows_of
+from storage.trainings import list_keys, read_records, remove_training
+from study.errors import InputError
+from study.run_start import RUN_ID
+
+Kind = Literal["run", "interrupted run", "remains", "training", "temporary file"]
+
+SETTLED = timedelta(hours=1)
+"""What began later may be a run that is just being started."""
+
+LEFT = timedelta(days=1)
+"""A temporary file that was not touched for so long is nobody's."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What may go; at least one of the first two is given.
+
+    Args:
+        before: Only what ended before; None for whatever its age.
+        keep: Only runs than which so many complete runs of their study are newer; None for any.
+        trainings: Whether trainings go, too.
+    """
+
+    before: datetime | None = None
+    keep: int | None = None
+    trainings: bool = True
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing in the folder: a run by its id, a training by its key, a file by its place."""
+
+    kind: Kind
+    name: str
+
+
+Choice = tuple[Item, str | None]
+"""A thing and the reason why it stays; None if it goes."""
+
+
+@dataclass
+class Pruned:
+    """What went (or would go), with its bytes; what stayed and why; what should have gone and could not."""
+
+    gone: list[tuple[Item, int]] = field(default_factory=list)
+    stayed: list[tuple[Item, str]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def prune(results: Results, limits: Limits, now: datetime, dry_run: bool = False) -> Pruned:
+    """Remove what the limits let go.
+
+    Args:
+        results: The folder.
+        limits: What may go.
+        now: The time by which temporary files are old.
+        dry_run: Say what would go; change nothing.
+
+    Raises:
+        InputError: the folder may not be looked into, or not one row in `runs` can be read.
+    """
+    pruned = Pruned()
+    for choose in (_choose_runs, _choose_interrupted):
+        _carry_out(results, choose(results, limits), pruned, dry_run)
+    _carry_out(results, _choose_remains(results, now), pruned, dry_run)
+    if limits.trainings:  # chosen now: a run that was not removed after all needs its trainings
+        going = {item.name for item, _ in pruned.gone}
+        _carry_out(results, _choose_trainings(results, limits, going), pruned, dry_run)
+    files = [(Item("temporary file", name), None) for name in find_temporary_files(results, now)]
+    _carry_out(results, files, pruned, dry_run)
+    if any(item.kind == "run" for item, _ in pruned.gone) and not dry_run:
+        try:
+            update_history(results)
+        except TimeoutError:
+            pruned.failures.append(f"{results.history}: still has them; `study compact` brings it up to date")
+    return pruned
+
+
+def find_temporary_files(results: Results, now: datetime) -> list[str]:
+    """The old temporary files, by their place in the folder, of writers that were killed."""
+    if not is_local(results.folder):
+        return []  # an object is there or not
+    ours = (results.tables, results.manifests, results.history, results.trainings)
+    folders = (*ours, results.runs, results.speeds, results.locks)
+    paths = [path for folder in folders for path in sorted(folder.rglob(".*.part"))]
+    return [str(path.relative_to(results.folder)) for path in paths if _touched(path) < now - LEFT]
+
+
+def _choose_runs(results: Results, limits: Limits) -> Iterator[Choice]:
+    runs = list_runs(results)
+    for run_id in sorted(set(list_published(results)) - set(runs["run_id"])):
+        yield Item("run", run_id), "a row in `runs` is damaged"
+    for _, group in runs.groupby(["study", "exercises"], dropna=False):
+        for run_id, reason in _choose_of_study(group, limits):
+            yield Item("run", run_id), reason or _why_executed(results, run_id)
+
+
+def _choose_of_study(runs: pd.DataFrame, limits: Limits) -> Iterator[tuple[str, str | None]]:
+    """The runs of one study and choice of exercises, each with the reason why it stays, if it does."""
+    newer = newest_sound = 0
+    for run in rows_of(runs.sort_values("started_at", ascending=False)):
+        is_complete = run["status"] != "stopped early"
+        reason = None
+        if is_complete and (newer == 0 or (run["status"] == "completed" and not newest_sound)):
+            reason = "the newest complete of its study"
+        elif limits.keep is not None and newer < limits.keep:
+            reason = f"among the newest {limits.keep}"
+        elif limits.before is not None and run["finished_at"] >= limits.before:
+            reason = "not old enough"
+        newer += is_complete
+        newest_sound += run["status"] == "completed"
+        yield str(run["run_id"]), reason
+
+
+def _choose_interrupted(results: Results, limits: Limits) -> Iterator[Choice]:
+    published = set(list_published(results))
+    for path in find_paths(results.runs, "*/run.json"):
+        run_id = path.parent.name
+        if run_id in published or not re.fullmatch(RUN_ID, run_id):
+            continue
+        if limits.before is None:
+            reason: str | None = "only --older-than removes any"
+        else:
+            reason = "not old enough" if _touched(path) >= limits.before else None
+        yield Item("interrupted run", run_id), _why_executed(results, run_id) or reason
+
+
+def _choose_remains(results: Results, now: datetime) -> Iterator[Choice]:
+    """What is left of runs that are no more: a run writes its `run.json` first, its row in `runs` last."""
+    paths = [*find_paths(results.runs, "*"), *find_paths(results.tables, "*/run=*")]
+    names = {path.name.removeprefix("run=") for path in paths} - set(list_published(results))
+    for run_id in sorted(name for name in names if re.fullmatch(RUN_ID, name)):
+        begun = datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        if begun < now - SETTLED and not exists(results.start(run_id)) and not why_held(results, run_id):
+            yield Item("remains", run_id), None
+
+
+def _choose_trainings(results: Results, limits: Limits, going: Collection[str]) -> Iterator[Choice]:
+    """Judge each training as if the runs that are going were gone."""
+    keys, busy = list_keys(results), _find_executed(results)
+    kept = [run_id for run_id in list_published(results) if run_id not in going]
+    trainers = {*kept, *(start.run_id for start in list_starts(results))} - set(going)
+    records = {record.key: record for record in read_records(results)}
+    try:
+        read, unknown = _read_keys(results, kept) if keys else set(), None
+    except InputError as error:
+        read, unknown = set(), f"a kept run may read it: {error}"
+    for key in keys:
+        segments = records[key].segments if key in records else ()
+        finished = segments[-1].finished_at if segments else _last_touched(results.trainings / key)
+        if key in read or any(segment.run_id in trainers for segment in segments):
+            reason: str | None = "read or trained by a kept run"
+        elif limits.before is not None and finished >= limits.before:
+            reason = "not old enough"
+        else:
+            reason = unknown or busy or ("being trained" if why_held(results, key) else None)
+        yield Item("training", key), reason
+
+
+def _read_keys(results: Results, run_ids: Iterable[str]) -> set[str]:
+    """The trainings that published runs read.
+
+    Raises:
+        InputError: a file of theirs is missing or damaged.
+    """
+    keys: set[str] = set()
+    schemas = {name: schema_of(name) for name in TABLES if "key" in schema_of(name).names}
+    for run_id in run_ids:
+        for table, schema in schemas.items():
+            path = part_path(results, table, run_id)
+            if table == "trials" or exists(path):
+                keys.update(read_part(path, table, pa.schema([schema.field("key")]))["key"].to_pylist())
+    return keys
+
+
+def _find_executed(results: Results) -> str | None:
+    """Say which run is being executed; None if there is none."""
+    started = (path.parent.name for path in find_paths(results.runs, "*/run.json"))
+    waiting = (run_id for run_id in started if not has_ended(results, run_id))
+    executed = next((run_id for run_id in waiting if why_held(results, run_id)), None)
+    return executed and f"run {executed} is being executed and may read any"
+
+
+def _why_executed(results: Results, run_id: str) -> str | None:
+    holder = why_held(results, run_id)
+    return None if holder is None else f"being executed by {holder}"
+
+
+def _carry_out(results: Results, choices: Iterable[Choice], pruned: Pruned, dry_run: bool) -> None:
+    for item, reason in list(choices):
+        size = 0 if reason else sum(_measure(path) for path in _paths(results, item))
+        try:
+            reason = reason or (None if dry_run else _remove(results, item))
+        except InputError as error:  # someone holds it now
+            reason = str(error)
+        except OSError as error:
+            where = error.filename or item.name
+            pruned.failures.append(f"{where}: could not be removed: {error.strerror or error}")
+            continue
+        if reason is None:
+            pruned.gone.append((item, size))
+        else:
+            pruned.stayed.append((item, reason))
+
+
+def _remove(results: Results, item: Item) -> str | None:
+    """Remove a thing; return why it has to stay, if it has."""
+    if item.kind == "temporary file":
+        remove_path(results.folder / item.name)  # of an exported model that is a folder
+        return None
+    with run_lock(results, item.name):
+        if item.kind == "training":
+            busy = _find_executed(results)
+            if busy is not None:
+                return busy
+            remove_training(results, item.name)
+        elif (item.kind == "run") != is_published(results, item.name):
+            return "another process has changed it meanwhile"
+        else:
+            for path in (results.start(item.name), *_paths(results, item)):
+                remove_path(path)
+        remove_lock(results, item.name)
+    return None
+
+
+def _paths(results: Results, item: Item) -> list[Path]:
+    """What belongs to a thing; of a run its row in `runs` first."""
+    if item.kind == "training":
+        return [results.trainings / item.name]
+    if item.kind == "temporary file":
+        return [results.folder / item.name]
+    first = results.tables / "runs" / f"run={item.name}"
+    others = [path for path in find_paths(results.tables, f"*/run={item.name}") if path != first]
+    return [first, *others, results.manifest(item.name), results.run(item.name)]
+
+
+def _measure(path: Path) -> int:
+    size = 0
+    for each in path.rglob("*") if path.is_dir() else (path,):
+        with suppress(OSError):
+            if each.is_file() or each.is_symlink():
+                size += (each.lstat() if is_local(each) else each.stat()).st_size
+    return size
+
+
+def _last_touched(folder: Path) -> datetime:
+    oldest = datetime.min.replace(tzinfo=UTC)
+    return max(map(_touched, find_paths(folder, "*")), default=oldest)
+
+
+def _touched(path: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp(modified_at(path), UTC)
+    except FileNotFoundError:
+        return datetime.max.replace(tzinfo=UTC)  # another was quicker to remove it
