@@ -39,7 +39,7 @@ def choose_rows(
     Args:
         trials: The rows of one run.
         keys: Trainings, all of whose rows are chosen.
-        names: Rows as `name_trial` names them.
+        names: Rows as `name_trial` names them; a key may stand for a name, and the other way round.
         number: How many rows to draw as well; None for none.
         seed: Of the draw: the same one draws the same rows.
 
@@ -49,12 +49,12 @@ def choose_rows(
     done = {name_trial(row): row for row in trials if row["status"] == "completed" and row["weights_sha256"]}
     if not (keys or names or number is not None):
         raise InputError(f"nothing to replay: give keys, --trial or --random N; {_list_some(done)}")
-    known = {*done, *(str(row["key"]) for row in done.values())}
+    known = {*done, *(row["key"] for row in done.values())}
     for asked in (*keys, *names):
         if asked not in known:
             raise InputError(f"{shown(asked)}: no completed trial of this run; {_list_some(done)}")
-    chosen = {*names, *_draw(list(done), number, seed)}
-    return [row for name, row in done.items() if name in chosen or row["key"] in keys]
+    chosen = {*keys, *names, *_draw(list(done), number, seed)}
+    return [row for name, row in done.items() if name in chosen or row["key"] in chosen]
 
 
 def read_recipes(rows: Sequence[Row], frames: RunFrames, runs: pd.DataFrame) -> list[Recipe]:

@@ -140,6 +140,10 @@ def test_a_key_chooses_every_row_that_reads_it():
     assert names(choose_rows(ROWS, ["key21"], (), None, 0)) == ["2/filters=2/1", "4/epochs=1/1"]
 
 
+def test_a_key_given_as_a_trial_is_a_key_all_the_same():
+    assert names(choose_rows(ROWS, (), ["key42"], None, 0)) == ["2/filters=4/2"]
+
+
 def test_a_row_that_is_asked_for_twice_comes_once_and_in_the_tables_order():
     chosen = choose_rows(ROWS, ["key42"], ["2/filters=4/2", "2/filters=2/1"], None, 0)
     assert names(chosen) == ["2/filters=2/1", "2/filters=4/2"]
