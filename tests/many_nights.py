@@ -123,7 +123,9 @@ class _Drawn:
 
 
 _ASKED = ("run_id", "study", "exercise", "parameter", "value", "setting", "repeat", "seed", "protocol", "key")
-_CIRCUMSTANCES = ("reused", "data_fingerprint", "held_out_images", "model_version", "git_commit", "versions")
+_CIRCUMSTANCES = (
+    "reused", "data_fingerprint", "held_out_images", "model_version", "engine", "git_commit", "versions"
+)  # fmt: skip
 _HYPERPARAMETERS = (
     "filters", "kernel_size", "dense_units", "dropout", "learning_rate", "momentum", "batch_size", "epochs",
     "patience", "schedule", "augmentation", "averaging",

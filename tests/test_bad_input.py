@@ -53,7 +53,7 @@ def test_a_damaged_training_is_found_and_named_with_exit_code_1(case: Case, outc
     outcome = outcome_of(case)
     assert (outcome.code, outcome.err) == (1, "")
     assert outcome.out.startswith("training ") and " results/trainings/" in outcome.out
-    assert "1 kept training: 0 sound, 1 damaged\n" in outcome.out
+    assert "1 kept training: 0 sound, 1 damaged" in outcome.out
 
 
 @each_case(FINE, code=0)

@@ -29,7 +29,7 @@ def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     return table.set_column(table.column_names.index(name), pa.field(name, values.type), values)
 
 
-def _labelled(table: pa.Table, **labels: str) -> pa.Table:
+def _labelled(table: pa.Table, /, **labels: str) -> pa.Table:
     changed = {name.encode(): label.encode() for name, label in labels.items()}
     return table.replace_schema_metadata({**table.schema.metadata, **changed})
 

@@ -208,7 +208,7 @@ def test_a_number_changed_in_a_record_is_noticed(results: Results, caplog: pytes
 def test_a_record_of_an_earlier_format_is_named_as_such(results: Results, caplog: pytest.LogCaptureFixture):
     record = save(results)
     path = _file(results, "record.json")
-    path.write_text(json.dumps({"key": record.key, "epochs": []}))
+    path.write_text(json.dumps({"format": 1, "key": record.key, "epochs": []}))
     assert find_training(results, record.key) is None
     assert caplog.messages == [f"{path} has format 1, expected 2; it counts as missing and is trained again"]
 

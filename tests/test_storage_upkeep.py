@@ -168,7 +168,7 @@ def test_no_training_goes_if_it_cannot_be_told_what_a_kept_run_reads(results: Re
     key, run_id = keep_training(results, 1, days=40), end_run(results, 1)
     part = results.tables / "trials" / f"run={run_id}" / "part-0.parquet"
     part.write_bytes(b"damaged")
-    for reason in ("cannot be read as a Parquet file", "no such file, though the run was published"):
+    for reason in ("cannot be read as a Parquet file", "no such file; restore the file"):
         pruned = prune(results, MONTH, NOW)
         assert list_keys(results) == [key]
         assert stayed(pruned, key).startswith(f"a kept run may read it: {part}: {reason}")
