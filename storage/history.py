@@ -32,7 +32,7 @@ LOCK = "history"
 PATIENCE_SECONDS = 60.0
 """For so long an update waits for another process's; a month takes a second."""
 
-MEND = "`study compact` writes it again"
+COMPACT = "`study compact` writes it again"
 """What a person can do about a damaged month."""
 
 _MONTH = re.compile(r"(\d{4})(\d{2})\d{2}")
@@ -83,7 +83,7 @@ def why_damaged(results: Results, month: str) -> list[str]:
     found = []
     for table in TABLES:
         try:
-            read_part(_path(results, table, month), table, mend=MEND)
+            read_part(_path(results, table, month), table, mend=COMPACT)
         except InputError as error:
             found.append(str(error))
     return found

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from storage.history import MEND as COMPACT, list_behind, list_months, why_damaged
+from storage.history import COMPACT, list_behind, list_months, why_damaged
 from storage.parts import MEND, list_published, part_path, read_part
 from storage.place import Results
 from storage.schema import TABLES
