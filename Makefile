@@ -21,8 +21,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m tasks.choose_engine
-	@$(BIN)/python -m flows.empty_database
+	@$(BIN)/python -m tasks.engines.engine
+	@$(BIN)/python -m flows.serving.temporary_app
 	@touch $@
 
 data: setup ## Get the real Fashion-MNIST, verify it, keep it in the cache

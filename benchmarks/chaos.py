@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 
 from storage.run_starts import list_interrupted
-from storage.tables import read_run
+from storage.tables.published import read_run
 from tests.chaos import CHAOS, Arena, hit, published, trials_of
 
 TARGETS = (*["lane"] * 6, *["server"] * 2, "flow")

@@ -1,8 +1,8 @@
-"""Measure the speed of many shapes, fit the rates of study/cost.py to them, and say how far it is off.
+"""Measure the speed of many shapes, fit the rates of study/plan/cost.py, and say how far it is off.
 
 Run it with `.venv/bin/python -m benchmarks.cost_model` on an idle machine (half a minute): it prints the
-rates that stand in study/cost.py, the error of the formula alone, and that of the corrected formula for each
-shape when that shape itself was not measured.
+rates that stand there, the error of the formula alone, and that of the corrected formula for each shape when
+that shape itself was not measured.
 """
 
 import argparse
@@ -13,13 +13,13 @@ from typing import get_args
 import numpy as np
 from scipy.optimize import nnls
 
-from study.cost import ENGINE_COSTS, Amount, CostModel, Shape, Speed
-from study.setting import Hyperparameters
-from study.spec import EngineName
-from tasks.choose_engine import choose_engine
-from tasks.devices import choose_devices
-from tasks.local_lanes import LocalLanes
-from tasks.measure_speed import measure_speeds
+from study.plan.cost import ENGINE_COSTS, Amount, CostModel, Shape, Speed
+from study.spec.setting import Hyperparameters
+from study.spec.study import EngineName
+from tasks.engines.engine import choose_engine
+from tasks.lanes.devices import choose_devices
+from tasks.lanes.local import LocalLanes
+from tasks.training.plan import measure_speeds
 
 LAB = Amount(60_000, 10_000)
 
@@ -71,7 +71,7 @@ def main() -> None:
     ):
         fitted = fit(speeds, list(rates), name)
         print(f"{label} =", {kind: float(f"{rate:.2g}") for kind, rate in fitted.items()})
-    print("\nerror of an epoch's predicted seconds, with study/cost.py as it stands")
+    print("\nerror of an epoch's predicted seconds, with study/plan/cost.py as it stands")
     print(f"{'shape':60} {'s/epoch':>8} {'formula':>8} {'corrected':>9}")
     corrected = []
     for speed in speeds:

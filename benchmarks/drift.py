@@ -18,7 +18,7 @@ from math import sqrt
 import numpy as np
 from scipy.stats import chi2
 
-from study.drift import MOST_RUNS, NightReading, Verdict, compare_night
+from study.conclusions.nights import MOST_RUNS, NightReading, Verdict, compare_night
 
 NIGHTS = 365
 

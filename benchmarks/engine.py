@@ -18,11 +18,11 @@ from statistics import mean, stdev
 from scipy.stats import ttest_rel, wilcoxon
 
 from benchmarks.peak import measure_peak
-from study.cost import Shape
-from study.setting import Hyperparameters
-from tasks.choose_engine import choose_engine
-from tasks.dataset import load_dataset
-from tasks.devices import Device
+from study.plan.cost import Shape
+from study.spec.setting import Hyperparameters
+from tasks.data.dataset import load_dataset
+from tasks.engines.engine import choose_engine
+from tasks.lanes.devices import Device
 
 SHAPES = {"8/16": (8, 16), "32/16": (32, 16), "32/128": (32, 128), "32/512": (32, 512), "64/16": (64, 16),
           "128/16": (128, 16)}  # fmt: skip
@@ -56,7 +56,7 @@ def measure(contestant: str, filters: int, units: int, images: int) -> float:
     pixels, labels = load_dataset().train()
     if contestant == "fit":
         return _measure_fit(shape, pixels[:images], labels[:images]) * IMAGES / images
-    from tasks.engine import load_engine
+    from tasks.engines.engine import load_engine
 
     engine = load_engine(contestant)
     placed = engine.place(pixels, labels)
@@ -72,8 +72,8 @@ def measure(contestant: str, filters: int, units: int, images: int) -> float:
 def _measure_fit(shape: Hyperparameters, pixels, labels) -> float:
     import keras
 
-    from tasks.model import build_model
-    from tasks.preprocessing import scale_pixels
+    from tasks.data.dataset import scale_pixels
+    from tasks.model.build import build_model
 
     model = build_model(shape)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "categorical_crossentropy", metrics=["accuracy"])
@@ -117,7 +117,7 @@ def show_speeds(contestants: Sequence[str], images: int) -> None:
 
 def compare_accuracies(count: int, epochs: int) -> None:
     """Train the same seeds with each engine; print the paired difference of their test accuracies."""
-    from tasks.engine import load_engine
+    from tasks.engines.engine import load_engine
 
     dataset, shape = load_dataset(), Hyperparameters()
     accuracies: dict[str, list[float]] = {}

@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from storage.place import open_results
-from storage.tables import RunFrames, read_run
-from study.batches import MOST_TASK_RUNS
+from storage.results import open_results
+from storage.tables.published import RunFrames, read_run
+from study.plan.plan import MOST_TASK_RUNS
 from tests import postgres
 from tests.night_server import NightServer, bare_server
 
@@ -45,12 +45,12 @@ exercises:
 
 RUN = """
 import functools, sys
-from flows.options import configure_prefect
+from flows.cli.options import configure_prefect
 configure_prefect(verbose=False)
 import flows.run_study
 from flows.sweep import Sweep
 flows.run_study.Sweep = functools.partial(Sweep, most_task_runs=int(sys.argv.pop(1)))
-from flows.command_line import main
+from flows.cli.main import main
 main()
 """
 

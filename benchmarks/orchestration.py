@@ -19,22 +19,22 @@ from typing import Any
 
 import numpy as np
 
-from flows.temporary_server import temporary_server
-from storage.place import Results, open_results
+from flows.serving.temporary import temporary_server
+from storage.results import Results, open_results
 from storage.trainings import hash_weights
-from study.cost import CostModel
-from study.forecast import Forecast, Job, Later
-from study.plan import Training
-from study.setting import Hyperparameters
-from study.stopping import StopRule
-from study.training_record import Epoch, Segment, Source, TrainingRecord
+from study.plan.cost import CostModel
+from study.plan.forecast import Forecast, Job, Later
+from study.plan.plan import Training
+from study.records.record import Epoch, Segment, Source, TrainingRecord
+from study.records.stopping import StopRule
+from study.spec.setting import Hyperparameters
 
 WEIGHTS = [np.zeros(10, np.float32)]
 
 
 def do_nothing(training: Training, run_id: str) -> Any:
     """Answer as a lane does that has trained one epoch."""
-    from tasks.run_training import Trained
+    from tasks.training.one_training import Trained
 
     epoch = Epoch(
         epoch=1, train_loss=1.0, train_accuracy=0.1, validation_loss=1.0, validation_accuracy=0.1,
@@ -80,13 +80,12 @@ def run(count: int, folder: Path) -> None:
     from prefect import flow, task
     from prefect.task_runners import ThreadPoolTaskRunner
 
-    from flows.parameters import RunParameters
-    from flows.request import check_request
+    from flows.prepare import RunParameters, check_request
     from flows.sweep import Sweep
-    from tasks.devices import Device
-    from tasks.lanes import Lanes
-    from tasks.local_lanes import LocalLanes
-    from tasks.train import train
+    from tasks.lanes.devices import Device
+    from tasks.lanes.lanes import Lanes
+    from tasks.lanes.local import LocalLanes
+    from tasks.training.train_on_lanes import train
 
     class IdleLanes(LocalLanes):
         def run(self, label: str, function: Any, *arguments: Any, **seconds: float) -> Any:

@@ -29,13 +29,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from storage.address import is_local
-from storage.history import update_history
-from storage.parts import list_published
-from storage.place import Results, find_paths, open_results, results_at
-from storage.tables import read_run
-from storage.upkeep import find_temporary_files
-from storage.verification import check_history, check_runs
+from storage.results import Results, find_paths, is_local, open_results, results_at
+from storage.tables.history import update_history
+from storage.tables.parts import list_published
+from storage.tables.published import read_run
+from storage.upkeep import check_history, check_runs, find_temporary_files
 from study.errors import InputError
 from tests.object_stores import BUCKET, credentials, serving
 from tests.small_run import make_tables
@@ -43,10 +41,10 @@ from tests.small_run import make_tables
 WRITER = """
 import dataclasses, pickle, sys
 from pathlib import Path
-from storage.history import update_history
+from storage.tables.history import update_history
 from storage.locks import run_lock
-from storage.place import results_at
-from storage.tables import publish
+from storage.results import results_at
+from storage.tables.published import publish
 results, name, again = results_at(sys.argv[1]), sys.argv[2], sys.argv[3] == "again"
 tables = pickle.loads(Path(sys.argv[4]).read_bytes())
 def named(rows, run_id):

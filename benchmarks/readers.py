@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from storage.history import update_history
-from storage.place import Results, open_results
-from storage.schema import COLUMNS
-from storage.tables import publish
+from storage.results import Results, open_results
+from storage.tables.history import update_history
+from storage.tables.published import publish
+from storage.tables.schema import COLUMNS
 from tests.frames import make_study
 from tests.gallery import list_questions
 from tests.many_nights import ManyNights

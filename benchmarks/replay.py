@@ -6,7 +6,7 @@ x86-64, which add in another order or without fused multiplication; the other en
 software as large as any. Every recipe is trained by each, and its test accuracy held against that of the
 engine compiled for this processor. It prints, for each kind of recipe and arm, how many weights were the same
 to the bit, and the median, 90% quantile and largest of the absolute differences in points of test accuracy:
-the source of the tolerances in `study/replay.py`.
+the source of the tolerances in `study/conclusions/replay.py`.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from study.plan import Training
-from study.setting import Hyperparameters
-from study.spec import EngineName
-from study.stopping import StopRule
-from study.training_record import Source
+from study.plan.plan import Training
+from study.records.record import Source
+from study.records.stopping import StopRule
+from study.spec.setting import Hyperparameters
+from study.spec.study import EngineName
 
 HERE = "native"
 """The arm that the others are held against: compiled for this processor."""
@@ -65,9 +65,9 @@ def list_cases(quick: bool) -> list[Case]:
 
 def train_all(arm: str, cases: Sequence[Case]) -> list[Result]:
     """Train every case by one arm, in a process that has trained by no other."""
-    from tasks import native_library
-    from tasks.dataset import load_dataset
-    from tasks.run_training import run_training
+    from tasks.data.dataset import load_dataset
+    from tasks.engines import native_library
+    from tasks.training.one_training import run_training
 
     engine: EngineName = "tensorflow" if arm == "tensorflow" else "native"
     if engine == "native":
@@ -94,7 +94,7 @@ def train_all(arm: str, cases: Sequence[Case]) -> list[Result]:
 
 def measure(cases: Sequence[Case], workers: int) -> dict[str, list[Result]]:
     """What each arm found; an instruction set that this processor lacks is left out."""
-    from tasks.devices import Device
+    from tasks.lanes.devices import Device
 
     os.environ.update(Device("CPU").environment)
     context = multiprocessing.get_context("spawn")

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from storage.place import Results
-from storage.tables import read_run
+from storage.results import Results
+from storage.tables.published import read_run
 
 STUDY = """
 name: reduced

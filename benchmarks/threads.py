@@ -3,17 +3,17 @@
 Run it with `.venv/bin/python -m benchmarks.threads` on an idle machine (a minute on two cores). Each number
 of threads trains the same part of an epoch on the real images, in turn; the fastest of three rounds counts.
 It prints seconds of an epoch, the speed-up, and what each further thread added: `thread_gain` of the native
-engine in `study/cost.py`.
+engine in `study/plan/cost.py`.
 """
 
 import time
 
 from benchmarks.engine import IMAGES, SHAPES
-from study.setting import Hyperparameters
-from tasks.choose_engine import choose_engine
-from tasks.dataset import load_dataset
-from tasks.devices import CPU_COUNT, Device
-from tasks.native_engine import NativeEngine
+from study.spec.setting import Hyperparameters
+from tasks.data.dataset import load_dataset
+from tasks.engines.engine import choose_engine
+from tasks.engines.native_engine import NativeEngine
+from tasks.lanes.devices import CPU_COUNT, Device
 
 IMAGES_TRAINED = 6_000
 ROUNDS = 3

@@ -12,31 +12,30 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.ahead import import_ahead, ready_lanes
-from flows.artifacts import ProgressArtifact
-from flows.conclude_run import Work, conclude_run
-from flows.night_events import list_verdicts
-from flows.parameters import RunParameters, read_parameters
-from flows.progress import ProgressView, further_views
-from flows.request import Request, check_request, executing, make_lanes
-from flows.search import search_optimum
-from flows.steps import submit
-from flows.sweep import Sweep
-from flows.tags import tag_flow_run
+from flows.conclude import Work, conclude_run
+from flows.prepare import (
+    Request,
+    RunParameters,
+    check_request,
+    executing,
+    import_ahead,
+    make_lanes,
+    read_parameters,
+    ready_lanes,
+)
+from flows.shown import ProgressArtifact, ProgressView, further_views, list_verdicts, tag_flow_run
+from flows.sweep import Sweep, search_optimum, submit
 from flows.trigger import current_trigger, name_run, why_skipped
 from storage.tables import RunFrames
-from study.night_words import shorten_verdicts
+from study.conclusions import shorten_verdicts
 from study.plan import compile_plan
-from study.run_start import RunOptions
-from tasks.aggregate import Context, aggregate_trials
-from tasks.contact_sheet import draw_first_images
-from tasks.finalists import choose_finalists
+from study.spec import RunOptions
+from tasks.data import draw_first_images
+from tasks.engines import read_commit
 from tasks.lanes import Lanes
-from tasks.optimum import combine_best
-from tasks.plan_study import forecast_plan, foresee_jobs, load_data, plan_study
-from tasks.provenance import read_commit
-from tasks.publish import Circumstances
-from tasks.recorded import FIRST_NINE
+from tasks.optimum import choose_finalists, combine_best
+from tasks.tables import FIRST_NINE, Circumstances, Context, aggregate_trials
+from tasks.training import forecast_plan, foresee_jobs, load_data, plan_study
 
 DEFAULTS = RunParameters()
 

@@ -1,29 +1,52 @@
-"""Map trainings over the lanes and wait for them, whatever becomes of each."""
+"""Map trainings over the lanes and wait for them; the search for the optimum, generation by generation."""
 
+import math
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from prefect import allow_failure
+from prefect import Task, allow_failure
 from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import quote
 
-from flows.progress import ProgressView, Standing, Tally
-from flows.request import Request
-from flows.steps import submit
-from flows.tags import tagged
-from study.batches import MOST_TASK_RUNS, pack
+from flows.prepare import Request
+from flows.shown import ProgressView, Standing, Tally, tagged
 from study.errors import LanesLost, ResultsUnwritable
-from study.failures import Failures
-from study.forecast import Forecast, Job, makespan_bound
-from study.training_record import TrainingRecord
-from tasks.aggregate import Outcome
-from tasks.dataset import Dataset
+from study.plan import MOST_TASK_RUNS, Failures, Forecast, Job, Plan, makespan_bound, pack
+from study.records import Source, TrainingRecord
+from tasks.data import Dataset
 from tasks.lanes import Lanes
-from tasks.train import Diverged, train
-from tasks.train_batch import train_batch
+from tasks.optimum import OptimumSearch, advance_search
+from tasks.tables import Outcome
+from tasks.training import Diverged, foresee_jobs, train, train_batch
+
+Result = TypeVar("Result")
+
+
+def submit(step: Task[..., Result], *inputs: Any, wait_for: Iterable[Any] = ()) -> PrefectFuture[Result]:
+    """Start a step once its inputs, which may be futures of other steps, are there.
+
+    Args:
+        step: The task.
+        inputs: Its arguments; a future stands for its result and draws an edge of the DAG.
+        wait_for: Further steps to wait for, whose results are not needed.
+    """
+    # Quoted, plain inputs are taken as they are: Prefect would search them, and draw an edge for every
+    # object in them that it has seen in some other step's result.
+    plain = [each if isinstance(each, PrefectFuture) else quote(each) for each in inputs]
+    return step.submit(*plain, wait_for=list(wait_for), return_state=False)
+
+
+def result_or_none(future: PrefectFuture[Result] | None) -> Result | None:
+    """What a step gave; None if it failed, or there is no such step."""
+    # Not by the future's state, which is asked of the server and may lag.
+    result: Any = None if future is None else future.result(raise_on_failure=False)
+    return None if isinstance(result, Exception) else result
+
 
 SPARE_TASKS = 2
 """Task runs beyond one a lane, so that a lane never waits while another training waits for its retry."""
@@ -189,3 +212,54 @@ class Sweep:
     def _show(self, standing: Standing) -> None:
         for view in self._views:
             view.show(standing)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A search at its end, and the task runs of its last generation."""
+
+    state: OptimumSearch
+    trained: list[Any]
+
+
+def search_optimum(
+    request: Request,
+    source: Source,
+    lanes: Lanes,
+    sweep: Sweep,
+    forecast: Forecast,
+    after: PrefectFuture[Any],
+) -> Searched | None:
+    """Search until the budget is spent and no candidate is promising; None if the study does not search.
+
+    Too many failures end it: a search among what could not be trained finds nothing.
+
+    Args:
+        request: The run.
+        source: What, beside hyperparameters and seed, decides the weights.
+        lanes: What will train.
+        sweep: Trains, and keeps how each training ended.
+        forecast: What was foreseen, for the progress.
+        after: The step before.
+
+    Raises:
+        ResultsUnwritable: what was trained cannot be kept.
+    """
+    study = request.study
+    if study.optimum is None or study.optimum.search is None:
+        return None
+    state, trained = OptimumSearch(study, source, study.optimum.search), list[Any]()
+    while sweep.failures.too_many is None:
+        step = submit(advance_search, state, sweep.outcomes, wait_for=[after, *trained])
+        plan = Plan((), tuple(step.result()), source)
+        if not plan.trainings:
+            break
+        jobs = foresee_jobs(study, plan, request.results, lanes, request.fresh)
+        exercises = dict.fromkeys((each.key for each in plan.trainings), (study.optimum.number,))
+        to_come = forecast.search.seconds[
+            : math.ceil(max(0.0, state.remaining) * len(forecast.search.seconds))
+        ]
+        trained = sweep.train(
+            jobs, exercises, step, (*to_come, *forecast.later.seconds, *forecast.finals.seconds)
+        )
+    return Searched(state, trained)

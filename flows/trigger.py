@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 
-from flows.parameters import RunParameters, read_parameters
-from flows.request import read_duration
+from flows.prepare import RunParameters, read_duration, read_parameters
 from study.errors import InputError
-from study.study_file import is_path
+from study.spec import is_path
 from study.wording import duration
 
 _NAMES = {"schedule": "scheduled", "ui": "by hand", "command line": "command line"}

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from storage.place import write_atomically
+from storage.results import write_atomically
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT, TRAIN_COUNT
 

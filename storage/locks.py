@@ -21,8 +21,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from storage import place
-from storage.place import Results
+from storage import results as place
+from storage.results import Results
 from study.errors import InputError
 from study.wording import duration
 

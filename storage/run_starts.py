@@ -1,23 +1,27 @@
-"""The runs that were started: what each was asked, so that one that was interrupted can go on."""
+"""What a machine or a run left for the next one: runs that were started, and measured speeds."""
 
+import hashlib
+import logging
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from storage.address import is_local
 from storage.locks import check_free, why_held
-from storage.place import (
+from storage.results import (
     Results,
     exists,
     find_paths,
+    is_local,
     read_bytes,
     remove_path,
     told_if_unwritable,
     write_atomically,
 )
 from study.errors import InputError, StoreUnreachable
-from study.run_start import RUN_ID, RunStart
+from study.plan import Speed
+from study.spec import RUN_ID, RunStart
 
 
 def save_start(results: Results, start: RunStart) -> None:
@@ -108,3 +112,34 @@ def choose_interrupted(results: Results, run_id: str | None = None) -> RunStart:
 def _hint(results: Results) -> str:
     interrupted = [start.run_id for start in list_interrupted(results)]
     return f"interrupted: {', '.join(interrupted[-3:])}" if interrupted else "none is interrupted"
+
+
+logger = logging.getLogger(__name__)
+
+_SPEEDS = TypeAdapter(tuple[Speed, ...])
+
+
+def read_speeds(results: Results, machine: str) -> tuple[Speed, ...]:
+    """What was measured of a machine, named by processor, device and versions; nothing if damaged."""
+    path = results.speeds / f"{_name(machine)}.json"
+    try:
+        return _SPEEDS.validate_json(read_bytes(path))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValidationError) as error:
+        logger.warning("%s is damaged and is measured again: %s", path, str(error).splitlines()[0])
+        return ()
+
+
+def save_speeds(results: Results, machine: str, speeds: Sequence[Speed]) -> None:
+    """Keep what was measured of a machine.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written to.
+    """
+    path = results.speeds / f"{_name(machine)}.json"
+    write_atomically(path, _SPEEDS.dump_json(tuple(speeds), indent=1))
+
+
+def _name(machine: str) -> str:
+    return hashlib.sha256(machine.encode()).hexdigest()[:16]

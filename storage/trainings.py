@@ -18,11 +18,18 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from pydantic import ValidationError
 
-from storage.address import is_local
-from storage.place import Results, find_paths, read_bytes, remove_path, told_if_unwritable, write_atomically
+from storage.results import (
+    Results,
+    find_paths,
+    is_local,
+    read_bytes,
+    remove_path,
+    told_if_unwritable,
+    write_atomically,
+)
 from study.errors import InputError, StoreUnreachable
 from study.plan import training_key
-from study.training_record import TrainingRecord
+from study.records import TrainingRecord
 from study.wording import shortened
 
 logger = logging.getLogger(__name__)

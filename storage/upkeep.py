@@ -20,17 +20,28 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
-from storage.address import is_local
-from storage.history import update_history
 from storage.locks import remove_lock, run_lock, why_held
-from storage.parts import list_published, part_path, read_part
-from storage.place import Results, exists, find_paths, modified_at, remove_path
+from storage.results import Results, exists, find_paths, is_local, modified_at, remove_path
 from storage.run_starts import has_ended, list_starts
-from storage.schema import TABLES, schema_of
-from storage.tables import is_published, list_runs, rows_of
-from storage.trainings import list_keys, read_records, remove_training
+from storage.tables import (
+    COMPACT,
+    MEND,
+    TABLES,
+    is_published,
+    list_behind,
+    list_months,
+    list_published,
+    list_runs,
+    part_path,
+    read_part,
+    rows_of,
+    schema_of,
+    update_history,
+    why_damaged,
+)
+from storage.trainings import DamagedTraining, list_keys, read_records, remove_training, verify_training
 from study.errors import InputError
-from study.run_start import RUN_ID
+from study.spec import RUN_ID
 
 Kind = Literal["run", "interrupted run", "remains", "training", "temporary file"]
 
@@ -283,3 +294,61 @@ def _touched(path: Path) -> datetime:
         return datetime.fromtimestamp(modified_at(path), UTC)
     except FileNotFoundError:
         return datetime.max.replace(tzinfo=UTC)  # another was quicker to remove it
+
+
+CheckedKind = Literal["run", "history", "training"]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A thing that was looked at. Each damage is a line: file, what was found and what to do."""
+
+    kind: CheckedKind
+    name: str
+    damage: tuple[str, ...] = ()
+
+
+def check_results(results: Results) -> Iterator[Checked]:
+    """Check everything in a results folder."""
+    yield from check_runs(results)
+    yield from check_history(results)
+    yield from check_trainings(results)
+
+
+def check_runs(results: Results) -> Iterator[Checked]:
+    """Check that each published run has a file of every table, as its schema says and with its own rows."""
+    for run_id in list_published(results):
+        yield Checked("run", run_id, tuple(_check_run(results, run_id)))
+
+
+def check_history(results: Results) -> Iterator[Checked]:
+    """Check each month of the history, and that it has the published runs."""
+    behind, months = list_behind(results), list_months(results)
+    for month in sorted({*behind, *months}):
+        damage = why_damaged(results, month) if month in months else []
+        if month in behind and not damage:
+            damage = [f"{results.history}: does not say what `tables` does in {month}; {COMPACT}"]
+        yield Checked("history", month, tuple(damage))
+
+
+def check_trainings(results: Results) -> Iterator[Checked]:
+    """Check every kept training, with its weights and the optimizer's state, against its hashes."""
+    for key in list_keys(results):
+        try:
+            verify_training(results, key)
+        except DamagedTraining as error:
+            yield Checked("training", key, (f"{error}; the next run that needs it trains it again",))
+        else:
+            yield Checked("training", key)
+
+
+def _check_run(results: Results, run_id: str) -> Iterator[str]:
+    for table in TABLES:
+        try:
+            path = part_path(results, table, run_id)
+            others = set(read_part(path, table)["run_id"].to_pylist()) - {run_id}
+        except InputError as error:
+            yield str(error)
+        else:
+            if others:
+                yield f"{path}: has rows of run {min(others)}; {MEND}"

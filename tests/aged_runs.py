@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from storage.place import Results
+from storage.results import Results
 from storage.run_starts import save_start
-from storage.tables import RunTables, publish
+from storage.tables.published import RunTables, publish
 from storage.trainings import hash_weights, save_training
-from study.plan import Training
-from study.run_start import RunStart
-from study.setting import Hyperparameters
-from study.stopping import StopRule
-from study.training_record import Source
+from study.plan.plan import Training
+from study.records.record import Source
+from study.records.stopping import StopRule
+from study.spec.run_start import RunStart
+from study.spec.setting import Hyperparameters
 from tests import simulated
 from tests.frames import make_record
 from tests.small_run import make_tables

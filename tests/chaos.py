@@ -13,8 +13,8 @@ import pandas as pd
 import psutil
 from filelock import FileLock
 
-from storage.place import Results, results_at
-from storage.tables import RunFrames, list_runs, read_run
+from storage.results import Results, results_at
+from storage.tables.published import RunFrames, list_runs, read_run
 from tests.command import STUDY
 from tests.held_trainings import HeldTrainings
 from tests.prefect_home import furnish

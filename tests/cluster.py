@@ -14,7 +14,7 @@ from tests.waiting import WAIT_SECONDS, wait_until
 
 CODE = Path(__file__).parent.parent
 SCHEDULER = (sys.executable, "-m", "distributed.cli.dask_scheduler")
-PROGRAM = (sys.executable, "-P", "-c", "from flows.command_line import main; main()")
+PROGRAM = (sys.executable, "-P", "-c", "from flows.cli.main import main; main()")
 LANE = (*PROGRAM, "lane")
 
 

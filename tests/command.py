@@ -19,8 +19,8 @@ from unittest.mock import patch
 
 from prefect.context import refresh_global_settings_context
 
-from flows.command_line import main
-from flows.options import OUR_LOGGERS
+from flows.cli.main import main
+from flows.cli.options import OUR_LOGGERS
 
 environment_of_commands: dict[str, str] = {}
 """By which commands and flows of this process find its Prefect server; the fixture `server` fills it."""
@@ -85,7 +85,7 @@ def using_server() -> Iterator[None]:
 @contextmanager
 def _unchanged() -> Iterator[None]:
     """Put back what a command changes of its process: environment, signals and loggers."""
-    loggers = [logging.getLogger(name) for name in (*OUR_LOGGERS, "tasks.plan_study")]
+    loggers = [logging.getLogger(name) for name in (*OUR_LOGGERS, "tasks.training.plan")]
     before = [(each, each.level, list(each.handlers)) for each in loggers]
     terminate = signal.getsignal(signal.SIGTERM)
     with patch.dict(os.environ), warnings.catch_warnings():

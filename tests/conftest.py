@@ -15,24 +15,27 @@ _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_error
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ.pop("PREFECT_API_URL", None)
 
+_TESTS = Path(__file__).parent
+
 # Started in the background of a script, this process ignores Ctrl-C, and so would every command it tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
-    "hosts_study", "flows_nights", "flows_cluster", "flows_automations", "chaos", "flows_ui", "flows_search",
-    "flows_object_store", "flows_run_study", "security_servers", "tasks_cluster_lanes", "flows_postgres",
+    "test_hosts_study", "flows/test_nights", "flows/test_cluster", "flows/serving/test_automations",
+    "test_chaos", "flows/test_ui", "flows/test_search", "flows/test_object_store", "flows/test_run_study",
+    "security/test_servers", "tasks/lanes/test_cluster", "flows/test_postgres",
 )  # fmt: skip
 """Files of tests that take longest, as measured: begun first, so that no core waits for one at the end."""
 
-from tasks.devices import Device  # noqa: E402 - needs the environment above
+from tasks.lanes.devices import Device  # noqa: E402 - needs the environment above
 
 os.environ.update(Device("CPU").environment)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first; the others stay in their random order."""
-    ranks = {f"test_{name}": rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+    ranks = {_TESTS / f"{name}.py": rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,7 +55,7 @@ def _nothing_left_open() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def dataset():
     """The first images of the real dataset: enough to learn from, few enough to be quick."""
-    from tasks.dataset import load_dataset
+    from tasks.data.dataset import load_dataset
 
     return load_dataset().first(640, 200)
 
@@ -67,7 +70,7 @@ def _stop_temporary_server() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[None]:
     """A temporary Prefect server of this test process, which commands called in it use."""
-    from flows.temporary_server import TemporaryServer
+    from flows.serving.temporary import TemporaryServer
     from tests.command import environment_of_commands
     from tests.prefect_home import furnish
 
@@ -123,7 +126,7 @@ def quiet(quiet_arena):
 
 @pytest.fixture
 def results(tmp_path: Path):
-    from storage.place import open_results
+    from storage.results import open_results
 
     return open_results(tmp_path / "results")
 
@@ -142,7 +145,7 @@ def s3() -> Iterator[None]:
 @pytest.fixture
 def s3_results(s3: None):
     """Results on an object store, with nothing in it yet."""
-    from storage.place import local_folder, open_results, remove_path
+    from storage.results import local_folder, open_results, remove_path
     from tests.object_stores import new_address
 
     opened = open_results(new_address())

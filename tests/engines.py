@@ -2,8 +2,8 @@
 
 import pytest
 
-from tasks.choose_engine import choose_engine
-from tasks.native_library import find_compiler
+from tasks.engines.engine import choose_engine
+from tasks.engines.native_library import find_compiler
 
 ENGINE = choose_engine("native" if find_compiler() else "auto", "CPU")
 """What a run on this machine takes; an engine that is broken fails the tests here, and skips none."""

@@ -14,24 +14,22 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from storage.schema import schema_of
-from study.bands import Cell
-from study.chosen_model import ChosenModel, ConfusedPair, NewImage, SavedFile
+from storage.tables.schema import schema_of
+from study.conclusions.chosen_model import ChosenModel, ConfusedPair, NewImage, SavedFile
 from study.fashion_mnist import CLASS_NAMES
-from study.plan import Training, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
-from study.published import PublishedAverage
-from study.spec import Study
-from study.stopping import StopRule
-from study.study_file import read_study
-from study.training_record import Epoch, Segment, Source, TrainingRecord
-from tasks.aggregate import Context, Outcome, list_trainings
-from tasks.compare_finals import compare_candidates
-from tasks.compare_settings import compare_settings
-from tasks.finalists import list_candidates
-from tasks.hold_against_published import hold_run_against_published
-from tasks.recorded import describe_pictures, list_models, list_pictures
-from tasks.search import OptimumSearch
-from tasks.summarise import summarise_trials
+from study.plan.plan import Training, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
+from study.records.record import Epoch, Segment, Source, TrainingRecord
+from study.records.stopping import StopRule
+from study.spec.bands import Cell
+from study.spec.published import PublishedAverage
+from study.spec.study import Study
+from study.spec.study_file import read_study
+from tasks.optimum.choose import compare_candidates
+from tasks.optimum.search import OptimumSearch, list_candidates
+from tasks.tables.findings import compare_settings, hold_run_against_published
+from tasks.tables.recorded import describe_pictures, list_models, list_pictures
+from tasks.tables.rows import Context, Outcome, list_trainings
+from tasks.tables.summaries import summarise_trials
 from tests import simulated
 
 RUN_ID = "20260301-120000-abcd"
@@ -251,7 +249,7 @@ def _confused(confusion: Sequence[Sequence[int]]) -> tuple[ConfusedPair, ...]:
 
 
 def make_run(study: Study | None = None, trials: pd.DataFrame | None = None) -> "pd.Series[Any]":
-    """The run's row in `runs`, as `storage.tables.read_run` gives it."""
+    """The run's row in `runs`, as `storage.tables.published.read_run` gives it."""
     study = study or make_study()
     trials = make_trials(study) if trials is None else trials
     plan = compile_plan(study, _all_trials(study), make_source(study))

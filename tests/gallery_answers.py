@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from statistics import mean
 from typing import Any
 
-from storage.tables import RunTables
-from study.study_file import read_study
+from storage.tables.published import RunTables
+from study.spec.study_file import read_study
 from tests.many_nights import ManyNights
 
 Rows = list[tuple[Any, ...]]

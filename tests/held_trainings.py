@@ -77,7 +77,7 @@ def dask_setup(server: Any) -> None:
     if isinstance(server, Nanny):
         server.preload = [*server.preload, __name__]
         return
-    from tasks import run_training
+    from tasks.training import one_training as run_training
 
     train = run_training.run_training
 
@@ -91,7 +91,7 @@ def dask_setup(server: Any) -> None:
 def _wait(folder: Path) -> None:
     from distributed import get_worker
 
-    from tasks.lane_process import report_progress
+    from tasks.lanes.process import report_progress
 
     mark, looks = folder / f"waiting.{os.getpid()}", 0
     report_progress()

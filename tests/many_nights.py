@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from storage.parts import Row
-from storage.tables import RunTables
-from study.spec import Study
+from storage.tables.parts import Row
+from storage.tables.published import RunTables
+from study.spec.study import Study
 from tests.frames import (
     make_agreement,
     make_comparisons,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flows import empty_database
+from flows.serving import temporary_app as empty_database
 
 
 def furnish(home: Path) -> Path:

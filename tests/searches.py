@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from functools import cache
 
-from storage.tables import RunFrames
-from study.setting import Setting
-from study.spec import Study
-from study.training_record import TrainingRecord
-from tasks.finalists import choose_finalists
-from tasks.search import OptimumSearch
+from storage.tables.published import RunFrames
+from study.records.record import TrainingRecord
+from study.spec.setting import Setting
+from study.spec.study import Study
+from tasks.optimum.search import OptimumSearch, choose_finalists
 from tests import simulated
 from tests.frames import (
     make_epochs,

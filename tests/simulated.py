@@ -4,9 +4,9 @@ from functools import cache
 
 import numpy as np
 
-from study.cost import multiply_adds
-from study.setting import Hyperparameters
-from study.training_record import Epoch
+from study.plan.cost import multiply_adds
+from study.records.record import Epoch
+from study.spec.setting import Hyperparameters
 
 MOST_EPOCHS = 50
 

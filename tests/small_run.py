@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from storage.tables import RunTables
-from study.spec import Study
-from study.study_file import read_study
+from storage.tables.published import RunTables
+from study.spec.study import Study
+from study.spec.study_file import read_study
 from tests.frames import (
     RUN_ID,
     STARTED_AT,

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.place import Results
+from storage.results import Results
 
 Row = dict[str, Any]
 

@@ -13,8 +13,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from storage.place import Results
-from storage.tables import read_run
+from storage.results import Results
+from storage.tables.published import read_run
 from storage.trainings import hash_weights, read_checkpoint, read_records, read_weights, save_training
 from tests.chaos import (
     Arena,
@@ -32,10 +32,10 @@ from tests.waiting import WAIT_SECONDS, wait_until
 IMPATIENT = (
     sys.executable,
     "-c",
-    "import study.failures, tasks.train\n"
-    "tasks.train.HANG_SECONDS = 8.0\n"
-    "study.failures.FEWEST_FAILED, study.failures.MOST_FAILED = 1, 0.1\n"
-    "from flows.command_line import main; main()",
+    "import study.plan.failures, tasks.training.train_on_lanes\n"
+    "tasks.training.train_on_lanes.HANG_SECONDS = 8.0\n"
+    "study.plan.failures.FEWEST_FAILED, study.plan.failures.MOST_FAILED = 1, 0.1\n"
+    "from flows.cli.main import main; main()",
 )
 """The command, with hung trainings known sooner, and stopped when two failed: defaults are 120 s and five."""
 

@@ -19,13 +19,13 @@ from packaging.specifiers import SpecifierSet
 from prefect.cli.deploy._models import PrefectYamlModel
 from ruamel.yaml import YAML
 
-from flows.command_line import app
-from flows.exit_codes import TERMINATED
-from flows.parameters import read_parameters
-from flows.sharing import SERVER_PASSWORD as PREFECT_PASSWORD
-from tasks.cluster_watch import LANE
+from flows.cli.main import app
+from flows.cli.options import TERMINATED
+from flows.prepare import read_parameters
+from flows.serving.temporary import SERVER_PASSWORD as PREFECT_PASSWORD
+from tasks.lanes.watch import LANE
+from tests.flows.test_prefect_yaml import unknown_keys
 from tests.served import PROJECT
-from tests.test_flows_prefect_yaml import unknown_keys
 
 DEPLOY = PROJECT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")

@@ -15,10 +15,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from storage.history import update_history
-from storage.place import Results, open_results
-from storage.schema import schema_of
-from storage.tables import BODY, RunTables, publish
+from storage.results import Results, open_results
+from storage.tables.history import update_history
+from storage.tables.published import BODY, RunTables, publish
+from storage.tables.schema import schema_of
 from tests.gallery import ENGINES, answer, list_questions, read_gallery, set_up
 from tests.gallery_answers import EXPECTED, Rows, list_lab, make_gallery_nights
 

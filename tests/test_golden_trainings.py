@@ -13,20 +13,21 @@ import pytest
 from pydantic import TypeAdapter
 
 from study.fact import Fact
-from study.plan import Training
-from study.setting import Setting
-from study.spec import EngineName
-from study.stopping import StopRule
-from study.training_record import Source
-from tasks.dataset import Dataset, load_dataset
-from tasks.provenance import library_versions, processor_name
-from tasks.run_training import run_training
-from tasks.train import MODEL_VERSION
+from study.plan.plan import Training
+from study.records.record import Source
+from study.records.stopping import StopRule
+from study.spec.setting import Setting
+from study.spec.study import EngineName
+from tasks.data.dataset import Dataset, load_dataset
+from tasks.engines.provenance import library_versions, processor_name
+from tasks.training.one_training import run_training
+from tasks.training.train_on_lanes import MODEL_VERSION
 from tests.engines import needs_native
 
 GOLDEN = Path(__file__).with_name("golden_trainings.json")
-REMEDY = f"""A change of the training code needs a new MODEL_VERSION in tasks/train.py (now {MODEL_VERSION}),
-and then new golden values: `.venv/bin/python -m tests.test_golden_trainings` writes them."""
+REMEDY = f"""A change of the training code needs a new MODEL_VERSION (now {MODEL_VERSION}),
+in tasks/training/train_on_lanes.py, and then new golden values:
+`.venv/bin/python -m tests.test_golden_trainings` writes them."""
 SCORES = [f"{images}_{score}" for images in ("train", "validation", "test") for score in ("loss", "accuracy")]
 
 TOLERANCES = {"loss": 1e-3, "accuracy": 0.01}

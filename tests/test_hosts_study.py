@@ -12,13 +12,13 @@ import pytest
 from distributed import Security
 
 from storage.dataset_files import DatasetArrays
-from tasks.dataset import load_dataset
+from tasks.data.dataset import load_dataset
 from tests.chaos import CHAOS, check_equal, of_exercises
 from tests.cluster import CODE, LANE, PROGRAM
 from tests.held_trainings import HeldTrainings
 from tests.hosts import Host, Network, network, why_impossible
 from tests.object_stores import credentials, new_address
-from tests.test_storage_dataset_files import write_idx_folder
+from tests.storage.test_dataset_files import write_idx_folder
 from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = [
@@ -34,7 +34,7 @@ SCHEDULER_PORT, STORE_PORT = 8786, 9000
 
 COUNT = """
 import sys, time
-from storage.place import results_at, find_paths
+from storage.results import results_at, find_paths
 results = results_at(sys.argv[1])
 while True:
     try:
@@ -46,8 +46,8 @@ while True:
 """
 READ = """
 import pickle, sys
-from storage.place import results_at
-from storage.tables import read_run
+from storage.results import results_at
+from storage.tables.published import read_run
 from tests.chaos import trials_of
 results = results_at(sys.argv[1])
 open(sys.argv[2], "wb").write(pickle.dumps((trials_of(results), read_run(results).trainings)))

@@ -5,8 +5,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.place import Results
-from storage.tables import read_run
+from storage.results import Results
+from storage.tables.published import read_run
 from tests.command import Ended, run_study
 from tests.shared import make_once
 

@@ -23,14 +23,14 @@ from statistics import median
 import psutil
 
 from benchmarks.comparison.workload import WORKERS, Answer, Setting, Workload, read_answers
-from storage.place import open_results
-from storage.tables import read_run
+from storage.results import open_results
+from storage.tables.published import read_run
 from study.errors import InputError
-from study.plan import list_trials
-from study.spec import Study
-from study.study_file import read_study
-from tasks.dataset import load_dataset
-from tasks.provenance import processor_name
+from study.plan.plan import list_trials
+from study.spec.study import Study
+from study.spec.study_file import read_study
+from tasks.data.dataset import load_dataset
+from tasks.engines.provenance import processor_name
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"

@@ -1,1 +1,7 @@
-"""What repeated readings bear: spread, tests, power, trends, agreement and convergence."""
+"""What repeated readings show: spread, tests, power, trends, agreement and convergence.
+
+Free functions on arrays of readings; the source of each formula stands beside it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,8 +12,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.command_line import main
-from flows.options import OUR_LOGGERS
+from flows.cli.main import main
+from flows.cli.options import OUR_LOGGERS
 
 PROJECT = Path(__file__).resolve().parents[2]
 STUDY = Path(sys.executable).with_name("study")
@@ -112,7 +112,7 @@ def _captured_native() -> Iterator[list[str]]:
 def _restored() -> Iterator[None]:
     """Undo what a command changes in this process: it is made to be the only one in its own."""
     argv, folder, environment = sys.argv, Path.cwd(), dict(os.environ)
-    loggers = [logging.getLogger(name) for name in (*OUR_LOGGERS, "tasks.plan_study")]
+    loggers = [logging.getLogger(name) for name in (*OUR_LOGGERS, "tasks.training.plan")]
     kept = [(each, each.level, list(each.handlers)) for each in loggers]
     try:
         yield

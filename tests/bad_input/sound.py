@@ -25,7 +25,7 @@ def folder() -> Path:
 @cache
 def dataset_folder() -> Path:
     """The four published files, unpacked; cases link to them."""
-    from tasks.dataset import load_dataset
+    from tasks.data.dataset import load_dataset
 
     data = load_dataset()
     made = folder() / "dataset"
@@ -40,7 +40,7 @@ def dataset_folder() -> Path:
 
 def boot() -> np.ndarray:
     """An ankle boot, 28 x 28."""
-    from tasks.dataset import load_dataset
+    from tasks.data.dataset import load_dataset
 
     return np.array(load_dataset().test()[0][0])
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.place import open_results
-from storage.tables import publish
+from storage.results import open_results
+from storage.tables.published import publish
 from tests.bad_input.case import Case
 from tests.small_run import make_small_night, make_tables
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from storage.place import Results, open_results
+from storage.results import Results, open_results
 from storage.trainings import Arrays, hash_weights, save_training
-from study.plan import Training
-from study.setting import Hyperparameters
-from study.stopping import StopRule
-from study.training_record import Source
+from study.plan.plan import Training
+from study.records.record import Source
+from study.records.stopping import StopRule
+from study.spec.setting import Hyperparameters
 from tests import simulated
 from tests.bad_input.case import Case
 from tests.bad_input.sound import edit_record

@@ -1,0 +1,1 @@
+"""The command line `study`: one module a group of commands, each loaded when it is called."""

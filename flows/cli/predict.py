@@ -1,0 +1,148 @@
+"""The command `study predict`: classify files and folders of pictures with a saved model."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli.options import BAD_INPUT, FAILED
+from study.errors import InputError
+from study.fashion_mnist import CLASS_NAMES
+from study.wording import count, printable
+from tasks.model import (
+    Classifier,
+    Prediction,
+    Unreadable,
+    find_calibration,
+    list_pictures,
+    load_model,
+    write_overlay,
+)
+
+if TYPE_CHECKING:
+    from tasks.model import Prediction, Unreadable
+
+COLUMNS = (
+    *("path", "class_index", "class_name", "probability", "sure", "inverted"),
+    *(f"probability_{index}" for index in range(len(CLASS_NAMES))),
+    "error",
+)
+"""Of JSON and CSV."""
+
+
+def predict_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model: `.keras` or `.h5`.")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, and folders with all below them.")
+    ],
+    top: Annotated[
+        int, typer.Option("--top", metavar="K", min=1, max=10, help="Classes to list for each picture.")
+    ] = 3,
+    sure: Annotated[
+        float, typer.Option("--sure", metavar="FRACTION", help="Below this probability it says *not sure*.")
+    ] = 0.6,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+    overlay: Annotated[
+        Path | None,
+        typer.Option("--overlay", metavar="FOLDER", help="Write copies with the answer drawn under them."),
+    ] = None,
+) -> None:
+    """Classify pictures with a saved model.
+
+    Any size, colour or grey. A light background is detected and the picture inverted, as the training images
+    are bright on black; the answer says so. Probabilities are softened as `model.json` beside the model says,
+    so that of the pictures called 80% about 80% are right, if they are like the dataset's; docs/predict.md
+    says how well it does on others.
+
+    Examples: `study predict model.keras boot.jpg`; `study predict model.keras photos --csv > answers.csv`;
+    `study predict model.keras photos/*.png --overlay answers`.
+
+    A picture that cannot be read is reported by name, and the others are classified: the exit code is then 1,
+    or 2 if none of them can be read.
+    """
+    _check(sure, as_json, as_csv)
+    pictures = list_pictures(images, overlay)
+    calibration = find_calibration(model)
+    softened_by = None if isinstance(calibration, str) else calibration
+    found = Classifier(load_model(model), softened_by, model).classify(pictures)
+    unreadable = [each for each in found if isinstance(each, Unreadable)]
+    if overlay is not None:
+        _write_overlays(found, overlay, sure)
+    _print(found, sure, top, as_json, as_csv)
+    if isinstance(calibration, str) and len(unreadable) < len(found):
+        reason = printable(calibration)
+        typer.echo(f"WARNING: probabilities are not calibrated, most are too sure: {reason}", err=True)
+    if unreadable:
+        raise typer.Exit(_report_unreadable(unreadable, len(found)))
+
+
+def describe_prediction(prediction: "Prediction", sure: float, top: int) -> str:
+    """Lines for a terminal: the file and its class, then the likeliest classes by falling probability.
+
+    Args:
+        prediction: What the model says.
+        sure: Confidence from which it counts as sure.
+        top: How many classes to list.
+    """
+    doubt = "" if prediction.probability >= sure else f", but not sure: below {sure:.0%}"
+    lines = [f"{prediction.path}: {prediction.class_name} ({prediction.class_index}){doubt}"]
+    if prediction.inverted:
+        lines.append(
+            "  the background looked light, so the image was inverted (training images are light on black)"
+        )
+    ranked = sorted(zip(prediction.probabilities, CLASS_NAMES, strict=True), key=lambda pair: -pair[0])
+    lines += [f"  {probability:6.1%}  {name}" for probability, name in ranked[:top]]
+    return "\n".join(lines)
+
+
+def row_of(found: "Prediction | Unreadable", sure: float) -> dict[str, Any]:
+    """A row of the JSON and the CSV, by column; of a picture that cannot be read, its name and why."""
+    if isinstance(found, Unreadable):
+        return dict.fromkeys(COLUMNS) | {"path": str(found.path), "error": found.reason}
+    is_sure = found.probability >= sure
+    answer = (found.class_index, found.class_name, found.probability, is_sure, found.inverted)
+    return dict(zip(COLUMNS, (str(found.path), *answer, *found.probabilities, None), strict=True))
+
+
+def _check(sure: float, as_json: bool, as_csv: bool) -> None:
+    if not 0 <= sure <= 1:  # not a number either
+        raise InputError(f"--sure: {sure:g} is not allowed; give a fraction from 0 to 1, such as 0.6")
+    if as_json and as_csv:
+        raise InputError("--json and --csv: both were given; give one of them")
+
+
+def _print(
+    found: Sequence["Prediction | Unreadable"], sure: float, top: int, as_json: bool, as_csv: bool
+) -> None:
+    if as_json:
+        typer.echo(json.dumps([row_of(each, sure) for each in found], indent=1))
+    elif as_csv:
+        written = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+        written.writeheader()
+        written.writerows(row_of(each, sure) for each in found)
+    else:
+        for each in found:
+            if isinstance(each, Prediction):
+                typer.echo(describe_prediction(each, sure, top))
+
+
+def _write_overlays(found: Sequence["Prediction | Unreadable"], folder: Path, sure: float) -> None:
+    originals = {each.path.absolute() for each in found}
+    for number, each in enumerate(found, start=1):
+        if isinstance(each, Prediction):
+            write_overlay(each, number, folder, sure, originals)
+
+
+def _report_unreadable(unreadable: Sequence["Unreadable"], total: int) -> int:
+    """Name each picture that cannot be read; return the exit code."""
+    for each in unreadable:
+        typer.echo(f"study: {printable(each.reason)}", err=True)
+    if len(unreadable) == total:
+        return BAD_INPUT
+    typer.echo(f"study: {count(len(unreadable), 'picture')} of {total:,} could not be read", err=True)
+    return FAILED

@@ -1,0 +1,166 @@
+"""The command `study replay`: train published rows again from their columns alone, and compare."""
+
+import json
+import secrets
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.cli.options import (
+    FAILED,
+    TERMINATED,
+    DataOption,
+    DebuggableLanesOption,
+    ResultsOption,
+    use_cpu_here,
+)
+from flows.cli.run import Terminated, terminate_in_order
+from flows.shown import Tally, TerminalProgress
+from storage.results import results_at
+from storage.tables import list_runs, read_run, rows_of
+from study.errors import InputError
+from study.wording import MISSING, count, percent, points
+from tasks.data import load_dataset
+from tasks.lanes import InProcessLane, LocalLanes, choose_devices, list_gpus
+from tasks.training import choose_rows, read_recipes, retrain, sort_out
+
+if TYPE_CHECKING:
+    from study.conclusions import Recipe, Replay
+    from tasks.data import Dataset
+
+_SEEDS = 1_000_000
+"""Seeds to draw one from, where none is given: short enough to be typed again."""
+
+_COLUMNS = ("trial", "seed", "key", "epochs", "recorded", "again", "difference", "allowed", "verdict")
+_TO_THE_LEFT = ("trial", "key", "verdict")
+_CAPTION = "test accuracies in percent; differences, and what is allowed where an input differs, in points"
+
+
+def replay_command(
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY]...", help="Trainings, by the column `key`.")
+    ] = None,
+    trial: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trial", metavar="EXERCISE/SETTING/REPEAT", help="A row, such as `2/filters=64/1`; repeatable."
+        ),
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("--random", metavar="N", help="As many rows, drawn at random.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="S", help="Of the draw. Default: another one each time.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="A run's id. Default: the latest.")
+    ] = None,
+    results: ResultsOption = "results",
+    data: DataOption = None,
+    lanes: DebuggableLanesOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
+) -> None:
+    """Train rows of a published run again, from their columns alone, and compare weights and readings.
+
+    `equal`: the hash of the weights and every reading are the same, to the bit, as they must be on the same
+    software and processor. `within tolerance`: they are not, an input differs, and accuracies are no further
+    apart than such inputs were measured to bring about. `differs`: anything else; exit code 1. The first
+    differing input is named. Kept trainings are neither read nor written.
+
+    Examples: `study replay --random 3`; `study replay --trial 4/epochs=20/1`.
+    """
+    if lanes == 0:
+        use_cpu_here()
+    terminate_in_order()
+    try:
+        place = results_at(results)
+        frames = read_run(place, run)
+        run_id, kind = str(frames.run["run_id"]), str(frames.run["device"])
+        rows = choose_rows(
+            rows_of(frames.trials), keys or (), trial or (), number, _choose_seed(number, seed)
+        )
+        replays = _replay(read_recipes(rows, frames, list_runs(place)), load_dataset(data), kind, lanes)
+    except KeyboardInterrupt as error:
+        typer.echo("\nstopped; nothing was written", err=True)
+        if isinstance(error, Terminated):
+            sys.exit(TERMINATED)
+        raise
+    if as_json:
+        typer.echo(json.dumps([{"run_id": run_id, **each.model_dump()} for each in replays], indent=1))
+    else:
+        _print_replays(run_id, replays)
+    if any(each.verdict == "differs" for each in replays):
+        sys.exit(FAILED)
+
+
+def _choose_seed(number: int | None, seed: int | None) -> int:
+    """The seed of the draw; one that was drawn itself is printed, so that the draw can be repeated."""
+    if seed is not None:
+        if number is None:
+            raise InputError(f"--seed: {seed} is of a draw; give --random N, too")
+        return seed
+    drawn = secrets.randbelow(_SEEDS)
+    if number is not None:
+        typer.echo(f"{count(number, 'row')} drawn with --seed {drawn}", err=True)
+    return drawn
+
+
+def _replay(recipes: "Sequence[Recipe]", dataset: "Dataset", kind: str, lanes: int | None) -> "list[Replay]":
+    """Train what must be trained, and show how far it is; verdicts in the order of the recipes."""
+    # On the kind of device that was recorded; on what there is if this machine has none of it.
+    devices = choose_devices(lanes or None, find_gpus=list_gpus if kind == "GPU" and lanes != 0 else list)
+    replays, retrainings = sort_out(recipes, dataset, devices[0].kind)
+    if retrainings:
+        used = InProcessLane() if lanes == 0 else LocalLanes(devices[: len(retrainings)])
+        where = "in this process" if lanes == 0 else f"on {count(used.most, f'{used.kind} lane')}"
+        rows = count(len(recipes) - len(replays), "row")
+        typer.echo(f"replaying {rows} by {count(len(retrainings), 'training')} {where}", err=True)
+        tally = Tally(used.most)
+        tally.expect([each.seconds for each in retrainings])
+        with TerminalProgress() as progress, closing(retrain(retrainings, used)) as ended:
+            for each, judged, seconds in ended:
+                replays.extend(judged)
+                progress.show(tally.finish(each.seconds, seconds or None, failed=not seconds))
+    order = {recipe.trial: at for at, recipe in enumerate(recipes)}
+    return sorted(replays, key=lambda each: order[each.trial])
+
+
+def _print_replays(run_id: str, replays: "Sequence[Replay]") -> None:
+    """Print a table of rows, why any is not equal, and a line that counts."""
+    table = Table(caption=_CAPTION)
+    for name in _COLUMNS:
+        table.add_column(name, justify="left" if name in _TO_THE_LEFT else "right", overflow="fold")
+    for each in replays:
+        table.add_row(*map(escape, _cells(each)), style="bold" if each.verdict == "differs" else None)
+    console = Console()
+    (console if console.is_terminal else Console(width=140)).print(table)
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for each in replays:
+        if each.reason:
+            alike[f"{each.verdict}: {each.reason}"].append(each.trial)
+    for reason, trials in alike.items():
+        typer.echo(f"{', '.join(trials)}: {reason}")
+    verdicts = [each.verdict for each in replays]
+    counted = ", ".join(f"{verdicts.count(each)} {each}" for each in dict.fromkeys(verdicts))
+    typer.echo(f"run {run_id}: {count(len(replays), 'row')} replayed: {counted}")
+
+
+def _cells(each: "Replay") -> tuple[str, ...]:
+    before, now = each.recorded, each.found
+    epochs = str(before.epochs_run)
+    again, difference, allowed = MISSING, MISSING, MISSING
+    if now is not None:
+        epochs += "" if now.epochs_run == before.epochs_run else f", now {now.epochs_run}"
+        again = percent(now.test_accuracy, sign=False)
+        difference = points(now.test_accuracy - before.test_accuracy)
+        if each.differences and each.reason:
+            allowed = points(each.tolerance).removeprefix("+")
+    recorded = percent(before.test_accuracy, sign=False)
+    return each.trial, str(each.seed), each.key, epochs, recorded, again, difference, allowed, each.verdict

@@ -1,0 +1,196 @@
+"""The commands `study run` and `resume`: server, progress bar, and an end that says what happened."""
+
+import logging
+import signal
+import sys
+from contextlib import ExitStack
+from typing import Annotated, NoReturn
+
+import typer
+
+from flows.cli.options import (
+    FAILED,
+    TERMINATED,
+    DataOption,
+    DebuggableLanesOption,
+    EngineOption,
+    ExercisesOption,
+    FreshOption,
+    LanesPerGpuOption,
+    LaneTimeoutOption,
+    ProtocolOption,
+    RepeatsOption,
+    ResultsOption,
+    SchedulerOption,
+    StudyArgument,
+    read_options,
+    use_cpu_here,
+)
+from flows.prepare import (
+    Request,
+    RunParameters,
+    check_request,
+    has_to_train,
+    make_lanes,
+    ready_lanes,
+    repeat_start,
+)
+from flows.serving.temporary import temporary_server, without_collecting
+from flows.shown import describe_failures, print_summary
+from storage.results import results_at
+from storage.run_starts import choose_interrupted, has_ended, list_interrupted, save_start
+from storage.tables import read_run
+from study.errors import InputError, LanesLost
+from study.wording import count
+
+
+def resume_command(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest interrupted one.")
+    ] = None,
+    results: ResultsOption = "results",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's log.")] = False,
+) -> None:
+    """Go on with a run that was interrupted, as it was started.
+
+    What it has finished is not trained again, even if it was started with `--fresh`. It needs nothing but the
+    results folder; to run the study anew, reading what is finished, use `study run`.
+    """
+    start = choose_interrupted(results_at(results), run)
+    request = check_request(RunParameters(results=str(results), resume=start.run_id))
+    typer.echo(
+        f"going on with run {start.run_id} of study {start.source}, "
+        f"started {start.started_at:%Y-%m-%d %H:%M} UTC",
+        err=True,
+    )
+    execute(request)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: as Ctrl-C, but from another program."""
+
+
+def terminate_in_order() -> None:
+    """Let SIGTERM raise `Terminated` in the main thread, as Ctrl-C raises KeyboardInterrupt."""
+    signal.signal(signal.SIGTERM, _raise_terminated)
+
+
+def _raise_terminated(_number: int, _frame: object) -> NoReturn:
+    raise Terminated
+
+
+logger = logging.getLogger(__name__)
+
+
+def execute(request: Request) -> None:
+    """Execute a run, then print its summary and where its report is.
+
+    Raises:
+        InputError: the input is wrong, or the results folder takes nothing.
+        KeyboardInterrupt: Ctrl-C, after a line that says what is kept.
+        SystemExit: trials failed, or SIGTERM.
+    """
+    save_start(request.results, request.start)
+    try:
+        terminate_in_order()
+        _run_flow(request)
+    except KeyboardInterrupt as error:
+        typer.echo(f"\nstopped; {_kept(request)}", err=True)
+        if isinstance(error, Terminated):
+            sys.exit(TERMINATED)
+        raise
+    _conclude(request)
+
+
+def _run_flow(request: Request) -> None:
+    with ExitStack() as stack:
+        with temporary_server():
+            with without_collecting():
+                from flows.run_study import StoppedEarly, run_study  # late: while the server starts
+                from flows.shown import TerminalProgress, further_views  # late: likewise
+            lanes = stack.enter_context(make_lanes(request))
+            if has_to_train(request):
+                lanes.start_ahead()
+        further_views.set((stack.enter_context(TerminalProgress()),))
+        ready_lanes.set(lanes)
+        try:
+            run_study(repeat_start(request.start, request.results.folder))
+        except StoppedEarly:
+            return  # it is published, and says so itself
+        except InputError:
+            raise
+        except LanesLost as error:
+            typer.echo(f"{error}; {_kept(request)}", err=True)
+            sys.exit(FAILED)
+        except Exception as error:
+            if not has_ended(request.results, request.run_id):
+                typer.echo(f"the run failed; {_kept(request)}", err=True)
+                raise
+            # The results are there; that a server died is no reason to call them failed.
+            logger.warning("Prefect was not told that the run ended: %s", error)
+
+
+def _kept(request: Request) -> str:
+    return (
+        f"finished trainings are kept in {request.results.trainings}, and "
+        f"`study resume {request.run_id} --results {request.results.folder}` goes on from there"
+    )
+
+
+def _conclude(request: Request) -> None:
+    """Print what a person wants to know after a run; exit 1 if trials failed."""
+    frames = read_run(request.results, request.run_id)
+    print_summary(frames)
+    typer.echo(f"report: {request.results.report(request.run_id)}")
+    if frames.run.failed_trials:
+        typer.echo(describe_failures(frames), err=True)
+        sys.exit(FAILED)
+
+
+def run_command(
+    study: StudyArgument = "lab",
+    results: ResultsOption = "results",
+    lanes: DebuggableLanesOption = None,
+    lanes_per_gpu: LanesPerGpuOption = 1,
+    exercises: ExercisesOption = "",
+    repeats: RepeatsOption = None,
+    protocol: ProtocolOption = None,
+    fresh: FreshOption = False,
+    engine: EngineOption = "auto",
+    budget: Annotated[
+        str,
+        typer.Option("--budget", metavar="TIME", help="Refuse if predicted to take longer, such as `10m`."),
+    ] = "",
+    data: DataOption = None,
+    scheduler: SchedulerOption = "",
+    lane_timeout: LaneTimeoutOption = "10m",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's log.")] = False,
+) -> None:
+    """Run a study: train what earlier runs have not trained, then tables, figures, model and report.
+
+    Ctrl-C stops everything within seconds; finished trainings are kept, and running again goes on from there.
+    """
+    in_process = lanes == 0
+    if in_process:
+        use_cpu_here()
+    asked = {"lanes_per_gpu": lanes_per_gpu, "data_folder": str(data or ""), "fresh": fresh, "budget": budget}
+    asked |= {"engine": engine, "scheduler": scheduler, "lane_timeout": lane_timeout}
+    # Checked before Prefect starts, so that a mistake is answered at once.
+    options = read_options(study, results, exercises, 1 if in_process else lanes, repeats, protocol, **asked)
+    request = check_request(options, in_process=in_process)
+    exercise_count = count(len(request.study.exercises), "exercise")
+    where = f"the lanes of {request.scheduler}"
+    if request.devices:
+        lane_count = count(len(request.devices), f"{request.devices[0].kind} lane")
+        where = f"{'this process' if in_process else lane_count}, {request.engine} engine"
+    typer.echo(
+        f"study {request.study.name}: {exercise_count} on {where}, results in {request.results.folder}",
+        err=True,
+    )
+    for start in list_interrupted(request.results)[-1:]:
+        typer.echo(
+            f"run {start.run_id} was interrupted: `study resume` would go on with it; this is a new run, "
+            f"which {'trains everything again' if fresh else 'reads what that one has finished'}",
+            err=True,
+        )
+    execute(request)

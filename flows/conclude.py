@@ -1,0 +1,113 @@
+"""The DAG once everything is trained: summarise, compare, export, publish, draw, report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import allow_failure
+from prefect.futures import PrefectFuture
+
+from flows.prepare import Request
+from flows.shown import show_results, tell_night
+from flows.sweep import result_or_none, submit
+from storage.tables import RunFrames
+from study.conclusions import ChosenModel
+from study.spec import read_averages
+from tasks.data import Dataset
+from tasks.figures import draw_confused_images, draw_figures
+from tasks.lanes import Lanes
+from tasks.model import export_model
+from tasks.optimum import OptimumSearch, choose_optimum, compare_candidates, list_candidates
+from tasks.report import write_report
+from tasks.tables import (
+    CONFUSED,
+    Circumstances,
+    Context,
+    Outcome,
+    Row,
+    compare_nights,
+    compare_settings,
+    describe_pictures,
+    hold_run_against_published,
+    list_epochs,
+    list_models,
+    list_pictures,
+    list_trainings,
+    publish_run,
+    summarise_trials,
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was trained, and under which circumstances; some of it as futures of the DAG's steps."""
+
+    request: Request
+    lanes: Lanes
+    context: Context
+    circumstances: Circumstances
+    dataset: PrefectFuture[Dataset]
+    sheet: PrefectFuture[Path] | None
+    outcomes: Mapping[str, Outcome]
+    trained: Sequence[Any]
+    trials: PrefectFuture[list[Row]]
+    search: OptimumSearch | None = None
+
+
+def conclude_run(work: Work) -> RunFrames:
+    """Conclude a run and return its tables, which are published even if the model cannot be saved."""
+    request, study = work.request, work.request.study
+    model, confused = _save_model(work)
+    chosen = result_or_none(model)
+    # Without a model that step never runs, and has no result to ask for.
+    drawn = None if chosen is None else result_or_none(confused)
+    pictures = describe_pictures(study, result_or_none(work.sheet), drawn)
+    recorded = (
+        list_models(request.run_id, study.name, chosen),
+        list_pictures(request.run_id, study.name, pictures),
+        list_candidates(request.run_id, work.search) if work.search else [],
+        submit(compare_candidates, study, request.run_id, work.trials),
+    )
+    findings = _find(work)
+    of_run = (request.results, work.context, work.circumstances, work.dataset, work.outcomes)
+    ready = [allow_failure(each) for each in (work.sheet, model) if each is not None]
+    frames = submit(publish_run, *of_run, work.trials, *findings, *recorded, wait_for=ready)
+    figures = submit(draw_figures, study, request.results, frames)
+    # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
+    for step in (work.trials, *findings, *recorded, frames, work.sheet, model, confused):
+        if isinstance(step, PrefectFuture):
+            step.result()
+    report = submit(write_report, request.results, study, frames, figures)
+    show_results(frames.result(), figures.result(), pictures, report.result())
+    tell_night(frames.result())
+    return frames.result()
+
+
+def _find(work: Work) -> list[Any]:
+    """The steps that make the rows of the tables, in the order in which `publish_run` takes them.
+
+    Only a fresh run is compared with earlier nights; of another there are no rows, and no step.
+    """
+    request, study, context, trials = work.request, work.request.study, work.context, work.trials
+    trainings = submit(list_trainings, context, work.outcomes, wait_for=work.trained)
+    epochs = submit(list_epochs, context, work.outcomes, wait_for=work.trained)
+    averages = read_averages(study.published)
+    summary = submit(summarise_trials, study, work.dataset.result().test_count, trials, averages)
+    compared = (request.results, context, work.circumstances, work.dataset, trials, trainings)
+    comparisons = submit(compare_settings, study, request.run_id, trials)
+    agreement = submit(hold_run_against_published, study, request.run_id, trials)
+    nights: Any = submit(compare_nights, *compared) if request.fresh else []
+    return [trainings, epochs, summary, nights, comparisons, agreement]
+
+
+def _save_model(work: Work) -> tuple[PrefectFuture[ChosenModel] | None, PrefectFuture[Path | None] | None]:
+    """The steps that save the optimum's model and draw what it confuses; none if the study saves none."""
+    request, study = work.request, work.request.study
+    optimum = submit(choose_optimum, study, work.trials)
+    if study.model is None or optimum.result() is None:
+        return None, None
+    of_run = (work.dataset, request.results, work.lanes, request.run_id)
+    model = submit(export_model, optimum, study.model, *of_run)
+    path = request.results.figures(request.run_id) / f"{CONFUSED}.png"
+    return model, submit(draw_confused_images, model, work.dataset, path)

@@ -1,0 +1,307 @@
+"""A run's parameters, checked once in its first second, whoever triggered it."""
+
+import importlib
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from storage.locks import run_lock
+from storage.results import Results, exists, expand, open_results, read_address, results_at
+from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
+from study.errors import InputError, ResultsUnwritable
+from study.spec import (
+    AS_WRITTEN,
+    TIME_PATTERN,
+    EngineName,
+    RunOptions,
+    RunStart,
+    Study,
+    adapt_study,
+    choose_exercises,
+    read_scheduler,
+    read_study,
+)
+from study.wording import listing, shown
+from tasks.engines import choose_engine
+from tasks.lanes import Device, choose_devices, knock
+
+if TYPE_CHECKING:
+    from tasks.lanes import Lanes
+
+
+class RunParameters(RunOptions):
+    """What to run. Leave a field as it is for the study as written, on everything this machine has."""
+
+    model_config = ConfigDict(title="Run")
+
+    latest_start: str = Field(
+        "",
+        title="Latest start",
+        description="Skip a scheduled run that would start later than this after its time, such as 2h; "
+        "empty: it starts whenever it can.",
+        json_schema_extra={"pattern": TIME_PATTERN},
+    )
+    results: str = Field(
+        "results",
+        title="Results folder",
+        description="Where tables, figures, model, report and trainings go: a folder on the worker's "
+        "machine, or an address such as s3://bucket/prefix.",
+        min_length=1,
+    )
+    resume: str = Field(
+        "",
+        title="Resume",
+        description="Id of an interrupted run to go on with, as it was started; empty starts a new run.",
+    )
+
+
+def read_parameters(given: Mapping[str, Any] | RunParameters) -> RunParameters:
+    """Check the parameters of a run, whoever gave them.
+
+    Raises:
+        InputError: one is not known, or not allowed; every mistake is told, a line each.
+    """
+    if isinstance(given, RunParameters):
+        return given
+    try:
+        return RunParameters.model_validate(given)
+    except ValidationError as error:
+        raise InputError("\n".join(map(_describe, error.errors()))) from error
+
+
+def repeat_start(start: RunStart, results: Path) -> RunParameters:
+    """The parameters by which a run that was written down is executed."""
+    options = {name: getattr(start, name) for name in RunOptions.model_fields}
+    return RunParameters(**options, results=str(results), resume=start.run_id)
+
+
+def _describe(detail: Any) -> str:
+    if not detail["loc"]:
+        return f"parameters: {shown(detail['input'])} is not allowed; give names and values"
+    name, *inside = (str(part) for part in detail["loc"])
+    option = f"--{name.replace('_', '-')}" + "".join(f"[{part}]" for part in inside)
+    if detail["type"] == "extra_forbidden":
+        return f"{option}: there is no such parameter; allowed: {listing(list(RunParameters.model_fields))}"
+    return f"{option}: {shown(detail['input'])} is not allowed: {detail['msg']}"
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION = re.compile(r"(\d{1,9}(\.\d{1,9})?[smhd])+")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked request for a run."""
+
+    start: RunStart
+    study: Study
+    results: Results
+    devices: tuple[Device, ...]
+    """Of this machine's lanes; none where lanes elsewhere train."""
+    engine: EngineName | None
+    """What trains; None where lanes elsewhere will tell what they can."""
+    scheduler: str
+    """Address of the scheduler whose lanes train; empty for this machine's."""
+    lane_seconds: float
+    """How long to wait while no lane elsewhere is there."""
+    budget_seconds: float | None
+    begun: float
+    """Seconds of the monotonic clock when it was made."""
+    in_process: bool = False
+    """Whether this process trains, without lanes."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.start.run_id
+
+    @property
+    def fresh(self) -> bool:
+        """Whether to train again what earlier runs have trained."""
+        return self.start.fresh
+
+    @property
+    def data_folder(self) -> Path | None:
+        """Folder with the dataset's four files; None for the first source that has it."""
+        return Path(self.start.data_folder) if self.start.data_folder else None
+
+
+def check_request(
+    parameters: RunParameters, flow_run_id: str | None = None, in_process: bool = False
+) -> Request:
+    """Check a run before anything is done.
+
+    A run that goes on, by its id or as its flow run is retried, keeps the parameters it was started with.
+
+    Args:
+        parameters: What is asked.
+        flow_run_id: The flow run that executes it; None before it begins.
+        in_process: Whether this process trains, on one CPU core, instead of lanes.
+
+    Raises:
+        InputError: the study, an exercise, the results folder, a count, the engine or the run to go on with
+            is wrong.
+    """
+    folder = read_address(parameters.results)
+    earlier = _find_earlier(folder, parameters.resume, flow_run_id)
+    if earlier is None:
+        study = _choose_study(parameters)
+        start = _begin(parameters, study, flow_run_id)
+    else:
+        # The command line writes a run down before its flow begins; only what a flow run began is resumed.
+        resumed = earlier.resumed + (earlier.flow_run_id is not None)
+        start = earlier.model_copy(update={"resumed": resumed, "flow_run_id": flow_run_id})
+        study = _choose_study(start)
+    scheduler = read_scheduler(start.scheduler) if start.scheduler else ""
+    devices = (Device("CPU"),) if in_process else () if scheduler else _choose_devices(start)
+    if scheduler and (start.lanes or start.lanes_per_gpu > 1):
+        raise InputError(
+            "--lanes, --lanes-per-gpu: not allowed with --scheduler, whose lanes all train; leave them out: "
+            "`study lane` takes them, where lanes are started"
+        )
+    if scheduler:
+        knock(scheduler)
+    return Request(
+        start=start,
+        study=study,
+        devices=devices,
+        engine=choose_engine(start.engine, devices[0].kind) if devices else None,
+        scheduler=scheduler,
+        lane_seconds=read_duration(start.lane_timeout or "10m", "--lane-timeout"),
+        results=open_results(folder),
+        budget_seconds=read_duration(start.budget, "--budget") if start.budget else None,
+        begun=time.monotonic(),
+        in_process=in_process,
+    )
+
+
+def _choose_devices(options: RunOptions) -> tuple[Device, ...]:
+    return tuple(choose_devices(options.lanes or None, options.lanes_per_gpu))
+
+
+def _choose_study(options: RunOptions) -> Study:
+    study = choose_exercises(read_study(options.source), frozenset(options.exercises))
+    protocol = None if options.protocol == AS_WRITTEN else options.protocol
+    return adapt_study(study, options.repeats or None, protocol)
+
+
+def _begin(parameters: RunParameters, study: Study, flow_run_id: str | None) -> RunStart:
+    started_at = datetime.now(UTC)
+    asked = {name: getattr(parameters, name) for name in RunOptions.model_fields}
+    for name in ("study_file", "data_folder"):  # as paths that are found from any folder
+        asked[name] = str(expand(asked[name], name).absolute()) if asked[name] else ""
+    return RunStart(
+        **asked,
+        run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{study.name}-{secrets.token_hex(4)}",
+        started_at=started_at,
+        flow_run_id=flow_run_id,
+    )
+
+
+def make_lanes(request: Request) -> "Lanes":
+    """The lanes of a run: this machine's, those of the scheduler that was named, or none but this process."""
+    if request.scheduler:
+        from tasks.lanes import ClusterLanes
+
+        return ClusterLanes(request.scheduler, request.start.engine, request.lane_seconds)
+    from tasks.lanes import InProcessLane, LocalLanes
+
+    if request.in_process:
+        return InProcessLane(request.start.engine)
+    return LocalLanes(request.devices, request.start.engine)
+
+
+@contextmanager
+def executing(request: Request) -> Iterator[None]:
+    """Hold a run while it is executed, and write down what it was asked, so that it can go on.
+
+    A run that is refused, as over budget, is not one to go on with.
+
+    Raises:
+        InputError: another process executes it, or the results folder takes nothing.
+    """
+    with run_lock(request.results, request.run_id):
+        save_start(request.results, request.start)
+        try:
+            yield
+        except ResultsUnwritable:
+            raise
+        except InputError:
+            from storage.tables import is_published  # late, as pandas is
+
+            if not is_published(request.results, request.run_id):
+                remove_start(request.results, request.run_id)
+            raise
+
+
+def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStart | None:
+    if resume:
+        return choose_interrupted(results_at(folder), resume)
+    if flow_run_id is not None and exists(folder):
+        return find_start(results_at(folder), flow_run_id)
+    return None
+
+
+def read_duration(text: str, option: str) -> float:
+    """Seconds of a time such as 90s, 10m, 1h30m or 30d, given to an option.
+
+    Raises:
+        InputError: it is not such a time, or less than a second.
+    """
+    parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", text) if _DURATION.fullmatch(text) else []
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds < 1:
+        raise InputError(f"{option}: {text!r} is not a time; give one such as 90s, 10m, 1h30m or 30d")
+    return seconds
+
+
+LATE = (
+    "study.conclusions.replication",
+    "study.statistics.summary",
+    "tasks.figures.sweeps",
+    "tasks.figures.curves",
+    "tasks.figures.draw",
+    "tasks.report.content",
+    "flows.shown.artifacts",
+)
+"""What is needed only once results are there: SciPy's tests, statsmodels, matplotlib and rich."""
+
+ready_lanes: "ContextVar[Lanes | None]" = ContextVar("ready_lanes", default=None)
+"""Lanes that the command line has made for the flow, as a flow's parameters must be plain data."""
+
+
+def import_ahead() -> None:
+    """Begin to import in a thread what comes after the trainings; who needs it meanwhile waits for it."""
+    threading.Thread(target=_import, name="import ahead", daemon=True).start()
+
+
+def has_to_train(request: "Request") -> bool:
+    """Whether a run has a training that is not kept; what is kept may be damaged, which is seen later."""
+    from storage.trainings import list_keys
+    from study.plan import compile_plan, list_trials
+    from tasks.data import refer_to_dataset
+    from tasks.training import describe_source
+
+    if request.fresh or request.engine is None:  # lanes elsewhere run already
+        return True
+    study = request.study
+    dataset = refer_to_dataset().first(study.data.train_images, study.data.test_images)
+    plan = compile_plan(
+        study, list_trials(study), describe_source(study, dataset, request.devices[0].kind, request.engine)
+    )
+    return not {training.key for training in plan.trainings} <= set(list_keys(request.results))
+
+
+def _import() -> None:
+    for name in LATE:
+        importlib.import_module(name)

@@ -1,0 +1,216 @@
+"""Serve: Prefect's server, work pool, deployments, alarm and worker on this machine, from one command.
+
+If one part dies, all end with a message. Nothing is started again here: systemd or Docker do that (deploy/).
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+import psutil
+import typer
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+from flows.serving.abandoned_runs import SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
+from flows.serving.deploy import POOL, PROJECT, deploy
+from flows.serving.parent_death import start_program, stop_program
+from flows.serving.temporary import (
+    CLIENT_PASSWORD,
+    LOOPBACK,
+    NO_TELEMETRY,
+    SERVER_PASSWORD,
+    address,
+    check_sharing,
+    is_healthy,
+)
+from study.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+UPKEEP = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans"}
+"""The server removes old events, and logs and artifacts of flow runs that are no more. Not `flow_runs`: that
+would be every old one in the user's database, other projects' too. Who has this project only may set that."""
+START_SECONDS = 120
+"""Longest wait for the server; on a slow disk its first start migrates its database for a while."""
+LOOK_SECONDS = 1.0
+"""Between two looks at whether every part is alive."""
+
+
+class PartFailed(RuntimeError):
+    """A part of serving died or did not start: the message says which, how, and what to do."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program that serving needs.
+
+    Attributes:
+        name: What messages call it, such as "the worker".
+        process: Its process.
+    """
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+
+    def check(self) -> None:
+        """Make sure that it is alive.
+
+        Raises:
+            PartFailed: it has ended.
+        """
+        code = self.process.poll()
+        if code is not None:
+            raise PartFailed(f"{self.name} ended ({describe_end(code)}){_ADVICE}")
+
+
+_ADVICE = (
+    ", so everything was stopped; its log is above; `study serve` starts all of it again, "
+    "and docs/serving.md has a systemd unit that does so by itself"
+)
+
+
+def serve(port: int, host: str = LOOPBACK) -> None:
+    """Serve until Ctrl-C, SIGTERM or the death of a part; then stop every part.
+
+    Raises:
+        InputError: others could reach the server without a password, the port is taken, the work pool is of
+            another type, or Prefect refused the deployments.
+        PartFailed: a part died, or the server did not answer in time.
+    """
+    signal.signal(signal.SIGTERM, _end_in_order)
+    check_sharing(host, os.environ)
+    check_port(host, port)
+    url = address(host, port)
+    environment = serving_environment(url, os.environ)
+    with _settings(environment), ExitStack() as stack:
+        arguments = ["prefect", "server", "start", "--host", host, "--port", str(port)]
+        server = _start(stack, "the server", arguments, environment)
+        wait_for_server(url, port, server)
+        deploy(environment)
+        mark_abandoned_runs(POOL)  # of an earlier `study serve` that was killed; no worker of ours runs yet
+        stack.callback(end_left_runs)  # before the server, which they tell that they were stopped
+        alarm = _start(stack, "the alarm", ["flows.serving.alarm"], environment)
+        arguments = ["prefect", "worker", "start", "--pool", POOL, "--name", WORKER]
+        worker = _start(stack, "the worker", arguments, environment)
+        _announce(url, environment)
+        watch([server, alarm, worker])
+
+
+def check_port(host: str, port: int) -> None:
+    """Make sure that the server can listen there.
+
+    Raises:
+        InputError: the port is taken, or the address is not this machine's.
+    """
+    try:
+        (family, kind, protocol, _, where), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as error:
+        raise InputError(
+            f"the server cannot listen on {host}, port {port}: {error.strerror}; stop what listens there, "
+            "such as another `study serve`, or give another --port or --host"
+        ) from error
+
+
+def serving_environment(url: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of server, deploying, worker and the runs it starts."""
+    needed = {"PREFECT_API_URL": f"{url}/api"}
+    if environment.get(SERVER_PASSWORD):
+        needed[CLIENT_PASSWORD] = environment.get(CLIENT_PASSWORD) or environment[SERVER_PASSWORD]
+    # Prefect lets any web page of this machine's browsers use the API; ours has a page of its own only.
+    own_page = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"{url},{url.replace(LOOPBACK, 'localhost')}"}
+    mark = {SERVED_BY: str(os.getpid())}
+    return {**own_page, **NO_TELEMETRY, **UPKEEP, **environment, **needed, **mark}
+
+
+def wait_for_server(url: str, port: int, server: Part) -> None:
+    """Wait until our server answers.
+
+    Its process must listen on the port: another user's program that took it could run anything as us.
+
+    Raises:
+        PartFailed: it died, or did not answer in time.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while not (_listens(server.process.pid, port) and is_healthy(url)):
+        server.check()
+        if time.monotonic() > deadline:
+            raise PartFailed(f"{server.name} did not answer on {url} within {START_SECONDS} s{_ADVICE}")
+        time.sleep(0.2)
+
+
+def watch(parts: Sequence[Part]) -> NoReturn:
+    """Look after the parts until one dies.
+
+    Raises:
+        PartFailed: one has died.
+    """
+    while True:
+        for part in parts:
+            part.check()
+        time.sleep(LOOK_SECONDS)
+
+
+def describe_end(code: int) -> str:
+    """How a process ended, by its exit code."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
+
+
+def _end_in_order(number: int, _frame: object) -> None:
+    # As an exception, so that what was started here is stopped: SIGTERM alone would leave server and worker.
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def _settings(environment: Mapping[str, str]) -> Iterator[None]:
+    """Let Prefect's client in this process use the server that the environment names."""
+    given = {PREFECT_API_URL: environment["PREFECT_API_URL"]}
+    if environment.get(CLIENT_PASSWORD):
+        given[PREFECT_API_AUTH_STRING] = environment[CLIENT_PASSWORD]
+    with temporary_settings(given):
+        yield
+
+
+def _start(stack: ExitStack, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Part:
+    # It ends with this process even where that is killed, and does not get the terminal's Ctrl-C.
+    process = start_program(arguments, environment, PROJECT)
+    stack.callback(stop_program, process)
+    return Part(name, process)
+
+
+def _listens(process: int, port: int) -> bool:
+    try:
+        connections = psutil.Process(process).net_connections("tcp")
+    except psutil.Error:  # it has ended
+        return False
+    return any(each.laddr.port == port and each.status == psutil.CONN_LISTEN for each in connections)
+
+
+def _announce(url: str, environment: Mapping[str, str]) -> None:
+    if CLIENT_PASSWORD not in environment:
+        logger.warning(
+            "no password is asked for: every user of this machine can run anything as you through "
+            "this server; docs/security.md says how to set one"
+        )
+    typer.echo(
+        f"\nserving on {url}\n"
+        "  run a study: open that address, Deployments, on-demand, Run; the nightly runs by its schedule\n"
+        "  from the command line: "
+        f"PREFECT_API_URL={url}/api .venv/bin/prefect deployment run study/smoke --watch\n"
+        "  Ctrl-C stops all of it; what ran before is there at the next start\n",
+        err=True,
+    )

@@ -1,0 +1,84 @@
+"""What the temporary server serves: Prefect's application, on a copy of an empty database made once."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from flows.serving.temporary import without_collecting
+
+NAME = "prefect.db"
+"""What Prefect calls it in its home."""
+
+_FOLDER = Path(__file__).resolve().parents[2] / "build"
+_SECONDS = 180.0
+
+
+def made_database() -> Path:
+    """Where the empty database of this version of Prefect lies, once it is made."""
+    return _FOLDER / f"prefect-{metadata.version('prefect')}.db"
+
+
+def make_database() -> Path:
+    """Make the empty database unless it is there, and return where.
+
+    Raises:
+        OSError: the folder cannot be written to.
+        subprocess.SubprocessError: Prefect could not make it.
+    """
+    path = made_database()
+    if path.exists():
+        return path
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as home:
+        command = [str(Path(sys.executable).with_name("prefect")), "server", "database", "upgrade", "-y"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        environment |= {
+            "PREFECT_HOME": home,
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        }
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=_SECONDS)
+        Path(home, NAME).replace(path)
+    return path
+
+
+def furnish(home: Path) -> None:
+    """Give a home of Prefect's that has no database an empty one, if one was made."""
+    made, database = made_database(), home / NAME
+    if database.exists() or not made.exists():
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home) as scratch:
+        copy = Path(shutil.copyfile(made, Path(scratch, NAME)))
+        with suppress(FileExistsError):  # another run was faster, and may use its own by now
+            os.link(copy, database)
+
+
+if __name__ == "__main__":
+    make_database()
+
+
+def create() -> Any:
+    """Make the application, as uvicorn asks for it; end this process where the profile names another server.
+
+    That is asked here as well, as the process that starts this one does so before it has imported Prefect.
+    """
+    with without_collecting():
+        from prefect.settings import get_current_settings
+
+        settings = get_current_settings()
+        if settings.api.url is not None:
+            raise SystemExit(0)
+        address = settings.server.database.connection_url
+        if address is not None and address.get_secret_value().endswith(f"/{settings.home / NAME}"):
+            with suppress(OSError):  # Prefect then makes one, or says why it cannot
+                furnish(settings.home)
+        from prefect.server.api.server import create_app
+
+        return create_app()

@@ -1,0 +1,162 @@
+"""What a person sees in the Prefect UI beside the DAG: progress, tables, figures and the report."""
+
+import base64
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+import pandas as pd
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.shown.progress import Standing
+from storage.tables import RunFrames
+from study.wording import MISSING, duration, interval, percent, points
+from tasks.report import Report
+from tasks.tables import Picture
+
+if TYPE_CHECKING:
+    from tasks.figures import DrawnFigure
+
+
+def list_cells(summary: pd.DataFrame) -> list[dict[str, str]]:
+    """The text of each setting's cells, by column; accuracies in percent."""
+    rows: list[dict[str, Any]] = [dict(row) for _, row in summary.iterrows()]
+    return [
+        {
+            "ex.": str(row["exercise"]),
+            "setting": row["setting"],
+            "n": f"{row['trials']}" + (f" ({row['failed_trials']} failed)" if row["failed_trials"] else ""),
+            "mean": percent(row["mean_accuracy"], sign=False),
+            "95% interval": interval(row["low_accuracy"], row["high_accuracy"]),
+            "published": percent(row["published_accuracy"], sign=False),
+            "difference": points(row["difference"]),
+            "time": MISSING
+            if pd.isna(row["mean_training_seconds"])
+            else duration(row["mean_training_seconds"]),
+        }
+        for row in rows
+    ]
+
+
+def print_summary(frames: RunFrames) -> None:
+    """Print the summary to standard output; wide enough for its columns where that is not a terminal."""
+    console = Console()
+    if frames.summary.empty:
+        console.print(f"{frames.run.study}: {frames.run.status}, no trials")
+    else:
+        (console if console.is_terminal else Console(width=120)).print(draw_summary(frames))
+
+
+def draw_summary(frames: RunFrames) -> Table:
+    """A table of each setting's mean test accuracy beside the published average."""
+    run = frames.run
+    title = f"{run.study}: {run.status}, {run.trials} trials, {run.failed_trials} failed, "
+    title += f"{run.trainings} trainings ({run.reused_trainings} reused), {duration(run.wall_seconds)}"
+    table = Table(title=title, caption="test accuracy in percent, 95% t interval of its mean; training time")
+    cells = list_cells(frames.summary)
+    for name in cells[0]:
+        table.add_column(name, justify="left" if name == "setting" else "right")
+    for number, row in enumerate(cells, start=1):
+        is_last = number == len(cells) or cells[number]["ex."] != row["ex."]
+        # A candidate's name is the study's own text: `[b]` in it is no markup.
+        table.add_row(*map(escape, row.values()), end_section=is_last)
+    return table
+
+
+def describe_failures(frames: RunFrames) -> str:
+    """Every failed trial with its reason, a line each."""
+    failed = frames.trials[frames.trials["status"] == "failed"]
+    lines = [
+        f"  exercise {row['exercise']} {row['setting']} seed={row['seed']}: {row['reason']}"
+        for _, row in failed.iterrows()
+    ]
+    return "\n".join([f"{len(failed)} of {len(frames.trials)} trials failed:", *lines])
+
+
+logger = logging.getLogger(__name__)
+
+MOST_BYTES = 200_000
+"""Largest picture to inline: artifacts live in the server's database."""
+
+
+class ProgressArtifact:
+    """The sweep's progress in the UI, updated at most once a second.
+
+    From a thread of its own: where the server does not answer, Prefect tries again for a minute, and lanes
+    are not to wait for that.
+    """
+
+    def __init__(self) -> None:
+        created = create_progress_artifact(0.0, key="training-progress", description="Trainings finished")
+        self._id = cast(UUID, created)  # a coroutine only where it is called from one
+        self._latest: queue.Queue[Standing] = queue.Queue(1)
+        threading.Thread(target=self._update, name="progress artifact", daemon=True).start()
+
+    def show(self, standing: Standing) -> None:
+        """Have the artifact updated; what has not been shown yet is overtaken."""
+        with suppress(queue.Empty):
+            self._latest.get_nowait()
+        with suppress(queue.Full):
+            self._latest.put_nowait(standing)
+
+    def _update(self) -> None:
+        is_told = False
+        while True:
+            standing = self._latest.get()
+            try:
+                update_progress_artifact(self._id, 100 * standing.fraction, description=str(standing))
+            except Exception as error:
+                if not is_told:
+                    logger.warning("Prefect's server does not answer; the run goes on without it: %s", error)
+                is_told = True
+            time.sleep(1)
+
+
+def show_picture(key: str, path: Path, caption: str, alt: str) -> None:
+    """Show a small PNG as a markdown artifact with its caption; a large one by its path only."""
+    content = path.read_bytes()
+    if len(content) > MOST_BYTES:
+        create_markdown_artifact(f"{caption}\n\n{path}", key=key, description=alt)
+        return
+    picture = f"![{alt}](data:image/png;base64,{base64.b64encode(content).decode()})"
+    create_markdown_artifact(f"{picture}\n\n{caption}", key=key, description=alt)
+
+
+def show_summary(summary: pd.DataFrame) -> None:
+    """Show the summary as a table artifact, accuracies in percent."""
+    create_table_artifact(list_cells(summary), key="summary", description="Test accuracy of each setting")
+
+
+def show_results(
+    frames: RunFrames, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
+) -> None:
+    """Show summary, pictures and report of a run; a server that does not answer is no failure."""
+    try:
+        _show_results(frames, figures, pictures, report)
+    except Exception as error:
+        logger.warning("the results are published, but cannot be shown in Prefect's UI: %s", error)
+
+
+def _show_results(
+    frames: RunFrames, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
+) -> None:
+    show_summary(frames.summary)
+    for picture in pictures:
+        show_picture(f"{picture.name}-images", picture.png, picture.caption, picture.alt)
+    for figure in figures:
+        show_picture(figure.name, figure.png, figure.caption, figure.alt)
+    create_markdown_artifact(report.text, key="report", description=f"Report: {report.html}")

@@ -1,0 +1,107 @@
+"""Prefect events about a night, on which the automations of `flows.serving` act."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from prefect import Task
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import TaskRun
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+
+from storage.tables import RunFrames
+from study.conclusions import describe_night, read_changes
+from study.spec import Study
+from study.wording import shortened
+
+logger = logging.getLogger(__name__)
+
+ENDED, DRIFTED = "study.night.ended", "study.night.drifted"
+"""The events' names: a night was compared with earlier ones; it differs from them."""
+RESOURCE = "study"
+"""Ids of what the events are about are `study.NAME`, such as `study.lab`."""
+DRIFT = "drifted"
+"""The verdict on an exercise that raises an alarm."""
+MOST_LETTERS = 2000
+
+
+def tell_night(frames: RunFrames) -> None:
+    """Tell how a published run compares with earlier ones; nothing if it was not compared."""
+    verdicts = list_verdicts(frames)
+    if verdicts:
+        found = [change for text in frames.nights["changes"].dropna() for change in read_changes(text)]
+        changes = list({str(change): change for change in found}.values())
+        study, run_id = str(frames.run.study), str(frames.run.run_id)
+        emit_night(study, run_id, verdicts, describe_night(study, verdicts, changes))
+
+
+def list_verdicts(frames: RunFrames) -> dict[int, str]:
+    """The verdict on each exercise of a run, by its number; empty if it was not compared."""
+    return {int(row["exercise"]): str(row["verdict"]) for _, row in frames.nights.iterrows()}
+
+
+def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: str) -> None:
+    """Tell that a night ended, and if any exercise drifted, that it did.
+
+    Prefect adds the flow run and its deployment. The event is handed to Prefect's own thread, by which it
+    tells of every task run too; whatever becomes of it there, the run goes on.
+
+    Args:
+        study: Its name.
+        run_id: The run's id.
+        verdicts: What is said of each exercise, by its number: `drifted`, or anything better.
+        message: The whole in a line, such as "lab drifted in exercises 3, 5; tensorflow 2.21 -> 2.22".
+    """
+    drifted = sorted(number for number, verdict in verdicts.items() if verdict == DRIFT)
+    payload = {
+        "study": study,
+        "run_id": run_id,
+        "verdicts": {str(number): verdict for number, verdict in sorted(verdicts.items())},
+        "drifted": ", ".join(map(str, drifted)),
+        "message": shortened(message, MOST_LETTERS),
+    }
+    resource = {
+        "prefect.resource.id": f"{RESOURCE}.{study}",
+        "prefect.resource.name": study,
+        "study.run_id": run_id,
+    }
+    try:
+        for name in (ENDED, DRIFTED) if drifted else (ENDED,):
+            emit_event(name, resource=resource, payload=payload)
+    except Exception as error:  # an event is worth no run
+        logger.warning("Prefect was not told how the night compares: %s", error)
+
+
+def exercise_tags(numbers: Iterable[int]) -> set[str]:
+    """A tag for each exercise, such as `exercise-2`."""
+    return {f"exercise-{number}" for number in numbers}
+
+
+def tag_flow_run(study: Study) -> None:
+    """Add the study's name and its exercises to the flow run's tags; no server, no tags."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    run = context.flow_run
+    tags = {*run.tags, study.name, *exercise_tags(each.number for each in study.exercises)}
+    try:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(run.id, tags=sorted(tags))
+    except Exception as error:
+        logger.warning("the run cannot be tagged in Prefect's UI: %s", error)
+
+
+def tagged(step: "Task[..., Any]", numbers: Iterable[int]) -> "Task[..., Any]":
+    """A step whose task run bears the tags of these exercises from its first state after Running on.
+
+    Not as Prefect's own `tags`: for each tag it would ask the server for a concurrency limit before the task
+    begins, and a server that is away would fail trainings that need no server.
+    """
+    tags = exercise_tags(numbers)
+
+    def tag_with_exercises(_task: "Task[..., Any]", run: TaskRun, _state: Any) -> None:
+        run.tags = sorted({*run.tags, *tags})
+
+    hook: Callable[..., None] = tag_with_exercises
+    return step.with_options(on_running=[hook])

@@ -1,0 +1,187 @@
+"""The history: the tables of all published runs, compacted to a file a month, for those who read them all.
+
+It lies beside `tables` as `history/<table>/month=2026-03/part-0.parquet` and says the same: every published
+run that can be read, the runs of a study together. It is made of `tables`, can be removed at any time, and is
+brought up to date by every run that is published. As there, a run is part of it when its row in `runs` is,
+which is written last and removed first.
+"""
+
+import io
+import logging
+import re
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.locks import waiting_lock
+from storage.results import Results, find_paths, remove_path, write_atomically
+from storage.tables.parts import list_published, read_part, read_parts, write_parquet
+from storage.tables.published import BODY
+from storage.tables.schema import TABLES, schema_of
+from study.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+LOCK = "history"
+
+PATIENCE_SECONDS = 60.0
+"""For so long an update waits for another process's; a month takes a second."""
+
+COMPACT = "`study compact` writes it again"
+"""What a person can do about a damaged month."""
+
+_MONTH = re.compile(r"(\d{4})(\d{2})\d{2}")
+
+
+def month_of(run_id: str) -> str:
+    """The month of a run by its id, such as `2026-03`; `unknown` if it does not begin with a date."""
+    match = _MONTH.match(run_id)
+    return f"{match[1]}-{match[2]}" if match else "unknown"
+
+
+def update_history(results: Results, *touched: str, thorough: bool = False) -> list[str]:
+    """Bring the history up to date, months that say what they should aside; return those written.
+
+    Args:
+        results: Where the tables lie.
+        touched: Runs whose months are written in any case.
+        thorough: Read every file of the history, too, and write damaged months again.
+
+    Raises:
+        TimeoutError: another process is at it; what it does not see the next update does.
+        OSError: the folder cannot be written to.
+    """
+    with _held(results):
+        published = _list_by_month(results)
+        late = {month_of(run_id) for run_id in touched}
+        if thorough:
+            late |= {month for month in list_months(results) if why_damaged(results, month)}
+        behind = _list_behind(results, published, late)
+        for month in behind:
+            _write_month(results, month, published.get(month, []), touched)
+        return behind
+
+
+def list_behind(results: Results) -> list[str]:
+    """The months of which the history does not say what `tables` does."""
+    return _list_behind(results, _list_by_month(results))
+
+
+def list_months(results: Results) -> list[str]:
+    """The months of which a file lies in the history."""
+    files = find_paths(results.history, "*/month=*/part-0.parquet")
+    return sorted({path.parent.name.removeprefix("month=") for path in files})
+
+
+def why_damaged(results: Results, month: str) -> list[str]:
+    """What is wrong with the files of a month, each on one line."""
+    found = []
+    for table in TABLES:
+        try:
+            read_part(_path(results, table, month), table, mend=COMPACT)
+        except InputError as error:
+            found.append(str(error))
+    return found
+
+
+def _list_by_month(results: Results) -> dict[str, list[str]]:
+    published: defaultdict[str, list[str]] = defaultdict(list)
+    for run_id in list_published(results):
+        published[month_of(run_id)].append(run_id)
+    return dict(published)
+
+
+def _list_behind(
+    results: Results, published: Mapping[str, Sequence[str]], late: Collection[str] = ()
+) -> list[str]:
+    lying = set(find_paths(results.history, "*/month=*/part-0.parquet"))
+    return [
+        month
+        for month in sorted({*published, *list_months(results)})
+        if month in late or not _is_right(results, month, published.get(month, ()), lying)
+    ]
+
+
+def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Collection[Path]) -> bool:
+    """Whether a month has just these runs, and a file of each table."""
+    if not all(_path(results, table, month) in lying for table in TABLES):
+        return False
+    try:
+        schema = pa.schema([schema_of("runs").field("run_id")])
+        found = read_part(_path(results, "runs", month), "runs", schema)
+    except InputError:
+        return False
+    return sorted(found["run_id"].to_pylist()) == sorted(run_ids)
+
+
+def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: Sequence[str]) -> None:
+    """Write a month: first without the runs that go or change, then with all but those that are damaged."""
+    tables = _read_whole(results, run_ids)
+    whole = [run_id for run_id in run_ids if run_id in tables["runs"]]
+    _keep_only(results, month, set(whole) - set(touched))
+    for table in (*BODY, "runs"):
+        path = _path(results, table, month)
+        if whole:
+            write_atomically(path, _encode(table, tables[table], whole))
+        else:
+            remove_path(path.parent)
+
+
+def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str, pa.Table]]:
+    """The rows of each table by run, of the runs of which everything can be read."""
+    found: dict[str, dict[str, pa.Table]] = {table: {} for table in TABLES}
+    damaged: set[str] = set()
+    for table in ("runs", *BODY):
+        for run_id, part in read_parts(results, table, run_ids):
+            if isinstance(part, InputError):
+                logger.warning("%s; this run is left out of the history", part)
+                damaged.add(run_id)
+            elif part is not None:
+                found[table][run_id] = part
+            else:
+                damaged.add(run_id)
+    for run_id in damaged:
+        found["runs"].pop(run_id, None)
+    return found
+
+
+def _keep_only(results: Results, month: str, run_ids: set[str]) -> None:
+    """Let runs that go or change vanish from a month's `runs`, so that no reader sees a part of them."""
+    path = _path(results, "runs", month)
+    try:
+        rows = read_part(path, "runs")
+    except InputError:
+        remove_path(path)
+        return
+    kept = rows.filter(pc.is_in(rows["run_id"], pa.array(sorted(run_ids), pa.string())))
+    if len(kept) < len(rows):
+        into = io.BytesIO()
+        write_parquet([kept], schema_of("runs"), into)
+        write_atomically(path, into.getvalue())
+
+
+def _encode(table: str, parts: Mapping[str, pa.Table], run_ids: Sequence[str]) -> bytes:
+    """A month's file of a table: study by study, each in row groups of its own, runs by their ids."""
+    schema = schema_of(table)
+    together = pa.concat_tables([*(parts[each] for each in run_ids if each in parts), schema.empty_table()])
+    studies = sorted(set(together["study"].to_pylist()))
+    groups = [together.filter(pc.equal(together["study"], study)) for study in studies]
+    into = io.BytesIO()
+    write_parquet(groups, schema, into)
+    return into.getvalue()
+
+
+def _path(results: Results, table: str, month: str) -> Path:
+    return results.history / table / f"month={month}" / "part-0.parquet"
+
+
+@contextmanager
+def _held(results: Results) -> Iterator[None]:
+    until = time.monotonic() + PATIENCE_SECONDS
+    with waiting_lock(results, LOCK, lambda: None, lambda: time.monotonic() > until):
+        yield

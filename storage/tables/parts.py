@@ -1,0 +1,159 @@
+"""One file of a table: where it lies, how its rows are written, and how it is read."""
+
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.results import Results, find_paths, is_local, read_all, read_bytes
+from storage.tables.schema import SCHEMA_VERSION, schema_of
+from study.errors import InputError, StoreUnreachable
+from study.wording import shortened, shown
+
+Row = Mapping[str, Any]
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
+"""What pyarrow raises of a file that cannot be read; the last, of damaged names of columns."""
+
+MAJOR: str = SCHEMA_VERSION.partition(".")[0]
+"""The major schema version that is read here: later minor versions only add to it."""
+
+MEND = "restore the file, or remove this run's folder from `tables/runs`; running the study again is quick"
+"""What a person can do: what was trained is kept, so that another run reads it."""
+
+
+def part_path(results: Results, table: str, run_id: str) -> Path:
+    """The file of a run's rows of a table.
+
+    Raises:
+        InputError: the run's id would lead out of the results folder; it may come from a table's content.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise InputError(f"run {run_id!r} in {results.tables} is no run's id; remove its row in `runs`")
+    return results.tables / table / f"run={run_id}" / "part-0.parquet"
+
+
+def list_published(results: Results) -> list[str]:
+    """The ids of the runs that have a row in `runs`, readable or not, oldest first as their names go."""
+    parts = find_paths(results.tables / "runs", "run=*/part-0.parquet")
+    return [path.parent.name.removeprefix("run=") for path in parts]
+
+
+def encode_part(table: str, rows: Sequence[Row]) -> bytes:
+    """The rows of a table as a Parquet file; the same rows give the same bytes.
+
+    Raises:
+        ValueError: a row has a column that the table has not.
+        pyarrow.ArrowInvalid: a row does not fit the schema.
+    """
+    schema = schema_of(table)
+    extra = set().union(*(row.keys() for row in rows)) - set(schema.names) if rows else set()
+    if extra:
+        raise ValueError(f"table {table}: columns {sorted(extra)} are not in its schema")
+    content = io.BytesIO()
+    write_parquet([pa.Table.from_pylist([dict(row) for row in rows], schema=schema)], schema, content)
+    return content.getvalue()
+
+
+def write_parquet(groups: Sequence[pa.Table], schema: pa.Schema, into: io.BytesIO) -> None:
+    """Write tables, each as row groups of its own, with checksums, and statistics by which readers skip."""
+    options = {"compression": "zstd", "write_page_index": True, "write_page_checksum": True}
+    with pq.ParquetWriter(into, schema, **options) as writer:
+        for group in groups:
+            writer.write_table(group, row_group_size=100_000)
+
+
+def open_source(path: Path, content: bytes | None = None) -> Any:
+    """What pyarrow reads a file from: its path, or its content where it is not on a disk."""
+    return path if is_local(path) else pa.BufferReader(read_bytes(path) if content is None else content)
+
+
+def read_parts(
+    results: Results, table: str, run_ids: Sequence[str], schema: pa.Schema | None = None
+) -> Iterator[tuple[str, pa.Table | InputError | None]]:
+    """The rows of a table of each run: None where it has no such file, else as `read_part`, or why not."""
+    paths: dict[str, Path | InputError] = {}
+    for run_id in run_ids:
+        try:
+            paths[run_id] = part_path(results, table, run_id)
+        except InputError as error:
+            paths[run_id] = error
+    contents = read_all([path for path in paths.values() if not isinstance(path, InputError)])
+    for run_id, path in paths.items():
+        if isinstance(path, InputError):
+            yield run_id, path
+            continue
+        if not (path.exists() if is_local(path) else path in contents):
+            yield run_id, None
+            continue
+        try:
+            yield run_id, read_part(path, table, schema, contents.get(path))
+        except InputError as damage:
+            yield run_id, damage
+
+
+def read_part(
+    path: Path, table: str, schema: pa.Schema | None = None, content: bytes | None = None, mend: str = MEND
+) -> pa.Table:
+    """Read the columns of a file of a table, or some; columns that a later version added are left out.
+
+    Raises:
+        InputError: the file is missing or damaged (its pages have checksums), is another table's, or of a
+            version that is not read here. The message ends with `mend`: what a person can do.
+        StoreUnreachable: the store that has it does not answer.
+    """
+    schema = schema or schema_of(table)
+    try:
+        # As a file: the folder's `run=` partition would add a column that repeats run_id.
+        with pq.ParquetFile(open_source(path, content), page_checksum_verification=True) as file:
+            _check_kind(file.schema_arrow.metadata or {}, table)
+            return _fit(file.read(columns=schema.names), schema)
+    except StoreUnreachable:
+        raise  # that is no damage
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; {mend}") from error
+    except _Misfit as error:
+        raise InputError(f"{path}: {error}; {mend}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as a Parquet file: {_reason_of(error)}; {mend}") from error
+
+
+class _Misfit(Exception):
+    """A file is not what the schema says."""
+
+
+def _check_kind(metadata: Mapping[bytes, bytes], table: str) -> None:
+    """Refuse a file of another table, or of a version that is not read here."""
+    found, version = (
+        metadata.get(name, b"").decode(errors="replace") for name in (b"table", b"schema_version")
+    )
+    if found != table:
+        raise _Misfit(f"holds {f'table {shown(found)}' if found else 'no table'}, expected {table!r}")
+    if version.partition(".")[0] != MAJOR:
+        raise _Misfit(f"has schema version {shown(version)}, this program reads {MAJOR}.x")
+
+
+def _fit(content: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with just the columns of a schema."""
+    for field in schema:
+        if field.name not in content.column_names:
+            raise _Misfit(f"lacks the column {field.name!r}")
+        column = content.column(field.name)
+        if column.type != field.type:
+            raise _Misfit(f"column {field.name!r} is {column.type}, expected {field.type}")
+        if column.null_count and not field.nullable:
+            raise _Misfit(f"column {field.name!r} lacks a value")
+    return pa.Table.from_arrays([content.column(name) for name in schema.names], schema=schema)
+
+
+def _reason_of(error: Exception) -> str:
+    """Why a file cannot be read, on one line, without its path."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else shortened(str(error), 200).rstrip(".")

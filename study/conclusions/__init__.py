@@ -1,0 +1,5 @@
+"""What readings show: answers, the optimum, nights, replications, replays."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,175 @@
+"""The model that the optimum exercise chose, what was checked of it, and how it is calibrated."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from study.fact import Fact
+from study.spec import Setting
+
+BINS = 15
+"""Bins of confidence of the calibration error: as many as Guo et al. 2017 use."""
+
+_SMALLEST = 1e-12
+"""Below it a float32 softmax has nothing to say; it keeps logarithms finite."""
+
+Probabilities = npt.NDArray[np.floating]
+Labels = npt.NDArray[np.integer]
+
+
+class Calibration(Fact):
+    """A temperature, on which images it was fitted, and what it does to the calibration error (fraction).
+
+    `fitted_on` is in words; where the errors could only be read on the same images, it was fitted on one half
+    and read on the other, both ways.
+    """
+
+    temperature: float = Field(gt=0, lt=1000, allow_inf_nan=False)
+    fitted_on: str
+    images: int
+    error_before: float
+    error_after: float
+
+
+def soften(probabilities: Probabilities, temperature: float) -> Probabilities:
+    """Probabilities (n, classes) at a temperature: proportional to their 1/temperature-th power.
+
+    The same as dividing the logits by it (Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern
+    Neural Networks"); which class is the likeliest does not change.
+    """
+    logits = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST)) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
+    """The temperature at which the labels (n,) are likeliest, between 0.05 and 20; 1 leaves all as it is."""
+    from scipy.optimize import minimize_scalar  # late: a model is calibrated once a run
+
+    def loss(log_temperature: float) -> float:
+        softened = soften(probabilities, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(softened[np.arange(len(labels)), labels], _SMALLEST)).mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def calibration_error(probabilities: Probabilities, labels: Labels, bins: int = BINS) -> float:
+    """Expected calibration error, a fraction: how far accuracy lies from confidence, in bins of it.
+
+    Mean over equally wide bins of |accuracy - mean confidence|, weighted by the images in each (Guo et al.
+    2017, equation 3). Confidence is the highest probability of an image.
+    """
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(float(right[places == each].mean()) - float(confidence[places == each].mean()))
+        * float((places == each).mean())
+        for each in range(bins)
+        if (places == each).any()
+    ]
+    return float(sum(gaps))
+
+
+def calibrate_crosswise(probabilities: Probabilities, labels: Labels) -> tuple[float, float, float]:
+    """Temperature of all images, and the calibration error before and after; no image judges its own fit.
+
+    For where no other images are at hand: each half, images in turn, is softened by the other's temperature.
+    """
+    softened = np.empty(probabilities.shape, np.float64)
+    halves: Sequence[slice] = (slice(0, None, 2), slice(1, None, 2))
+    for fitted, read in (halves, halves[::-1]):
+        temperature = fit_temperature(probabilities[fitted], labels[fitted])
+        softened[read] = soften(probabilities[read], temperature)
+    before, after = calibration_error(probabilities, labels), calibration_error(softened, labels)
+    return fit_temperature(probabilities, labels), before, after
+
+
+MOST_EXAMPLES = 6
+"""How many images of a confused pair are kept at most: as many as fit beside each other on a phone."""
+
+
+AGREES_WITHIN = 1e-4
+"""Largest difference of a probability for which two saved files count as the same model. Formats order their
+sums differently: LiteRT's differ by up to 0.00001 on 10,000 images (measured), the others' by nothing."""
+
+
+class NewImage(Fact):
+    """The classification of one image by the reloaded model; probabilities in the order of the classes."""
+
+    test_index: int
+    true_class: str
+    predicted_class: str
+    probabilities: tuple[float, ...]
+
+
+class ConfusedPair(Fact):
+    """One class taken for another: `images` of the `of` test images that are of the true class.
+
+    `examples` are indices of such test images, from 0 in file order, the most surely wrong first.
+    """
+
+    true_class: str
+    predicted_class: str
+    images: int
+    of: int
+    examples: tuple[int, ...] = Field(max_length=MOST_EXAMPLES)
+
+
+class SavedFile(Fact):
+    """One export, loaded again in a process of its own: compared with the trained model on all test images.
+
+    `largest_difference` is that of any probability, fed raw pixels or scaled ones, whichever differs more;
+    `same_classes` counts the test images that both give the same class, however fed.
+    """
+
+    name: str
+    format: str
+    size_bytes: int
+    largest_difference: float
+    same_classes: int
+    images: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it is the same model: `AGREES_WITHIN`, and every class the same."""
+        return self.largest_difference <= AGREES_WITHIN and self.same_classes == self.images
+
+
+class Confidence(Fact):
+    """How many test images have a softened confidence of at least `least`, and how many of both are right."""
+
+    least: float
+    sure: int
+    sure_right: int
+    unsure: int
+    unsure_right: int
+
+
+class ChosenModel(Fact):
+    """The model that was saved.
+
+    `confusion[i][j]` counts test images of class i predicted as class j. `files_agree` says whether every
+    saved file, loaded again, gives the same outputs on all test images, within `AGREES_WITHIN`; `saved` says
+    it file by file. `confused` are the pairs of classes confused most often, most images first.
+    """
+
+    candidate: str
+    setting: Setting
+    seed: int
+    key: str
+    epochs_run: int
+    validation_accuracy: float
+    test_accuracy: float
+    reloaded_test_accuracy: float
+    files: tuple[str, ...]
+    files_agree: bool
+    confusion: tuple[tuple[int, ...], ...]
+    new_image: NewImage
+    confused: tuple[ConfusedPair, ...]
+    calibration: Calibration | None = None
+    """By which its probabilities are to be softened; the saved files themselves are not."""
+    saved: tuple[SavedFile, ...]
+    confidence: tuple[Confidence, ...] = ()

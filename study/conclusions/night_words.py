@@ -1,0 +1,87 @@
+"""What the morning after says to people: each verdict in words, and what changed."""
+
+from collections.abc import Mapping, Sequence
+
+from study.conclusions.comparison import Change
+from study.conclusions.nights import Verdict
+from study.wording import count, points
+
+MOST_NAMED = 8
+"""Changes named in a sentence; the table `nights` has all."""
+
+_BY_WEIGHT = ("drifted", "no reading", "unclear", "same within noise", "first", "identical")
+
+
+def shorten_verdicts(verdicts: Mapping[int, str]) -> str:
+    """The verdicts of a night by exercise on one line, the gravest first: "drifted 3, 5; identical 2"."""
+    if len(set(verdicts.values())) == 1:
+        return next(iter(verdicts.values()))
+    return "; ".join(
+        f"{name} {', '.join(str(number) for number, each in sorted(verdicts.items()) if each == name)}"
+        for name in _BY_WEIGHT
+        if name in verdicts.values()
+    )
+
+
+def describe_night(study: str, verdicts: Mapping[int, str], changes: Sequence[Change]) -> str:
+    """A night in a line, as an alarm says it: "lab: drifted 3, 5; identical 2; changed: Keras: 3.1 → 3.2"."""
+    named = "; ".join(map(str, changes[:MOST_NAMED])) or "nothing that is recorded"
+    is_changed = set(verdicts.values()) - {"identical", "first"}
+    return f"{study}: {shorten_verdicts(verdicts)}" + (f"; changed: {named}" if is_changed else "")
+
+
+def describe_verdict(verdict: Verdict) -> str:
+    """A verdict as one sentence or two."""
+    failed = f" {count(verdict.failed_trials, 'trial')} failed and are not compared."
+    return _describe(verdict) + (failed if 0 < verdict.failed_trials < verdict.trials else "")
+
+
+def describe_changes(
+    verdict: str, compared_with: str | None, changes: Sequence[Change], is_dirty: bool
+) -> str:
+    """What changed since the run that a verdict compares with; nothing where there is none.
+
+    Args:
+        verdict: The verdict's name.
+        compared_with: The run compared with.
+        changes: What changed since.
+        is_dirty: Whether tonight's code had uncommitted changes, of which nothing is recorded.
+    """
+    if compared_with is None:
+        return ""
+    if changes:
+        named = "; ".join(map(str, changes[:MOST_NAMED]))
+        further = f"; and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
+        without_effect = " without effect" if verdict == "identical" else ""
+        return f"Changed{without_effect} since run {compared_with}: {named}{further}."
+    if verdict == "identical":
+        return f"Nothing recorded changed since run {compared_with}."
+    unseen = " The code has uncommitted changes, of which nothing is recorded." if is_dirty else ""
+    return f"Nothing recorded changed since run {compared_with}, and yet the weights differ.{unseen}"
+
+
+def _describe(verdict: Verdict) -> str:
+    if verdict.name == "no reading":
+        return f"No reading: all {count(verdict.trials, 'trial')} failed."
+    if verdict.name == "first":
+        return "First: no earlier run has read these settings."
+    if verdict.name == "identical":
+        return f"Identical: the weights of {_since(verdict)}."
+    done = verdict.trials - verdict.failed_trials
+    weights = f"the weights of {verdict.changed_trials} of {count(done, 'trial')} are new"
+    against = (
+        f"{points(verdict.difference)} points against {count(verdict.distinct_readings, 'distinct reading')} "
+        f"of {_since(verdict)}"
+    )
+    if verdict.name == "unclear":
+        return f"Unclear: {weights}, {against}; single readings cannot tell drift from chance."
+    chance = f"p = {verdict.p_value:.2g}, an alarm at {verdict.threshold:.2g} or below"
+    if verdict.name == "drifted":
+        return f"DRIFTED: {against}, most surely {verdict.setting} ({chance}); {weights}."
+    return f"Same within noise: {against} ({chance}); {weights}."
+
+
+def _since(verdict: Verdict) -> str:
+    if verdict.earlier_runs == 1 or verdict.name == "identical":
+        return f"run {verdict.compared_with}"
+    return f"{verdict.earlier_runs} runs"

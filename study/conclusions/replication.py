@@ -1,0 +1,146 @@
+"""A run held against published readings: each cell's mean, each band, each claim."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from study.spec import (
+    Band,
+    BandVerdict,
+    Cell,
+    ClaimVerdict,
+    Interval,
+    PublishedAverage,
+    PublishedSource,
+    Readings,
+    Study,
+    read_averages,
+    read_readings,
+)
+from study.statistics import Agreement, Published, judge_agreement, paired, pooled_deviation, welch
+from study.wording import phrase
+
+Ours = Mapping[Cell, Readings]
+"""Our accuracies in percent by cell and seed; those of the kept candidate under None."""
+
+
+@dataclass(frozen=True)
+class CellAgreement:
+    """One published mean and what became of it; `agreement` is None where the study did not measure it."""
+
+    subject: str
+    published: PublishedAverage
+    trials: int
+    mean: float | None
+    agreement: Agreement | None
+
+
+@dataclass(frozen=True)
+class HeldClaim:
+    """One published claim: what our readings bear of it, and what the published ones bear themselves."""
+
+    claim: str
+    exercise: int
+    ours: ClaimVerdict
+    theirs: ClaimVerdict
+
+
+@dataclass(frozen=True)
+class Replication:
+    """A run held against everything its study names as published; accuracies in percent."""
+
+    cells: tuple[CellAgreement, ...]
+    bands: tuple[BandVerdict, ...]
+    claims: tuple[HeldClaim, ...]
+
+
+def hold_against_published(study: Study, ours: Ours) -> Replication:
+    """Hold our readings against the study's published ones; empty for a study without.
+
+    Raises:
+        InputError: a published file cannot be read.
+    """
+    source = study.published
+    if source is None:
+        return Replication((), (), ())
+    readings = read_readings(source)
+    averages = [each for each in read_averages(source).values() if each.exercise in _exercises(study)]
+    return Replication(
+        tuple(_hold_cell(source, each, readings, ours) for each in averages),
+        tuple(_judge_band(study, band, ours) for band in source.bands),
+        tuple(_hold_claims(study, source, ours, readings)),
+    )
+
+
+def _exercises(study: Study) -> set[int]:
+    return {exercise.number for exercise in study.exercises}
+
+
+def _hold_cell(
+    source: PublishedSource, published: PublishedAverage, readings: Ours, ours: Ours
+) -> CellAgreement:
+    subject = phrase(published.parameter, published.value)
+    values = list(ours.get((published.exercise, published.value), {}).values())
+    if not values:
+        return CellAgreement(subject, published, 0, None, None)
+    agreement = judge_agreement(values, _describe(source, published, readings, ours), source.margin)
+    return CellAgreement(subject, published, len(values), sum(values) / len(values), agreement)
+
+
+def _describe(source: PublishedSource, published: PublishedAverage, readings: Ours, ours: Ours) -> Published:
+    """A published mean with the spread of its own readings, or where it has fewer than two, of the others.
+
+    Where no single readings were published, theirs are taken to spread as ours do.
+
+    Of how many readings a mean is that does not say so is taken to be one: it cannot be fewer.
+    """
+    own = list(readings.get((published.exercise, published.value), {}).values())
+    if len(own) > 1:
+        return Published(published.accuracy_pct, len(own), pooled_deviation([own]), is_own=True)
+    known = source.deviation or _pooled(readings) or _pooled(ours) or math.nan
+    return Published(published.accuracy_pct, published.readings or 1, known, is_own=False)
+
+
+def _pooled(readings: Ours) -> float | None:
+    """None where no setting has two readings."""
+    repeated = [list(each.values()) for each in readings.values() if len(each) > 1]
+    return pooled_deviation(repeated) if repeated else None
+
+
+def _judge_band(study: Study, band: Band, ours: Ours) -> BandVerdict:
+    is_paired = _is_paired(study, band.exercise)
+
+    def compare(first: Readings, second: Readings) -> Interval:
+        if not is_paired:
+            return welch(list(first.values()), list(second.values())).interval()
+        seeds = sorted(first.keys() & second.keys())
+        if not seeds:
+            return float("nan"), float("nan")
+        return paired([first[seed] for seed in seeds], [second[seed] for seed in seeds]).interval()
+
+    return band.judge(ours, compare)
+
+
+def _hold_claims(study: Study, source: PublishedSource, ours: Ours, theirs: Ours) -> list[HeldClaim]:
+    return [
+        HeldClaim(
+            claim.claim,
+            claim.exercise,
+            claim.judge(_fractions(ours, claim.exercise), _is_paired(study, claim.exercise)),
+            # The numbers of published readings are no seeds: nothing says that two settings share one.
+            claim.judge(_fractions(theirs, claim.exercise), is_paired=False),
+        )
+        for claim in source.claims
+    ]
+
+
+def _fractions(cells: Ours, exercise: int) -> dict[float, dict[int, float]]:
+    return {
+        value: {seed: accuracy / 100 for seed, accuracy in readings.items()}
+        for (number, value), readings in cells.items()
+        if number == exercise and value is not None
+    }
+
+
+def _is_paired(study: Study, exercise: int) -> bool:
+    return any(sweep.number == exercise and sweep.reads_prefixes(study.baseline) for sweep in study.sweeps)

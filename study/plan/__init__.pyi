@@ -1,0 +1,37 @@
+from .cost import (
+    ENGINE_COSTS as ENGINE_COSTS,
+    EVALUATION_BATCH as EVALUATION_BATCH,
+    Amount as Amount,
+    CostModel as CostModel,
+    Speed as Speed,
+    list_shapes as list_shapes,
+    multiply_adds as multiply_adds,
+    parameter_count as parameter_count,
+    pooled_units as pooled_units,
+)
+from .failures import (
+    Failures as Failures,
+    describe_reasons as describe_reasons,
+)
+from .forecast import (
+    Forecast as Forecast,
+    Job as Job,
+    Later as Later,
+    SearchStanding as SearchStanding,
+    makespan_bound as makespan_bound,
+    simulate_makespan as simulate_makespan,
+)
+from .foresight import Foresight as Foresight
+from .plan import (
+    MOST_TASK_RUNS as MOST_TASK_RUNS,
+    Plan as Plan,
+    Training as Training,
+    Trial as Trial,
+    candidate_trials as candidate_trials,
+    compile_plan as compile_plan,
+    key_of as key_of,
+    list_trials as list_trials,
+    pack as pack,
+    training_key as training_key,
+    training_label as training_label,
+)

@@ -1,0 +1,294 @@
+"""What a training will cost: seconds and bytes from its hyperparameters, corrected by what was measured.
+
+The formula counts the operations of a step and charges each kind at a rate. Its rates are of one machine;
+what was measured on the machine at hand (a few steps, or whole trainings of earlier runs) corrects it: by the
+machine's overall speed, and for each shape by what was measured of shapes like it.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import median
+
+from pydantic import Field
+
+from study.fact import Fact
+from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TRAIN_COUNT
+from study.spec import EngineName, Hyperparameters
+
+
+@dataclass(frozen=True)
+class EngineCost:
+    """What an engine's operations cost on one thread: seconds for each, by kind, in training and evaluation.
+
+    Non-negative least squares of relative errors over the shapes of the lab study and their neighbours, on an
+    AMD EPYC: `benchmarks/cost_model.py` measures and fits them. Of augmentation the copying alone: 45 to 53
+    ms for 60,000 images, and for TensorFlow once more; it is lost in the noise of whole epochs.
+    """
+
+    train: Mapping[str, float]
+    evaluation: Mapping[str, float]
+    lanes_seconds: float
+    """From the forecast until the first lane trains, once a run. Measured on `smoke`."""
+    startup_seconds: float
+    """Beginning a training: compiling where the shape is new, saving. Measured on `lab`."""
+    lane_bytes: int
+    """A lane's memory beside what a training needs: libraries, images, earlier shapes. Measured on `lab`."""
+    evaluated_at_once: int
+    """Images whose activations before the pooling are in memory at once."""
+    copies: int
+    """Arrays as large as the parameters: weights, gradients, momenta and copies to be saved."""
+    thread_gain: float = 0.0
+    """What each further thread of a training adds, of what the first one does. Measured by
+    `benchmarks/threads.py` on the shapes that take long: two of 8 filters gain a third."""
+
+    def threads_each(self, trainings: int, lanes: int) -> int:
+        """Threads of each of some trainings that run together: the cores of idle lanes are shared out."""
+        return 1 if trainings == 0 or self.thread_gain == 0 else min(max(1, lanes // trainings), MOST_THREADS)
+
+    def speedup(self, threads: int) -> float:
+        """How many times faster a training is on so many threads than on one."""
+        return 1 + self.thread_gain * (threads - 1)
+
+
+MOST_THREADS = 4
+"""Threads of a training at most. They share its pooled rows, 13 with a kernel of 3, whole: four wait for the
+one that has four rows. What two gain is measured, what more gain is not."""
+
+
+ENGINE_COSTS: dict[EngineName, EngineCost] = {
+    "native": EngineCost(
+        train={
+            "step": 1.5e-7, "convolution": 4.7e-11, "activation": 0.0, "dense": 8.4e-11,
+            "dropout": 2e-10, "parameter": 0.0, "augmentation": 8e-7,
+        },
+        evaluation={"convolution": 2.6e-11, "activation": 0.0, "dense": 2.5e-11},
+        lanes_seconds=1.0,
+        startup_seconds=0.05,
+        lane_bytes=160_000_000,
+        evaluated_at_once=0,
+        copies=6,
+        thread_gain=0.85,
+    ),
+    "tensorflow": EngineCost(
+        train={
+            "step": 5.9e-4, "convolution": 3.6e-11, "activation": 1.6e-9, "dense": 9.3e-11, "dropout": 8.1e-9,
+            "parameter": 1.4e-9, "augmentation": 1.2e-6,
+        },
+        evaluation={"convolution": 1.7e-11, "activation": 8.5e-10, "dense": 2.0e-11},
+        lanes_seconds=8.0,
+        startup_seconds=0.5,
+        lane_bytes=1_200_000_000,
+        evaluated_at_once=1000,
+        copies=6,
+    ),
+}  # fmt: skip
+
+EVALUATION_BATCH = ENGINE_COSTS["tensorflow"].evaluated_at_once
+"""Images that TensorFlow evaluates at once: bounds the memory of activations, changes no meaning."""
+
+CALIBRATED_SPREAD, UNCALIBRATED_SPREAD = 0.1, 0.5
+"""Standard deviation of the logarithm of actual over predicted seconds common to a whole run: with
+measurements of the machine at hand (the first run of `lab` predicted from them took 0.11 more), and without
+(a guess: machines in use differ by a factor of two or three)."""
+
+KNOWN_SPREAD, UNKNOWN_SPREAD = 0.07, 0.2
+"""The same for one training: where its shape was measured, between trainings of one shape in a run of `lab`;
+where it was not, the error of the corrected formula in `benchmarks/cost_model.py`."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What decides the cost of a training step."""
+
+    filters: int
+    kernel_size: int
+    dense_units: int
+    batch_size: int
+    dropout: bool
+    augmented: bool
+
+    @classmethod
+    def of(cls, hyperparameters: Hyperparameters) -> "Shape":
+        """The shape of these hyperparameters."""
+        h = hyperparameters
+        is_augmented = h.augmentation != "none"
+        return cls(h.filters, h.kernel_size, h.dense_units, h.batch_size, h.dropout > 0, is_augmented)
+
+    @cached_property
+    def operations(self) -> dict[str, float]:
+        """Operations a training or evaluation of one image takes, by kind."""
+        rows = IMAGE_SIDE - self.kernel_size + 1
+        pooled = _pooled_units(self.filters, self.kernel_size)
+        classes = len(CLASS_NAMES)
+        parameters = self.kernel_size**2 * self.filters + (pooled + classes) * self.dense_units
+        return {
+            "step": 1 / self.batch_size,
+            "convolution": rows**2 * self.kernel_size**2 * self.filters,
+            "activation": rows**2 * self.filters,
+            "dense": (pooled + classes) * self.dense_units,
+            "dropout": pooled if self.dropout else 0,
+            "parameter": parameters / self.batch_size,
+            "augmentation": 1 if self.augmented else 0,
+        }
+
+    def distance(self, other: "Shape") -> float:
+        """How unlike two shapes are: doublings of their parameters, and 2 for dropout in one only.
+
+        Augmentation costs too little to make them unlike.
+        """
+        pairs = [
+            (self.filters, other.filters),
+            (self.kernel_size, other.kernel_size),
+            (self.dense_units, other.dense_units),
+            (self.batch_size, other.batch_size),
+        ]
+        doublings = [math.log2(one / two) for one, two in pairs]
+        return math.hypot(*doublings, 2.0 * (self.dropout != other.dropout))
+
+
+class Speed(Fact):
+    """Seconds an image takes in training and in evaluation, as measured for one shape on one machine."""
+
+    hyperparameters: Hyperparameters
+    train_seconds: float = Field(gt=0)
+    evaluation_seconds: float = Field(gt=0)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much one epoch computes: images trained on, and images evaluated after it."""
+
+    train_images: int
+    evaluation_images: int
+
+
+class CostModel:
+    """Predicts from what was measured; without measurements, from the formula's own rates."""
+
+    def __init__(
+        self,
+        measured: Iterable[Speed] = (),
+        recorded: Iterable[Speed] = (),
+        engine: EngineName = "native",
+        share_cores: bool = True,
+    ) -> None:
+        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more.
+
+        Args:
+            measured: Of a few steps.
+            recorded: Of whole trainings.
+            engine: What trains.
+            share_cores: Whether a training may use the cores of idle lanes.
+        """
+        rates = ENGINE_COSTS[engine]
+        self.rates = rates if share_cores else replace(rates, thread_gain=0.0)
+        self._train = _Rates(rates.train, _by_shape(measured, recorded, "train_seconds"))
+        self._evaluation = _Rates(rates.evaluation, _by_shape(measured, recorded, "evaluation_seconds"))
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether anything was measured on this machine."""
+        return bool(self._train.observed)
+
+    def knows(self, hyperparameters: Hyperparameters) -> bool:
+        """Whether just this shape was measured."""
+        return Shape.of(hyperparameters) in self._train.observed
+
+    def epoch_seconds(self, hyperparameters: Hyperparameters, amount: Amount) -> float:
+        """Seconds of a lane for one epoch with its evaluation."""
+        shape = Shape.of(hyperparameters)
+        return amount.train_images * self._train.seconds(
+            shape
+        ) + amount.evaluation_images * self._evaluation.seconds(shape)
+
+    def spread(self, hyperparameters: Hyperparameters) -> float:
+        """Standard deviation of the logarithm of actual over predicted seconds of one training."""
+        return KNOWN_SPREAD if self.knows(hyperparameters) else UNKNOWN_SPREAD
+
+    @property
+    def common_spread(self) -> float:
+        """The same for a whole run: an error that all its trainings share."""
+        return CALIBRATED_SPREAD if self.is_calibrated else UNCALIBRATED_SPREAD
+
+
+class _Rates:
+    """Seconds an image: the formula, times what was measured over the formula for shapes like it."""
+
+    def __init__(self, rates: Mapping[str, float], observed: Mapping[Shape, float]) -> None:
+        self.observed = observed
+        self._rates = rates
+        self._errors = {
+            shape: math.log(seconds / self._formula(shape)) for shape, seconds in observed.items()
+        }
+        self._common = median(self._errors.values()) if self._errors else 0.0
+
+    def seconds(self, shape: Shape) -> float:
+        if shape in self.observed:
+            return self.observed[shape]
+        weights = {other: math.exp(-(shape.distance(other) ** 2)) for other in self._errors}
+        excess = sum(weight * (self._errors[other] - self._common) for other, weight in weights.items())
+        # The constant draws a shape that is like none towards the common error.
+        return self._formula(shape) * math.exp(self._common + excess / (sum(weights.values()) + 0.1))
+
+    def _formula(self, shape: Shape) -> float:
+        return sum(rate * shape.operations[kind] for kind, rate in self._rates.items())
+
+
+def pooled_units(hyperparameters: Hyperparameters) -> int:
+    """Numbers of one image after the pooling, flattened: what the dense layer reads."""
+    return _pooled_units(hyperparameters.filters, hyperparameters.kernel_size)
+
+
+def parameter_count(hyperparameters: Hyperparameters) -> int:
+    """Weights and biases of the network."""
+    h, classes = hyperparameters, len(CLASS_NAMES)
+    convolution = (h.kernel_size**2 + 1) * h.filters
+    return convolution + (pooled_units(h) + 1) * h.dense_units + (h.dense_units + 1) * classes
+
+
+def _pooled_units(filters: int, kernel_size: int) -> int:
+    return ((IMAGE_SIDE - kernel_size + 1) // 2) ** 2 * filters
+
+
+def multiply_adds(hyperparameters: Hyperparameters) -> int:
+    """Multiply-adds of one forward pass of one image: convolution and the two dense layers."""
+    operations = Shape.of(hyperparameters).operations
+    return int(operations["convolution"] + operations["dense"])
+
+
+def peak_bytes(hyperparameters: Hyperparameters, engine: EngineName = "native") -> int:
+    """Memory a lane needs at most: libraries and images, activations, parameters and their copies.
+
+    TensorFlow holds four copies of an evaluated batch's activations before the pooling (the largest lane of
+    `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's pooled ones (0.29 and
+    0.30 GB). Four bytes a number. An average is three more arrays as large as the parameters: itself, the
+    next one, and the weights beside it. Augmented images are a copy of the epoch's, a byte a pixel; for
+    TensorFlow two.
+    """
+    rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters).operations
+    batch = hyperparameters.batch_size
+    whole = 4 * operations["activation"] * max(rates.evaluated_at_once, batch) * (engine == "tensorflow")
+    pooled = 3 * pooled_units(hyperparameters) * batch
+    copies = rates.copies + (3 if hyperparameters.averaging else 0)
+    images = TRAIN_COUNT * IMAGE_SIDE**2 * (2 if engine == "tensorflow" else 1)
+    augmented = images if hyperparameters.augmentation != "none" else 0
+    parameters = copies * parameter_count(hyperparameters)
+    return rates.lane_bytes + int(4 * (whole + pooled + parameters)) + augmented
+
+
+def _by_shape(measured: Iterable[Speed], recorded: Iterable[Speed], name: str) -> dict[Shape, float]:
+    def gather(speeds: Iterable[Speed]) -> dict[Shape, float]:
+        values: dict[Shape, list[float]] = defaultdict(list)
+        for speed in speeds:
+            values[Shape.of(speed.hyperparameters)].append(getattr(speed, name))
+        return {shape: median(each) for shape, each in values.items()}
+
+    return gather(measured) | gather(recorded)
+
+
+def list_shapes(hyperparameters: Sequence[Hyperparameters]) -> list[Hyperparameters]:
+    """One of each shape, in their order."""
+    return list({Shape.of(each): each for each in reversed(hyperparameters)}.values())[::-1]

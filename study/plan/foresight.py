@@ -1,0 +1,166 @@
+"""Predict a plan: each training from what is known of the machine, and what only the others' results tell."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from statistics import fmean, pstdev
+
+from study.plan.cost import Amount, CostModel, Shape, peak_bytes
+from study.plan.forecast import Forecast, Job, Later, SearchStanding
+from study.plan.plan import Plan, Training, candidate_trials, compile_plan
+from study.records import Source, StopRule, TrainingRecord
+from study.spec import Search, Setting, Study, expected_epochs, rungs_to
+
+STOP_AFTER_PATIENCE, STOP_SPREAD = 8.4, 3.1
+"""Where nothing was recorded: mean number of epochs that a training with early stopping runs beyond its
+patience, and the standard deviation. Measured on `lab`: 21 trainings with dropout and patience 3
+stopped after 11.4 epochs."""
+
+_COMBINATIONS = 256
+"""Combinations of swept values that are drawn to foresee the cost of the one that will be trained."""
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What a forecast draws on."""
+
+    kept: Mapping[str, TrainingRecord]
+    """Trainings that need not be trained again, by key."""
+    history: Mapping[str, TrainingRecord]
+    """Trainings that tell when early stopping ends one; of earlier runs, kept or not."""
+    costs: CostModel
+    amount: Amount
+    search: SearchStanding | None = None
+    """How far earlier runs have come with the search; None where there is none, or nothing is known."""
+
+    def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
+        """Predict a plan's cost.
+
+        Args:
+            study: The study the plan belongs to.
+            plan: What is asked.
+            lanes: How many trainings run at once.
+            combination: The combination of best values, where earlier runs already tell it.
+        """
+        later = self._foresee_combination(study, plan, combination, lanes)
+        search, finals = self._foresee_search(study, plan, lanes)
+        jobs = tuple(self.foresee_all(plan, lanes))
+        common, rates = self.costs.common_spread, self.costs.rates
+        return Forecast(jobs, later, lanes, common, rates, search, finals)
+
+    def foresee_all(self, plan: Plan, lanes: int) -> list[Job]:
+        """Predict the trainings of a plan, longest first."""
+        jobs = [self.foresee(training) for training in plan.trainings]
+        rates, waiting = self.costs.rates, sum(not job.is_reused for job in jobs)
+        threads = rates.threads_each(waiting, lanes)
+        spread_out = [job.on_threads(threads, rates.speedup(threads)) for job in jobs]
+        return sorted(spread_out, key=lambda job: -job.seconds)
+
+    def foresee(self, training: Training) -> Job:
+        """Predict one training."""
+        kept = self.kept.get(training.key)
+        if kept is not None and kept.answers(training.rules):
+            return Job(training, kept, 0, 0.0, 0.0)
+        done = len(kept.epochs) if kept else 0
+        stops = [self._expect_stop(training, rule) for rule in training.rules]
+        mean, spread = max(stops)
+        epochs = max(1.0, mean - done)
+        each = self.costs.epoch_seconds(training.hyperparameters, self.amount)
+        own = self.costs.spread(training.hyperparameters) * epochs * each
+        return Job(
+            training,
+            kept,
+            round(epochs),
+            self.costs.rates.startup_seconds + epochs * each,
+            math.hypot(own, spread * each),
+        )
+
+    def _expect_stop(self, training: Training, rule: StopRule) -> tuple[float, float]:
+        """Mean and standard deviation of the epoch at which a trial ends."""
+        if rule.patience is None:
+            return rule.epochs, 0.0
+        alike = [record for record in self.history.values() if record.source == training.source]
+        same = [each for each in alike if each.hyperparameters == training.hyperparameters]
+        shape = Shape.of(training.hyperparameters)
+        for records in (same, [each for each in alike if Shape.of(each.hyperparameters) == shape]):
+            stops = [stop for each in records if (stop := rule.epochs_read(each.validation_losses))]
+            # Where most ended before patience could run out, those that did are the hasty ones.
+            if 2 * len(stops) > len(records):
+                return fmean(stops), pstdev(stops) if len(stops) > 1 else STOP_SPREAD
+        return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
+
+    def _foresee_combination(self, study: Study, plan: Plan, known: Setting | None, lanes: int) -> Later:
+        if study.optimum is None or not study.combined_sweeps:
+            return Later(0)
+        repeats = study.optimum.repeats
+        if known is not None:
+            further = compile_plan(study, candidate_trials(study, "combination", known), plan.source)
+            jobs = self.foresee_all(further, lanes)
+            seconds = tuple(job.seconds for job in jobs if not job.is_reused)
+            return Later(repeats, seconds, math.hypot(*(job.spread for job in jobs)), further.trainings[0])
+        drawn = draw_combinations(study)
+        costs = [self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs for each in drawn]
+        rates = self.costs.rates
+        speedup = rates.speedup(rates.threads_each(repeats, lanes))
+        mean = (rates.startup_seconds + fmean(costs)) / speedup
+        peak = _most_bytes(drawn, plan.source)
+        return Later(repeats, (mean,) * repeats, pstdev(costs) / speedup, peak_bytes=peak)
+
+    def _foresee_search(self, study: Study, plan: Plan, lanes: int) -> tuple[Later, Later]:
+        """The trainings of the search and of its finalists; of neither anything is known but the ranges."""
+        if study.optimum is None or study.optimum.search is None:
+            return Later(0), Later(0)
+        standing = self.search or SearchStanding(remaining=1.0)
+        if standing.finalists is not None:
+            further = compile_plan(study, standing.finalists, plan.source)
+            jobs = self.foresee_all(further, lanes)
+            seconds = tuple(job.seconds for job in jobs if not job.is_reused)
+            return Later(0), Later(len(jobs), seconds, math.hypot(*(job.spread for job in jobs)))
+        drawn = _draw_candidates(study, study.optimum.search)
+        costs = self._whole_seconds(drawn)
+        mean, spread, peak = fmean(costs), pstdev(costs), _most_bytes(drawn, plan.source)
+        whole = study.optimum.search.budgets(study.baseline)[-1]
+        share = expected_epochs(rungs_to(whole)) / whole
+        begun = _trainings_of(study.optimum.search, mean * share) * standing.remaining
+        count = math.ceil(begun)
+        each = begun * mean * share / max(count, 1)
+        search = Later(count, (each,) * count, spread * share * begun**0.5 / lanes, peak_bytes=peak)
+        repeats, names = study.optimum.repeats, study.optimum.search.finalists
+        seconds = (mean,) * (repeats * names)
+        finals = Later(len(seconds), seconds, spread * repeats * names**0.5 / lanes, peak_bytes=peak)
+        return search, finals
+
+    def _whole_seconds(self, drawn: Sequence[Setting]) -> list[float]:
+        """Seconds of whole trainings of some settings."""
+        startup = self.costs.rates.startup_seconds
+        return [
+            startup + self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
+            for each in drawn
+        ]
+
+
+def _draw_candidates(study: Study, search: Search) -> list[Setting]:
+    """Some of the settings that a search could come upon, each as likely; always the same."""
+    random = Random(0)
+    return [search.draw(study.baseline, random) for _ in range(_COMBINATIONS)]
+
+
+def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
+    """Memory of the largest of some settings."""
+    return max(peak_bytes(each.hyperparameters, source.engine) for each in drawn)
+
+
+def _trainings_of(search: Search, seconds: float) -> float:
+    """The trainings that a search's budget allows, if each takes so many seconds."""
+    return float(search.trainings or 60 * (search.minutes or 0) / seconds)
+
+
+def draw_combinations(study: Study) -> list[Setting]:
+    """Some of the combinations of swept values that could turn out best, each as likely; always the same."""
+    sweeps = study.combined_sweeps
+    random = Random(0)
+    return [
+        study.baseline.with_changes({sweep.parameter: random.choice(sweep.values) for sweep in sweeps})
+        for _ in range(_COMBINATIONS)
+    ]

@@ -1,0 +1,49 @@
+"""The readings of a setting: what answers, claims and comparisons are made from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from study.fashion_mnist import CLASS_NAMES
+
+COLLAPSED = 2 / len(CLASS_NAMES)
+"""Accuracy at or under which a training has collapsed: twice what guessing scores."""
+
+
+@dataclass(frozen=True)
+class SettingReadings:
+    """Test accuracies (fractions) of one setting's completed trials by seed, and how many trials failed."""
+
+    test: Mapping[int, float] = field(default_factory=dict)
+    failed: int = 0
+
+    @property
+    def mean(self) -> float:
+        """Mean test accuracy."""
+        return float(np.mean(list(self.test.values())))
+
+    @property
+    def collapsed(self) -> int:
+        """How many collapsed."""
+        return count_collapsed(self.test.values())
+
+
+@dataclass(frozen=True)
+class Read:
+    """What one trial read: its accuracy (fraction) and the hash of its weights."""
+
+    accuracy: float
+    weights: str
+
+
+SettingId = tuple[int, str]
+"""Exercise and name of a setting."""
+
+Sweep = Mapping[float, SettingReadings]
+"""The readings of a sweep's settings, by value."""
+
+
+def count_collapsed(accuracies: Iterable[float]) -> int:
+    """How many of some test accuracies (fractions) are of collapsed trainings."""
+    return sum(accuracy <= COLLAPSED for accuracy in accuracies)

@@ -1,0 +1,207 @@
+"""What a finished training leaves behind, epoch by epoch."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import accumulate
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from study.fact import Fact
+from study.records.stopping import StopRule, converged_epoch
+from study.spec import EngineName, Hyperparameters, Protocol
+
+
+class Source(Fact):
+    """What, beside hyperparameters and seed, decides the weights: part of every key."""
+
+    protocol: Protocol
+    data: str
+    """Fingerprint of the images and labels in use, hexadecimal."""
+    held_out_images: int
+    """Training images set aside for validation; 0 in the lab protocol."""
+    model: str
+    """Version of the model and training code."""
+    tensorflow: str
+    """TensorFlow's version where it trains; empty where the native engine does."""
+    device: str
+    """Kind of device, "CPU" or "GPU": the same seed gives other weights on another kind."""
+    engine: EngineName = "tensorflow"
+    """What trains: the same seed gives other weights by another engine."""
+
+
+class Epoch(Fact):
+    """One epoch: losses are mean categorical cross-entropy, accuracies fractions of 1.
+
+    Training loss and accuracy are running means over the epoch, as Keras prints them. `seconds` covers the
+    training steps, without evaluation, compiling and warm-up.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+    evaluation_seconds: float
+    weights_sha256: str
+
+
+class Segment(Fact):
+    """The epochs of a training that one run trained in one go, and on what."""
+
+    epochs: int
+    """How many; they follow those of the segment before."""
+    run_id: str
+    """The run that trained them."""
+    lane: str
+    device: str
+    processor: str
+    """The machine's processor, as it names itself."""
+    finished_at: datetime
+    startup_seconds: float
+    """Building and compiling the training step; near zero on a lane that has the shape already."""
+    lane_seconds: float
+    """How long the lane was busy with it: startup, training, evaluation."""
+    peak_bytes: int
+    """Most memory the lane's process had held until then."""
+    versions: dict[str, str]
+    attempts: int = 1
+    """Attempts it took in that run, the last one included."""
+    threads: int = 1
+    """Threads that shared the work: they change the seconds, and no weight."""
+
+
+class TrainingRecord(Fact):
+    """A training: what was trained, on what, and how each epoch went."""
+
+    key: str
+    label: str
+    hyperparameters: Hyperparameters
+    seed: int
+    schedule_epochs: int | None = None
+    source: Source
+    train_images: int
+    """Images trained on in each epoch."""
+    evaluation_images: int
+    """Images evaluated after each epoch: validation and, where it is another set, test."""
+    epochs: tuple[Epoch, ...] = Field(min_length=1)
+    segments: tuple[Segment, ...] = Field(min_length=1)
+    kept_weights: tuple[int, ...]
+    """The epochs whose weights are kept."""
+    optimizer_sha256: str
+    """Hash of the optimizer's state after the last epoch, from which the training can go on."""
+    diverged: str | None = None
+    """Why there is no further epoch: the loss of the next one is not a finite number."""
+
+    @model_validator(mode="after")
+    def _check_epochs(self) -> Self:
+        found, counted = len(self.epochs), sum(segment.epochs for segment in self.segments)
+        if counted != found or any(not 1 <= epoch <= found for epoch in self.kept_weights):
+            raise ValueError(
+                f"it has {found} epochs, its segments have {counted}, and weights are kept of epochs "
+                f"{', '.join(map(str, self.kept_weights))}"
+            )
+        return self
+
+    @property
+    def validation_losses(self) -> list[float]:
+        """Validation loss of each epoch."""
+        return [epoch.validation_loss for epoch in self.epochs]
+
+    def read(self, rule: StopRule) -> "Reading | None":
+        """What a trial with this rule reads; None if the training is too short for it."""
+        count = rule.epochs_read(self.validation_losses)
+        return None if count is None else Reading(self.epochs[:count])
+
+    def answers(self, rules: Iterable[StopRule]) -> bool:
+        """Whether it is long enough for all these rules, or can get no longer."""
+        return self.diverged is not None or all(self.read(rule) is not None for rule in rules)
+
+    def segment_of(self, epoch: int) -> Segment:
+        """The segment that an epoch (from 1) belongs to."""
+        ends = accumulate(segment.epochs for segment in self.segments)
+        return next(segment for segment, end in zip(self.segments, ends, strict=True) if epoch <= end)
+
+    def epochs_by(self, run_id: str) -> int:
+        """How many of its epochs a run trained."""
+        return sum(segment.epochs for segment in self.segments if segment.run_id == run_id)
+
+    def was_trained_by(self, run_id: str) -> bool:
+        """Whether a run trained a part of it."""
+        return any(segment.run_id == run_id for segment in self.segments)
+
+    def attempts_by(self, run_id: str) -> int:
+        """How often a run attempted it until it succeeded; 0 if that run only read it."""
+        return sum(segment.attempts for segment in self.segments if segment.run_id == run_id)
+
+    def attempted(self, times: int) -> "TrainingRecord":
+        """This record, saying how many attempts its last segment took."""
+        last = self.segments[-1].model_copy(update={"attempts": times})
+        return self.model_copy(update={"segments": (*self.segments[:-1], last)})
+
+    def is_prefix_of(self, longer: "TrainingRecord") -> bool:
+        """Whether the other goes on, with more epochs, from just these weights."""
+        if self.diverged is not None or not self.epochs:
+            return False
+        last = self.epochs[-1]
+        return (
+            len(longer.epochs) > last.epoch
+            and longer.epochs[last.epoch - 1].weights_sha256 == last.weights_sha256
+        )
+
+    def continued_by(self, longer: "TrainingRecord") -> "TrainingRecord":
+        """This record, with the further epochs of a longer one that it is a prefix of."""
+        count = len(self.epochs)
+        segments, end = list(self.segments), 0
+        for segment in longer.segments:
+            start, end = end, end + segment.epochs
+            if end > count:
+                segments.append(segment.model_copy(update={"epochs": end - max(start, count)}))
+        return self.model_copy(
+            update={
+                "epochs": self.epochs + longer.epochs[count:],
+                "segments": tuple(segments),
+                "kept_weights": tuple(sorted({*self.kept_weights, *longer.kept_weights})),
+                "optimizer_sha256": longer.optimizer_sha256,
+                "diverged": longer.diverged,
+            }
+        )
+
+
+class Reading:
+    """What a trial reads of a training: its first epochs."""
+
+    def __init__(self, epochs: tuple[Epoch, ...]) -> None:
+        self.epochs = epochs
+        self.last = epochs[-1]
+
+    @property
+    def training_seconds(self) -> float:
+        """Seconds of training up to the last epoch read."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    @property
+    def converged_epoch(self) -> int | None:
+        """The epoch of the lowest validation loss, if patience ran out within the epochs read."""
+        return converged_epoch([epoch.validation_loss for epoch in self.epochs])
+
+    @property
+    def convergence_seconds(self) -> float | None:
+        """Seconds of training up to the converged epoch; None if it did not converge."""
+        return self.seconds_until(self.converged_epoch)
+
+    @property
+    def lowest_loss_epoch(self) -> int:
+        """The first epoch with the lowest validation loss so far."""
+        return min(self.epochs, key=lambda each: each.validation_loss).epoch
+
+    def epoch_reaching(self, accuracy: float) -> int | None:
+        """The first epoch after which validation accuracy (fraction) is at least so much; None if none is."""
+        return next((each.epoch for each in self.epochs if each.validation_accuracy >= accuracy), None)
+
+    def seconds_until(self, epoch: int | None) -> float | None:
+        """Seconds of training up to the end of an epoch (from 1); None for none."""
+        return None if epoch is None else list(accumulate(each.seconds for each in self.epochs))[epoch - 1]

@@ -1,0 +1,144 @@
+"""The published claims, one by one: what readings bear of each, ours or the published ones themselves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from study.fact import Fact
+from study.wording import listing, plain, points, probability
+
+if TYPE_CHECKING:
+    from study.statistics import PairTest, Trend
+
+Readings = Mapping[float, Mapping[int, float]]
+"""Accuracies (fractions) of an exercise by value, and by seed or the number of a published reading."""
+
+Verdict = Literal["supported", "contradicted", "cannot tell", "not measured"]
+
+
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """What readings bear of a claim, and why."""
+
+    verdict: Verdict
+    reason: str
+
+
+NOT_MEASURED = ClaimVerdict("not measured", "not measured")
+
+
+class _Claim(Fact):
+    claim: str = Field(min_length=1)
+    exercise: int
+
+
+class _Above(_Claim):
+    """A value is more accurate than each of some others."""
+
+    value: float
+
+    def _judge_above(self, others: Sequence[float], readings: Readings, is_paired: bool) -> ClaimVerdict:
+        from study.statistics import compare_with  # late: a study is read before SciPy is needed
+
+        measured = [value for value in others if readings.get(value)]
+        if not readings.get(self.value) or not measured:
+            return NOT_MEASURED
+        tests = compare_with(self.value, measured, readings, is_paired)
+        above = {value: _seen(test) for value, test in tests.items()}
+        higher = [value for value, seen in above.items() if seen > 0]
+        if higher:
+            return ClaimVerdict(
+                "contradicted", f"{_values(higher)} {_is(higher)} higher: {_of(tests, higher)}"
+            )
+        unclear = [value for value, seen in above.items() if seen == 0]
+        missing = [value for value in others if value not in measured]
+        if unclear:
+            return ClaimVerdict("cannot tell", f"not told from {_values(unclear)}: {_of(tests, unclear)}")
+        if missing:
+            return ClaimVerdict("cannot tell", f"not measured: {_values(missing)}")
+        return ClaimVerdict("supported", f"higher than {_values(measured)}: {_of(tests, measured)}")
+
+
+class BestClaim(_Above):
+    """A value has the highest accuracy of its exercise."""
+
+    kind: Literal["best"]
+
+    def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
+        """Compare the value with every other, corrected for how many there are."""
+        return self._judge_above([each for each in readings if each != self.value], readings, is_paired)
+
+
+class HigherClaim(_Above):
+    """A value is more accurate than each of some others."""
+
+    kind: Literal["higher"]
+    than: tuple[float, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_than(self) -> Self:
+        if self.value in self.than:
+            raise ValueError(f"than: {self.value:g} is the value itself; give others")
+        return self
+
+    def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
+        """Compare the value with those, corrected for how many they are."""
+        return self._judge_above(self.than, readings, is_paired)
+
+
+class TrendClaim(_Claim):
+    """Accuracy rises along some values."""
+
+    kind: Literal["trend"]
+    values: tuple[float, ...] = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _check_values(self) -> Self:
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"values: {listing([plain(v) for v in self.values])}; each value once")
+        return self
+
+    def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
+        """Test for a trend over the values, in their order."""
+        from study.statistics import find_trend
+
+        groups = [readings.get(value, {}) for value in self.values]
+        if not all(groups):
+            return NOT_MEASURED
+        trend = find_trend(groups, is_paired)
+        change = fmean(groups[-1].values()) - fmean(groups[0].values())
+        reason = f"{points(change)} points from first to last, {_describe(trend)}"
+        if not trend.is_seen:
+            return ClaimVerdict("cannot tell", reason)
+        return ClaimVerdict("supported" if trend.rising else "contradicted", reason)
+
+
+Claim = Annotated[BestClaim | HigherClaim | TrendClaim, Field(discriminator="kind")]
+
+
+def _seen(test: "PairTest") -> int:
+    """1 if the other value is higher for sure, -1 if it is lower, 0 if nobody can tell."""
+    return 0 if not test.differs else 1 if test.difference > 0 else -1
+
+
+def _of(tests: "Mapping[float, PairTest]", values: Sequence[float]) -> str:
+    """The least clear of some differences, seen from the claimed value."""
+    test = tests[max(values, key=lambda value: tests[value].adjusted_p_value)]
+    least = "" if len(values) == 1 else "least clear "
+    bears = f"p {probability(test.adjusted_p_value)}" if test.repeats > 1 else "but of a single reading"
+    return f"{least}{points(-test.difference)} points, {bears}"
+
+
+def _describe(trend: "Trend") -> str:
+    return f"{trend.name} {plain(round(trend.statistic, 2))}, p {probability(trend.p_value)}"
+
+
+def _values(values: Sequence[float]) -> str:
+    return listing([plain(value) for value in values])
+
+
+def _is(values: Sequence[float]) -> str:
+    return "is" if len(values) == 1 else "are"

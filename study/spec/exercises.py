@@ -1,0 +1,285 @@
+"""The kinds of exercises a study may have, and the search that an optimum exercise may declare."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from random import Random
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from study.fact import Fact
+from study.fashion_mnist import TEST_COUNT
+from study.spec.setting import Hyperparameters, Setting, check_changes
+from study.wording import listing, shown
+
+REDUCTION = 3
+"""Of the candidates that reach a rung, about one in so many goes on, and trains so many times as long.
+
+Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning" (ASHA), use 4; 3 is the reduction that
+Li et al. 2018, "Hyperband", call optimal in theory (e), and stops fewer slow starters.
+"""
+
+_FIRST_RUNG = 6
+"""The part of the longest training after which it is first decided whether one goes on: a sixth."""
+
+FEWEST_REPEATS = 10
+"""Fresh seeds at least, with which the finalists are trained again."""
+
+
+class Range(Fact):
+    """Numbers from `low` to `high`, both included."""
+
+    low: float
+    high: float
+    log: bool = Field(False, description="tried evenly in the logarithm")
+    step: float | None = Field(None, gt=0, description="only every so many from low on")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low={self.low:g} is not below high={self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low={self.low:g} with log; a logarithmic range begins above 0")
+        if self.log and self.step is not None:
+            raise ValueError(f"step={self.step:g} with log; give one of them")
+        return self
+
+
+Choices = tuple[int | float | str, ...]
+"""Values of which one is tried, in no order."""
+
+Values = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("list")],
+    Discriminator(lambda values: "range" if isinstance(values, dict | Range) else "list"),
+]
+"""What is tried of one parameter; a mapping is meant as a range, and is told what is wrong with that."""
+
+
+class Search(Fact):
+    """Candidates from ranges, trained to one rung after another as long as they are promising.
+
+    All train with the study's first seed; only validation is looked at.
+    """
+
+    space: dict[str, Values] = Field(description="a range or a list of values, by parameter")
+    trainings: int | None = Field(None, ge=1, le=10_000, description="trainings to begin, at most")
+    minutes: float | None = Field(None, gt=0, description="minutes of one lane to train, at most, about")
+    generation: int = Field(8, ge=1, le=1000, description="trainings that are decided on together")
+    finalists: int = Field(3, ge=1, le=20, description="candidates trained again with fresh seeds")
+
+    @field_validator("space")
+    @classmethod
+    def _check_space(cls, space: dict[str, Range | Choices]) -> dict[str, Range | Choices]:
+        if not space:
+            raise ValueError("give a range or a list of values for at least one parameter")
+        if "patience" in space:
+            raise ValueError("'patience' cannot be searched: the search itself ends what is hopeless")
+        return {name: _checked(name, values) for name, values in space.items()}
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> Self:
+        if (self.trainings is None) == (self.minutes is None):
+            raise ValueError("give 'trainings' or 'minutes' as the budget, one of them")
+        return self
+
+    def budgets(self, baseline: Setting) -> tuple[int, ...]:
+        """The numbers of epochs a setting may have, fewest first."""
+        epochs = self.space.get("epochs", (baseline.epochs,))
+        if isinstance(epochs, Range):
+            return tuple(range(int(epochs.low), int(epochs.high) + 1, int(epochs.step or 1)))
+        return tuple(sorted(int(each) for each in epochs))
+
+    def contains(self, hyperparameters: Hyperparameters, baseline: Setting) -> bool:
+        """Whether the search could have come upon these hyperparameters."""
+        return all(
+            self._allows(name, value) if name in self.space else value == getattr(baseline, name)
+            for name, value in hyperparameters.model_dump().items()
+        )
+
+    def _allows(self, name: str, value: Any) -> bool:
+        values = self.space[name]
+        if not isinstance(values, Range):
+            return value in values
+        steps = 0.0 if values.step is None else (value - values.low) / values.step
+        return bool(values.low <= value <= values.high) and abs(steps - round(steps)) < 1e-6
+
+    def draw(self, baseline: Setting, random: Random) -> Setting:
+        """A setting of the space, each value as likely, with the most epochs it may have."""
+        values = {name: _draw(name, each, random) for name, each in self.space.items() if name != "epochs"}
+        return baseline.with_changes({**values, "epochs": self.budgets(baseline)[-1], "patience": None})
+
+
+def rungs_to(longest: int) -> tuple[int, ...]:
+    """The epochs after which it is decided whether a training goes on, and the longest, which is the last.
+
+    They begin at a sixth of the longest and grow by `REDUCTION`: 3, 9, 20 of 20. At a ninth, as three steps
+    of `REDUCTION` would have it, dropout and many units, which learn slowly, were stopped whatever they
+    would have come to (2, 6, 20 epochs, seen on 50,000 images).
+    """
+    rungs = [max(1, longest // _FIRST_RUNG)]
+    while rungs[-1] * REDUCTION * 2 <= longest:
+        rungs.append(rungs[-1] * REDUCTION)
+    return (*(each for each in rungs if each < longest), longest)
+
+
+def expected_epochs(rungs: Iterable[int], kept: int = 0) -> float:
+    """Mean number of epochs a candidate trains beyond those kept, if one in `REDUCTION` passes each rung."""
+    epochs, start = 0.0, kept
+    for number, rung in enumerate(rungs):
+        epochs += max(0, rung - start) / REDUCTION**number
+        start = max(start, rung)
+    return epochs
+
+
+def _checked(name: str, values: Range | Choices) -> Range | Choices:
+    """The values of a parameter, each of which it may have.
+
+    Raises:
+        ValueError: one it may not have, or no parameter has the name.
+    """
+    if isinstance(values, Range):
+        ends = [check_changes({name: end})[name] for end in (values.low, values.high)]
+        if any(isinstance(end, str) for end in ends):
+            raise ValueError(f"{name}: a range of words; give a list")
+        if isinstance(ends[0], int) and values.step is not None and values.step % 1:
+            raise ValueError(f"{name}: step={values.step:g}; a whole number is needed")
+        return values
+    if not values:
+        raise ValueError(f"{name}: the list is empty; give the values to try")
+    checked = [check_changes({name: value})[name] for value in values]
+    twice = [value for value in checked if checked.count(value) > 1]
+    if twice:
+        raise ValueError(f"{name}: {shown(twice[0])} is listed twice in {listing(list(map(str, checked)))}")
+    return tuple(checked)
+
+
+def _draw(name: str, values: Range | Choices, random: Random) -> Any:
+    if not isinstance(values, Range):
+        return random.choice(values)
+    low, high = (math.log(values.low), math.log(values.high)) if values.log else (values.low, values.high)
+    number = random.uniform(low, high)
+    number = math.exp(number) if values.log else number
+    return round(number) if _is_whole(name) else number
+
+
+def _is_whole(name: str) -> bool:
+    return isinstance(getattr(Setting(), name), int)
+
+
+class ExerciseBase(Fact):
+    """What every exercise has."""
+
+    number: int = Field(ge=1, le=99)
+    title: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+
+
+class ImagesExercise(ExerciseBase):
+    """Draw the first nine training images."""
+
+    kind: Literal["images"]
+
+
+class SweepExercise(ExerciseBase):
+    """Vary one parameter, hold the rest at the baseline, repeat each setting with fresh seeds."""
+
+    kind: Literal["sweep"]
+    parameter: str
+    values: tuple[float, ...] = Field(min_length=1)
+    repeats: int = Field(ge=1, le=1000)
+    fixed: dict[str, int | float | str] = Field(default_factory=dict, description="changes to the baseline")
+
+    @field_validator("fixed")
+    @classmethod
+    def _check_fixed(cls, fixed: dict[str, int | float | str]) -> dict[str, int | float | str]:
+        return check_changes(fixed)
+
+    @model_validator(mode="after")
+    def _check_values(self) -> Self:
+        for value in self.values:
+            check_changes({self.parameter: value})
+        twice = [value for value, count in Counter(self.values).items() if count > 1]
+        if twice:
+            raise ValueError(f"values: {twice[0]:g} is listed twice; each value once")
+        if self.parameter in self.fixed:
+            raise ValueError(f"fixed: {self.parameter!r} is what this exercise varies; leave it out")
+        return self
+
+    @property
+    def trial_count(self) -> int:
+        """The trials it asks for."""
+        return self.repeats * len(self.values)
+
+    def reads_prefixes(self, baseline: Setting) -> bool:
+        """Return whether the settings, two or more, differ only in how much of the same trainings they read.
+
+        Few epochs are the beginning of many, but not where a schedule is stretched over them.
+        """
+        settings = self.settings(baseline).values()
+        is_budget = self.parameter == "epochs" and len(settings) > 1
+        return is_budget and all(each.schedule_epochs is None for each in settings)
+
+    def settings(self, baseline: Setting) -> dict[float, Setting]:
+        """The setting of each value, in the order of the study."""
+        held = baseline.with_changes(self.fixed)
+        return {value: held.with_changes({self.parameter: value}) for value in self.values}
+
+
+class OptimumExercise(ExerciseBase):
+    """Train named candidates and the combination of each sweep's best value; keep the best on validation."""
+
+    kind: Literal["optimum"]
+    repeats: int = Field(1, ge=1, le=1000)
+    candidates: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
+    combine: tuple[int, ...] = Field((), description="numbers of the sweeps whose best values are combined")
+    search: Search | None = Field(None, description="ranges to search, beyond the values that were swept")
+
+    @field_validator("candidates")
+    @classmethod
+    def _check_candidates(
+        cls, candidates: dict[str, dict[str, int | float | str]]
+    ) -> dict[str, dict[str, int | float | str]]:
+        if "combination" in candidates:
+            raise ValueError("'combination' is the name of the combined best values; choose another name")
+        taken = [name for name in candidates if "finalist" in name]
+        if taken:
+            raise ValueError(f"{shown(taken[0])} is like the names of a search's finalists; choose another")
+        wrong = [name for name in candidates if not (name.isprintable() and 0 < len(name) <= 60)]
+        if wrong:
+            raise ValueError(f"{shown(wrong[0])} is no name; give 1 to 60 characters that can be printed")
+        return {name: check_changes(changes) for name, changes in candidates.items()}
+
+    @model_validator(mode="after")
+    def _check_not_empty(self) -> Self:
+        if not self.candidates and not self.combine and self.search is None:
+            raise ValueError("give at least one of 'candidates', 'combine' and 'search'")
+        return self
+
+    @model_validator(mode="after")
+    def _check_search(self) -> Self:
+        if self.search is not None and self.repeats < FEWEST_REPEATS:
+            raise ValueError(
+                f"repeats={self.repeats} with 'search'; what it finds is trained again with at least "
+                f"{FEWEST_REPEATS} fresh seeds, as the readings of the search itself are the luckiest of many"
+            )
+        return self
+
+    @property
+    def trial_count(self) -> int:
+        """The trials it asks for, those of the combination and at most so many finalists included."""
+        finalists = self.search.finalists + 1 if self.search else 0
+        return self.repeats * (len(self.candidates) + bool(self.combine) + finalists)
+
+
+class ModelExercise(ExerciseBase):
+    """Save the model that the optimum exercise chose, reload it, classify a new image."""
+
+    kind: Literal["model"]
+    file_name: str = Field("Fashion_MNIST_model", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    new_image: int = Field(0, ge=0, lt=TEST_COUNT, description="index of the test image to classify")
+
+
+Exercise = Annotated[
+    ImagesExercise | SweepExercise | OptimumExercise | ModelExercise, Field(discriminator="kind")
+]

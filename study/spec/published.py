@@ -1,0 +1,144 @@
+"""The published averages and readings of a study, from files beside its YAML.
+
+Accuracies here are in percent, as printed in the lab report.
+"""
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field
+
+from study.errors import InputError
+from study.fact import Fact
+from study.spec.bands import Band, Cell
+from study.spec.claims import Claim
+from study.wording import shown
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class PublishedAverage:
+    """One printed average: accuracy in percent over `readings` readings (None: the report does not say)."""
+
+    exercise: int
+    parameter: str
+    value: float
+    readings: int | None
+    accuracy_pct: float
+    note: str
+
+
+class PublishedSource(Fact):
+    """Where a study's published values are: files beside its YAML, and bands stated in it."""
+
+    averages: Path
+    readings: Path | None = None
+    bands: tuple[Band, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    margin: float = Field(
+        0.5, gt=0, description="points within which our mean and a published one are taken to agree"
+    )
+    deviation: float | None = Field(
+        None,
+        gt=0,
+        description="standard deviation of one reading, points, where a cell's own readings are not given; "
+        "default: pooled over those that are",
+    )
+    explanation: str = Field(
+        "", description="what explains a difference; shown under the bands in the report"
+    )
+
+    def located(self, study_file: Path, studies: Path) -> "PublishedSource":
+        """The same with paths made absolute, relative to the study's file.
+
+        Raises:
+            InputError: a file is not there, or lies neither below the study's folder nor below `studies`.
+        """
+        folder = study_file.resolve().parent
+        for field in ("averages", "readings"):
+            path = getattr(self, field)
+            if path is not None and (problem := _find_problem(folder / path, (folder, studies.resolve()))):
+                raise InputError(
+                    f"{study_file}: published.{field}: {shown(str(path))} {problem} {folder}; "
+                    "give a CSV file, relative to the study's file"
+                )
+        readings = None if self.readings is None else folder / self.readings
+        return self.model_copy(update={"averages": folder / self.averages, "readings": readings})
+
+
+def _find_problem(path: Path, folders: tuple[Path, ...]) -> str:
+    """Why a file may not be read: it is none, or no longer in a folder once `..` and links are followed."""
+    try:
+        is_file, target = path.is_file(), path.resolve()
+    except (ValueError, RuntimeError, OSError):  # a NUL byte, links in a circle, a name too long
+        return "not found in"
+    if not any(target.is_relative_to(folder) for folder in folders):
+        return "is not in"
+    return "" if is_file else "not found in"
+
+
+def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage]:
+    """Published averages by exercise and value; none for a study without published values.
+
+    Raises:
+        InputError: the file cannot be read, lacks a column, or a value is not a number.
+    """
+    if source is None:
+        return {}
+    columns = "exercise, parameter, value, n_readings, accuracy_pct, note"
+    averages = _read(source.averages, _average, f"{columns} with numbers in all but parameter and note")
+    return {(each.exercise, each.value): each for each in averages}
+
+
+def read_readings(source: PublishedSource | None) -> dict[Cell, dict[int, float]]:
+    """Single published readings, percent by number, by exercise and value; none where none are given.
+
+    Raises:
+        InputError: as `read_averages`.
+    """
+    if source is None or source.readings is None:
+        return {}
+    columns = "exercise, value, reading, accuracy_pct with numbers"
+    readings: dict[Cell, dict[int, float]] = defaultdict(dict)
+    for cell, number, accuracy in _read(source.readings, _reading, columns):
+        readings[cell][number] = accuracy
+    return dict(readings)
+
+
+def _read(path: Path, parse: Callable[[dict[str, str]], Row], columns: str) -> list[Row]:
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            return [parse(row) for row in csv.DictReader(lines)]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise InputError(f"{path}: {type(error).__name__}: {error}; expected columns {columns}") from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not a number")
+    return number
+
+
+def _average(row: dict[str, str]) -> PublishedAverage:
+    return PublishedAverage(
+        exercise=int(row["exercise"]),
+        parameter=row["parameter"],
+        value=_finite(row["value"]),
+        readings=int(row["n_readings"]) if row["n_readings"] else None,
+        accuracy_pct=_finite(row["accuracy_pct"]),
+        note=row["note"] or "",
+    )
+
+
+def _reading(row: dict[str, str]) -> tuple[Cell, int, float]:
+    cell = (int(row["exercise"]), _finite(row["value"]))
+    return cell, int(row["reading"]), _finite(row["accuracy_pct"])

@@ -1,0 +1,159 @@
+"""What a study asks: settings, exercises, protocol and data, checked where they are made."""
+
+from collections import Counter
+from typing import Literal, Self
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from study.fact import Fact
+from study.fashion_mnist import TEST_COUNT, TRAIN_COUNT
+from study.spec.exercises import Exercise, ImagesExercise, ModelExercise, OptimumExercise, SweepExercise
+from study.spec.published import PublishedSource
+from study.spec.setting import Setting
+
+Protocol = Literal["lab", "held-out"]
+"""How accuracy is read: `lab` validates on the test images (as the published readings did);
+`held-out` sets a stratified part of the training images aside and keeps test data out of every choice."""
+
+EngineName = Literal["native", "tensorflow"]
+"""What trains: compiled code of our own on CPU cores, or TensorFlow."""
+
+MOST_TRIALS = 100_000
+"""The most a study may ask for: a thousand times the lab study; planning more would take minutes."""
+
+FRESH_SEEDS = 10_000
+"""How far fresh seeds lie above the others: more than the most repeats that an exercise may have."""
+
+NARROWED = {"narrowed": True}
+"""Validation context of a study that was checked as a whole and has lost some of its exercises."""
+
+
+class DataSlice(Fact):
+    """How many images the study uses: the first ones, in the order of the dataset's files."""
+
+    train_images: int = Field(TRAIN_COUNT, ge=100, le=TRAIN_COUNT)
+    test_images: int = Field(TEST_COUNT, ge=100, le=TEST_COUNT)
+    held_out_images: int = Field(10_000, ge=10, lt=TRAIN_COUNT, description="validation, held-out protocol")
+
+
+class Study(Fact):
+    """A named set of exercises, a protocol, the data and the seeds."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    title: str = Field(min_length=1)
+    protocol: Protocol = "lab"
+    seed: int = Field(1, ge=0, le=1_000_000, description="seed of the first repeat; the next ones count up")
+    data: DataSlice = DataSlice()
+    baseline: Setting = Setting()
+    target_accuracy: float = Field(0.88, gt=0, lt=1, description="on validation; trainings are timed to it")
+    exercises: tuple[Exercise, ...]
+    published: PublishedSource | None = None
+
+    @model_validator(mode="after")
+    def _check_exercises(self) -> Self:
+        if not self.exercises:
+            raise ValueError("exercises: the list is empty; give at least one exercise")
+        numbers = Counter(exercise.number for exercise in self.exercises)
+        twice = [number for number, count in numbers.items() if count > 1]
+        if twice:
+            raise ValueError(f"exercises: number {twice[0]} is used twice; each exercise has its own")
+        for kind in ("images", "optimum", "model"):
+            if sum(exercise.kind == kind for exercise in self.exercises) > 1:
+                raise ValueError(f"exercises: kind {kind!r} is used twice; a study has at most one")
+        if self.model is not None and self.optimum is None:
+            raise ValueError(
+                "exercises: the 'model' exercise saves what an 'optimum' exercise chose; add one"
+            )
+        if self.protocol == "held-out" and self.data.held_out_images >= self.data.train_images:
+            raise ValueError(
+                f"data: held_out_images={self.data.held_out_images} leaves nothing of "
+                f"train_images={self.data.train_images} to train on; it must be smaller"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_search(self) -> Self:
+        if self.optimum is not None and self.optimum.search is not None and self.protocol == "lab":
+            raise ValueError(
+                f"exercises: the 'search' of exercise {self.optimum.number} chooses on validation, which in "
+                "protocol 'lab' is the test set: what it finds would be fitted to the test; use 'held-out'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_trials(self) -> Self:
+        asked = [each for each in (*self.sweeps, self.optimum) if each is not None]
+        trials = sum(each.trial_count for each in asked)
+        if trials > MOST_TRIALS:
+            most = max(asked, key=lambda each: each.trial_count)
+            raise ValueError(
+                f"exercises: they ask for {trials:,} trials, {most.trial_count:,} of them in exercise "
+                f"{most.number}; at most {MOST_TRIALS:,} are allowed: give fewer values or repeats"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_combined(self, info: ValidationInfo) -> Self:
+        if self.optimum is None or info.context == NARROWED:
+            return self
+        sweeps = [sweep.number for sweep in self.sweeps]
+        unknown = [number for number in self.optimum.combine if number not in sweeps]
+        if unknown:
+            allowed = ", ".join(map(str, sweeps)) or "none, as the study has no sweep"
+            raise ValueError(
+                f"exercises: the 'optimum' exercise combines {unknown[0]}, "
+                f"which is not a sweep of the study; allowed: {allowed}"
+            )
+        return self
+
+    @property
+    def sweeps(self) -> tuple[SweepExercise, ...]:
+        """The exercises that vary one parameter, in the order of the study."""
+        return tuple(exercise for exercise in self.exercises if isinstance(exercise, SweepExercise))
+
+    @property
+    def images(self) -> ImagesExercise | None:
+        """The exercise that draws images, if the study has one."""
+        return next((each for each in self.exercises if isinstance(each, ImagesExercise)), None)
+
+    @property
+    def optimum(self) -> OptimumExercise | None:
+        """The exercise that looks for the optimum, if the study has one."""
+        return next((each for each in self.exercises if isinstance(each, OptimumExercise)), None)
+
+    @property
+    def combined_sweeps(self) -> tuple[SweepExercise, ...]:
+        """The sweeps whose best values the optimum exercise combines, as far as the study has them."""
+        numbers = self.optimum.combine if self.optimum else ()
+        return tuple(sweep for sweep in self.sweeps if sweep.number in numbers)
+
+    @property
+    def model(self) -> ModelExercise | None:
+        """The exercise that saves the model, if the study has one."""
+        return next((each for each in self.exercises if isinstance(each, ModelExercise)), None)
+
+    def seed_of(self, repeat: int) -> int:
+        """The seed of a repeat (counted from 1): the same for every setting, different for every repeat.
+
+        Settings share seeds so that equal settings of different exercises share a training, and so that
+        settings can be compared pairwise.
+        """
+        return self.seed + repeat - 1
+
+    def fresh_seed_of(self, repeat: int) -> int:
+        """The seed of a repeat (from 1) of what a search has found: no sweep and no search has it."""
+        return self.seed_of(repeat) + FRESH_SEEDS
+
+    def only(self, numbers: frozenset[int]) -> "Study":
+        """This study with some of its exercises.
+
+        Raises:
+            ValueError: a number is not in the study, or an exercise is chosen without one it needs.
+        """
+        known = {exercise.number for exercise in self.exercises}
+        unknown = sorted(numbers - known)
+        if unknown:
+            allowed = ", ".join(map(str, sorted(known)))
+            raise ValueError(f"exercise {unknown[0]} is not in study {self.name!r}; it has {allowed}")
+        chosen = [each for each in self.exercises if each.number in numbers]
+        return Study.model_validate({**dict(self), "exercises": chosen}, context=NARROWED)

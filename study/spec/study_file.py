@@ -1,0 +1,317 @@
+"""Read a study from its YAML file; every mistake is one line with file, field, value and what is allowed."""
+
+import difflib
+import math
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError, YAMLWarning
+from ruamel.yaml.nodes import Node
+
+from study.errors import InputError
+from study.spec import bands, claims, exercises, published, study as spec
+from study.spec.exercises import Range, Search
+from study.spec.published import read_averages, read_readings
+from study.spec.setting import Setting
+from study.spec.study import NARROWED, Study
+from study.wording import shortened, shown
+
+MOST_BYTES = 100_000
+"""The longest file: twenty times the lab study, half a second of reading."""
+
+MOST_VALUES = 100_000
+"""The most values a file may hold with its aliases written out: few lines of them can stand for billions."""
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds: mappings, sequences and scalars; tags that make other objects are refused.
+
+    Raises:
+        InputError: the file cannot be read, is too long, is not YAML, or stands for too much.
+    """
+    text = _read_text(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", YAMLWarning)  # such as an anchor that is given twice
+            if "&" in text:
+                _check_aliases(path, _loader().compose(text))
+            return _loader().load(text)
+    except InputError:
+        raise
+    except RecursionError as error:
+        raise InputError(f"{path}: not readable as YAML: it is nested too deeply") from error
+    except (YAMLError, YAMLWarning, ValueError) as error:  # ValueError: such as a date that is none
+        raise InputError(f"{path}: not readable as YAML: {_reason(error)}") from error
+    except Exception as error:  # KeyError, AttributeError, OverflowError…: a tag whose value does not fit it
+        reason = f"a value does not fit its tag ({type(error).__name__}: {error})"
+        raise InputError(f"{path}: not readable as YAML: {shortened(reason, 500)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong and where, without what only a programmer can do about it."""
+    text = str(error).replace('"<unicode string>", ', "")
+    for advice in ("To suppress this check", "; use sys.set_int_max_str_digits"):
+        text = text.partition(advice)[0]
+    return shortened(text, 500)
+
+
+def _loader() -> YAML:
+    return YAML(typ="safe", pure=True)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{path}: longer than {MOST_BYTES:,} bytes, which is the most a study may be")
+    try:
+        return content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not readable as YAML: {error}") from error
+
+
+def _check_aliases(path: Path, root: Node | None) -> None:
+    if root is not None and _count_values(root, {}) > MOST_VALUES:
+        raise InputError(
+            f"{path}: its aliases (*name) stand for more than {MOST_VALUES:,} values, or for themselves; "
+            "write out what they stand for"
+        )
+
+
+def _count_values(node: Node, counted: dict[int, float]) -> float:
+    """Values below a node with aliases written out; infinite where a node is part of itself."""
+    if id(node) not in counted:
+        counted[id(node)] = math.inf
+        children = node.value if isinstance(node.value, list) else []
+        parts = [part for child in children for part in (child if isinstance(child, tuple) else (child,))]
+        counted[id(node)] = 1 + sum(_count_values(part, counted) for part in parts)
+    return counted[id(node)]
+
+
+STUDIES_FOLDER = Path(__file__).resolve().parents[2] / "studies"
+"""Where the studies that ship, and those a user adds, lie."""
+
+MOST_COMPLAINTS = 20
+"""The most mistakes of a file that are told at once."""
+
+_OWNERS: dict[int | str, type[BaseModel]] = {
+    "data": spec.DataSlice,
+    "baseline": Setting,
+    "images": exercises.ImagesExercise,
+    "sweep": exercises.SweepExercise,
+    "optimum": exercises.OptimumExercise,
+    "model": exercises.ModelExercise,
+    "search": Search,
+    "range": Range,
+    "published": published.PublishedSource,
+    "mean": bands.MeanBand,
+    "gain": bands.GainBand,
+    "order": bands.OrderBand,
+    "near": bands.NearBand,
+    "best": claims.BestClaim,
+    "higher": claims.HigherClaim,
+    "trend": claims.TrendClaim,
+}
+"""What a part of a field's location is an instance of."""
+
+_CHOICES = ("int", "float", "str")
+"""The types of a value in `fixed` and `candidates`, as pydantic adds them to its location."""
+
+_CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)), (9, ("search",)))
+"""How long such a location is, and what its fourth part is."""
+
+
+def list_studies(folder: Path = STUDIES_FOLDER) -> list[str]:
+    """Names of the studies in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def list_exercise_numbers(folder: Path = STUDIES_FOLDER) -> list[int]:
+    """Numbers of the exercises of all studies in a folder that can be read, sorted."""
+    numbers: set[int] = set()
+    for name in list_studies(folder):
+        with suppress(InputError):  # whoever runs it is told what is wrong
+            numbers |= {exercise.number for exercise in read_study(name, folder).exercises}
+    return sorted(numbers)
+
+
+def is_path(name_or_path: str) -> bool:
+    """Whether a study is given by a path to its file, not by its name."""
+    return name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path
+
+
+def find_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Path:
+    """The file of a study given by its name in `studies/` or by a path to a YAML file.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    path = Path(name_or_path) if is_path(name_or_path) else folder / f"{name_or_path}.yaml"
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:  # a name that is too long, or a folder that may not be looked into
+        raise InputError(f"study {shown(name_or_path)}: {error.strerror}; give another file") from error
+    names = ", ".join(list_studies(folder)) or "none"
+    raise InputError(
+        f"study {shown(name_or_path)} not found: there is no file {path}; "
+        f"give one of the names in {folder} ({names}) or a path to a YAML file"
+    )
+
+
+def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
+    """Read and check a study, given by name or path.
+
+    Raises:
+        InputError: no such file, not YAML, an unknown key, an impossible value or a duplicate name; or the
+            published averages that it names cannot be read.
+    """
+    path = find_study(name_or_path, folder)
+    content = _parse(path)
+    try:
+        study = Study.model_validate(content)
+    except ValidationError as error:
+        lines = [_describe(detail) for detail in _causes(error.errors())]
+        if len(lines) > MOST_COMPLAINTS:
+            lines = [*lines[:MOST_COMPLAINTS], f"{len(lines) - MOST_COMPLAINTS} more mistakes"]
+        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
+    if study.published is None:
+        return study
+    located = study.published.located(path, folder)
+    read_averages(located)  # or it would be found out when everything is trained
+    read_readings(located)
+    return study.model_copy(update={"published": located})
+
+
+def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:
+    """The study with only these exercises; all of them when none is named.
+
+    Raises:
+        InputError: an unknown number, or an exercise without the one it needs.
+    """
+    if not numbers:
+        return study
+    try:
+        return study.only(numbers)
+    except ValidationError as error:
+        raise InputError(f"--exercises: {_clean(error.errors()[0]['msg'])}") from error
+    except ValueError as error:
+        raise InputError(f"--exercises: {error}") from error
+
+
+def adapt_study(study: Study, repeats: int | None, protocol: str | None) -> Study:
+    """The study with other repeats in every sweep, or read by another protocol; None leaves it as written.
+
+    Raises:
+        InputError: the study cannot be so.
+    """
+    changes: dict[str, Any] = {} if protocol is None else {"protocol": protocol}
+    if repeats is not None:
+        changes["exercises"] = [
+            each.model_copy(update={"repeats": repeats}) if each.kind == "sweep" else each
+            for each in study.exercises
+        ]
+    if not changes:
+        return study
+    try:
+        return Study.model_validate({**dict(study), **changes}, context=NARROWED)
+    except ValidationError as error:
+        options = " ".join(
+            [f"--repeats {repeats}"] * bool(repeats) + [f"--protocol {protocol}"] * bool(protocol)
+        )
+        raise InputError(f"{options}: {_clean(error.errors()[0]['msg'])}") from error
+
+
+def _parse(path: Path) -> Any:
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else type(content).__name__
+        raise InputError(f"{path}: found {found}, expected a mapping with keys {_keys(Study)}")
+    return content
+
+
+def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are too short only because items of theirs are not allowed.
+
+    A value that may be a number or a text, and is neither, is told once.
+    """
+    parents = {detail["loc"][:-1] for detail in details}
+    return [
+        each
+        for each in details
+        if (each["type"] != "too_short" or each["loc"] not in parents)
+        and not (_is_choice(each) and each["loc"][-1] != _CHOICES[0])
+    ]
+
+
+def _is_choice(detail: ErrorDetails) -> bool:
+    """Whether it says why a value is not one of the types it may have."""
+    location = detail["loc"]
+    return (len(location), location[3:4]) in _CHOICE_PLACES and location[-1] in _CHOICES
+
+
+def _describe(detail: ErrorDetails) -> str:
+    field = _field(detail["loc"])
+    if _is_choice(detail):
+        field = _field(detail["loc"][:-1])
+        return f"{field}: {shown(detail['input'])} is not allowed: Input should be a number or a text"
+    if detail["type"] == "union_tag_invalid":
+        tag, expected = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
+        return f"{field}.kind: {shown(tag)} is not allowed: Input should be {expected}"
+    if detail["type"] == "union_tag_not_found":
+        return f"{field}.kind: missing; this key must be given"
+    if detail["type"] == "extra_forbidden":
+        return _describe_unknown_key(detail, field)
+    if detail["type"] == "missing":
+        return f"{field}: missing; this key must be given"
+    message = _clean(detail["msg"])
+    if detail["type"] == "value_error":
+        return f"{field}: {message}" if field else message
+    return f"{field}: {shown(detail['input'])} is not allowed: {message}"
+
+
+def _describe_unknown_key(detail: ErrorDetails, field: str) -> str:
+    key = str(detail["loc"][-1])
+    allowed = _allowed_keys(detail["loc"])
+    close = difflib.get_close_matches(key, allowed, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    value = shown(detail["input"])
+    return f"{field}: unknown key {shown(key)} with value {value}{hint}; allowed: {', '.join(allowed)}"
+
+
+def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
+    owner: type[BaseModel] = Study
+    for part in location[:-1]:
+        owner = _OWNERS.get(part, owner)
+    return list(owner.model_fields)
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """`exercises[1].values[0]` for pydantic's ('exercises', 1, 'sweep', 'values', 0)."""
+    text = ""
+    for position, part in enumerate(location):
+        is_tag = isinstance(part, str) and (
+            isinstance(location[max(position - 1, 0)], int) or (position == 6 and location[4] == "space")
+        )
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif not is_tag:
+            name = shortened(part, 60)  # a key of the file's own may be anything
+            text += f".{name}" if text else name
+    return text
+
+
+def _clean(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _keys(model: type[BaseModel]) -> str:
+    return ", ".join(model.model_fields)

@@ -1,0 +1,33 @@
+from .difference import (
+    SIGNIFICANCE as SIGNIFICANCE,
+    Agreement as Agreement,
+    Difference as Difference,
+    Published as Published,
+    judge_agreement as judge_agreement,
+    paired as paired,
+    pooled_deviation as pooled_deviation,
+    welch as welch,
+)
+from .pairwise import (
+    PairTest as PairTest,
+    Pairwise as Pairwise,
+    compare_pairs as compare_pairs,
+    compare_with as compare_with,
+    correct as correct,
+    indistinguishable_from_best as indistinguishable_from_best,
+)
+from .power import (
+    POWER as POWER,
+    repeats_to_reach as repeats_to_reach,
+)
+from .summary import (
+    Spread as Spread,
+    bootstrap_interval as bootstrap_interval,
+    sampling_error as sampling_error,
+    summarise as summarise,
+    summarise_times as summarise_times,
+)
+from .trend import (
+    Trend as Trend,
+    find_trend as find_trend,
+)

@@ -1,0 +1,20 @@
+from .dataset import (
+    PIXEL_MAXIMUM as PIXEL_MAXIMUM,
+    Dataset as Dataset,
+    load_dataset as load_dataset,
+    refer_to_dataset as refer_to_dataset,
+    scale_pixels as scale_pixels,
+    split_held_out as split_held_out,
+)
+from .sheet import (
+    MARGIN as MARGIN,
+    TITLE_HEIGHT as TITLE_HEIGHT,
+    Pixels as Pixels,
+    draw_first_images as draw_first_images,
+    fit_scale as fit_scale,
+    measure as measure,
+    paste_image as paste_image,
+    save_page as save_page,
+    start_page as start_page,
+    write_text as write_text,
+)

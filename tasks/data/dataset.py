@@ -1,0 +1,195 @@
+"""The dataset: load and verify it once, split it, scale its pixels."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from storage.dataset_files import (
+    FASHION_MNIST,
+    Bytes,
+    DatasetArrays,
+    DatasetFileError,
+    ExpectedArray,
+    ExpectedDataset,
+    default_cache_folder,
+    open_cached,
+    write_cache,
+)
+from study.errors import InputError
+from study.fashion_mnist import TEST_COUNT, TRAIN_COUNT
+from tasks.data.sources import CACHE, Source, default_sources, read_first, read_given_folder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A small reference to the dataset: it travels to worker processes, which open the arrays.
+
+    Args:
+        folder: Cache folder with the four `.npy` files; None: that of the machine it is opened on.
+        source: Where the dataset came from, in words.
+        train_count: How many training images are in use: the first ones in file order.
+        test_count: How many test images are in use: the first ones in file order.
+        expected: What the whole arrays are; other than Fashion-MNIST in tests only.
+
+    Raises:
+        InputError: A count is out of range.
+    """
+
+    folder: Path | None
+    source: str
+    train_count: int = TRAIN_COUNT
+    test_count: int = TEST_COUNT
+    expected: ExpectedDataset = FASHION_MNIST
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        _check_count("training", self.train_count, self.expected.train_images.shape[0])
+        _check_count("test", self.test_count, self.expected.test_images.shape[0])
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of the whole arrays' checksums and the two counts: a subset never equals the whole."""
+        facts = [*(array.sha256 for array in self.expected), str(self.train_count), str(self.test_count)]
+        return hashlib.sha256(" ".join(facts).encode()).hexdigest()
+
+    def train(self) -> tuple[Bytes, Bytes]:
+        """Open the training images (n, 28, 28) and labels (n,): uint8, memory-mapped, read-only.
+
+        Raises:
+            InputError: The cache was removed or damaged since the dataset was loaded.
+        """
+        images, labels = self.expected.train_images, self.expected.train_labels
+        return self._open(images)[: self.train_count], self._open(labels)[: self.train_count]
+
+    def test(self) -> tuple[Bytes, Bytes]:
+        """Open the test images (n, 28, 28) and labels (n,): uint8, memory-mapped, read-only.
+
+        Raises:
+            InputError: The cache was removed or damaged since the dataset was loaded.
+        """
+        images, labels = self.expected.test_images, self.expected.test_labels
+        return self._open(images)[: self.test_count], self._open(labels)[: self.test_count]
+
+    def first(self, train_count: int, test_count: int) -> "Dataset":
+        """Return a reference to the first so many training and test images, in file order.
+
+        Raises:
+            InputError: A count is below 1 or above what the dataset has.
+        """
+        return replace(self, train_count=train_count, test_count=test_count)
+
+    def anywhere(self) -> "Dataset":
+        """Return a reference for other machines, which have it in caches of their own."""
+        return replace(self, folder=None)
+
+    def _open(self, array: ExpectedArray) -> Bytes:
+        try:
+            return open_cached(self.folder or default_cache_folder(), array)
+        except DatasetFileError as error:
+            raise InputError(f"{error}; run `study data` to rebuild the cache") from error
+
+
+def refer_to_dataset(cache: Path | None = None) -> Dataset:
+    """A reference to the whole dataset without looking whether it is there: for its fingerprint."""
+    counts = (FASHION_MNIST.train_images.shape[0], FASHION_MNIST.test_images.shape[0])
+    return Dataset((cache or default_cache_folder()).absolute(), "not loaded", *counts)
+
+
+def load_dataset(
+    folder: Path | None = None,
+    cache: Path | None = None,
+    expected: ExpectedDataset = FASHION_MNIST,
+    sources: Sequence[Source] | None = None,
+) -> Dataset:
+    """Find the dataset, verify all of it, convert it to the cache, and return a reference to it.
+
+    Args:
+        folder: Folder with the four IDX files; if given, no other source is tried.
+        cache: Cache folder; by default the user's.
+        expected: What the arrays must be.
+        sources: Sources to try in turn; by default those of `default_sources`.
+
+    Raises:
+        InputError: The given folder, or every source, lacks the dataset; or the cache cannot be written.
+    """
+    cache = (cache or default_cache_folder()).absolute()
+    if folder is not None:
+        arrays, name = read_given_folder(folder, expected), f"folder {folder}"
+    else:
+        arrays, name = read_first(default_sources(cache) if sources is None else sources, expected)
+    if name != CACHE:
+        _fill_cache(cache, arrays, expected)
+    logger.info("dataset from %s, in %s", name, cache)
+    counts = (expected.train_images.shape[0], expected.test_images.shape[0])
+    return Dataset(cache, name, *counts, expected)
+
+
+def split_held_out(
+    labels: npt.NDArray[np.integer], held_out: int, seed: int = 0
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Split training images, keeping the proportions of the classes up to rounding.
+
+    Each class gives its share of `held_out`, rounded down; the images still lacking come one each from the
+    classes with the largest remainders (the lower label first), so that the sum is `held_out` exactly.
+
+    Args:
+        labels: Labels (n,).
+        held_out: How many images the validation set gets.
+        seed: Same seed, same split.
+
+    Returns:
+        Sorted indices for training (n - held_out,) and for validation (held_out,).
+
+    Raises:
+        InputError: `held_out` leaves the training or the validation set empty.
+    """
+    if not 1 <= held_out < len(labels):
+        raise InputError(f"got {held_out} held-out images, allowed are 1 to {len(labels) - 1}")
+    generator = np.random.Generator(np.random.Philox(seed))
+    classes, counts = np.unique(labels, return_counts=True)
+    # Whole numbers throughout: a floating-point remainder could break ties differently elsewhere.
+    shares, remainders = np.divmod(counts * held_out, len(labels))
+    shares[np.argsort(-remainders, kind="stable")[: held_out - shares.sum()]] += 1
+    chosen = [
+        generator.permutation(np.flatnonzero(labels == label))[:share]
+        for label, share in zip(classes, shares, strict=True)
+    ]
+    validation = np.sort(np.concatenate(chosen)).astype(np.int64)
+    return np.setdiff1d(np.arange(len(labels)), validation), validation
+
+
+def _fill_cache(cache: Path, arrays: DatasetArrays, expected: ExpectedDataset) -> None:
+    try:
+        write_cache(cache, arrays, expected)
+    except DatasetFileError as error:
+        raise InputError(
+            f"cannot write the cache: {error}; free space there, or set XDG_CACHE_HOME to another folder"
+        ) from error
+
+
+def _check_count(name: str, count: int, most: int) -> None:
+    if not 1 <= count <= most:
+        raise InputError(f"got {count} {name} images, allowed are 1 to {most}")
+
+
+PIXEL_MAXIMUM = 255.0
+"""What pixels are divided by, as the lab does."""
+
+
+def scale_pixels(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Scale 8-bit pixels to 0..1.
+
+    Args:
+        images: Any shape; 0 is the black background, 255 the brightest garment.
+
+    Returns:
+        The same shape, float32: each pixel divided by PIXEL_MAXIMUM.
+    """
+    return images.astype(np.float32) / np.float32(PIXEL_MAXIMUM)

@@ -1,0 +1,16 @@
+from .engine import (
+    EngineChoice as EngineChoice,
+    Placed as Placed,
+    Score as Score,
+    Trainer as Trainer,
+    choose_engine as choose_engine,
+    load_engine as load_engine,
+)
+from .provenance import (
+    LOCK_NAME as LOCK_NAME,
+    hash_lock as hash_lock,
+    library_versions as library_versions,
+    processor_name as processor_name,
+    read_commit as read_commit,
+)
+from .quiet import silenced_stderr as silenced_stderr

@@ -1,0 +1,131 @@
+"""The native engine: whole epochs in C++, straight from the dataset's files; it never imports TensorFlow."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from storage.trainings import Arrays
+from study.spec import Hyperparameters
+from tasks.engines.engine import Score
+from tasks.engines.native_library import NativeLibrary, open_native_library
+from tasks.engines.seeds import augment, draw_initial_weights, dropout_keys, epoch_order
+
+
+@dataclass(frozen=True)
+class NativeImages:
+    """Images where they lie, (n, 28, 28) uint8, labels (n,) uint8, and the indices in use (m,) int32."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    chosen: np.ndarray
+
+    def __len__(self) -> int:
+        """How many are in use."""
+        return len(self.chosen)
+
+
+class NativeEngine:
+    """Trains on a CPU core with the compiled library.
+
+    Raises:
+        NativeUnavailable: it was not compiled for this processor.
+    """
+
+    def __init__(self) -> None:
+        self._library = open_native_library()
+
+    def place(self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None) -> NativeImages:
+        """Refer to the arrays, without a copy: of memory-mapped files all lanes share the memory."""
+        indices = np.arange(len(labels)) if chosen is None else chosen
+        return NativeImages(pixels, labels, indices.astype(np.int32))
+
+    def open_trainer(
+        self, hyperparameters: Hyperparameters, threads: int = 1
+    ) -> tuple["NativeTrainer", bool]:
+        """A trainer; there is nothing to warm up."""
+        return NativeTrainer(self._library, hyperparameters, threads), False
+
+    def device_name(self) -> str:
+        """Always CPU."""
+        return "CPU"
+
+
+class NativeTrainer:
+    """Parameters and momenta in one array each, and the library that changes them."""
+
+    def __init__(self, library: NativeLibrary, hyperparameters: Hyperparameters, threads: int) -> None:
+        self._library, self._hyperparameters, self._threads = library, hyperparameters, threads
+        self._shapes: list[tuple[int, ...]] = []
+        self._parameters = self._momenta = np.zeros(0, np.float32)
+
+    def warm_up(self, images: NativeImages) -> float:
+        """Nothing to do: no second."""
+        return 0.0
+
+    def start(self, seed: int) -> None:
+        """Begin a training: weights drawn from the seed, momenta of zero."""
+        weights = draw_initial_weights(self._hyperparameters, seed)
+        self.resume(weights, [np.zeros_like(each) for each in weights])
+
+    def resume(self, weights: Arrays, momenta: Arrays) -> None:
+        """Go on with a training from its weights and momenta."""
+        self._shapes = [each.shape for each in weights]
+        self._parameters = np.concatenate([each.ravel() for each in weights])
+        self._momenta = np.concatenate([each.ravel() for each in momenta])
+
+    def train_epoch(
+        self, images: NativeImages, seed: int, epoch: int, learning_rate: float, most: int | None = None
+    ) -> tuple[Score, float]:
+        """Train one epoch (from 1), or its first `most` images; return its running score and its seconds."""
+        numbers = epoch_order(len(images), seed, epoch)[:most]
+        started = time.perf_counter()
+        shown, order = self._show(images, numbers, seed, epoch)
+        loss, correct = self._library.train_epoch(
+            shown.pixels,
+            shown.labels,
+            order,
+            self._hyperparameters,
+            self._parameters,
+            self._momenta,
+            learning_rate,
+            dropout_keys(seed, epoch),
+            self._threads,
+        )
+        return Score(loss / len(order), correct / len(order)), time.perf_counter() - started
+
+    def _show(
+        self, images: NativeImages, numbers: np.ndarray, seed: int, epoch: int
+    ) -> tuple[NativeImages, np.ndarray]:
+        """The images of an epoch as they are in it, and the order in which they come."""
+        order, how = images.chosen[numbers], self._hyperparameters.augmentation
+        if how == "none":
+            return images, order
+        pixels = augment(images.pixels, images.chosen, numbers, how, seed, epoch)
+        as_copied = np.arange(len(order), dtype=np.int32)
+        return NativeImages(pixels, images.labels[order], as_copied), as_copied
+
+    def evaluate(self, images: NativeImages) -> Score:
+        """Score the model on all images."""
+        loss, correct = self._library.evaluate(
+            images.pixels,
+            images.labels,
+            images.chosen,
+            self._hyperparameters,
+            self._parameters,
+            self._threads,
+        )
+        return Score(loss / len(images), correct / len(images))
+
+    def weights(self) -> Arrays:
+        """The model's weights and biases, in Keras's order."""
+        return self._split(self._parameters)
+
+    def momenta(self) -> Arrays:
+        """The momentum of each weight, in the same order."""
+        return self._split(self._momenta)
+
+    def _split(self, parameters: np.ndarray) -> Arrays:
+        ends = np.cumsum([np.prod(shape, dtype=int) for shape in self._shapes])[:-1]
+        parts = np.split(parameters, ends)
+        return [part.reshape(shape).copy() for part, shape in zip(parts, self._shapes, strict=True)]

@@ -1,0 +1,285 @@
+"""The native engine's library: compiled for this processor, once, and checked before it is used."""
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study.fashion_mnist import IMAGE_SIDE
+from study.plan import parameter_count
+from study.spec import Hyperparameters
+from tasks.engines.reference_step import drop_mask, train_step
+from tasks.engines.seeds import draw_initial_weights
+
+logger = logging.getLogger(__name__)
+
+SOURCES = Path(__file__).with_name("native")
+"""What is compiled: `engine.cpp`, which includes all the others."""
+
+FOLDER = Path(__file__).resolve().parents[2] / "build"
+"""Where compiled libraries lie, each under a name that says from what and for which processor."""
+
+COMPILERS = ("c++", "g++", "clang++")
+
+FLAGS = ("-std=c++20", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
+
+COMPILING_SECONDS = 120.0
+"""Longest time to compile: it takes 2 s."""
+
+TOLERANCE = 1e-4
+"""Largest difference, relative to the largest number of an array, between the library and NumPy in float64.
+Its arithmetic has seven digits; a wrong kernel is off by far more."""
+
+
+class NativeUnavailable(Exception):
+    """The native engine cannot be used here; the message says why."""
+
+
+class NativeLibrary:
+    """The library's functions, for arrays of NumPy."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise NativeUnavailable(f"{path} cannot be loaded: {error}") from error
+        self._train, self._evaluate = library.train_epoch, library.evaluate
+        library.compiler.restype = library.vectors.restype = ctypes.c_char_p
+        self.compiler: str = library.compiler().decode()
+        """Name and version of what compiled it."""
+        self.vectors: str = library.vectors().decode()
+        """How many numbers its instructions add at once, and whether they fuse: what decides its bits."""
+
+    def train_epoch(
+        self,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        order: np.ndarray,
+        hyperparameters: Hyperparameters,
+        parameters: np.ndarray,
+        momenta: np.ndarray,
+        learning_rate: float,
+        keys: tuple[int, int],
+        threads: int = 1,
+    ) -> tuple[float, int]:
+        """Train on images in the given order; return the sum of their losses and how many were right.
+
+        Args:
+            pixels: Images (n, 28, 28) uint8, contiguous.
+            labels: Their classes (n,) uint8.
+            order: Indices (m,) int32 of images to train on.
+            hyperparameters: The model, batch size, momentum and dropout.
+            parameters: All weights (p,) float32, one after the other in Keras's order; they change.
+            momenta: Their momenta (p,) float32; they change.
+            learning_rate: Of this epoch.
+            keys: Two words of 32 bits, from which dropout's masks are drawn.
+            threads: How many share the work; every number of them computes the same bits.
+
+        Raises:
+            MemoryError: there is too little memory.
+        """
+        h = hyperparameters
+        _check_sizes(h, parameters, momenta)
+        return _sum_up(
+            self._train,
+            f"train {h}",
+            *_images(pixels, labels, order),
+            *(ctypes.c_int(each) for each in (h.filters, h.kernel_size, h.dense_units, h.batch_size)),
+            _pointer(parameters, np.float32),
+            _pointer(momenta, np.float32),
+            *(ctypes.c_float(each) for each in (learning_rate, h.momentum, h.dropout)),
+            *(ctypes.c_uint32(key) for key in keys),
+            ctypes.c_int(threads),
+        )
+
+    def evaluate(
+        self,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        order: np.ndarray,
+        hyperparameters: Hyperparameters,
+        parameters: np.ndarray,
+        threads: int = 1,
+    ) -> tuple[float, int]:
+        """Evaluate images; arguments, result and errors are those of `train_epoch`."""
+        h = hyperparameters
+        _check_sizes(h, parameters)
+        return _sum_up(
+            self._evaluate,
+            f"evaluate {h}",
+            *_images(pixels, labels, order),
+            *(ctypes.c_int(each) for each in (h.filters, h.kernel_size, h.dense_units)),
+            _pointer(parameters, np.float32),
+            ctypes.c_int(threads),
+        )
+
+
+def open_native_library() -> NativeLibrary:
+    """The library as it was compiled for this processor.
+
+    Raises:
+        NativeUnavailable: it was not compiled here, or cannot be loaded.
+    """
+    path = library_path()
+    if not path.is_file():
+        raise NativeUnavailable(f"{path.name} is not in {path.parent}")
+    return NativeLibrary(path)
+
+
+def prepare_native_library() -> Path:
+    """Compile the library unless this processor's is there, check it, and return where it is.
+
+    Raises:
+        NativeUnavailable: there is no compiler, it fails, or what it made computes something else.
+    """
+    path = library_path()
+    if not path.is_file():
+        _compile(path)
+    check_library(NativeLibrary(path))
+    return path
+
+
+def library_path() -> Path:
+    """Where this processor's library lies: named by source, flags and the processor's abilities."""
+    sources = [path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]*"))]
+    facts = [*sources, " ".join(FLAGS).encode(), platform.platform().encode(), _processor_facts()]
+    digest = hashlib.sha256(b"\0".join(facts)).hexdigest()[:16]
+    return FOLDER / f"native-engine-{digest}.so"
+
+
+def check_library(library: NativeLibrary) -> None:
+    """Compare two steps of training with NumPy's in float64, for kernels, sizes and dropout of every kind.
+
+    Raises:
+        NativeUnavailable: they differ.
+    """
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (30, 28, 28), np.uint8)
+    labels = generator.integers(0, 10, 30, np.uint8)
+    order = generator.permutation(30).astype(np.int32)
+    for filters, kernel, units, dropout in (
+        (3, 3, 5, 0.0),
+        (17, 3, 66, 0.3),
+        (2, 5, 16, 0.5),
+        (2, 4, 3, 0.0),
+    ):
+        shape = Hyperparameters(
+            filters=filters, kernel_size=kernel, dense_units=units, dropout=dropout, batch_size=19
+        )
+        _check_shape(library, shape, pixels, labels, order)
+
+
+def _check_shape(
+    library: NativeLibrary, shape: Hyperparameters, pixels: np.ndarray, labels: np.ndarray, order: np.ndarray
+) -> None:
+    weights = draw_initial_weights(shape, seed=1)
+    expected = [each.astype(np.float64) for each in weights]
+    expected_momenta = [np.zeros_like(each) for each in expected]
+    loss, keys = 0.0, (11, 12)
+    for step, at in enumerate(range(0, len(order), shape.batch_size)):
+        chosen = order[at : at + shape.batch_size]
+        mask = drop_mask(shape, step, len(chosen), keys)
+        loss += train_step(shape, expected, expected_momenta, pixels[chosen], labels[chosen], mask)
+    parameters = np.concatenate([each.ravel() for each in weights])
+    momenta = np.zeros_like(parameters)
+    untrained_loss, _ = library.evaluate(pixels, labels, order, shape, parameters)
+    found_loss, _ = library.train_epoch(
+        pixels, labels, order, shape, parameters, momenta, shape.learning_rate, keys
+    )
+    pairs = [
+        (np.array([untrained_loss]), np.array([_loss_untrained(shape, pixels[order], labels[order])])),
+        (np.array([found_loss]), np.array([loss])),
+        (parameters, np.concatenate([each.ravel() for each in expected])),
+        (momenta, np.concatenate([each.ravel() for each in expected_momenta])),
+    ]
+    for found, right in pairs:
+        difference = float(np.abs(found - right).max() / np.abs(right).max())
+        if not difference <= TOLERANCE:
+            raise NativeUnavailable(
+                f"its self-check failed: {difference:.1e} away from NumPy, at most {TOLERANCE:.0e} is allowed"
+            )
+
+
+def _loss_untrained(shape: Hyperparameters, pixels: np.ndarray, labels: np.ndarray) -> float:
+    weights = [each.astype(np.float64) for each in draw_initial_weights(shape, seed=1)]
+    return train_step(shape, weights, [np.zeros_like(each) for each in weights], pixels, labels)
+
+
+def _compile(path: Path) -> None:
+    compiler = find_compiler()
+    if compiler is None:
+        raise NativeUnavailable(f"there is no C++ compiler (looked for {', '.join(COMPILERS)} and $CXX)")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            made = Path(scratch, path.name)
+            command = [*compiler, *FLAGS, str(SOURCES / "engine.cpp"), "-o", str(made)]
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILING_SECONDS)
+            made.replace(path)
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr.strip().splitlines() or ["no message"])[0]
+        raise NativeUnavailable(f"{compiler[0]} could not compile it: {said}") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NativeUnavailable(f"it could not be compiled: {error}") from error
+    logger.info("compiled the native engine for this processor: %s", path)
+
+
+def find_compiler() -> list[str] | None:
+    """The C++ compiler with its first arguments: `$CXX` if set, else the system's; None if there is none."""
+    asked = shlex.split(os.environ.get("CXX", ""))
+    if asked:
+        return asked if shutil.which(asked[0]) else None
+    found = next((name for name in COMPILERS if shutil.which(name)), None)
+    return None if found is None else [found]
+
+
+def _processor_facts() -> bytes:
+    """What decides the instructions a compiler may use: a library from another machine could not run here."""
+    try:
+        lines = Path("/proc/cpuinfo").read_bytes().splitlines()
+    except OSError:
+        return platform.processor().encode()
+    names = (b"model name", b"flags", b"Features", b"CPU part")
+    return b"\n".join(sorted({line for line in lines if line.startswith(names)}))
+
+
+def _sum_up(function: Any, what: str, *arguments: Any) -> tuple[float, int]:
+    """Call the library; its functions end with where to put the sum of losses and the count of hits."""
+    loss, correct = ctypes.c_double(), ctypes.c_int64()
+    if function(*arguments, ctypes.byref(loss), ctypes.byref(correct)):
+        raise MemoryError(f"too little memory to {what}")
+    return loss.value, correct.value
+
+
+def _check_sizes(h: Hyperparameters, *arrays: np.ndarray) -> None:
+    """What is wrong here would read or write memory of others there."""
+    if not 1 <= h.kernel_size < IMAGE_SIDE or min(h.filters, h.dense_units, h.batch_size) < 1:
+        raise ValueError(f"there is no network with {h}")
+    expected = parameter_count(h)
+    for array in arrays:
+        if array.shape != (expected,):
+            raise ValueError(f"an array of shape {array.shape}; {h} has {expected} parameters")
+
+
+def _images(pixels: np.ndarray, labels: np.ndarray, order: np.ndarray) -> tuple[Any, ...]:
+    if pixels.shape != (len(labels), IMAGE_SIDE, IMAGE_SIDE):
+        raise ValueError(f"images of shape {pixels.shape} and {len(labels)} labels")
+    if len(order) and not 0 <= int(order.min()) <= int(order.max()) < len(labels):
+        raise ValueError(f"indices {order.min()} to {order.max()} of {len(pixels)} images")
+    arrays = (_pointer(pixels, np.uint8), _pointer(labels, np.uint8), _pointer(order, np.int32))
+    return (*arrays, ctypes.c_int64(len(order)))
+
+
+def _pointer(array: np.ndarray, kind: type[np.generic]) -> ctypes.c_void_p:
+    if array.dtype != kind or not array.flags.c_contiguous:
+        raise ValueError(f"an array of {array.dtype}; a contiguous one of {np.dtype(kind)} is needed")
+    return ctypes.c_void_p(array.ctypes.data)

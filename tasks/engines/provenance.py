@@ -1,0 +1,101 @@
+"""Where results come from: the code's commit, its locked dependencies and the machine's processor."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from study.spec import EngineName
+from tasks.engines.native_library import open_native_library
+
+LOCK_NAME = "requirements.lock"
+
+COMMIT = "STUDY_COMMIT"
+"""Environment variable with the commit of code that is no checkout: that of a container image."""
+
+_CODE = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The code's git commit and whether it had uncommitted changes; None where that is not known."""
+
+    name: str | None
+    dirty: bool | None
+    diff_sha256: str | None = None
+    """SHA-256 of the uncommitted changes, hexadecimal; None if there are none."""
+
+
+@cache
+def read_commit(folder: Path = _CODE) -> Commit:
+    """The commit of the checkout this code runs from, or that of its container image."""
+    name = _git(folder, "rev-parse", "HEAD")
+    if name is None:
+        return Commit(os.environ.get(COMMIT) or None, None)
+    if not _git(folder, "status", "--porcelain"):
+        return Commit(name.decode(), False)
+    return Commit(name.decode(), True, _hash_changes(folder))
+
+
+def _hash_changes(folder: Path) -> str | None:
+    """Hash what differs from the commit, and every file that git neither has nor ignores."""
+    changes = _git(folder, "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff")
+    new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z")
+    if changes is None or new is None:
+        return None
+    digest = hashlib.sha256(changes)
+    for path in sorted(filter(None, new.split(b"\0"))):
+        digest.update(b"\0" + path + b"\0")
+        with suppress(OSError):  # a link to nowhere, or gone by now
+            digest.update((folder / os.fsdecode(path)).read_bytes())
+    return digest.hexdigest()
+
+
+def hash_lock(folder: Path = _CODE) -> str | None:
+    """SHA-256 of the lock file beside the code, hexadecimal; None if there is none.
+
+    It says what was to be installed; what took part stands in the versions.
+    """
+    try:
+        return hashlib.sha256((folder / LOCK_NAME).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+@cache
+def processor_name() -> str:
+    """The processor as it names itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def library_versions(engine: EngineName) -> dict[str, str]:
+    """Versions of Python and of what takes part in training with an engine.
+
+    Of the native one: what compiled it, and its vectors, which a processor's name does not tell.
+    """
+    libraries = ("tensorflow", "numpy") if engine == "tensorflow" else ("numpy",)
+    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}
+    if engine == "native":
+        library = open_native_library()
+        versions |= {"compiler": library.compiler, "vectors": library.vectors}
+    return versions

@@ -1,0 +1,123 @@
+"""What a seed decides, whichever engine trains: weights, order, dropout, augmentation."""
+
+import numpy as np
+
+from storage.trainings import Arrays
+from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.plan import pooled_units
+from study.spec import Augmentation, Hyperparameters
+
+FARTHEST_SHIFT = 2
+"""Pixels that augmentation moves an image at most in each direction, as for the capsule network in the table
+of Fashion-MNIST's README ("shift at most 2 pixel and horizontal flip")."""
+
+
+def draw_initial_weights(hyperparameters: Hyperparameters, seed: int) -> Arrays:
+    """Draw the weights a training begins with, float32, in the order and the shapes of `build_model`.
+
+    He's uniform distribution before a ReLU (He et al. 2015, "Delving Deep into Rectifiers"), Glorot's before
+    the softmax (Glorot and Bengio 2010), biases zero: as the Keras model of the published protocol has them.
+    """
+    generator = _generator(seed, 0)
+    kernel, filters = hyperparameters.kernel_size, hyperparameters.filters
+    units, classes = hyperparameters.dense_units, len(CLASS_NAMES)
+    flattened = pooled_units(hyperparameters)
+
+    def draw(shape: tuple[int, ...], fan: float) -> np.ndarray:
+        limit = np.sqrt(6.0 / fan)
+        return generator.uniform(-limit, limit, shape).astype(np.float32)
+
+    return [
+        draw((kernel, kernel, 1, filters), kernel * kernel),
+        np.zeros(filters, np.float32),
+        draw((flattened, units), flattened),
+        np.zeros(units, np.float32),
+        draw((units, classes), units + classes),
+        np.zeros(classes, np.float32),
+    ]
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of images in an epoch (from 1), (count,) int32: a function of seed and epoch alone."""
+    return _generator(seed, epoch).permutation(count).astype(np.int32)
+
+
+def dropout_keys(seed: int, epoch: int) -> tuple[int, int]:
+    """Two keys of 32 bits for the masks of dropout in an epoch (from 1)."""
+    first, second = np.random.SeedSequence((seed, epoch, 1)).generate_state(2)
+    return int(first), int(second)
+
+
+def draw_transformations(count: int, seed: int, epoch: int) -> np.ndarray:
+    """What augmentation does to each image in an epoch (from 1): (count,) uint8, below 50, equally likely.
+
+    A flip or none times 25 shifts, as `tasks.engines.seeds.describe` reads them. How many images there are
+    changes nothing for those that come first.
+    """
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, 2))))
+    return generator.integers(0, 2 * (2 * FARTHEST_SHIFT + 1) ** 2, count).astype(np.uint8)
+
+
+def _generator(seed: int, epoch: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))
+
+
+_WAYS = 2 * FARTHEST_SHIFT + 1
+_SHIFTS = _WAYS**2
+
+
+def augment(
+    pixels: np.ndarray, chosen: np.ndarray, order: np.ndarray, how: Augmentation, seed: int, epoch: int
+) -> np.ndarray:
+    """Copy images in the order of an epoch, each as the seed has it in this epoch.
+
+    An image is flipped left to right with probability 1/2 ("flip"), moved by -2 to 2 pixels in each
+    direction, all 25 shifts equally likely, black where nothing is left ("shift"), or both. What becomes of
+    an image depends on the seed, the epoch and its number alone, not on the order or how many others there
+    are.
+
+    Args:
+        pixels: Images (n, 28, 28) uint8.
+        chosen: Indices (m,) of those in use; an image's number is its place here.
+        order: Numbers (k,) of the images to copy.
+        how: Other than "none".
+        seed: Of the training.
+        epoch: Number of the epoch, from 1.
+
+    Returns:
+        Images (k, 28, 28) uint8, contiguous.
+    """
+    codes = _restrict(draw_transformations(len(chosen), seed, epoch), how)[order]
+    indices, shown = chosen[order], np.empty((len(order), IMAGE_SIDE, IMAGE_SIDE), np.uint8)
+    # Image by image would take seconds: all that are treated alike are treated together.
+    for code in np.unique(codes):
+        places = np.flatnonzero(codes == code)
+        shown[places] = transform(pixels[indices[places]], *describe(code))
+    return shown
+
+
+def describe(code: int) -> tuple[bool, int, int]:
+    """A transformation's number in words: whether it flips, pixels down, pixels to the right."""
+    flips, shift = divmod(int(code), _SHIFTS)
+    down, right = divmod(shift, _WAYS)
+    return bool(flips), down - FARTHEST_SHIFT, right - FARTHEST_SHIFT
+
+
+def transform(images: np.ndarray, flips: bool, down: int, right: int) -> np.ndarray:
+    """Flip images (n, 28, 28), then move them by so many pixels; what is moved in is black."""
+    moved = np.zeros_like(images)
+    source = images[:, :, ::-1] if flips else images
+    moved[:, _to(down), _to(right)] = source[:, _to(-down), _to(-right)]
+    return moved
+
+
+def _to(shift: int) -> slice:
+    """The rows or columns an image fills that moves by so many; given minus as many, those it comes from."""
+    return slice(max(shift, 0), IMAGE_SIDE + min(shift, 0))
+
+
+def _restrict(codes: np.ndarray, how: Augmentation) -> np.ndarray:
+    """Leave of each transformation what is asked for: the same draw flips with and without shifts."""
+    if how == "flip":
+        return codes // _SHIFTS * _SHIFTS + _SHIFTS // 2  # the shift in the middle is by nothing
+    return codes % _SHIFTS if how == "shift" else codes

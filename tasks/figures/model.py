@@ -1,0 +1,252 @@
+"""The figures of the chosen model: learning curves, confusion matrix, and the images it confuses."""
+
+import logging
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, Normalize, PowerNorm, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from study.conclusions import MOST_EXAMPLES, ChosenModel, ConfusedPair
+from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT
+from study.wording import taken_for
+from tasks.data import (
+    MARGIN,
+    TITLE_HEIGHT,
+    Dataset,
+    Pixels,
+    fit_scale,
+    measure,
+    paste_image,
+    save_page,
+    start_page,
+    write_text,
+)
+from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, save
+
+logger = logging.getLogger(__name__)
+
+Counts = npt.NDArray[np.int64]
+Shares = npt.NDArray[np.float64]
+
+
+def draw_model_figures(
+    chosen: ChosenModel, epochs: pd.DataFrame, folder: Path, exercise: int
+) -> list[DrawnFigure]:
+    """Draw the learning curves and the confusion matrix of the chosen model, each as PNG and SVG.
+
+    Args:
+        chosen: The model that was saved.
+        epochs: Rows of the `epochs` table; without any of the model's training there are no learning curves.
+        folder: Where the files go; made when missing.
+        exercise: Number of the exercise the figures belong to.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    matrix = _draw_confusion(chosen, folder, exercise)
+    curves = epochs_of_model(chosen, epochs)
+    if curves.empty:
+        logger.warning("training %s: no rows in `epochs`, no learning curves", chosen.key)
+        return [matrix]
+    return [_draw_curves(curves, folder, exercise), matrix]
+
+
+def epochs_of_model(chosen: ChosenModel, epochs: pd.DataFrame) -> pd.DataFrame:
+    """The epochs the model was trained for; its training may have gone on for another trial."""
+    rows = epochs[(epochs["key"] == chosen.key) & (epochs["epoch"] <= chosen.epochs_run)]
+    return rows.sort_values("epoch", ignore_index=True)
+
+
+def lowest_loss_epoch(curves: pd.DataFrame) -> int:
+    """The first epoch with the lowest validation loss."""
+    return int(curves["epoch"].iloc[int(curves["validation_loss"].argmin())])
+
+
+def row_shares(counts: Counts) -> Shares:
+    """Each count as a fraction of its row, `(classes, classes)`; zero in a row without images."""
+    totals = counts.sum(axis=1, keepdims=True)
+    shares: Shares = counts / np.maximum(totals, 1)
+    return shares
+
+
+def _draw_curves(curves: pd.DataFrame, folder: Path, exercise: int) -> DrawnFigure:
+    best = lowest_loss_epoch(curves)
+    last = curves.iloc[-1]
+    title = "How did the final model learn?"
+    caption = (
+        "Loss and accuracy of the final model, epoch by epoch; one training (n = 1), so there are no error "
+        "bars. Training values are means over the epoch, while the weights still change; validation values "
+        f"are taken after it. Dotted line: the lowest validation loss, epoch {best}."
+    )
+    alt = (
+        f"Learning curves over {len(curves)} epochs. At the end: training loss {last['train_loss']:.3f}, "
+        f"validation loss {last['validation_loss']:.3f}, training accuracy {last['train_accuracy']:.1%}, "
+        f"validation accuracy {last['validation_accuracy']:.1%}. Lowest validation loss at epoch {best}."
+    )
+    with new_figure(8.0, 4.0) as figure:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
+        loss, accuracy = figure.subplots(1, 2)
+        _plot_curves(loss, curves, "loss", 1, "Loss (cross-entropy, nats)", best)
+        _plot_curves(accuracy, curves, "accuracy", 100, "Accuracy (%)", best)
+        handles, labels = loss.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
+        return save(
+            figure, folder, "learning-curves", exercise=exercise, title=title, caption=caption, alt=alt
+        )
+
+
+def _plot_curves(
+    axes: Axes, curves: pd.DataFrame, measure: str, factor: float, label: str, best: int
+) -> None:
+    every = max(1, len(curves) // 20)
+    epochs = curves["epoch"].to_numpy()
+    for part, name, style, colour in (
+        ("train", "training", "o-", BLUE),
+        ("validation", "validation", "s--", VERMILLION),
+    ):
+        heights = factor * curves[f"{part}_{measure}"].to_numpy()
+        axes.plot(epochs, heights, style, color=colour, markersize=4.5, markevery=every, label=name)
+    axes.axvline(
+        best, color=GREY, linestyle=":", linewidth=1.5, label=f"lowest validation loss: epoch {best}"
+    )
+    axes.set(xlabel="Epoch", ylabel=label, xlim=(0.5, float(epochs[-1]) + 0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+
+
+def _draw_confusion(chosen: ChosenModel, folder: Path, exercise: int) -> DrawnFigure:
+    counts = np.array(chosen.confusion, dtype=np.int64)
+    title = "Which classes does the final model confuse?"
+    caption = (
+        f"Test images (n = {counts.sum()}) by true class (rows) and predicted class (columns). Numbers: "
+        "images. Shade: share of the row, on a square-root scale so that rare confusions show. One model, so "
+        "there are no error bars."
+    )
+    with new_figure(7.4, 6.6) as figure:
+        axes = figure.add_subplot(title=title, xlabel="Predicted class", ylabel="True class")
+        _plot_matrix(figure, axes, counts)
+        return save(
+            figure, folder, "confusion-matrix", exercise=exercise, title=title, caption=caption,
+            alt=_describe_confusion(counts),
+        )  # fmt: skip
+
+
+def _plot_matrix(figure: Figure, axes: Axes, counts: Counts) -> None:
+    norm = PowerNorm(0.5, vmin=0, vmax=100)
+    shares = 100 * row_shares(counts)
+    mesh = axes.pcolormesh(shares, cmap="Blues", norm=norm, edgecolors="white", linewidth=1)
+    axes.set_xticks(
+        np.arange(len(counts)) + 0.5, CLASS_NAMES, rotation=40, ha="right", rotation_mode="anchor"
+    )
+    axes.set_yticks(np.arange(len(counts)) + 0.5, CLASS_NAMES)
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    _write_counts(axes, counts, shares, mesh.get_cmap(), norm)
+    bar = figure.colorbar(mesh, ax=axes, shrink=0.75, label="Share of the true class (%)")
+    bar.set_ticks([0, 1, 5, 10, 25, 50, 75, 100])
+
+
+def _write_counts(axes: Axes, counts: Counts, shares: Shares, colours: Colormap, norm: Normalize) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        colour = text_colour(colours(norm(shares[row, column])))
+        axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=colour, fontsize=9)
+
+
+def text_colour(background: Sequence[float]) -> str:
+    """White or ink, whichever has the higher contrast with an RGB(A) background (WCAG 2.1)."""
+    ground, ink = _luminance(background), _luminance(to_rgb(INK))
+    return "white" if 1.05 / (ground + 0.05) > (ground + 0.05) / (ink + 0.05) else INK
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    """Relative luminance of an sRGB colour, 0 to 1 (WCAG 2.1)."""
+    red, green, blue = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in colour[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _describe_confusion(counts: Counts) -> str:
+    wrong = counts - np.diag(np.diag(counts))
+    true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    accuracy = np.trace(counts) / max(int(counts.sum()), 1)
+    text = f"Confusion matrix of the ten classes; {accuracy:.1%} of the test images lie on the diagonal."
+    if not wrong.any():
+        return text
+    return (
+        f"{text} Most frequent confusion: {wrong.max()} images of {CLASS_NAMES[true]} taken for "
+        f"{CLASS_NAMES[predicted]}."
+    )
+
+
+TITLE = "Fashion-MNIST: test images of the pairs confused most often"
+ENLARGEMENT = 4
+CELL = IMAGE_SIDE * ENLARGEMENT
+GAP = 16
+HEADING_HEIGHT = 40
+CAPTION_HEIGHT = 36
+ROW_HEIGHT = HEADING_HEIGHT + CELL + CAPTION_HEIGHT + GAP
+
+
+@task(
+    name="draw confused pairs",
+    task_run_name="draw confused pairs",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> Path | None:
+    """Draw a row for each confused pair as one PNG: its words, then images over their test indices.
+
+    Args:
+        chosen: The saved model, whose pairs are drawn in their order.
+        dataset: The dataset that it was tested on.
+        path: The PNG to write; its folder is made when missing, an older file is replaced.
+
+    Returns:
+        The path; None, and nothing written, if the model confuses no classes.
+
+    Raises:
+        InputError: The cached dataset was removed or damaged.
+    """
+    if not chosen.confused:
+        return None
+    images, _ = dataset.test()
+    save_page(_lay_out(chosen.confused, images), path)
+    logger.info("confused pairs: %s", path)
+    return path
+
+
+def _lay_out(pairs: tuple[ConfusedPair, ...], images: Pixels) -> Pixels:
+    """Return the page, `(height, width)` grey: a title, then a row for each pair."""
+    width = 2 * MARGIN + MOST_EXAMPLES * (CELL + GAP) - GAP
+    page = start_page(TITLE, width, MARGIN + TITLE_HEIGHT + len(pairs) * ROW_HEIGHT)
+    scale = fit_scale(_all_headings(), width - 2 * MARGIN, at_most=0.9)
+    for row, pair in enumerate(pairs):
+        top = MARGIN + TITLE_HEIGHT + row * ROW_HEIGHT
+        heading = taken_for(pair.true_class, pair.predicted_class, pair.images, pair.of)
+        write_text(page, heading, MARGIN, top + HEADING_HEIGHT // 2, scale)
+        _draw_examples(page, pair.examples, images, top + HEADING_HEIGHT)
+    return page
+
+
+def _draw_examples(page: Pixels, examples: tuple[int, ...], images: Pixels, top: int) -> None:
+    scale = fit_scale([f"{TEST_COUNT - 1}"], CELL, at_most=0.8)
+    for column, index in enumerate(examples):
+        left = MARGIN + column * (CELL + GAP)
+        paste_image(page, images[index], left, top, ENLARGEMENT)
+        centred = left + (CELL - measure(f"{index}", scale)[0]) // 2
+        write_text(page, f"{index}", centred, top + CELL + CAPTION_HEIGHT // 2, scale)
+
+
+def _all_headings() -> list[str]:
+    # Sized for every pair, not for those at hand: one text size whatever the model.
+    return [taken_for(*pair, TEST_COUNT // 10, TEST_COUNT // 10) for pair in permutations(CLASS_NAMES, 2)]

@@ -1,0 +1,336 @@
+"""The figures of a search: accuracy against size and time, what decides it, every candidate's values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from study.spec import Range, Search, Study
+from study.statistics import summarise
+from study.wording import count, listing
+from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, parameter_noun, save
+
+GOOD = 0.25
+"""The part of the candidates that counts as good: best on validation."""
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A candidate of the search, or of the finals: its cost and its validation accuracy (percent)."""
+
+    parameters: int
+    seconds: float
+    accuracy: float
+    is_complete: bool = True
+    name: str = ""
+    half: float = 0.0
+    """Half the width of the 95% interval of its mean; 0 for a single reading."""
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One vertical axis: what it is, its scale, and where each candidate lies, in the order of the rows."""
+
+    name: str
+    is_log: bool
+    values: tuple[float, ...]
+    words: tuple[str, ...] = ()
+    """What stands at 0, 1, ...: for values that are no numbers."""
+
+
+def list_dots(search: pd.DataFrame) -> list[Dot]:
+    """A dot for each candidate of the search that has a reading."""
+    return [
+        Dot(
+            int(row["parameters"]),
+            float(row["training_seconds"]),
+            100 * float(row["validation_accuracy"]),
+            row["state"] == "completed",
+        )
+        for row in search.to_dict("records")
+        if not pd.isna(row["validation_accuracy"])
+    ]
+
+
+def list_finals(trials: pd.DataFrame, finals: pd.DataFrame) -> list[Dot]:
+    """A dot for each candidate of the finals: the mean of its fresh seeds, with interval."""
+    sizes = dict(zip(finals["setting"], finals["parameters"], strict=True))
+    dots = []
+    for name, rows in trials[trials["status"] == "completed"].groupby("setting", sort=False):
+        if str(name) in sizes:
+            spread = summarise([float(each) for each in rows["validation_accuracy"]])
+            half = 100 * (spread.high - spread.mean) if spread.count > 1 else 0.0
+            seconds = float(rows["training_seconds"].mean())
+            dots.append(Dot(int(sizes[str(name)]), seconds, 100 * spread.mean, True, str(name), half))
+    return dots
+
+
+def find_front(dots: Sequence[Dot], cost: str) -> list[Dot]:
+    """The dots that no other beats in accuracy at the same cost or less, by rising cost."""
+    front: list[Dot] = []
+    for dot in sorted(dots, key=lambda each: (getattr(each, cost), -each.accuracy)):
+        if not front or dot.accuracy > front[-1].accuracy:
+            front.append(dot)
+    return front
+
+
+def is_good(search: pd.DataFrame) -> list[bool]:
+    """Whether each candidate is among the best quarter on validation."""
+    accuracies = search["validation_accuracy"]
+    return list(accuracies >= accuracies.quantile(1 - GOOD))
+
+
+def list_coordinates(study: Study, search: pd.DataFrame) -> list[Coordinate]:
+    """An axis for each parameter that was searched, in the order of the study."""
+    space = study.optimum.search if study.optimum else None
+    return [] if space is None else [_coordinate(name, space, search) for name in space.space]
+
+
+def _coordinate(name: str, space: Search, search: pd.DataFrame) -> Coordinate:
+    declared, column = space.space[name], search[name]
+    if isinstance(declared, Range):
+        return Coordinate(name, declared.log, tuple(map(float, column)))
+    if all(isinstance(each, int | float) for each in declared):
+        return Coordinate(name, False, tuple(map(float, column)))
+    words = tuple(map(str, declared))
+    return Coordinate(name, False, tuple(float(words.index(str(each))) for each in column), words)
+
+
+def rank_importances(study: Study, search: pd.DataFrame) -> dict[str, float]:
+    """How much each parameter decides whether a candidate is among the best quarter, most first; sums to 1.
+
+    PED-ANOVA (Watanabe, Bansal and Hutter 2023, arXiv:2304.10255) by Optuna; it needs no trees and is the
+    same every time. A candidate counts with the best reading it had before it was stopped. Nothing of fewer
+    than ten candidates, or where all read the same.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # `study report` has not made a search
+    space = study.optimum.search if study.optimum else None
+    rows = search[search["validation_accuracy"].notna()].to_dict("records")
+    if space is None or len(rows) < 10 or len({row["validation_accuracy"] for row in rows}) < 2:
+        return {}
+    names = [name for name in space.space if name != "epochs"]
+    distributions = {name: _distribution(space, name, rows) for name in names}
+    played = optuna.create_study(direction="maximize")
+    for row in rows:
+        params = {name: _native(row[name]) for name in names}
+        value = row["validation_accuracy"]
+        played.add_trial(optuna.create_trial(params=params, distributions=distributions, value=value))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=GOOD)
+    return optuna.importance.get_param_importances(played, evaluator=evaluator)
+
+
+def _distribution(space: Search, name: str, rows: Sequence[Any]) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    declared = space.space[name]
+    if not isinstance(declared, Range):
+        return CategoricalDistribution(declared)
+    if all(float(row[name]).is_integer() for row in rows) and float(declared.low).is_integer():
+        step = int(declared.step or 1)
+        return IntDistribution(int(declared.low), int(declared.high), declared.log, step)
+    return FloatDistribution(declared.low, declared.high, declared.log, declared.step)
+
+
+def _native(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+_SHOWN = 8.0
+"""Points below the best that the front's axis shows; what lies below is counted in its caption."""
+
+_MARKS = "sDv^PX*hp<>d"
+"""Of the candidates of the finals, in their order."""
+
+_COSTS = {
+    "parameters": "Parameters (log scale)",
+    "seconds": "Training time of one thread (s, log scale)",
+}
+
+_REPORT_WIDTH = 10.0
+"""Inches: the report's column shows no figure wider without making its words too small to read."""
+
+_NAME_WIDTH = 11
+"""Letters of a line below an axis, as axes stand close."""
+
+
+def draw_search_figures(
+    study: Study, trials: pd.DataFrame, search: pd.DataFrame, finals: pd.DataFrame, folder: Path
+) -> list[DrawnFigure]:
+    """Draw the front, the importances and the parallel coordinates, as PNG and SVG; none without a search.
+
+    Args:
+        study: The study; its optimum exercise says what was searched.
+        trials: The run's rows of `trials`.
+        search: Its rows of `search`.
+        finals: Its rows of `finals`.
+        folder: Where the files go; made when missing.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    if study.optimum is None or search["validation_accuracy"].isna().all():
+        return []
+    number = study.optimum.number
+    last = list_finals(trials[trials["exercise"] == number], finals)
+    drawn = [_draw_front(number, list_dots(search), last, folder)]
+    known = search[search["validation_accuracy"].notna()]
+    importances = rank_importances(study, known)
+    if importances:
+        drawn.append(_draw_importances(number, importances, len(known), folder))
+    return [*drawn, _draw_parallel(number, list_coordinates(study, known), known, folder)]
+
+
+def _draw_front(exercise: int, dots: Sequence[Dot], finals: Sequence[Dot], folder: Path) -> DrawnFigure:
+    title = f"Exercise {exercise}: what does accuracy cost in size and in time?"
+    best = max(each.accuracy for each in (*dots, *finals))
+    shown = [each for each in dots if each.accuracy >= best - _SHOWN]
+    with new_figure(9.4, 4.6) as figure:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (cost, label) in zip(panels, _COSTS.items(), strict=True):
+            _plot_costs(axes, cost, shown, [each for each in finals if each.accuracy >= best - _SHOWN])
+            axes.set_xlabel(label)
+        panels[0].set_ylabel("Validation accuracy (%)")
+        _legend(figure, panels[0])
+        caption, alt = front_words(dots, finals, len(dots) - len(shown))
+        name = f"exercise-{exercise}-front"
+        return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
+
+
+def _plot_costs(axes: Axes, cost: str, dots: Sequence[Dot], finals: Sequence[Dot]) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else str(value))
+    )
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    for is_complete, marker, colour, label in (
+        (False, "x", GREY, "candidate, stopped early"),
+        (True, "o", BLUE, "candidate, trained to the end"),
+    ):
+        some = [each for each in dots if each.is_complete is is_complete]
+        places, heights = [getattr(each, cost) for each in some], [each.accuracy for each in some]
+        axes.plot(places, heights, marker, color=colour, alpha=0.75, markersize=5, label=label)
+    front = find_front(dots, cost)
+    axes.step(
+        [getattr(each, cost) for each in front], [each.accuracy for each in front],
+        where="post", color=BLUE, linewidth=1, alpha=0.7, label="best reading at the cost or less",
+    )  # fmt: skip
+    for number, each in enumerate(finals):  # by their marks: names beside them would lie on each other
+        axes.errorbar(
+            [getattr(each, cost)], [each.accuracy], [each.half], fmt=_MARKS[number % len(_MARKS)],
+            color=VERMILLION, markersize=6.5, elinewidth=1.3, capsize=4, zorder=3, label=each.name,
+        )  # fmt: skip
+
+
+def front_words(dots: Sequence[Dot], finals: Sequence[Dot], below: int) -> tuple[str, str]:
+    """Caption and alt text of the front."""
+    caption = (
+        f"{count(len(dots), 'candidate')} of the search, one training each"
+        + (f", {below} of them more than {_SHOWN:g} points below the best and not shown" if below else "")
+        + "; one that was stopped early has the best reading it had until then, and the time until then. "
+        "The step line joins the readings that none of the same cost or less exceeds: single readings, the "
+        "luckiest of many. With bars and marks of their own: the finals, means over fresh seeds with 95% "
+        "intervals (Student's t)."
+    )
+    means = [f"{each.name} {each.accuracy:.2f}% with {each.parameters:,} parameters" for each in finals]
+    told = f" {listing(means)}." if means else ""
+    return caption, f"Validation accuracy against parameters and training time.{told}"
+
+
+def _draw_importances(
+    exercise: int, importances: dict[str, float], candidates: int, folder: Path
+) -> DrawnFigure:
+    title = f"Exercise {exercise}: which parameters decide?"
+    names, shares = list(importances), [100 * each for each in importances.values()]
+    with new_figure(7.0, 1.5 + 0.42 * len(names)) as figure:
+        axes = figure.add_subplot(title=title, xlabel="Share of the importance (%)")
+        axes.grid(True, axis="x")
+        axes.grid(False, axis="y")
+        bars = axes.barh(range(len(names)), shares, color=BLUE, height=0.6)
+        axes.bar_label(bars, [f"{each:.0f}" for each in shares], padding=4)
+        axes.set_yticks(range(len(names)), [parameter_noun(name) for name in names])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.1 * max(shares))
+        caption = (
+            "How much each parameter alone tells the best quarter of the candidates on validation from the "
+            f"others (PED-ANOVA, {candidates} candidates, shares of the sum). It says what mattered in the "
+            "ranges that were searched, where the search looked most, not what matters elsewhere; parameters "
+            "that matter only together are missed."
+        )
+        pairs = zip(names, shares, strict=True)
+        told = listing([f"{parameter_noun(name)} {share:.0f}%" for name, share in pairs])
+        name = f"exercise-{exercise}-importances"
+        alt = f"Bar chart of parameter importances: {told}."
+        return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
+
+
+def _draw_parallel(
+    exercise: int, coordinates: Sequence[Coordinate], search: pd.DataFrame, folder: Path
+) -> DrawnFigure:
+    title = f"Exercise {exercise}: which values do the best candidates have?"
+    accuracy = Coordinate("validation accuracy (%)", False, tuple(100 * search["validation_accuracy"]))
+    all_axes, good = (*coordinates, accuracy), is_good(search)
+    with new_figure(min(max(7.0, 1.45 * len(all_axes)), _REPORT_WIDTH), 4.8) as figure:
+        axes = figure.add_subplot(title=title)
+        axes.grid(False)
+        heights = np.array([_heights(each) for each in all_axes])
+        for is_best, colour, width, alpha in ((False, GREY, 0.8, 0.45), (True, VERMILLION, 1.8, 0.9)):
+            for line in heights.T[np.array(good) == is_best]:
+                axes.plot(range(len(all_axes)), line, color=colour, linewidth=width, alpha=alpha)
+        for place, each in enumerate(all_axes):
+            _draw_scale(axes, place, each)
+        names = [fill(parameter_noun(each.name), _NAME_WIDTH, break_long_words=False) for each in all_axes]
+        axes.set_xticks(range(len(all_axes)), names, fontsize=9.5)
+        axes.set_yticks([])
+        axes.set_xlim(-0.35, len(all_axes) - 0.4)
+        axes.spines[["left", "bottom"]].set_visible(False)
+        axes.tick_params(axis="x", length=0, pad=10)
+        handles = [
+            axes.plot([], [], color=VERMILLION, linewidth=1.8, label="best quarter on validation")[0],
+            axes.plot([], [], color=GREY, linewidth=0.8, label="other candidates")[0],
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9)
+        caption = (
+            f"Each line is a candidate of the search ({len(search)} in all): its values, and its validation "
+            "accuracy. Epochs are those at which it read best, of the epochs that it was trained."
+        )
+        best = search.iloc[int(search["validation_accuracy"].to_numpy().argmax())]
+        values = listing([f"{parameter_noun(each.name)} {best[each.name]}" for each in coordinates])
+        alt = f"Parallel coordinates of {len(search)} candidates. The best reading: {values}."
+        name = f"exercise-{exercise}-parallel"
+        return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
+
+
+def _heights(coordinate: Coordinate) -> np.ndarray:
+    """Where values lie between the lowest, 0, and the highest, 1; in the middle if all are the same."""
+    values = np.array(coordinate.values, float)
+    values = np.log(values) if coordinate.is_log else values
+    low, high = np.nanmin(values), np.nanmax(values)
+    return (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
+
+
+def _draw_scale(axes: Axes, place: int, coordinate: Coordinate) -> None:
+    """A vertical line with the values at its ends, and those between where they are few."""
+    axes.axvline(place, color=INK, linewidth=1, zorder=3)
+    heights = _heights(coordinate)
+    values = sorted(set(zip(coordinate.values, map(float, heights), strict=True)))
+    marked = values if len(values) <= 6 else [values[0], values[-1]]
+    for value, height in marked:
+        text = coordinate.words[int(value)] if coordinate.words else f"{value:.4g}"
+        axes.annotate(
+            text, (place, height), (4, 3), textcoords="offset points", fontsize=8.5, zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8},
+        )  # fmt: skip
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)

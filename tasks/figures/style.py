@@ -1,0 +1,204 @@
+"""The one style sheet of all figures, their axes, and how they are saved: equal bytes for equal input."""
+
+import io
+import logging
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+from PIL import Image
+
+from storage.results import write_atomically
+from study.spec import SweepExercise
+
+logger = logging.getLogger(__name__)
+
+# Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind readers. Every series has a
+# marker shape of its own as well, so that the figures read in grey.
+BLUE, VERMILLION = "#0072B2", "#D55E00"
+INK, GREY, FAINT = "#222222", "#6B6B6B", "#DDDDDD"
+
+PNG_DOTS_PER_INCH = 150
+
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # the font matplotlib brings: the same figure on every machine
+    "font.size": 10,
+    "axes.titlesize": 11.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "svg.hashsalt": "fashion-mnist-study",
+}
+_DRAWING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure on disk, with the words that belong to it; `alt` tells a screen reader what it shows."""
+
+    name: str
+    exercise: int
+    caption: str
+    alt: str
+    png: Path
+    svg: Path
+
+
+@contextmanager
+def new_figure(width: float, height: float) -> Iterator[Figure]:
+    """Open an empty figure of `width` x `height` inches in our style; draw and save it inside the block.
+
+    matplotlib's settings are global to the process, so one figure is drawn at a time; afterwards they are as
+    they were. A person's own matplotlibrc has no say.
+    """
+    with _DRAWING, matplotlib.style.context(_STYLE, after_reset=True):
+        yield Figure(figsize=(width, height), dpi=PNG_DOTS_PER_INCH, layout="constrained")
+
+
+def save(
+    figure: Figure, folder: Path, name: str, *, exercise: int, title: str, caption: str, alt: str
+) -> DrawnFigure:
+    """Write `name.png` and `name.svg`, each atomically, and return them with their words.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    # Not by `savefig`, which draws each file twice: the first time only to find where all has its place.
+    png = _draw_png(figure)
+    figure.set_layout_engine("none")  # that is known by now, and a third of drawing
+    # Neither a date nor a version of matplotlib in the files: equal figures are equal bytes.
+    about = {"Title": title, "Description": alt, "Date": None, "Creator": None}
+    svg = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(svg, metadata=about)
+    drawn = DrawnFigure(
+        name,
+        exercise,
+        caption,
+        alt,
+        png=write_atomically(folder / f"{name}.png", png),
+        svg=write_atomically(folder / f"{name}.svg", svg.getvalue()),
+    )
+    logger.info("figure: %s (%d kB)", drawn.png, len(png) // 1000)
+    return drawn
+
+
+def _draw_png(figure: Figure) -> bytes:
+    # A palette of 256 colours, no transparency: a third of the size, as reports and the server's database
+    # hold these images inline. Pillow comes with matplotlib.
+    content = io.BytesIO()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    reduced = picture.quantize(256, dither=Image.Dither.NONE)
+    reduced.save(content, "png", optimize=True, dpi=(PNG_DOTS_PER_INCH, PNG_DOTS_PER_INCH))
+    return content.getvalue()
+
+
+Spacing = Literal["log", "linear", "categories"]
+
+_SPACINGS: dict[str, Spacing] = {
+    "learning_rate": "log",
+    "dropout": "linear",
+    "momentum": "linear",
+    "averaging": "linear",
+}
+# What titles and captions call a parameter, and its axis label with the unit.
+_WORDS = {
+    "filters": ("number of filters", "Filters of the convolution"),
+    "kernel_size": ("kernel size", "Side of the square kernel (pixels)"),
+    "dense_units": ("number of dense units", "Units of the hidden dense layer"),
+    "dropout": ("dropout rate", "Dropout rate (fraction of units dropped)"),
+    "learning_rate": ("learning rate", "Learning rate (log scale)"),
+    "momentum": ("momentum", "Momentum"),
+    "batch_size": ("batch size", "Batch size (images)"),
+    "averaging": ("decay of averaging", "Decay of the weights' average (fraction an epoch)"),
+    "epochs": ("number of epochs", "Epochs"),
+    "patience": ("patience", "Patience (epochs)"),
+}
+
+
+@dataclass(frozen=True)
+class ParameterAxis:
+    """A horizontal axis: the learning rate on a log scale, fractions to scale, counts as even categories."""
+
+    spacing: Spacing
+    values: tuple[float, ...]
+    noun: str
+    label: str
+
+    def place(self, value: float, beside: float = 0.0) -> float:
+        """Where a value lies in data coordinates, moved by `beside` of the least distance between values."""
+        place = self._position(value) + beside * self._least_distance
+        return 10**place if self.spacing == "log" else place
+
+    def show(self, axes: Axes, notes: Sequence[str], legend: str = "") -> None:
+        """Set scale, limits, ticks and label of the x axis.
+
+        Each value has a note, which stands under it if it is not empty; `legend` says what the notes are.
+        """
+        if self.spacing == "log":
+            axes.set_xscale("log")
+        axes.set_xlim(self.place(self.values[0], -0.55), self.place(self.values[-1], 0.55))
+        labels = [self.describe(value) for value in self.values]
+        lines = [f"{label}\n{note}".rstrip() for label, note in zip(labels, notes, strict=True)]
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_locator(FixedLocator([self.place(value) for value in self.values]))
+        axes.set_xticklabels(lines)
+        axes.set_xlabel(f"{self.label}\n{legend}".rstrip())
+
+    def describe(self, value: float) -> str:
+        """A value as its tick says it: as a power of ten on a log scale, if all values are."""
+        if self.spacing == "log" and all(_is_power_of_ten(each) for each in self.values):
+            return f"$10^{{{round(math.log10(value))}}}$"
+        return f"{value:g}"
+
+    @property
+    def _least_distance(self) -> float:
+        positions = [self._position(value) for value in self.values]
+        return min((high - low for low, high in pairwise(positions)), default=1.0)
+
+    def _position(self, value: float) -> float:
+        if self.spacing == "categories":
+            return float(self.values.index(value))
+        return math.log10(value) if self.spacing == "log" else value
+
+
+def _is_power_of_ten(value: float) -> bool:
+    exponent = math.log10(value)
+    return math.isclose(exponent, round(exponent), abs_tol=1e-9)
+
+
+def parameter_noun(parameter: str) -> str:
+    """What titles and captions call a parameter; words that are no parameter's name stay."""
+    return _WORDS.get(parameter, (parameter.replace("_", " "), ""))[0]
+
+
+def parameter_axis(exercise: SweepExercise) -> ParameterAxis:
+    """The axis of an exercise's parameter, its values rising."""
+    noun, label = _WORDS.get(exercise.parameter, (exercise.parameter, exercise.parameter))
+    spacing = _SPACINGS.get(exercise.parameter, "categories")
+    return ParameterAxis(spacing, tuple(sorted(exercise.values)), noun, label)

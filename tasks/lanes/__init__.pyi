@@ -1,0 +1,19 @@
+from .cluster import ClusterLanes as ClusterLanes
+from .devices import (
+    Device as Device,
+    choose_devices as choose_devices,
+    list_gpus as list_gpus,
+)
+from .host import LaneHost as LaneHost
+from .lanes import Lanes as Lanes
+from .local import (
+    InProcessLane as InProcessLane,
+    LocalLanes as LocalLanes,
+)
+from .members import knock as knock
+from .process import (
+    LanesClosed as LanesClosed,
+    die_with_starter as die_with_starter,
+    lane_name as lane_name,
+    report_progress as report_progress,
+)

@@ -1,0 +1,224 @@
+"""Lanes of other machines: the workers of a Dask cluster that somebody else runs.
+
+They join, leave and die while a run goes on. Each piece of work goes to one free lane, and to no other; where
+that lane has left, the caller is told, and what a lane that was cut off still has to say is not heard. Other
+runs may use the same lanes: then Dask lets work wait for work.
+"""
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import Any
+
+from distributed import Client
+
+from study.errors import LanesLost
+from study.spec import EngineName
+from study.wording import duration
+from tasks.data import Dataset
+from tasks.engines import EngineChoice
+from tasks.lanes.devices import Device
+from tasks.lanes.lanes import Lanes
+from tasks.lanes.members import Members
+from tasks.lanes.process import Attempt, LaneDied, LanesClosed, Work
+from tasks.lanes.watch import LANE, Watch
+
+logger = logging.getLogger(__name__)
+
+_GATHER_SECONDS = 10.0
+"""How long a run that begins lets lanes answer, after the first has."""
+
+_REPLACE_SECONDS = 60.0
+"""Longest time a lane's process may take to be replaced; nobody waits for it."""
+
+
+class ClusterLanes(Lanes):
+    """The lanes of a cluster, as many as there are."""
+
+    def __init__(self, scheduler: str, asked: EngineChoice = "auto", wait_seconds: float = 600.0) -> None:
+        """Begin; the scheduler is reached with the first piece of work, or question about the lanes.
+
+        Args:
+            scheduler: Its address, such as tls://host:8786.
+            asked: The engine that was asked for.
+            wait_seconds: How long to wait while no lane is there.
+        """
+        super().__init__()
+        self.scheduler = scheduler
+        self._members = Members(wait_seconds)
+        self._watch = Watch(scheduler, asked, self._members, self._reports.listen)
+        self._settled: tuple[str, EngineName] | None = None
+        self._settling = threading.Lock()
+        self._running: set[Attempt] = set()
+        self._is_waiting = False
+        """Whether it was told that no lane is there, and not yet that one is again."""
+        self._replacing = ThreadPoolExecutor(4, thread_name_prefix="replace lanes")
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The device of each lane that is there now."""
+        return self._members.devices
+
+    @property
+    def kind(self) -> str:
+        """Kind of the devices: "CPU", "GPU" or "CPU+GPU"; those that are there when it is asked first count.
+
+        Raises:
+            InputError: no scheduler answers.
+            LanesLost: no lane came in time.
+        """
+        return self._settle()[0]
+
+    @property
+    def engine(self) -> EngineName:
+        """What trains: the native engine where all lanes can, else TensorFlow; raises as `kind`."""
+        return self._settle()[1]
+
+    @property
+    def processor(self) -> str:
+        """The processor of the lane that came first."""
+        return self._members.processor
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of what takes part in training on the lane that came first."""
+        return self._members.versions
+
+    @property
+    def useful(self) -> int:
+        """As many as are there: each is pinned to a device of its own."""
+        return len(self.devices)
+
+    @property
+    def share_cores(self) -> bool:
+        """They may not: idle lanes may be on another machine, and each is pinned to its core."""
+        return False
+
+    @property
+    def most(self) -> int:
+        """The most lanes there were at once."""
+        return self._members.most
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Every lane that there was: its device, name, host and processor."""
+        return [
+            {
+                **asdict(each.greeting.device),
+                "lane": each.name,
+                "host": each.greeting.host,
+                "processor": each.greeting.processor,
+            }
+            for each in sorted(self._members.seen.values(), key=lambda each: each.name)
+        ]
+
+    def close(self) -> None:
+        """Let go of the lanes; what they are doing is stopped, and they stay for the next run."""
+        super().close()
+        self._members.close()
+        client = self._watch.client
+        busy = [each.lane for each in self._running if self._reports.last(each.name) is not None]
+        if client is not None and busy:
+            with suppress(Exception):
+                client.restart_workers(busy, timeout=2, raise_for_error=False)
+        self._watch.stop()
+        self._replacing.shutdown(wait=False, cancel_futures=True)
+
+    def _settle(self) -> tuple[str, EngineName]:
+        with self._settling:
+            if self._settled is None:
+                self._watch.start()
+                self._members.give_back(self._take_lane())
+                deadline = time.monotonic() + _GATHER_SECONDS
+                while self._watch.is_asking and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                greetings = [each.greeting for each in self._members.list()]
+                kinds = frozenset(each.device.kind for each in greetings)
+                native = {each.engine for each in greetings} == {"native"}
+                engine: EngineName = "native" if native else "tensorflow"
+                self._watch.settle(engine, kinds)
+                self._settled = "+".join(sorted(kinds)), engine
+            return self._settled
+
+    def _open(self) -> Client:
+        self._watch.start()
+        client = self._watch.client
+        if client is None:
+            raise LaneDied(f"{self.scheduler} is not reached just now")
+        return client
+
+    def _take_lane(self) -> str:
+        self._watch.start()
+        try:
+            address = self._members.take(self._tell_waiting)
+        except LanesLost as error:
+            raise LanesLost(self._describe_waiting(f"{error}; the run is stopped")) from error
+        if self._is_waiting:
+            self._is_waiting = False
+            logger.warning("%s is there; going on", self._name(address))
+        return address
+
+    def _give_back(self, lane: str) -> None:
+        self._members.give_back(lane)
+
+    def _tell_waiting(self) -> None:
+        self._is_waiting = True
+        most = duration(self._members.wait_seconds)
+        logger.warning("%s", self._describe_waiting(f"waiting for one, for at most {most}"))
+
+    def _describe_waiting(self, what: str) -> str:
+        reached = "no lane is there" if self._watch.client else "the scheduler is not reached"
+        refused = sorted(set(self._watch.refused.values()))
+        told = f" ({len(self._watch.refused)} refused: {refused[0]})" if refused else ""
+        return f"{self.scheduler}: {reached}{told}; {what}; `study lane {self.scheduler}` starts lanes"
+
+    def _place(self, lane: str) -> dict[str, Any]:
+        return {"workers": [lane], "allow_other_workers": False, "resources": {LANE: 1}}
+
+    def _begin(self, lane: str, work: Work) -> Attempt:
+        # There, the dataset lies in that machine's own cache.
+        there = tuple(each.anywhere() if isinstance(each, Dataset) else each for each in work.arguments)
+        attempt = super()._begin(lane, replace(work, arguments=there))
+        self._running.add(attempt)
+        return attempt
+
+    def _name(self, lane: str) -> str:
+        return self._members.name(lane)
+
+    def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
+        if attempt.lane not in self._members:
+            return LaneDied(
+                f"{self._name(attempt.lane)} left, died or was cut off while it ran {work.label!r}"
+            )
+        heard = self._reports.last(attempt.name)
+        if heard is None:  # another run's work may come first
+            return None
+        return self._why_hung(attempt, work, heard, work.silence_seconds)
+
+    def _result_of(self, attempt: Attempt, work: Work) -> Any:
+        try:
+            return super()._result_of(attempt, work)
+        except LanesClosed:
+            raise
+        except Exception as error:
+            if attempt.future.cancelled():  # with the client that was closed, whatever that raises by now
+                raise LaneDied(f"touch with {self.scheduler} was lost while {work.label!r} ran") from error
+            raise
+
+    def _forget(self, attempt: Attempt) -> None:
+        self._running.discard(attempt)
+        super()._forget(attempt)
+
+    def _replace(self, lane: str) -> None:
+        self._members.remove([lane])
+        client = self._watch.client
+        if client is not None:
+            with suppress(RuntimeError):  # closed meanwhile
+                self._replacing.submit(_restart, client, lane)
+
+
+def _restart(client: Client, lane: str) -> None:
+    with suppress(Exception):  # it may have no nanny, or be gone: it is used no longer in any case
+        client.restart_workers([lane], timeout=_REPLACE_SECONDS, raise_for_error=False)

@@ -1,0 +1,92 @@
+"""Which devices this machine has, and what a process must see so that it uses one of them only."""
+
+import logging
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dask.system import CPU_COUNT
+
+from study.errors import InputError
+from study.spec import MOST_LANES
+
+logger = logging.getLogger(__name__)
+
+_ONE_THREAD = {
+    # Libraries use one thread: a second one buys almost nothing at this size, and one is deterministic.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+}
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device for one lane: its kind ("CPU" or "GPU") and the GPU's id, empty for a CPU core."""
+
+    kind: str
+    gpu: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables that show a process this device only, set before TensorFlow is imported."""
+        threads = _ONE_THREAD if self.kind == "CPU" else {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+        return {"CUDA_VISIBLE_DEVICES": self.gpu or "-1", **threads, **_QUIET}
+
+
+def list_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Ids of the NVIDIA GPUs this process may use; `CUDA_VISIBLE_DEVICES` narrows them as in CUDA."""
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [each.strip() for each in visible.split(",") if each.strip() not in ("", "-1")]
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    query = [program, "--query-gpu=uuid", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.warning("nvidia-smi failed, so no GPU is used: %s", error)
+        return []
+    return [line.strip() for line in listed.splitlines() if line.strip()]
+
+
+def choose_devices(
+    lanes: int | None = None,
+    lanes_per_gpu: int = 1,
+    find_gpus: Callable[[], Sequence[str]] = list_gpus,
+    cores: int = CPU_COUNT,
+) -> list[Device]:
+    """The device of each lane: GPUs where there are any, otherwise CPU cores.
+
+    Args:
+        lanes: How many lanes; by default one a core, or `lanes_per_gpu` a GPU. More lanes than that share
+            the GPUs in turn.
+        lanes_per_gpu: Lanes on each GPU.
+        find_gpus: Lists the ids of the GPUs.
+        cores: CPU cores this process may use (Dask's count, which knows affinity and container limits).
+
+    Raises:
+        InputError: a count is below 1 or above `MOST_LANES`.
+    """
+    for name, count in (("--lanes", lanes), ("--lanes-per-gpu", lanes_per_gpu)):
+        if count is not None and count < 1:
+            raise InputError(f"{name}: {count} is not allowed; give 1 or more, or leave it out")
+        if count is not None and count > MOST_LANES:
+            raise InputError(
+                f"{name}: {count:,} is not allowed; give {MOST_LANES:,} at most, or leave it out"
+            )
+    gpus = list(find_gpus())
+    if not gpus:
+        return [Device("CPU")] * (lanes or cores)
+    count = lanes or len(gpus) * lanes_per_gpu
+    return [Device("GPU", gpus[index % len(gpus)]) for index in range(count)]
+
+
+def useful_lanes(devices: Sequence[Device], cores: int = CPU_COUNT) -> int:
+    """How many of these lanes work at full speed: CPU lanes beyond the cores only share them."""
+    return min(len(devices), cores) if devices[0].kind == "CPU" else len(devices)

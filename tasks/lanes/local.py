@@ -1,0 +1,173 @@
+"""The lanes of this machine, one a device: their processes, and the scheduler, live as long as the run."""
+
+import logging
+import queue
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from multiprocessing import resource_tracker
+from typing import Any
+
+from distributed import Client
+
+from study.spec import EngineName
+from tasks.engines import EngineChoice, choose_engine, library_versions, processor_name
+from tasks.lanes.devices import Device, useful_lanes
+from tasks.lanes.lanes import Lanes
+from tasks.lanes.local_cluster import START_SECONDS, LaneCluster, name_lanes
+from tasks.lanes.process import Attempt, LanesClosed, Work
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT for this thread, and for every thread and process it starts meanwhile.
+
+    Ctrl-C reaches every process of the terminal at once. What dies of it by itself cannot be stopped in
+    order: a server that is gone cannot be told how the run ended, and a worker prints a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+logger = logging.getLogger(__name__)
+
+
+class LocalLanes(Lanes):
+    """A fixed number of lanes on this machine."""
+
+    def __init__(self, devices: Sequence[Device], asked: EngineChoice = "auto") -> None:
+        super().__init__()
+        self._devices, self._asked = tuple(devices), asked
+        self._free: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        for lane in name_lanes(devices):
+            self._free.put(lane)
+        self._cluster: LaneCluster | None = None
+        self._client: Client | None = None
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The device of each lane."""
+        return self._devices
+
+    @property
+    def kind(self) -> str:
+        """Kind of the devices, "CPU" or "GPU"."""
+        return self._devices[0].kind
+
+    @property
+    def engine(self) -> EngineName:
+        """What trains on them, of what was asked."""
+        return choose_engine(self._asked, self.kind)
+
+    @property
+    def most(self) -> int:
+        """As many as there are devices."""
+        return len(self._devices)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The device of each."""
+        return [asdict(each) for each in self._devices]
+
+    @property
+    def processor(self) -> str:
+        """This machine's."""
+        return processor_name()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of what takes part in training here."""
+        return library_versions(self.engine)
+
+    @property
+    def useful(self) -> int:
+        """All of them, except CPU lanes beyond the cores, which only share them."""
+        return useful_lanes(self._devices)
+
+    @property
+    def share_cores(self) -> bool:
+        """They may: all are on this machine."""
+        return True
+
+    def process_ids(self) -> list[int]:
+        """Process ids of the running lanes."""
+        with self._lock:
+            return [] if self._cluster is None else self._cluster.process_ids()
+
+    def close(self) -> None:
+        """Stop every lane, whatever it is doing."""
+        self._free.put(None)
+        super().close()
+        with self._lock:
+            client, cluster = self._client, self._cluster
+            self._client = self._cluster = None
+        if client is not None and cluster is not None:
+            client.close(timeout=5)
+            cluster.close()
+
+    def _take_lane(self) -> str:
+        # One piece of work a lane: Dask would queue more on a worker, and blame them all for its death.
+        lane = self._free.get()
+        if lane is None:
+            self._free.put(None)
+            raise LanesClosed("the lanes are closed")
+        return lane
+
+    def _give_back(self, lane: str) -> None:
+        self._free.put(lane)
+
+    def _place(self, lane: str) -> dict[str, Any]:
+        return {"resources": {lane: 1}}
+
+    def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
+        heard = self._reports.last(attempt.name)  # nothing before its process has started
+        if heard is None:
+            return self._why_hung(attempt, work, attempt.since, START_SECONDS)
+        return self._why_hung(attempt, work, heard, work.silence_seconds)
+
+    def _replace(self, lane: str) -> None:
+        with self._lock:
+            cluster = self._cluster
+        if cluster is not None:
+            cluster.kill(lane)
+
+    def _open(self) -> Client:
+        with self._lock:
+            if self._closed:
+                raise LanesClosed("the lanes are closed")
+            if self._client is None:
+                self._start()
+            assert self._client is not None
+            return self._client
+
+    def _start(self) -> None:
+        logger.info("starting %d %s lanes", len(self._devices), self.kind)
+        # Where multiprocessing starts its tracker on the way, it unblocks SIGINT: start it before.
+        resource_tracker.ensure_running()
+        with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
+            self._cluster = cluster = LaneCluster(name_lanes(self._devices))
+            self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
+        self._reports.listen(self._client)
+
+
+class InProcessLane(LocalLanes):
+    """One CPU lane without a process of its own: a debugger stops in what it runs, and nothing has to start.
+
+    Work runs one piece at a time, in the thread that asks for it; what kills or hangs it does so to the
+    caller.
+    """
+
+    def __init__(self, asked: EngineChoice = "auto") -> None:
+        super().__init__([Device("CPU")], asked)
+
+    def start_ahead(self) -> None:
+        """Start nothing."""
+
+    def _run_on(self, lane: str, work: Work) -> Any:
+        try:
+            return work.function(*work.arguments)
+        finally:
+            self._give_back(lane)

@@ -1,0 +1,219 @@
+"""The processes behind this machine's lanes: a Dask scheduler, and a nanny for each worker process."""
+
+import asyncio
+import logging
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+import dask
+from distributed import Nanny, Scheduler, Security
+
+from tasks.lanes.devices import Device
+
+logger = logging.getLogger(__name__)
+
+START_SECONDS = 120.0
+"""Longest time a lane's process may take to start; then it is killed and started anew."""
+
+PAUSE_SECONDS = 1.0
+"""Between a nanny's end and the next one's start: what fails at once is not to fail a thousand times."""
+
+CONFIG: dict[str, Any] = {
+    "distributed.worker.daemon": True,
+    # What trains is imported while a lane starts, not by its first training.
+    "distributed.worker.preload": ["tasks.lanes.process", "tasks.training.one_training"],
+    "distributed.admin.large-graph-warning-threshold": "1GiB",  # a model's weights travel to its export
+    "distributed.worker.http.routes": [],  # nothing to read over plain HTTP
+    "distributed.worker.profile.enabled": False,  # samples each lane's stack a hundred times a second
+    "distributed.admin.tick.limit": "1h",  # a training holds the GIL for long stretches
+}
+"""Dask's settings of who starts lanes, which its processes take over."""
+
+
+def lane_options(name: str, device: Device, folder: str) -> dict[str, Any]:
+    """How a nanny is made for a lane.
+
+    Args:
+        name: The lane's.
+        device: What it may see.
+        folder: For temporary files of its process.
+    """
+    return {
+        "name": name,
+        "nthreads": 1,
+        # TensorFlow leaves files in the folder for temporary ones when its process is killed.
+        "env": {**device.environment, "TMPDIR": folder},
+        "memory_limit": 0,
+        "local_directory": folder,
+        "death_timeout": START_SECONDS,
+        "dashboard": False,
+        "silence_logs": logging.CRITICAL,
+    }
+
+
+async def keep_running(
+    name: str,
+    make: Callable[[], Nanny],
+    on_start: Callable[[], None] = lambda: None,
+    on_failure: Callable[[Exception], None] = lambda _: None,
+) -> None:
+    """Keep a lane's process running, until cancelled.
+
+    Args:
+        name: The lane's.
+        make: Makes its next nanny.
+        on_start: Called when its process has reached the scheduler.
+        on_failure: Called when it could not.
+    """
+    while True:
+        nanny = make()
+        try:
+            await nanny
+            on_start()
+            await nanny.finished()
+        except Exception as error:
+            logger.debug("%s did not start: %s", name, error)
+            on_failure(error)
+        finally:
+            with suppress(Exception):  # whatever its end is like, the next one has to start
+                await nanny.close(timeout=1)
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def keep_until(
+    stop: asyncio.Event, keepers: Iterable[Coroutine[Any, Any, None]], nannies: Mapping[str, Nanny]
+) -> None:
+    """Keep lanes running until it is time to stop; then kill their processes.
+
+    Args:
+        stop: When it is time.
+        keepers: What keeps each lane running, see `keep_running`.
+        nannies: The nannies by then, by lane.
+    """
+    tasks = [asyncio.create_task(each) for each in keepers]
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    for nanny in nannies.values():
+        kill(nanny)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def kill(nanny: Nanny) -> None:
+    """Kill a nanny's process, if it has one."""
+    if nanny.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(nanny.pid, signal.SIGKILL)
+
+
+_CLOSE_SECONDS = 20.0
+_LOCAL = "127.0.0.1"
+_CONFIG = {
+    **CONFIG,
+    # A death is an attempt of one task: it surfaces at once and is retried by the caller, in the open.
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.http.routes": [],
+    # A training holds the GIL for long stretches; that is no reason to think its process dead.
+    "distributed.scheduler.worker-ttl": None,
+}
+
+
+class LaneCluster:
+    """A scheduler and one supervised process for each lane, on this machine, until closed."""
+
+    def __init__(self, devices: dict[str, Device]) -> None:
+        """Start the scheduler, wait for it, and let the lanes start.
+
+        Args:
+            devices: The device of each lane, by the lane's name.
+
+        Raises:
+            OSError: nothing can listen on loopback.
+        """
+        dask.config.set(_CONFIG)
+        # Its comings and goings are not news, nor is it a critical error, as it says, who listens no more.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
+        # TLS with a key that only this run's processes know: no other user of the machine reaches the lanes.
+        self.security: Security = Security.temporary()
+        self._devices = devices
+        self._nannies: dict[str, Nanny] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix="lanes-", ignore_cleanup_errors=True)
+        self._address: Future[str] = Future()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="lane cluster", daemon=True)
+        self._thread.start()
+        self.address = self._address.result()
+
+    def kill(self, lane: str) -> None:
+        """Kill a lane's process at once, whatever it is doing; another takes its place.
+
+        It is waited for until the scheduler knows: the next piece of work must not be given to the dead one.
+        """
+        nanny = self._nannies.get(lane)
+        if nanny is None:
+            return
+        # As the scheduler knows it: the nanny is told its process's address later than work is given to it.
+        address, deadline = self._address_of(lane), time.monotonic() + _CLOSE_SECONDS
+        kill(nanny)
+        while address is not None and self._address_of(lane) == address and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def process_ids(self) -> list[int]:
+        """Process ids of the lanes that run."""
+        return [nanny.pid for nanny in self._nannies.values() if nanny.pid is not None]
+
+    def close(self) -> None:
+        """Kill every lane's process and stop the scheduler."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_CLOSE_SECONDS)
+        self._folder.cleanup()
+
+    def _address_of(self, lane: str) -> str | None:
+        """Where the scheduler reaches a lane's process; None while it knows of none."""
+        address: str | None = self._scheduler.aliases.get(lane)
+        return address
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        except Exception as error:
+            if self._address.done():
+                logger.exception("the lanes' scheduler ended")
+            else:
+                self._address.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        shared = {"protocol": "tls://", "host": _LOCAL, "security": self.security}
+        # Its folder, too: the default is one in /tmp that any user may have made, and Python imports from it.
+        async with Scheduler(
+            **shared, dashboard=False, dashboard_address=f"{_LOCAL}:0", local_directory=self._folder.name
+        ) as scheduler:
+            keepers = [
+                self._keep(scheduler.address, lane, device, shared) for lane, device in self._devices.items()
+            ]
+            self._scheduler = scheduler
+            self._address.set_result(scheduler.address)
+            await keep_until(self._stop, keepers, self._nannies)
+
+    async def _keep(self, scheduler: str, lane: str, device: Device, shared: dict[str, object]) -> None:
+        options = {**lane_options(lane, device, self._folder.name), **shared, "resources": {lane: 1}}
+
+        def make() -> Nanny:
+            self._nannies[lane] = nanny = Nanny(scheduler, **options)
+            return nanny
+
+        await keep_running(lane, make)
+
+
+def name_lanes(devices: Sequence[Device]) -> dict[str, Device]:
+    """The device of each lane, by the lane's name."""
+    return {f"lane-{number}": device for number, device in enumerate(devices)}

@@ -1,0 +1,305 @@
+"""The lanes of a cluster: which are there, which is free, what each says of itself first."""
+
+import hashlib
+import os
+import platform
+import re
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from filelock import FileLock
+from packaging.utils import canonicalize_name
+
+from storage.dataset_files import default_cache_folder
+from study.errors import InputError, LanesLost
+from study.spec import EngineName, split_address
+from study.wording import shortened
+from tasks.data import load_dataset
+from tasks.engines import (
+    LOCK_NAME,
+    EngineChoice,
+    choose_engine,
+    library_versions,
+    processor_name,
+    read_commit,
+)
+from tasks.lanes.devices import Device, list_gpus
+from tasks.lanes.process import LanesClosed
+
+_CODE = Path(__file__).resolve().parents[2]
+_PACKAGES = ("study", "storage", "tasks")
+"""What of this program runs in a lane."""
+
+_MOST_NAMED = 3
+"""Differences that a refusal names."""
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What a lane is."""
+
+    host: str
+    device: Device
+    processor: str
+    engine: EngineName
+    """What would train there, of what was asked."""
+    versions: dict[str, str]
+    """Of what takes part in training with it."""
+
+
+def greet(asked: EngineChoice) -> Greeting:
+    """Make this process ready for trainings, and say what it is; see that the dataset is here, and sound.
+
+    Raises:
+        InputError: the engine that is asked for cannot be used here, or no source has the dataset.
+    """
+    cache_folder = default_cache_folder()
+    cache_folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_folder / "greeting.lock"):  # the lanes of a host fetch it once
+        load_dataset()
+        device = find_device()
+        engine = choose_engine(asked, device.kind)
+    return Greeting(socket.gethostname(), device, processor_name(), engine, library_versions(engine))
+
+
+def introduce(asked: EngineChoice) -> tuple[dict[str, str], Greeting | str]:
+    """The versions here, and the greeting, or why there is none: that may be because they differ."""
+    try:
+        return read_versions(), greet(asked)
+    except Exception as error:
+        return read_versions(), shortened(f"{type(error).__name__}: {error}", 300)
+
+
+def find_device(environment: Mapping[str, str] = os.environ) -> Device:
+    """The device of this process: the first GPU that it may see, else a CPU core."""
+    gpus = list_gpus(environment)
+    return Device("GPU", gpus[0]) if gpus else Device("CPU")
+
+
+def read_versions() -> dict[str, str]:
+    """Versions of Python and every installed package, by name, and of this program's code."""
+    packages: dict[str, str] = {}
+    for each in metadata.distributions():  # in the order in which Python looks for them
+        packages.setdefault(str(canonicalize_name(each.name)), each.version)
+    code = f"{hash_code()[:12]} (commit {(read_commit().name or 'unknown')[:12]})"
+    return {**packages, "python": platform.python_version(), "code": code}
+
+
+@cache
+def hash_code(folder: Path = _CODE) -> str:
+    """SHA-256 of the code that runs in a lane, hexadecimal."""
+    digest = hashlib.sha256()
+    for path in sorted(path for package in _PACKAGES for path in (folder / package).rglob("*")):
+        if path.suffix in (".py", ".cpp", ".c", ".h"):
+            digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def why_refused(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
+    """Why a lane with these versions is not given work; None if it is.
+
+    What the lock file names and is installed here has to be there in the same version; the code, too.
+    """
+    names = [name for name in ("python", "code", *_locked_names()) if name in here]
+    differing = [name for name in names if _comparable(there, name) != _comparable(here, name)]
+    if not differing:
+        return None
+    told = [f"{name} {there.get(name, 'missing')} there, {here[name]} here" for name in differing]
+    more = len(told) - _MOST_NAMED
+    return "; ".join(told[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _comparable(versions: Mapping[str, str], name: str) -> str | None:
+    """Of the code only the hash: the same code may lie there without its commit."""
+    version = versions.get(name)
+    return version.partition(" ")[0] if version is not None and name == "code" else version
+
+
+@cache
+def _locked_names(folder: Path = _CODE) -> tuple[str, ...]:
+    """Names of the locked packages; none where the lock file is not beside the code."""
+    try:
+        lines = (folder / LOCK_NAME).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()
+    names = [re.split(r"==|\[", line)[0] for line in lines if re.match(r"[A-Za-z0-9]", line)]
+    return tuple(dict.fromkeys(str(canonicalize_name(name)) for name in names))
+
+
+_TELL_SECONDS = 5.0
+"""How long there may be no lane before that is told: those that are there take a moment to answer."""
+
+_LOOK_SECONDS = 0.5
+"""How often one who waits for a lane looks whether any will come."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A lane of the cluster."""
+
+    address: str
+    """Dask's, of the process: another one has another."""
+    name: str
+    """For people; the next process of the lane has it again."""
+    greeting: Greeting
+
+
+class Members:
+    """The lanes that are there now; free ones are handed out in turn, to those who wait in turn."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        """Begin with no lane.
+
+        Args:
+            wait_seconds: How long to wait while there is none.
+        """
+        self.wait_seconds = wait_seconds
+        self.most = 0
+        """The most lanes there were at once."""
+        self.seen: dict[str, Member] = {}
+        """Every lane that ever was there, by name."""
+        self._there: dict[str, Member] = {}
+        self._free: deque[str] = deque()
+        """Addresses; what has left since is still in it."""
+        self._waiting: deque[object] = deque()
+        self._changed = threading.Condition()
+        self._empty_since: float | None = time.monotonic()
+        self._told = self._closed = False
+        self._names: dict[str, str] = {}
+
+    def add(self, member: Member) -> None:
+        """Take a lane in; it is free."""
+        with self._changed:
+            self._there[member.address] = self.seen[member.name] = member
+            self.most = max(self.most, len(self._there))
+            self._names[member.address] = member.name
+            self._empty_since, self._told = None, False
+            self._put_free(member.address)
+
+    def remove(self, addresses: Iterable[str]) -> None:
+        """Take lanes out, if they are there: nothing more is handed to them."""
+        with self._changed:
+            for address in addresses:
+                self._there.pop(address, None)
+            if not self._there and self._empty_since is None:
+                self._empty_since = time.monotonic()
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def take(self, tell: Callable[[], None]) -> str:
+        """Wait for one's turn and for a free lane; return its address.
+
+        Args:
+            tell: Called once if there has been no lane at all for a while.
+
+        Raises:
+            LanesLost: there was none for too long.
+            LanesClosed: they were closed.
+        """
+        mine = object()
+        with self._changed:
+            self._waiting.append(mine)
+            try:
+                while True:
+                    self._check(tell)
+                    address = self._pop_free() if self._waiting[0] is mine else None
+                    if address is not None:
+                        return address
+                    self._changed.wait(_LOOK_SECONDS)
+            finally:
+                self._waiting.remove(mine)
+                self._changed.notify_all()
+
+    def give_back(self, address: str) -> None:
+        """Say that a lane is free again; one that has left is not."""
+        with self._changed:
+            if address in self._there:
+                self._put_free(address)
+
+    def name(self, address: str) -> str:
+        """A lane's name; its address if it was never there."""
+        return self._names.get(address, address)
+
+    def __contains__(self, address: str) -> bool:
+        """Whether a lane is there."""
+        return address in self._there
+
+    def list(self) -> list[Member]:
+        """The lanes that are there."""
+        with self._changed:
+            return list(self._there.values())
+
+    @property
+    def processor(self) -> str:
+        """The processor of the first lane."""
+        with self._changed:
+            return next((each.greeting.processor for each in self.seen.values()), "")
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What takes part in training on the first lane."""
+        return next((each.greeting.versions for each in self.seen.values()), {})
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The device of each lane that is there."""
+        return tuple(member.greeting.device for member in self.list())
+
+    def _check(self, tell: Callable[[], None]) -> None:
+        if self._closed:
+            raise LanesClosed("the lanes are closed")
+        if self._empty_since is None:
+            return
+        seconds = time.monotonic() - self._empty_since
+        if not self._told and seconds > min(_TELL_SECONDS, self.wait_seconds):
+            self._told = True
+            tell()
+        if seconds > self.wait_seconds:
+            raise LanesLost(f"no lane came within {self.wait_seconds:.0f} s")
+
+    def _put_free(self, address: str) -> None:
+        self._free.append(address)
+        self._changed.notify_all()
+
+    def _pop_free(self) -> str | None:
+        while self._free:
+            address = self._free.popleft()
+            if address in self._there:
+                return address
+        return None
+
+
+KNOCK_SECONDS = 5.0
+"""Longest time a host may take to accept a connection."""
+
+
+def knock(scheduler: str) -> None:
+    """Connect to a scheduler's port, and leave again.
+
+    Raises:
+        InputError: nothing accepts a connection there.
+    """
+    try:
+        socket.create_connection(split_address(scheduler), timeout=KNOCK_SECONDS).close()
+    except OSError as error:
+        raise unreachable(scheduler, error) from error
+
+
+def unreachable(scheduler: str, error: Exception) -> InputError:
+    """What to say of a scheduler that is not reached."""
+    return InputError(
+        f"--scheduler: {scheduler} is not reached ({shortened(str(error) or type(error).__name__, 300)}); "
+        "start one there with `dask scheduler`, see docs/cluster.md, or leave --scheduler out to train here"
+    )

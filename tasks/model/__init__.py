@@ -1,0 +1,5 @@
+"""The saved model: built, exported, loaded again, described, and asked about new pictures."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,138 @@
+"""The model card beside the exported files: what the model is, how good, how it was made, how to use it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study.conclusions import ChosenModel
+from study.fashion_mnist import CLASS_NAMES
+from study.wording import count, interval, listing, percent, plain, shortened, taken_for
+from tasks.report import markdown_environment, tabulate_confidence, tidy_markdown
+
+Lines = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the card says, in words."""
+
+    model: ChosenModel
+    headline: str
+    classes: Lines
+    confused: tuple[str, ...]
+    calibration: tuple[str, ...]
+    confidence: Lines
+    made: Lines
+    files: Lines
+
+
+def render_card(model: ChosenModel, trial: Mapping[str, Any], train_images: int) -> str:
+    """The card as Markdown.
+
+    Args:
+        model: The model that was saved.
+        trial: The row of `trials` that it is of.
+        train_images: How many training images the study uses, those held out included.
+    """
+    confidence = tabulate_confidence(model)
+    card = Card(
+        model,
+        _describe_accuracy(model),
+        tabulate_classes(model),
+        tuple(
+            taken_for(each.true_class, each.predicted_class, each.images, each.of) for each in model.confused
+        ),
+        _describe_calibration(model),
+        confidence.rows if confidence else (),
+        _list_origin(model, trial, train_images),
+        tuple(_describe_file(each) for each in model.saved),
+    )
+    return tidy_markdown(markdown_environment(Path()).get_template("model_card.md.j2").render(card=card))
+
+
+def tabulate_classes(model: ChosenModel) -> Lines:
+    """Name, test images, recall and precision (percent) of each class, in their order."""
+    counts = np.array(model.confusion)
+    predicted = counts.sum(axis=0)
+    return tuple(
+        (
+            name,
+            f"{counts[place].sum():,}",
+            percent(_share(counts[place, place], counts[place].sum()), sign=False),
+            percent(_share(counts[place, place], predicted[place]), sign=False),
+        )
+        for place, name in enumerate(CLASS_NAMES)
+    )
+
+
+def _describe_accuracy(model: ChosenModel) -> str:
+    from statsmodels.stats.proportion import proportion_confint  # late, with SciPy: at a run's end
+
+    counts = np.array(model.confusion)
+    right, images = int(np.trace(counts)), int(counts.sum())
+    low, high = proportion_confint(right, images, method="wilson")
+    return (
+        f"{percent(right / images)} of {images:,} test images (95% interval {interval(low, high)}, Wilson's, "
+        "for which images happen to be in the test set). It is the accuracy of this one training, seed "
+        f"{model.seed}, the best on validation of its setting's; the run's report has the mean over seeds."
+    )
+
+
+def _describe_calibration(model: ChosenModel) -> tuple[str, ...]:
+    found = model.calibration
+    if found is None:
+        return ()
+    return (
+        f"Its probabilities are {'too sure' if found.temperature > 1 else 'not sure enough'}: softened by a "
+        f"temperature of {found.temperature:.3f}, fitted on {found.images:,} images ({found.fitted_on}), "
+        f"their expected calibration error on the test images is {percent(found.error_after)} instead of "
+        f"{percent(found.error_before)}. The files give the probabilities as trained; study predict softens "
+        "them. To do it yourself: raise each to the power of one over the temperature, divide by the sum.",
+    )
+
+
+def _list_origin(model: ChosenModel, trial: Mapping[str, Any], train_images: int) -> Lines:
+    setting = model.setting.model_dump()
+    values = [f"{name} {plain(value)}" for name, value in setting.items() if value is not None]
+    held_out = int(trial["held_out_images"])
+    trained = train_images - held_out
+    validated = f"the {count(held_out, 'held-out training image')}" if held_out else "the test images"
+    chosen = "" if held_out else " too, so the accuracy above tends to be high"
+    versions = json.loads(trial["versions"] or "{}")
+    return (
+        (
+            "Candidate",
+            f"{model.candidate}, kept on validation accuracy ({percent(model.validation_accuracy)})",
+        ),
+        ("Hyperparameters", listing(values)),
+        ("Trained", f"{count(model.epochs_run, 'epoch')} on {count(trained, 'image')}, seed {model.seed}"),
+        ("Chosen on", f"{validated}{chosen} (protocol {trial['protocol']})"),
+        ("Engine", str(trial["engine"])),
+        (
+            "Versions",
+            listing([f"{name} {version}" for name, version in versions.items()] or ["not recorded"]),
+        ),
+        ("Commit", str(trial["git_commit"] or "not recorded")),
+        ("Data", f"SHA-256 {trial['data_fingerprint']}"),
+        ("Training", f"key {model.key}; kept in trainings/{model.key} of the results"),
+        ("Weights", f"SHA-256 {trial['weights_sha256']}"),
+    )
+
+
+def _describe_file(saved: Any) -> tuple[str, ...]:
+    same = "all" if saved.same_classes == saved.images else f"{saved.same_classes:,} of {saved.images:,}"
+    return (
+        shortened(saved.name, 80),
+        saved.format,
+        f"{saved.size_bytes / 1e6:.2f}",
+        f"{saved.largest_difference:.1e}" if saved.largest_difference else "0",
+        same,
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part) / float(whole) if whole else float("nan")

@@ -1,0 +1,232 @@
+"""Classify pictures with a saved model, and draw what it says onto copies of them."""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from storage.results import write_atomically
+from study.conclusions import Calibration, soften
+from study.errors import InputError
+from study.fashion_mnist import CLASS_NAMES
+from tasks.engines import silenced_stderr
+from tasks.model.export import predict_all
+from tasks.model.pictures import Pixels, PreparedImage, prepare_image, read_image
+from tasks.model.saved import explain
+
+SUFFIXES = (
+    *(".avif", ".bmp", ".dib", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg"),
+    *(".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+)
+"""Suffixes by which a file of a folder counts as a picture: formats that OpenCV reads."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one picture; `probabilities`, softened or not, are in the classes' order."""
+
+    path: Path
+    class_index: int
+    class_name: str
+    probabilities: tuple[float, ...]
+    inverted: bool
+
+    @property
+    def probability(self) -> float:
+        """Of the likeliest class: how sure the model is."""
+        return self.probabilities[self.class_index]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A picture that cannot be read, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model, and how its probabilities are softened.
+
+    `model` maps `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities; `file` is where it is from, for
+    messages.
+    """
+
+    model: Callable[..., Any]
+    calibration: Calibration | None = None
+    file: Path | None = None
+
+    def classify(self, pictures: Sequence[Path]) -> list[Prediction | Unreadable]:
+        """Classify pictures in their order; one that cannot be read keeps no other from its answer.
+
+        Raises:
+            InputError: the model cannot be run on pictures, or does not answer with probabilities.
+        """
+        with silenced_stderr():  # the error says what OpenCV would
+            read = [_read(each) for each in pictures]
+        images = [each.pixels for each in read if isinstance(each, PreparedImage)]
+        outputs = iter(self._run(np.stack(images)) if images else ())
+        return [
+            each if isinstance(each, Unreadable) else _predict(path, each, next(outputs))
+            for path, each in zip(pictures, read, strict=True)
+        ]
+
+    def _run(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
+        prefix = f"{self.file}: " if self.file else ""
+        try:
+            outputs = predict_all(lambda images: self.model(images, training=False), pixels)
+        except Exception as error:  # whatever its layers raise
+            raise InputError(f"{prefix}the model cannot be run on pictures: {explain(error)}") from error
+        _check_probabilities(outputs, prefix)
+        return outputs if self.calibration is None else soften(outputs, self.calibration.temperature)
+
+
+def list_pictures(given: Sequence[Path], leave_out: Path | None = None) -> list[Path]:
+    """The pictures that are meant, in the order given; those of a folder by name.
+
+    Of a folder everything below it counts, but for names that begin with a dot and what is no picture by its
+    suffix.
+
+    Args:
+        given: Files and folders.
+        leave_out: A folder that is passed over, that of the overlays.
+
+    Raises:
+        InputError: a folder has no picture.
+    """
+    return [
+        path for each in given for path in (_list_folder(each, leave_out) if _is_folder(each) else [each])
+    ]
+
+
+def _is_folder(path: Path) -> bool:
+    with suppress(OSError):  # a name that no file can have: whoever reads it says so
+        return path.is_dir()
+    return False
+
+
+def _list_folder(folder: Path, leave_out: Path | None) -> list[Path]:
+    found = [
+        each
+        for each in sorted(folder.rglob("*"))
+        if _is_picture(each, folder)
+        and (leave_out is None or leave_out.absolute() not in each.absolute().parents)
+    ]
+    if not found:
+        raise InputError(f"{folder}: the folder has no picture; give one with files of {', '.join(SUFFIXES)}")
+    return found
+
+
+def _is_picture(path: Path, folder: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in SUFFIXES and not is_hidden and path.is_file()
+
+
+def _read(path: Path) -> PreparedImage | Unreadable:
+    try:
+        return prepare_image(read_image(path))
+    except InputError as error:
+        return Unreadable(path, str(error))
+
+
+def _check_probabilities(outputs: npt.NDArray[np.float32], prefix: str) -> None:
+    totals = outputs.sum(axis=1)
+    if not (np.allclose(totals, 1, atol=1e-3) and (outputs >= 0).all()):
+        raise InputError(
+            f"{prefix}the model's outputs add up to {totals[0]:.3g} and the lowest is {outputs.min():.3g}: "
+            "these are not probabilities; its last layer must be a softmax"
+        )
+
+
+def _predict(path: Path, image: PreparedImage, output: npt.NDArray[np.floating]) -> Prediction:
+    index = int(output.argmax())
+    return Prediction(
+        path, index, CLASS_NAMES[index], tuple(float(value) for value in output), image.inverted
+    )
+
+
+SHORTEST, LONGEST = 280, 1000
+"""Pixels of a copy's longer side at least, so that words fit under a picture of 28, and at most."""
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_DARK, _LIGHT, _ORANGE = (32, 32, 32), (255, 255, 255), (0, 160, 255)  # blue, green, red
+
+
+def draw_overlay(prediction: Prediction, sure: float) -> Pixels:
+    """A copy of a picture with its class and probability below: (height, width, 3) BGR, uint8.
+
+    What is below the confidence asked for is in another colour, and says so in words.
+
+    Raises:
+        InputError: the picture cannot be read any more.
+    """
+    picture = _resize(read_image(prediction.path))
+    words = [f"{prediction.class_name} {prediction.probability:.0%}"]
+    is_sure = prediction.probability >= sure
+    words += [] if is_sure else [f"not sure (below {sure:.0%})"]
+    width = max(picture.shape[1], SHORTEST)
+    left = (width - picture.shape[1]) // 2
+    picture = cv2.copyMakeBorder(
+        picture, 0, 0, left, width - picture.shape[1] - left, cv2.BORDER_CONSTANT, value=_DARK
+    )
+    bands = [_draw_band(each, width, _LIGHT if is_sure else _ORANGE) for each in words]
+    return np.vstack([picture, *bands])
+
+
+def write_overlay(
+    prediction: Prediction, number: int, folder: Path, sure: float, originals: Collection[Path]
+) -> Path:
+    """Write a picture's overlay into a folder as `NUMBER-NAME.png`; the number keeps names apart.
+
+    Args:
+        prediction: What the model says of it.
+        number: Its place among the pictures, from 1.
+        folder: Where to.
+        sure: Confidence from which it counts as sure.
+        originals: What must not be written over, as absolute paths.
+
+    Raises:
+        InputError: the file would be one of the originals, or the folder cannot be written to.
+    """
+    name = re.sub(r"[^\w.-]", "_", prediction.path.stem)[:100]
+    path = folder / f"{number:05d}-{name}.png"
+    if path.absolute() in originals:
+        raise InputError(
+            f"--overlay {folder}: {path.name} there is a picture to classify; give another folder"
+        )
+    _, encoded = cv2.imencode(".png", draw_overlay(prediction, sure))
+    try:
+        return write_atomically(path, encoded.tobytes())
+    except OSError as error:
+        raise InputError(
+            f"--overlay {folder}: cannot be written ({error.strerror}); give a folder that can"
+        ) from error
+
+
+def _resize(image: Pixels) -> Pixels:
+    colour = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image
+    side = max(colour.shape[:2])
+    scale = min(max(side, SHORTEST), LONGEST) / side
+    if scale == 1:
+        return np.asarray(colour, np.uint8)
+    size = tuple(max(1, round(scale * each)) for each in colour.shape[1::-1])
+    method = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA  # a picture of 28 shows the pixels it has
+    return np.asarray(cv2.resize(colour, size, interpolation=method), np.uint8)
+
+
+def _draw_band(words: str, width: int, colour: tuple[int, int, int]) -> Pixels:
+    height = max(28, width // 14)
+    scale = cv2.getFontScaleFromHeight(_FONT, height // 2)
+    thickness = max(1, height // 20)
+    wide = cv2.getTextSize(words, _FONT, scale, thickness)[0][0]
+    scale *= min(1.0, (width - 16) / wide)
+    band = np.full((height, width, 3), _DARK, np.uint8)
+    cv2.putText(band, words, (8, round(0.7 * height)), _FONT, scale, colour, thickness, cv2.LINE_AA)
+    return band

@@ -1,0 +1,374 @@
+"""Exercise 8: save the chosen model, load it again, check that it predicts the same, classify a new image."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from storage.results import Results, replace_folder, write_atomically
+from storage.trainings import Arrays
+from study.conclusions import (
+    MOST_EXAMPLES,
+    Calibration,
+    ChosenModel,
+    Confidence,
+    ConfusedPair,
+    NewImage,
+    SavedFile,
+    calibrate_crosswise,
+    calibration_error,
+    fit_temperature,
+    soften,
+)
+from study.fashion_mnist import CLASS_NAMES
+from study.spec import ModelExercise, Setting
+from study.wording import shortened
+from tasks.data import Dataset, scale_pixels, split_held_out
+from tasks.engines import silenced_stderr
+from tasks.lanes import Lanes
+from tasks.model.card import render_card
+from tasks.training import obtain_weights
+
+ModelFiles = dict[str, bytes]
+"""Contents by path, relative to the model's folder, with slashes."""
+
+
+def read_files(paths: Sequence[Path]) -> ModelFiles:
+    """Read files, and folders with all that is in them, that lie in one folder."""
+    files = [each for path in paths for each in (path.rglob("*") if path.is_dir() else [path])]
+    top = paths[0].parent
+    return {each.relative_to(top).as_posix(): each.read_bytes() for each in files if each.is_file()}
+
+
+def keep_files(files: ModelFiles, folder: Path) -> None:
+    """Put what was read where a run's model lies.
+
+    Raises:
+        OSError: a file cannot be written; what was there stays.
+    """
+    with TemporaryDirectory() as scratch:
+        for name, content in files.items():
+            path = Path(scratch, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        for path in sorted(Path(scratch).iterdir()):
+            if path.is_dir():
+                replace_folder(folder / path.name, path)
+            else:
+                write_atomically(folder / path.name, path.read_bytes())
+
+
+MOST_PAIRS = 4
+
+
+def count_confusion(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    """Count images of class i predicted as class j, `[i][j]`, from class indices (n,) and (n,)."""
+    counts = np.zeros((len(CLASS_NAMES), len(CLASS_NAMES)), dtype=int)
+    np.add.at(counts, (labels, predicted), 1)
+    return tuple(tuple(int(count) for count in row) for row in counts)
+
+
+def find_confused_pairs(labels: np.ndarray, outputs: np.ndarray) -> tuple[ConfusedPair, ...]:
+    """Find the at most four pairs of classes confused most often, most images first.
+
+    A pair has a direction: Shirt taken for Coat is another than Coat taken for Shirt. Of pairs with equally
+    many images the one with the lower true class comes first, then the one with the lower predicted class.
+
+    Args:
+        labels: True class indices (n,), 0..9.
+        outputs: Class probabilities (n, 10).
+    """
+    wrong = np.array(count_confusion(labels, outputs.argmax(axis=1)))
+    np.fill_diagonal(wrong, 0)
+    most_first = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    pairs = [divmod(int(place), len(CLASS_NAMES)) for place in most_first]
+    return tuple(_describe(labels, outputs, *pair) for pair in pairs if wrong[pair])
+
+
+def _describe(labels: np.ndarray, outputs: np.ndarray, true: int, predicted: int) -> ConfusedPair:
+    images = np.flatnonzero((labels == true) & (outputs.argmax(axis=1) == predicted))
+    surest_first = images[np.argsort(-outputs[images, predicted], kind="stable")]
+    return ConfusedPair(
+        true_class=CLASS_NAMES[true],
+        predicted_class=CLASS_NAMES[predicted],
+        images=len(images),
+        of=int((labels == true).sum()),
+        examples=tuple(int(index) for index in surest_first[:MOST_EXAMPLES]),
+    )
+
+
+BATCH = 1000
+"""Images at once."""
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""Images (n, 28, 28, 1) float32 to class probabilities (n, 10)."""
+
+
+class ReloadFailed(RuntimeError):
+    """An exported file cannot be loaded or run."""
+
+
+def reload_files(files: Sequence[Path], pixels: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Class probabilities (n, 10) of each file for raw pixels and for scaled ones, in a fresh process.
+
+    Args:
+        files: What was exported, by name.
+        pixels: Images (n, 28, 28) uint8.
+
+    Raises:
+        ReloadFailed: a file cannot be loaded again, or not be run.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        given, answer = Path(scratch, "pixels.npy"), Path(scratch, "answer.npz")
+        np.save(given, pixels)
+        command = [sys.executable, "-m", "tasks.model.export", *map(str, (given, answer, *files))]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+            raise ReloadFailed(f"exit code {done.returncode}: {shortened(reason[0], 300)}")
+        with np.load(answer) as found:
+            return {file.name: (found[f"{file.name} raw"], found[f"{file.name} scaled"]) for file in files}
+
+
+def predict_all(predict: Predict, inputs: np.ndarray) -> np.ndarray:
+    """Class probabilities (n, 10) of inputs (n, 28, 28, 1), a bounded number of images at a time."""
+    return np.concatenate(
+        [np.asarray(predict(inputs[at : at + BATCH])) for at in range(0, len(inputs), BATCH)]
+    )
+
+
+def open_export(file: Path) -> Predict:
+    """What predicts by an exported file, by its suffix; a SavedModel is a folder."""
+    if file.suffix == ".tflite":
+        return _open_litert(file)
+    if file.is_dir():
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(file / "1"))
+        return lambda inputs: np.asarray(loaded.serve(inputs))  # its variables live as long as it does
+    import keras
+
+    model: Any = keras.models.load_model(file, compile=False, safe_mode=True)
+    return lambda inputs: np.asarray(model(inputs, training=False))
+
+
+def _open_litert(file: Path) -> Predict:
+    import warnings
+
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it will move to a package of its own, which is not needed yet
+        interpreter = tf.lite.Interpreter(model_path=str(file), num_threads=1)
+    (entry,), (end,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def predict(inputs: np.ndarray) -> np.ndarray:
+        interpreter.resize_tensor_input(entry["index"], inputs.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(entry["index"], inputs)
+        interpreter.invoke()
+        outputs: np.ndarray = interpreter.get_tensor(end["index"])
+        return outputs
+
+    return predict
+
+
+def main(given: Path, answer: Path, files: Sequence[Path]) -> None:
+    """Answer for every file."""
+    from tasks.lanes import die_with_starter
+
+    die_with_starter()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with silenced_stderr():
+        import tensorflow  # noqa: F401 - its messages about the processor belong nowhere
+    pixels = np.load(given)[..., np.newaxis]
+    found: dict[str, Any] = {}
+    for file in files:
+        predict = open_export(file)
+        found[f"{file.name} raw"] = predict_all(predict, pixels.astype(np.float32))
+        found[f"{file.name} scaled"] = predict_all(predict, scale_pixels(pixels))
+    np.savez(answer, **found)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), [Path(each) for each in sys.argv[3:]])
+
+
+SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Confidences for which the model card says how many test images reach them, and how many are right."""
+
+Row = Mapping[str, Any]
+
+
+@task(name="export model", task_run_name="export model", cache_policy=NO_CACHE, persist_result=False)
+def export_model(
+    chosen: Row,
+    exercise: ModelExercise,
+    dataset: Dataset,
+    results: Results,
+    lanes: Lanes,
+    run_id: str,
+) -> ChosenModel:
+    """Save the model of a trial in four formats, check each in a process of its own, and write its card.
+
+    Args:
+        chosen: The trial's row.
+        exercise: Name of the files and the image to classify.
+        dataset: The test images to compare on, and those to calibrate on.
+        results: Where the weights are and the files go.
+        lanes: Where Keras runs: the flow's own process never imports it.
+        run_id: The run the files belong to.
+
+    Raises:
+        InputError: the stored training is missing or damaged.
+        ReloadFailed: a file cannot be loaded again.
+    """
+    weights = obtain_weights(chosen["key"], chosen["epochs_run"], dataset, results, lanes)
+    folder = results.model(run_id)
+    model, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset)
+    keep_files(files, folder)
+    write_atomically(folder / "model.json", model.model_dump_json(indent=1).encode())
+    write_atomically(folder / "model_card.md", render_card(model, chosen, dataset.train_count).encode())
+    return model
+
+
+def save_and_check(
+    chosen: Row, weights: Arrays, exercise: ModelExercise, dataset: Dataset
+) -> tuple[ChosenModel, ModelFiles]:
+    """Write, reload and compare, see `export_model`; return the files: a lane may not reach the results."""
+    with TemporaryDirectory() as scratch:
+        model, paths = _write_and_check(chosen, weights, exercise, dataset, Path(scratch))
+        return model, read_files(paths)
+
+
+def _write_and_check(
+    chosen: Row, weights: Arrays, exercise: ModelExercise, dataset: Dataset, scratch: Path
+) -> tuple[ChosenModel, list[Path]]:
+    with silenced_stderr():
+        from tasks.model.build import build_exported_model, build_model, write_files
+    setting = Setting(**{name: _plain(chosen[name]) for name in Setting.model_fields})
+    trained = build_model(setting.hyperparameters)
+    trained.set_weights(weights)
+    with silenced_stderr():  # the converters talk of their optimisations
+        exported = build_exported_model(setting.hyperparameters, weights)
+        files = write_files(exported, scratch, exercise.file_name)
+    pixels, labels = map(np.asarray, dataset.test())
+    outputs = _predict(trained, pixels)
+    reloaded = reload_files(files, pixels)
+    first = reloaded[files[0].name][0]
+    saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
+    calibration = calibrate(trained, dataset, int(chosen["held_out_images"]), outputs, labels)
+    model = ChosenModel(
+        candidate=chosen["setting"],
+        setting=setting,
+        seed=chosen["seed"],
+        key=chosen["key"],
+        epochs_run=chosen["epochs_run"],
+        validation_accuracy=chosen["validation_accuracy"],
+        test_accuracy=chosen["test_accuracy"],
+        reloaded_test_accuracy=float((first.argmax(axis=1) == labels).mean()),
+        files=tuple(file.name for file in files),
+        files_agree=all(each.agrees for each in saved),
+        confusion=count_confusion(labels, first.argmax(axis=1)),
+        new_image=_classify(first, labels, min(exercise.new_image, len(labels) - 1)),
+        confused=find_confused_pairs(labels, first),
+        calibration=calibration,
+        saved=saved,
+        confidence=count_confident(soften(outputs, calibration.temperature), labels),
+    )
+    return model, files
+
+
+def calibrate(
+    trained: Any, dataset: Dataset, held_out: int, outputs: np.ndarray, labels: np.ndarray
+) -> Calibration:
+    """The temperature of a model, fitted on the validation images; where these are the test, crosswise.
+
+    Args:
+        trained: The Keras model.
+        dataset: The images.
+        held_out: How many training images are its validation images; 0 in the lab protocol.
+        outputs: Its class probabilities (n, 10) of the test images.
+        labels: Their classes (n,).
+    """
+    if not held_out:
+        temperature, before, after = calibrate_crosswise(outputs, labels)
+        where = "the test images, which are the validation images here: each half judged by the other's"
+        return Calibration(
+            temperature=temperature,
+            fitted_on=where,
+            images=len(labels),
+            error_before=before,
+            error_after=after,
+        )
+    images, classes = map(np.asarray, dataset.train())
+    _, chosen = split_held_out(classes, held_out)
+    temperature = fit_temperature(_predict(trained, images[chosen]), classes[chosen])
+    return Calibration(
+        temperature=temperature,
+        fitted_on="the validation images",
+        images=len(chosen),
+        error_before=calibration_error(outputs, labels),
+        error_after=calibration_error(soften(outputs, temperature), labels),
+    )
+
+
+def count_confident(softened: np.ndarray, labels: np.ndarray) -> tuple[Confidence, ...]:
+    """For each confidence of `SURE_FROM`, how many images reach it and are right; others likewise.
+
+    Args:
+        softened: Calibrated class probabilities (n, 10).
+        labels: True classes (n,).
+    """
+    confidence, right = softened.max(axis=1), softened.argmax(axis=1) == labels
+    return tuple(
+        Confidence(
+            least=least,
+            sure=int(sure.sum()),
+            sure_right=int((right & sure).sum()),
+            unsure=int((~sure).sum()),
+            unsure_right=int((right & ~sure).sum()),
+        )
+        for least, sure in ((each, confidence >= each) for each in SURE_FROM)
+    )
+
+
+def _predict(model: Any, pixels: np.ndarray) -> np.ndarray:
+    return predict_all(lambda inputs: model(inputs, training=False), scale_pixels(pixels)[..., np.newaxis])
+
+
+def _compare(file: Path, outputs: np.ndarray, found: Sequence[np.ndarray]) -> SavedFile:
+    from tasks.model.build import FORMATS
+
+    same = np.all([each.argmax(axis=1) == outputs.argmax(axis=1) for each in found], axis=0)
+    paths = [path for path in file.rglob("*") if path.is_file()] if file.is_dir() else [file]
+    return SavedFile(
+        name=file.name,
+        format=FORMATS[file.suffix],
+        size_bytes=sum(path.stat().st_size for path in paths),
+        largest_difference=max(float(np.abs(each - outputs).max()) for each in found),
+        same_classes=int(same.sum()),
+        images=len(outputs),
+    )
+
+
+def _classify(outputs: np.ndarray, labels: np.ndarray, index: int) -> NewImage:
+    return NewImage(
+        test_index=index,
+        true_class=CLASS_NAMES[labels[index]],
+        predicted_class=CLASS_NAMES[outputs[index].argmax()],
+        probabilities=tuple(float(each) for each in outputs[index]),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A number from a data frame as Python's own; pandas' missing value as None."""
+    return None if value is None or value != value else value

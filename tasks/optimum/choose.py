@@ -1,0 +1,142 @@
+"""Exercise 7: combine each sweep's best value, and compare the candidates with the one that is kept."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from study.plan import Trial, candidate_trials, multiply_adds, parameter_count
+from study.spec import Hyperparameters, Setting, Study
+from tasks.tables import completed_candidates, kept_candidate, read_candidates, read_setting
+
+if TYPE_CHECKING:
+    from study.conclusions import Finals
+
+COMBINATION = "combination"
+"""Name of the candidate that combines each sweep's best value."""
+
+Row = Mapping[Any, Any]
+
+Reading = tuple[int, float, float]
+"""Exercise, value and validation accuracy of one completed trial."""
+
+
+@task(
+    name="combine best values",
+    task_run_name="combine best values",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def combine_best(study: Study, trials: Sequence[Row]) -> tuple[Trial, ...]:
+    """Trials of the candidate made of each sweep's best value; none if no sweep of the study is combined.
+
+    Args:
+        study: The study; its optimum exercise names the sweeps to combine.
+        trials: Rows of the `trials` table.
+    """
+    readings = [
+        (row["exercise"], row["value"], row["validation_accuracy"])
+        for row in trials
+        if row["status"] == "completed"
+    ]
+    combination = combination_of(study, readings)
+    return () if combination is None else candidate_trials(study, COMBINATION, combination)
+
+
+def combination_of(study: Study, readings: Sequence[Reading]) -> Setting | None:
+    """The combination of each sweep's best value; None if there is nothing to combine."""
+    best = {
+        sweep.parameter: value
+        for sweep in study.combined_sweeps
+        if (value := best_value(readings, sweep.number)) is not None
+    }
+    return study.baseline.with_changes(best) if best else None
+
+
+def best_value(readings: Sequence[Reading], exercise: int) -> float | None:
+    """The value with the highest mean validation accuracy; the first of equals; None if there is none."""
+    by_value = defaultdict(list)
+    for number, value, accuracy in readings:
+        if number == exercise:
+            by_value[value].append(accuracy)
+    means = {value: fmean(accuracies) for value, accuracies in by_value.items()}
+    return max(means, key=lambda value: means[value]) if means else None
+
+
+@task(
+    name="choose the optimum", task_run_name="choose the optimum", cache_policy=NO_CACHE, persist_result=False
+)
+def choose_optimum(study: Study, trials: Sequence[Row]) -> Row | None:
+    """The row of the trial to save: of the candidate with the best mean on validation, its best repeat.
+
+    None if the study has no optimum exercise or none of its trials completed. Test accuracy plays no part
+    (in the lab protocol validation is the test, as in the published readings).
+    """
+    winner = kept_candidate(study, trials)
+    rows = [row for row in completed_candidates(study, trials) if row["setting"] == winner]
+    return max(rows, key=lambda row: float(row["validation_accuracy"]), default=None)
+
+
+FinalRow = dict[str, Any]
+
+
+@task(name="compare finals", task_run_name="compare finals", cache_policy=NO_CACHE, persist_result=False)
+def compare_candidates(study: Study, run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[FinalRow]:
+    """One row for each candidate of the optimum that has a reading; none without an optimum.
+
+    Args:
+        study: The study.
+        run_id: The run.
+        trials: Its rows of `trials`.
+    """
+    finals = finals_of(study, trials)
+    if finals is None or study.optimum is None:
+        return []
+    sizes = {name: parameter_count(each) for name, each in _hyperparameters(study, trials).items()}
+    place = {"run_id": run_id, "study": study.name, "exercise": study.optimum.number}
+    return [
+        {
+            **place,
+            "setting": each.name,
+            "kept": each.is_kept,
+            "trials": len(each.readings.test),
+            "mean_accuracy": each.readings.mean,
+            "gain": _number(each.gain),
+            "low": _number(each.low),
+            "high": _number(each.high),
+            "adjusted_p_value": _number(each.adjusted_p_value),
+            "as_good": each.is_as_good,
+            "cheapest_as_good": each is finals.cheapest,
+            "parameters": sizes[each.name],
+            "multiply_adds": each.multiply_adds,
+        }
+        for each in finals.all
+    ]
+
+
+def finals_of(study: Study, trials: Sequence[Mapping[str, Any]]) -> "Finals | None":
+    """The candidates that have a reading, compared; None if none was kept."""
+    from study.conclusions import compare_finals  # late, with SciPy and statsmodels
+
+    kept = kept_candidate(study, trials)
+    if study.optimum is None or kept is None:
+        return None
+    readings = {
+        name: each for name, each in read_candidates(study.optimum.number, trials).items() if each.test
+    }
+    costs = {name: multiply_adds(each) for name, each in _hyperparameters(study, trials).items()}
+    return compare_finals(readings, kept, costs)
+
+
+def _hyperparameters(study: Study, trials: Sequence[Mapping[str, Any]]) -> dict[str, Hyperparameters]:
+    number = study.optimum.number if study.optimum else None
+    own = [row for row in trials if row["exercise"] == number]
+    return {str(row["setting"]): read_setting(row).hyperparameters for row in own}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,350 @@
+"""Exercise 7's search: Optuna suggests candidates, rungs end the hopeless ones, finalists get fresh seeds."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from study.plan import Training, Trial, candidate_trials, multiply_adds, parameter_count, training_label
+from study.records import Source, StopRule, TrainingRecord
+from study.spec import REDUCTION, Hyperparameters, Range, Search, Setting, Study, rungs_to
+from study.wording import count
+from tasks.tables import Outcome
+
+if TYPE_CHECKING:
+    import optuna
+
+logger = logging.getLogger(__name__)
+
+STARTUP = 10
+"""Candidates, those of sweeps included, before which suggestions are random: Optuna's default."""
+
+SIGNIFICANT = 2
+"""Digits of a suggested number that is not whole: more would claim a precision that no search has."""
+
+
+@dataclass
+class Candidate:
+    """One configuration of the search: where it is from, how far it was trained, and what it read.
+
+    `setting.epochs` is how long it may train, `readings` are its validation accuracies epoch by epoch.
+    """
+
+    number: int
+    origin: str
+    generation: int
+    setting: Setting
+    rungs: tuple[int, ...]
+    trial: "optuna.Trial"
+    rung: int = 0
+    state: str = "training"
+    readings: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def epochs_due(self) -> int:
+        """The epochs of the rung it is to reach."""
+        return self.rungs[self.rung]
+
+    def best(self, budgets: Sequence[int]) -> tuple[float, int] | None:
+        """The highest validation accuracy at a budget it reached, and the fewest epochs that give it."""
+        # Of a schedule over the epochs only the whole training is a setting of its own.
+        allowed = budgets if self.setting.schedule_epochs is None else (self.setting.epochs,)
+        reached = [each for each in allowed if each <= len(self.readings)]
+        best = max(reached, key=lambda each: self.readings[each - 1], default=None)
+        return None if best is None else (self.readings[best - 1], best)
+
+
+class OptimumSearch:
+    """The state of a search: which candidates there are, and what to train next."""
+
+    def __init__(self, study: Study, source: Source, search: Search) -> None:
+        """Begin a search that knows nothing yet.
+
+        Args:
+            study: The study; its sweeps' settings are the first candidates.
+            source: What, beside hyperparameters and seed, decides the weights.
+            search: What to search, and how long.
+        """
+        import optuna  # late: half a second that only a search needs
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.study, self.search, self._source = study, search, source
+        self.budgets = search.budgets(study.baseline)
+        self.rungs = rungs_to(self.budgets[-1])
+        self.candidates: list[Candidate] = []
+        self.generation = 0
+        self.left = 1.0  # of the budget, when the generation began
+        self._due: list[Candidate] = []
+        sampler = optuna.samplers.TPESampler(
+            seed=study.seed,
+            multivariate=True,  # parameters are suggested together: the learning rate goes with the units
+            n_startup_trials=STARTUP,
+            constant_liar=True,  # or the candidates of a generation would be much alike
+        )
+        pruner = optuna.pruners.SuccessiveHalvingPruner(
+            min_resource=self.rungs[0], reduction_factor=REDUCTION
+        )
+        self._optuna = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+        self._seeds = list_seeds(study, search)
+        for hyperparameters in self._seeds:
+            values = hyperparameters.model_dump() | {"epochs": self.budgets[-1]}
+            self._optuna.enqueue_trial({name: values[name] for name in search.space})
+
+    @property
+    def begun(self) -> int:
+        """Trainings that count for the budget: of candidates that are no setting of a sweep."""
+        return sum(each.origin == "suggested" for each in self.candidates)
+
+    @property
+    def remaining(self) -> float:
+        """The part of the budget that is left, of 1."""
+        if self.search.trainings is not None:
+            return 1 - self.begun / self.search.trainings
+        spent = sum(each.seconds for each in self.candidates if each.origin == "suggested")
+        return 1 - spent / 60 / (self.search.minutes or 1)
+
+    def next_generation(self) -> list[Training]:
+        """What to train now: promotions, then new candidates; nothing when the search is over."""
+        self.generation += 1
+        self.left = max(0.0, self.remaining)
+        self._due = [each for each in self.candidates if each.state == "training"]
+        if self.generation == 1:
+            self._due += [self._ask("sweep") for _ in self._seeds]
+        while len(self._due) < self.search.generation and self._may_begin():
+            self._due.append(self._ask("suggested"))
+        trainings = [self.training_of(each) for each in self._due]
+        return list({each.key: each for each in trainings}.values())
+
+    def hear(self, records: Mapping[str, TrainingRecord | None]) -> None:
+        """Take what was trained, by key, and decide who goes on, beginning with the best."""
+        for candidate in self._due:
+            self._read(candidate, records[self.training_of(candidate).key])
+        for candidate in sorted(self._due, key=lambda each: (-(each.readings or [0.0])[-1], each.number)):
+            self._decide(candidate)
+        self._due = []
+
+    def training_of(self, candidate: Candidate) -> Training:
+        """The training of a candidate as far as the rung it is to reach, with the study's first seed."""
+        setting, seed = candidate.setting, self.study.seed_of(1)
+        return Training(
+            hyperparameters=setting.hyperparameters,
+            seed=seed,
+            source=self._source,
+            schedule_epochs=setting.schedule_epochs,
+            rules=(StopRule(epochs=candidate.epochs_due),),
+            label=training_label(setting.hyperparameters, self.study.baseline, setting.schedule_epochs, seed),
+        )
+
+    def _may_begin(self) -> bool:
+        if self.search.trainings is not None:
+            return self.begun < self.search.trainings
+        return self.remaining > 0
+
+    def _ask(self, origin: str) -> Candidate:
+        trial = self._optuna.ask()
+        setting = suggest_setting(trial, self.search, self.study.baseline, self.budgets)
+        rungs = (*(each for each in self.rungs if each < setting.epochs), setting.epochs)
+        candidate = Candidate(len(self.candidates) + 1, origin, self.generation, setting, rungs, trial)
+        self.candidates.append(candidate)
+        return candidate
+
+    def _read(self, candidate: Candidate, record: TrainingRecord | None) -> None:
+        """Take a candidate's readings up to its rung, and report those that are new to Optuna."""
+        epochs = record.epochs[: candidate.epochs_due] if record else ()
+        for epoch in epochs[len(candidate.readings) :]:
+            candidate.trial.report(epoch.validation_accuracy, epoch.epoch)
+        candidate.readings = [each.validation_accuracy for each in epochs]
+        if record is not None:
+            candidate.seconds = sum(
+                (each.seconds + each.evaluation_seconds) * record.segment_of(each.epoch).threads
+                for each in epochs
+            )
+
+    def _decide(self, candidate: Candidate) -> None:
+        import optuna
+
+        states = optuna.trial.TrialState
+        if not candidate.readings:
+            candidate.state = "failed"
+            self._optuna.tell(candidate.trial, state=states.FAIL)
+        elif len(candidate.readings) < candidate.epochs_due:  # its loss is no longer a number
+            candidate.state = "diverged"
+            self._optuna.tell(candidate.trial, state=states.PRUNED)
+        elif candidate.epochs_due == candidate.setting.epochs:
+            candidate.state = "completed"
+            best = candidate.best(self.budgets)
+            self._optuna.tell(candidate.trial, best[0] if best else candidate.readings[-1])
+        elif candidate.trial.should_prune():
+            candidate.state = "stopped"
+            self._optuna.tell(candidate.trial, state=states.PRUNED)
+        else:
+            candidate.rung += 1
+
+
+def list_seeds(study: Study, search: Search) -> list[Hyperparameters]:
+    """The hyperparameters of the study's sweeps that the search could have come upon, each once."""
+    swept = [
+        setting.hyperparameters for each in study.sweeps for setting in each.settings(study.baseline).values()
+    ]
+    return [each for each in dict.fromkeys(swept) if search.contains(each, study.baseline)]
+
+
+def suggest_setting(
+    trial: "optuna.Trial", search: Search, baseline: Setting, budgets: Sequence[int]
+) -> Setting:
+    """Ask for a setting; its epochs are how long it may train.
+
+    With a constant learning rate every budget is read from one training to the longest: there is nothing to
+    suggest. A schedule over the epochs makes each budget a training of its own.
+    """
+    values = {
+        name: _suggest(trial, name, each, isinstance(getattr(baseline, name), int))
+        for name, each in search.space.items()
+        if name != "epochs"
+    }
+    longest = baseline.with_changes({**values, "epochs": budgets[-1], "patience": None})
+    if longest.schedule_epochs is None or len(budgets) == 1:
+        return longest
+    return longest.with_changes({"epochs": trial.suggest_categorical("epochs", budgets)})
+
+
+def _suggest(trial: "optuna.Trial", name: str, values: Any, is_whole: bool) -> Any:
+    if not isinstance(values, Range):
+        return trial.suggest_categorical(name, values)
+    if is_whole:
+        return trial.suggest_int(
+            name, int(values.low), int(values.high), step=int(values.step or 1), log=values.log
+        )
+    number = trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)
+    rounded = round(number, 6) if values.step else float(f"{number:.{SIGNIFICANT}g}")
+    return min(max(rounded, values.low), values.high)
+
+
+@task(
+    name="search",
+    task_run_name="search: generation {search.generation}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def advance_search(search: OptimumSearch, outcomes: Mapping[str, Outcome]) -> list[Training]:
+    """Hear what the last generation read, and give the next one's trainings; none when the search is over.
+
+    Args:
+        search: The search, which is advanced.
+        outcomes: How the run's trainings ended, by key.
+    """
+    if search.generation:
+        search.hear({key: outcome.record for key, outcome in outcomes.items()})
+    trainings = search.next_generation()
+    states = [each.state for each in search.candidates]
+    logger.info(
+        "generation %d: %s to train; of %s, %d stopped, %d completed; %.0f%% of the budget left",
+        search.generation, count(len(trainings), "training"), count(len(states), "candidate"),
+        states.count("stopped"), states.count("completed"), 100 * max(0.0, search.remaining),
+    )  # fmt: skip
+    return trainings
+
+
+def play_back(search: OptimumSearch, kept: Mapping[str, TrainingRecord]) -> list[Training]:
+    """Advance a search as far as kept trainings tell; return the trainings of the generation that is next."""
+    while trainings := search.next_generation():
+        records = {each.key: kept.get(each.key) for each in trainings}
+        if not all(
+            record is not None and record.answers(training.rules)
+            for training, record in zip(trainings, records.values(), strict=True)
+        ):
+            return trainings
+        search.hear(records)
+    return []
+
+
+FINALIST, FRUGAL = "finalist {}", "frugal finalist"
+"""Names of the candidates in the tables: by rank on validation, and the cheap one."""
+
+FRUGAL_MARGIN = 0.005
+"""Fraction of accuracy that the frugal finalist's reading may lie below the best: about twice the standard
+error of one accuracy on 10,000 validation images, within which one reading cannot tell two models apart."""
+
+Row = dict[str, Any]
+
+
+@task(name="choose finalists", task_run_name="choose finalists", cache_policy=NO_CACHE, persist_result=False)
+def choose_finalists(search: OptimumSearch) -> tuple[Trial, ...]:
+    """The trials of the finalists, one for each fresh seed.
+
+    Args:
+        search: The search, at its end.
+    """
+    return tuple(
+        trial
+        for name, (_, setting) in name_finalists(search).items()
+        for trial in candidate_trials(search.study, name, setting)
+    )
+
+
+def name_finalists(search: OptimumSearch) -> dict[str, tuple[Candidate, Setting]]:
+    """The best candidates on validation and, if it is cheaper than these, the cheapest that comes near.
+
+    Each has the number of epochs at which it was best. Cheap is counted in multiply-adds of one image, which,
+    unlike seconds, are the same on every machine.
+    """
+    ranked = _ranked(search)
+    chosen = ranked[: search.search.finalists]
+    if not chosen:
+        return {}
+    named = {FINALIST.format(place): each[1:] for place, each in enumerate(chosen, start=1)}
+    near = [each for each in ranked if each[0] >= ranked[0][0] - FRUGAL_MARGIN]
+    frugal = min(near, key=lambda each: _cost(each[2]))
+    if _cost(frugal[2]) < min(_cost(each[2]) for each in chosen):
+        named[FRUGAL] = frugal[1:]
+    return named
+
+
+def list_candidates(run_id: str, search: OptimumSearch) -> list[Row]:
+    """The rows of the table `search`, in the order in which the candidates were begun."""
+    finalists = {candidate.number: name for name, (candidate, _) in name_finalists(search).items()}
+    return [_row(run_id, search, each, finalists.get(each.number)) for each in search.candidates]
+
+
+def _ranked(search: OptimumSearch) -> list[tuple[float, Candidate, Setting]]:
+    """Validation accuracy, candidate and setting of each that has one, best first; equal settings once."""
+    found: dict[Setting, tuple[float, Candidate, Setting]] = {}
+    for candidate in search.candidates:
+        best = candidate.best(search.budgets)
+        if best is not None and candidate.state in ("completed", "stopped"):
+            setting = candidate.setting.with_changes({"epochs": best[1]})
+            found.setdefault(setting, (best[0], candidate, setting))
+    return sorted(found.values(), key=lambda each: (-each[0], each[1].number))
+
+
+def _cost(setting: Setting) -> int:
+    return multiply_adds(setting.hyperparameters)
+
+
+def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str | None) -> Row:
+    hyperparameters = candidate.setting.hyperparameters
+    best = candidate.best(search.budgets)
+    training = search.training_of(candidate)
+    return {
+        "run_id": run_id,
+        "study": search.study.name,
+        "exercise": search.study.optimum.number if search.study.optimum else None,
+        "candidate": candidate.number,
+        "origin": candidate.origin,
+        "generation": candidate.generation,
+        **hyperparameters.model_dump(),
+        "key": training.key,
+        "seed": training.seed,
+        "state": candidate.state,
+        "epochs_trained": len(candidate.readings),
+        "epochs": best[1] if best else None,
+        "validation_accuracy": best[0] if best else None,
+        "finalist": finalist,
+        "parameters": parameter_count(hyperparameters),
+        "multiply_adds": multiply_adds(hyperparameters),
+        "training_seconds": candidate.seconds,
+    }

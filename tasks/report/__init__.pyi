@@ -1,0 +1,7 @@
+from .optimum import tabulate_confidence as tabulate_confidence
+from .report import (
+    Report as Report,
+    markdown_environment as markdown_environment,
+    tidy_markdown as tidy_markdown,
+    write_report as write_report,
+)

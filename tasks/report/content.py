@@ -1,0 +1,201 @@
+"""What the report says, free of HTML and Markdown: made from one run's rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from storage.results import Results, is_local
+from storage.tables import RunFrames
+from study.conclusions import Answer, ChosenModel, answer_images, answer_model, answer_sweep
+from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
+from study.wording import count
+from tasks.figures import NIGHTS, WHOLE_RUN, DrawnFigure
+from tasks.report.agreement import AgainstPublished, describe_agreement
+from tasks.report.facts import Line, list_facts
+from tasks.report.nights import Nights, describe_nights
+from tasks.report.optimum import answer_search, tabulate_finals, tabulate_model, tabulate_search
+from tasks.report.settings import (
+    Table,
+    tabulate_candidates,
+    tabulate_failures,
+    tabulate_pairs,
+    tabulate_sweep,
+    tabulate_times,
+)
+from tasks.tables import Picture, kept_candidate, read_sweep
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What a reader opens who wants to know more."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One exercise: its question, the answer and what bears it out."""
+
+    number: int
+    title: str
+    question: str
+    answer: Answer
+    pictures: tuple[Picture, ...]
+    tables: tuple[Table, ...]
+    folded: tuple[Fold, ...] = ()
+
+
+@dataclass(frozen=True)
+class Content:
+    """The whole report."""
+
+    title: str
+    study_name: str
+    run_id: str
+    status: str
+    failures: Table | None
+    sections: tuple[Section, ...]
+    published: AgainstPublished
+    explanation: str
+    pictures: tuple[Picture, ...]
+    facts: tuple[Line, ...]
+    cost_pictures: tuple[Picture, ...]
+    nights: Nights | None
+    night_pictures: tuple[Picture, ...]
+    trials_path: str
+    folder_name: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """One published run and what was drawn and saved from it."""
+
+    study: Study
+    frames: RunFrames
+    figures: Sequence[DrawnFigure]
+    drawn: Sequence[Picture]
+    chosen: ChosenModel | None
+
+    @property
+    def exercises(self) -> list[Exercise]:
+        """The exercises that ran, in the order of the study."""
+        ran = str(self.frames.run["exercises"]).split(",")
+        return [each for each in self.study.exercises if str(each.number) in ran]
+
+    @property
+    def kept(self) -> str | None:
+        """Name of the candidate kept on validation; None if there is none."""
+        if self.chosen is not None:
+            return self.chosen.candidate
+        return kept_candidate(self.study, self.frames.trials.to_dict("records"))
+
+    def drawn_of(self, exercise: int) -> tuple[Picture, ...]:
+        """The pictures of images that belong to an exercise."""
+        return tuple(each for each in self.drawn if each.exercise == exercise)
+
+    def figures_named(self, name: str) -> tuple[Picture, ...]:
+        """The figure of a name, if it was drawn."""
+        return _pictures([each for each in self.figures if each.name == name])
+
+    def rows(self, table: str, exercise: int) -> pd.DataFrame:
+        """An exercise's rows of a table."""
+        frame: pd.DataFrame = getattr(self.frames, table)
+        return frame[frame["exercise"] == exercise]
+
+
+def compose(results: Results, findings: Findings) -> Content:
+    """Make the report's content; figures of no exercise of the run go with the published readings."""
+    study, frames = findings.study, findings.frames
+    published = describe_agreement(frames.agreement)
+    numbers = {WHOLE_RUN, NIGHTS, *(exercise.number for exercise in findings.exercises)}
+    return Content(
+        title=study.title,
+        study_name=study.name,
+        run_id=str(frames.run["run_id"]),
+        status=_describe_status(frames),
+        failures=tabulate_failures(frames.trials),
+        sections=tuple(_compose_section(exercise, findings) for exercise in findings.exercises),
+        published=published,
+        explanation=study.published.explanation if study.published and published.has_missed else "",
+        pictures=_pictures([each for each in findings.figures if each.exercise not in numbers]),
+        facts=list_facts(study, frames),
+        cost_pictures=_pictures([each for each in findings.figures if each.exercise == WHOLE_RUN]),
+        nights=describe_nights(frames),
+        night_pictures=_pictures([each for each in findings.figures if each.exercise == NIGHTS]),
+        trials_path=_name_trials(results),
+        folder_name=results.folder.name if is_local(results.folder) else "",
+    )
+
+
+def _name_trials(results: Results) -> str:
+    trials = results.tables / "trials"
+    return trials.relative_to(results.folder.parent).as_posix() if is_local(trials) else str(trials)
+
+
+def _compose_section(exercise: Exercise, findings: Findings) -> Section:
+    number = exercise.number
+    if isinstance(exercise, SweepExercise):
+        return _compose_sweep(exercise, findings)
+    figures = _pictures([each for each in findings.figures if each.exercise == number])
+    pictures = (*figures, *findings.drawn_of(number))
+    chosen, tables, folded = findings.chosen, tuple[Table, ...](), tuple[Fold, ...]()
+    if isinstance(exercise, ImagesExercise):
+        answer = answer_images(bool(findings.drawn_of(number)))
+    elif isinstance(exercise, OptimumExercise):
+        trials, summary = findings.rows("trials", number), findings.rows("summary", number)
+        answer = answer_search(findings.study, findings.frames)
+        tables = (tabulate_candidates(findings.study.baseline, trials, summary, findings.kept),)
+        compared = tabulate_finals(findings.rows("finals", number))
+        tables = tables if compared is None else (*tables, compared)
+        searched = tabulate_search(findings.study, findings.rows("search", number))
+        folded = () if searched is None else (Fold("Every candidate of the search", (), (searched,)),)
+    else:
+        answer = answer_model(chosen)
+        tables = () if chosen is None else tabulate_model(chosen)
+    return Section(number, exercise.title, exercise.question, answer, pictures, tables, folded)
+
+
+def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
+    number, agreement = exercise.number, findings.rows("agreement", exercise.number)
+    summary = findings.rows("summary", number)
+    readings = read_sweep(number, findings.rows("trials", number).to_dict("records"))
+    pairs = tabulate_pairs(exercise, findings.rows("comparisons", number))
+    folded = (
+        Fold("Every pair of settings compared", (), () if pairs is None else (pairs,)),
+        Fold("Learning curves", findings.figures_named(f"exercise-{number}-curves"), ()),
+        Fold(
+            "Time and convergence",
+            findings.figures_named(f"exercise-{number}-time"),
+            (tabulate_times(exercise, summary),),
+        ),
+    )
+    folded_names = {each.name for fold in folded for each in fold.pictures}
+    figures = [each for each in findings.figures if each.exercise == number and each.name not in folded_names]
+    return Section(
+        number,
+        exercise.title,
+        exercise.question,
+        answer_sweep(exercise, findings.study.baseline, readings, int(findings.frames.run["test_images"])),
+        _pictures(figures),
+        (tabulate_sweep(exercise, summary, agreement[agreement["kind"] == "cell"]),),
+        tuple(each for each in folded if each.pictures or each.tables),
+    )
+
+
+def _describe_status(frames: RunFrames) -> str:
+    trials, failed = int(frames.run["trials"]), int(frames.run["failed_trials"])
+    if frames.run["status"] == "stopped early":
+        return (
+            f"STOPPED EARLY: {failed:,} of {count(trials, 'trial')} have no result, and nothing below is "
+            f"complete. Why: {frames.run['failures']}."
+        )
+    if failed:
+        return f"{failed:,} of {count(trials, 'trial')} FAILED; the numbers below are of the others."
+    return f"Completed: {count(trials, 'trial')}, none failed."
+
+
+def _pictures(figures: Sequence[DrawnFigure]) -> tuple[Picture, ...]:
+    return tuple(Picture(each.name, each.exercise, each.caption, each.alt, each.png) for each in figures)

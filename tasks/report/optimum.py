@@ -1,0 +1,174 @@
+"""What the report says of the optimum and of the saved model."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from storage.tables import RunFrames
+from study.conclusions import (
+    Answer,
+    ChosenModel,
+    NewImage,
+    SavedFile,
+    SearchCost,
+    answer_optimum,
+    describe_search,
+)
+from study.fashion_mnist import CLASS_NAMES
+from study.spec import Study, rungs_to
+from study.wording import MISSING, listing, percent, plain, points, probability
+from tasks.optimum import finals_of
+from tasks.report.settings import Table, title_of
+from tasks.tables import read_candidates, read_setting
+
+
+def answer_search(study: Study, frames: RunFrames) -> Answer:
+    """The answer to the optimum exercise, with what its search cost, if it searched."""
+    trials: list[dict[Any, Any]] = frames.trials.to_dict("records")
+    number = study.optimum.number if study.optimum else 0
+    own = [row for row in trials if row["exercise"] == number]
+    augmented = {str(row["setting"]) for row in own if read_setting(row).augmentation != "none"}
+    answer = answer_optimum(
+        finals_of(study, trials), read_candidates(number, trials), study.protocol, augmented
+    )
+    cost = cost_of_search(study, frames)
+    if cost is None:
+        return answer
+    limit = (
+        "Each configuration of the search was trained with one seed: its reading is one draw, and the best "
+        "of many are lucky ones. Only the fresh seeds say what a finalist is worth."
+    )
+    return Answer(answer.headline, (*answer.details, describe_search(cost)), (*answer.limits, limit))
+
+
+def cost_of_search(study: Study, frames: RunFrames) -> SearchCost | None:
+    """Add up what the run's search trained; None if it did not search."""
+    if study.optimum is None or study.optimum.search is None or frames.search.empty:
+        return None
+    own = frames.search[frames.search["origin"] == "suggested"]
+    return SearchCost(
+        trainings=len(own),
+        stopped=int(own["state"].isin(["stopped", "diverged"]).sum()),
+        free=len(frames.search) - len(own),
+        epochs=int(own["epochs_trained"].sum()),
+        seconds=float(own["training_seconds"].sum()),
+    )
+
+
+def tabulate_finals(finals: pd.DataFrame) -> Table | None:
+    """One row for each candidate against the kept one; None where nothing could be compared."""
+    rows = finals.to_dict("records")
+    if not any(row["gain"] == row["gain"] for row in rows):
+        return None
+    header = ("Kept against", "Gain, points", "95% interval", "p, Holm", "Parameters", "Multiply-adds")
+    notes = (
+        "Gain: test accuracy of the kept candidate less this one's, means over the same seeds. Marked: the "
+        "kept one, and those that cannot be told from it, of which the one of fewest multiply-adds is the "
+        "cheapest.",
+    )
+    cells = tuple(
+        (
+            f"{row['setting']} (kept)" if row["kept"] else str(row["setting"]),
+            points(row["gain"]),
+            MISSING if math.isnan(row["low"]) else f"{points(row['low'])} to {points(row['high'])}",
+            probability(row["adjusted_p_value"]).replace("below ", "< "),
+            f"{int(row['parameters']):,}",
+            f"{int(row['multiply_adds']):,}",
+        )
+        for row in rows
+    )
+    marked = frozenset(place for place, row in enumerate(rows) if row["as_good"])
+    return Table("The kept candidate against the others", header, cells, notes, marked)
+
+
+def tabulate_search(study: Study, search: pd.DataFrame) -> Table | None:
+    """One row for each candidate of the search, the best on validation first; None without a search."""
+    if study.optimum is None or study.optimum.search is None or search.empty:
+        return None
+    names = [name for name in study.optimum.search.space if name != "epochs"]
+    ordered = search.sort_values("validation_accuracy", ascending=False, kind="stable", na_position="last")
+    rows = ordered.to_dict("records")
+    measures = ("Epochs", "Validation, %", "Trained, epochs", "Ended", "Time, s")
+    header = ("Candidate", *map(title_of, names), *measures)
+    rungs = rungs_to(study.optimum.search.budgets(study.baseline)[-1])[:-1]
+    asked = (
+        f" when it was not among the best third after {listing(list(map(str, rungs)))} epochs"
+        if rungs
+        else ""
+    )
+    notes = (
+        "Validation: of one training, at the number of epochs that reads best. Ended: completed, or stopped"
+        f"{asked}. Marked: the finalists.",
+    )
+    marked = frozenset(place for place, row in enumerate(rows) if isinstance(row["finalist"], str))
+    return Table("Every candidate", header, tuple(_candidate(row, names) for row in rows), notes, marked)
+
+
+def _candidate(row: Any, names: list[str]) -> tuple[str, ...]:
+    origin = ", of a sweep" if row["origin"] == "sweep" else ""
+    finalist = f": {row['finalist']}" if isinstance(row["finalist"], str) else ""
+    return (
+        f"{row['candidate']}{origin}{finalist}",
+        *(plain(row[name]) for name in names),
+        MISSING if pd.isna(row["epochs"]) else str(int(row["epochs"])),
+        percent(row["validation_accuracy"], sign=False),
+        str(int(row["epochs_trained"])),
+        str(row["state"]),
+        f"{row['training_seconds']:,.1f}",
+    )
+
+
+_AGREES, _DIFFERS = "same outputs on every test image", "THE FILES' OUTPUTS DIFFER"
+
+
+def tabulate_model(chosen: ChosenModel) -> tuple[Table, ...]:
+    """The tables of the saved model."""
+    tables = tabulate_files(chosen), tabulate_confidence(chosen), tabulate_image(chosen.new_image)
+    return tuple(each for each in tables if each is not None)
+
+
+def tabulate_files(chosen: ChosenModel) -> Table:
+    """The saved files, and whether they are the same model when loaded again."""
+    cells = tuple((each.name, each.format, _describe_loaded(each)) for each in chosen.saved)
+    marked = frozenset(place for place, each in enumerate(chosen.saved) if not each.agrees)
+    notes = (
+        "Each was loaded in a process of its own and fed the test images as raw pixels and divided by 255. "
+        "model_card.md beside them says what the model is, how good, how it was made and how to use it.",
+    )
+    return Table("Files saved", ("File", "Format", "Loaded again"), cells, notes, marked, has_words=True)
+
+
+def _describe_loaded(saved: SavedFile) -> str:
+    difference = f"largest difference of a probability {saved.largest_difference:.1e}"
+    if not saved.agrees:
+        return f"{_DIFFERS}: {difference}, same class on {saved.same_classes:,} of {saved.images:,}"
+    return f"{_AGREES}, bit for bit" if saved.largest_difference == 0 else f"same classes, {difference}"
+
+
+def tabulate_confidence(chosen: ChosenModel) -> Table | None:
+    """How many test images reach a softened confidence, and how many are right; None if not known."""
+    if not chosen.confidence:
+        return None
+    rows = tuple(
+        (
+            f"{each.least:.0%}",
+            percent(each.sure / (each.sure + each.unsure), sign=False),
+            percent(each.sure_right / each.sure if each.sure else None, sign=False),
+            percent(each.unsure_right / each.unsure if each.unsure else None, sign=False),
+        )
+        for each in chosen.confidence
+    )
+    header = ("Confidence of at least", "Reach it, %", "Of these right, %", "Of the others right, %")
+    return Table("How far its softened probabilities can be believed, on the test images", header, rows)
+
+
+def tabulate_image(image: NewImage) -> Table:
+    """The new image's probability of each class, in the order of the classes."""
+    title = f"Test image {image.test_index}: probability of each class"
+    rows = tuple(
+        (name, f"{probability:.4f}")
+        for name, probability in zip(CLASS_NAMES, image.probabilities, strict=True)
+    )
+    marked = frozenset({CLASS_NAMES.index(image.predicted_class)})
+    return Table(title, ("Class", "Probability"), rows, (f"Its true class is {image.true_class}.",), marked)

@@ -1,0 +1,127 @@
+"""Write a run's report: one self-contained HTML page, and the same content as Markdown beside it."""
+
+import base64
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from storage.results import Results, write_atomically
+from storage.tables import RunFrames
+from study.spec import Study
+from tasks.tables import read_model, restore_pictures
+
+if TYPE_CHECKING:
+    from tasks.figures import DrawnFigure
+    from tasks.report.content import Content
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def html_environment() -> Environment:
+    """For a page that holds its pictures itself."""
+    environment = _environment()
+    environment.filters["data_uri"] = _data_uri
+    return environment
+
+
+def markdown_environment(folder: Path) -> Environment:
+    """For Markdown in a folder, from which files are named."""
+    environment = _environment()
+    environment.finalize = _escape_markdown
+    environment.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
+    return environment
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _data_uri(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _escape_markdown(value: object) -> Markup:
+    """One line of text in which nothing is Markdown or HTML; what the template marks safe stays as it is."""
+    if isinstance(value, Markup):
+        return value
+    line = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return Markup(re.sub(r"([\\`*|\[\]])", r"\\\1", line))
+
+
+def tidy_markdown(text: str) -> str:
+    """Without spaces at the ends of lines, and at most one empty line between others."""
+    text = re.sub(r" +$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The two files of a report, and its text without pictures for Prefect's pages."""
+
+    html: Path
+    markdown: Path
+    text: str
+
+
+@task(name="write report", task_run_name="write report", cache_policy=NO_CACHE, persist_result=False)
+def write_report(
+    results: Results,
+    study: Study,
+    frames: RunFrames,
+    figures: "Sequence[DrawnFigure]",
+) -> Report:
+    """Write the report of a published run as `report.html` and `report.md`.
+
+    Args:
+        results: Where the report goes, and where the tables lie.
+        study: The study as it ran.
+        frames: The run's rows.
+        figures: Figures drawn from them.
+
+    Raises:
+        InputError: the row of a model or a picture is damaged.
+        OSError: a picture cannot be read, or a file cannot be written.
+    """
+    html = results.report(str(frames.run["run_id"]))
+    content = _compose(results, study, frames, figures)
+    page = html_environment().get_template("report.html.j2").render(content=content)
+    write_atomically(html, page.encode())
+    markdown = html.with_suffix(".md")
+    write_atomically(markdown, _render_markdown(content, html.parent).encode())
+    logger.info("report: %s (%.1f MB)", html, len(page) / 1e6)
+    text = _render_markdown(content, html.parent, with_pictures=False)
+    return Report(html, markdown, text)
+
+
+def _compose(
+    results: Results,
+    study: Study,
+    frames: RunFrames,
+    figures: "Sequence[DrawnFigure]",
+) -> "Content":
+    from tasks.report.content import Findings, compose  # late, with matplotlib and SciPy: at a run's end
+
+    pictures = restore_pictures(frames, results.figures(str(frames.run["run_id"])))
+    return compose(results, Findings(study, frames, figures, pictures, read_model(frames)))
+
+
+def _render_markdown(content: "Content", folder: Path, with_pictures: bool = True) -> str:
+    template = markdown_environment(folder).get_template("report.md.j2")
+    return tidy_markdown(template.render(content=content, with_pictures=with_pictures))

@@ -1,0 +1,178 @@
+"""Publish the tables of a run, and read them back."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from storage.results import Results
+from storage.tables import RunFrames, RunTables, publish, read_run, update_history
+from study.conclusions import Provenance
+from study.plan import Forecast, describe_reasons
+from tasks.data import Dataset
+from tasks.engines import hash_lock, library_versions, processor_name, read_commit
+from tasks.tables.rows import Context, Outcome
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is true of a whole run, beside its results."""
+
+    started_at: datetime
+    begun: float
+    """Seconds of the monotonic clock when this process began with the run."""
+    resumed: int
+    lanes: int
+    device: str
+    flow_run_id: str | None
+    forecast: Forecast
+    makespan_seconds: float
+    makespan_bound_seconds: float
+    stopped_early: str | None = None
+    """Why the run stopped before all was attempted."""
+    trigger: str | None = None
+    """What started it: `schedule`, `ui` or `command line`."""
+    parameters: str | None = None
+    """What it was asked, as JSON."""
+    devices: str | None = None
+    """The device of each lane, as JSON."""
+    processor: str = ""
+    """The lanes' processor; empty for this machine's."""
+    versions: Mapping[str, str] | None = None
+    """Of what takes part in training on the lanes; None for this machine's."""
+
+
+@task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
+def publish_run(
+    results: Results,
+    context: Context,
+    circumstances: Circumstances,
+    dataset: Dataset,
+    outcomes: Mapping[str, Outcome],
+    trials: Sequence[Row],
+    trainings: Sequence[Row],
+    epochs: Sequence[Row],
+    summary: Sequence[Row],
+    nights: Sequence[Row] = (),
+    comparisons: Sequence[Row] = (),
+    agreement: Sequence[Row] = (),
+    models: Sequence[Row] = (),
+    pictures: Sequence[Row] = (),
+    search: Sequence[Row] = (),
+    finals: Sequence[Row] = (),
+) -> RunFrames:
+    """Write the tables, `runs` last, and return them as a reader gets them.
+
+    Raises:
+        OSError: the results folder cannot be written to; the run stays invisible.
+    """
+    run = {
+        **_describe_run(context, circumstances, dataset),
+        **_count(context, circumstances, outcomes, trials),
+        **_describe_time(context, circumstances, outcomes),
+    }
+    findings = (summary, nights, comparisons, agreement, models, pictures, search, finals)
+    publish(results, RunTables(run, trials, trainings, epochs, *findings))
+    _add_to_history(results, context.run_id)
+    return read_run(results, context.run_id)
+
+
+def _add_to_history(results: Results, run_id: str) -> None:
+    try:
+        update_history(results, run_id)
+    except (
+        OSError,
+        TimeoutError,
+    ) as error:  # the run is published all the same
+        logger.warning("the history is not up to date: %s; `study compact` brings it up to date", error)
+
+
+def _describe_run(context: Context, circumstances: Circumstances, dataset: Dataset) -> Row:
+    provenance = describe_provenance(context, circumstances, dataset)
+    return {
+        "run_id": context.run_id,
+        "study": context.study.name,
+        "protocol": context.study.protocol,
+        "started_at": circumstances.started_at,
+        "finished_at": datetime.now(UTC),
+        "wall_seconds": time.monotonic() - circumstances.begun,  # a clock that steps shows in the times only
+        "resumed": circumstances.resumed,
+        "exercises": ",".join(str(each.number) for each in context.study.exercises),
+        "lanes": circumstances.lanes,
+        "train_images": dataset.train_count,
+        "test_images": dataset.test_count,
+        "data_source": dataset.source,
+        "flow_run_id": circumstances.flow_run_id,
+        "trigger": circumstances.trigger,
+        "parameters": circumstances.parameters,
+        "devices": circumstances.devices,
+        **provenance.model_dump(),
+        "versions": json.dumps(provenance.versions, sort_keys=True),
+    }
+
+
+def describe_provenance(context: Context, circumstances: Circumstances, dataset: Dataset) -> Provenance:
+    """Everything that may change what this run reads."""
+    commit, engine = read_commit(), context.source.engine
+    return Provenance(
+        git_commit=commit.name,
+        git_dirty=commit.dirty,
+        git_diff_sha256=commit.diff_sha256,
+        versions={
+            **(circumstances.versions or library_versions(engine)),
+            "prefect": metadata.version("prefect"),
+        },
+        data_fingerprint=dataset.fingerprint,
+        device=circumstances.device,
+        engine=engine,
+        processor=circumstances.processor or processor_name(),
+        lock_sha256=hash_lock(),
+        study_definition=context.study.model_dump_json(),
+    )
+
+
+def _describe_time(context: Context, circumstances: Circumstances, outcomes: Mapping[str, Outcome]) -> Row:
+    forecast = circumstances.forecast
+    low, high = forecast.interval
+    return {
+        "predicted_seconds": forecast.wall_seconds,
+        "predicted_low_seconds": low,
+        "predicted_high_seconds": high,
+        "predicted_lane_seconds": forecast.lane_seconds,
+        "lane_seconds": sum(outcome.lane_seconds(context.run_id) for outcome in outcomes.values()),
+        "makespan_seconds": circumstances.makespan_seconds,
+        "makespan_bound_seconds": circumstances.makespan_bound_seconds,
+    }
+
+
+def _count(
+    context: Context,
+    circumstances: Circumstances,
+    outcomes: Mapping[str, Outcome],
+    trials: Sequence[Row],
+) -> Row:
+    records = [outcome.record for outcome in outcomes.values() if outcome.record is not None]
+    reasons = [row["reason"] for row in trials if row["status"] == "failed"]
+    status = "completed with failures" if reasons else "completed"
+    return {
+        "status": "stopped early" if circumstances.stopped_early else status,
+        "trials": len(trials),
+        "failed_trials": len(reasons),
+        "failures": "; ".join(filter(None, [circumstances.stopped_early, describe_reasons(reasons)])) or None,
+        "trainings": len(outcomes),
+        "reused_trainings": sum(not record.was_trained_by(context.run_id) for record in records),
+        "retried_trainings": sum(bool(outcome.failed_attempts) for outcome in outcomes.values()),
+        "epochs_asked": sum(row["epochs"] for row in trials),
+        "epochs_trained": sum(record.epochs_by(context.run_id) for record in records),
+    }

@@ -1,0 +1,161 @@
+"""What a report shows that no other row holds: the saved model and pictures of images, as rows and back."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from storage.results import write_atomically
+from storage.tables import RunFrames
+from study.conclusions import ChosenModel
+from study.errors import InputError
+from study.spec import NARROWED, Cell, PublishedAverage, Study
+from study.wording import shortened, shown
+
+Row = dict[str, Any]
+
+FIRST_NINE, CONFUSED = "first-nine", "confused-pairs"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with what it shows: the words under it, and those instead of it."""
+
+    name: str
+    exercise: int
+    caption: str
+    alt: str
+    png: Path
+
+
+def describe_pictures(study: Study, sheet: Path | None, confused: Path | None = None) -> list[Picture]:
+    """The pictures that were drawn of images, with their words."""
+    pictures = []
+    if sheet is not None and study.images is not None:
+        alt = "The first nine training images, three by three, each with the name of its class."
+        words = "The first nine training images."
+        pictures.append(Picture(FIRST_NINE, study.images.number, words, alt, sheet))
+    if confused is not None and study.model is not None:
+        alt = "The pairs of classes confused most often, a row each, with up to six test images of each pair."
+        words = (
+            "The pairs of classes that the saved model confuses most often, and the test images it is most "
+            "surely wrong about; the number under each is its index among the test images."
+        )
+        pictures.append(Picture(CONFUSED, study.model.number, words, alt, confused))
+    return pictures
+
+
+def list_models(run_id: str, study: str, chosen: ChosenModel | None) -> list[Row]:
+    """The row of the table `models`; none if no model was saved."""
+    if chosen is None:
+        return []
+    names = (
+        *("candidate", "key", "seed", "epochs_run", "validation_accuracy", "test_accuracy"),
+        *("reloaded_test_accuracy", "files_agree"),
+    )
+    columns = {name: getattr(chosen, name) for name in names}
+    return [{"run_id": run_id, "study": study, **columns, "definition": chosen.model_dump_json()}]
+
+
+def read_model(frames: RunFrames) -> ChosenModel | None:
+    """The saved model of a published run; None if none was saved.
+
+    Raises:
+        InputError: it is not what such a row holds.
+    """
+    if frames.models.empty:
+        return None
+    definition = str(frames.models["definition"].iloc[0])
+    try:
+        return ChosenModel.model_validate_json(definition)
+    except ValidationError as error:
+        raise InputError(
+            f"run {frames.run['run_id']}: column 'definition' of table `models` holds {shown(definition)}, "
+            "which describes no model; run the study again, which is quick as trainings are kept"
+        ) from error
+
+
+def list_pictures(run_id: str, study: str, pictures: Sequence[Picture]) -> list[Row]:
+    """A row of the table `pictures` for each."""
+    return [
+        {
+            "run_id": run_id,
+            "study": study,
+            "name": each.name,
+            "exercise": each.exercise,
+            "caption": each.caption,
+            "alt": each.alt,
+            "png": each.png.read_bytes(),
+        }
+        for each in pictures
+    ]
+
+
+def restore_pictures(frames: RunFrames, folder: Path) -> tuple[Picture, ...]:
+    """The pictures of a published run, as files in a folder.
+
+    Raises:
+        InputError: the name of one is no name for a file.
+        OSError: the folder cannot be written to.
+    """
+    return tuple(
+        Picture(
+            _checked(str(row["name"])),
+            int(row["exercise"]),
+            str(row["caption"]),
+            str(row["alt"]),
+            write_atomically(folder / f"{row['name']}.png", row["png"]),
+        )
+        for row in frames.pictures.to_dict("records")
+    )
+
+
+def _checked(name: str) -> str:
+    # It comes from a table's content, which must not lead out of the folder.
+    if not re.fullmatch(r"[a-z0-9-]{1,64}", name):
+        raise InputError(
+            f"picture {shown(name)} in table `pictures`: not a name; small letters, digits and hyphens are"
+        )
+    return name
+
+
+def read_study_of(frames: RunFrames) -> Study:
+    """The study as a published run ran it.
+
+    Raises:
+        InputError: the run's row does not hold a study that this program reads.
+    """
+    definition = str(frames.run["study_definition"])
+    try:
+        # As narrowed: a run may be of some of a study's exercises only.
+        return Study.model_validate_json(definition, context=NARROWED)
+    except ValidationError as error:
+        raise InputError(
+            f"run {frames.run['run_id']}: column 'study_definition' of table `runs` holds "
+            f"{shown(definition)}, which is no study: {shortened(str(error), 200)}; run the study again"
+        ) from error
+
+
+def read_averages_of(frames: RunFrames) -> dict[Cell, PublishedAverage]:
+    """The published averages that a run was held against, by cell."""
+    readings = {
+        (int(row["exercise"]), float(row["value"])): row["published_trials"]
+        for row in frames.agreement[frames.agreement["kind"] == "cell"].to_dict("records")
+    }
+    averages: dict[Cell, PublishedAverage] = {}
+    for row in frames.summary.dropna(subset=["published_accuracy", "value"]).to_dict("records"):
+        cell = (int(row["exercise"]), float(row["value"]))
+        number = readings.get(cell)
+        averages[cell] = PublishedAverage(
+            cell[0],
+            str(row["parameter"]),
+            cell[1],
+            None if number is None or pd.isna(number) else int(number),
+            100 * float(row["published_accuracy"]),
+            "",
+        )
+    return averages

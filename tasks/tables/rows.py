@@ -1,0 +1,205 @@
+"""Turn training records into the rows of the tables: trials, trainings and epochs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from study.plan import Training, Trial, key_of
+from study.records import Epoch, Reading, Source, TrainingRecord
+from study.spec import Setting, Study
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one training of a run ended: its record, or the reason why there is none."""
+
+    training: Training
+    record: TrainingRecord | None
+    reason: str | None
+    attempts: int
+    predicted_seconds: float | None = None
+    """Seconds of a lane it was predicted to take; None if it was not known beforehand."""
+    failed_attempts: tuple[str, ...] = ()
+    """Why attempts failed, in order."""
+
+    @property
+    def epochs(self) -> tuple[Epoch, ...]:
+        """The epochs that this run's trials read; the training may have gone on for others."""
+        if self.record is None:
+            return ()
+        if self.record.diverged is not None:
+            return self.record.epochs
+        readings = [self.record.read(rule) for rule in self.training.rules]
+        return self.record.epochs[: max((each.last.epoch for each in readings if each), default=0)]
+
+    def following(self, earlier: "Outcome") -> "Outcome":
+        """This outcome and that of the same training for earlier trials of the run, as one."""
+        rules = tuple(dict.fromkeys((*earlier.training.rules, *self.training.rules)))
+        return Outcome(
+            self.training.model_copy(update={"rules": rules, "label": earlier.training.label}),
+            self.record or earlier.record,
+            self.reason,
+            self.attempts or earlier.attempts,
+            (earlier.predicted_seconds or 0.0) + (self.predicted_seconds or 0.0),
+            self.failed_attempts,
+        )
+
+    def lane_seconds(self, run_id: str) -> float:
+        """Seconds that lanes were busy with it in a run."""
+        segments = self.record.segments if self.record else ()
+        return sum(segment.lane_seconds for segment in segments if segment.run_id == run_id)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the rows of one run have in common."""
+
+    run_id: str
+    study: Study
+    source: Source
+    git_commit: str | None
+
+
+@task(name="aggregate", task_run_name="aggregate {stage}", cache_policy=NO_CACHE, persist_result=False)
+def aggregate_trials(
+    context: Context, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], stage: str = "trials"
+) -> list[Row]:
+    """One row for each trial, in the order of the study; a failed trial is a row with its reason.
+
+    Args:
+        context: The run.
+        trials: The trials to answer.
+        outcomes: How their trainings ended, by key.
+        stage: What is aggregated, for people.
+    """
+    return [_trial_row(context, trial, outcomes[key_of(trial, context.source)]) for trial in trials]
+
+
+@task(name="list epochs", task_run_name="list epochs", cache_policy=NO_CACHE, persist_result=False)
+def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
+    """One row for each epoch of each training, by label and epoch."""
+    return [
+        {
+            "run_id": context.run_id,
+            "study": context.study.name,
+            "key": training.key,
+            "training": training.label,
+            "seed": training.seed,
+            **epoch.model_dump(),
+        }
+        for training, epochs in sorted(
+            ((each.training, each.epochs) for each in outcomes.values()),
+            key=lambda pair: (pair[0].label, pair[0].key),
+        )
+        for epoch in epochs
+    ]
+
+
+@task(name="list trainings", task_run_name="list trainings", cache_policy=NO_CACHE, persist_result=False)
+def list_trainings(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
+    """One row for each training, by label: what was predicted, and what it took.
+
+    Not in the order of the plan, which follows from how fast the machine is: equal results give equal files.
+    """
+    ordered = sorted(outcomes.values(), key=lambda each: (each.training.label, each.training.key))
+    return [_training_row(context, outcome) for outcome in ordered]
+
+
+def _trial_row(context: Context, trial: Trial, outcome: Outcome) -> Row:
+    record = outcome.record
+    reading = None if record is None else record.read(trial.rule)
+    return {
+        "run_id": context.run_id,
+        "study": context.study.name,
+        "exercise": trial.exercise,
+        "parameter": trial.parameter,
+        "value": trial.value,
+        "setting": trial.name,
+        "repeat": trial.repeat,
+        "seed": trial.seed,
+        "protocol": context.source.protocol,
+        **{name: getattr(trial.setting, name) for name in Setting.model_fields},
+        "key": key_of(trial, context.source),
+        "status": "failed" if reading is None else "completed",
+        "reason": outcome.reason if reading is None else None,
+        "attempts": outcome.attempts,
+        "reused": False,
+        "data_fingerprint": context.source.data,
+        "held_out_images": context.source.held_out_images,
+        "model_version": context.source.model,
+        "engine": context.source.engine,
+        "git_commit": context.git_commit,
+        **_reading_columns(context, record, reading),
+    }
+
+
+def _training_row(context: Context, outcome: Outcome) -> Row:
+    training, record = outcome.training, outcome.record
+    trained = record.epochs_by(context.run_id) if record else 0
+    return {
+        "run_id": context.run_id,
+        "study": context.study.name,
+        "key": training.key,
+        "training": training.label,
+        "seed": training.seed,
+        **training.hyperparameters.model_dump(),
+        "engine": training.source.engine,
+        "most_epochs": training.most_epochs,
+        "epochs": len(outcome.epochs) if record else None,
+        "epochs_trained": trained,
+        "status": "completed" if outcome.reason is None else "failed",
+        "reason": outcome.reason,
+        "attempts": outcome.attempts,
+        "failed_attempts": "; ".join(outcome.failed_attempts) or None,
+        "reused": record is not None and not record.was_trained_by(context.run_id),
+        "predicted_seconds": outcome.predicted_seconds,
+        "lane_seconds": outcome.lane_seconds(context.run_id),
+        **(_segment_columns(record, outcome.epochs) if record else {}),
+    }
+
+
+def _segment_columns(record: TrainingRecord, epochs: Sequence[Epoch]) -> Row:
+    last = record.segments[-1]
+    return {
+        "trained_by": last.run_id,
+        "lane": last.lane,
+        "device": last.device,
+        "processor": last.processor,
+        "finished_at": last.finished_at,
+        "startup_seconds": last.startup_seconds,
+        "training_seconds": sum(epoch.seconds for epoch in epochs),
+        "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in epochs),
+        "peak_bytes": last.peak_bytes,
+        "threads": last.threads,
+        "versions": json.dumps(last.versions, sort_keys=True),
+    }
+
+
+def _reading_columns(context: Context, record: TrainingRecord | None, reading: Reading | None) -> Row:
+    if record is None or reading is None:
+        return {}
+    last = reading.last.model_dump(exclude={"epoch", "seconds", "evaluation_seconds"})
+    segment = record.segment_of(reading.last.epoch)
+    target = reading.epoch_reaching(context.study.target_accuracy)
+    return {
+        **last,
+        "epochs_run": reading.last.epoch,
+        "training_seconds": reading.training_seconds,
+        "converged": reading.converged_epoch is not None,
+        "convergence_epoch": reading.converged_epoch,
+        "convergence_seconds": reading.convergence_seconds,
+        "lowest_loss_epoch": reading.lowest_loss_epoch,
+        "lowest_loss_seconds": reading.seconds_until(reading.lowest_loss_epoch),
+        "target_epoch": target,
+        "target_seconds": reading.seconds_until(target),
+        "device": segment.device,
+        "reused": segment.run_id != context.run_id,
+        "trained_by": segment.run_id,
+        "versions": json.dumps(segment.versions, sort_keys=True),
+    }

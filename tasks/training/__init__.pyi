@@ -1,0 +1,22 @@
+from .plan import (
+    compare_sharing as compare_sharing,
+    forecast_plan as forecast_plan,
+    foresee as foresee,
+    foresee_jobs as foresee_jobs,
+    load_data as load_data,
+    plan_study as plan_study,
+    predict as predict,
+)
+from .replay import (
+    choose_rows as choose_rows,
+    read_recipes as read_recipes,
+    retrain as retrain,
+    sort_out as sort_out,
+)
+from .train_on_lanes import (
+    Diverged as Diverged,
+    describe_source as describe_source,
+    obtain_weights as obtain_weights,
+    train as train,
+    train_batch as train_batch,
+)

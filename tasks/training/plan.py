@@ -1,0 +1,315 @@
+"""Load the data a study uses, compile it to trainings, measure the machine, and forecast."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from storage.results import Results
+from storage.run_starts import read_speeds, save_speeds
+from storage.trainings import find_training, read_records
+from study.errors import InputError
+from study.fashion_mnist import IMAGE_SIDE
+from study.plan import (
+    ENGINE_COSTS,
+    Amount,
+    CostModel,
+    Forecast,
+    Foresight,
+    Job,
+    Plan,
+    SearchStanding,
+    Speed,
+    compile_plan,
+    key_of,
+    list_shapes,
+    list_trials,
+)
+from study.records import Source, TrainingRecord
+from study.spec import EngineName, Hyperparameters, Setting, Study
+from study.wording import count, duration
+from tasks.data import Dataset, load_dataset
+from tasks.engines import Placed, Trainer, load_engine, processor_name
+from tasks.lanes import Lanes, LanesClosed
+from tasks.optimum import OptimumSearch, choose_finalists, combination_of, play_back
+from tasks.training.train_on_lanes import describe_source
+
+logger = logging.getLogger(__name__)
+
+ROUNDS = 3
+"""Measurements of a shape, of which the median counts."""
+
+ROUND_SECONDS = 0.35
+"""How long one measurement of training takes."""
+
+MEASURING_SECONDS = 2.5
+"""Seconds of a lane to measure one shape, compiling included: measured on the shapes of `lab`."""
+
+
+def measure_speeds(
+    lanes: Lanes, engine: EngineName, shapes: Sequence[Hyperparameters], amount: Amount
+) -> list[Speed]:
+    """Measure several shapes, one at a time on each lane; one that fails is left out, which is logged.
+
+    What a lane with another processor than `lanes.processor` measures is left out, too.
+
+    Args:
+        lanes: Where to measure.
+        engine: What trains.
+        shapes: Hyperparameters of each shape.
+        amount: As many images as a training has, so that memory is read as in one.
+
+    Raises:
+        LanesClosed: the lanes were closed.
+    """
+    with ThreadPoolExecutor(len(lanes.devices)) as threads:
+        measured = threads.map(lambda shape: _try_to_measure(lanes, engine, shape, amount), shapes)
+        return [speed for speed in measured if speed is not None]
+
+
+def _try_to_measure(lanes: Lanes, engine: EngineName, shape: Hyperparameters, amount: Amount) -> Speed | None:
+    try:
+        speed, processor = lanes.run("measure speed", measure_here, engine, shape, amount)
+        return speed if processor == lanes.processor else None
+    except LanesClosed:
+        raise
+    except Exception as error:  # whatever it is, it must not cost the run: the formula predicts instead
+        logger.warning("could not measure the speed of %s: %s", shape, error)
+        return None
+
+
+def measure_here(engine: EngineName, shape: Hyperparameters, amount: Amount) -> tuple[Speed, str]:
+    """Measure one shape in this process, and say on which processor."""
+    return measure_speed(engine, shape, amount), processor_name()
+
+
+def measure_speed(engine: EngineName, hyperparameters: Hyperparameters, amount: Amount) -> Speed:
+    """Measure one shape in this process, on images of noise: what they show changes the time little."""
+    images = _noise(engine, amount.train_images)
+    evaluated = _noise(engine, min(amount.evaluation_images, 2000))
+    trainer, _ = load_engine(engine).open_trainer(hyperparameters)
+    trainer.warm_up(images)
+    trainer.start(seed=0)
+
+    def train(most: int) -> float:
+        return trainer.train_epoch(images, seed=0, epoch=1, learning_rate=0.0, most=most)[1] / most
+
+    batch = hyperparameters.batch_size
+    per_image = train(min(4 * batch, amount.train_images))
+    steps = max(4, round(ROUND_SECONDS / per_image / batch))
+    most = min(steps * batch, amount.train_images)
+    return Speed(
+        hyperparameters=hyperparameters,
+        train_seconds=median(train(most) for _ in range(ROUNDS)),
+        evaluation_seconds=median(_time_evaluation(trainer, evaluated) for _ in range(ROUNDS)),
+    )
+
+
+def _time_evaluation(trainer: Trainer, images: Placed) -> float:
+    started = time.perf_counter()
+    trainer.evaluate(images)
+    return (time.perf_counter() - started) / len(images)
+
+
+@cache
+def _noise(engine: EngineName, count: int) -> Placed:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (count, IMAGE_SIDE, IMAGE_SIDE), np.uint8)
+    return load_engine(engine).place(pixels, random.integers(0, 10, count, np.uint8))
+
+
+MEASURING_SHARE = 0.02
+"""The part of the predicted time of the lanes that may be spent to predict it better."""
+
+RECENT_TRAININGS = 200
+"""Recorded trainings that correct a prediction: the latest ones."""
+
+
+@task(name="load data", task_run_name="load data", cache_policy=NO_CACHE, persist_result=False)
+def load_data(study: Study, folder: Path | None = None) -> Dataset:
+    """Find, verify and open the dataset, and take the images the study uses.
+
+    Raises:
+        InputError: no source has the sound dataset.
+    """
+    return load_dataset(folder).first(study.data.train_images, study.data.test_images)
+
+
+@task(name="plan", task_run_name="plan", cache_policy=NO_CACHE, persist_result=False)
+def plan_study(study: Study, dataset: Dataset, device: str, engine: EngineName) -> Plan:
+    """Compile the study's trials to trainings."""
+    return compile_plan(study, list_trials(study), describe_source(study, dataset, device, engine))
+
+
+@task(name="forecast", task_run_name="forecast", cache_policy=NO_CACHE, persist_result=False)
+def forecast_plan(
+    study: Study,
+    plan: Plan,
+    results: Results,
+    lanes: Lanes,
+    fresh: bool = False,
+    budget_seconds: float | None = None,
+) -> Forecast:
+    """Say what a plan will cost, and put its trainings in order, longest first.
+
+    Where the machine's speed is not known for the plan's shapes, a few steps of each are measured on the
+    lanes, as long as that is a small part of the whole. What is measured is kept beside the results.
+
+    Args:
+        study: The study.
+        plan: Its plan.
+        results: Where finished trainings are kept.
+        lanes: Where to measure, and what will train.
+        fresh: Train again what earlier runs have.
+        budget_seconds: The most the run may take; None for no limit.
+
+    Raises:
+        InputError: the run is predicted to take longer than the budget; nothing was trained.
+    """
+    foresight = foresee(study, plan, results, lanes, fresh)
+    forecast = predict(study, plan, foresight, lanes.useful)
+    logger.info("%s", describe_forecast(forecast))
+    if budget_seconds is not None and forecast.wall_seconds > budget_seconds:
+        raise InputError(
+            f"--budget: {describe_forecast(forecast)}, more than the {duration(budget_seconds)} allowed; "
+            "nothing was trained. Allow more, give more lanes, or choose fewer --exercises"
+        )
+    return forecast
+
+
+def predict(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> Forecast:
+    """Predict a plan's cost on this number of lanes, all equally fast; where none is there, on one."""
+    known = _known_combination(study, plan, foresight.history)
+    return foresight.forecast(study, plan, max(1, lanes), known)
+
+
+def compare_sharing(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> tuple[Forecast, Forecast]:
+    """What the plan would cost from nothing, with trials sharing trainings and with a training for each."""
+    from_nothing = replace(foresight, kept={}, search=None)
+    unshared = compile_plan(study, plan.trials, plan.source, sharing=False)
+    return predict(study, plan, from_nothing, lanes), predict(study, unshared, from_nothing, lanes)
+
+
+def foresee_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> list[Job]:
+    """Predict the trainings of a small plan from what is recorded and measured by now, longest first."""
+    return gather(study, plan, results, lanes, fresh).foresee_all(plan, max(1, lanes.useful))
+
+
+def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
+    """What a forecast draws on, the machine's speed measured where it is not known and worth the time."""
+    foresight = gather(study, plan, results, lanes, fresh)
+    foresight = replace(foresight, search=_known_search(study, plan, foresight.kept))
+    missing = _choose_shapes(plan, foresight)
+    if not missing:
+        return foresight
+    seconds = duration(MEASURING_SECONDS * len(missing) / max(1, len(lanes.devices)) + 8)
+    logger.info("measuring the speed of %s: about %s, once", count(len(missing), "shape"), seconds)
+    machine = name_machine(plan.source, lanes.processor)
+    measured = measure_speeds(lanes, plan.source.engine, missing, foresight.amount)
+    save_speeds(results, machine, (*read_speeds(results, machine), *measured))
+    return replace(gather(study, plan, results, lanes, fresh), search=foresight.search)
+
+
+def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
+    """What is known by now: kept trainings, what they took, and what was measured of the lanes' machine."""
+    amount = amount_of(study)
+    found = {each.key: find_training(results, each.key) for each in plan.trainings}
+    history = {record.key: record for record in read_records(results)}
+    damaged = {key for key, record in found.items() if record is None}
+    kept = {} if fresh else {key: record for key, record in history.items() if key not in damaged}
+    measured = read_speeds(results, name_machine(plan.source, lanes.processor))
+    recorded = list_recorded_speeds(list(history.values()), plan.source, amount, lanes.processor)
+    costs = CostModel(measured, recorded, plan.source.engine, lanes.share_cores)
+    return Foresight(kept, history, costs, amount)
+
+
+def amount_of(study: Study) -> Amount:
+    """How many images each epoch of a study trains on and evaluates."""
+    held_out = study.data.held_out_images if study.protocol == "held-out" else 0
+    return Amount(study.data.train_images - held_out, study.data.test_images + held_out)
+
+
+def name_machine(source: Source, processor: str) -> str:
+    """What decides the speed of a training of given hyperparameters, beside what else the machine does."""
+    trainer = f"TensorFlow {source.tensorflow}" if source.engine == "tensorflow" else "native"
+    return f"{processor} {source.device} model {source.model} {trainer}"
+
+
+def list_recorded_speeds(
+    records: Sequence[TrainingRecord], source: Source, amount: Amount, processor: str
+) -> list[Speed]:
+    """How fast the latest trainings of earlier runs were, by the same code on a machine and data alike."""
+    latest = sorted(records, key=lambda record: record.segments[-1].finished_at)[-RECENT_TRAININGS:]
+    return [
+        _speed_of(record)
+        for record in latest
+        # On few images, which stay in the processor's cache, each takes less.
+        if record.epochs
+        and amount.train_images / 2 <= record.train_images <= amount.train_images * 2
+        and name_machine(record.source, processor) == name_machine(source, processor)
+        and all(segment.processor == processor for segment in record.segments)
+    ]
+
+
+def describe_forecast(forecast: Forecast) -> str:
+    """A forecast in one line."""
+    low, high = map(duration, forecast.interval)
+    waiting = sum(not job.is_reused for job in forecast.jobs) + len(forecast.later_seconds)
+    return (
+        f"predicted {duration(forecast.wall_seconds)} (95%: {low} to {high}) on "
+        f"{count(forecast.lanes, 'lane')} for {count(waiting, 'training')}"
+    )
+
+
+def _speed_of(record: TrainingRecord) -> Speed:
+    """Seconds an image takes on one thread."""
+    rates, epochs = ENGINE_COSTS[record.source.engine], len(record.epochs)
+    speedups = [rates.speedup(record.segment_of(each.epoch).threads) for each in record.epochs]
+    pairs = list(zip(record.epochs, speedups, strict=True))
+    trained = sum(each.seconds * speedup for each, speedup in pairs)
+    evaluated = sum(each.evaluation_seconds * speedup for each, speedup in pairs)
+    return Speed(
+        hyperparameters=record.hyperparameters,
+        train_seconds=trained / epochs / record.train_images,
+        evaluation_seconds=evaluated / epochs / record.evaluation_images,
+    )
+
+
+def _choose_shapes(plan: Plan, foresight: Foresight) -> list[Hyperparameters]:
+    """Shapes to measure: unknown ones, those that cost most first, as far as it is worth the time."""
+    jobs = sorted(map(foresight.foresee, plan.trainings), key=lambda job: -job.seconds)
+    waiting = [job for job in jobs if not job.is_reused]
+    allowed = int(MEASURING_SHARE * sum(job.seconds for job in waiting) / MEASURING_SECONDS)
+    shapes = list_shapes([job.training.hyperparameters for job in waiting])
+    missing = [shape for shape in shapes if not foresight.costs.knows(shape)]
+    return missing[:allowed]
+
+
+def _known_search(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) -> SearchStanding | None:
+    """How far the study's search has come by kept trainings; None if it has no search."""
+    if study.optimum is None or study.optimum.search is None:
+        return None
+    search = OptimumSearch(study, plan.source, study.optimum.search)
+    if play_back(search, kept):
+        return SearchStanding(search.left)
+    return SearchStanding(0.0, choose_finalists.fn(search))
+
+
+def _known_combination(study: Study, plan: Plan, history: Mapping[str, TrainingRecord]) -> Setting | None:
+    """The combination of best values, as far as earlier runs tell: they have a trial of each swept value."""
+    swept = {(sweep.number, value) for sweep in study.combined_sweeps for value in sweep.values}
+    readings = []
+    for trial in plan.trials:
+        record = history.get(key_of(trial, plan.source))
+        reading = None if record is None else record.read(trial.rule)
+        if trial.value is not None and reading is not None:
+            readings.append((trial.exercise, trial.value, reading.last.validation_accuracy))
+    return combination_of(study, readings) if swept <= {reading[:2] for reading in readings} else None

@@ -1,0 +1,357 @@
+"""Published rows as recipes, every column that decides weights, and their training again."""
+
+import json
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+from storage.results import Results, open_results
+from storage.tables import RunFrames, rows_of
+from study.conclusions import (
+    NOT_RECORDED,
+    Provenance,
+    Readings,
+    Recipe,
+    Replay,
+    judge,
+    list_facts,
+    why_not_trained,
+)
+from study.errors import InputError
+from study.plan import Job, Training
+from study.records import Segment, Source, StopRule, TrainingRecord
+from study.spec import Hyperparameters, Setting
+from study.wording import count, plain, shortened, shown
+from tasks.data import Dataset
+from tasks.engines import choose_engine, hash_lock, processor_name, read_commit
+from tasks.lanes import Lanes
+from tasks.tables import read_setting
+from tasks.training.train_on_lanes import MODEL_VERSION, RETRIES, Diverged, is_worth_retrying, train
+
+RUN_ID = "replay"
+"""Stands for the run in records, none of which is kept."""
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """Recipes that read one training, and that training, long enough for all of them."""
+
+    training: Training
+    recipes: tuple[Recipe, ...]
+    images: Dataset
+
+    @property
+    def seconds(self) -> float:
+        """What the longest of them took."""
+        return max(recipe.seconds for recipe in self.recipes)
+
+
+def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[list[Replay], list[Retraining]]:
+    """Verdicts on recipes that need no training, and the trainings of the others, longest first.
+
+    Args:
+        recipes: The rows.
+        dataset: The whole dataset.
+        kind: Kind of the lanes' devices.
+
+    Raises:
+        InputError: a recipe's numbers of images are none of this dataset.
+    """
+    refused: list[Replay] = []
+    by_key: defaultdict[str, list[Recipe]] = defaultdict(list)
+    for recipe in recipes:
+        today = list_inputs(recipe, _images_of(recipe, dataset), kind)
+        if reason := why_not_trained(recipe, today):
+            refused.append(judge(recipe, today, None, reason))
+        else:
+            by_key[recipe.key].append(recipe)
+    retrainings = [_merge(group, _images_of(group[0], dataset)) for group in by_key.values()]
+    return refused, sorted(retrainings, key=lambda each: -each.seconds)
+
+
+def list_inputs(recipe: Recipe, images: Dataset, kind: str, trained: Segment | None = None) -> dict[str, str]:
+    """Today's inputs of a recipe; until it is trained, what its lane will say is as it was recorded.
+
+    A row of the native engine is of another one, TensorFlow, where the native one cannot be used.
+    """
+    commit, engine = read_commit(), recipe.training.source.engine
+    here = Provenance(
+        git_commit=commit.name,
+        git_dirty=commit.dirty,
+        git_diff_sha256=commit.diff_sha256,
+        versions=trained.versions if trained else {},
+        data_fingerprint=images.fingerprint,
+        device=kind,
+        engine=engine if engine == "tensorflow" else choose_engine("auto", kind),
+        processor=trained.processor if trained else processor_name(),
+        lock_sha256=hash_lock(),
+        study_definition="{}",
+    )
+    known = {**list_facts(here), "model version": MODEL_VERSION}
+    return {**known, "device": trained.device} if trained else {**recipe.inputs, **known}
+
+
+def retrain(
+    retrainings: Sequence[Retraining], lanes: Lanes
+) -> Generator[tuple[Retraining, list[Replay], float], None, None]:
+    """Train on lanes; give each training with its verdicts and seconds (0 if it failed) as it ends.
+
+    Close it, and nothing is left running.
+    """
+    # The lanes are closed before the threads are waited for, which then have nothing more to wait for.
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(lanes.most) as pool, lanes:
+        results = open_results(scratch)
+        pending = {pool.submit(_train, each, results, lanes): each for each in retrainings}
+        for done in as_completed(pending):
+            yield pending[done], *_conclude(pending[done], done, lanes.kind)
+
+
+def _train(each: Retraining, results: Results, lanes: Lanes) -> TrainingRecord:
+    job = Job(each.training, None, each.training.most_epochs, each.seconds, spread=0.0)
+    attempt = Retrying(
+        stop=stop_after_attempt(1 + RETRIES), retry=retry_if_exception(is_worth_retrying), reraise=True
+    )
+    try:
+        record: TrainingRecord = attempt(train.fn, job, each.images, results, lanes, RUN_ID)
+    except Diverged as error:
+        return error.record
+    return record
+
+
+def _conclude(each: Retraining, done: "Future[TrainingRecord]", kind: str) -> tuple[list[Replay], float]:
+    error = done.exception()
+    record = None if error else done.result()
+    trained = record.segments[-1] if record else None
+    failure = f"not trained: {shortened(f'{type(error).__name__}: {error}', 200)}"
+    replays = [
+        judge(
+            recipe,
+            list_inputs(recipe, each.images, kind, trained),
+            *(_read(recipe, record) if record else (None, failure)),
+        )
+        for recipe in each.recipes
+    ]
+    return replays, trained.lane_seconds if trained else 0.0
+
+
+def _read(recipe: Recipe, record: TrainingRecord) -> tuple[Readings | None, str]:
+    """What a recipe reads of the training; or why there is nothing to read."""
+    reading = record.read(recipe.training.rules[0])
+    if reading is None:
+        return None, f"not trained: {record.diverged}"
+    last = reading.last
+    readings = {name: getattr(last, name) for name in Readings.model_fields if name != "epochs_run"}
+    return Readings(epochs_run=last.epoch, **readings), ""
+
+
+def _merge(recipes: Sequence[Recipe], images: Dataset) -> Retraining:
+    rules = tuple(dict.fromkeys(rule for recipe in recipes for rule in recipe.training.rules))
+    return Retraining(recipes[0].training.model_copy(update={"rules": rules}), tuple(recipes), images)
+
+
+def _images_of(recipe: Recipe, dataset: Dataset) -> Dataset:
+    return dataset.first(recipe.train_images, recipe.test_images)
+
+
+Row = Mapping[Any, Any]
+
+_LISTED = 6
+"""Rows that a message lists; a study may have hundreds."""
+
+
+def name_trial(row: Row) -> str:
+    """A row of `trials` as it is asked for: exercise, setting and repeat."""
+    return f"{row['exercise']}/{row['setting']}/{row['repeat']}"
+
+
+def choose_rows(
+    trials: Sequence[Row], keys: Sequence[str], names: Sequence[str], number: int | None, seed: int
+) -> list[Row]:
+    """The completed rows asked for, each once, in the order of the table.
+
+    Args:
+        trials: The rows of one run.
+        keys: Trainings, all of whose rows are chosen.
+        names: Rows as `name_trial` names them; a key may stand for a name, and the other way round.
+        number: How many rows to draw as well; None for none.
+        seed: Of the draw: the same one draws the same rows.
+
+    Raises:
+        InputError: nothing is asked for, or what is not there or was not completed.
+    """
+    done = {name_trial(row): row for row in trials if row["status"] == "completed" and row["weights_sha256"]}
+    if not (keys or names or number is not None):
+        raise InputError(f"nothing to replay: give keys, --trial or --random N; {_list_some(done)}")
+    known = {*done, *(row["key"] for row in done.values())}
+    for asked in (*keys, *names):
+        if asked not in known:
+            raise InputError(f"{shown(asked)}: no completed trial of this run; {_list_some(done)}")
+    chosen = {*keys, *names, *_draw(list(done), number, seed)}
+    return [row for name, row in done.items() if name in chosen or row["key"] in chosen]
+
+
+def read_recipes(rows: Sequence[Row], frames: RunFrames, runs: pd.DataFrame) -> list[Recipe]:
+    """The recipes of completed rows of `trials`, and where the run's other tables contradict them.
+
+    Args:
+        rows: The rows.
+        frames: The tables of their run.
+        runs: The table `runs`: other runs may have trained what this one read.
+
+    Raises:
+        InputError: a column holds what no training could have had.
+    """
+    (run,) = rows_of(frames.run.to_frame().T)
+    by_run = {str(row["run_id"]): row for row in rows_of(runs)}
+    trainings = {str(row["key"]): row for row in rows_of(frames.trainings)}
+    epochs: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows_of(frames.epochs.sort_values("epoch")):
+        epochs[str(row["key"])].append(row)
+    return [
+        _read_recipe(
+            row,
+            run,
+            run if row["trained_by"] is None else by_run.get(str(row["trained_by"]), {}),
+            trainings.get(str(row["key"]), {}),
+            epochs[str(row["key"])],
+        )
+        for row in rows
+    ]
+
+
+def _list_some(done: Mapping[str, Row]) -> str:
+    """Some of what could be asked for, with the key of each."""
+    listed = [f"{name} ({row['key']})" for name, row in done.items()]
+    more = f" and {len(listed) - _LISTED:,} more" if len(listed) > _LISTED else ""
+    return f"there are {', '.join(listed[:_LISTED])}{more}" if listed else "none was completed"
+
+
+def _draw(names: Sequence[str], number: int | None, seed: int) -> list[str]:
+    if number is None:
+        return []
+    if not 1 <= number <= len(names):
+        raise InputError(
+            f"--random: {number:,} is not allowed; the run has {count(len(names), 'completed trial')}"
+        )
+    return random.Random(seed).sample(names, number)
+
+
+def _read_recipe(row: Row, run: Row, trainer: Row, training: Row, epochs: Sequence[Row]) -> Recipe:
+    try:
+        setting, provenance = read_setting(row), _read_provenance(row, run, trainer, training)
+        source = _read_source(row, provenance)
+        recipe = Recipe(
+            trial=name_trial(row),
+            key=row["key"],
+            training=Training(
+                hyperparameters=setting.hyperparameters,
+                seed=row["seed"],
+                source=source,
+                schedule_epochs=setting.schedule_epochs,
+                rules=(StopRule(epochs=setting.epochs, patience=setting.patience),),
+                label=f"{name_trial(row)} seed={row['seed']}",
+            ),
+            recorded=Readings(**{name: row[name] for name in Readings.model_fields}),
+            inputs={
+                **list_facts(provenance),
+                "model version": source.model,
+                "device": row["device"] or NOT_RECORDED,
+            },
+            train_images=run["train_images"],
+            test_images=run["test_images"],
+            seconds=max(row["training_seconds"] or 0.0, training.get("lane_seconds") or 0.0),
+        )
+    except ValueError as error:
+        raise InputError(
+            f"trial {name_trial(row)} of run {row['run_id']}: {_explain(error)}; the row is not as a run "
+            "publishes it, restore its file"
+        ) from error
+    faults = [
+        *_name_unlike(row, training, "trainings", ("seed", *Hyperparameters.model_fields)),
+        *_name_unlike(row, run, "runs", ("protocol", "data_fingerprint", "engine")),
+        *_unlike_value(row, setting),
+        *_unlike_epochs(row, epochs, recipe.training.rules[0]),
+    ]
+    if recipe.training.key != recipe.key:
+        faults.append(f"its columns make the key {recipe.training.key}, recorded is {recipe.key}")
+    return recipe.model_copy(update={"faults": tuple(faults)})
+
+
+def _explain(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return shortened(str(error), 200)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))} is {shown(first['input'])}: {first['msg']}"
+
+
+def _read_provenance(row: Row, run: Row, trainer: Row, training: Row) -> Provenance:
+    """What was recorded of the training; of one that another run trained, what that run's row says."""
+    return Provenance.model_validate(
+        {
+            **{name: trainer.get(name) for name in Provenance.model_fields},
+            "versions": json.loads(row["versions"]),
+            "data_fingerprint": row["data_fingerprint"],
+            "device": run["device"],
+            "engine": row["engine"],
+            "processor": training.get("processor") or trainer.get("processor"),
+            "study_definition": "{}",
+        }
+    )
+
+
+def _read_source(row: Row, provenance: Provenance) -> Source:
+    is_tensorflow = provenance.engine == "tensorflow"
+    return Source.model_validate(
+        {
+            "protocol": row["protocol"],
+            "data": provenance.data_fingerprint,
+            "held_out_images": row["held_out_images"],
+            "model": row["model_version"],
+            "tensorflow": provenance.versions.get("tensorflow", "") if is_tensorflow else "",
+            "device": provenance.device,
+            "engine": provenance.engine,
+        }
+    )
+
+
+def _unlike_value(row: Row, setting: Setting) -> list[str]:
+    if row["parameter"] not in Setting.model_fields or row["value"] is None:
+        return []
+    asked, used = row["value"], getattr(setting, row["parameter"])
+    if asked == used:
+        return []
+    return [f"{row['parameter']} is {_brief(used)}, and the exercise's value {_brief(asked)}"]
+
+
+def _unlike_epochs(row: Row, epochs: Sequence[Row], rule: StopRule) -> list[str]:
+    """Whether its rule stops where it says, and what stands there."""
+    if not epochs:
+        return []
+    stop, said = rule.epochs_read([each["validation_loss"] for each in epochs]), int(row["epochs_run"])
+    if stop == said:
+        return _name_unlike(row, epochs[said - 1], "epochs", Readings.model_fields)
+    patience = "" if rule.patience is None else f" and patience {rule.patience}"
+    found = "are too few" if stop is None else f"make it {stop}"
+    return [f"epochs_run is {said}; with epochs {rule.epochs}{patience} the losses in `epochs` {found}"]
+
+
+def _name_unlike(row: Row, other: Row, table: str, names: Iterable[str]) -> list[str]:
+    return [
+        f"{name} is {_brief(row[name])} in `trials` and {_brief(other[name])} in `{table}`"
+        for name in names
+        if name in other and row[name] != other[name]
+    ]
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, int | float):
+        return plain(value)
+    return f"{value[:10]}…" if isinstance(value, str) and len(value) > 20 else str(value)

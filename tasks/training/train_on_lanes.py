@@ -1,0 +1,305 @@
+"""Train what a plan lists: on a lane, retried, kept at once under its key; thousands in batches."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.tasks import exponential_backoff
+from prefect.utilities.math import clamped_poisson_interval
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from storage.locks import waiting_lock
+from storage.results import Results
+from storage.trainings import (
+    Arrays,
+    find_training,
+    hash_weights,
+    read_checkpoint,
+    read_weights,
+    save_training,
+)
+from study.errors import Conclusive, InputError, LanesLost, ResultsUnwritable
+from study.plan import Job, Training
+from study.records import Source, StopRule, TrainingRecord
+from study.spec import EngineName, Study
+from tasks.data import Dataset
+from tasks.lanes import Lanes, LanesClosed
+from tasks.training.one_training import Trained, run_training
+
+logger = logging.getLogger(__name__)
+
+MODEL_VERSION = "2"
+"""Counts up with every change to model or training code that changes the weights: it is part of every key."""
+
+RETRIES = 2
+"""Further attempts of a training that raised, hung, or whose lane died."""
+
+RETRY_SECONDS = exponential_backoff(backoff_factor=2)(RETRIES)
+"""Before each of them..."""
+
+RETRY_JITTER = 0.5
+"""...more or less, by as large a part of it."""
+
+HANG_FACTOR = 10.0
+"""A training hangs that makes no progress for this many times the predicted time of an epoch..."""
+
+HANG_SECONDS = 120.0
+"""...and at least this long: importing TensorFlow and compiling may take a slow machine a minute."""
+
+
+class Diverged(Conclusive):
+    """The loss is no longer a finite number; the same seed would diverge again, so it is not retried."""
+
+    def __init__(self, record: TrainingRecord) -> None:
+        super().__init__(f"{record.diverged} of {record.label}")
+        self.record = record
+        """The training up to the epoch before."""
+
+
+def describe_source(study: Study, dataset: Dataset, device: str, engine: EngineName) -> Source:
+    """What, beside hyperparameters and seed, decides the weights of this study's trainings."""
+    return Source(
+        protocol=study.protocol,
+        data=dataset.fingerprint,
+        held_out_images=study.data.held_out_images if study.protocol == "held-out" else 0,
+        model=MODEL_VERSION,
+        tensorflow=metadata.version("tensorflow") if engine == "tensorflow" else "",
+        device=device,
+        engine=engine,
+    )
+
+
+def is_worth_retrying(error: BaseException) -> bool:
+    """Whether a training that failed so may succeed when it is tried again."""
+    return not isinstance(error, (Conclusive, InputError, LanesClosed, LanesLost))
+
+
+def _should_retry(_task: Any, _run: Any, state: Any) -> bool:
+    return is_worth_retrying(state.result(raise_on_failure=False))
+
+
+@task(
+    name="train",
+    task_run_name="train {job.training.label}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_jitter_factor=RETRY_JITTER,
+    retry_condition_fn=_should_retry,
+    cache_policy=NO_CACHE,  # our own results are the cache: Prefect's would collapse repeats
+    persist_result=False,
+)
+def train(
+    job: Job, dataset: Dataset, results: Results, lanes: Lanes, run_id: str, fresh: bool = False
+) -> TrainingRecord:
+    """Return the record of a training: read from an earlier run, gone on with, or trained; and keep it.
+
+    Args:
+        job: What to train, and for which trials; by what an epoch is predicted to take it is known to hang.
+        dataset: The images and labels in use.
+        results: Where finished trainings are kept.
+        lanes: Where to train.
+        run_id: The run that asks.
+        fresh: Train even if an earlier run has it; what this run has trained is not trained twice.
+
+    Raises:
+        Diverged: the loss is no longer a finite number; the record has the epochs before.
+        LaneDied: the lane died; trying again is worth it.
+        LaneHung: it made no progress and was killed; trying again is worth it.
+        LanesLost: no lane was there, and none came in time.
+        ResultsUnwritable: it cannot be kept, and nothing else could be.
+    """
+    training = job.training
+    with _held(training, results, lanes):
+        record = usable_record(find_training(results, training.key), run_id if fresh else None)
+        if record is not None and record.answers(training.rules):
+            logger.info("%s: read from run %s", training.label, record.segments[-1].run_id)
+        else:
+            checkpoint = None if record is None else read_checkpoint(results, record)
+            epoch_seconds = job.seconds / max(1, job.epochs)
+            trained = lanes.run(
+                training.label, run_training, training, dataset, run_id, checkpoint, job.threads,
+                silence_seconds=max(HANG_SECONDS, HANG_FACTOR * epoch_seconds),
+            )  # fmt: skip
+            before = record.attempts_by(run_id) if record else 0
+            record = _keep(results, trained, max(1, lanes.attempts[training.label] - before))
+    if record.diverged is not None and not all(record.read(rule) for rule in training.rules):
+        raise Diverged(record)
+    return record
+
+
+@contextmanager
+def _held(training: Training, results: Results, lanes: Lanes) -> Iterator[None]:
+    """Hold a training against other runs on the same results folder."""
+    with waiting_lock(
+        results,
+        training.key,
+        lambda: logger.info("%s: another run trains it now; waiting for that", training.label),
+        lambda: lanes.is_closed,
+    ):
+        yield
+
+
+def usable_record(kept: TrainingRecord | None, only_by: str | None) -> TrainingRecord | None:
+    """What a run may use of a kept training: all of it, or only what the run named here trained itself."""
+    if kept is None or only_by is None:
+        return kept
+    return kept if all(segment.run_id == only_by for segment in kept.segments) else None
+
+
+def _keep(results: Results, trained: Trained, attempts: int) -> TrainingRecord:
+    """Save what was trained, with the further epochs that another run has kept before; return its record."""
+    record, before = trained.record.attempted(attempts), find_training(results, trained.record.key)
+    _tell_trained(record)
+    if before is not None and record.is_prefix_of(before):
+        save_training(results, record.continued_by(before), trained.weights, None)
+        return record
+    if before is not None and _disagree(record, before):
+        logger.warning(
+            "%s: trained again, its weights differ from those that run %s left; device or libraries do not "
+            "repeat bit for bit. The new training is kept",
+            record.label,
+            before.segments[-1].run_id,
+        )
+    save_training(results, record, trained.weights, trained.optimizer)
+    return record
+
+
+def _tell_trained(record: TrainingRecord) -> None:
+    segment = record.segments[-1]
+    if record.diverged is not None:
+        logger.warning("%s: diverged: %s", record.label, record.diverged)
+        return
+    logger.info(
+        "%s: %d epochs, %.2f%% on validation, %.1f s",
+        record.label,
+        segment.epochs,
+        100 * record.epochs[-1].validation_accuracy,
+        segment.lane_seconds,
+    )
+
+
+def _disagree(one: TrainingRecord, other: TrainingRecord) -> bool:
+    pairs = zip(one.epochs, other.epochs, strict=False)
+    return any(mine.weights_sha256 != theirs.weights_sha256 for mine, theirs in pairs)
+
+
+def obtain_weights(key: str, epoch: int, dataset: Dataset, results: Results, lanes: Lanes) -> Arrays:
+    """The weights of a kept training after an epoch: read, or trained again where they were not kept.
+
+    Raises:
+        InputError: there is no such training, or training it again gives other weights.
+    """
+    record = find_training(results, key)
+    if record is None:
+        raise InputError(f"training {key} is not in {results.trainings}; run the study again")
+    weights = read_weights(results, record, epoch)
+    if weights is not None:
+        return weights
+    again = Training(
+        hyperparameters=record.hyperparameters,
+        seed=record.seed,
+        source=record.source,
+        schedule_epochs=record.schedule_epochs,
+        rules=(StopRule(epochs=epoch),),
+        label=record.label,
+    )
+    logger.info("%s: weights after epoch %d were not kept; training them again", record.label, epoch)
+    weights = lanes.run(f"again: {record.label}", run_training, again, dataset, "again").weights[epoch]
+    found, expected = hash_weights(weights), record.epochs[epoch - 1].weights_sha256
+    if found != expected:
+        raise InputError(
+            f"{record.label}: trained again, its weights after epoch {epoch} have the hash {found[:12]}, "
+            f"expected {expected[:12]}; run the study with --fresh on this machine"
+        )
+    return weights
+
+
+class BatchFailed(RuntimeError):
+    """Some trainings of a batch failed; what became of each has been told."""
+
+
+def _name(parameters: dict[str, Any]) -> str:
+    jobs: Sequence[Job] = parameters["jobs"]
+    return f"train {len(jobs)} trainings from {jobs[0].training.label}"
+
+
+@task(
+    name="train batch",
+    task_run_name=_name,  # type: ignore[arg-type]  # its type asks for more than a function has
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def train_batch(
+    jobs: Sequence[Job],
+    dataset: Dataset,
+    results: Results,
+    lanes: Lanes,
+    run_id: str,
+    fresh: bool,
+    is_wanted: Callable[[Job], bool],
+    ended: Callable[[Job, TrainingRecord | Exception], None],
+) -> None:
+    """Train one after the other, each with the attempts and pauses that it has in a task run of its own.
+
+    Args:
+        jobs: What to train.
+        dataset: The images and labels in use.
+        results: Where finished trainings are kept.
+        lanes: Where to train.
+        run_id: The run that asks.
+        fresh: Train even what an earlier run has.
+        is_wanted: Asked before each whether it is still to be trained.
+        ended: Told of each how it ended, as soon as it has.
+
+    Raises:
+        BatchFailed: some failed; the others were trained all the same.
+        ResultsUnwritable: nothing more can be kept; what was to come is not attempted.
+        LanesLost: nothing more can be trained, likewise.
+        LanesClosed: nothing more is to be trained, likewise.
+    """
+    failed = []
+    for job in jobs:
+        if not is_wanted(job):
+            continue
+        result = _attempt(job, dataset, results, lanes, run_id, fresh)
+        ended(job, result)
+        if isinstance(result, Exception):
+            failed.append(f"{job.training.label}: {result}")
+    if failed:
+        raise BatchFailed(f"{len(failed)} of {len(jobs)} trainings failed: {'; '.join(failed)}")
+
+
+def _attempt(job: Job, *inputs: Any) -> TrainingRecord | Exception:
+    """The record of a training, or why it failed for good."""
+    try:
+        record: TrainingRecord = Retrying(
+            stop=stop_after_attempt(1 + RETRIES),
+            wait=_pause,
+            retry=retry_if_exception(is_worth_retrying),
+            before_sleep=lambda state: _tell_retry(job, state),
+            reraise=True,
+        )(train.fn, job, *inputs)
+    except (ResultsUnwritable, LanesLost, LanesClosed):
+        raise
+    except Exception as error:
+        # For the UI; the terminal is told by the run's end, as where it has a task run of its own.
+        logger.info("%s failed for good: %r", job.training.label, error, exc_info=True)
+        return error
+    return record
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds before the next attempt, as Prefect makes them; asked after the last attempt, too."""
+    return clamped_poisson_interval(RETRY_SECONDS[min(state.attempt_number, RETRIES) - 1], RETRY_JITTER)
+
+
+def _tell_retry(job: Job, state: RetryCallState) -> None:
+    error = state.outcome and state.outcome.exception()
+    logger.info(
+        "%s failed: %r - retry %d/%d will start in %.1f s",
+        job.training.label, error, state.attempt_number, RETRIES, state.upcoming_sleep,
+    )  # fmt: skip

@@ -1,0 +1,209 @@
+"""`study replay` on toy runs: their rows come out to the bit, and whatever was changed in them is named."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from flows.cli.main import Invocation, app
+from storage.results import Results
+from storage.tables.published import read_run
+from study.errors import InputError
+from tests.aged_runs import read_everything
+from tests.command import STUDY, run_study
+from tests.tampered import tamper
+from tests.toy import SWEEPS, FinishedRun, write_toy
+from tests.waiting import WAIT_SECONDS, wait_until
+
+FIRST = "2/filters=2/1"
+
+
+@pytest.fixture
+def changed(toy_run: FinishedRun, tmp_path: Path) -> FinishedRun:
+    return toy_run.copied(tmp_path / "results")
+
+
+def replay(results: Results, *arguments: object) -> Result:
+    line = ["replay", *map(str, arguments), "--results", str(results.folder), "--lanes", "0"]
+    return CliRunner().invoke(app, line, obj=Invocation())
+
+
+def key_of(ran: FinishedRun) -> str:
+    trials = read_run(ran.results).trials
+    return str(trials.loc[(trials["setting"] == "filters=2") & (trials["repeat"] == 1), "key"].iloc[0])
+
+
+def tamper_first(ran: FinishedRun, table: str, **changes: object) -> None:
+    """Change the first row's training, in one table."""
+    key = key_of(ran)
+    tamper(ran.results, ran.run_id, table, changes, lambda row: row["key"] == key)
+
+
+def elsewhere(ran: FinishedRun, accuracy_by: float) -> None:
+    """The first row as another processor might have left it."""
+    accuracy = float(read_run(ran.results).trials["test_accuracy"].iloc[0]) + accuracy_by
+    for table in ("trials", "epochs"):
+        tamper_first(ran, table, weights_sha256="e" * 64, test_accuracy=accuracy)
+    tamper_first(ran, "trainings", processor="An abacus")
+
+
+def assert_every_row_is_equal(results: Results) -> None:
+    trials, before = read_run(results).trials, read_everything(results.folder)
+    done = replay(results, "--json", *trials["key"].unique())
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert [(row["key"], row["verdict"], row["reason"]) for row in rows] == [
+        (key, "equal", "") for key in trials["key"]
+    ]
+    assert [row["found"]["weights_sha256"] for row in rows] == list(trials["weights_sha256"])
+    assert [row["found"]["epochs_run"] for row in rows] == list(trials["epochs_run"])
+    assert read_everything(results.folder) == before
+
+
+def test_every_row_is_equal_prefixes_early_stops_and_schedules_too(changed: FinishedRun):
+    trials = read_run(changed.results).trials
+    assert (trials["epochs_run"] < trials["epochs"]).any()  # patience has ended one
+    assert trials["key"].nunique() < len(trials)  # one is a prefix of another
+    assert {"cosine", "constant"} == set(trials["schedule"])
+    assert_every_row_is_equal(changed.results)
+
+
+def test_every_row_of_the_held_out_protocol_is_equal(tmp_path: Path, server: None):
+    text = SWEEPS.replace("name: toy", "name: toy\nprotocol: held-out").replace(
+        "test_images: 200", "test_images: 200, held_out_images: 100"
+    )
+    ended = run_study(write_toy(tmp_path, text), "--exercises", "2,6", folder=tmp_path)
+    assert ended.code == 0, ended.err
+    results = Results(tmp_path / "results")
+    assert set(read_run(results).trials["held_out_images"]) == {100}
+    assert_every_row_is_equal(results)
+
+
+def test_rows_are_told_as_a_table_and_a_line(toy_run: FinishedRun):
+    done = replay(toy_run.results, "--random", 2, "--seed", 4, "--trial", FIRST)
+    assert done.exit_code == 0, done.output
+    assert FIRST in done.output
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f"run {toy_run.run_id}: ") and last.endswith(" equal")
+
+
+def test_a_draw_says_its_seed_and_can_be_repeated(toy_run: FinishedRun):
+    drawn = replay(toy_run.results, "--random", 2, "--json")
+    seed = drawn.stderr.partition("--seed ")[2].split()[0]
+    again = replay(toy_run.results, "--random", 2, "--json", "--seed", seed)
+    assert json.loads(drawn.stdout) == json.loads(again.stdout)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"seed": 9}, "seed is 9 in `trials` and 1 in `trainings`"),
+        ({"learning_rate": 0.02}, "learning_rate is 0.02 in `trials` and 0.01 in `trainings`"),
+        ({"weights_sha256": "e" * 64}, "weights_sha256 is eeeeeeeeee… in `trials` and "),
+    ],
+)
+def test_a_row_that_was_changed_is_named_and_not_trained(
+    changed: FinishedRun, changes: dict[str, object], fault: str
+):
+    tamper_first(changed, "trials", **changes)
+    done = replay(changed.results, "--trial", FIRST)
+    assert done.exit_code == 1
+    assert f"{FIRST}: differs: contradictory: {fault}" in done.output
+    assert "replaying" not in done.output
+
+
+def test_a_hash_that_was_changed_wherever_it_stands_is_found_by_training(changed: FinishedRun):
+    for table in ("trials", "epochs"):
+        tamper_first(changed, table, weights_sha256="e" * 64)
+    done = replay(changed.results, "--trial", FIRST)
+    assert done.exit_code == 1
+    assert "weights_sha256 was eeeeeeeeee…, now " in done.output
+    assert "and no recorded input differs" in done.output
+
+
+def test_other_data_is_named_and_not_trained(changed: FinishedRun):
+    tamper(changed.results, changed.run_id, "runs", {"train_images": 600})
+    done = replay(changed.results, "--random", 3)
+    assert done.exit_code == 1
+    assert done.output.count("not trained, as it would be another training: data fingerprint: ") == 1
+    assert "3 rows replayed: 3 differs" in done.output
+
+
+def test_a_row_of_another_processor_may_differ_within_the_tolerance(changed: FinishedRun):
+    elsewhere(changed, accuracy_by=0.005)
+    done = replay(changed.results, key_of(changed))
+    assert done.exit_code == 0, done.output
+    assert ": within tolerance: weights_sha256 was eeeeeeeeee…" in done.output
+    assert "first differing input: processor: An abacus → " in done.output
+
+
+def test_a_row_of_another_processor_that_is_too_far_off_differs(changed: FinishedRun):
+    elsewhere(changed, accuracy_by=-0.4)
+    done = replay(changed.results, "--json", "--trial", FIRST)
+    assert done.exit_code == 1
+    (row,) = json.loads(done.stdout)
+    assert row["reason"].startswith("accuracies are 40.00 points apart, ")
+    assert row["differences"][0]["name"] == "processor"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "nothing to replay: give keys, --trial or --random N; there are 2/filters=2/1"),
+        (("0123456789abcdef",), "'0123456789abcdef': no completed trial of this run"),
+        (
+            ("--trial", "2/filters=3/1"),
+            "'2/filters=3/1': no completed trial of this run",
+        ),
+        (("--seed", 1, "--trial", FIRST), "--seed: 1 is of a draw; give --random N, too"),
+        (("--run", "yesterday", "--random", 1), "run 'yesterday' is not published"),
+    ],
+)
+def test_what_cannot_be_replayed_is_bad_input(
+    toy_run: FinishedRun, arguments: tuple[object, ...], message: str
+):
+    done = replay(toy_run.results, *arguments)
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_with_130_and_leaves_nothing_running(changed: FinishedRun):
+    tamper_first(changed, "trials", epochs=1000, epochs_run=1000)
+    tamper(changed.results, changed.run_id, "epochs", {"key": "gone"})
+    command = [STUDY, "replay", "--trial", FIRST, "--results", changed.results.folder]
+    process = subprocess.Popen(
+        list(map(str, command)), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stderr is not None
+    assert "replaying 1 row by 1 training on 1 CPU lane" in process.stderr.readline()
+    # The command, multiprocessing's tracker, and a lane.
+    wait_until(lambda: len(session_of(process.pid)) >= 3, lambda: session_of(process.pid))
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        _, err = process.communicate(timeout=WAIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail("Ctrl-C did not end it")
+    assert process.returncode == 130, err
+    assert "stopped; nothing was written" in err
+    assert "Traceback" not in err
+    # Multiprocessing's tracker ends by itself, once its pipe is closed.
+    wait_until(lambda: not session_of(process.pid), lambda: session_of(process.pid))
+
+
+def session_of(leader: int) -> list[int]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except (OSError, psutil.Error):
+            continue
+    return found

@@ -1,0 +1,103 @@
+"""`study report`: a run's report written again from its tables alone."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from flows.cli.main import Invocation, app
+from storage.results import Results
+from storage.tables.published import publish
+from study.errors import InputError
+from tests.frames import (
+    RUN_ID,
+    make_agreement,
+    make_chosen_model,
+    make_comparisons,
+    make_epochs,
+    make_models,
+    make_pictures,
+    make_run,
+    make_study,
+    make_summary,
+    make_trainings,
+    make_trials,
+)
+from tests.small_run import rows_of, tables_of
+
+
+def report(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["report", *map(str, arguments)], obj=Invocation())
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of a lab run, and nothing else of it."""
+    folder = tmp_path_factory.mktemp("lab")
+    study, sheet = make_study(), folder / "sheet.png"
+    cv2.imwrite(str(sheet), np.full((30, 30), 200, np.uint8))
+    trials = make_trials(study)
+    frames = (make_run(study, trials).to_frame().T, trials, make_trainings(study), make_epochs(study))
+    rows = tables_of(*frames, make_summary(trials))
+    further = {
+        "comparisons": make_comparisons(study, trials),
+        "agreement": make_agreement(study, trials),
+        "models": make_models(make_chosen_model(study)),
+        "pictures": make_pictures(study, sheet),
+    }
+    publish(
+        Results(folder / "results"),
+        dataclasses.replace(rows, **{name: rows_of(frame) for name, frame in further.items()}),
+    )
+    shutil.rmtree(folder / "results" / "runs", ignore_errors=True)
+    return folder / "results"
+
+
+def test_the_report_is_made_from_the_tables_alone_and_again_with_the_same_bytes(tables: Path):
+    html = Results(tables).report(RUN_ID)
+    done = report("--results", tables)
+    assert (done.exit_code, done.output) == (0, f"report: {html}\n")
+    first = html.read_bytes()
+    assert first.count(b"<figure>") > 15
+    assert b"Each image is 28 by 28 grey pixels" in first and b"Yes: loaded again" in first
+    assert len(first) < 3_000_000
+    shutil.rmtree(html.parent)
+    assert report(RUN_ID, "--results", tables).exit_code == 0
+    assert html.read_bytes() == first
+
+
+def test_a_run_that_is_not_there_is_answered_with_the_latest(tables: Path):
+    done = report("yesterday", "--results", tables)
+    assert f"run 'yesterday' is not published in {tables / 'tables'}; latest: {RUN_ID}" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "message"),
+    [
+        ("pictures", "name", "../../elsewhere", "picture '../../elsewhere' in table `pictures`: not a name"),
+        ("models", "definition", "{}", "which describes no model"),
+        ("runs", "study_definition", "{}", "which is no study"),
+    ],
+)
+def test_damaged_rows_are_answered_and_lead_nowhere(
+    tables: Path, tmp_path: Path, table: str, column: str, value: str, message: str
+):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    copy = tmp_path / "results"
+    shutil.copytree(tables, copy)
+    part = copy / "tables" / table / f"run={RUN_ID}" / "part-0.parquet"
+    content = pq.ParquetFile(part).read()
+    place = content.schema.get_field_index(column)
+    changed = content.set_column(place, content.schema.field(place), pa.array([value] * len(content)))
+    pq.write_table(changed, part)
+    done = report("--results", copy)
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+    assert not (tmp_path / "elsewhere.png").exists()

@@ -1,0 +1,88 @@
+"""Runs on lanes elsewhere: the whole study by a scheduler, whatever becomes of its lanes."""
+
+import json
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from storage.tables.published import read_run
+from tests.chaos import SAVING, Arena, check_equal, of_exercises, stopping, trials_of
+from tests.cluster import lane_host, scheduler
+from tests.served import free_port
+from tests.waiting import WAIT_SECONDS, wait_until
+
+TIMEOUT = "20s"
+"""How long a run waits while no lane is there: the one time that has to pass in these tests."""
+
+
+@pytest.mark.slow
+def test_a_study_runs_on_lanes_elsewhere_and_says_where(tmp_path: Path, quiet: pd.DataFrame):
+    arena = Arena(tmp_path, SAVING)
+    with scheduler() as address, lane_host(address, "--lanes", "2"):
+        assert arena.run_study("--scheduler", address) == 0, arena.said()
+        assert "5 exercises on the lanes of " + address in arena.said()
+        # What it was asked stands with it, and it goes on as it was started.
+        frames = read_run(arena.results)
+        assert json.loads(frames.run["parameters"])["scheduler"] == address
+        described = json.loads(frames.run["devices"])
+        assert {each["lane"].rpartition("/")[2] for each in described} == {"lane-0", "lane-1"}
+        assert (frames.run["device"], frames.run["engine"], frames.run["lanes"]) == ("CPU", "native", 2)
+        assert set(frames.trainings["lane"].str.rpartition("/")[2]) <= {"lane-0", "lane-1"}
+        assert (arena.results.model(str(frames.run["run_id"])) / "model.json").exists()
+    check_equal(quiet, trials_of(arena.results))
+
+
+@pytest.mark.slow
+def test_a_run_whose_lanes_are_all_lost_or_that_is_stopped_is_resumed_and_outlives_a_host(
+    tmp_path: Path, quiet: pd.DataFrame
+):
+    arena = Arena(tmp_path)
+    held = arena.held.environment
+    with scheduler() as address:
+        with lane_host(address, "--lanes", "2", environment=held) as lost:
+            lost.wait_for("ready for", 2)
+            options = ("--scheduler", address, "--lane-timeout", TIMEOUT, "--exercises", 2)
+            with stopping(arena.start("run", arena.study, *options)) as run:
+                arena.held.let(2)
+                arena.wait_for_trainings(2)
+                lost.kill()
+                assert run.wait(WAIT_SECONDS) == 1, arena.said()
+        said = arena.said()
+        assert "no lane is there; waiting for one, for at most 20.0 s" in said
+        assert "no lane came within 20 s; the run is stopped" in said
+        assert "`study resume" in said
+        arena.wait_until_gone()
+        assert arena.finished() == 2
+        with lane_host(address, "--lanes", "2", environment=held) as first:
+            first.wait_for("ready for", 2)
+            with stopping(arena.start("resume")) as run:
+                arena.held.let(2)
+                arena.wait_for_trainings(4)
+                busy = wait_until(lambda: len(found := arena.held.lanes()) == 2 and found)
+                run.send_signal(signal.SIGINT)
+                assert run.wait(WAIT_SECONDS) == 130, arena.said()
+            # What is held would never end by itself: those processes were replaced.
+            wait_until(lambda: not any(each.is_running() for each in busy))
+            with (
+                stopping(arena.start("resume")) as run,
+                lane_host(address, "--lanes", "2", environment=held) as late,
+            ):
+                arena.held.let(1)
+                arena.wait_for_trainings(5)  # by the lanes that the stopped run has left idle
+                late.wait_for("ready for", 2)
+                wait_until(lambda: len(arena.held.lanes()) == 4, arena.said)
+                first.kill()
+                arena.held.let_all()
+                assert run.wait(WAIT_SECONDS) == 0, arena.said()
+                assert late.stop() == 0
+    assert read_run(arena.results).trainings["attempts"].max() == 2
+    check_equal(of_exercises(quiet, 2), trials_of(arena.results))
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once(tmp_path: Path):
+    arena = Arena(tmp_path)
+    assert arena.run_study("--scheduler", f"127.0.0.1:{free_port()}") == 2
+    assert "is not reached" in arena.said()
+    assert "start one there with `dask scheduler`" in arena.said()

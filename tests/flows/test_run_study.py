@@ -1,0 +1,324 @@
+"""A toy study through the command and the flow: what fails, what is trained again, and what a run leaves."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import pandas as pd
+import psutil
+import pytest
+
+from storage.results import Results
+from storage.tables.published import list_runs, read_run
+from study.plan.plan import compile_plan, list_trials
+from study.spec.run_start import RunOptions
+from study.spec.study_file import read_study
+from tasks.data.dataset import load_dataset
+from tasks.training.train_on_lanes import describe_source
+from tests.command import STUDY, Ended, run_study, study
+from tests.engines import ENGINE
+from tests.prefect_home import furnish
+from tests.toy import SWEEPS, FinishedRun, write_toy
+from tests.waiting import WAIT_SECONDS, wait_until
+
+FAILING_SEED = 2
+
+
+class Ran(NamedTuple):
+    """How a run ended, and where its results are."""
+
+    ended: Ended
+    results: Results
+    study: Path
+
+
+def run_again(ran: Ran) -> Ran:
+    ended = run_study(ran.study, "--results", ran.results.folder, folder=ran.study.parent)
+    return ran._replace(ended=ended)
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory, server: None) -> Ran:
+    """The toy study's sweeps, run in a folder of its own with one training that cannot be kept."""
+    folder = tmp_path_factory.mktemp("toy")
+    path, results = write_toy(folder, SWEEPS), Results(folder / "results")
+    spec = read_study(str(path))
+    source = describe_source(spec, load_dataset().first(640, 200), "CPU", ENGINE)
+    plan = compile_plan(spec, list_trials(spec), source)
+    doomed = next(each for each in plan.trainings if each.label == f"filters=2 seed={FAILING_SEED}")
+    results.trainings.mkdir(parents=True)
+    (results.trainings / doomed.key).write_text("a file where a folder is needed: saving fails each time")
+    return run_again(Ran(Ended(0, "", ""), results, path))
+
+
+@pytest.fixture(scope="module")
+def mended(failed: Ran) -> Ran:
+    """The same study run again after the cause of the failure is gone."""
+    for path in failed.results.trainings.iterdir():
+        if path.is_file():
+            path.unlink()
+    return run_again(failed)
+
+
+@pytest.fixture(scope="module")
+def damaged(mended: Ran) -> Ran:
+    """The same study run a third time, after two of its trainings were damaged."""
+    first, second = read_run(mended.results).trainings["key"].iloc[[0, 3]]
+    (mended.results.trainings / first / "record.json").write_text("{")
+    next((mended.results.trainings / second).glob("weights-*.npz")).write_bytes(b"")
+    return run_again(mended)
+
+
+def nth_run(ran: Ran, number: int) -> str:
+    return str(list_runs(ran.results)["run_id"].iloc[number])
+
+
+def test_a_failed_training_fails_its_trial_only_and_the_exit_code_says_so(failed: Ran):
+    trials = read_run(failed.results, nth_run(failed, 0)).trials
+    rows = trials[trials["status"] == "failed"]
+    assert failed.ended.code == 1, failed.ended.err
+    assert list(zip(rows["exercise"], rows["setting"], rows["seed"], strict=True)) == [(2, "filters=2", 2)]
+    assert len(trials) == 12
+
+
+def test_a_failed_trial_is_a_row_with_its_reason_and_its_attempts(failed: Ran):
+    trials = read_run(failed.results, nth_run(failed, 0)).trials
+    row = trials[trials["status"] == "failed"].iloc[0]
+    assert "FileExistsError" in row["reason"] or "NotADirectoryError" in row["reason"]
+    assert row["attempts"] == 3
+    assert pd.isna(row["test_accuracy"])
+
+
+def test_the_terminal_names_the_failures_and_the_report(failed: Ran):
+    assert "1 of 12 trials failed:" in failed.ended.err
+    assert "exercise 2 filters=2 seed=2:" in failed.ended.err
+    assert f"report: {failed.results.report(nth_run(failed, 0))}" in failed.ended.out
+    assert "remaining" in failed.ended.err
+    assert "Traceback" not in failed.ended.err
+
+
+def test_the_report_page_stands_alone_and_says_that_a_trial_failed(failed: Ran):
+    page = failed.results.report(nth_run(failed, 0)).read_text(encoding="utf-8")
+    assert "1 of 12 trials FAILED" in page
+    assert "data:image/png;base64," in page
+    assert "How many filters?" in page
+
+
+def test_running_again_trains_only_what_is_missing(mended: Ran):
+    second = read_run(mended.results, nth_run(mended, 1)).run
+    assert mended.ended.code == 0, mended.ended.err
+    assert (second["failed_trials"], second["status"]) == (0, "completed")
+    assert second["trainings"] - second["reused_trainings"] == 1
+
+
+def test_exactly_the_damaged_trainings_are_trained_again(damaged: Ran):
+    before, last = (read_run(damaged.results, nth_run(damaged, each)).trainings for each in (1, 2))
+    assert damaged.ended.code == 0, damaged.ended.err
+    assert set(last.loc[~last["reused"], "key"]) == set(before["key"].iloc[[0, 3]])
+    assert damaged.ended.err.count("; it counts as missing and is trained again") >= 2
+
+
+def test_reading_earlier_trainings_publishes_equal_tables(damaged: Ran):
+    before, after = (read_run(damaged.results, nth_run(damaged, each)) for each in (1, 2))
+    # Who trained it, when and how fast is all that may differ.
+    circumstances = ["run_id", "reused", "trained_by", "attempts", "versions"]
+    for table in ("trials", "epochs", "summary"):
+        one, other = getattr(before, table), getattr(after, table)
+        times = [name for name in one.columns if name.endswith("seconds")]
+        left_out = [name for name in (*circumstances, *times) if name in one.columns]
+        pd.testing.assert_frame_equal(one.drop(columns=left_out), other.drop(columns=left_out))
+    assert (before.trials["weights_sha256"] == after.trials["weights_sha256"]).all()
+
+
+def test_every_published_run_is_in_the_history_and_sound(damaged: Ran):
+    ended = study("verify", "--results", damaged.results.folder)
+    assert ended.code == 0, ended
+    assert "3 published runs: 3 sound, 0 damaged\n" in ended.out
+    assert "1 month of the history: 1 sound, 0 damaged\n" in ended.out
+
+
+def test_the_tables_are_read_with_pandas_alone(damaged: Ran):
+    trials = pd.read_parquet(damaged.results.tables / "trials")
+    assert set(trials["run_id"]) == set(list_runs(damaged.results)["run_id"])
+    assert len(trials) == 12 * 3
+
+
+def test_predicted_and_actual_times_are_recorded(toy_run: FinishedRun):
+    frames = read_run(toy_run.results)
+    run = frames.run
+    assert run["predicted_low_seconds"] < run["predicted_seconds"] < run["predicted_high_seconds"]
+    assert 0 < run["makespan_bound_seconds"] <= run["makespan_seconds"] < run["wall_seconds"]
+    done = frames.trainings[frames.trainings["status"] == "completed"]
+    assert (done["predicted_seconds"] > 0).all()
+    assert done["lane_seconds"].sum() == pytest.approx(run["lane_seconds"])
+
+
+def test_what_started_a_run_what_it_was_asked_and_its_devices_are_recorded(toy_run: FinishedRun):
+    run = read_run(toy_run.results).run
+    assert run["trigger"] == "command line"
+    assert json.loads(run["parameters"]) == {
+        **RunOptions().model_dump(mode="json"),
+        "study_file": str(toy_run.study),
+        "lanes": 1,
+    }
+    assert json.loads(run["devices"]) == [{"kind": "CPU", "gpu": ""}]
+    assert bool(run["git_dirty"]) == pd.notna(run["git_diff_sha256"])
+
+
+def test_the_plan_after_a_run_has_nothing_to_train(toy_run: FinishedRun):
+    ended = study("plan", toy_run.study, "--results", toy_run.results.folder, "--json")
+    plan = json.loads(ended.out)
+    assert (plan["trainings"], plan["reused_trainings"], plan["epochs_to_run"]) == (13, 13, 0)
+    assert (plan["combination"]["trainings"], plan["combination"]["to_train"]) == (1, 0)
+    assert set(read_run(toy_run.results).trials["key"]) >= {each["key"] for each in plan["training_list"]}
+
+
+def test_a_run_over_budget_is_refused_before_anything_is_trained(tmp_path: Path, server: None):
+    path = write_toy(tmp_path)
+    ended = run_study(path, "--results", "results", "--budget", "3s", folder=tmp_path)
+    assert ended.code == 2, ended.err
+    assert "study: --budget: predicted " in ended.err
+    assert "more than the 3.0 s allowed; nothing was trained" in ended.err
+    assert not (tmp_path / "results" / "trainings").exists()
+
+
+def test_trials_that_share_a_training_share_its_key_and_repeats_never_do(toy_run: FinishedRun):
+    trials = read_run(toy_run.results).trials
+    baseline = trials[
+        trials["exercise"].isin([2, 4, 6]) & (trials["filters"] == 4) & (trials["dropout"] == 0)
+    ]
+    assert baseline.groupby("seed")["key"].nunique().tolist() == [1, 1]
+    assert baseline["key"].nunique() == 2
+    per_setting = trials.groupby(["exercise", "setting"])
+    assert (per_setting["key"].nunique() == per_setting.size()).all()
+    assert (per_setting["weights_sha256"].nunique() == per_setting.size()).all()
+
+
+def test_early_stopping_reads_a_prefix(toy_run: FinishedRun):
+    trials = read_run(toy_run.results).trials
+    assert trials.loc[trials["exercise"] == 6, "epochs_run"].between(2, 3).all()
+
+
+def test_the_combination_of_best_values_is_trained_and_compared(toy_run: FinishedRun):
+    summary = read_run(toy_run.results).summary
+    assert summary.loc[summary["exercise"] == 7, "setting"].tolist() == ["published", "combination"]
+
+
+def test_the_model_is_saved_in_every_format_with_its_card_and_predicts_the_same_when_loaded(
+    toy_run: FinishedRun,
+):
+    folder = toy_run.results.model(toy_run.run_id)
+    facts = json.loads((folder / "model.json").read_text())
+    assert {path.name for path in folder.iterdir()} == {
+        "Fashion_MNIST_model.h5",
+        "Fashion_MNIST_model.keras",
+        "Fashion_MNIST_model",
+        "Fashion_MNIST_model.tflite",
+        "model.json",
+        "model_card.md",
+    }
+    assert (folder / "Fashion_MNIST_model" / "1" / "saved_model.pb").is_file()
+    assert facts["files_agree"] is True
+    assert facts["reloaded_test_accuracy"] == pytest.approx(facts["test_accuracy"])
+    assert sum(map(sum, facts["confusion"])) == 200
+
+
+def test_figures_are_pictures(toy_run: FinishedRun):
+    paths = list(toy_run.results.figures(toy_run.run_id).glob("*.png"))
+    assert {
+        "first-nine",
+        "exercise-2-accuracy",
+        "exercise-6-time",
+        "learning-curves",
+        "confusion-matrix",
+    } <= {path.stem for path in paths}
+    assert all(cv2.imread(str(path)) is not None for path in paths)
+
+
+def test_a_saved_model_classifies_an_image_from_the_command_line(toy_run: FinishedRun, tmp_path: Path):
+    image = tmp_path / "boot.png"
+    cv2.imwrite(str(image), load_dataset().test()[0][0])
+    model = toy_run.results.model(toy_run.run_id) / "Fashion_MNIST_model.keras"
+    ended = study("predict", model, image, folder=tmp_path)
+    assert ended.code == 0, ended.err
+    assert "boot.png" in ended.out
+    assert "%" in ended.out
+
+
+def test_show_prints_the_latest_summary(toy_run: FinishedRun, tmp_path: Path):
+    ended = study("show", "--results", toy_run.results.folder, folder=tmp_path)
+    assert ended.code == 0
+    assert "epochs=3" in ended.out
+    assert "combination" in ended.out
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_saved_leaves_the_tables_published_and_the_run_to_be_gone_on_with(
+    toy_run: FinishedRun, tmp_path: Path
+):
+    results = Results(tmp_path / "results")
+    shutil.copytree(toy_run.results.trainings, results.trainings)
+
+    def block() -> None:
+        """Leave a file where the model's folder is needed, as soon as the run's own is there."""
+        (figures,) = wait_until(lambda: list((results.folder / "runs").glob("*/figures")))
+        (figures.parent / "model").touch()
+
+    blocking = threading.Thread(target=block)
+    blocking.start()
+    ended = run_study(toy_run.study, "--results", results.folder)
+    blocking.join()
+    assert ended.code == 1, ended.err
+    published = read_run(results)
+    assert len(published.trials) == 20
+    assert published.models.empty
+    assert "the run failed; finished trainings are kept" in ended.err
+    assert "FileExistsError" in ended.err or "NotADirectoryError" in ended.err
+    next((results.folder / "runs").glob("*/model")).unlink()
+    resumed = study("resume", "--results", results.folder)
+    assert resumed.code == 0, resumed.err
+    assert len(read_run(results).models) == 1
+
+
+def test_ctrl_c_stops_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path):
+    path = write_toy(tmp_path, SWEEPS.replace("[1, 3]", "[1, 1000]"))
+    command = [STUDY, "run", path, "--results", tmp_path / "results", "--lanes", "2"]
+    environment = {**os.environ, "PREFECT_HOME": str(furnish(tmp_path / "prefect"))}
+    process = subprocess.Popen(
+        list(map(str, command)), cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=environment,
+    )  # fmt: skip
+    trainings = tmp_path / "results" / "trainings"
+    wait_until(lambda: process.poll() is not None or list(trainings.glob("*/record.json")))
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal sends: to every process of the group
+    try:
+        _, err = process.communicate(timeout=WAIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"Ctrl-C did not end it: {process.communicate()[1]}")
+    assert process.returncode == 130, err
+    assert f"finished trainings are kept in {trainings}" in err
+    assert "`study resume " in err
+    assert "Traceback" not in err
+    assert list(trainings.glob("*/record.json"))
+    assert processes_of_home(tmp_path / "prefect") == []
+    again = study("run", path, "--results", "results", "--budget", "1s", "--lanes", 0, folder=tmp_path)
+    assert "was interrupted: `study resume` would go on with it; this is a new run" in again.err
+
+
+def processes_of_home(home: Path) -> list[str]:
+    """What still runs with this Prefect home."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PREFECT_HOME") == str(home):
+                found.append(" ".join(process.cmdline()))
+        except (psutil.Error, OSError):
+            continue
+    return found

@@ -1,0 +1,153 @@
+"""What the contract says: a table's rows and keys, units, and that it is only added to."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from storage.tables.column import UNITS
+from storage.tables.published import RunTables
+from storage.tables.schema import COLUMNS, SCHEMA_VERSION, TABLES, schema_of
+from tests.frames import (
+    make_agreement,
+    make_chosen_model,
+    make_comparisons,
+    make_epochs,
+    make_finals,
+    make_models,
+    make_nights,
+    make_pictures,
+    make_run,
+    make_study,
+    make_summary,
+    make_trainings,
+    make_trials,
+)
+from tests.searches import searched_frames
+
+FIRST = (Path(__file__).parent / "schema-1.0.0.txt").read_text(encoding="utf-8").splitlines()
+"""Every column of schema 1.0.0: table, name, type, unit and whether it may be null."""
+
+PAGE = (Path(__file__).parents[3] / "docs" / "tables.md").read_text(encoding="utf-8")
+"""The contract as people read it: what changes in `storage/` has to be changed there, too."""
+
+TYPES = (pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.binary(), pa.timestamp("us", tz="UTC"))
+
+
+@pytest.fixture(scope="module")
+def lab_frames(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    """Every table of the lab study, and `search` of one that searches."""
+    study, trials = make_study(), make_trials()
+    sheet = tmp_path_factory.mktemp("sheet") / "sheet.png"
+    cv2.imwrite(str(sheet), np.full((30, 30), 200, np.uint8))
+    return {
+        "runs": make_run(study, trials).to_frame().T,
+        "trials": trials,
+        "trainings": make_trainings(study),
+        "epochs": make_epochs(study),
+        "summary": make_summary(trials),
+        "nights": make_nights({2: "identical", 3: "drifted"}),
+        "comparisons": make_comparisons(study, trials),
+        "agreement": make_agreement(study, trials),
+        "models": make_models(make_chosen_model(study)),
+        "pictures": make_pictures(study, sheet),
+        "search": searched_frames().search,
+        "finals": make_finals(study, trials),
+    }
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_key_identifies_each_row(lab_frames: dict[str, pd.DataFrame], table: str):
+    frame = lab_frames[table]
+    assert len(frame) > 0
+    assert not frame.duplicated(list(TABLES[table].key)).any()
+
+
+def test_no_column_can_be_spared_from_a_key(lab_frames: dict[str, pd.DataFrame]):
+    for table, name in (
+        ("trials", "repeat"),
+        ("trials", "setting"),
+        ("epochs", "epoch"),
+    ):
+        shorter = [each for each in TABLES[table].key if each != name]
+        assert lab_frames[table].duplicated(shorter).any(), (table, name)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_key_begins_with_the_run_and_is_of_columns_that_are_never_null(table: str):
+    columns = {each.name: each for each in COLUMNS[table]}
+    assert TABLES[table].key[0] == "run_id"
+    for name in TABLES[table].key:
+        assert not columns[name].nullable
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_units_and_types_are_of_a_fixed_vocabulary(table: str):
+    for column in COLUMNS[table]:
+        assert column.unit in UNITS, column
+        assert column.type in TYPES, column
+
+
+def test_every_unit_is_used():
+    assert {column.unit for columns in COLUMNS.values() for column in columns} == set(UNITS)
+
+
+def test_a_meaning_leaves_versions_to_their_field():
+    meanings = [column.meaning for columns in COLUMNS.values() for column in columns]
+    assert not [each for each in meanings if "schema" in each or "ince 1." in each]
+
+
+def test_nothing_of_schema_1_0_0_was_removed_or_changed_and_what_was_added_may_be_null():
+    today = {
+        f"{table}.{each.name} {each.type} {each.unit or '-'}{' null' if each.nullable else ''}"
+        for table, columns in COLUMNS.items()
+        for each in columns
+    }
+    assert set(FIRST) - today == set(), "a column is never removed or changed; see docs/tables.md"
+    tables = {line.partition(".")[0] for line in FIRST}
+    added = [line for line in today - set(FIRST) if line.partition(".")[0] in tables]
+    assert all(line.endswith(" null") for line in added), added
+
+
+def test_every_table_is_part_of_a_run():
+    names = {"run" if name == "runs" else name for name in TABLES}
+    assert names == {field.name for field in dataclasses.fields(RunTables)}
+
+
+def read_cells(text: str) -> list[tuple[str, ...]]:
+    """The cells of each row of the first table of a text in Markdown, the header left out."""
+    rows = re.findall(r"^\| (.*) \|$", text, re.M)
+    return [tuple(cell.strip() for cell in row.split(" | ")) for row in rows[2:]]
+
+
+def test_the_page_has_the_version_the_units_and_what_a_row_of_each_table_is():
+    assert f"This page is schema version {SCHEMA_VERSION}." in PAGE
+    units = PAGE.partition("| unit | says |")[2].partition("\n## ")[0]
+    assert read_cells(f"\n| unit | says |{units}") == [
+        (name or "(none)", says) for name, says in UNITS.items()
+    ]
+    tables = PAGE.partition("\n## Every table\n")[2].partition("\n## ")[0]
+    assert read_cells(tables) == [
+        (f"[`{name}`](#{name})", each.row, ", ".join(f"`{part}`" for part in each.key))
+        for name, each in TABLES.items()
+    ]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_page_has_each_column_with_its_type_unit_and_meaning(table: str):
+    section = PAGE.partition(f"\n## {table}\n")[2].partition("\n## ")[0]
+    described = []
+    for field in schema_of(table):
+        labels = {name.decode(): text.decode() for name, text in field.metadata.items()}
+        null = "yes" if field.nullable else ""
+        described.append((f"`{field.name}`", str(field.type), labels["unit"], null, labels["meaning"]))
+    assert read_cells(section) == described
+
+
+def test_a_file_names_its_table_and_the_version():
+    assert schema_of("epochs").metadata == {b"schema_version": b"1.0.0", b"table": b"epochs"}

@@ -1,0 +1,346 @@
+"""What storage promises, on a disk and on an object store alike."""
+
+import dataclasses
+from contextlib import AbstractContextManager, ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from storage import locks, results as place
+from storage.locks import run_lock, waiting_lock, why_held
+from storage.results import Results, find_paths, read_bytes, remove_path, replace_folder, write_atomically
+from storage.run_starts import list_interrupted, list_starts, read_speeds, read_start, remove_start
+from storage.tables.history import list_behind, month_of, update_history
+from storage.tables.parts import MEND, list_published, part_path, read_part
+from storage.tables.published import is_published, list_runs, publish, read_rows, read_run
+from storage.tables.schema import COLUMNS
+from storage.trainings import (
+    find_training,
+    list_keys,
+    measure_training,
+    read_weights,
+    remove_training,
+    save_training,
+    verify_training,
+)
+from storage.upkeep import Limits, check_results, check_runs, check_trainings, prune
+from study.errors import InputError
+from tests.frames import RUN_ID
+from tests.small_run import make_tables
+from tests.storage.test_run_starts import start
+from tests.storage.test_trainings import KEPT, make_arrays, make_finished, make_optimizer
+from tests.waiting import wait_until
+
+EARLIER = "20260210T020000Z-lab-0000aaaa"
+LATER = "20260302T020000Z-lab-0000bbbb"
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def everything(results: Results) -> dict[str, bytes]:
+    """Every file of the results but locks, by place."""
+    paths = [path for path in results.folder.rglob("*") if path.is_file()]
+    placed = {path.relative_to(results.folder).as_posix(): path for path in paths}
+    return {place: read_bytes(path) for place, path in placed.items() if not place.startswith("locks")}
+
+
+def damaged(results: Results) -> list[str]:
+    return [f"{each.kind} {each.name}: {reason}" for each in check_results(results) for reason in each.damage]
+
+
+def test_bytes_are_written_read_found_and_removed(any_results: Results):
+    folder = any_results.folder / "things"
+    for name in ("a/x.txt", "b/x.txt", "b/y.bin"):
+        write_atomically(folder / name, name.encode())
+    write_atomically(folder / "a/x.txt", b"new")
+    assert read_bytes(folder / "a/x.txt") == b"new"
+    assert find_paths(folder, "*/x.txt") == [folder / "a/x.txt", folder / "b/x.txt"]
+    assert find_paths(folder, "b*/y.*") == [folder / "b/y.bin"]
+    remove_path(folder / "b")
+    remove_path(folder / "b")
+    assert find_paths(folder, "*/*") == [folder / "a/x.txt"]
+    with pytest.raises(FileNotFoundError):
+        read_bytes(folder / "b/x.txt")
+
+
+def test_a_folder_replaces_another_whole(any_results: Results, tmp_path):
+    for version in ("one", "two"):
+        source = tmp_path / version
+        (source / "variables").mkdir(parents=True)
+        (source / "variables" / f"{version}.bin").write_text(version)
+        (source / "saved.pb").write_text(version)
+        replace_folder(any_results.folder / "model", source)
+    names = [path.name for path in any_results.folder.rglob("*") if path.is_file()]
+    assert sorted(names) == ["saved.pb", "two.bin"]
+
+
+def test_a_run_is_published_and_read_back(any_results: Results):
+    publish(any_results, make_tables(LATER))
+    publish(any_results, make_tables(EARLIER))
+    assert list_published(any_results) == [EARLIER, LATER]
+    assert set(list_runs(any_results)["run_id"]) == {EARLIER, LATER}
+    assert len(read_run(any_results, EARLIER).trials) == 20
+    assert list(read_rows(any_results, "trials", [EARLIER, "nobody", LATER])["run_id"].unique()) == [
+        EARLIER,
+        LATER,
+    ]
+    assert len(find_paths(any_results.tables, f"*/run={EARLIER}/part-0.parquet")) == len(COLUMNS)
+    assert not damaged_runs(any_results)
+    assert not is_published(any_results, "nobody")
+
+
+def damaged_runs(results: Results) -> list[str]:
+    return [each.name for each in check_runs(results) if each.damage]
+
+
+def test_the_same_results_give_the_same_bytes(any_results: Results):
+    publish(any_results, make_tables())
+    update_history(any_results)
+    before = everything(any_results)
+    publish(any_results, make_tables())
+    update_history(any_results, RUN_ID)
+    assert everything(any_results) == before
+
+
+def test_a_row_that_does_not_fit_leaves_what_was_published(any_results: Results):
+    publish(any_results, make_tables())
+    before = everything(any_results)
+    tables = make_tables()
+    for bad in ({"trials": [{"run_id": RUN_ID}]}, {"summary": [{**tables.summary[0], "meen": 1.0}]}):
+        with pytest.raises(Exception, match=r"declared non-nullable|\['meen'\] are not in its schema"):
+            publish(any_results, dataclasses.replace(tables, **bad))
+    assert everything(any_results) == before
+
+
+def test_a_run_whose_publishing_was_interrupted_is_no_run(any_results: Results, monkeypatch):
+    from storage.tables import published as module
+
+    publish(any_results, make_tables())
+    written = []
+
+    def stop_at_the_fifth(path, content):
+        if len(written) == 5:
+            raise KeyboardInterrupt
+        written.append(path)
+        return write_atomically(path, content)
+
+    monkeypatch.setattr(module, "write_atomically", stop_at_the_fifth)
+    with pytest.raises(KeyboardInterrupt):
+        publish(any_results, make_tables())
+    assert list_published(any_results) == []
+    monkeypatch.undo()
+    publish(any_results, make_tables())
+    assert damaged(any_results) == [
+        f"history 2026-03: {any_results.history}: does not say what `tables` does in 2026-03; "
+        "`study compact` writes it again"
+    ]
+
+
+def test_verify_names_every_damage_and_what_to_redo(any_results: Results):
+    for run_id in (EARLIER, LATER):
+        publish(any_results, make_tables(run_id))
+    update_history(any_results)
+    assert damaged(any_results) == []
+    trials, epochs = (part_path(any_results, table, EARLIER) for table in ("trials", "epochs"))
+    content = bytearray(read_bytes(trials))
+    content[100] ^= 1
+    write_atomically(trials, bytes(content))
+    remove_path(epochs)
+    found = [reason for reason in damaged(any_results) if reason.startswith("run")]
+    assert any(f"run {EARLIER}: {trials}: cannot be read as a Parquet file: " in reason for reason in found)
+    assert any(f"run {EARLIER}: {epochs}: no such file; " in reason for reason in found)
+    assert all(reason.endswith(MEND) for reason in found)
+    assert not any(LATER in reason for reason in found)
+
+
+def history_of(results: Results, table: str, month: str):
+    path = results.history / table / f"month={month}" / "part-0.parquet"
+    return read_part(path, table).to_pandas()
+
+
+def test_the_history_says_what_the_tables_say(any_results: Results):
+    for run_id in (EARLIER, RUN_ID, LATER):
+        publish(any_results, make_tables(run_id))
+    assert update_history(any_results) == ["2026-02", "2026-03"]
+    assert update_history(any_results) == []
+    assert list(history_of(any_results, "runs", "2026-03")["run_id"]) == [RUN_ID, LATER]
+    for table in ("trials", "trainings", "epochs", "summary"):
+        rows = history_of(any_results, table, "2026-03")
+        for run_id in (RUN_ID, LATER):
+            expected = getattr(read_run(any_results, run_id), table)
+            assert rows[rows["run_id"] == run_id].reset_index(drop=True).equals(expected)
+    assert damaged(any_results) == []
+
+
+def test_the_history_follows_runs_that_go(any_results: Results):
+    for run_id in (EARLIER, RUN_ID, LATER):
+        publish(any_results, make_tables(run_id))
+    update_history(any_results)
+    for run_id in (EARLIER, RUN_ID):
+        remove_path(part_path(any_results, "runs", run_id))
+    assert list_behind(any_results) == ["2026-02", "2026-03"]
+    assert update_history(any_results) == ["2026-02", "2026-03"]
+    months = {path.parent.name for path in find_paths(any_results.history, "*/month=*/part-0.parquet")}
+    assert months == {"month=2026-03"}
+    assert set(history_of(any_results, "trials", "2026-03")["run_id"]) == {LATER}
+
+
+def test_a_damaged_run_is_left_out_of_the_history_until_it_is_restored(any_results: Results, caplog):
+    for run_id in (RUN_ID, LATER):
+        publish(any_results, make_tables(run_id))
+    path = part_path(any_results, "epochs", LATER)
+    content = read_bytes(path)
+    write_atomically(path, b"PAR1")
+    assert update_history(any_results) == ["2026-03"]
+    assert "this run is left out of the history" in caplog.text
+    assert set(history_of(any_results, "trials", "2026-03")["run_id"]) == {RUN_ID}
+    write_atomically(path, content)
+    assert update_history(any_results) == ["2026-03"]
+    assert set(history_of(any_results, "trials", "2026-03")["run_id"]) == {RUN_ID, LATER}
+
+
+def test_damage_of_the_history_is_found(any_results: Results):
+    publish(any_results, make_tables())
+    update_history(any_results)
+    write_atomically(any_results.history / "trials" / "month=2026-03" / "part-0.parquet", b"PAR1")
+    assert len(damaged(any_results)) == 1
+    assert "history 2026-03" in damaged(any_results)[0]
+    assert "`study compact` writes it again" in damaged(any_results)[0]
+    assert update_history(any_results) == []
+    assert update_history(any_results, thorough=True) == ["2026-03"]
+    assert damaged(any_results) == []
+
+
+@pytest.mark.parametrize("writes", range(13))
+@pytest.mark.parametrize("again", [False, True])
+def test_an_interrupted_update_of_the_history_is_made_up_for(
+    results: Results, monkeypatch: pytest.MonkeyPatch, writes: int, again: bool
+):
+    from storage.tables import history as module
+
+    publish(results, make_tables())
+    update_history(results)
+    changed = RUN_ID if again else LATER
+    publish(results, make_tables(changed))
+    made: list[Path] = []
+
+    def stop(path: Path, content: bytes) -> Path:
+        if len(made) == writes:
+            raise KeyboardInterrupt
+        made.append(path)
+        return write_atomically(path, content)
+
+    monkeypatch.setattr(module, "write_atomically", stop)
+    with suppress(KeyboardInterrupt):
+        update_history(results, changed)
+    monkeypatch.undo()
+    seen = set(history_of(results, "runs", "2026-03")["run_id"])
+    for table in ("trials", "epochs", "summary"):
+        assert seen <= set(history_of(results, table, "2026-03")["run_id"])
+    update_history(results)
+    assert damaged(results) == []
+    assert set(history_of(results, "runs", "2026-03")["run_id"]) == {RUN_ID, changed}
+
+
+def test_a_history_that_was_removed_is_made_again(any_results: Results):
+    publish(any_results, make_tables())
+    update_history(any_results)
+    remove_path(any_results.history)
+    assert update_history(any_results) == ["2026-03"]
+    assert damaged(any_results) == []
+
+
+def test_the_month_of_a_run_is_in_its_id():
+    assert month_of("20261127T111213Z-lab-0a1b") == "2026-11"
+    assert month_of("mine") == "unknown"
+
+
+def test_a_training_is_kept_found_and_removed(any_results: Results):
+    record = make_finished()
+    save_training(any_results, record, {epoch: make_arrays(epoch) for epoch in KEPT}, make_optimizer())
+    assert find_training(any_results, record.key) == record
+    assert verify_training(any_results, record.key) == record
+    assert list_keys(any_results) == [record.key]
+    assert measure_training(any_results, record.key) > 1000
+    assert read_weights(any_results, record, KEPT[0])[1].tolist() == make_arrays(KEPT[0])[1].tolist()
+    assert find_training(any_results, "0" * 16) is None
+    remove_training(any_results, record.key)
+    assert list_keys(any_results) == []
+
+
+def test_a_damaged_training_counts_as_missing(any_results: Results, caplog):
+    record = make_finished(seed=7)
+    save_training(any_results, record, {epoch: make_arrays(epoch) for epoch in KEPT}, make_optimizer())
+    write_atomically(any_results.trainings / record.key / f"weights-{KEPT[1]}.npz", b"PK")
+    assert find_training(any_results, record.key) is None
+    assert "it counts as missing and is trained again" in caplog.text
+    assert [each.name for each in check_trainings(any_results) if each.damage] == [record.key]
+
+
+def test_a_start_is_written_down_and_forgotten(any_results: Results):
+    begun = start(any_results, 1)
+    assert read_start(any_results, begun.run_id) == begun
+    assert list_starts(any_results) == list_interrupted(any_results) == [begun]
+    write_atomically(any_results.report(begun.run_id), b"<html>")
+    assert list_interrupted(any_results) == []
+    remove_path(any_results.report(begun.run_id))
+    remove_start(any_results, begun.run_id)
+    assert list_starts(any_results) == []
+
+
+def test_speeds_that_were_never_measured_are_none(any_results: Results):
+    assert read_speeds(any_results, "this machine") == ()
+
+
+def test_a_held_run_is_refused(any_results: Results):
+    with run_lock(any_results, "run"):
+        assert why_held(any_results, "run") == "another process"
+        refused = pytest.raises(InputError, match="run run is being executed by another process")
+        with refused, run_lock(any_results, "run"):
+            pass
+    assert why_held(any_results, "run") is None
+
+
+def test_another_machine_s_lease_keeps_away_until_it_is_let_go_of(
+    any_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with ExitStack() as theirs:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, "local_folder", lambda _: tmp_path / "another")
+            theirs.enter_context(run_lock(any_results, "run"))
+        assert "which gave its last sign of life" in (why_held(any_results, "run") or "")
+        with pytest.raises(InputError, match="being executed by process"), run_lock(any_results, "run"):
+            pass
+    with run_lock(any_results, "run"):
+        pass
+
+
+def test_a_lease_that_is_not_renewed_is_taken_over_by_one(
+    any_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(locks, "STALE_SECONDS", -1.0)
+    monkeypatch.setattr(locks, "RENEWED_SECONDS", 0.1)
+
+    def ours() -> AbstractContextManager[None]:
+        return waiting_lock(any_results, "key", lambda: pytest.fail("it is stale"), lambda: False)
+
+    with ExitStack() as theirs:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, "local_folder", lambda _: tmp_path / "another")
+            theirs.enter_context(ours())
+        with ours():
+            wait_until(lambda: "key: another machine works on it, too" in caplog.text)
+            theirs.close()
+            assert (any_results.locks / "key.owner").exists()
+
+
+def test_old_runs_are_pruned_with_all_that_is_theirs(any_results: Results):
+    for run_id in (EARLIER, RUN_ID, LATER):
+        publish(any_results, make_tables(run_id))
+        write_atomically(any_results.report(run_id), b"<html>")
+    update_history(any_results)
+    pruned = prune(any_results, Limits(before=NOW + timedelta(days=1), keep=1, trainings=False), NOW)
+    assert pruned.failures == []
+    assert list_published(any_results) == [LATER]
+    assert not [place for place in everything(any_results) if EARLIER in place or RUN_ID in place]
+    assert damaged(any_results) == []

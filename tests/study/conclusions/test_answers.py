@@ -1,0 +1,65 @@
+import pytest
+
+from study.conclusions.answers import answer_images, answer_model
+from study.conclusions.chosen_model import Calibration, ChosenModel, SavedFile
+from tests.frames import make_chosen_model
+
+
+def _altered(**changes: object) -> ChosenModel:
+    return make_chosen_model().model_copy(update=changes)
+
+
+def test_a_saved_model_that_is_the_same_when_loaded_is_said_to_be():
+    answer = answer_model(make_chosen_model())
+    assert answer.headline == (
+        "Yes: loaded again, the model gives the same outputs on every test image, and test image 0 "
+        "(Ankle boot) is classified as Ankle boot with probability 0.9850, which is right."
+    )
+    assert "Its commonest mistake is T-shirt/top taken for Shirt: 106 of 1,000." in answer.details
+
+
+def test_a_saved_model_that_differs_when_loaded_is_said_to():
+    answer = answer_model(_altered(files_agree=False, reloaded_test_accuracy=0.5))
+    assert answer.headline.startswith("Not the same model: loaded again, its outputs differ")
+    assert "50.00% after loading" in answer.details[0]
+
+
+def test_a_wrong_prediction_is_called_wrong():
+    image = make_chosen_model().new_image.model_copy(update={"predicted_class": "Sneaker"})
+    answer = answer_model(_altered(new_image=image))
+    assert answer.headline.endswith("is classified as Sneaker with probability 0.0110, which is wrong.")
+
+
+def test_a_model_without_mistakes_has_no_commonest_one():
+    perfect = tuple(tuple(10 * (row == column) for column in range(10)) for row in range(10))
+    assert len(answer_model(_altered(confusion=perfect)).details) == 1
+
+
+def test_a_run_without_a_saved_model_says_so():
+    assert answer_model(None).headline == "No model was saved in this run."
+
+
+def test_images_that_were_not_drawn_are_not_described():
+    assert answer_images(drawn=False).headline == "The images were not drawn in this run."
+    assert "28 by 28 grey pixels" in answer_images(drawn=True).headline
+
+
+@pytest.mark.parametrize(("temperature", "how"), [(1.5, "too sure"), (0.5, "not sure enough")])
+def test_how_far_probabilities_can_be_believed_is_told(temperature: float, how: str):
+    found = Calibration(
+        temperature=temperature, fitted_on="validation", images=9, error_before=0.04, error_after=0.01
+    )
+    assert answer_model(_altered(calibration=found)).details[-1] == (
+        f"Its probabilities are {how}: softened by a temperature of {temperature:.2f} (fitted on "
+        "validation), as study predict does, their expected calibration error on the test images is 1.00% "
+        "instead of 4.00%."
+    )
+    assert len(answer_model(_altered(calibration=None)).details) == 2
+
+
+def test_a_saved_file_is_the_same_model_if_probabilities_and_classes_are_the_same():
+    facts = {"name": "model.keras", "format": "Keras", "size_bytes": 1, "images": 10_000}
+    same = SavedFile(**facts, largest_difference=1e-4, same_classes=10_000)
+    assert same.agrees
+    assert not same.model_copy(update={"largest_difference": 1.1e-4}).agrees
+    assert not same.model_copy(update={"same_classes": 9_999}).agrees

@@ -1,0 +1,75 @@
+"""The finals: the kept candidate against the others, by Welch's test, corrected for all pairs."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from study.conclusions.optimum_answer import compare_finals
+from study.records.readings import SettingReadings
+
+COSTS = {"large": 400, "small": 100, "baseline": 50}
+
+
+def draw(mean: float, seed: int, deviation: float = 0.003) -> SettingReadings:
+    random = np.random.default_rng(seed)
+    return SettingReadings({each: float(random.normal(mean, deviation)) for each in range(10)})
+
+
+@pytest.fixture(scope="module")
+def readings() -> dict[str, SettingReadings]:
+    return {"large": draw(0.915, 1), "small": draw(0.9145, 2), "baseline": draw(0.89, 3)}
+
+
+def test_the_gain_is_the_kept_ones_mean_less_the_others(readings: dict[str, SettingReadings]):
+    finals = compare_finals(readings, "large", COSTS)
+    by_name = {each.name: each for each in finals.all}
+    assert list(by_name) == ["large", "small", "baseline"]
+    assert finals.kept.name == "large"
+    baseline = by_name["baseline"]
+    assert baseline.gain == pytest.approx(readings["large"].mean - readings["baseline"].mean)
+    assert baseline.low < baseline.gain < baseline.high
+    assert not baseline.is_as_good
+
+
+def test_the_p_value_is_welchs_times_what_holm_asks(readings: dict[str, SettingReadings]):
+    found = compare_finals(readings, "large", COSTS).all[1].adjusted_p_value
+    large, small = (list(readings[name].test.values()) for name in ("large", "small"))
+    alone = stats.ttest_ind(large, small, equal_var=False).pvalue
+    assert alone <= found <= 3 * alone + 1e-12
+
+
+def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named(readings: dict[str, SettingReadings]):
+    assert compare_finals(readings, "large", COSTS).cheapest.name == "small"
+    assert compare_finals(readings, "large", {**COSTS, "small": 500}).cheapest.name == "large"
+
+
+def test_which_side_of_a_pair_was_kept_does_not_matter(readings: dict[str, SettingReadings]):
+    turned = dict(reversed(readings.items()))
+    gains = {each.name: each.gain for each in compare_finals(readings, "large", COSTS).all}
+    other = {each.name: each.gain for each in compare_finals(turned, "large", COSTS).all}
+    assert gains == pytest.approx(other, nan_ok=True)
+
+
+def test_single_readings_are_not_compared():
+    single = {"large": SettingReadings({1: 0.9}), "small": SettingReadings({1: 0.8})}
+    finals = compare_finals(single, "large", COSTS)
+    assert finals.pairs == 0
+    assert [each.is_as_good for each in finals.all] == [True, False]
+    assert finals.cheapest.name == "large"
+
+
+def test_a_kept_candidate_without_readings_is_an_error(readings: dict[str, SettingReadings]):
+    with pytest.raises(KeyError, match="'lost' is none of the candidates large, small, baseline"):
+        compare_finals(readings, "lost", COSTS)
+
+
+@pytest.mark.parametrize("kept", ["large", "baseline"])
+def test_the_interval_is_of_the_kept_one_less_the_other_whichever_comes_first(
+    readings: dict[str, SettingReadings], kept: str
+):
+    for each in compare_finals(readings, kept, COSTS).all:
+        if each.is_kept:
+            continue
+        ours, others = (list(readings[name].test.values()) for name in (kept, each.name))
+        expected = stats.ttest_ind(ours, others, equal_var=False).confidence_interval(1 - 0.05 / 3)
+        assert (each.low, each.high) == pytest.approx((expected.low, expected.high))

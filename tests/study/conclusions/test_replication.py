@@ -1,0 +1,170 @@
+"""A run held against published readings: mutations of them flip what they should, and nothing else."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from study.conclusions.replication import Replication, hold_against_published
+from study.spec.study import Study
+from study.spec.study_file import read_study
+
+LAB = read_study("lab")
+
+
+def _ours(repeats: int = 30, spread: float = 0.3) -> dict:
+    """Readings of the lab's settings around the published averages, from a seed of their own."""
+    from study.spec.published import read_averages
+
+    rng = np.random.default_rng(8)
+    return {
+        cell: dict(enumerate(rng.normal(average.accuracy_pct, spread, repeats)))
+        for cell, average in read_averages(LAB.published).items()
+    }
+
+
+def _mutated(folder: Path, exercise: str, value: str, by: float) -> Study:
+    """The lab study with every published reading and the average of one cell moved."""
+    source = LAB.published
+    assert source is not None
+    assert source.readings is not None
+    for path, column in ((source.averages, 4), (source.readings, 4)):
+        lines = path.read_text("utf-8").splitlines()
+        for place, line in enumerate(lines):
+            cells = line.split(",")
+            if cells[0] == exercise and cells[2] == value:
+                cells[column] = str(float(cells[column]) + by)
+                lines[place] = ",".join(cells)
+        (folder / path.name).write_text("\n".join(lines) + "\n", "utf-8")
+    files = {"averages": folder / source.averages.name, "readings": folder / source.readings.name}
+    return LAB.model_copy(update={"published": source.model_copy(update=files)})
+
+
+def _verdicts(held: Replication) -> dict:
+    return {
+        (each.published.exercise, each.published.value): each.agreement.verdict
+        for each in held.cells
+        if each.agreement is not None
+    }
+
+
+@pytest.mark.parametrize("cell", [(2, 64.0), (4, 20.0), (5, 0.01)])
+@pytest.mark.parametrize("by", [2.0, -2.0])
+def test_a_published_cell_moved_by_two_points_flips_exactly_its_verdict(
+    tmp_path: Path, cell: tuple[int, float], by: float
+):
+    before = _verdicts(hold_against_published(LAB, _ours()))
+    after = _verdicts(hold_against_published(_mutated(tmp_path, str(cell[0]), f"{cell[1]:g}", by), _ours()))
+    assert before[cell] != "differs"
+    assert {each for each in before if before[each] != after[each]} == {cell}
+    assert after[cell] == "differs"
+
+
+def test_shuffled_repeats_change_nothing():
+    rng = random.Random(2)
+    ours = _ours()
+    shuffled = {cell: dict(rng.sample(list(each.items()), len(each))) for cell, each in ours.items()}
+    first, second = hold_against_published(LAB, ours), hold_against_published(LAB, shuffled)
+    assert _verdicts(first) == _verdicts(second)
+    assert (first.bands, first.claims) == (second.bands, second.claims)
+
+
+def test_a_repeat_fewer_widens_the_intervals_that_our_spread_makes():
+    ours = _ours(repeats=6, spread=1.5)
+    fewer = {}
+    for cell, each in ours.items():
+        middle = sorted(each, key=lambda seed: each[seed])[3]
+        fewer[cell] = {seed: reading for seed, reading in each.items() if seed != middle}
+    wide = hold_against_published(LAB, fewer).cells
+    for before, after in zip(hold_against_published(LAB, ours).cells, wide, strict=True):
+        assert before.agreement is not None and after.agreement is not None
+        assert after.agreement.high - after.agreement.low > before.agreement.high - before.agreement.low
+
+
+def test_many_repeats_around_the_published_means_agree_where_those_are_known_well_enough():
+    verdicts = _verdicts(hold_against_published(LAB, _ours(repeats=100)))
+    assert verdicts[2, 64.0] == "agrees"
+    assert verdicts[3, 64.0] == "cannot tell"  # of how many readings is not stated: one at worst
+    assert "differs" not in verdicts.values()
+
+
+def test_a_cell_that_was_not_measured_has_no_verdict():
+    held = hold_against_published(LAB, {(2, 8.0): {1: 89.0, 2: 89.2}})
+    measured = [each for each in held.cells if each.agreement is not None]
+    assert [each.subject for each in measured] == ["8 filters"]
+    assert {band.verdict for band in held.bands} == {"not measured"}
+    assert {claim.ours.verdict for claim in held.claims} == {"not measured"}
+
+
+def test_the_eight_bands_of_the_lab_study_speak_of_what_it_measures():
+    held = hold_against_published(LAB, {**_ours(), (7, None): {1: 92.0}})
+    assert len(held.bands) == 8
+    assert "not measured" not in {band.verdict for band in held.bands}
+    assert len(held.claims) == 10
+    assert "not measured" not in {claim.ours.verdict for claim in held.claims}
+
+
+def test_a_study_without_published_values_is_held_against_nothing():
+    alone = LAB.model_copy(update={"published": None})
+    assert hold_against_published(alone, _ours()) == Replication((), (), ())
+
+
+def test_cells_of_exercises_that_did_not_run_are_left_out():
+    held = hold_against_published(LAB.only(frozenset({5})), _ours())
+    assert {each.published.exercise for each in held.cells} == {5}
+
+
+@pytest.mark.parametrize(("repeats", "verdict"), [(30, "agrees"), (1, "cannot tell")])
+def test_averages_alone_are_taken_to_spread_as_ours_do(repeats: int, verdict: str):
+    source = LAB.published
+    assert source is not None
+    alone = LAB.model_copy(
+        update={"published": source.model_copy(update={"readings": None, "deviation": None})}
+    )
+    held = hold_against_published(alone, _ours(repeats))
+    assert _verdicts(held)[2, 64.0] == verdict
+    assert {claim.theirs.verdict for claim in held.claims} == {"not measured"}
+
+
+def test_a_mean_that_does_not_say_of_how_many_readings_it_is_counts_as_one():
+    source = LAB.published
+    assert source is not None
+    alone = source.model_copy(update={"readings": None, "deviation": 0.4, "bands": (), "claims": ()})
+    study = LAB.model_copy(update={"published": alone})
+    ours = {(3, 64.0): {1: 89.0, 2: 89.4, 3: 89.2}}
+    (cell,) = [each for each in hold_against_published(study, ours).cells if each.agreement is not None]
+    assert cell.published.readings is None
+    assert (cell.subject, cell.trials, cell.mean) == ("64 units", 3, pytest.approx(89.2))
+    error = 0.2**2 / 3, 0.4**2 / 1
+    freedom = sum(error) ** 2 / (error[0] ** 2 / 2)
+    half = stats.t.ppf(0.975, freedom) * sum(error) ** 0.5
+    assert cell.agreement is not None
+    assert (cell.agreement.low, cell.agreement.high) == pytest.approx(
+        (89.2 - cell.published.accuracy_pct - half, 89.2 - cell.published.accuracy_pct + half)
+    )
+
+
+def test_claims_of_epochs_are_judged_seed_by_seed():
+    # Seeds differ far more than budgets do: only pairs can tell.
+    seeds = (82.0, 86.0, 90.0, 94.0)
+    budgets = (1.0, 2.0, 5.0, 10.0, 20.0)
+    ours = {
+        (4, value): {seed: mean + place + 0.01 * seed * place for seed, mean in enumerate(seeds)}
+        for place, value in enumerate(budgets)
+    }
+    claims = [each for each in hold_against_published(LAB, ours).claims if each.exercise == 4]
+    assert claims
+    assert "cannot tell" not in {each.ours.verdict for each in claims}
+
+
+def test_claims_of_other_sweeps_are_not_judged_seed_by_seed():
+    # As above, but of filters: what equal seeds have in common counts for nothing there.
+    seeds = (82.0, 86.0, 90.0, 94.0)
+    ours = {
+        (2, value): {seed: mean + place + 0.01 * seed * place for seed, mean in enumerate(seeds)}
+        for place, value in enumerate((8.0, 16.0, 32.0, 64.0, 128.0))
+    }
+    claims = [each for each in hold_against_published(LAB, ours).claims if each.exercise == 2]
+    assert {each.ours.verdict for each in claims} == {"cannot tell"}

@@ -1,0 +1,61 @@
+"""Batches of trainings: all of them, in order, few enough, and none much longer than another."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from study.plan.plan import LEAST_SECONDS, MOST_TASK_RUNS, pack
+
+SECONDS = st.lists(st.one_of(st.just(0.0), st.floats(0, 1e5)), max_size=200)
+
+
+def flatten(batches: list[range]) -> list[int]:
+    return [place for batch in batches for place in batch]
+
+
+@given(SECONDS, st.integers(1, 50))
+def test_every_training_is_in_one_batch_and_their_order_stays(seconds: list[float], most: int):
+    batches = pack(seconds, most)
+    assert flatten(batches) == list(range(len(seconds)))
+    assert all(len(batch) > 0 for batch in batches)
+
+
+@given(SECONDS, st.integers(1, 50))
+def test_there_are_no_more_batches_than_allowed(seconds: list[float], most: int):
+    assert len(pack(seconds, most)) <= most
+
+
+@given(SECONDS, st.integers(1, 50))
+def test_no_batch_is_longer_than_a_share_and_its_last_training(seconds: list[float], most: int):
+    counted = [max(each, LEAST_SECONDS) for each in seconds]
+    for batch in pack(seconds, most):
+        before_last = sum(counted[place] for place in batch[:-1])
+        assert before_last <= sum(counted) / most * (1 + 1e-9)
+
+
+@given(SECONDS, st.integers(1, 50))
+def test_longest_first_what_is_longer_than_a_share_is_alone(seconds: list[float], most: int):
+    ordered = sorted(seconds, reverse=True)
+    share = sum(max(each, LEAST_SECONDS) for each in ordered) / most
+    batches = pack(ordered, most)
+    assert all(len(batch) == 1 for batch in batches if ordered[batch[0]] > share * (1 + 1e-9))
+
+
+@pytest.mark.parametrize("count", [0, 1, MOST_TASK_RUNS])
+def test_as_long_as_there_are_few_each_training_is_by_itself(count: int):
+    assert pack([0.0] * count) == [range(place, place + 1) for place in range(count)]
+
+
+def test_equal_trainings_make_equal_batches():
+    assert [len(batch) for batch in pack([2.0] * 12, 4)] == [3, 3, 3, 3]
+
+
+def test_short_trainings_and_those_that_are_read_are_packed_and_long_ones_are_not():
+    batches = pack([100.0, 50.0, *[1.0] * 30, *[0.0] * 300], 6)
+    assert batches == [range(0, 1), range(1, 2), range(2, 8), range(8, 332)]
+
+
+def test_batches_end_where_a_share_is_full():
+    # A share of 10: the first alone, then 6 and 4, then 9 and 1.
+    assert pack([10.0, 6.0, 4.0, 9.0, 1.0], 3) == [range(0, 1), range(1, 3), range(3, 5)]
+    assert pack([5.0, 5.0, 5.0, 5.0], 2) == [range(0, 2), range(2, 4)]
+    assert pack([1.0, 1.0], 2) == [range(0, 1), range(1, 2)]

@@ -1,0 +1,94 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from study.errors import InputError
+from study.spec.published import PublishedSource, read_averages, read_readings
+from study.spec.study_file import read_study
+
+HEADER = "exercise,parameter,value,n_readings,accuracy_pct,note\n"
+
+
+def test_a_study_without_published_values_has_no_averages_and_no_readings():
+    assert read_averages(None) == {}
+    assert read_readings(None) == {}
+
+
+def test_averages_are_read_by_exercise_and_value(tmp_path: Path):
+    path = tmp_path / "averages.csv"
+    path.write_text(HEADER + "2,filters,8,5,89.496,\n3,dense_units,16,,88.5,by eye\n", encoding="utf-8")
+    averages = read_averages(PublishedSource(averages=path))
+    assert [(each.readings, each.accuracy_pct, each.note) for each in averages.values()] == [
+        (5, 89.496, ""),
+        (None, 88.5, "by eye"),
+    ]
+    assert list(averages) == [(2, 8.0), (3, 16.0)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"exercise,parameter,value\n2,filters,8\n", "KeyError: 'n_readings'"),
+        (
+            HEADER.encode() + b"2,filters,eight,5,89.5,\n",
+            "ValueError: could not convert string to float: 'eight'",
+        ),
+        (
+            HEADER.encode() + b"two,filters,8,5,89.5,\n",
+            "ValueError: invalid literal for int() with base 10: 'two'",
+        ),
+        (
+            HEADER.encode() + b"2,filters,8\n",
+            "TypeError: float() argument must be a string or a real number, not 'NoneType'",
+        ),
+        (
+            HEADER.encode() + b"2,filters,8,5,89.5,\xff\n",
+            "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff",
+        ),
+    ],
+)
+def test_a_malformed_csv_is_answered_with_its_path_and_columns(tmp_path: Path, content: bytes, reason: str):
+    path = tmp_path / "averages.csv"
+    path.write_bytes(content)
+    expected = (
+        "expected columns exercise, parameter, value, n_readings, accuracy_pct, note with numbers in all"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(f'{path}: {reason}')}.*; {expected}"):
+        read_averages(PublishedSource(averages=path))
+
+
+def test_the_lab_study_brings_a_published_average_of_every_value_it_sweeps():
+    lab = read_study("lab")
+    averages = read_averages(lab.published)
+    assert averages[2, 8.0].accuracy_pct == 89.496
+    swept = {(each.number, value) for each in lab.sweeps for value in each.values}
+    assert swept - averages.keys() == set()
+    assert all(50 < each.accuracy_pct < 95 for each in averages.values())
+
+
+def test_readings_are_read_by_cell_and_number_and_need_not_be_there(tmp_path: Path):
+    path = tmp_path / "readings.csv"
+    path.write_text("exercise,value,reading,accuracy_pct\n2,8,1,89.5\n2,8,2,89.7\n4,1,1,86\n", "utf-8")
+    source = PublishedSource(averages=tmp_path / "averages.csv", readings=path)
+    assert read_readings(source) == {(2, 8.0): {1: 89.5, 2: 89.7}, (4, 1.0): {1: 86.0}}
+    assert read_readings(source.model_copy(update={"readings": None})) == {}
+
+
+def test_malformed_readings_are_answered_with_their_path_and_columns(tmp_path: Path):
+    path = tmp_path / "readings.csv"
+    path.write_text("exercise,value,reading\n2,8,1\n", "utf-8")
+    expected = f"{path}: KeyError: 'accuracy_pct'; expected columns exercise, value, reading, accuracy_pct"
+    with pytest.raises(InputError, match=re.escape(expected)):
+        read_readings(PublishedSource(averages=path, readings=path))
+
+
+def test_the_lab_study_brings_86_published_readings_whose_means_are_its_averages():
+    source = read_study("lab").published
+    readings = read_readings(source)
+    assert sum(map(len, readings.values())) in (85, 86)
+    for cell, average in read_averages(source).items():
+        if cell in readings:
+            assert sum(readings[cell].values()) / len(readings[cell]) == pytest.approx(
+                average.accuracy_pct, abs=0.01
+            )

@@ -1,0 +1,176 @@
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from study.spec.exercises import ImagesExercise, ModelExercise, OptimumExercise, SweepExercise
+from study.spec.setting import Hyperparameters, Setting, check_changes
+from study.spec.study import DataSlice, Study
+from study.spec.study_file import read_study
+
+TOLD = {"title": "T", "question": "Q?"}
+
+
+def _sweep(number: int = 2, parameter: str = "filters", **changes: object) -> SweepExercise:
+    fields = {**TOLD, "number": number, "kind": "sweep", "parameter": parameter, "values": (8, 16)}
+    return SweepExercise.model_validate({**fields, "repeats": 2, **changes})
+
+
+def _study(*exercises: object, **changes: object) -> Study:
+    fields = {"name": "mine", "title": "T", "exercises": exercises or (_sweep(),)}
+    return Study.model_validate({**fields, **changes})
+
+
+def test_the_defaults_are_the_published_protocol():
+    published = {"filters": 32, "kernel_size": 3, "dense_units": 16, "dropout": 0.0}
+    steps = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32, "schedule": "constant"}
+    beyond = {"augmentation": "none", "averaging": 0.0}
+    assert Hyperparameters().model_dump() == published | steps | beyond
+    assert Setting().model_dump() == published | steps | beyond | {"epochs": 5, "patience": None}
+
+
+def test_a_setting_cannot_be_changed_in_place():
+    with pytest.raises(ValidationError, match="Instance is frozen"):
+        Setting().filters = 64
+
+
+def test_changes_to_a_setting_are_checked_again():
+    assert Setting().with_changes({"filters": 64.0}) == Setting(filters=64)
+    with pytest.raises(ValidationError, match="less than or equal to 27"):
+        Setting().with_changes({"kernel_size": 28})
+
+
+def test_hyperparameters_leave_out_how_long_to_train():
+    assert Setting(filters=8, epochs=20, patience=3).hyperparameters == Hyperparameters(filters=8)
+    assert type(Setting().hyperparameters) is Hyperparameters
+
+
+def test_checked_changes_have_the_parameters_types():
+    checked = check_changes({"filters": 64.0, "dropout": 0})
+    assert checked == {"filters": 64, "dropout": 0.0}
+    assert [type(value) for value in checked.values()] == [int, float]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"filtres": 8}, "'filtres' is not a parameter; allowed: filters, kernel_size, dense_units"),
+        ({"filters": 0}, "filters=0: Input should be greater than or equal to 1"),
+        ({"dropout": 1.0}, "dropout=1.0: Input should be less than 1"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0: Input should be greater than 0"),
+        ({"epochs": 2.5}, "epochs=2.5: Input should be a valid integer"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan: Input should be"),
+    ],
+)
+def test_an_impossible_change_is_refused_with_its_value(changes: dict[str, float], message: str):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_changes(changes)
+
+
+def test_a_sweep_gives_one_setting_a_value_and_holds_the_rest():
+    sweep = _sweep(parameter="dropout", values=(0.3, 0.0), fixed={"epochs": 20, "patience": 3})
+    held = Setting(filters=64, epochs=20, patience=3)
+    assert sweep.settings(Setting(filters=64)) == {0.3: held.with_changes({"dropout": 0.3}), 0.0: held}
+    assert list(sweep.settings(Setting())) == [0.3, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"values": (8, 8.0)}, "values: 8 is listed twice; each value once"),
+        ({"values": ()}, "Tuple should have at least 1 item"),
+        ({"values": (8, 0)}, "filters=0.0: Input should be greater than or equal to 1"),
+        ({"parameter": "filtres"}, "'filtres' is not a parameter; allowed: filters"),
+        ({"fixed": {"filters": 8}}, "fixed: 'filters' is what this exercise varies; leave it out"),
+        ({"repeats": 0}, "Input should be greater than or equal to 1"),
+    ],
+)
+def test_an_impossible_sweep_is_refused(changes: dict[str, object], message: str):
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        _sweep(**changes)
+
+
+def test_only_budgets_without_a_schedule_over_them_read_prefixes_of_the_same_trainings():
+    budgets = _sweep(parameter="epochs")
+    assert budgets.reads_prefixes(Setting())
+    assert not budgets.reads_prefixes(Setting(schedule="cosine"))
+    assert not _sweep(parameter="epochs", fixed={"schedule": "cosine"}).reads_prefixes(Setting())
+    assert not _sweep(parameter="epochs", values=(8,)).reads_prefixes(Setting())
+    assert not _sweep().reads_prefixes(Setting())
+
+
+def test_an_optimum_without_candidates_is_refused():
+    with pytest.raises(ValidationError, match="give at least one of 'candidates', 'combine' and 'search'"):
+        OptimumExercise(number=7, kind="optimum", **TOLD)
+
+
+def test_the_name_of_the_combined_candidate_is_taken():
+    with pytest.raises(ValidationError, match="'combination' is the name of the combined best values"):
+        OptimumExercise(number=7, kind="optimum", candidates={"combination": {"filters": 8}}, **TOLD)
+
+
+def test_a_model_file_name_cannot_leave_its_folder():
+    with pytest.raises(ValidationError, match="String should match pattern"):
+        ModelExercise(number=8, kind="model", file_name="../model", **TOLD)
+
+
+def test_a_study_without_exercises_is_refused():
+    with pytest.raises(ValidationError, match="exercises: the list is empty; give at least one exercise"):
+        Study(name="mine", title="T", exercises=())
+
+
+def test_a_number_used_twice_is_refused():
+    with pytest.raises(ValidationError, match="exercises: number 2 is used twice"):
+        _study(_sweep(2), _sweep(2, "dense_units"))
+
+
+def test_a_second_exercise_that_draws_images_is_refused():
+    images = [ImagesExercise(number=number, kind="images", **TOLD) for number in (1, 2)]
+    with pytest.raises(ValidationError, match="exercises: kind 'images' is used twice"):
+        _study(*images)
+
+
+def test_a_model_needs_an_optimum():
+    with pytest.raises(ValidationError, match="the 'model' exercise saves what an 'optimum' exercise chose"):
+        _study(_sweep(), ModelExercise(number=8, kind="model", **TOLD))
+
+
+def test_holding_out_every_training_image_is_refused_under_held_out_only():
+    data = DataSlice(train_images=1000, held_out_images=1000)
+    assert _study(data=data).protocol == "lab"
+    with pytest.raises(ValidationError, match="held_out_images=1000 leaves nothing of train_images=1000"):
+        _study(data=data, protocol="held-out")
+
+
+def test_a_study_name_is_fit_for_a_path():
+    with pytest.raises(ValidationError, match="String should match pattern"):
+        _study(name="../mine")
+
+
+def test_seeds_count_up_from_the_studys_seed():
+    assert [_study(seed=7).seed_of(repeat) for repeat in (1, 2, 3)] == [7, 8, 9]
+
+
+def test_a_study_gives_its_exercises_by_kind():
+    lab = read_study("lab")
+    assert [each.number for each in lab.sweeps] == [2, 3, 4, 5, 6]
+    singles = (lab.images, lab.optimum, lab.model)
+    assert [each.number for each in singles if each] == [1, 7, 8]
+    assert (_study().images, _study().optimum, _study().model) == (None, None, None)
+
+
+def test_some_exercises_of_a_study_keep_the_rest_of_it():
+    lab = read_study("lab")
+    some = lab.only(frozenset({6, 2}))
+    assert [each.number for each in some.exercises] == [2, 6]
+    assert some.model_copy(update={"exercises": lab.exercises}) == lab
+
+
+def test_an_unknown_exercise_number_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"exercise 9 is not in study 'mine'; it has 2$"):
+        _study().only(frozenset({2, 9}))
+
+
+def test_a_study_survives_json():
+    lab = read_study("lab")
+    assert Study.model_validate_json(lab.model_dump_json()) == lab

@@ -1,0 +1,103 @@
+import csv
+import math
+from collections import defaultdict
+from statistics import mean, stdev
+
+import numpy as np
+import pytest
+from scipy.stats import t
+from statsmodels.stats.weightstats import ttost_ind
+
+from study.spec.study_file import STUDIES_FOLDER
+from study.statistics.difference import Published, judge_agreement, pooled_deviation, welch
+
+OURS, THEIRS = (89.1, 89.5, 89.3, 89.0), (89.4, 88.9, 89.6, 89.2, 89.3)
+
+
+def publish(readings: tuple[float, ...], by: float = 0.0) -> Published:
+    return Published(mean(readings) + by, len(readings), stdev(readings), is_own=True)
+
+
+def test_the_interval_is_that_of_welchs_test():
+    found, expected = judge_agreement(OURS, publish(THEIRS), 0.5), welch(THEIRS, OURS)
+    assert found.difference == pytest.approx(expected.difference)
+    assert (found.low, found.high) == pytest.approx(expected.interval())
+
+
+@pytest.mark.parametrize("margin", np.arange(0.05, 1.0, 0.05))
+def test_readings_agree_just_where_statsmodels_finds_them_equivalent(margin):
+    p_value = ttost_ind(np.array(OURS), np.array(THEIRS), -margin, margin, usevar="unequal")[0]
+    assert (judge_agreement(OURS, publish(THEIRS), margin).verdict == "agrees") == (p_value < 0.05)
+
+
+def test_a_published_mean_that_is_moved_by_two_points_differs():
+    assert judge_agreement(OURS, publish(THEIRS), 0.5).verdict == "agrees"
+    assert judge_agreement(OURS, publish(THEIRS, 2), 0.5).verdict == "differs"
+    assert judge_agreement(OURS, publish(THEIRS, -2), 0.5).verdict == "differs"
+
+
+def test_readings_that_spread_too_far_cannot_tell():
+    found = judge_agreement((67.3, 71.6, 73.2, 73.6), Published(74.0, 4, 1.0, is_own=True), 0.5)
+    assert found.verdict == "cannot tell"
+    assert found.low < 0 < found.high
+
+
+def test_a_single_reading_of_ours_cannot_tell_whatever_it_is():
+    found = judge_agreement((50.0,), publish(THEIRS), 0.5)
+    assert found.verdict == "cannot tell"
+    assert math.isnan(found.low) and math.isnan(found.high)
+
+
+def test_a_single_published_reading_is_judged_by_a_deviation_known_from_others():
+    alone = judge_agreement(OURS, Published(89.2, 1, 0.44, is_own=False), 0.5)
+    several = judge_agreement(OURS, Published(89.2, 5, 0.44, is_own=False), 0.5)
+    assert alone.verdict == "cannot tell"
+    assert several.high - several.low < alone.high - alone.low
+
+
+def test_readings_that_do_not_vary_are_judged_by_their_difference():
+    same = Published(89.0, 3, 0.0, is_own=True)
+    assert judge_agreement((89.2, 89.2), same, 0.5).verdict == "agrees"
+    assert judge_agreement((89.6, 89.6), same, 0.5).verdict == "differs"
+
+
+def test_the_published_readings_spread_by_what_is_said_of_them():
+    # studies/published/README.md: "Pooled standard deviation of one reading: 0.44 points"
+    with (STUDIES_FOLDER / "published" / "readings.csv").open(newline="") as lines:
+        cells = defaultdict(list)
+        for row in csv.DictReader(lines):
+            cells[row["exercise"], row["value"]].append(float(row["accuracy_pct"]))
+    # It is that of the settings at learning rate 0.01 with five epochs or more; over all of them it is 0.59.
+    others = {("4", "1"), ("4", "2"), *(cell for cell in cells if cell[0] == "5" and float(cell[1]) != 0.01)}
+    stable = [readings for cell, readings in cells.items() if cell not in others]
+    assert pooled_deviation(cells.values()) == pytest.approx(0.59, abs=0.005)
+    assert pooled_deviation(stable) == pytest.approx(0.44, abs=0.005)
+
+
+def test_what_cannot_be_judged_is_refused():
+    with pytest.raises(ValueError, match=r"0 readings, margin=0\.5; give at least 1, and a margin above 0"):
+        judge_agreement((), publish(THEIRS), 0.5)
+    with pytest.raises(ValueError, match="4 readings, margin=0; give at least 1, and a margin above 0"):
+        judge_agreement(OURS, publish(THEIRS), 0)
+    with pytest.raises(ValueError, match="no setting has two readings"):
+        pooled_deviation([[1.0], []])
+
+
+def test_a_deviation_is_pooled_by_degrees_of_freedom_from_two_readings_on():
+    assert pooled_deviation([(1.0, 3.0), (2.0, 2.0, 5.0), (9.0,)]) == pytest.approx(math.sqrt((2 + 6) / 3))
+
+
+def test_a_known_deviation_is_judged_by_the_degrees_of_freedom_of_our_readings_alone():
+    found = judge_agreement(OURS, Published(89.2, 4, 0.44, is_own=False), 0.5)
+    ours, theirs = stdev(OURS) ** 2 / 4, 0.44**2 / 4
+    freedom = (ours + theirs) ** 2 / (ours**2 / 3)
+    half = t.ppf(0.975, freedom) * math.sqrt(ours + theirs)
+    difference = mean(OURS) - 89.2
+    assert (found.difference, found.margin) == (pytest.approx(difference), 0.5)
+    assert (found.low, found.high) == pytest.approx((difference - half, difference + half))
+
+
+def test_readings_without_spread_beside_a_known_deviation_have_a_normal_interval():
+    found = judge_agreement((89.0, 89.0), Published(89.2, 4, 0.4, is_own=False), 0.5)
+    assert (found.low, found.high) == pytest.approx((-0.2 - 1.959964 * 0.2, -0.2 + 1.959964 * 0.2))
+    assert found.verdict == "cannot tell", "its 90% interval reaches to -0.53"

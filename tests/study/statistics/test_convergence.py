@@ -1,0 +1,34 @@
+import math
+from statistics import median
+
+import pytest
+
+from study.statistics.summary import TimeToEvent, summarise_times
+
+
+def test_the_median_is_what_r_prints_for_its_own_example():
+    # survfit(Surv(time, status) ~ 1, data = aml[aml$x == "Maintained", ]): n 11, events 7, median 31
+    found = summarise_times([9, 13, 18, 23, 31, 34, 48], [13, 28, 45, 161])
+    assert found == TimeToEvent(trainings=11, reached=7, median=31.0)
+
+
+@pytest.mark.parametrize("times", [[4.0], [4.0, 1.0], [3.0, 1.0, 2.0], [4.0, 1.0, 3.0, 2.0], [2.0, 2.0, 5.0]])
+def test_the_median_of_trainings_that_all_reached_it_is_the_usual_one(times):
+    assert summarise_times(times, []).median == median(times)
+
+
+def test_there_is_no_median_unless_more_than_half_reached_it():
+    assert summarise_times([1.0], [5.0, 5.0]) == TimeToEvent(3, 1, None)
+    assert summarise_times([1.0, 2.0], [5.0, 5.0]).median is None
+    assert summarise_times([], [5.0, 5.0]) == TimeToEvent(2, 0, None)
+
+
+def test_trainings_that_were_watched_for_longer_without_it_raise_the_median():
+    assert summarise_times([1.0, 2.0, 3.0], [0.5]).median == 2.0
+    assert summarise_times([1.0, 2.0, 3.0], [9.0]).median == 2.5
+
+
+@pytest.mark.parametrize("times", [[], [-1.0], [math.nan], [math.inf]])
+def test_impossible_times_are_refused(times):
+    with pytest.raises(ValueError, match="give at least one, each finite and not negative"):
+        summarise_times(times, [])

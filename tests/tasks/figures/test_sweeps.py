@@ -1,0 +1,351 @@
+"""The figures: what is plotted, as plain values; and the files that are drawn."""
+
+import math
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import matplotlib
+import numpy as np
+import pytest
+
+from storage.tables.schema import COLUMNS
+from study.spec.exercises import SweepExercise
+from study.spec.published import read_averages
+from study.spec.study_file import read_study
+from tasks.figures.model import epochs_of_model, lowest_loss_epoch, row_shares, text_colour
+from tasks.figures.points import (
+    FAR_POINTS,
+    AccuracyPoint,
+    TimePoint,
+    accuracy_axis,
+    accuracy_points,
+    needs_log_axis,
+    readings_floor,
+    time_points,
+)
+from tasks.figures.style import parameter_axis
+from tasks.figures.sweeps import accuracy_words, draw_model_figures, draw_sweep_figures
+from tests.frames import make_chosen_model, make_epochs, make_run, make_study, make_summary, make_trials
+
+STUDY = make_study()
+AVERAGES = read_averages(STUDY.published)
+TRIALS = make_trials()
+FILTERS, _, EPOCHS, RATES, DROPOUT = STUDY.sweeps
+
+
+def point(readings, value=1.0, published=None, mean=None, low=None, high=None, failed=0):
+    return AccuracyPoint(value, tuple(readings), mean, low, high, published, failed)
+
+
+def points_of(exercise, trials, averages=AVERAGES):
+    return accuracy_points(exercise, trials, make_summary(trials, averages), averages)
+
+
+def draw(exercise, trials, folder, averages=AVERAGES, study=STUDY):
+    return draw_sweep_figures(study, exercise, trials, make_summary(trials, averages), averages, folder)
+
+
+def assert_files_are_pictures(figures):
+    for figure in figures:
+        picture = cv2.imread(str(figure.png))
+        assert min(picture.shape[:2]) > 500
+        assert np.ptp(picture) == pytest.approx(255, abs=40), "ink on white paper"
+        assert figure.png.stat().st_size < 100_000
+        assert ElementTree.parse(figure.svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+        assert figure.png.stem == figure.svg.stem == figure.name
+        assert len(figure.caption) > 100
+        assert len(figure.alt) > 40
+
+
+# The frames that tests draw from
+
+
+def test_the_frames_have_exactly_the_columns_of_the_schema():
+    trials = make_trials()
+    frames = {"trials": trials, "summary": make_summary(trials), "epochs": make_epochs()}
+    for table, frame in frames.items():
+        assert list(frame.columns) == [column.name for column in COLUMNS[table]]
+    assert list(make_run().index) == [column.name for column in COLUMNS["runs"]]
+
+
+def test_the_frames_are_the_same_each_time():
+    assert make_trials().equals(make_trials())
+    assert make_epochs().equals(make_epochs())
+
+
+# What is plotted
+
+
+def test_every_setting_has_a_point_with_its_readings_in_percent_in_the_order_of_repeats():
+    trials = make_trials(readings={(2, 64.0): [0.91, 0.89, 0.90, 0.88, 0.92]})
+    points = points_of(FILTERS, trials.iloc[::-1])
+    assert [each.value for each in points] == [8, 16, 32, 64, 128]
+    assert points[3].readings == pytest.approx((91, 89, 90, 88, 92))
+    assert points[3].mean == pytest.approx(90)
+    assert points[3].published == pytest.approx(90.258)
+    assert points[3].high - points[3].mean == pytest.approx(2.776 * math.sqrt(2.5 / 5), abs=1e-3)
+
+
+def test_the_values_of_the_learning_rate_rise_from_left_to_right_whatever_their_order_in_the_study():
+    assert [each.value for each in points_of(RATES, make_trials())] == [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+
+
+def test_a_failed_trial_is_counted_and_not_plotted():
+    points = points_of(FILTERS, make_trials(failed={(2, 64.0, 2)}))
+    assert (len(points[3].readings), points[3].failed) == (4, 1)
+
+
+def test_a_setting_that_was_never_tried_keeps_an_empty_place():
+    points = points_of(FILTERS, TRIALS[TRIALS["value"] != 64], averages={})
+    assert points[3] == point((), value=64.0)
+
+
+def test_a_single_reading_has_a_mean_and_no_interval():
+    points = points_of(FILTERS, TRIALS[TRIALS["repeat"] == 1])
+    assert all(each.mean == pytest.approx(each.readings[0]) for each in points)
+    assert {(each.low, each.high) for each in points} == {(None, None)}
+
+
+def test_times_are_in_seconds_and_only_trials_that_converged_have_a_convergence_time():
+    points = time_points(EPOCHS, TRIALS, make_summary(TRIALS))
+    assert [each.outcome for each in points] == ["0 of 4", "0 of 4", "0 of 4", "3 of 4", "4 of 4"]
+    assert all(max(each.convergence, default=0) < max(each.training) for each in points)
+    assert points[0].mean == pytest.approx(np.mean(points[0].training))
+
+
+def test_a_setting_without_a_completed_trial_says_so_instead_of_none_of_none():
+    assert TimePoint(1.0, (), None, ()).outcome == "no trial"
+
+
+def test_times_that_differ_more_than_tenfold_need_a_log_axis():
+    assert needs_log_axis([TimePoint(1, (1.0,), 1.0, ()), TimePoint(2, (10.1,), 10.1, ())])
+    assert not needs_log_axis([TimePoint(1, (1.0,), 1.0, ()), TimePoint(2, (10.0,), 10.0, ())])
+    assert not needs_log_axis([TimePoint(1, (0.0, 5.0), 2.5, ())]), "zero has no place on a log axis"
+    assert not needs_log_axis([TimePoint(1, (), None, ())])
+
+
+# The accuracy axis
+
+
+@pytest.mark.parametrize(
+    ("readings", "floor"),
+    [
+        ([10.0, 88.0, 88.5, 89.0], 88.0),
+        ([10.0, 10.0, 88.0, 88.5, 89.0], 88.0),
+        ([10.0, 67.0, 72.0, 83.0, 89.0], 67.0),
+        ([10.0, 60.0, 88.0, 88.0, 89.0, 89.0], 88.0),
+        ([67.0, 72.0, 83.0, 87.0, 89.0], 67.0),
+        ([88.0 - FAR_POINTS, 88.0, 88.5], 88.0 - FAR_POINTS),
+        ([10.0, 88.0], 10.0),
+        ([10.0, 10.0, 10.0], 10.0),
+        ([10.0], 10.0),
+        ([], -math.inf),
+    ],
+)
+def test_readings_are_far_below_when_few_and_over_twenty_points_and_two_ranges_under_the_rest(
+    readings, floor
+):
+    assert readings_floor(readings) == floor
+
+
+def test_a_collapsed_reading_leaves_the_axis_to_the_others():
+    axis = accuracy_axis([point([88.0, 88.5]), point([10.0, 89.0], mean=49.5, low=-450, high=550)])
+    assert 85 < axis.low < 88
+    assert 89 < axis.high < 91
+    assert axis.floor == 88.0
+
+
+def test_the_axis_shows_published_averages_and_error_bars():
+    axis = accuracy_axis([point([88.0, 89.0], mean=88.5, low=87.6, high=89.4, published=90.5)])
+    assert axis.low < 87.6
+    assert axis.high > 90.5
+
+
+def test_an_error_bar_much_longer_than_the_readings_spread_runs_off_the_axis():
+    axis = accuracy_axis([point([88.0, 89.0], mean=88.5, low=82.1, high=94.9)])
+    assert 86 < axis.low < 88
+    assert 89 < axis.high < 91
+
+
+def test_the_axis_never_leaves_zero_to_a_hundred_percent():
+    assert (accuracy_axis([point([99.9, 100.0])]).high, accuracy_axis([point([0.0])]).low) == (100, 0)
+    empty = accuracy_axis([point([])])
+    assert (empty.low, empty.high) == (0, 100)
+
+
+# The parameter axis
+
+
+def test_learning_rates_lie_on_a_log_scale_and_are_written_as_powers_of_ten():
+    axis = parameter_axis(RATES)
+    assert axis.spacing == "log"
+    assert axis.place(0.01) == pytest.approx(0.01)
+    assert axis.place(0.01, 0.5) == pytest.approx(10**-1.5)
+    assert [axis.describe(value) for value in (1e-5, 0.1)] == ["$10^{-5}$", "$10^{-1}$"]
+
+
+def test_learning_rates_that_are_not_all_powers_of_ten_are_written_out():
+    axis = parameter_axis(RATES.model_copy(update={"values": (0.003, 0.01)}))
+    assert [axis.describe(value) for value in axis.values] == ["0.003", "0.01"]
+
+
+def test_counts_are_evenly_spaced_and_dropout_lies_to_scale():
+    assert [parameter_axis(FILTERS).place(value) for value in (8, 16, 128)] == [0, 1, 4]
+    assert parameter_axis(DROPOUT).place(0.3) == pytest.approx(0.3)
+
+
+def test_a_parameter_with_a_single_value_has_a_place():
+    assert math.isfinite(parameter_axis(RATES.model_copy(update={"values": (0.01,)})).place(0.01, 0.5))
+
+
+# What is drawn of a sweep
+
+
+@pytest.mark.parametrize("exercise", STUDY.sweeps, ids=lambda each: each.parameter)
+def test_every_exercise_of_the_lab_has_a_figure_of_accuracy_and_one_of_time(tmp_path, exercise):
+    figures = draw(exercise, TRIALS, tmp_path / "figures")
+    number = exercise.number
+    assert [each.name for each in figures] == [f"exercise-{number}-accuracy", f"exercise-{number}-time"]
+    assert {each.exercise for each in figures} == {number}
+    assert_files_are_pictures(figures)
+    assert len(list((tmp_path / "figures").iterdir())) == 4
+
+
+def test_equal_frames_give_equal_bytes(tmp_path):
+    for one, two in zip(
+        draw(RATES, TRIALS, tmp_path / "a"), draw(RATES, TRIALS, tmp_path / "b"), strict=True
+    ):
+        assert one.png.read_bytes() == two.png.read_bytes()
+        assert one.svg.read_bytes() == two.svg.read_bytes()
+
+
+def test_another_reading_changes_the_figure(tmp_path):
+    one = draw(RATES, make_trials(), tmp_path / "a")[0]
+    two = draw(RATES, make_trials(readings={(5, 0.1): [0.75]}), tmp_path / "b")[0]
+    assert one.png.read_bytes() != two.png.read_bytes()
+
+
+def test_figures_drawn_in_threads_are_those_drawn_alone_and_leave_the_settings_alone(tmp_path):
+    before = matplotlib.rcParams.copy()
+    alone = [draw(each, TRIALS, tmp_path / "alone") for each in (FILTERS, RATES)]
+    with ThreadPoolExecutor(2) as pool:
+        threads = list(pool.map(lambda each: draw(each, TRIALS, tmp_path / "threads"), (FILTERS, RATES)))
+    assert [f.png.read_bytes() for each in threads for f in each] == [
+        f.png.read_bytes() for each in alone for f in each
+    ]
+    assert matplotlib.rcParams.copy() == before
+
+
+def test_settings_whose_trials_failed_or_are_absent_are_drawn_as_empty_places(tmp_path):
+    trials = make_trials(failed={(2, 64.0, repeat) for repeat in range(1, 6)})
+    figures = draw(FILTERS, trials[~((trials["exercise"] == 2) & (trials["value"] == 8))], tmp_path)
+    assert_files_are_pictures(figures)
+    assert "Failed trials, not drawn: 5 at 64." in figures[0].caption
+    assert "n = 0 to 5 a setting" in figures[0].caption
+
+
+def test_an_exercise_without_a_completed_trial_has_no_figure(tmp_path):
+    assert draw(FILTERS, TRIALS[TRIALS["exercise"] != 2], tmp_path) == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_single_repeats_are_drawn_without_error_bars(tmp_path):
+    figures = draw(FILTERS, TRIALS[TRIALS["repeat"] == 1], tmp_path)
+    assert_files_are_pictures(figures)
+    assert "A single reading bears no interval." in figures[0].caption
+
+
+def test_collapsed_readings_are_marked_and_the_caption_says_them_with_their_mean(tmp_path):
+    trials = make_trials(readings={(5, 0.1): [0.1, 0.8, 0.81, 0.82]})
+    figures = draw(RATES, trials, tmp_path)
+    assert_files_are_pictures(figures)
+    assert "off the axis (at 0.1: 10.0%, mean 63.2%, 95% interval" in figures[0].caption
+
+
+def test_without_published_averages_the_caption_speaks_of_none(tmp_path):
+    figures = draw(FILTERS, make_trials(), tmp_path, averages={})
+    assert_files_are_pictures(figures)
+    assert "published report" not in figures[0].caption
+
+
+def test_the_caption_says_how_many_readings_are_behind_the_published_averages():
+    captions = [
+        accuracy_words(STUDY, each, parameter_axis(each), points_of(each, TRIALS), AVERAGES)[0]
+        for each in STUDY.sweeps
+    ]
+    assert "published report (averages.csv), each over 5 readings." in captions[0]
+    assert "The report does not say how many readings they average." in captions[1]
+    assert "each over 4 readings. The published value at 0 is a single reading." in captions[4]
+
+
+def test_a_study_of_a_single_value_is_drawn(tmp_path):
+    for exercise in (FILTERS, RATES, DROPOUT):
+        alone = exercise.model_copy(update={"values": exercise.values[:1]})
+        assert_files_are_pictures(draw(alone, TRIALS, tmp_path))
+
+
+def test_the_smoke_study_is_drawn(tmp_path):
+    smoke = read_study("smoke")
+    trials = make_trials(smoke)
+    for exercise in smoke.sweeps:
+        assert_files_are_pictures(draw(exercise, trials, tmp_path, averages={}, study=smoke))
+
+
+def test_a_sweep_of_any_parameter_and_of_many_values_is_drawn(tmp_path):
+    for parameter, values in {
+        "kernel_size": tuple(range(1, 13)),
+        "momentum": (0.0, 0.5, 0.9, 0.99),
+        "learning_rate": (0.003, 0.01, 0.03, 0.1),
+    }.items():
+        sweep = SweepExercise(
+            number=9, kind="sweep", title="t", question="q?", parameter=parameter, values=values, repeats=3
+        )
+        study = STUDY.model_copy(update={"exercises": (sweep,), "published": None})
+        assert_files_are_pictures(draw(sweep, make_trials(study), tmp_path, averages={}, study=study))
+
+
+# What is drawn of the model
+
+
+def test_the_model_has_learning_curves_and_a_confusion_matrix(tmp_path):
+    figures = draw_model_figures(make_chosen_model(), make_epochs(), tmp_path, exercise=8)
+    assert [each.name for each in figures] == ["learning-curves", "confusion-matrix"]
+    assert {each.exercise for each in figures} == {8}
+    assert_files_are_pictures(figures)
+    assert "n = 10000" in figures[1].caption
+    assert "106 images of T-shirt/top taken for Shirt" in figures[1].alt
+
+
+def test_learning_curves_end_where_the_model_ended_and_mark_the_first_lowest_validation_loss():
+    chosen = make_chosen_model().model_copy(update={"epochs_run": 4})
+    curves = epochs_of_model(chosen, make_epochs().sample(frac=1, random_state=1))
+    assert curves["epoch"].tolist() == [1, 2, 3, 4]
+    assert lowest_loss_epoch(curves.assign(validation_loss=[0.5, 0.3, 0.4, 0.3])) == 2
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_model_of_very_few_epochs_is_drawn(tmp_path, epochs):
+    chosen = make_chosen_model().model_copy(update={"epochs_run": epochs})
+    assert_files_are_pictures(draw_model_figures(chosen, make_epochs(), tmp_path, exercise=8))
+
+
+def test_without_epochs_of_the_model_only_the_confusion_matrix_is_drawn(tmp_path):
+    figures = draw_model_figures(make_chosen_model(), make_epochs().iloc[:0], tmp_path, exercise=8)
+    assert [each.name for each in figures] == ["confusion-matrix"]
+
+
+def test_a_class_without_test_images_has_an_empty_row_and_not_a_division_by_zero():
+    assert row_shares(np.array([[3, 1], [0, 0]])).tolist() == [[0.75, 0.25], [0, 0]]
+
+
+def test_a_perfect_model_has_no_most_frequent_confusion(tmp_path):
+    perfect = tuple(tuple(100 if i == j else 0 for j in range(10)) for i in range(10))
+    chosen = make_chosen_model().model_copy(update={"confusion": perfect})
+    matrix = draw_model_figures(chosen, make_epochs(), tmp_path, exercise=8)[1]
+    assert matrix.alt.endswith("100.0% of the test images lie on the diagonal.")
+
+
+def test_numbers_are_white_on_dark_and_dark_on_light():
+    assert text_colour((0.03, 0.19, 0.42)) == "white"
+    assert text_colour((0.97, 0.98, 1.0)) == "#222222"

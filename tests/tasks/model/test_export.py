@@ -1,0 +1,174 @@
+"""The exported model: the same in every format and however it is fed, and the lab's snippet works on it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from storage.results import Results
+from study.conclusions.chosen_model import ChosenModel
+from study.plan.plan import Training
+from study.records.record import Source
+from study.records.stopping import StopRule
+from study.spec.exercises import ModelExercise
+from study.spec.setting import Setting
+from tasks.data.dataset import Dataset
+from tasks.model.card import render_card, tabulate_classes
+from tasks.model.export import ReloadFailed, count_confident, keep_files, reload_files, save_and_check
+from tasks.training.one_training import run_training
+from tests.engines import ENGINE
+from tests.frames import make_chosen_model
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, .h5
+
+SETTING = Setting(filters=4, dense_units=16, dropout=0.2, epochs=3)
+EXERCISE = ModelExercise(number=8, kind="model", title="t", question="q")
+FILES = [
+    "Fashion_MNIST_model.h5", "Fashion_MNIST_model.keras", "Fashion_MNIST_model",
+    "Fashion_MNIST_model.tflite",
+]  # fmt: skip
+
+SNIPPET = """
+import sys
+import cv2, keras, numpy as np
+model = keras.models.load_model(sys.argv[1])
+image = cv2.resize(cv2.imread(sys.argv[2], cv2.IMREAD_GRAYSCALE), (28, 28))
+for_model = np.expand_dims(image, 0)
+if "channel" in sys.argv[3]:
+    for_model = np.expand_dims(for_model, -1)
+if "scaled" in sys.argv[3]:
+    for_model = for_model / 255.0
+print(model.predict(for_model, verbose=0).argmax())
+"""
+"""The lab's: resize, expand_dims, predict; some copies add the channel's axis, some divide by 255."""
+
+
+def make_row(dataset: Dataset, held_out: int = 0) -> dict:
+    protocol = "held-out" if held_out else "lab"
+    return {
+        **SETTING.model_dump(),
+        "setting": "small",
+        "seed": 1,
+        "key": "0123456789abcdef",
+        "epochs_run": 3,
+        "validation_accuracy": 0.5,
+        "test_accuracy": 0.5,
+        "held_out_images": held_out,
+        "protocol": protocol,
+        "engine": ENGINE,
+        "versions": '{"python": "3.11.9"}',
+        "git_commit": None,
+        "data_fingerprint": dataset.fingerprint,
+        "weights_sha256": "ab" * 32,
+    }
+
+
+@pytest.fixture(scope="module")
+def weights(dataset: Dataset):
+    source = Source(
+        protocol="lab", data=dataset.fingerprint, held_out_images=0, model="2", tensorflow="",
+        device="CPU", engine=ENGINE,
+    )  # fmt: skip
+    training = Training(
+        hyperparameters=SETTING.hyperparameters, seed=1, source=source, rules=(StopRule(epochs=3),), label="t"
+    )
+    return run_training(training, dataset, "r").weights[3]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Results(tmp_path_factory.mktemp("export")).model("r")
+
+
+@pytest.fixture(scope="module")
+def model(dataset: Dataset, weights, folder: Path) -> ChosenModel:
+    chosen, files = save_and_check(make_row(dataset), weights, EXERCISE, dataset)
+    keep_files(files, folder)
+    return chosen
+
+
+def test_every_format_loads_in_a_fresh_process_and_is_the_same_model_fed_raw_or_scaled(model: ChosenModel):
+    assert [each.name for each in model.saved] == list(model.files) == FILES
+    assert model.files_agree
+    for each in model.saved:
+        assert (each.same_classes, each.images) == (200, 200)
+        assert each.largest_difference <= 1e-4
+        assert each.size_bytes > 10_000
+    assert [each.largest_difference for each in model.saved[:3]] == [0, 0, 0], "but for LiteRT, bit for bit"
+
+
+def test_the_saved_model_scores_what_the_trained_one_does(model: ChosenModel, dataset: Dataset):
+    counts = np.array(model.confusion)
+    assert model.reloaded_test_accuracy == pytest.approx(np.trace(counts) / counts.sum())
+    assert counts.sum() == dataset.test_count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["plain", "channel", "scaled", "channel scaled"])
+def test_the_labs_snippet_works_on_the_h5_file(
+    model: ChosenModel, dataset: Dataset, folder: Path, tmp_path: Path, variant: str
+):
+    pixels, _ = dataset.test()
+    picture = tmp_path / "new.png"
+    cv2.imwrite(str(picture), np.asarray(pixels[0]))
+    done = subprocess.run(
+        [sys.executable, "-c", SNIPPET, folder / FILES[0], picture, variant],
+        capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == int(np.argmax(model.new_image.probabilities))
+
+
+def test_in_the_lab_protocol_each_half_of_the_test_is_judged_by_the_others_temperature(model: ChosenModel):
+    assert model.calibration is not None
+    assert "each half judged by the other's" in model.calibration.fitted_on
+    assert model.calibration.images == 200
+
+
+def test_held_out_images_give_the_temperature_and_the_test_judges_it(dataset: Dataset, weights):
+    held, _ = save_and_check(make_row(dataset, 128), weights, EXERCISE, dataset)
+    assert held.calibration is not None
+    assert held.calibration.fitted_on == "the validation images"
+    assert held.calibration.images == 128
+
+
+def test_a_file_that_cannot_be_loaded_is_an_error_with_its_reason(tmp_path: Path):
+    broken = tmp_path / "broken.h5"
+    broken.write_bytes(b"no model")
+    with pytest.raises(ReloadFailed, match=r"exit code 1: OSError: Unable to"):
+        reload_files([broken], np.zeros((2, 28, 28), np.uint8))
+
+
+def test_confident_images_are_counted_apart_from_the_others():
+    softened = np.array([[0.95, 0.05], [0.65, 0.35], [0.45, 0.55]])
+    counted = {each.least: each for each in count_confident(softened, np.array([0, 1, 1]))}
+    assert (counted[0.6].sure, counted[0.6].sure_right) == (2, 1)
+    assert (counted[0.6].unsure, counted[0.6].unsure_right) == (1, 1)
+    assert counted[0.5].unsure == 0
+
+
+def test_the_card_says_what_the_model_is_how_good_and_how_it_was_made(model: ChosenModel, dataset: Dataset):
+    card = render_card(model, make_row(dataset), 640)
+    assert f"**Test accuracy: {100 * model.reloaded_test_accuracy:.2f}% of 200 test images" in card
+    assert "key 0123456789abcdef" in card
+    assert "the test images too, so the accuracy above tends to be high (protocol lab)" in card
+    assert "3 epochs on 640 images, seed 1" in card
+    assert "Ankle boot" in card
+    for file in FILES:
+        assert f"| {file} |" in card
+    assert "nan" not in card
+
+
+def test_the_card_of_a_held_out_model_says_on_what_it_was_chosen(model: ChosenModel, dataset: Dataset):
+    card = render_card(model, make_row(dataset, 128), 640)
+    assert "3 epochs on 512 images, seed 1" in card
+    assert "the 128 held-out training images (protocol held-out)" in card
+
+
+def test_recall_and_precision_are_of_each_class():
+    rows = {name: cells for name, *cells in tabulate_classes(make_chosen_model())}
+    assert rows["Shirt"][:2] == ["1,000", "76.50"]
+    assert rows["Shirt"][2] == f"{100 * 765 / (106 + 2 + 65 + 22 + 62 + 765 + 3):.2f}"
