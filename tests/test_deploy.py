@@ -49,8 +49,8 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     if program == "dask":
         command: click.Command = {"scheduler": dask_scheduler.main, "worker": dask_worker.main}[name]
         return command.make_context(name, list(arguments)).params
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return dict(commands[name].make_context(name, list(arguments)).params)
+    command = typer.main.get_command(app).get_command(None, name)  # type: ignore[attr-defined]
+    return dict(command.make_context(name, list(arguments)).params)
 
 
 def commands_of_page() -> list[str]:
@@ -73,7 +73,7 @@ def test_what_the_image_is_made_of_is_there_and_reaches_the_builder():
 
 def test_the_image_has_every_package_of_the_project_and_installs_what_is_locked():
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-    for package in {name.partition(".")[0] for name in project["tool"]["setuptools"]["packages"]}:
+    for package in project["tool"]["importlinter"]["root_packages"]:
         assert f"COPY {package} {package}\n" in DOCKERFILE
     assert "--no-deps --require-hashes -r requirements.lock" in DOCKERFILE
     (version,) = re.findall(r"^FROM python:([\d.]+)-", DOCKERFILE, re.MULTILINE)

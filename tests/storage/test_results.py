@@ -54,9 +54,7 @@ def test_a_written_file_and_its_folder_follow_the_users_umask(
     umask: int, file_mode: int, folder_mode: int, tmp_path: Path
 ):
     path = tmp_path / "folder" / "b.json"
-    code = (
-        "import sys, pathlib, storage.place as place; place.write_atomically(pathlib.Path(sys.argv[1]), b'')"
-    )
+    code = "import sys, pathlib, storage.results as r; r.write_atomically(pathlib.Path(sys.argv[1]), b'')"
     # In a process of its own: a umask is of the whole process.
     subprocess.run([sys.executable, "-c", code, path], umask=umask, cwd=PROJECT, check=True, timeout=60)
     assert stat.S_IMODE(path.stat().st_mode) == file_mode
@@ -80,7 +78,7 @@ def test_a_reader_that_has_the_old_file_open_reads_the_old_content(tmp_path: Pat
 
 def test_what_is_half_written_has_a_hidden_name_that_readers_of_tables_skip(tmp_path: Path):
     code = (
-        "import os, pathlib, sys, storage.place as place\n"
+        "import os, pathlib, sys, storage.results as place\n"
         "os.fsync = lambda _: os._exit(9)  # the power goes\n"
         "place.write_atomically(pathlib.Path(sys.argv[1]), b'half')"
     )

@@ -1,33 +1,39 @@
 """The command line: help that teaches, and one clear message with exit code 2 for wrong input."""
 
+import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from flows.cli.main import COMMANDS
 from tests.command import run_study, study
 from tests.toy import TOY, write_toy
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "run",
-        "plan",
-        "show",
-        "predict",
-        "data",
-        "serve",
-        "trainings",
-        "verify",
-        "compact",
-        "schema",
-        "replay",
-    ],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, tmp_path: Path):
-    code, out, _ = study(*command.split(), "--help", folder=tmp_path)
+    code, out, _ = study(command, "--help", folder=tmp_path)
     assert code == 0
     assert len(out.splitlines()) > 5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(command: str):
+    module, summary = COMMANDS[command]
+    function = getattr(importlib.import_module(f"flows.cli.{module}"), f"{command}_command")
+    assert summary == function.__doc__.partition("\n\n")[0].replace("\n    ", " ")
+
+
+def test_help_imports_no_command():
+    code = (
+        "import sys; from flows.cli.main import app; app(['-h'], standalone_mode=False); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"flows.cli.run", "prefect", "pandas", "tensorflow"}.isdisjoint(
+        done.stdout.splitlines()[-1].split()
+    )
 
 
 def test_help_without_a_command_says_where_to_start(tmp_path: Path):

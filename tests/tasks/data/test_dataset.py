@@ -83,7 +83,7 @@ def test_damaged_cache_is_told_and_rebuilt_from_the_next_source(
         Source("folder", partial(read_idx_folder, tmp_path / "idx")),
     )
     assert load_dataset(None, dataset.folder, EXPECTED, sources).source == "folder"
-    assert "WARNING  tasks.dataset_sources:dataset_sources.py" in caplog.text
+    assert "WARNING  tasks.data.sources:sources.py" in caplog.text
     assert "no dataset from cache: " in caplog.text
     assert dataset.test()[1].tolist() == ARRAYS.test_labels.tolist()
 
