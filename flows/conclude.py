@@ -63,19 +63,16 @@ def conclude_run(work: Work) -> RunFrames:
     # Without a model that step never runs, and has no result to ask for.
     drawn = None if chosen is None else result_or_none(confused)
     pictures = describe_pictures(study, result_or_none(work.sheet), drawn)
-    recorded = (
-        list_models(request.run_id, study.name, chosen),
-        list_pictures(request.run_id, study.name, pictures),
-        list_candidates(request.run_id, work.search) if work.search else [],
-        submit(compare_candidates, study, request.run_id, work.trials),
-    )
-    findings = _find(work)
+    tables = _make_tables(work) | {
+        "models": list_models(request.run_id, study.name, chosen),
+        "pictures": list_pictures(request.run_id, study.name, pictures),
+    }
     of_run = (request.results, work.context, work.circumstances, work.dataset, work.outcomes)
     ready = [allow_failure(each) for each in (work.sheet, model) if each is not None]
-    frames = submit(publish_run, *of_run, work.trials, *findings, *recorded, wait_for=ready)
+    frames = submit(publish_run, *of_run, wait_for=ready, **tables)
     figures = submit(draw_figures, study, request.results, frames)
     # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
-    for step in (work.trials, *findings, *recorded, frames, work.sheet, model, confused):
+    for step in (*tables.values(), frames, work.sheet, model, confused):
         if isinstance(step, PrefectFuture):
             step.result()
     report = submit(write_report, request.results, study, frames, figures)
@@ -84,8 +81,8 @@ def conclude_run(work: Work) -> RunFrames:
     return frames.result()
 
 
-def _find(work: Work) -> list[Any]:
-    """The steps that make the rows of the tables, in the order in which `publish_run` takes them.
+def _make_tables(work: Work) -> dict[str, Any]:
+    """The rows of the tables by name, or the steps that make them.
 
     Only a fresh run is compared with earlier nights; of another there are no rows, and no step.
     """
@@ -95,10 +92,17 @@ def _find(work: Work) -> list[Any]:
     averages = read_averages(study.published)
     summary = submit(summarise_trials, study, work.dataset.result().test_count, trials, averages)
     compared = (request.results, context, work.circumstances, work.dataset, trials, trainings)
-    comparisons = submit(compare_settings, study, request.run_id, trials)
-    agreement = submit(hold_run_against_published, study, request.run_id, trials)
-    nights: Any = submit(compare_nights, *compared) if request.fresh else []
-    return [trainings, epochs, summary, nights, comparisons, agreement]
+    return {
+        "trials": trials,
+        "trainings": trainings,
+        "epochs": epochs,
+        "summary": summary,
+        "nights": submit(compare_nights, *compared) if request.fresh else [],
+        "comparisons": submit(compare_settings, study, request.run_id, trials),
+        "agreement": submit(hold_run_against_published, study, request.run_id, trials),
+        "search": list_candidates(request.run_id, work.search) if work.search else [],
+        "finals": submit(compare_candidates, study, request.run_id, trials),
+    }
 
 
 def _save_model(work: Work) -> tuple[PrefectFuture[ChosenModel] | None, PrefectFuture[Path | None] | None]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ from tasks.engines import choose_engine
 from tasks.lanes import Device, choose_devices, knock
 
 if TYPE_CHECKING:
+    from flows.shown import ProgressView
     from tasks.lanes import Lanes
 
 
@@ -79,12 +80,6 @@ def read_parameters(given: Mapping[str, Any] | RunParameters) -> RunParameters:
         raise InputError("\n".join(map(_describe, error.errors()))) from error
 
 
-def repeat_start(start: RunStart, results: Path) -> RunParameters:
-    """The parameters by which a run that was written down is executed."""
-    options = {name: getattr(start, name) for name in RunOptions.model_fields}
-    return RunParameters(**options, results=str(results), resume=start.run_id)
-
-
 def _describe(detail: Any) -> str:
     if not detail["loc"]:
         return f"parameters: {shown(detail['input'])} is not allowed; give names and values"
@@ -125,6 +120,16 @@ class Request:
         """The run's id."""
         return self.start.run_id
 
+    def executed_by(self, flow_run_id: str | None) -> "Request":
+        """The same, executed by a flow run."""
+        return replace(self, start=self.start.model_copy(update={"flow_run_id": flow_run_id}))
+
+    @property
+    def parameters(self) -> RunParameters:
+        """The parameters that ask for this run."""
+        options = {name: getattr(self.start, name) for name in RunOptions.model_fields}
+        return RunParameters(**options, results=str(self.results.folder))
+
     @property
     def fresh(self) -> bool:
         """Whether to train again what earlier runs have trained."""
@@ -158,9 +163,7 @@ def check_request(
         study = _choose_study(parameters)
         start = _begin(parameters, study, flow_run_id)
     else:
-        # The command line writes a run down before its flow begins; only what a flow run began is resumed.
-        resumed = earlier.resumed + (earlier.flow_run_id is not None)
-        start = earlier.model_copy(update={"resumed": resumed, "flow_run_id": flow_run_id})
+        start = earlier.model_copy(update={"resumed": earlier.resumed + 1, "flow_run_id": flow_run_id})
         study = _choose_study(start)
     scheduler = read_scheduler(start.scheduler) if start.scheduler else ""
     devices = (Device("CPU"),) if in_process else () if scheduler else _choose_devices(start)
@@ -221,6 +224,19 @@ def make_lanes(request: Request) -> "Lanes":
     return LocalLanes(request.devices, request.start.engine)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A run that the command line has checked, and whose lanes and views it has made, handed to the flow."""
+
+    request: Request
+    lanes: "Lanes"
+    views: tuple["ProgressView", ...] = ()
+
+
+handed_over: ContextVar[Prepared | None] = ContextVar("handed_over", default=None)
+"""What the flow executes instead of its parameters, which must be plain data."""
+
+
 @contextmanager
 def executing(request: Request) -> Iterator[None]:
     """Hold a run while it is executed, and write down what it was asked, so that it can go on.
@@ -275,9 +291,6 @@ LATE = (
     "flows.shown.artifacts",
 )
 """What is needed only once results are there: SciPy's tests, statsmodels, matplotlib and rich."""
-
-ready_lanes: "ContextVar[Lanes | None]" = ContextVar("ready_lanes", default=None)
-"""Lanes that the command line has made for the flow, as a flow's parameters must be plain data."""
 
 
 def import_ahead() -> None:

@@ -14,16 +14,17 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.conclude import Work, conclude_run
 from flows.prepare import (
+    Prepared,
     Request,
     RunParameters,
     check_request,
     executing,
+    handed_over,
     import_ahead,
     make_lanes,
     read_parameters,
-    ready_lanes,
 )
-from flows.shown import ProgressArtifact, ProgressView, further_views, list_verdicts, tag_flow_run
+from flows.shown import ProgressArtifact, ProgressView, list_verdicts, tag_flow_run
 from flows.sweep import Sweep, search_optimum, submit
 from flows.trigger import current_trigger, name_run, why_skipped
 from storage.tables import RunFrames
@@ -67,14 +68,18 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
         InputError: a parameter or the dataset is wrong; nothing was trained.
         ResultsUnwritable: what was trained cannot be kept.
     """
-    parameters = read_parameters(run)
-    late = why_skipped()
-    if late is not None:
-        return Cancelled(name="Skipped", message=late)
-    request = check_request(parameters, flow_run.get_id())
+    prepared = handed_over.get()
+    if prepared is None:
+        parameters = read_parameters(run)
+        late = why_skipped()
+        if late is not None:
+            return Cancelled(name="Skipped", message=late)
+        request = check_request(parameters, flow_run.get_id())
+        prepared = Prepared(request, make_lanes(request))
+    request = prepared.request.executed_by(flow_run.get_id())
     tag_flow_run(request.study)
-    with executing(request), ready_lanes.get() or make_lanes(request) as active_lanes:
-        frames = run_steps(request, active_lanes, [ProgressArtifact(), *further_views.get()])
+    with executing(request), prepared.lanes as lanes:
+        frames = run_steps(request, lanes, [ProgressArtifact(), *prepared.views])
     return _conclude(frames)
 
 

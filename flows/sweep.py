@@ -27,18 +27,25 @@ from tasks.training import Diverged, foresee_jobs, train, train_batch
 Result = TypeVar("Result")
 
 
-def submit(step: Task[..., Result], *inputs: Any, wait_for: Iterable[Any] = ()) -> PrefectFuture[Result]:
+def submit(
+    step: Task[..., Result], *inputs: Any, wait_for: Iterable[Any] = (), **named: Any
+) -> PrefectFuture[Result]:
     """Start a step once its inputs, which may be futures of other steps, are there.
 
     Args:
         step: The task.
         inputs: Its arguments; a future stands for its result and draws an edge of the DAG.
         wait_for: Further steps to wait for, whose results are not needed.
+        named: Its arguments by name.
     """
+
     # Quoted, plain inputs are taken as they are: Prefect would search them, and draw an edge for every
     # object in them that it has seen in some other step's result.
-    plain = [each if isinstance(each, PrefectFuture) else quote(each) for each in inputs]
-    return step.submit(*plain, wait_for=list(wait_for), return_state=False)
+    def plain(given: Any) -> Any:
+        return given if isinstance(given, PrefectFuture) else quote(given)
+
+    by_name = {name: plain(each) for name, each in named.items()}
+    return step.submit(*map(plain, inputs), **by_name, wait_for=list(wait_for), return_state=False)
 
 
 def result_or_none(future: PrefectFuture[Result] | None) -> Result | None:

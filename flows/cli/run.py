@@ -27,13 +27,13 @@ from flows.cli.options import (
     use_cpu_here,
 )
 from flows.prepare import (
+    Prepared,
     Request,
     RunParameters,
     check_request,
+    handed_over,
     has_to_train,
     make_lanes,
-    ready_lanes,
-    repeat_start,
 )
 from flows.serving.temporary import temporary_server, without_collecting
 from flows.shown import describe_failures, print_summary
@@ -107,14 +107,14 @@ def _run_flow(request: Request) -> None:
         with temporary_server():
             with without_collecting():
                 from flows.run_study import StoppedEarly, run_study  # late: while the server starts
-                from flows.shown import TerminalProgress, further_views  # late: likewise
+                from flows.shown import TerminalProgress  # late: likewise
             lanes = stack.enter_context(make_lanes(request))
             if has_to_train(request):
                 lanes.start_ahead()
-        further_views.set((stack.enter_context(TerminalProgress()),))
-        ready_lanes.set(lanes)
+        views = (stack.enter_context(TerminalProgress()),)
+        stack.callback(handed_over.reset, handed_over.set(Prepared(request, lanes, views)))
         try:
-            run_study(repeat_start(request.start, request.results.folder))
+            run_study(request.parameters)
         except StoppedEarly:
             return  # it is published, and says so itself
         except InputError:

@@ -17,5 +17,4 @@ from .progress import (
     Standing as Standing,
     Tally as Tally,
     TerminalProgress as TerminalProgress,
-    further_views as further_views,
 )

@@ -5,7 +5,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -48,10 +47,6 @@ class ProgressView(Protocol):
 
     def show(self, standing: Standing) -> None:
         """Show it."""
-
-
-further_views: ContextVar[tuple[ProgressView, ...]] = ContextVar("further_views", default=())
-"""Views beside the UI's: the command line adds its bar here, as a flow's parameters must be plain data."""
 
 
 class Tally:

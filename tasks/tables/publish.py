@@ -60,30 +60,27 @@ def publish_run(
     circumstances: Circumstances,
     dataset: Dataset,
     outcomes: Mapping[str, Outcome],
-    trials: Sequence[Row],
-    trainings: Sequence[Row],
-    epochs: Sequence[Row],
-    summary: Sequence[Row],
-    nights: Sequence[Row] = (),
-    comparisons: Sequence[Row] = (),
-    agreement: Sequence[Row] = (),
-    models: Sequence[Row] = (),
-    pictures: Sequence[Row] = (),
-    search: Sequence[Row] = (),
-    finals: Sequence[Row] = (),
+    **tables: Sequence[Row],
 ) -> RunFrames:
     """Write the tables, `runs` last, and return them as a reader gets them.
+
+    Args:
+        results: Where they go.
+        context: The run and its study.
+        circumstances: What is true of the whole run.
+        dataset: What was trained on.
+        outcomes: What became of each training, by key.
+        tables: The rows of every other table, by its name.
 
     Raises:
         OSError: the results folder cannot be written to; the run stays invisible.
     """
     run = {
         **_describe_run(context, circumstances, dataset),
-        **_count(context, circumstances, outcomes, trials),
+        **_count(context, circumstances, outcomes, tables["trials"]),
         **_describe_time(context, circumstances, outcomes),
     }
-    findings = (summary, nights, comparisons, agreement, models, pictures, search, finals)
-    publish(results, RunTables(run, trials, trainings, epochs, *findings))
+    publish(results, RunTables(run, **tables))
     _add_to_history(results, context.run_id)
     return read_run(results, context.run_id)
 
