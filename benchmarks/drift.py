@@ -18,7 +18,7 @@ from math import sqrt
 import numpy as np
 from scipy.stats import chi2
 
-from study.conclusions.nights import MOST_RUNS, NightReading, Verdict, compare_night
+from study.conclusions.nights import MAX_RUNS, NightReading, Verdict, compare_night
 
 NIGHTS = 365
 
@@ -150,7 +150,7 @@ def simulate_year(seed: int, quiet: Quiet, nights: int = NIGHTS) -> int:
         drifted |= {
             (tonight[0].run_id, each.exercise) for each in _drifts(compare_night(tonight, earlier, drifted))
         }
-        earlier = [*earlier, tonight][-MOST_RUNS:]
+        earlier = [*earlier, tonight][-MAX_RUNS:]
     return len(drifted)
 
 

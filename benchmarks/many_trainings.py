@@ -26,11 +26,11 @@ import psutil
 
 from storage.results import open_results
 from storage.tables.published import RunFrames, read_run
-from study.plan.plan import MOST_TASK_RUNS
+from study.plan.plan import MAX_TASK_RUNS
 from tests import postgres
 from tests.night_server import NightServer, bare_server
 
-MOST_REPEATS = 1000
+MAX_REPEATS = 1000
 """Of one setting, as a study may have."""
 
 STUDY = """
@@ -63,7 +63,7 @@ ROWS = 12
 
 
 @dataclass
-class Watch:
+class ClusterMonitor:
     """How server and processes were while the run went on."""
 
     server: NightServer
@@ -111,12 +111,12 @@ class Watch:
 def run(count: int, database: str, task_runs: int, lanes: int, folder: Path, profile: Path | None) -> None:
     """Run the study and print what was seen."""
     study = folder / "many.yaml"
-    settings = -(-count // MOST_REPEATS)
+    settings = -(-count // MAX_REPEATS)
     repeats = -(-count // settings)
     study.write_text(STUDY.format(values=list(range(2, 2 + settings)), repeats=repeats))
     results = folder / "results"
     with _served(database, folder) as (server, where):
-        watch = Watch(server, where)
+        watch = ClusterMonitor(server, where)
         before = watch.database_bytes()
         command = [sys.executable, "-c", RUN, str(task_runs), "run", str(study), "--results", str(results)]
         environment = {
@@ -186,7 +186,7 @@ def _tell_trainings(frames: RunFrames, lanes: int, wall: float) -> None:
     )
 
 
-def _tell_server(watch: Watch, before: int) -> None:
+def _tell_server(watch: ClusterMonitor, before: int) -> None:
     for name, taken in (("health", watch.health), ("latest flow runs", watch.query)):
         high = statistics.quantiles(taken, n=20)[-1]
         print(
@@ -226,7 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trainings", type=int, default=5000, metavar="N")
     parser.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
-    parser.add_argument("--task-runs", type=int, default=MOST_TASK_RUNS, metavar="N")
+    parser.add_argument("--task-runs", type=int, default=MAX_TASK_RUNS, metavar="N")
     parser.add_argument("--lanes", type=int, default=2, metavar="N")
     parser.add_argument("--profile", type=Path, help="where cProfile writes what the flow's main thread does")
     asked = parser.parse_args()

@@ -23,7 +23,7 @@ from flows.serving.temporary import temporary_server
 from storage.results import Results, open_results
 from storage.trainings import hash_weights
 from study.plan.cost import CostModel
-from study.plan.forecast import Forecast, Job, Later
+from study.plan.forecast import Forecast, FurtherTrainings, Job
 from study.plan.plan import Training
 from study.records.record import Epoch, Segment, Source, TrainingRecord
 from study.records.stopping import StopRule
@@ -94,7 +94,7 @@ def run(count: int, folder: Path) -> None:
     def sweep(results: Results, lanes: Lanes, jobs: list[Job], after: Any) -> None:
         request = check_request(RunParameters(results=str(results.folder)))
         forecast = Forecast(
-            tuple(jobs), Later(0), len(lanes.devices), CostModel().common_spread, CostModel().rates
+            tuple(jobs), FurtherTrainings(0), len(lanes.devices), CostModel().common_spread, CostModel().rates
         )
         mapped = Sweep(request, None, lanes, forecast, [])  # type: ignore[arg-type]
         mapped.train(jobs, {job.training.key: (2, 3) for job in jobs}, after, later=())

@@ -22,14 +22,14 @@ from tasks.optimum import OptimumSearch, choose_optimum, compare_candidates, lis
 from tasks.report import write_report
 from tasks.tables import (
     CONFUSED,
-    Circumstances,
-    Context,
     Outcome,
     Row,
+    RunContext,
+    RunFacts,
     compare_nights,
+    compare_run_with_published,
     compare_settings,
     describe_pictures,
-    hold_run_against_published,
     list_epochs,
     list_models,
     list_pictures,
@@ -41,12 +41,12 @@ from tasks.tables import (
 
 @dataclass(frozen=True)
 class Work:
-    """What was trained, and under which circumstances; some of it as futures of the DAG's steps."""
+    """What was trained, and under which run_facts; some of it as futures of the DAG's steps."""
 
     request: Request
     lanes: Lanes
-    context: Context
-    circumstances: Circumstances
+    context: RunContext
+    run_facts: RunFacts
     dataset: PrefectFuture[Dataset]
     sheet: PrefectFuture[Path] | None
     outcomes: Mapping[str, Outcome]
@@ -67,7 +67,7 @@ def conclude_run(work: Work) -> RunFrames:
         "models": list_models(request.run_id, study.name, chosen),
         "pictures": list_pictures(request.run_id, study.name, pictures),
     }
-    of_run = (request.results, work.context, work.circumstances, work.dataset, work.outcomes)
+    of_run = (request.results, work.context, work.run_facts, work.dataset, work.outcomes)
     ready = [allow_failure(each) for each in (work.sheet, model) if each is not None]
     frames = submit(publish_run, *of_run, wait_for=ready, **tables)
     figures = submit(draw_figures, study, request.results, frames)
@@ -91,7 +91,7 @@ def _make_tables(work: Work) -> dict[str, Any]:
     epochs = submit(list_epochs, context, work.outcomes, wait_for=work.trained)
     averages = read_averages(study.published)
     summary = submit(summarise_trials, study, work.dataset.result().test_count, trials, averages)
-    compared = (request.results, context, work.circumstances, work.dataset, trials, trainings)
+    compared = (request.results, context, work.run_facts, work.dataset, trials, trainings)
     return {
         "trials": trials,
         "trainings": trainings,
@@ -99,7 +99,7 @@ def _make_tables(work: Work) -> dict[str, Any]:
         "summary": summary,
         "nights": submit(compare_nights, *compared) if request.fresh else [],
         "comparisons": submit(compare_settings, study, request.run_id, trials),
-        "agreement": submit(hold_run_against_published, study, request.run_id, trials),
+        "agreement": submit(compare_run_with_published, study, request.run_id, trials),
         "search": list_candidates(request.run_id, work.search) if work.search else [],
         "finals": submit(compare_candidates, study, request.run_id, trials),
     }

@@ -33,7 +33,7 @@ from study.spec import (
 )
 from study.wording import listing, shown
 from tasks.engines import choose_engine
-from tasks.lanes import Device, choose_devices, knock
+from tasks.lanes import Device, check_scheduler, choose_devices
 
 if TYPE_CHECKING:
     from flows.shown import ProgressView
@@ -173,7 +173,7 @@ def check_request(
             "`study lane` takes them, where lanes are started"
         )
     if scheduler:
-        knock(scheduler)
+        check_scheduler(scheduler)
     return Request(
         start=start,
         study=study,

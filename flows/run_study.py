@@ -35,8 +35,8 @@ from tasks.data import draw_first_images
 from tasks.engines import read_commit
 from tasks.lanes import Lanes
 from tasks.optimum import choose_finalists, combine_best
-from tasks.tables import FIRST_NINE, Circumstances, Context, aggregate_trials
-from tasks.training import forecast_plan, foresee_jobs, load_data, plan_study
+from tasks.tables import FIRST_NINE, RunContext, RunFacts, aggregate_trials
+from tasks.training import forecast_plan, load_data, plan_study, predict_jobs
 
 DEFAULTS = RunParameters()
 
@@ -99,7 +99,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
 
     import_ahead()
     sweep = Sweep(request, data, lanes, forecast.result(), views)
-    context = Context(run_id, study, planned.source, read_commit().name)
+    context = RunContext(run_id, study, planned.source, read_commit().name)
     trained = sweep.train(forecast.result().jobs, planned.exercises, after=forecast)
     swept = submit(aggregate_trials, context, planned.trials, sweep.outcomes, "sweeps", wait_for=trained)
 
@@ -108,11 +108,11 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     finalists = submit(choose_finalists, search.state, wait_for=search.trained) if search else None
     found = finalists.result() if finalists else ()
     further = compile_plan(study, (*combination.result(), *found), planned.source)
-    last = foresee_jobs(study, further, results, lanes, request.fresh)
+    last = predict_jobs(study, further, results, lanes, request.fresh)
     trained += sweep.train(last, further.exercises, after=finalists or combination, later=())
     every_trial = (*planned.trials, *further.trials)
     trials = submit(aggregate_trials, context, every_trial, sweep.outcomes, "all trials", wait_for=trained)
-    circumstances = Circumstances(
+    run_facts = RunFacts(
         request.start.started_at,
         request.begun,
         request.start.resumed,
@@ -130,9 +130,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         versions=lanes.versions,
     )
     state = search.state if search else None
-    work = Work(
-        request, lanes, context, circumstances, dataset, sheet, sweep.outcomes, trained, trials, state
-    )
+    work = Work(request, lanes, context, run_facts, dataset, sheet, sweep.outcomes, trained, trials, state)
     return conclude_run(work)
 
 

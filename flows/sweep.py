@@ -14,15 +14,15 @@ from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import quote
 
 from flows.prepare import Request
-from flows.shown import ProgressView, Standing, Tally, tagged
+from flows.shown import ProgressView, SweepCounter, SweepState, tagged
 from study.errors import LanesLost, ResultsUnwritable
-from study.plan import MOST_TASK_RUNS, Failures, Forecast, Job, Plan, makespan_bound, pack
+from study.plan import MAX_TASK_RUNS, Failures, Forecast, Job, Plan, makespan_bound, pack
 from study.records import Source, TrainingRecord
 from tasks.data import Dataset
 from tasks.lanes import Lanes
 from tasks.optimum import OptimumSearch, advance_search
 from tasks.tables import Outcome
-from tasks.training import Diverged, foresee_jobs, train, train_batch
+from tasks.training import Diverged, predict_jobs, train, train_batch
 
 Result = TypeVar("Result")
 
@@ -72,7 +72,7 @@ class Sweep:
         lanes: Lanes,
         forecast: Forecast,
         views: Sequence[ProgressView],
-        most_task_runs: int = MOST_TASK_RUNS,
+        most_task_runs: int = MAX_TASK_RUNS,
     ) -> None:
         """Begin.
 
@@ -85,7 +85,7 @@ class Sweep:
             most_task_runs: For the trainings of one phase, at most; where they are more, some share one.
         """
         self._request, self._dataset, self._lanes, self._views = request, dataset, lanes, views
-        self._tally = Tally(len(lanes.devices), forecast.later_seconds)
+        self._tally = SweepCounter(len(lanes.devices), forecast.later_seconds)
         self._most_task_runs = most_task_runs
         self._ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
         self._lock = threading.Lock()  # trainings of a batch end in its thread
@@ -216,7 +216,7 @@ class Sweep:
         self._unfinished.discard(training.key)
         self._show(self._tally.finish(job.seconds, seconds or None, failed=reason is not None))
 
-    def _show(self, standing: Standing) -> None:
+    def _show(self, standing: SweepState) -> None:
         for view in self._views:
             view.show(standing)
 
@@ -261,7 +261,7 @@ def search_optimum(
         plan = Plan((), tuple(step.result()), source)
         if not plan.trainings:
             break
-        jobs = foresee_jobs(study, plan, request.results, lanes, request.fresh)
+        jobs = predict_jobs(study, plan, request.results, lanes, request.fresh)
         exercises = dict.fromkeys((each.key for each in plan.trainings), (study.optimum.number,))
         to_come = forecast.search.seconds[
             : math.ceil(max(0.0, state.remaining) * len(forecast.search.seconds))

@@ -47,7 +47,7 @@ class _Lock:
 
     def take(self, patience_seconds: float = 0.0) -> str | None:
         """Take the lock; return who holds it if it was not free in time."""
-        with place.told_if_unwritable(self._lease.parent):
+        with place.explain_unwritable(self._lease.parent):
             try:
                 self._kernel_lock.acquire(timeout=patience_seconds)
             except Timeout:
@@ -146,7 +146,7 @@ def check_free(results: Results, run_id: str) -> None:
 def why_held(results: Results, name: str) -> str | None:
     """Say who holds a run or a training; None if it is free."""
     path = _kernel_path(results, name)
-    with place.told_if_unwritable(results.locks):
+    with place.explain_unwritable(results.locks):
         try:
             if path.exists():
                 FileLock(path).acquire(timeout=0).lock.release()

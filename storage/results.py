@@ -184,7 +184,7 @@ _UNWRITABLE = {
 
 
 @contextmanager
-def told_if_unwritable(path: Path) -> Iterator[None]:
+def explain_unwritable(path: Path) -> Iterator[None]:
     """Turn the system's word that a folder takes nothing more into one line that says what to do.
 
     Raises:

@@ -12,11 +12,11 @@ from storage.locks import check_free, why_held
 from storage.results import (
     Results,
     exists,
+    explain_unwritable,
     find_paths,
     is_local,
     read_bytes,
     remove_path,
-    told_if_unwritable,
     write_atomically,
 )
 from study.errors import InputError, StoreUnreachable
@@ -31,7 +31,7 @@ def save_start(results: Results, start: RunStart) -> None:
         ResultsUnwritable: the disk is full or the folder cannot be written to.
     """
     path = results.start(start.run_id)
-    with told_if_unwritable(path):
+    with explain_unwritable(path):
         write_atomically(path, start.model_dump_json(indent=1).encode())
 
 

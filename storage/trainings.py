@@ -20,11 +20,11 @@ from pydantic import ValidationError
 
 from storage.results import (
     Results,
+    explain_unwritable,
     find_paths,
     is_local,
     read_bytes,
     remove_path,
-    told_if_unwritable,
     write_atomically,
 )
 from study.errors import InputError, StoreUnreachable
@@ -81,7 +81,7 @@ def save_training(
         ResultsUnwritable: the disk is full or the folder cannot be written to; what was there before stays.
     """
     folder = _folder(results, record.key)
-    with told_if_unwritable(folder):
+    with explain_unwritable(folder):
         _save(folder, record, weights, optimizer)
 
 

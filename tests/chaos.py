@@ -17,7 +17,7 @@ from storage.results import Results, results_at
 from storage.tables.published import RunFrames, list_runs, read_run
 from tests.command import STUDY
 from tests.held_trainings import HeldTrainings
-from tests.prefect_home import furnish
+from tests.prefect_home import prepare_home
 from tests.served import PROJECT
 from tests.waiting import WAIT_SECONDS, wait_until
 
@@ -82,7 +82,7 @@ class Arena:
 
     def start(self, *arguments: object, program: tuple[str, ...] = (str(STUDY),)) -> "subprocess.Popen[str]":
         """Start a command, such as `run`; its terminal output goes to files in the folder."""
-        home = furnish(self.folder / "prefect")
+        home = prepare_home(self.folder / "prefect")
         environment = {
             **os.environ, MARK: self.mark, "PREFECT_HOME": str(home), "PYTHONPATH": str(PROJECT)
         }  # fmt: skip

@@ -72,9 +72,9 @@ def server() -> Iterator[None]:
     """A temporary Prefect server of this test process, which commands called in it use."""
     from flows.serving.temporary import TemporaryServer
     from tests.command import environment_of_commands
-    from tests.prefect_home import furnish
+    from tests.prefect_home import prepare_home
 
-    furnish(Path(_HOME.name))
+    prepare_home(Path(_HOME.name))
     running = TemporaryServer()
     running.wait()
     # Not the log: the client would still send it when the server is gone.

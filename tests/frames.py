@@ -26,9 +26,9 @@ from study.spec.study import Study
 from study.spec.study_file import read_study
 from tasks.optimum.choose import compare_candidates
 from tasks.optimum.search import OptimumSearch, list_candidates
-from tasks.tables.findings import compare_settings, hold_run_against_published
+from tasks.tables.findings import compare_run_with_published, compare_settings
 from tasks.tables.recorded import describe_pictures, list_models, list_pictures
-from tasks.tables.rows import Context, Outcome, list_trainings
+from tasks.tables.rows import Outcome, RunContext, list_trainings
 from tasks.tables.summaries import summarise_trials
 from tests import simulated
 
@@ -102,7 +102,7 @@ def make_comparisons(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
 
 def make_agreement(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
     """These trials held against what the study names as published."""
-    return _frame("agreement", hold_run_against_published.fn(study, RUN_ID, _rows(trials)))
+    return _frame("agreement", compare_run_with_published.fn(study, RUN_ID, _rows(trials)))
 
 
 def make_epochs(study: Study | None = None) -> pd.DataFrame:
@@ -171,7 +171,7 @@ def make_trainings(study: Study | None = None) -> pd.DataFrame:
         Outcome(training, record, None, 1, 1.1 * record.segments[0].lane_seconds)
         for training, record in zip(plan.trainings, make_records(study), strict=True)
     ]
-    context = Context(RUN_ID, study, make_source(study), COMMIT)
+    context = RunContext(RUN_ID, study, make_source(study), COMMIT)
     return _frame("trainings", list_trainings.fn(context, {each.training.key: each for each in outcomes}))
 
 

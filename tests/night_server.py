@@ -13,7 +13,7 @@ from typing import Any, Self
 import psutil
 
 from tests.command import STUDY
-from tests.prefect_home import furnish
+from tests.prefect_home import prepare_home
 from tests.served import ServedProject, free_port
 from tests.waiting import wait_until
 
@@ -104,7 +104,7 @@ class NightServer(ServedProject):
 def clean_environment(home: Path, **further: str) -> dict[str, str]:
     """The environment without what tests have set of Prefect."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return {**kept, "PREFECT_HOME": str(furnish(home)), **further}
+    return {**kept, "PREFECT_HOME": str(prepare_home(home)), **further}
 
 
 def start_serving(home: Path, **environment: str) -> NightServer:

@@ -5,8 +5,8 @@ from pathlib import Path
 from flows.serving import temporary_app as empty_database
 
 
-def furnish(home: Path) -> Path:
+def prepare_home(home: Path) -> Path:
     """Make the home with an empty database, unless it has one; return it."""
     empty_database.make_database()
-    empty_database.furnish(home)
+    empty_database.prepare_home(home)
     return home

@@ -71,7 +71,7 @@ def run_search(
             end = ends.get(training.key, len(epochs))
             records[training.key] = make_record(training, epochs[:end]) if end else None
         kept |= {key: record for key, record in records.items() if record is not None}
-        search.hear(records)
+        search.learn_from(records)
     return kept
 
 

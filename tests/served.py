@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 import psutil
 
 from tests.command import STUDY
-from tests.prefect_home import furnish
+from tests.prefect_home import prepare_home
 from tests.waiting import WAIT_SECONDS, wait_until
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -110,7 +110,7 @@ def serve_project(home: Path) -> Iterator[ServedProject]:
     process = subprocess.Popen(
         [STUDY, "serve", "--port", str(port)],
         cwd=PROJECT,
-        env={**os.environ, "PREFECT_HOME": str(furnish(home))},
+        env={**os.environ, "PREFECT_HOME": str(prepare_home(home))},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

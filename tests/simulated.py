@@ -8,7 +8,7 @@ from study.plan.cost import multiply_adds
 from study.records.record import Epoch
 from study.spec.setting import Hyperparameters
 
-MOST_EPOCHS = 50
+MAX_EPOCHS = 50
 
 
 @cache
@@ -28,7 +28,7 @@ def train(hyperparameters: Hyperparameters, seed: int) -> tuple[Epoch, ...]:
         + random.normal(0, 0.003 * (1 + rate**2))
     )
     seconds = 1.5 + 60_000 * 3 * multiply_adds(hyperparameters) / 7e9
-    return tuple(_epoch(number, offset, seconds, random) for number in range(1, MOST_EPOCHS + 1))
+    return tuple(_epoch(number, offset, seconds, random) for number in range(1, MAX_EPOCHS + 1))
 
 
 def _epoch(number: int, offset: float, seconds: float, random: np.random.Generator) -> Epoch:

@@ -34,7 +34,7 @@ IMPATIENT = (
     "-c",
     "import study.plan.failures, tasks.training.train_on_lanes\n"
     "tasks.training.train_on_lanes.HANG_SECONDS = 8.0\n"
-    "study.plan.failures.FEWEST_FAILED, study.plan.failures.MOST_FAILED = 1, 0.1\n"
+    "study.plan.failures.MIN_FAILED, study.plan.failures.MAX_FAILED = 1, 0.1\n"
     "from flows.cli.main import main; main()",
 )
 """The command, with hung trainings known sooner, and stopped when two failed: defaults are 120 s and five."""

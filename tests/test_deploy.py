@@ -23,7 +23,7 @@ from flows.cli.main import app
 from flows.cli.options import TERMINATED
 from flows.prepare import read_parameters
 from flows.serving.temporary import SERVER_PASSWORD as PREFECT_PASSWORD
-from tasks.lanes.watch import LANE
+from tasks.lanes.monitor import LANE
 from tests.flows.test_prefect_yaml import unknown_keys
 from tests.served import PROJECT
 

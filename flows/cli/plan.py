@@ -23,13 +23,13 @@ from flows.cli.options import (
 )
 from flows.prepare import check_request, make_lanes
 from study.errors import InputError
-from study.plan import Forecast, Job, Later, Plan, key_of
+from study.plan import Forecast, FurtherTrainings, Job, Plan, key_of
 from study.spec import Study
 from study.wording import count, duration, shown
 from tasks.data import refer_to_dataset
-from tasks.training import compare_sharing, foresee, plan_study, predict
+from tasks.training import compare_sharing, make_predictor, plan_study, predict
 
-MOST_PLANNED_LANES = 1_000_000
+MAX_PLANNED_LANES = 1_000_000
 """Lanes of a plan, which may be of any number of machines."""
 
 
@@ -68,11 +68,11 @@ def plan_command(
     data = refer_to_dataset().first(spec.data.train_images, spec.data.test_images)
     with make_lanes(request) as here:
         plan = plan_study.fn(spec, data, here.kind, here.engine)
-        foresight = foresee(spec, plan, request.results, here, fresh)
-        forecast = predict(spec, plan, foresight, lanes or here.useful)
+        predictor = make_predictor(spec, plan, request.results, here, fresh)
+        forecast = predict(spec, plan, predictor, lanes or here.useful)
         lanes_here = len(here.devices)
-    sharing = compare_sharing(spec, plan, foresight, forecast.lanes)
-    described = describe_plan(spec, plan, forecast, sharing, foresight.costs.is_calibrated)
+    sharing = compare_sharing(spec, plan, predictor, forecast.lanes)
+    described = describe_plan(spec, plan, forecast, sharing, predictor.costs.is_calibrated)
     if as_json:
         typer.echo(json.dumps(described, indent=1))
     else:
@@ -83,13 +83,11 @@ def _check_lanes(lanes: int | None) -> None:
     """Refuse a number of lanes that no plan is made for.
 
     Raises:
-        InputError: it is below 1 or above `MOST_PLANNED_LANES`.
+        InputError: it is below 1 or above `MAX_PLANNED_LANES`.
     """
-    if lanes is not None and not 1 <= lanes <= MOST_PLANNED_LANES:
+    if lanes is not None and not 1 <= lanes <= MAX_PLANNED_LANES:
         value = f"{lanes:,}" if abs(lanes) < 10**18 else shown(lanes)
-        raise InputError(
-            f"--lanes: {value} is not allowed; give 1 to {MOST_PLANNED_LANES:,}, or leave it out"
-        )
+        raise InputError(f"--lanes: {value} is not allowed; give 1 to {MAX_PLANNED_LANES:,}, or leave it out")
 
 
 Described = dict[str, Any]
@@ -169,7 +167,7 @@ def _describe_total(forecast: Forecast) -> Described:
     }
 
 
-def _describe_later(later: Later) -> Described:
+def _describe_later(later: FurtherTrainings) -> Described:
     return {
         "trainings": later.trainings,
         "to_train": len(later.seconds),

@@ -22,7 +22,7 @@ from flows.cli.options import (
     use_cpu_here,
 )
 from flows.cli.run import Terminated, terminate_in_order
-from flows.shown import Tally, TerminalProgress
+from flows.shown import SweepCounter, TerminalProgress
 from storage.results import results_at
 from storage.tables import list_runs, read_run, rows_of
 from study.errors import InputError
@@ -122,7 +122,7 @@ def _replay(recipes: "Sequence[Recipe]", dataset: "Dataset", kind: str, lanes: i
         where = "in this process" if lanes == 0 else f"on {count(used.most, f'{used.kind} lane')}"
         rows = count(len(recipes) - len(replays), "row")
         typer.echo(f"replaying {rows} by {count(len(retrainings), 'training')} {where}", err=True)
-        tally = Tally(used.most)
+        tally = SweepCounter(used.most)
         tally.expect([each.seconds for each in retrainings])
         with TerminalProgress() as progress, closing(retrain(retrainings, used)) as ended:
             for each, judged, seconds in ended:

@@ -22,7 +22,7 @@ from study.spec import PublishedSource
 from study.wording import MISSING, count, duration, percent, points
 from tasks.figures import draw_figures
 from tasks.report import write_report
-from tasks.tables import hold_run_against_published, read_study_of, read_trials
+from tasks.tables import compare_run_with_published, read_study_of, read_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -232,7 +232,7 @@ def _recorded(frames: "RunFrames", margin: float | None, readings: Path | None) 
 def _against_table(frames: "RunFrames", path: Path, readings: Path | None, margin: float) -> list[Row]:
     source = PublishedSource(averages=path, readings=readings, margin=margin)
     study = read_study_of(frames).model_copy(update={"published": source})
-    rows = hold_run_against_published.fn(study, str(frames.run["run_id"]), rows_of(frames.trials))
+    rows = compare_run_with_published.fn(study, str(frames.run["run_id"]), rows_of(frames.trials))
     if not rows:
         raise InputError(f"{path}: has no setting of an exercise that run {frames.run['run_id']} has")
     return rows

@@ -32,12 +32,12 @@ logger.setLevel(logging.INFO)
 COMMAND = "STUDY_ALARM_COMMAND"
 """The user's command, which gets the message on standard input; run without a shell."""
 COMMAND_SECONDS = 60
-MOST_LETTERS = 200
+MAX_LETTERS = 200
 """Of a run's name; the whole message stands in its state and its artifact."""
 
 
 def _name_run() -> str:
-    return shortened(f"alarm: {printable(flow_run.get_parameters()['message'])}", MOST_LETTERS)
+    return shortened(f"alarm: {printable(flow_run.get_parameters()['message'])}", MAX_LETTERS)
 
 
 @flow(name="alarm", flow_run_name=_name_run)

@@ -48,7 +48,7 @@ def make_database() -> Path:
     return path
 
 
-def furnish(home: Path) -> None:
+def copy_database(home: Path) -> None:
     """Give a home of Prefect's that has no database an empty one, if one was made."""
     made, database = made_database(), home / NAME
     if database.exists() or not made.exists():
@@ -78,7 +78,7 @@ def create() -> Any:
         address = settings.server.database.connection_url
         if address is not None and address.get_secret_value().endswith(f"/{settings.home / NAME}"):
             with suppress(OSError):  # Prefect then makes one, or says why it cannot
-                furnish(settings.home)
+                copy_database(settings.home)
         from prefect.server.api.server import create_app
 
         return create_app()

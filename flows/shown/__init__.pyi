@@ -14,7 +14,7 @@ from .events import (
 )
 from .progress import (
     ProgressView as ProgressView,
-    Standing as Standing,
-    Tally as Tally,
+    SweepCounter as SweepCounter,
+    SweepState as SweepState,
     TerminalProgress as TerminalProgress,
 )

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.shown.progress import Standing
+from flows.shown.progress import SweepState
 from storage.tables import RunFrames
 from study.wording import MISSING, duration, interval, percent, points
 from tasks.report import Report
@@ -89,7 +89,7 @@ def describe_failures(frames: RunFrames) -> str:
 
 logger = logging.getLogger(__name__)
 
-MOST_BYTES = 200_000
+MAX_BYTES = 200_000
 """Largest picture to inline: artifacts live in the server's database."""
 
 
@@ -103,10 +103,10 @@ class ProgressArtifact:
     def __init__(self) -> None:
         created = create_progress_artifact(0.0, key="training-progress", description="Trainings finished")
         self._id = cast(UUID, created)  # a coroutine only where it is called from one
-        self._latest: queue.Queue[Standing] = queue.Queue(1)
+        self._latest: queue.Queue[SweepState] = queue.Queue(1)
         threading.Thread(target=self._update, name="progress artifact", daemon=True).start()
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: SweepState) -> None:
         """Have the artifact updated; what has not been shown yet is overtaken."""
         with suppress(queue.Empty):
             self._latest.get_nowait()
@@ -129,7 +129,7 @@ class ProgressArtifact:
 def show_picture(key: str, path: Path, caption: str, alt: str) -> None:
     """Show a small PNG as a markdown artifact with its caption; a large one by its path only."""
     content = path.read_bytes()
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         create_markdown_artifact(f"{caption}\n\n{path}", key=key, description=alt)
         return
     picture = f"![{alt}](data:image/png;base64,{base64.b64encode(content).decode()})"

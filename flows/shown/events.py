@@ -23,7 +23,7 @@ RESOURCE = "study"
 """Ids of what the events are about are `study.NAME`, such as `study.lab`."""
 DRIFT = "drifted"
 """The verdict on an exercise that raises an alarm."""
-MOST_LETTERS = 2000
+MAX_LETTERS = 2000
 
 
 def tell_night(frames: RunFrames) -> None:
@@ -59,7 +59,7 @@ def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: st
         "run_id": run_id,
         "verdicts": {str(number): verdict for number, verdict in sorted(verdicts.items())},
         "drifted": ", ".join(map(str, drifted)),
-        "message": shortened(message, MOST_LETTERS),
+        "message": shortened(message, MAX_LETTERS),
     }
     resource = {
         "prefect.resource.id": f"{RESOURCE}.{study}",

@@ -17,7 +17,7 @@ from study.wording import duration
 
 
 @dataclass(frozen=True)
-class Standing:
+class SweepState:
     """Where a sweep stands: how many trainings of how many, and seconds elapsed and remaining."""
 
     total: int
@@ -45,11 +45,11 @@ class Standing:
 class ProgressView(Protocol):
     """Something that shows where a sweep stands."""
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: SweepState) -> None:
         """Show it."""
 
 
-class Tally:
+class SweepCounter:
     """Counts finished trainings and says how long the rest will take, by the forecast's own predictions.
 
     As trainings finish, what they took over what was predicted corrects the predictions of the rest.
@@ -98,7 +98,7 @@ class Tally:
         self._busy = min(lanes, len(self._waiting) - self._read)
         self._later_makespan = self._simulate_later()
 
-    def finish(self, predicted: float, taken: float | None, *, failed: bool = False) -> Standing:
+    def finish(self, predicted: float, taken: float | None, *, failed: bool = False) -> SweepState:
         """Count one training.
 
         Args:
@@ -115,13 +115,13 @@ class Tally:
             self._taken += taken
         return self.standing()
 
-    def standing(self) -> Standing:
+    def standing(self) -> SweepState:
         """Where the sweep stands now."""
         elapsed = self._clock() - self._started
         remaining = self._remaining()
         is_over = self._done == self._total and not self._later
         fraction = 1.0 if is_over else elapsed / (elapsed + remaining) if elapsed + remaining else 0.0
-        return Standing(self._total, self._done, self._reused, self._failed, fraction, elapsed, remaining)
+        return SweepState(self._total, self._done, self._reused, self._failed, fraction, elapsed, remaining)
 
     def _remaining(self) -> float:
         correction = self._correction()
@@ -172,7 +172,7 @@ class TerminalProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: SweepState) -> None:
         """Move the bar, or write a line."""
         if self._console.is_terminal:
             self._bar = self._bar or self._start()

@@ -5,7 +5,7 @@ from .answers import (
     answer_sweep as answer_sweep,
 )
 from .chosen_model import (
-    MOST_EXAMPLES as MOST_EXAMPLES,
+    MAX_EXAMPLES as MAX_EXAMPLES,
     Calibration as Calibration,
     ChosenModel as ChosenModel,
     Confidence as Confidence,
@@ -34,7 +34,7 @@ from .night_words import (
     shorten_verdicts as shorten_verdicts,
 )
 from .nights import (
-    MOST_RUNS as MOST_RUNS,
+    MAX_RUNS as MAX_RUNS,
     NightReading as NightReading,
     Verdict as Verdict,
     compare_night as compare_night,
@@ -43,8 +43,8 @@ from .optimum_answer import (
     Finals as Finals,
     SearchCost as SearchCost,
     answer_optimum as answer_optimum,
-    compare_finals as compare_finals,
     describe_search as describe_search,
+    rank_finalists as rank_finalists,
 )
 from .replay import (
     Readings as Readings,
@@ -56,5 +56,5 @@ from .replay import (
 from .replication import (
     CellAgreement as CellAgreement,
     HeldClaim as HeldClaim,
-    hold_against_published as hold_against_published,
+    compare_with_published as compare_with_published,
 )

@@ -87,7 +87,7 @@ def calibrate_crosswise(probabilities: Probabilities, labels: Labels) -> tuple[f
     return fit_temperature(probabilities, labels), before, after
 
 
-MOST_EXAMPLES = 6
+MAX_EXAMPLES = 6
 """How many images of a confused pair are kept at most: as many as fit beside each other on a phone."""
 
 
@@ -115,7 +115,7 @@ class ConfusedPair(Fact):
     predicted_class: str
     images: int
     of: int
-    examples: tuple[int, ...] = Field(max_length=MOST_EXAMPLES)
+    examples: tuple[int, ...] = Field(max_length=MAX_EXAMPLES)
 
 
 class SavedFile(Fact):

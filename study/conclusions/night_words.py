@@ -6,7 +6,7 @@ from study.conclusions.comparison import Change
 from study.conclusions.nights import Verdict
 from study.wording import count, points
 
-MOST_NAMED = 8
+MAX_NAMED = 8
 """Changes named in a sentence; the table `nights` has all."""
 
 _BY_WEIGHT = ("drifted", "no reading", "unclear", "same within noise", "first", "identical")
@@ -25,7 +25,7 @@ def shorten_verdicts(verdicts: Mapping[int, str]) -> str:
 
 def describe_night(study: str, verdicts: Mapping[int, str], changes: Sequence[Change]) -> str:
     """A night in a line, as an alarm says it: "lab: drifted 3, 5; identical 2; changed: Keras: 3.1 → 3.2"."""
-    named = "; ".join(map(str, changes[:MOST_NAMED])) or "nothing that is recorded"
+    named = "; ".join(map(str, changes[:MAX_NAMED])) or "nothing that is recorded"
     is_changed = set(verdicts.values()) - {"identical", "first"}
     return f"{study}: {shorten_verdicts(verdicts)}" + (f"; changed: {named}" if is_changed else "")
 
@@ -50,8 +50,8 @@ def describe_changes(
     if compared_with is None:
         return ""
     if changes:
-        named = "; ".join(map(str, changes[:MOST_NAMED]))
-        further = f"; and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
+        named = "; ".join(map(str, changes[:MAX_NAMED]))
+        further = f"; and {len(changes) - MAX_NAMED} more" if len(changes) > MAX_NAMED else ""
         without_effect = " without effect" if verdict == "identical" else ""
         return f"Changed{without_effect} since run {compared_with}: {named}{further}."
     if verdict == "identical":

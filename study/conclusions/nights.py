@@ -64,7 +64,7 @@ def find_shift(samples: Sequence[Sample]) -> Shift | None:
     Three questions, each with a third of the chance of a false alarm: have all settings together moved, by
     ranks among all earlier readings (`combined_score`); have they by ranks among those of the same seed
     (`paired_score`); and has any one setting moved far, by a t test that does not hang on one reading
-    (`steadfast_p_value`), corrected for the number of settings (Bonferroni).
+    (`robust_p_value`), corrected for the number of settings (Bonferroni).
 
     Why ranks: where t scores are added up (Stouffer 1949), one reading that collapses is an alarm once there
     are many earlier ones that did not. The price is some power, as `benchmarks/drift.py` shows.
@@ -77,7 +77,7 @@ def find_shift(samples: Sequence[Sample]) -> Shift | None:
     testable = [sample for sample in samples if sample.is_testable]
     if not testable:
         return None
-    singles = {sample.setting: steadfast_p_value(sample.tonight, sample.earlier) for sample in testable}
+    singles = {sample.setting: robust_p_value(sample.tonight, sample.earlier) for sample in testable}
     most = min(singles, key=lambda name: singles[name])
     scores = (combined_score(testable), paired_score(testable))
     together = [2 * float(ndtr(-abs(score))) for score in scores]
@@ -132,7 +132,7 @@ def rank_score(tonight: Sequence[float], earlier: Sequence[float]) -> float:
     return float(ranks[:count].sum() - count * (both + 1) / 2) / math.sqrt(variance)
 
 
-def steadfast_p_value(tonight: Sequence[float], earlier: Sequence[float]) -> float:
+def robust_p_value(tonight: Sequence[float], earlier: Sequence[float]) -> float:
     """Two-sided p value of a pooled t test that does not hang on one reading.
 
     It is the larger of that with all readings and that without tonight's most deviant one. Each sample has at
@@ -162,7 +162,7 @@ NIGHT_ALPHA = 1 / 365
 """Chance of any false alarm in a night without change: one alarm a year is expected at most, if every night's
 weights differ; none where they are identical."""
 
-MOST_RUNS = 30
+MAX_RUNS = 30
 """A night is compared with so many of the latest earlier runs."""
 
 VerdictName = Literal["identical", "same within noise", "drifted", "unclear", "first", "no reading"]
@@ -339,7 +339,7 @@ def _find_runs(
             runs.clear()
         if readings:
             runs.append(readings)
-    return runs[-MOST_RUNS:]
+    return runs[-MAX_RUNS:]
 
 
 def _judge(

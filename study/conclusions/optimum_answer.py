@@ -54,7 +54,7 @@ class Finals:
         return min((each for each in self.all if each.is_as_good), key=lambda each: each.multiply_adds)
 
 
-def compare_finals(readings: Mapping[str, SettingReadings], kept: str, costs: Mapping[str, int]) -> Finals:
+def rank_finalists(readings: Mapping[str, SettingReadings], kept: str, costs: Mapping[str, int]) -> Finals:
     """Compare every candidate with the kept one by Welch's test, corrected for all pairs of candidates.
 
     All pairs, as which candidate is kept is itself read from data. Not paired by seed: from the same seed

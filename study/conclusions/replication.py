@@ -54,7 +54,7 @@ class Replication:
     claims: tuple[HeldClaim, ...]
 
 
-def hold_against_published(study: Study, ours: Ours) -> Replication:
+def compare_with_published(study: Study, ours: Ours) -> Replication:
     """Hold our readings against the study's published ones; empty for a study without.
 
     Raises:

@@ -15,15 +15,14 @@ from .failures import (
 )
 from .forecast import (
     Forecast as Forecast,
+    FurtherTrainings as FurtherTrainings,
     Job as Job,
-    Later as Later,
-    SearchStanding as SearchStanding,
+    SearchProgress as SearchProgress,
     makespan_bound as makespan_bound,
     simulate_makespan as simulate_makespan,
 )
-from .foresight import Foresight as Foresight
 from .plan import (
-    MOST_TASK_RUNS as MOST_TASK_RUNS,
+    MAX_TASK_RUNS as MAX_TASK_RUNS,
     Plan as Plan,
     Training as Training,
     Trial as Trial,
@@ -35,3 +34,4 @@ from .plan import (
     training_key as training_key,
     training_label as training_label,
 )
+from .predictor import Predictor as Predictor

@@ -46,14 +46,14 @@ class EngineCost:
 
     def threads_each(self, trainings: int, lanes: int) -> int:
         """Threads of each of some trainings that run together: the cores of idle lanes are shared out."""
-        return 1 if trainings == 0 or self.thread_gain == 0 else min(max(1, lanes // trainings), MOST_THREADS)
+        return 1 if trainings == 0 or self.thread_gain == 0 else min(max(1, lanes // trainings), MAX_THREADS)
 
     def speedup(self, threads: int) -> float:
         """How many times faster a training is on so many threads than on one."""
         return 1 + self.thread_gain * (threads - 1)
 
 
-MOST_THREADS = 4
+MAX_THREADS = 4
 """Threads of a training at most. They share its pooled rows, 13 with a kernel of 3, whole: four wait for the
 one that has four rows. What two gain is measured, what more gain is not."""
 

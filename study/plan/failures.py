@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from study.plan.plan import Training
 from study.spec import Hyperparameters
 
-MOST_FAILED = 0.25
+MAX_FAILED = 0.25
 """A run stops early when more than this part of its trainings failed all their attempts..."""
 
-FEWEST_FAILED = 4
+MIN_FAILED = 4
 """...and more than this many did."""
 
 
@@ -52,11 +52,11 @@ class Failures:
     @property
     def too_many(self) -> str | None:
         """Why the run is to stop early; None if it is not."""
-        if self._count <= max(FEWEST_FAILED, MOST_FAILED * self._planned):
+        if self._count <= max(MIN_FAILED, MAX_FAILED * self._planned):
             return None
         return (
             f"the run stopped early, as {self._count} of {self._planned} trainings failed "
-            f"all their attempts, more than {MOST_FAILED:.0%}"
+            f"all their attempts, more than {MAX_FAILED:.0%}"
         )
 
 

@@ -53,7 +53,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Later:
+class FurtherTrainings:
     """Trainings that are known only when others are done: of the combination, the search, its finalists."""
 
     trainings: int
@@ -68,7 +68,7 @@ class Later:
 
 
 @dataclass(frozen=True)
-class SearchStanding:
+class SearchProgress:
     """How far a search has come by what earlier runs have kept."""
 
     remaining: float
@@ -82,13 +82,13 @@ class Forecast:
     """What a plan will cost on some lanes, all equally fast; jobs come longest first."""
 
     jobs: tuple[Job, ...]
-    later: Later
+    later: FurtherTrainings
     lanes: int
     common_spread: float
     rates: EngineCost
-    search: Later = Later(0)
+    search: FurtherTrainings = FurtherTrainings(0)
     """What the search for the optimum is expected to train."""
-    finals: Later = Later(0)
+    finals: FurtherTrainings = FurtherTrainings(0)
     """The search's finalists, with fresh seeds."""
 
     @property

@@ -197,7 +197,7 @@ def describe_changes(hyperparameters: Hyperparameters, baseline: Setting) -> str
     return " ".join(changes) or "baseline"
 
 
-MOST_TASK_RUNS = 2000
+MAX_TASK_RUNS = 2000
 """Task runs for the trainings of one phase: 2,000 mapped tasks are known to strain a Prefect server."""
 
 LEAST_SECONDS = 0.02
@@ -205,7 +205,7 @@ LEAST_SECONDS = 0.02
 (`benchmarks/orchestration.py`, its task run included)."""
 
 
-def pack(seconds: Sequence[float], most: int = MOST_TASK_RUNS) -> list[range]:
+def pack(seconds: Sequence[float], most: int = MAX_TASK_RUNS) -> list[range]:
     """Pack trainings into batches that take about as long as each other; of one training each, if few.
 
     A batch ends where the sum of all up to it passes a multiple of an even share. So it is longer than that

@@ -26,7 +26,7 @@ from .published import (
 )
 from .run_start import (
     AS_WRITTEN as AS_WRITTEN,
-    MOST_LANES as MOST_LANES,
+    MAX_LANES as MAX_LANES,
     RUN_ID as RUN_ID,
     TIME_PATTERN as TIME_PATTERN,
     RunOptions as RunOptions,

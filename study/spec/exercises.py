@@ -23,7 +23,7 @@ Li et al. 2018, "Hyperband", call optimal in theory (e), and stops fewer slow st
 _FIRST_RUNG = 6
 """The part of the longest training after which it is first decided whether one goes on: a sixth."""
 
-FEWEST_REPEATS = 10
+MIN_REPEATS = 10
 """Fresh seeds at least, with which the finalists are trained again."""
 
 
@@ -258,10 +258,10 @@ class OptimumExercise(ExerciseBase):
 
     @model_validator(mode="after")
     def _check_search(self) -> Self:
-        if self.search is not None and self.repeats < FEWEST_REPEATS:
+        if self.search is not None and self.repeats < MIN_REPEATS:
             raise ValueError(
                 f"repeats={self.repeats} with 'search'; what it finds is trained again with at least "
-                f"{FEWEST_REPEATS} fresh seeds, as the readings of the search itself are the luckiest of many"
+                f"{MIN_REPEATS} fresh seeds, as the readings of the search itself are the luckiest of many"
             )
         return self
 

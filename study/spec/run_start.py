@@ -46,7 +46,7 @@ def study_of(run_id: str) -> str:
     return match[1] if match else "STUDY"
 
 
-MOST_LANES = 1000
+MAX_LANES = 1000
 """The most lanes of one machine: far more than any has devices, far fewer than would exhaust its memory."""
 
 AS_WRITTEN: Final = "as the study says"
@@ -113,7 +113,7 @@ class RunOptions(Fact):
     lanes: int = Field(
         0,
         ge=0,
-        le=MOST_LANES,
+        le=MAX_LANES,
         title="Lanes",
         description="Worker processes that train; 0: one for each GPU, or each CPU core where there is none.",
     )
@@ -123,7 +123,7 @@ class RunOptions(Fact):
         description="native: compiled for this machine's processor, several times faster on CPU cores. "
         "tensorflow: pure TensorFlow, on GPUs too. auto: native where it can be used.",
     )
-    lanes_per_gpu: int = Field(1, ge=1, le=MOST_LANES, title="Lanes on each GPU")
+    lanes_per_gpu: int = Field(1, ge=1, le=MAX_LANES, title="Lanes on each GPU")
     scheduler: str = Field(
         "",
         title="Scheduler",

@@ -18,7 +18,7 @@ Protocol = Literal["lab", "held-out"]
 EngineName = Literal["native", "tensorflow"]
 """What trains: compiled code of our own on CPU cores, or TensorFlow."""
 
-MOST_TRIALS = 100_000
+MAX_TRIALS = 100_000
 """The most a study may ask for: a thousand times the lab study; planning more would take minutes."""
 
 FRESH_SEEDS = 10_000
@@ -84,11 +84,11 @@ class Study(Fact):
     def _check_trials(self) -> Self:
         asked = [each for each in (*self.sweeps, self.optimum) if each is not None]
         trials = sum(each.trial_count for each in asked)
-        if trials > MOST_TRIALS:
+        if trials > MAX_TRIALS:
             most = max(asked, key=lambda each: each.trial_count)
             raise ValueError(
                 f"exercises: they ask for {trials:,} trials, {most.trial_count:,} of them in exercise "
-                f"{most.number}; at most {MOST_TRIALS:,} are allowed: give fewer values or repeats"
+                f"{most.number}; at most {MAX_TRIALS:,} are allowed: give fewer values or repeats"
             )
         return self
 

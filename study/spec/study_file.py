@@ -21,10 +21,10 @@ from study.spec.setting import Setting
 from study.spec.study import NARROWED, Study
 from study.wording import shortened, shown
 
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 """The longest file: twenty times the lab study, half a second of reading."""
 
-MOST_VALUES = 100_000
+MAX_VALUES = 100_000
 """The most values a file may hold with its aliases written out: few lines of them can stand for billions."""
 
 
@@ -67,11 +67,11 @@ def _loader() -> YAML:
 def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(content) > MOST_BYTES:
-        raise InputError(f"{path}: longer than {MOST_BYTES:,} bytes, which is the most a study may be")
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{path}: longer than {MAX_BYTES:,} bytes, which is the most a study may be")
     try:
         return content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except UnicodeDecodeError as error:
@@ -79,9 +79,9 @@ def _read_text(path: Path) -> str:
 
 
 def _check_aliases(path: Path, root: Node | None) -> None:
-    if root is not None and _count_values(root, {}) > MOST_VALUES:
+    if root is not None and _count_values(root, {}) > MAX_VALUES:
         raise InputError(
-            f"{path}: its aliases (*name) stand for more than {MOST_VALUES:,} values, or for themselves; "
+            f"{path}: its aliases (*name) stand for more than {MAX_VALUES:,} values, or for themselves; "
             "write out what they stand for"
         )
 
@@ -99,7 +99,7 @@ def _count_values(node: Node, counted: dict[int, float]) -> float:
 STUDIES_FOLDER = Path(__file__).resolve().parents[2] / "studies"
 """Where the studies that ship, and those a user adds, lie."""
 
-MOST_COMPLAINTS = 20
+MAX_COMPLAINTS = 20
 """The most mistakes of a file that are told at once."""
 
 _OWNERS: dict[int | str, type[BaseModel]] = {
@@ -180,8 +180,8 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
         study = Study.model_validate(content)
     except ValidationError as error:
         lines = [_describe(detail) for detail in _causes(error.errors())]
-        if len(lines) > MOST_COMPLAINTS:
-            lines = [*lines[:MOST_COMPLAINTS], f"{len(lines) - MOST_COMPLAINTS} more mistakes"]
+        if len(lines) > MAX_COMPLAINTS:
+            lines = [*lines[:MAX_COMPLAINTS], f"{len(lines) - MAX_COMPLAINTS} more mistakes"]
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
     if study.published is None:
         return study

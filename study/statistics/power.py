@@ -11,7 +11,7 @@ from study.statistics.difference import SIGNIFICANCE
 POWER = 0.8
 """The chance of seeing a difference that is there, by custom (Cohen 1988, Statistical Power Analysis)."""
 
-MOST_REPEATS = 1_000_000
+MAX_REPEATS = 1_000_000
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(400)
 _QUANTILES, _WEIGHTS = (1 + _NODES) / 2, _NODE_WEIGHTS / 2
@@ -110,7 +110,7 @@ def repeats_needed(
     low, high = 1, 2
     while power_of(difference, deviation, high, level, paired, variance_ratio) < POWER:
         low, high = high, 2 * high
-        if low > MOST_REPEATS:
+        if low > MAX_REPEATS:
             return None
     while high - low > 1:
         middle = (low + high) // 2

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from study.conclusions import MOST_EXAMPLES, ChosenModel, ConfusedPair
+from study.conclusions import MAX_EXAMPLES, ChosenModel, ConfusedPair
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT
 from study.wording import taken_for
 from tasks.data import (
@@ -227,7 +227,7 @@ def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> P
 
 def _lay_out(pairs: tuple[ConfusedPair, ...], images: Pixels) -> Pixels:
     """Return the page, `(height, width)` grey: a title, then a row for each pair."""
-    width = 2 * MARGIN + MOST_EXAMPLES * (CELL + GAP) - GAP
+    width = 2 * MARGIN + MAX_EXAMPLES * (CELL + GAP) - GAP
     page = start_page(TITLE, width, MARGIN + TITLE_HEIGHT + len(pairs) * ROW_HEIGHT)
     scale = fit_scale(_all_headings(), width - 2 * MARGIN, at_most=0.9)
     for row, pair in enumerate(pairs):

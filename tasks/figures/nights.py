@@ -18,7 +18,7 @@ from tasks.figures.style import BLUE, INK, VERMILLION, DrawnFigure, new_figure, 
 NIGHTS = -1
 """In place of an exercise's number: the figure belongs to the comparison with earlier nights."""
 
-FEWEST_NIGHTS = 2
+MIN_NIGHTS = 2
 """With fewer there is nothing to draw."""
 
 _MOST_DOTS = 60
@@ -40,7 +40,7 @@ _MARKS = {
 
 def draw_history_figures(study: Study, nights: pd.DataFrame, folder: Path) -> list[DrawnFigure]:
     """Draw accuracy and time over the nights that `list_nights` gives, a panel an exercise."""
-    if nights["run_id"].nunique() < FEWEST_NIGHTS:
+    if nights["run_id"].nunique() < MIN_NIGHTS:
         return []
     titles = {each.number: f"Exercise {each.number}: {each.title}" for each in study.exercises}
     exercises = [number for number in sorted(nights["exercise"].unique()) if number in titles]

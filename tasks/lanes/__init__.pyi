@@ -10,7 +10,7 @@ from .local import (
     InProcessLane as InProcessLane,
     LocalLanes as LocalLanes,
 )
-from .members import knock as knock
+from .members import check_scheduler as check_scheduler
 from .process import (
     LanesClosed as LanesClosed,
     die_with_starter as die_with_starter,

@@ -23,8 +23,8 @@ from tasks.engines import EngineChoice
 from tasks.lanes.devices import Device
 from tasks.lanes.lanes import Lanes
 from tasks.lanes.members import Members
+from tasks.lanes.monitor import LANE, ClusterMonitor
 from tasks.lanes.process import Attempt, LaneDied, LanesClosed, Work
-from tasks.lanes.watch import LANE, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class ClusterLanes(Lanes):
         super().__init__()
         self.scheduler = scheduler
         self._members = Members(wait_seconds)
-        self._watch = Watch(scheduler, asked, self._members, self._reports.listen)
+        self._watch = ClusterMonitor(scheduler, asked, self._members, self._reports.listen)
         self._settled: tuple[str, EngineName] | None = None
         self._settling = threading.Lock()
         self._running: set[Attempt] = set()
@@ -106,10 +106,10 @@ class ClusterLanes(Lanes):
         """Every lane that there was: its device, name, host and processor."""
         return [
             {
-                **asdict(each.greeting.device),
+                **asdict(each.facts.device),
                 "lane": each.name,
-                "host": each.greeting.host,
-                "processor": each.greeting.processor,
+                "host": each.facts.host,
+                "processor": each.facts.processor,
             }
             for each in sorted(self._members.seen.values(), key=lambda each: each.name)
         ]
@@ -134,7 +134,7 @@ class ClusterLanes(Lanes):
                 deadline = time.monotonic() + _GATHER_SECONDS
                 while self._watch.is_asking and time.monotonic() < deadline:
                     time.sleep(0.05)
-                greetings = [each.greeting for each in self._members.list()]
+                greetings = [each.facts for each in self._members.list()]
                 kinds = frozenset(each.device.kind for each in greetings)
                 native = {each.engine for each in greetings} == {"native"}
                 engine: EngineName = "native" if native else "tensorflow"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dask.system import CPU_COUNT
 
 from study.errors import InputError
-from study.spec import MOST_LANES
+from study.spec import MAX_LANES
 
 logger = logging.getLogger(__name__)
 
@@ -71,15 +71,13 @@ def choose_devices(
         cores: CPU cores this process may use (Dask's count, which knows affinity and container limits).
 
     Raises:
-        InputError: a count is below 1 or above `MOST_LANES`.
+        InputError: a count is below 1 or above `MAX_LANES`.
     """
     for name, count in (("--lanes", lanes), ("--lanes-per-gpu", lanes_per_gpu)):
         if count is not None and count < 1:
             raise InputError(f"{name}: {count} is not allowed; give 1 or more, or leave it out")
-        if count is not None and count > MOST_LANES:
-            raise InputError(
-                f"{name}: {count:,} is not allowed; give {MOST_LANES:,} at most, or leave it out"
-            )
+        if count is not None and count > MAX_LANES:
+            raise InputError(f"{name}: {count:,} is not allowed; give {MAX_LANES:,} at most, or leave it out")
     gpus = list(find_gpus())
     if not gpus:
         return [Device("CPU")] * (lanes or cores)

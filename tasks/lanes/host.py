@@ -21,8 +21,8 @@ from tasks.lanes.devices import Device
 from tasks.lanes.local import interrupts_blocked
 from tasks.lanes.local_cluster import CONFIG, keep_running, keep_until, lane_options
 from tasks.lanes.members import unreachable
+from tasks.lanes.monitor import LANE
 from tasks.lanes.process import LANE_CORE
-from tasks.lanes.watch import LANE
 
 logger = logging.getLogger(__name__)
 

@@ -42,7 +42,7 @@ _MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
-class Greeting:
+class LaneFacts:
     """What a lane is."""
 
     host: str
@@ -54,7 +54,7 @@ class Greeting:
     """Of what takes part in training with it."""
 
 
-def greet(asked: EngineChoice) -> Greeting:
+def read_lane_facts(asked: EngineChoice) -> LaneFacts:
     """Make this process ready for trainings, and say what it is; see that the dataset is here, and sound.
 
     Raises:
@@ -62,17 +62,17 @@ def greet(asked: EngineChoice) -> Greeting:
     """
     cache_folder = default_cache_folder()
     cache_folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache_folder / "greeting.lock"):  # the lanes of a host fetch it once
+    with FileLock(cache_folder / "facts.lock"):  # the lanes of a host fetch it once
         load_dataset()
         device = find_device()
         engine = choose_engine(asked, device.kind)
-    return Greeting(socket.gethostname(), device, processor_name(), engine, library_versions(engine))
+    return LaneFacts(socket.gethostname(), device, processor_name(), engine, library_versions(engine))
 
 
-def introduce(asked: EngineChoice) -> tuple[dict[str, str], Greeting | str]:
-    """The versions here, and the greeting, or why there is none: that may be because they differ."""
+def introduce(asked: EngineChoice) -> tuple[dict[str, str], LaneFacts | str]:
+    """The versions here, and the facts, or why there is none: that may be because they differ."""
     try:
-        return read_versions(), greet(asked)
+        return read_versions(), read_lane_facts(asked)
     except Exception as error:
         return read_versions(), shortened(f"{type(error).__name__}: {error}", 300)
 
@@ -148,7 +148,7 @@ class Member:
     """Dask's, of the process: another one has another."""
     name: str
     """For people; the next process of the lane has it again."""
-    greeting: Greeting
+    facts: LaneFacts
 
 
 class Members:
@@ -245,17 +245,17 @@ class Members:
     def processor(self) -> str:
         """The processor of the first lane."""
         with self._changed:
-            return next((each.greeting.processor for each in self.seen.values()), "")
+            return next((each.facts.processor for each in self.seen.values()), "")
 
     @property
     def versions(self) -> dict[str, str]:
         """What takes part in training on the first lane."""
-        return next((each.greeting.versions for each in self.seen.values()), {})
+        return next((each.facts.versions for each in self.seen.values()), {})
 
     @property
     def devices(self) -> tuple[Device, ...]:
         """The device of each lane that is there."""
-        return tuple(member.greeting.device for member in self.list())
+        return tuple(member.facts.device for member in self.list())
 
     def _check(self, tell: Callable[[], None]) -> None:
         if self._closed:
@@ -285,7 +285,7 @@ KNOCK_SECONDS = 5.0
 """Longest time a host may take to accept a connection."""
 
 
-def knock(scheduler: str) -> None:
+def check_scheduler(scheduler: str) -> None:
     """Connect to a scheduler's port, and leave again.
 
     Raises:

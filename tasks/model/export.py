@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from storage.results import Results, replace_folder, write_atomically
 from storage.trainings import Arrays
 from study.conclusions import (
-    MOST_EXAMPLES,
+    MAX_EXAMPLES,
     Calibration,
     ChosenModel,
     Confidence,
@@ -66,7 +66,7 @@ def keep_files(files: ModelFiles, folder: Path) -> None:
                 write_atomically(folder / path.name, path.read_bytes())
 
 
-MOST_PAIRS = 4
+MAX_PAIRS = 4
 
 
 def count_confusion(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[int, ...], ...]:
@@ -88,7 +88,7 @@ def find_confused_pairs(labels: np.ndarray, outputs: np.ndarray) -> tuple[Confus
     """
     wrong = np.array(count_confusion(labels, outputs.argmax(axis=1)))
     np.fill_diagonal(wrong, 0)
-    most_first = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    most_first = np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
     pairs = [divmod(int(place), len(CLASS_NAMES)) for place in most_first]
     return tuple(_describe(labels, outputs, *pair) for pair in pairs if wrong[pair])
 
@@ -101,7 +101,7 @@ def _describe(labels: np.ndarray, outputs: np.ndarray, true: int, predicted: int
         predicted_class=CLASS_NAMES[predicted],
         images=len(images),
         of=int((labels == true).sum()),
-        examples=tuple(int(index) for index in surest_first[:MOST_EXAMPLES]),
+        examples=tuple(int(index) for index in surest_first[:MAX_EXAMPLES]),
     )
 
 

@@ -120,7 +120,7 @@ def compare_candidates(study: Study, run_id: str, trials: Sequence[Mapping[str, 
 
 def finals_of(study: Study, trials: Sequence[Mapping[str, Any]]) -> "Finals | None":
     """The candidates that have a reading, compared; None if none was kept."""
-    from study.conclusions import compare_finals  # late, with SciPy and statsmodels
+    from study.conclusions import rank_finalists  # late, with SciPy and statsmodels
 
     kept = kept_candidate(study, trials)
     if study.optimum is None or kept is None:
@@ -129,7 +129,7 @@ def finals_of(study: Study, trials: Sequence[Mapping[str, Any]]) -> "Finals | No
         name: each for name, each in read_candidates(study.optimum.number, trials).items() if each.test
     }
     costs = {name: multiply_adds(each) for name, each in _hyperparameters(study, trials).items()}
-    return compare_finals(readings, kept, costs)
+    return rank_finalists(readings, kept, costs)
 
 
 def _hyperparameters(study: Study, trials: Sequence[Mapping[str, Any]]) -> dict[str, Hyperparameters]:

@@ -119,7 +119,7 @@ class OptimumSearch:
         trainings = [self.training_of(each) for each in self._due]
         return list({each.key: each for each in trainings}.values())
 
-    def hear(self, records: Mapping[str, TrainingRecord | None]) -> None:
+    def learn_from(self, records: Mapping[str, TrainingRecord | None]) -> None:
         """Take what was trained, by key, and decide who goes on, beginning with the best."""
         for candidate in self._due:
             self._read(candidate, records[self.training_of(candidate).key])
@@ -238,7 +238,7 @@ def advance_search(search: OptimumSearch, outcomes: Mapping[str, Outcome]) -> li
         outcomes: How the run's trainings ended, by key.
     """
     if search.generation:
-        search.hear({key: outcome.record for key, outcome in outcomes.items()})
+        search.learn_from({key: outcome.record for key, outcome in outcomes.items()})
     trainings = search.next_generation()
     states = [each.state for each in search.candidates]
     logger.info(
@@ -258,7 +258,7 @@ def play_back(search: OptimumSearch, kept: Mapping[str, TrainingRecord]) -> list
             for training, record in zip(trainings, records.values(), strict=True)
         ):
             return trainings
-        search.hear(records)
+        search.learn_from(records)
     return []
 
 

@@ -27,7 +27,7 @@ from tasks.tables import Picture, kept_candidate, read_sweep
 
 
 @dataclass(frozen=True)
-class Fold:
+class Collapsible:
     """What a reader opens who wants to know more."""
 
     title: str
@@ -45,7 +45,7 @@ class Section:
     answer: Answer
     pictures: tuple[Picture, ...]
     tables: tuple[Table, ...]
-    folded: tuple[Fold, ...] = ()
+    folded: tuple[Collapsible, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
         return _compose_sweep(exercise, findings)
     figures = _pictures([each for each in findings.figures if each.exercise == number])
     pictures = (*figures, *findings.drawn_of(number))
-    chosen, tables, folded = findings.chosen, tuple[Table, ...](), tuple[Fold, ...]()
+    chosen, tables, folded = findings.chosen, tuple[Table, ...](), tuple[Collapsible, ...]()
     if isinstance(exercise, ImagesExercise):
         answer = answer_images(bool(findings.drawn_of(number)))
     elif isinstance(exercise, OptimumExercise):
@@ -151,7 +151,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
         compared = tabulate_finals(findings.rows("finals", number))
         tables = tables if compared is None else (*tables, compared)
         searched = tabulate_search(findings.study, findings.rows("search", number))
-        folded = () if searched is None else (Fold("Every candidate of the search", (), (searched,)),)
+        folded = () if searched is None else (Collapsible("Every candidate of the search", (), (searched,)),)
     else:
         answer = answer_model(chosen)
         tables = () if chosen is None else tabulate_model(chosen)
@@ -164,9 +164,9 @@ def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
     readings = read_sweep(number, findings.rows("trials", number).to_dict("records"))
     pairs = tabulate_pairs(exercise, findings.rows("comparisons", number))
     folded = (
-        Fold("Every pair of settings compared", (), () if pairs is None else (pairs,)),
-        Fold("Learning curves", findings.figures_named(f"exercise-{number}-curves"), ()),
-        Fold(
+        Collapsible("Every pair of settings compared", (), () if pairs is None else (pairs,)),
+        Collapsible("Learning curves", findings.figures_named(f"exercise-{number}-curves"), ()),
+        Collapsible(
             "Time and convergence",
             findings.figures_named(f"exercise-{number}-time"),
             (tabulate_times(exercise, summary),),

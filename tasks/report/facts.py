@@ -11,7 +11,7 @@ from study.wording import count, duration, plain
 Line = tuple[str, str]
 """A term and what there is to say of it."""
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 """Trainings whose failed attempts are named; the table `trainings` has all."""
 
 
@@ -91,9 +91,9 @@ def _attempts(frames: RunFrames) -> str:
     if retried.empty:
         return "every training succeeded at its first."
     named = "; ".join(
-        f"{row['training']} ({row['failed_attempts']})" for row in retried.head(MOST_NAMED).to_dict("records")
+        f"{row['training']} ({row['failed_attempts']})" for row in retried.head(MAX_NAMED).to_dict("records")
     )
-    further = f"; and {len(retried) - MOST_NAMED} others" if len(retried) > MOST_NAMED else ""
+    further = f"; and {len(retried) - MAX_NAMED} others" if len(retried) > MAX_NAMED else ""
     return (
         f"of {count(len(frames.trainings), 'training')}, {len(retried)} had attempts that failed: "
         f"{named}{further}. A training that succeeds at a later attempt has the same weights."

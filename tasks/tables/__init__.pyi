@@ -1,10 +1,10 @@
 from .findings import (
     compare_nights as compare_nights,
+    compare_run_with_published as compare_run_with_published,
     compare_settings as compare_settings,
-    hold_run_against_published as hold_run_against_published,
 )
 from .publish import (
-    Circumstances as Circumstances,
+    RunFacts as RunFacts,
     publish_run as publish_run,
 )
 from .readings import (
@@ -28,9 +28,9 @@ from .recorded import (
     restore_pictures as restore_pictures,
 )
 from .rows import (
-    Context as Context,
     Outcome as Outcome,
     Row as Row,
+    RunContext as RunContext,
     aggregate_trials as aggregate_trials,
     list_epochs as list_epochs,
     list_trainings as list_trainings,

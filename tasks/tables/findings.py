@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from storage.results import Results
 from storage.tables import list_runs, read_rows
 from study.conclusions import (
-    MOST_RUNS,
+    MAX_RUNS,
     Change,
     NightReading,
     Provenance,
@@ -28,9 +28,9 @@ from study.conclusions import (
 from study.errors import InputError
 from study.spec import BandVerdict, Cell, PublishedSource, Setting, Study
 from tasks.data import Dataset
-from tasks.tables.publish import Circumstances, describe_provenance
+from tasks.tables.publish import RunFacts, describe_provenance
 from tasks.tables.readings import kept_candidate, read_candidates, read_setting, read_sweep
-from tasks.tables.rows import Context
+from tasks.tables.rows import RunContext
 
 if TYPE_CHECKING:
     from study.conclusions import CellAgreement, HeldClaim
@@ -92,7 +92,7 @@ def _number(value: float) -> float | None:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def hold_run_against_published(study: Study, run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[Row]:
+def compare_run_with_published(study: Study, run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[Row]:
     """One row for each published mean, band and claim; none for a study without.
 
     Args:
@@ -103,11 +103,11 @@ def hold_run_against_published(study: Study, run_id: str, trials: Sequence[Mappi
     Raises:
         InputError: a published file cannot be read.
     """
-    from study.conclusions import hold_against_published  # late, with SciPy and statsmodels
+    from study.conclusions import compare_with_published  # late, with SciPy and statsmodels
 
     if study.published is None:
         return []
-    held = hold_against_published(study, read_cells(study, trials))
+    held = compare_with_published(study, read_cells(study, trials))
     rows = [_cell_row(study.published, each) for each in held.cells]
     rows += [_band_row(each) for each in held.bands]
     rows += [_claim_row(each) for each in held.claims]
@@ -194,8 +194,8 @@ _COLUMNS = (
 @task(name="compare nights", task_run_name="compare nights", cache_policy=NO_CACHE, persist_result=False)
 def compare_nights(
     results: Results,
-    context: Context,
-    circumstances: Circumstances,
+    context: RunContext,
+    run_facts: RunFacts,
     dataset: Dataset,
     trials: Sequence[Row],
     trainings: Sequence[Row],
@@ -205,13 +205,13 @@ def compare_nights(
     Args:
         results: Where the earlier runs lie.
         context: The run.
-        circumstances: Machine and start of the run.
+        run_facts: Machine and start of the run.
         dataset: The images in use.
         trials: The run's rows of `trials`.
         trainings: Its rows of `trainings`.
     """
     numbers = sorted({int(row["exercise"]) for row in trials})
-    runs = _find_comparable(results, context, circumstances, numbers)
+    runs = _find_comparable(results, context, run_facts, numbers)
     run_ids = runs["run_id"].tolist()
     earlier = read_rows(results, "trials", run_ids, _COLUMNS)
     nights = read_rows(results, "nights", run_ids, ["run_id", "exercise", "verdict"])
@@ -224,7 +224,7 @@ def compare_nights(
         ],
         set(zip(drifted["run_id"], drifted["exercise"], strict=True)),
     )
-    provenance = describe_provenance(context, circumstances, dataset)
+    provenance = describe_provenance(context, run_facts, dataset)
     before = {str(row["run_id"]): _provenance(row) for row in runs.to_dict("records")}
     rows = []
     for verdict in verdicts:
@@ -241,7 +241,7 @@ def compare_nights(
 
 
 def _find_comparable(
-    results: Results, context: Context, circumstances: Circumstances, exercises: Sequence[int]
+    results: Results, context: RunContext, run_facts: RunFacts, exercises: Sequence[int]
 ) -> pd.DataFrame:
     """The earlier runs of the study and protocol: of each exercise the latest that ran it, oldest first."""
     try:
@@ -249,14 +249,14 @@ def _find_comparable(
     except InputError as damage:
         logger.warning("%s; the night is compared with nothing", damage)
         return pd.DataFrame({"run_id": []})
-    is_earlier = (runs["started_at"] < circumstances.started_at) & (runs["run_id"] != context.run_id)
+    is_earlier = (runs["started_at"] < run_facts.started_at) & (runs["run_id"] != context.run_id)
     is_same = (runs["study"] == context.study.name) & (runs["protocol"] == context.study.protocol)
     earlier = runs[is_earlier & is_same]
     ran = earlier["exercises"].str.split(",")
     wanted = {
         run_id
         for number in exercises
-        for run_id in earlier.loc[ran.map(lambda each, n=str(number): n in each), "run_id"].tail(MOST_RUNS)
+        for run_id in earlier.loc[ran.map(lambda each, n=str(number): n in each), "run_id"].tail(MAX_RUNS)
     }
     return earlier[earlier["run_id"].isin(wanted)]
 
@@ -286,7 +286,9 @@ def _provenance(row: Mapping[Any, Any]) -> Provenance:
     return Provenance.model_validate({**missing, **known, "versions": json.loads(row["versions"])})
 
 
-def _verdict_columns(context: Context, verdict: Verdict, changes: tuple[Change, ...], is_dirty: bool) -> Row:
+def _verdict_columns(
+    context: RunContext, verdict: Verdict, changes: tuple[Change, ...], is_dirty: bool
+) -> Row:
     changed = describe_changes(verdict.name, verdict.compared_with, changes, is_dirty)
     said = (describe_verdict(verdict), changed)
     return {

@@ -18,7 +18,7 @@ from study.conclusions import Provenance
 from study.plan import Forecast, describe_reasons
 from tasks.data import Dataset
 from tasks.engines import hash_lock, library_versions, processor_name, read_commit
-from tasks.tables.rows import Context, Outcome
+from tasks.tables.rows import Outcome, RunContext
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class RunFacts:
     """What is true of a whole run, beside its results."""
 
     started_at: datetime
@@ -56,8 +56,8 @@ class Circumstances:
 @task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
 def publish_run(
     results: Results,
-    context: Context,
-    circumstances: Circumstances,
+    context: RunContext,
+    run_facts: RunFacts,
     dataset: Dataset,
     outcomes: Mapping[str, Outcome],
     **tables: Sequence[Row],
@@ -67,7 +67,7 @@ def publish_run(
     Args:
         results: Where they go.
         context: The run and its study.
-        circumstances: What is true of the whole run.
+        run_facts: What is true of the whole run.
         dataset: What was trained on.
         outcomes: What became of each training, by key.
         tables: The rows of every other table, by its name.
@@ -76,9 +76,9 @@ def publish_run(
         OSError: the results folder cannot be written to; the run stays invisible.
     """
     run = {
-        **_describe_run(context, circumstances, dataset),
-        **_count(context, circumstances, outcomes, tables["trials"]),
-        **_describe_time(context, circumstances, outcomes),
+        **_describe_run(context, run_facts, dataset),
+        **_count(context, run_facts, outcomes, tables["trials"]),
+        **_describe_time(context, run_facts, outcomes),
     }
     publish(results, RunTables(run, **tables))
     _add_to_history(results, context.run_id)
@@ -95,31 +95,31 @@ def _add_to_history(results: Results, run_id: str) -> None:
         logger.warning("the history is not up to date: %s; `study compact` brings it up to date", error)
 
 
-def _describe_run(context: Context, circumstances: Circumstances, dataset: Dataset) -> Row:
-    provenance = describe_provenance(context, circumstances, dataset)
+def _describe_run(context: RunContext, run_facts: RunFacts, dataset: Dataset) -> Row:
+    provenance = describe_provenance(context, run_facts, dataset)
     return {
         "run_id": context.run_id,
         "study": context.study.name,
         "protocol": context.study.protocol,
-        "started_at": circumstances.started_at,
+        "started_at": run_facts.started_at,
         "finished_at": datetime.now(UTC),
-        "wall_seconds": time.monotonic() - circumstances.begun,  # a clock that steps shows in the times only
-        "resumed": circumstances.resumed,
+        "wall_seconds": time.monotonic() - run_facts.begun,  # a clock that steps shows in the times only
+        "resumed": run_facts.resumed,
         "exercises": ",".join(str(each.number) for each in context.study.exercises),
-        "lanes": circumstances.lanes,
+        "lanes": run_facts.lanes,
         "train_images": dataset.train_count,
         "test_images": dataset.test_count,
         "data_source": dataset.source,
-        "flow_run_id": circumstances.flow_run_id,
-        "trigger": circumstances.trigger,
-        "parameters": circumstances.parameters,
-        "devices": circumstances.devices,
+        "flow_run_id": run_facts.flow_run_id,
+        "trigger": run_facts.trigger,
+        "parameters": run_facts.parameters,
+        "devices": run_facts.devices,
         **provenance.model_dump(),
         "versions": json.dumps(provenance.versions, sort_keys=True),
     }
 
 
-def describe_provenance(context: Context, circumstances: Circumstances, dataset: Dataset) -> Provenance:
+def describe_provenance(context: RunContext, run_facts: RunFacts, dataset: Dataset) -> Provenance:
     """Everything that may change what this run reads."""
     commit, engine = read_commit(), context.source.engine
     return Provenance(
@@ -127,20 +127,20 @@ def describe_provenance(context: Context, circumstances: Circumstances, dataset:
         git_dirty=commit.dirty,
         git_diff_sha256=commit.diff_sha256,
         versions={
-            **(circumstances.versions or library_versions(engine)),
+            **(run_facts.versions or library_versions(engine)),
             "prefect": metadata.version("prefect"),
         },
         data_fingerprint=dataset.fingerprint,
-        device=circumstances.device,
+        device=run_facts.device,
         engine=engine,
-        processor=circumstances.processor or processor_name(),
+        processor=run_facts.processor or processor_name(),
         lock_sha256=hash_lock(),
         study_definition=context.study.model_dump_json(),
     )
 
 
-def _describe_time(context: Context, circumstances: Circumstances, outcomes: Mapping[str, Outcome]) -> Row:
-    forecast = circumstances.forecast
+def _describe_time(context: RunContext, run_facts: RunFacts, outcomes: Mapping[str, Outcome]) -> Row:
+    forecast = run_facts.forecast
     low, high = forecast.interval
     return {
         "predicted_seconds": forecast.wall_seconds,
@@ -148,14 +148,14 @@ def _describe_time(context: Context, circumstances: Circumstances, outcomes: Map
         "predicted_high_seconds": high,
         "predicted_lane_seconds": forecast.lane_seconds,
         "lane_seconds": sum(outcome.lane_seconds(context.run_id) for outcome in outcomes.values()),
-        "makespan_seconds": circumstances.makespan_seconds,
-        "makespan_bound_seconds": circumstances.makespan_bound_seconds,
+        "makespan_seconds": run_facts.makespan_seconds,
+        "makespan_bound_seconds": run_facts.makespan_bound_seconds,
     }
 
 
 def _count(
-    context: Context,
-    circumstances: Circumstances,
+    context: RunContext,
+    run_facts: RunFacts,
     outcomes: Mapping[str, Outcome],
     trials: Sequence[Row],
 ) -> Row:
@@ -163,10 +163,10 @@ def _count(
     reasons = [row["reason"] for row in trials if row["status"] == "failed"]
     status = "completed with failures" if reasons else "completed"
     return {
-        "status": "stopped early" if circumstances.stopped_early else status,
+        "status": "stopped early" if run_facts.stopped_early else status,
         "trials": len(trials),
         "failed_trials": len(reasons),
-        "failures": "; ".join(filter(None, [circumstances.stopped_early, describe_reasons(reasons)])) or None,
+        "failures": "; ".join(filter(None, [run_facts.stopped_early, describe_reasons(reasons)])) or None,
         "trainings": len(outcomes),
         "reused_trainings": sum(not record.was_trained_by(context.run_id) for record in records),
         "retried_trainings": sum(bool(outcome.failed_attempts) for outcome in outcomes.values()),

@@ -57,7 +57,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Context:
+class RunContext:
     """What the rows of one run have in common."""
 
     run_id: str
@@ -68,7 +68,7 @@ class Context:
 
 @task(name="aggregate", task_run_name="aggregate {stage}", cache_policy=NO_CACHE, persist_result=False)
 def aggregate_trials(
-    context: Context, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], stage: str = "trials"
+    context: RunContext, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], stage: str = "trials"
 ) -> list[Row]:
     """One row for each trial, in the order of the study; a failed trial is a row with its reason.
 
@@ -82,7 +82,7 @@ def aggregate_trials(
 
 
 @task(name="list epochs", task_run_name="list epochs", cache_policy=NO_CACHE, persist_result=False)
-def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
+def list_epochs(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[Row]:
     """One row for each epoch of each training, by label and epoch."""
     return [
         {
@@ -102,7 +102,7 @@ def list_epochs(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
 
 
 @task(name="list trainings", task_run_name="list trainings", cache_policy=NO_CACHE, persist_result=False)
-def list_trainings(context: Context, outcomes: Mapping[str, Outcome]) -> list[Row]:
+def list_trainings(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[Row]:
     """One row for each training, by label: what was predicted, and what it took.
 
     Not in the order of the plan, which follows from how fast the machine is: equal results give equal files.
@@ -111,7 +111,7 @@ def list_trainings(context: Context, outcomes: Mapping[str, Outcome]) -> list[Ro
     return [_training_row(context, outcome) for outcome in ordered]
 
 
-def _trial_row(context: Context, trial: Trial, outcome: Outcome) -> Row:
+def _trial_row(context: RunContext, trial: Trial, outcome: Outcome) -> Row:
     record = outcome.record
     reading = None if record is None else record.read(trial.rule)
     return {
@@ -139,7 +139,7 @@ def _trial_row(context: Context, trial: Trial, outcome: Outcome) -> Row:
     }
 
 
-def _training_row(context: Context, outcome: Outcome) -> Row:
+def _training_row(context: RunContext, outcome: Outcome) -> Row:
     training, record = outcome.training, outcome.record
     trained = record.epochs_by(context.run_id) if record else 0
     return {
@@ -181,7 +181,7 @@ def _segment_columns(record: TrainingRecord, epochs: Sequence[Epoch]) -> Row:
     }
 
 
-def _reading_columns(context: Context, record: TrainingRecord | None, reading: Reading | None) -> Row:
+def _reading_columns(context: RunContext, record: TrainingRecord | None, reading: Reading | None) -> Row:
     if record is None or reading is None:
         return {}
     last = reading.last.model_dump(exclude={"epoch", "seconds", "evaluation_seconds"})

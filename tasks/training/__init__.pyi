@@ -1,11 +1,11 @@
 from .plan import (
     compare_sharing as compare_sharing,
     forecast_plan as forecast_plan,
-    foresee as foresee,
-    foresee_jobs as foresee_jobs,
     load_data as load_data,
+    make_predictor as make_predictor,
     plan_study as plan_study,
     predict as predict,
+    predict_jobs as predict_jobs,
 )
 from .replay import (
     choose_rows as choose_rows,

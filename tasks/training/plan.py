@@ -23,10 +23,10 @@ from study.plan import (
     Amount,
     CostModel,
     Forecast,
-    Foresight,
     Job,
     Plan,
-    SearchStanding,
+    Predictor,
+    SearchProgress,
     Speed,
     compile_plan,
     key_of,
@@ -174,8 +174,8 @@ def forecast_plan(
     Raises:
         InputError: the run is predicted to take longer than the budget; nothing was trained.
     """
-    foresight = foresee(study, plan, results, lanes, fresh)
-    forecast = predict(study, plan, foresight, lanes.useful)
+    predictor = make_predictor(study, plan, results, lanes, fresh)
+    forecast = predict(study, plan, predictor, lanes.useful)
     logger.info("%s", describe_forecast(forecast))
     if budget_seconds is not None and forecast.wall_seconds > budget_seconds:
         raise InputError(
@@ -185,40 +185,42 @@ def forecast_plan(
     return forecast
 
 
-def predict(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> Forecast:
+def predict(study: Study, plan: Plan, predictor: Predictor, lanes: int) -> Forecast:
     """Predict a plan's cost on this number of lanes, all equally fast; where none is there, on one."""
-    known = _known_combination(study, plan, foresight.history)
-    return foresight.forecast(study, plan, max(1, lanes), known)
+    known = _known_combination(study, plan, predictor.history)
+    return predictor.forecast(study, plan, max(1, lanes), known)
 
 
-def compare_sharing(study: Study, plan: Plan, foresight: Foresight, lanes: int) -> tuple[Forecast, Forecast]:
+def compare_sharing(study: Study, plan: Plan, predictor: Predictor, lanes: int) -> tuple[Forecast, Forecast]:
     """What the plan would cost from nothing, with trials sharing trainings and with a training for each."""
-    from_nothing = replace(foresight, kept={}, search=None)
+    from_nothing = replace(predictor, kept={}, search=None)
     unshared = compile_plan(study, plan.trials, plan.source, sharing=False)
     return predict(study, plan, from_nothing, lanes), predict(study, unshared, from_nothing, lanes)
 
 
-def foresee_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> list[Job]:
+def predict_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> list[Job]:
     """Predict the trainings of a small plan from what is recorded and measured by now, longest first."""
-    return gather(study, plan, results, lanes, fresh).foresee_all(plan, max(1, lanes.useful))
+    return gather(study, plan, results, lanes, fresh).predict_trainings(plan, max(1, lanes.useful))
 
 
-def foresee(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
+def make_predictor(
+    study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False
+) -> Predictor:
     """What a forecast draws on, the machine's speed measured where it is not known and worth the time."""
-    foresight = gather(study, plan, results, lanes, fresh)
-    foresight = replace(foresight, search=_known_search(study, plan, foresight.kept))
-    missing = _choose_shapes(plan, foresight)
+    predictor = gather(study, plan, results, lanes, fresh)
+    predictor = replace(predictor, search=_known_search(study, plan, predictor.kept))
+    missing = _choose_shapes(plan, predictor)
     if not missing:
-        return foresight
+        return predictor
     seconds = duration(MEASURING_SECONDS * len(missing) / max(1, len(lanes.devices)) + 8)
     logger.info("measuring the speed of %s: about %s, once", count(len(missing), "shape"), seconds)
     machine = name_machine(plan.source, lanes.processor)
-    measured = measure_speeds(lanes, plan.source.engine, missing, foresight.amount)
+    measured = measure_speeds(lanes, plan.source.engine, missing, predictor.amount)
     save_speeds(results, machine, (*read_speeds(results, machine), *measured))
-    return replace(gather(study, plan, results, lanes, fresh), search=foresight.search)
+    return replace(gather(study, plan, results, lanes, fresh), search=predictor.search)
 
 
-def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Foresight:
+def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Predictor:
     """What is known by now: kept trainings, what they took, and what was measured of the lanes' machine."""
     amount = amount_of(study)
     found = {each.key: find_training(results, each.key) for each in plan.trainings}
@@ -228,7 +230,7 @@ def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool
     measured = read_speeds(results, name_machine(plan.source, lanes.processor))
     recorded = list_recorded_speeds(list(history.values()), plan.source, amount, lanes.processor)
     costs = CostModel(measured, recorded, plan.source.engine, lanes.share_cores)
-    return Foresight(kept, history, costs, amount)
+    return Predictor(kept, history, costs, amount)
 
 
 def amount_of(study: Study) -> Amount:
@@ -283,24 +285,24 @@ def _speed_of(record: TrainingRecord) -> Speed:
     )
 
 
-def _choose_shapes(plan: Plan, foresight: Foresight) -> list[Hyperparameters]:
+def _choose_shapes(plan: Plan, predictor: Predictor) -> list[Hyperparameters]:
     """Shapes to measure: unknown ones, those that cost most first, as far as it is worth the time."""
-    jobs = sorted(map(foresight.foresee, plan.trainings), key=lambda job: -job.seconds)
+    jobs = sorted(map(predictor.predict, plan.trainings), key=lambda job: -job.seconds)
     waiting = [job for job in jobs if not job.is_reused]
     allowed = int(MEASURING_SHARE * sum(job.seconds for job in waiting) / MEASURING_SECONDS)
     shapes = list_shapes([job.training.hyperparameters for job in waiting])
-    missing = [shape for shape in shapes if not foresight.costs.knows(shape)]
+    missing = [shape for shape in shapes if not predictor.costs.knows(shape)]
     return missing[:allowed]
 
 
-def _known_search(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) -> SearchStanding | None:
+def _known_search(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) -> SearchProgress | None:
     """How far the study's search has come by kept trainings; None if it has no search."""
     if study.optimum is None or study.optimum.search is None:
         return None
     search = OptimumSearch(study, plan.source, study.optimum.search)
     if play_back(search, kept):
-        return SearchStanding(search.left)
-    return SearchStanding(0.0, choose_finalists.fn(search))
+        return SearchProgress(search.left)
+    return SearchProgress(0.0, choose_finalists.fn(search))
 
 
 def _known_combination(study: Study, plan: Plan, history: Mapping[str, TrainingRecord]) -> Setting | None:

@@ -15,7 +15,7 @@ from storage.tables.published import read_run
 from tests.chaos import Arena
 from tests.night_server import NightServer, bare_server, start_serving
 from tests.postgres import ask, needs_postgres, serving
-from tests.prefect_home import furnish
+from tests.prefect_home import prepare_home
 from tests.toy import write_toy
 from tests.waiting import wait_until
 
@@ -88,7 +88,7 @@ def _settled_tasks(url: str, flow_run: str) -> dict[str, int] | None:
 def test_a_runs_own_server_keeps_it_in_postgres(tmp_path: Path):
     with serving() as url:
         arena = Arena(tmp_path, SMALL, environment={"PREFECT_API_DATABASE_CONNECTION_URL": url})
-        file = furnish(tmp_path / "prefect") / "prefect.db"
+        file = prepare_home(tmp_path / "prefect") / "prefect.db"
         before = file.read_bytes()
         assert arena.run_study("--lanes", 1) == 0, arena.said()
         run = read_run(arena.results).run

@@ -23,7 +23,7 @@ from tasks.data.dataset import load_dataset
 from tasks.training.train_on_lanes import describe_source
 from tests.command import STUDY, Ended, run_study, study
 from tests.engines import ENGINE
-from tests.prefect_home import furnish
+from tests.prefect_home import prepare_home
 from tests.toy import SWEEPS, FinishedRun, write_toy
 from tests.waiting import WAIT_SECONDS, wait_until
 
@@ -127,11 +127,11 @@ def test_exactly_the_damaged_trainings_are_trained_again(damaged: Ran):
 def test_reading_earlier_trainings_publishes_equal_tables(damaged: Ran):
     before, after = (read_run(damaged.results, nth_run(damaged, each)) for each in (1, 2))
     # Who trained it, when and how fast is all that may differ.
-    circumstances = ["run_id", "reused", "trained_by", "attempts", "versions"]
+    run_facts = ["run_id", "reused", "trained_by", "attempts", "versions"]
     for table in ("trials", "epochs", "summary"):
         one, other = getattr(before, table), getattr(after, table)
         times = [name for name in one.columns if name.endswith("seconds")]
-        left_out = [name for name in (*circumstances, *times) if name in one.columns]
+        left_out = [name for name in (*run_facts, *times) if name in one.columns]
         pd.testing.assert_frame_equal(one.drop(columns=left_out), other.drop(columns=left_out))
     assert (before.trials["weights_sha256"] == after.trials["weights_sha256"]).all()
 
@@ -289,7 +289,7 @@ def test_a_model_that_cannot_be_saved_leaves_the_tables_published_and_the_run_to
 def test_ctrl_c_stops_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path):
     path = write_toy(tmp_path, SWEEPS.replace("[1, 3]", "[1, 1000]"))
     command = [STUDY, "run", path, "--results", tmp_path / "results", "--lanes", "2"]
-    environment = {**os.environ, "PREFECT_HOME": str(furnish(tmp_path / "prefect"))}
+    environment = {**os.environ, "PREFECT_HOME": str(prepare_home(tmp_path / "prefect"))}
     process = subprocess.Popen(
         list(map(str, command)), cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env=environment,

@@ -15,12 +15,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from benchmarks.orchestration import do_nothing
 from flows.prepare import RunParameters, check_request
-from flows.shown.progress import Standing
+from flows.shown.progress import SweepState
 from flows.sweep import SPARE_TASKS, Sweep
 from study.errors import Conclusive, LanesLost, ResultsUnwritable
 from study.plan.cost import CostModel
-from study.plan.forecast import Forecast, Job, Later
-from study.plan.plan import MOST_TASK_RUNS, Training
+from study.plan.forecast import Forecast, FurtherTrainings, Job
+from study.plan.plan import MAX_TASK_RUNS, Training
 from study.records.record import Source
 from study.records.stopping import StopRule
 from study.spec.setting import Hyperparameters
@@ -86,7 +86,7 @@ class Watching:
     lanes: BrokenLanes
     seen: list[tuple[int, int]] = field(default_factory=list)
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: SweepState) -> None:
         self.seen.append((sum(self.lanes.attempts.values()), standing.done))
 
 
@@ -121,12 +121,12 @@ def sweep(
     folder: Path,
     jobs: Sequence[Job],
     lanes: BrokenLanes,
-    most_task_runs: int = MOST_TASK_RUNS,
+    most_task_runs: int = MAX_TASK_RUNS,
     watching: Watching | None = None,
 ) -> Sweep:
     """Train under Prefect what the lanes let through."""
     request = check_request(RunParameters(results=str(folder)))
-    forecast = Forecast(tuple(jobs), Later(0), 1, CostModel().common_spread, CostModel().rates)
+    forecast = Forecast(tuple(jobs), FurtherTrainings(0), 1, CostModel().common_spread, CostModel().rates)
     made: list[Sweep] = []
 
     @task

@@ -11,7 +11,7 @@ from s3fs import S3FileSystem
 from storage import object_store
 from storage.locks import why_held
 from storage.object_store import get, get_all, put, put_new
-from storage.results import Results, is_local, open_results, read_address, results_at, told_if_unwritable
+from storage.results import Results, explain_unwritable, is_local, open_results, read_address, results_at
 from storage.run_starts import has_ended
 from storage.tables.parts import part_path, read_part
 from storage.tables.published import read_run
@@ -76,7 +76,7 @@ def test_a_store_that_stays_away_ends_a_run_with_a_line(monkeypatch, caplog):
         results = open_results(new_address())
         os.kill(server.pid, signal.SIGKILL)
         told = pytest.raises(ResultsUnwritable, match=r"cannot be written: .*`study resume`")
-        with told, told_if_unwritable(results.folder):
+        with told, explain_unwritable(results.folder):
             put(results.folder / "x", b"")
         for ask in (
             lambda: find_training(results, "0" * 16),

@@ -11,10 +11,10 @@ import pytest
 
 from storage.results import (
     Results,
+    explain_unwritable,
     open_results,
     remove_path,
     replace_folder,
-    told_if_unwritable,
     write_atomically,
 )
 from study.errors import InputError, ResultsUnwritable
@@ -185,13 +185,13 @@ def test_a_folder_is_made_below_folders_that_are_not_there(tmp_path: Path):
 
 
 def test_a_disk_that_is_full_is_told_in_one_line_and_other_errors_as_they_are(tmp_path: Path):
-    with pytest.raises(ResultsUnwritable) as told, told_if_unwritable(tmp_path), _disk_with_room_for(10):
+    with pytest.raises(ResultsUnwritable) as told, explain_unwritable(tmp_path), _disk_with_room_for(10):
         write_atomically(tmp_path / "file", b"x" * 100)
     assert str(told.value) == (
         f"{tmp_path}: cannot be written: File too large. What was finished is kept; free space there or make "
         "it writable, then go on with `study resume`"
     )
-    with pytest.raises(FileNotFoundError), told_if_unwritable(tmp_path):
+    with pytest.raises(FileNotFoundError), explain_unwritable(tmp_path):
         (tmp_path / "nowhere").read_bytes()
 
 

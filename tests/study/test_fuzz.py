@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from study.errors import InputError
 from study.plan.plan import compile_plan, list_trials
-from study.spec.study_file import MOST_BYTES, STUDIES_FOLDER, read_study
+from study.spec.study_file import MAX_BYTES, STUDIES_FOLDER, read_study
 from tests.frames import make_source
 
 LAB = (STUDIES_FOLDER / "lab.yaml").read_bytes()
@@ -187,8 +187,8 @@ def test_deep_nesting_is_refused(file: Path, opening: str, depth: int):
 
 
 def test_a_study_that_is_too_long_is_refused_before_it_is_read(file: Path):
-    check(file, LAB + b"#" * (MOST_BYTES - len(LAB)))
+    check(file, LAB + b"#" * (MAX_BYTES - len(LAB)))
     assert read_study(str(file)).name == "lab"
-    file.write_bytes(LAB + b"#" * (MOST_BYTES - len(LAB) + 1))
+    file.write_bytes(LAB + b"#" * (MAX_BYTES - len(LAB) + 1))
     with pytest.raises(InputError, match=r"mine.yaml: longer than 100,000 bytes, which is the most a study"):
         read_study(str(file))

@@ -10,7 +10,7 @@ constexpr int CHUNK = 32;                          // columns that are updated t
 class Dense {
  public:
   Dense(int blocks, int units, int columns, int batch, int threads)
-      : blocks_(blocks), units_(units), padded_units_(round_up(units, LANES)), columns_(columns),
+      : blocks_(blocks), units_(units), padded_units_(round_up(units, SLOTS)), columns_(columns),
         padded_(round_up(columns, TALL)), batch_(batch), chunks_((padded_ + CHUNK - 1) / CHUNK),
         weights_(size_t(blocks) * padded_ * padded_units_), biases_(padded_), out_(padded_ * batch),
         gradient_(padded_ * batch), turned_(size_t(threads) * 2 * batch * padded_units_),
@@ -40,7 +40,7 @@ class Dense {
     for (int column = first; column < last; column += TALL) {
       const float* weights = weights_.values + at(block, column);
       int image = 0;
-      for (; image + 2 * LANES <= batch_; image += 2 * LANES)
+      for (; image + 2 * SLOTS <= batch_; image += 2 * SLOTS)
         multiply_forward<2>(weights, in + image, out_ + column * batch_ + image);
       if (image < batch_) multiply_forward<1>(weights, in + image, out_ + column * batch_ + image);
     }
@@ -73,11 +73,11 @@ class Dense {
     std::memset(gradient_turned, 0, sizeof(float) * batch_ * padded_units_);
     for (int chunk = 0; chunk < chunks_; ++chunk) {
       int unit = 0;
-      for (; unit + 8 * LANES <= padded_units_; unit += 8 * LANES)
+      for (; unit + 8 * SLOTS <= padded_units_; unit += 8 * SLOTS)
         backward_strip<8>(step, block, chunk, unit, turned + unit, gradient_turned + unit);
-      for (; unit + 4 * LANES <= padded_units_; unit += 4 * LANES)
+      for (; unit + 4 * SLOTS <= padded_units_; unit += 4 * SLOTS)
         backward_strip<4>(step, block, chunk, unit, turned + unit, gradient_turned + unit);
-      for (; unit + 2 * LANES <= padded_units_; unit += 2 * LANES)
+      for (; unit + 2 * SLOTS <= padded_units_; unit += 2 * SLOTS)
         backward_strip<2>(step, block, chunk, unit, turned + unit, gradient_turned + unit);
       if (unit < padded_units_)
         backward_strip<1>(step, block, chunk, unit, turned + unit, gradient_turned + unit);
@@ -98,15 +98,15 @@ class Dense {
   void multiply_forward(const float* weights, const float* in, float* out) {
     Floats total[TALL][WIDE];
     for (int c = 0; c < TALL; ++c)
-      for (int v = 0; v < WIDE; ++v) total[c][v] = load(out + c * batch_ + v * LANES);
+      for (int v = 0; v < WIDE; ++v) total[c][v] = load(out + c * batch_ + v * SLOTS);
     for (int unit = 0; unit < units_; ++unit, in += batch_) {
       Floats each[WIDE];
-      for (int v = 0; v < WIDE; ++v) each[v] = load(in + v * LANES);
+      for (int v = 0; v < WIDE; ++v) each[v] = load(in + v * SLOTS);
       for (int c = 0; c < TALL; ++c)
         for (int v = 0; v < WIDE; ++v) total[c][v] += weights[c * padded_units_ + unit] * each[v];
     }
     for (int c = 0; c < TALL; ++c)
-      for (int v = 0; v < WIDE; ++v) store(out + c * batch_ + v * LANES, total[c][v]);
+      for (int v = 0; v < WIDE; ++v) store(out + c * batch_ + v * SLOTS, total[c][v]);
   }
 
   // A strip of units and a chunk of columns, whose weights stay in the nearest cache from the gradient, summed over
@@ -120,30 +120,30 @@ class Dense {
       if (count == 0) continue;
       float* to = in_gradient + image * padded_units_;
       Floats total[WIDE];
-      for (int v = 0; v < WIDE; ++v) total[v] = load(to + v * LANES);
+      for (int v = 0; v < WIDE; ++v) total[v] = load(to + v * SLOTS);
       for (int i = 0; i < count; ++i) {
         const float each = gradient_[columns[i] * batch_ + image];
         const float* from = strip + size_t(columns[i]) * padded_units_;
-        for (int v = 0; v < WIDE; ++v) total[v] += each * load(from + v * LANES);
+        for (int v = 0; v < WIDE; ++v) total[v] += each * load(from + v * SLOTS);
       }
-      for (int v = 0; v < WIDE; ++v) store(to + v * LANES, total[v]);
+      for (int v = 0; v < WIDE; ++v) store(to + v * SLOTS, total[v]);
     }
     const int first = chunk * CHUNK, last = std::min(first + CHUNK, padded_);
     for (int column = first; column < last; ++column) {
       float* weights = weights_.values + at(block, column) + unit;
       float* momenta = weights_.momenta + at(block, column) + unit;
       for (int v = 0; v < WIDE; ++v) {  // a strip is too short for processors to foresee what follows it
-        __builtin_prefetch(momenta + 4 * padded_units_ + v * LANES, 1);
-        __builtin_prefetch(weights + CHUNK * padded_units_ + v * LANES, 1);
+        __builtin_prefetch(momenta + 4 * padded_units_ + v * SLOTS, 1);
+        __builtin_prefetch(weights + CHUNK * padded_units_ + v * SLOTS, 1);
       }
       Floats total[WIDE] = {};
       const int* images = active_images_ + column * batch_;
       for (int i = 0; i < image_counts_[column]; ++i) {
         const float each = gradient_[column * batch_ + images[i]];
         const float* from = in + images[i] * padded_units_;
-        for (int v = 0; v < WIDE; ++v) total[v] += each * load(from + v * LANES);
+        for (int v = 0; v < WIDE; ++v) total[v] += each * load(from + v * SLOTS);
       }
-      for (int v = 0; v < WIDE; ++v) update(step, total[v], weights + v * LANES, momenta + v * LANES);
+      for (int v = 0; v < WIDE; ++v) update(step, total[v], weights + v * SLOTS, momenta + v * SLOTS);
     }
   }
 

@@ -17,8 +17,8 @@ inline Words hash(Words counter, uint32_t key, uint32_t second) {
   return x ^ (x >> 16);
 }
 
-inline Words count_lanes(uint32_t first) {
-  Words lanes;
-  for (int lane = 0; lane < LANES; ++lane) lanes[lane] = first + lane;
-  return lanes;
+inline Words count_slots(uint32_t first) {
+  Words slots;
+  for (int slot = 0; slot < SLOTS; ++slot) slots[slot] = first + slot;
+  return slots;
 }

@@ -2,8 +2,8 @@
 // two dense layers, softmax with cross-entropy, SGD with momentum. Portable C++ with the vector extensions of
 // GCC and Clang; tasks/engines/native_library.py compiles it for the processor at hand.
 //
-// A vector holds one number of several images, its lanes. So nothing depends on how the number of filters or
-// the kernel divides a vector; only the last batch may leave lanes empty.
+// A vector holds one number of several images, its slots. So nothing depends on how the number of filters or
+// the kernel divides a vector; only the last batch may leave slots empty.
 //
 // Behind a ReLU most hidden units have no gradient in most images: products with such zeros are left out, which
 // changes no result. Every sum has a fixed order: the same input gives the same bits, on any number of threads,
@@ -22,9 +22,9 @@ const char* compiler() { return "GCC " __VERSION__; }
 // What decides the bits of its sums: how many numbers are added side by side, and whether products are rounded.
 const char* vectors() {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-  return LANES == 16 ? "16 numbers, fused" : LANES == 8 ? "8 numbers, fused" : "4 numbers, fused";
+  return SLOTS == 16 ? "16 numbers, fused" : SLOTS == 8 ? "8 numbers, fused" : "4 numbers, fused";
 #else
-  return LANES == 16 ? "16 numbers" : LANES == 8 ? "8 numbers" : "4 numbers";
+  return SLOTS == 16 ? "16 numbers" : SLOTS == 8 ? "8 numbers" : "4 numbers";
 #endif
 }
 
@@ -34,8 +34,8 @@ int train_epoch(const uint8_t* pixels, const uint8_t* labels, const int32_t* ord
                 float momentum, float dropped, uint32_t key, uint32_t second, int threads, double* loss,
                 int64_t* correct) try {
   const FlushDenormals flush;
-  Crew crew(threads);
-  Network network(crew, filters, kernel, dense_units, batch, true);
+  ThreadPool workers(threads);
+  Network network(workers, filters, kernel, dense_units, batch, true);
   const Parameters own = split(parameters, filters, kernel, dense_units);
   const Parameters own_momenta = split(momenta, filters, kernel, dense_units);
   network.exchange(own, own_momenta, true);
@@ -59,8 +59,8 @@ int evaluate(const uint8_t* pixels, const uint8_t* labels, const int32_t* order,
              int kernel, int dense_units, float* parameters, int threads, double* loss,
              int64_t* correct) try {
   constexpr int BATCH = 32;
-  Crew crew(threads);
-  Network network(crew, filters, kernel, dense_units, BATCH, false);
+  ThreadPool workers(threads);
+  Network network(workers, filters, kernel, dense_units, BATCH, false);
   const Parameters own = split(parameters, filters, kernel, dense_units);
   network.exchange(own, own, true);
   *loss = 0;

@@ -1,7 +1,7 @@
 // The published network: convolution, bias, ReLU, pooling, dropout, two dense layers, softmax with cross-entropy.
 //
 // A pooled row of the images is convolved, pooled and multiplied into the dense layer while it is in the cache:
-// the activations before the pooling exist in registers only. Layouts: pixels [group of images][row][column][lane];
+// the activations before the pooling exist in registers only. Layouts: pixels [group of images][row][column][slot];
 // pooled numbers, a block each pooled row, [row][filter][column][image]; dense weights [block][column of the
 // layer][unit of the block].
 
@@ -9,7 +9,7 @@
 
 #include <cmath>
 
-#include "crew.h"
+#include "thread_pool.h"
 #include "dense.h"
 #include "dropout.h"
 
@@ -25,19 +25,19 @@ struct Images {
 
 class Network {
  public:
-  Network(Crew& crew, int filters, int kernel, int dense_units, int batch, bool trains)
-      : crew_(crew), filters_(filters), kernel_(kernel), dense_units_(dense_units), batch_(batch),
-        padded_(round_up(batch, LANES)), side_((SIDE - kernel + 1) / 2), taps_(kernel * kernel),
-        row_(side_ * filters), padded_row_(round_up(row_, LANES)), trains_(trains),
-        keeps_rows_(trains || crew.size() > 1), staged_(size_t(crew.size()) * LANES * SIDE * SIDE),
+  Network(ThreadPool& workers, int filters, int kernel, int dense_units, int batch, bool trains)
+      : workers_(workers), filters_(filters), kernel_(kernel), dense_units_(dense_units), batch_(batch),
+        padded_(round_up(batch, SLOTS)), side_((SIDE - kernel + 1) / 2), taps_(kernel * kernel),
+        row_(side_ * filters), padded_row_(round_up(row_, SLOTS)), trains_(trains),
+        keeps_rows_(trains || workers.size() > 1), staged_(size_t(workers.size()) * SLOTS * SIDE * SIDE),
         pixels_(SIDE * SIDE * padded_), kernels_(filters * taps_), biases_(filters),
-        totals_(size_t(trains ? side_ : 0) * filters * (taps_ + 1) * LANES),
+        totals_(size_t(trains ? side_ : 0) * filters * (taps_ + 1) * SLOTS),
         pooled_(size_t(keeps_rows_ ? side_ : 1) * padded_row_ * padded_),
-        row_gradient_(size_t(crew.size()) * padded_row_ * padded_),
-        hidden_(round_up(dense_units, LANES) * padded_),
-        hidden_gradient_(round_up(dense_units, LANES) * padded_),
+        row_gradient_(size_t(workers.size()) * padded_row_ * padded_),
+        hidden_(round_up(dense_units, SLOTS) * padded_),
+        hidden_gradient_(round_up(dense_units, SLOTS) * padded_),
         winners_(size_t(trains ? side_ : 0) * row_ * padded_), labels_(padded_),
-        dense_(side_, row_, dense_units, padded_, crew.size()),
+        dense_(side_, row_, dense_units, padded_, workers.size()),
         output_(1, dense_units, CLASSES, padded_, 1) {}
 
   void exchange(Parameters keras, Parameters momenta, bool in) {
@@ -59,11 +59,11 @@ class Network {
   // Take a batch: `count` images, the order's from `first` on.
   void take(const Images& images, const int32_t* order, int64_t first, int count) {
     count_ = count;
-    crew_.share(padded_ / LANES, [&](int group, int thread) {
-      float* staged = staged_ + size_t(thread) * LANES * SIDE * SIDE;
-      for (int lane = 0; lane < LANES; ++lane) {
-        float* to = staged + lane * SIDE * SIDE;
-        const int image = group * LANES + lane;
+    workers_.share(padded_ / SLOTS, [&](int group, int thread) {
+      float* staged = staged_ + size_t(thread) * SLOTS * SIDE * SIDE;
+      for (int slot = 0; slot < SLOTS; ++slot) {
+        float* to = staged + slot * SIDE * SIDE;
+        const int image = group * SLOTS + slot;
         if (image >= count) {
           std::memset(to, 0, sizeof(float) * SIDE * SIDE);
           continue;
@@ -73,22 +73,22 @@ class Network {
         for (int pixel = 0; pixel < SIDE * SIDE; ++pixel) to[pixel] = float(from[pixel]) / 255.0f;
         labels_[image] = images.labels[index];
       }
-      transpose(staged, SIDE * SIDE, pixels_ + size_t(group) * LANES * SIDE * SIDE, LANES, LANES, SIDE * SIDE);
+      transpose(staged, SIDE * SIDE, pixels_ + size_t(group) * SLOTS * SIDE * SIDE, SLOTS, SLOTS, SIDE * SIDE);
     });
   }
 
   void forward(const Dropout& dropout, uint32_t step) {
     dense_.begin();
     const int columns = dense_.padded();
-    if (crew_.size() == 1) {  // each row is multiplied while it is in the cache
+    if (workers_.size() == 1) {  // each row is multiplied while it is in the cache
       for (int row = 0; row < side_; ++row) {
         pool(dropout, step, row);
         dense_.forward(pooled(row), row, 0, columns);
       }
     } else {
-      crew_.share(side_, [&](int row, int) { pool(dropout, step, row); });
-      const int each = round_up((columns + crew_.size() - 1) / crew_.size(), TALL);
-      crew_.share(crew_.size(), [&](int part, int) {
+      workers_.share(side_, [&](int row, int) { pool(dropout, step, row); });
+      const int each = round_up((columns + workers_.size() - 1) / workers_.size(), TALL);
+      workers_.share(workers_.size(), [&](int part, int) {
         for (int row = 0; row < side_; ++row)
           dense_.forward(pooled(row), row, std::min(part * each, columns), std::min((part + 1) * each, columns));
       });
@@ -124,7 +124,7 @@ class Network {
     for (int i = 0; i < dense_units_ * padded_; ++i)
       dense_.gradient()[i] = hidden_[i] > 0 ? hidden_gradient_[i] : 0.0f;
     dense_.begin_backward(step);
-    crew_.share(side_, [&](int item, int thread) {
+    workers_.share(side_, [&](int item, int thread) {
       const int row = side_ - 1 - item;  // from the last: its weights were read last, and may still be near
       float* gradient = row_gradient_ + size_t(thread) * padded_row_ * padded_;
       dense_.backward(step, pooled(row), gradient, row, thread);
@@ -150,11 +150,11 @@ class Network {
 
   // The gradients of a filter and a tap, or bias, that each row has left, in the rows' order.
   float* row_total(int row, int filter) {
-    return totals_ + (size_t(row) * filters_ + filter) * (taps_ + 1) * LANES;
+    return totals_ + (size_t(row) * filters_ + filter) * (taps_ + 1) * SLOTS;
   }
   float total(int filter, int tap) {
     Floats all = {};
-    for (int row = 0; row < side_; ++row) all += load(row_total(row, filter) + tap * LANES);
+    for (int row = 0; row < side_; ++row) all += load(row_total(row, filter) + tap * SLOTS);
     return sum(all);
   }
 
@@ -173,18 +173,18 @@ class Network {
   void convolve(int row) {
     const int kernel = FIXED ? FIXED : kernel_;
     float* pooled = this->pooled(row);
-    for (int group = 0; group < padded_ / LANES; ++group) {
-      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
+    for (int group = 0; group < padded_ / SLOTS; ++group) {
+      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * SLOTS;
       for (int filter = 0; filter < filters_; ++filter) {
         Floats weights[FIXED ? FIXED * FIXED : SIDE * SIDE];
         for (int tap = 0; tap < taps_; ++tap)
           weights[tap] = Floats{} + kernels_.values[filter * taps_ + tap];
         for (int column = 0; column < side_; ++column) {
-          const float* corner = pixels + 2 * column * LANES;
+          const float* corner = pixels + 2 * column * SLOTS;
           Floats each[2][2] = {};
           for (int y = 0; y <= kernel; ++y)
             for (int x = 0; x <= kernel; ++x) {
-              const Floats pixel = load(corner + (y * SIDE + x) * LANES);
+              const Floats pixel = load(corner + (y * SIDE + x) * SLOTS);
               for (int i = 0; i < 2; ++i)
                 for (int j = 0; j < 2; ++j)
                   if (y >= i && y - i < kernel && x >= j && x - j < kernel)
@@ -195,12 +195,12 @@ class Network {
           const Floats upper = top ? each[0][1] : each[0][0], lower = bottom ? each[1][1] : each[1][0];
           const Ints is_lower = lower > upper;
           const Floats sum = (is_lower ? lower : upper) + biases_.values[filter];
-          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * LANES;
+          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * SLOTS;
           store(pooled + at, sum > 0 ? sum : Floats{});
           if (trains_) {
             const Ints winner = ((is_lower ? bottom : top) & 1) | (is_lower & 2);
             int8_t* to = winners_ + size_t(row) * row_ * padded_ + at;
-            for (int lane = 0; lane < LANES; ++lane) to[lane] = int8_t(winner[lane]);
+            for (int slot = 0; slot < SLOTS; ++slot) to[slot] = int8_t(winner[slot]);
           }
         }
       }
@@ -212,31 +212,31 @@ class Network {
   void gather_gradient(int row, const float* row_gradient) {
     const int kernel = FIXED ? FIXED : kernel_;
     const float* pooled = this->pooled(row);
-    for (int group = 0; group < padded_ / LANES; ++group) {
-      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * LANES;
+    for (int group = 0; group < padded_ / SLOTS; ++group) {
+      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * SLOTS;
       for (int filter = 0; filter < filters_; ++filter) {
         float* kept = row_total(row, filter);
         Floats totals[FIXED ? FIXED * FIXED + 1 : SIDE * SIDE + 1];
-        for (int tap = 0; tap <= kernel * kernel; ++tap) totals[tap] = group ? load(kept + tap * LANES) : Floats{};
+        for (int tap = 0; tap <= kernel * kernel; ++tap) totals[tap] = group ? load(kept + tap * SLOTS) : Floats{};
         for (int column = 0; column < side_; ++column) {
-          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * LANES;
+          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * SLOTS;
           const int8_t* winners = winners_ + size_t(row) * row_ * padded_ + at;
           Ints winner;
-          for (int lane = 0; lane < LANES; ++lane) winner[lane] = winners[lane];
+          for (int slot = 0; slot < SLOTS; ++slot) winner[slot] = winners[slot];
           const Ints right = (winner & 1) != 0, low = (winner & 2) != 0;
           const Floats gradient = load(pooled + at) > 0 ? load(row_gradient + at) : Floats{};
-          const float* corner = pixels + 2 * column * LANES;
+          const float* corner = pixels + 2 * column * SLOTS;
           Floats above[FIXED ? FIXED : SIDE];
           for (int y = 0; y <= kernel; ++y)
             for (int x = 0; x < kernel; ++x) {
-              const float* pixel = corner + (y * SIDE + x) * LANES;
-              const Floats chosen = right ? load(pixel + LANES) : load(pixel);
+              const float* pixel = corner + (y * SIDE + x) * SLOTS;
+              const Floats chosen = right ? load(pixel + SLOTS) : load(pixel);
               if (y > 0) totals[(y - 1) * kernel + x] += gradient * (low ? chosen : above[x]);
               above[x] = chosen;
             }
           totals[kernel * kernel] += gradient;
         }
-        for (int tap = 0; tap <= kernel * kernel; ++tap) store(kept + tap * LANES, totals[tap]);
+        for (int tap = 0; tap <= kernel * kernel; ++tap) store(kept + tap * SLOTS, totals[tap]);
       }
     }
   }
@@ -247,9 +247,9 @@ class Network {
     const uint32_t threshold = uint32_t(std::lround(dropout.rate * 65536.0));
     const float scale = 1.0f / (1.0f - dropout.rate);
     for (int unit = 0; unit < row_; unit += 2)
-      for (int image = 0; image < padded_; image += LANES) {
+      for (int image = 0; image < padded_; image += SLOTS) {
         const uint32_t pair = (step * side_ + row) * ((row_ + 1) / 2) + unit / 2;
-        const Words random = hash(count_lanes(pair * batch_ + image), dropout.key, dropout.second);
+        const Words random = hash(count_slots(pair * batch_ + image), dropout.key, dropout.second);
         float* first = pooled + size_t(unit) * padded_ + image;
         store(first, (random & 0xffff) >= threshold ? scale * load(first) : Floats{});
         if (unit + 1 == row_) continue;
@@ -258,7 +258,7 @@ class Network {
       }
   }
 
-  Crew& crew_;
+  ThreadPool& workers_;
   int filters_, kernel_, dense_units_, batch_, padded_, side_, taps_, row_, padded_row_, count_ = 0;
   bool trains_, keeps_rows_;
   Array<float> staged_, pixels_;

@@ -1,4 +1,4 @@
-// Vectors, each of which holds one number of several images, its lanes; arrays of them; and their transpose.
+// Vectors, each of which holds one number of several images, its slots; arrays of them; and their transpose.
 
 #pragma once
 
@@ -12,16 +12,16 @@
 #endif
 
 #if defined(__AVX512F__)
-#define LANES 16
+#define SLOTS 16
 #elif defined(__AVX__)
-#define LANES 8
+#define SLOTS 8
 #else
-#define LANES 4
+#define SLOTS 4
 #endif
 
-typedef float Floats __attribute__((vector_size(4 * LANES)));
-typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
-typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
+typedef float Floats __attribute__((vector_size(4 * SLOTS)));
+typedef int32_t Ints __attribute__((vector_size(4 * SLOTS)));
+typedef uint32_t Words __attribute__((vector_size(4 * SLOTS)));
 
 inline int round_up(int number, int multiple) { return (number + multiple - 1) / multiple * multiple; }
 
@@ -46,7 +46,7 @@ inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(
 inline void store(float* to, Floats value) { *reinterpret_cast<Floats*>(to) = value; }
 inline float sum(Floats value) {
   float total = 0;
-  for (int lane = 0; lane < LANES; ++lane) total += value[lane];
+  for (int slot = 0; slot < SLOTS; ++slot) total += value[slot];
   return total;
 }
 
@@ -55,10 +55,10 @@ inline float sum(Floats value) {
 #else
 #define SHUFFLE(one, other, ...) __builtin_shuffle(one, other, Ints{__VA_ARGS__})
 #endif
-#if LANES == 16
+#if SLOTS == 16
 #define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif LANES == 8
+#elif SLOTS == 8
 #define LOW 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH 4, 12, 5, 13, 6, 14, 7, 15
 #else
@@ -66,20 +66,20 @@ inline float sum(Floats value) {
 #define HIGH 2, 6, 3, 7
 #endif
 
-// out[column][row] = in[row][column]; rows and columns are multiples of LANES.
+// out[column][row] = in[row][column]; rows and columns are multiples of SLOTS.
 inline void transpose(const float* in, int in_stride, float* out, int out_stride, int rows, int columns) {
-  for (int row = 0; row < rows; row += LANES)
-    for (int column = 0; column < columns; column += LANES) {
-      Floats lines[LANES], mixed[LANES];
-      for (int i = 0; i < LANES; ++i) lines[i] = load(in + (row + i) * in_stride + column);
-      for (int round = 1; round < LANES; round *= 2) {  // log2(LANES) perfect shuffles
-        for (int i = 0; i < LANES / 2; ++i) {
-          mixed[2 * i] = SHUFFLE(lines[i], lines[i + LANES / 2], LOW);
-          mixed[2 * i + 1] = SHUFFLE(lines[i], lines[i + LANES / 2], HIGH);
+  for (int row = 0; row < rows; row += SLOTS)
+    for (int column = 0; column < columns; column += SLOTS) {
+      Floats lines[SLOTS], mixed[SLOTS];
+      for (int i = 0; i < SLOTS; ++i) lines[i] = load(in + (row + i) * in_stride + column);
+      for (int round = 1; round < SLOTS; round *= 2) {  // log2(SLOTS) perfect shuffles
+        for (int i = 0; i < SLOTS / 2; ++i) {
+          mixed[2 * i] = SHUFFLE(lines[i], lines[i + SLOTS / 2], LOW);
+          mixed[2 * i + 1] = SHUFFLE(lines[i], lines[i + SLOTS / 2], HIGH);
         }
-        for (int i = 0; i < LANES; ++i) lines[i] = mixed[i];
+        for (int i = 0; i < SLOTS; ++i) lines[i] = mixed[i];
       }
-      for (int i = 0; i < LANES; ++i) store(out + (column + i) * out_stride + row, lines[i]);
+      for (int i = 0; i < SLOTS; ++i) store(out + (column + i) * out_stride + row, lines[i]);
     }
 }
 

@@ -8,8 +8,8 @@ import pytest
 
 from flows.cli.plan import _sentences, describe_plan
 from study.plan.cost import Amount, CostModel
-from study.plan.foresight import Foresight
 from study.plan.plan import compile_plan, key_of, list_trials
+from study.plan.predictor import Predictor
 from tasks.training.plan import compare_sharing, predict
 from tests.command import study
 from tests.frames import make_source, make_study
@@ -22,9 +22,9 @@ def lab() -> dict[str, Any]:
     """The lab study's plan on two lanes of a machine that was never measured."""
     study = make_study()
     plan = compile_plan(study, list_trials(study), make_source(study))
-    foresight = Foresight({}, {}, CostModel(), Amount(60_000, 10_000))
-    sharing = compare_sharing(study, plan, foresight, 2)
-    return describe_plan(study, plan, predict(study, plan, foresight, 2), sharing, False)
+    predictor = Predictor({}, {}, CostModel(), Amount(60_000, 10_000))
+    sharing = compare_sharing(study, plan, predictor, 2)
+    return describe_plan(study, plan, predict(study, plan, predictor, 2), sharing, False)
 
 
 def test_the_lab_study_s_trials_trainings_and_epochs(lab: dict[str, Any]):
@@ -85,9 +85,9 @@ def test_every_trial_points_at_a_listed_training(lab: dict[str, Any]):
 def test_a_search_and_its_finalists_are_part_of_what_a_plan_costs():
     study = searching_study()
     plan = compile_plan(study, list_trials(study), make_source(study))
-    foresight = Foresight({}, {}, CostModel(), Amount(50_000, 20_000))
-    sharing = compare_sharing(study, plan, foresight, 2)
-    described = describe_plan(study, plan, predict(study, plan, foresight, 2), sharing, False)
+    predictor = Predictor({}, {}, CostModel(), Amount(50_000, 20_000))
+    sharing = compare_sharing(study, plan, predictor, 2)
+    described = describe_plan(study, plan, predict(study, plan, predictor, 2), sharing, False)
     search, finals = described["search"], described["finalists"]
     assert (search["trainings"], finals["trainings"]) == (20, 20)
     listed = sum(each["predicted_seconds"] for each in described["training_list"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.serving import temporary_app as empty_database
-from flows.serving.temporary_app import NAME, furnish, make_database
+from flows.serving.temporary_app import NAME, copy_database, make_database
 
 
 def tables(database: Path) -> set[str]:
@@ -17,7 +17,7 @@ def tables(database: Path) -> set[str]:
 
 def test_a_new_home_gets_the_tables_of_prefect(tmp_path: Path):
     make_database()
-    furnish(tmp_path / "home")
+    copy_database(tmp_path / "home")
     assert {"flow_run", "task_run", "alembic_version"} <= tables(tmp_path / "home" / NAME)
     assert [each.name for each in (tmp_path / "home").iterdir()] == [NAME]
 
@@ -25,11 +25,11 @@ def test_a_new_home_gets_the_tables_of_prefect(tmp_path: Path):
 def test_a_database_that_is_there_is_kept(tmp_path: Path):
     make_database()
     (tmp_path / NAME).write_bytes(b"mine")
-    furnish(tmp_path)
+    copy_database(tmp_path)
     assert (tmp_path / NAME).read_bytes() == b"mine"
 
 
 def test_without_one_made_a_home_is_left_to_prefect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(empty_database, "_FOLDER", tmp_path / "build")
-    furnish(tmp_path / "home")
+    copy_database(tmp_path / "home")
     assert not (tmp_path / "home").exists()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from flows.shown.progress import Standing, Tally, TerminalProgress
+from flows.shown.progress import SweepCounter, SweepState, TerminalProgress
 
 
 class Clock:
@@ -18,9 +18,9 @@ class Clock:
         return self.now
 
 
-def make_tally(*seconds: float, lanes: int = 1, later: tuple[float, ...] = ()) -> tuple[Tally, Clock]:
+def make_tally(*seconds: float, lanes: int = 1, later: tuple[float, ...] = ()) -> tuple[SweepCounter, Clock]:
     clock = Clock()
-    tally = Tally(lanes, later, clock)
+    tally = SweepCounter(lanes, later, clock)
     tally.expect(seconds)
     return tally, clock
 
@@ -115,7 +115,7 @@ def test_failures_are_counted_and_said():
 
 
 def test_a_standing_is_one_line_for_people():
-    standing = Standing(total=3, done=1, reused=1, failed=0, fraction=0.3, elapsed=30.0, remaining=90.0)
+    standing = SweepState(total=3, done=1, reused=1, failed=0, fraction=0.3, elapsed=30.0, remaining=90.0)
     assert str(standing) == (
         "1 of 3 trainings, about 1 min 30 s remaining, 30.0 s elapsed, 1 read from earlier runs"
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.conclusions.optimum_answer import compare_finals
+from study.conclusions.optimum_answer import rank_finalists
 from study.records.readings import SettingReadings
 
 COSTS = {"large": 400, "small": 100, "baseline": 50}
@@ -21,7 +21,7 @@ def readings() -> dict[str, SettingReadings]:
 
 
 def test_the_gain_is_the_kept_ones_mean_less_the_others(readings: dict[str, SettingReadings]):
-    finals = compare_finals(readings, "large", COSTS)
+    finals = rank_finalists(readings, "large", COSTS)
     by_name = {each.name: each for each in finals.all}
     assert list(by_name) == ["large", "small", "baseline"]
     assert finals.kept.name == "large"
@@ -32,27 +32,27 @@ def test_the_gain_is_the_kept_ones_mean_less_the_others(readings: dict[str, Sett
 
 
 def test_the_p_value_is_welchs_times_what_holm_asks(readings: dict[str, SettingReadings]):
-    found = compare_finals(readings, "large", COSTS).all[1].adjusted_p_value
+    found = rank_finalists(readings, "large", COSTS).all[1].adjusted_p_value
     large, small = (list(readings[name].test.values()) for name in ("large", "small"))
     alone = stats.ttest_ind(large, small, equal_var=False).pvalue
     assert alone <= found <= 3 * alone + 1e-12
 
 
 def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named(readings: dict[str, SettingReadings]):
-    assert compare_finals(readings, "large", COSTS).cheapest.name == "small"
-    assert compare_finals(readings, "large", {**COSTS, "small": 500}).cheapest.name == "large"
+    assert rank_finalists(readings, "large", COSTS).cheapest.name == "small"
+    assert rank_finalists(readings, "large", {**COSTS, "small": 500}).cheapest.name == "large"
 
 
 def test_which_side_of_a_pair_was_kept_does_not_matter(readings: dict[str, SettingReadings]):
     turned = dict(reversed(readings.items()))
-    gains = {each.name: each.gain for each in compare_finals(readings, "large", COSTS).all}
-    other = {each.name: each.gain for each in compare_finals(turned, "large", COSTS).all}
+    gains = {each.name: each.gain for each in rank_finalists(readings, "large", COSTS).all}
+    other = {each.name: each.gain for each in rank_finalists(turned, "large", COSTS).all}
     assert gains == pytest.approx(other, nan_ok=True)
 
 
 def test_single_readings_are_not_compared():
     single = {"large": SettingReadings({1: 0.9}), "small": SettingReadings({1: 0.8})}
-    finals = compare_finals(single, "large", COSTS)
+    finals = rank_finalists(single, "large", COSTS)
     assert finals.pairs == 0
     assert [each.is_as_good for each in finals.all] == [True, False]
     assert finals.cheapest.name == "large"
@@ -60,14 +60,14 @@ def test_single_readings_are_not_compared():
 
 def test_a_kept_candidate_without_readings_is_an_error(readings: dict[str, SettingReadings]):
     with pytest.raises(KeyError, match="'lost' is none of the candidates large, small, baseline"):
-        compare_finals(readings, "lost", COSTS)
+        rank_finalists(readings, "lost", COSTS)
 
 
 @pytest.mark.parametrize("kept", ["large", "baseline"])
 def test_the_interval_is_of_the_kept_one_less_the_other_whichever_comes_first(
     readings: dict[str, SettingReadings], kept: str
 ):
-    for each in compare_finals(readings, kept, COSTS).all:
+    for each in rank_finalists(readings, kept, COSTS).all:
         if each.is_kept:
             continue
         ours, others = (list(readings[name].test.values()) for name in (kept, each.name))

@@ -4,7 +4,7 @@ import pytest
 
 from study.conclusions.comparison import Change
 from study.conclusions.night_words import (
-    MOST_NAMED,
+    MAX_NAMED,
     describe_changes,
     describe_night,
     describe_verdict,
@@ -68,13 +68,13 @@ def test_uncommitted_changes_are_named_where_nothing_else_explains_new_weights()
 def test_many_changes_are_named_up_to_a_number():
     from study.conclusions.comparison import name_changes
 
-    versions = {f"library-{number:02d}": "1" for number in range(MOST_NAMED + 3)}
+    versions = {f"library-{number:02d}": "1" for number in range(MAX_NAMED + 3)}
     changes = name_changes(
         BEFORE.model_copy(update={"versions": {}}), BEFORE.model_copy(update={"versions": versions})
     )
     words = describe_changes("drifted", "a", changes, False)
     assert words.endswith("; and 3 more.")
-    assert words.count("→") == MOST_NAMED
+    assert words.count("→") == MAX_NAMED
 
 
 def test_an_alarm_says_which_exercises_drifted_and_what_changed():

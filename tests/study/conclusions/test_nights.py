@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from study.conclusions.nights import MOST_RUNS, NIGHT_ALPHA, NightReading, Verdict, compare_night
+from study.conclusions.nights import MAX_RUNS, NIGHT_ALPHA, NightReading, Verdict, compare_night
 
 SETTINGS = ("filters=8", "filters=16", "filters=32", "filters=64", "filters=128")
 
@@ -175,10 +175,10 @@ def test_one_new_bit_is_no_longer_identical():
 
 
 def test_no_more_than_the_latest_runs_are_compared():
-    earlier = [night(f"{number:03d}", str(number)) for number in range(MOST_RUNS + 5)]
+    earlier = [night(f"{number:03d}", str(number)) for number in range(MAX_RUNS + 5)]
     verdict = only(compare_night(night("z", "z"), earlier))
-    assert (verdict.earlier_runs, verdict.distinct_readings) == (MOST_RUNS, 25 * MOST_RUNS)
-    assert verdict.compared_with == f"{MOST_RUNS + 4:03d}"
+    assert (verdict.earlier_runs, verdict.distinct_readings) == (MAX_RUNS, 25 * MAX_RUNS)
+    assert verdict.compared_with == f"{MAX_RUNS + 4:03d}"
 
 
 def test_two_settings_of_equal_hyperparameters_are_read_once():

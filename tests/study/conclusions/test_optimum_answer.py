@@ -7,8 +7,8 @@ from study.conclusions.optimum_answer import (
     LEAK_FROM_AUGMENTED,
     SearchCost,
     answer_optimum,
-    compare_finals,
     describe_search,
+    rank_finalists,
 )
 from study.records.readings import SettingReadings
 
@@ -23,7 +23,7 @@ def draw(mean: float, seed: int) -> SettingReadings:
 def answer(protocol: str = "held-out", **readings: SettingReadings):
     named = {name.replace("_", " "): each for name, each in readings.items()}
     kept = max(named, key=lambda name: named[name].mean)
-    return answer_optimum(compare_finals(named, kept, COSTS), named, protocol)
+    return answer_optimum(rank_finalists(named, kept, COSTS), named, protocol)
 
 
 def test_one_run_each_has_no_interval_and_no_test():
@@ -81,7 +81,7 @@ def test_an_accuracy_that_is_too_good_is_suspected_of_a_leak():
 
 def test_with_augmentation_more_is_believed_and_the_suspicion_says_so():
     named = {"finalist 1": draw(LEAK_FROM + 0.005, 1), "published": draw(0.9, 2)}
-    finals = compare_finals(named, "finalist 1", COSTS)
+    finals = rank_finalists(named, "finalist 1", COSTS)
 
     def details(augmented: set[str]) -> str:
         return " ".join(answer_optimum(finals, named, "held-out", augmented).details)
@@ -89,7 +89,7 @@ def test_with_augmentation_more_is_believed_and_the_suspicion_says_so():
     assert "known to reach on this data without augmentation" in details({"published"})
     assert "suspect" not in details({"finalist 1"})
     named = {"finalist 1": draw(LEAK_FROM_AUGMENTED + 0.005, 1)}
-    finals = compare_finals(named, "finalist 1", COSTS)
+    finals = rank_finalists(named, "finalist 1", COSTS)
     assert "93.60% and more is above what such networks are known to reach" in details({"finalist 1"})
     assert "on this data with augmentation: suspect" in details({"finalist 1"})
 
@@ -104,7 +104,7 @@ def test_a_search_says_how_many_it_tried_and_what_that_took():
 
 def test_the_gain_and_its_interval_are_those_of_the_finals():
     named = {"finalist 1": draw(0.915, 1), "published": draw(0.90, 2)}
-    finals = compare_finals(named, "finalist 1", COSTS)
+    finals = rank_finalists(named, "finalist 1", COSTS)
     other = finals.all[1]
     low, high = (f"+{100 * end:.2f}" for end in (other.low, other.high))
     assert answer_optimum(finals, named, "held-out").details[0] == (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.conclusions.replication import Replication, hold_against_published
+from study.conclusions.replication import Replication, compare_with_published
 from study.spec.study import Study
 from study.spec.study_file import read_study
 
@@ -55,8 +55,8 @@ def _verdicts(held: Replication) -> dict:
 def test_a_published_cell_moved_by_two_points_flips_exactly_its_verdict(
     tmp_path: Path, cell: tuple[int, float], by: float
 ):
-    before = _verdicts(hold_against_published(LAB, _ours()))
-    after = _verdicts(hold_against_published(_mutated(tmp_path, str(cell[0]), f"{cell[1]:g}", by), _ours()))
+    before = _verdicts(compare_with_published(LAB, _ours()))
+    after = _verdicts(compare_with_published(_mutated(tmp_path, str(cell[0]), f"{cell[1]:g}", by), _ours()))
     assert before[cell] != "differs"
     assert {each for each in before if before[each] != after[each]} == {cell}
     assert after[cell] == "differs"
@@ -66,7 +66,7 @@ def test_shuffled_repeats_change_nothing():
     rng = random.Random(2)
     ours = _ours()
     shuffled = {cell: dict(rng.sample(list(each.items()), len(each))) for cell, each in ours.items()}
-    first, second = hold_against_published(LAB, ours), hold_against_published(LAB, shuffled)
+    first, second = compare_with_published(LAB, ours), compare_with_published(LAB, shuffled)
     assert _verdicts(first) == _verdicts(second)
     assert (first.bands, first.claims) == (second.bands, second.claims)
 
@@ -77,21 +77,21 @@ def test_a_repeat_fewer_widens_the_intervals_that_our_spread_makes():
     for cell, each in ours.items():
         middle = sorted(each, key=lambda seed: each[seed])[3]
         fewer[cell] = {seed: reading for seed, reading in each.items() if seed != middle}
-    wide = hold_against_published(LAB, fewer).cells
-    for before, after in zip(hold_against_published(LAB, ours).cells, wide, strict=True):
+    wide = compare_with_published(LAB, fewer).cells
+    for before, after in zip(compare_with_published(LAB, ours).cells, wide, strict=True):
         assert before.agreement is not None and after.agreement is not None
         assert after.agreement.high - after.agreement.low > before.agreement.high - before.agreement.low
 
 
 def test_many_repeats_around_the_published_means_agree_where_those_are_known_well_enough():
-    verdicts = _verdicts(hold_against_published(LAB, _ours(repeats=100)))
+    verdicts = _verdicts(compare_with_published(LAB, _ours(repeats=100)))
     assert verdicts[2, 64.0] == "agrees"
     assert verdicts[3, 64.0] == "cannot tell"  # of how many readings is not stated: one at worst
     assert "differs" not in verdicts.values()
 
 
 def test_a_cell_that_was_not_measured_has_no_verdict():
-    held = hold_against_published(LAB, {(2, 8.0): {1: 89.0, 2: 89.2}})
+    held = compare_with_published(LAB, {(2, 8.0): {1: 89.0, 2: 89.2}})
     measured = [each for each in held.cells if each.agreement is not None]
     assert [each.subject for each in measured] == ["8 filters"]
     assert {band.verdict for band in held.bands} == {"not measured"}
@@ -99,7 +99,7 @@ def test_a_cell_that_was_not_measured_has_no_verdict():
 
 
 def test_the_eight_bands_of_the_lab_study_speak_of_what_it_measures():
-    held = hold_against_published(LAB, {**_ours(), (7, None): {1: 92.0}})
+    held = compare_with_published(LAB, {**_ours(), (7, None): {1: 92.0}})
     assert len(held.bands) == 8
     assert "not measured" not in {band.verdict for band in held.bands}
     assert len(held.claims) == 10
@@ -108,11 +108,11 @@ def test_the_eight_bands_of_the_lab_study_speak_of_what_it_measures():
 
 def test_a_study_without_published_values_is_held_against_nothing():
     alone = LAB.model_copy(update={"published": None})
-    assert hold_against_published(alone, _ours()) == Replication((), (), ())
+    assert compare_with_published(alone, _ours()) == Replication((), (), ())
 
 
 def test_cells_of_exercises_that_did_not_run_are_left_out():
-    held = hold_against_published(LAB.only(frozenset({5})), _ours())
+    held = compare_with_published(LAB.only(frozenset({5})), _ours())
     assert {each.published.exercise for each in held.cells} == {5}
 
 
@@ -123,7 +123,7 @@ def test_averages_alone_are_taken_to_spread_as_ours_do(repeats: int, verdict: st
     alone = LAB.model_copy(
         update={"published": source.model_copy(update={"readings": None, "deviation": None})}
     )
-    held = hold_against_published(alone, _ours(repeats))
+    held = compare_with_published(alone, _ours(repeats))
     assert _verdicts(held)[2, 64.0] == verdict
     assert {claim.theirs.verdict for claim in held.claims} == {"not measured"}
 
@@ -134,7 +134,7 @@ def test_a_mean_that_does_not_say_of_how_many_readings_it_is_counts_as_one():
     alone = source.model_copy(update={"readings": None, "deviation": 0.4, "bands": (), "claims": ()})
     study = LAB.model_copy(update={"published": alone})
     ours = {(3, 64.0): {1: 89.0, 2: 89.4, 3: 89.2}}
-    (cell,) = [each for each in hold_against_published(study, ours).cells if each.agreement is not None]
+    (cell,) = [each for each in compare_with_published(study, ours).cells if each.agreement is not None]
     assert cell.published.readings is None
     assert (cell.subject, cell.trials, cell.mean) == ("64 units", 3, pytest.approx(89.2))
     error = 0.2**2 / 3, 0.4**2 / 1
@@ -154,7 +154,7 @@ def test_claims_of_epochs_are_judged_seed_by_seed():
         (4, value): {seed: mean + place + 0.01 * seed * place for seed, mean in enumerate(seeds)}
         for place, value in enumerate(budgets)
     }
-    claims = [each for each in hold_against_published(LAB, ours).claims if each.exercise == 4]
+    claims = [each for each in compare_with_published(LAB, ours).claims if each.exercise == 4]
     assert claims
     assert "cannot tell" not in {each.ours.verdict for each in claims}
 
@@ -166,5 +166,5 @@ def test_claims_of_other_sweeps_are_not_judged_seed_by_seed():
         (2, value): {seed: mean + place + 0.01 * seed * place for seed, mean in enumerate(seeds)}
         for place, value in enumerate((8.0, 16.0, 32.0, 64.0, 128.0))
     }
-    claims = [each for each in hold_against_published(LAB, ours).claims if each.exercise == 2]
+    claims = [each for each in compare_with_published(LAB, ours).claims if each.exercise == 2]
     assert {each.ours.verdict for each in claims} == {"cannot tell"}

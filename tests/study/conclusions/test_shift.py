@@ -14,7 +14,7 @@ from study.conclusions.nights import (
     find_shift,
     paired_score,
     rank_score,
-    steadfast_p_value,
+    robust_p_value,
 )
 
 EARLIER = (0.893, 0.896, 0.891, 0.895, 0.894)
@@ -150,9 +150,9 @@ def test_pairs_of_the_same_training_add_no_evidence():
 
 def test_the_p_value_without_the_most_deviant_reading_is_never_smaller():
     tonight = (0.80, 0.87, 0.86, 0.88, 0.87)
-    assert steadfast_p_value(tonight, EARLIER) > float(ttest_ind(tonight, EARLIER).pvalue)
+    assert robust_p_value(tonight, EARLIER) > float(ttest_ind(tonight, EARLIER).pvalue)
     even = (0.85, 0.86)
-    assert steadfast_p_value(even, EARLIER) == pytest.approx(
+    assert robust_p_value(even, EARLIER) == pytest.approx(
         max(float(ttest_ind(even, EARLIER).pvalue), 2 * _sf_of_one(0.86))
     )
 
@@ -165,11 +165,11 @@ def _sf_of_one(value: float) -> float:
 def test_each_of_the_three_questions_has_a_third_of_the_chance():
     # Without pairs two questions speak; here the t test is the surer, there the ranks of all settings.
     far = [sample("one", moved(-0.02)), sample("other", moved(-0.0001))]
-    single = steadfast_p_value(far[0].tonight, EARLIER)
+    single = robust_p_value(far[0].tonight, EARLIER)
     assert find_shift(far) == Shift(pytest.approx(3 * 2 * single), "one")
     settings = [sample(f"filters={number}", moved(-0.003)) for number in range(5)]
     together = 2 * norm.sf(abs(combined_score(settings)))
-    assert together < 5 * steadfast_p_value(settings[0].tonight, EARLIER)
+    assert together < 5 * robust_p_value(settings[0].tonight, EARLIER)
     shift = find_shift(settings)
     assert shift is not None
     assert shift.p_value == pytest.approx(3 * together)
@@ -180,7 +180,7 @@ def test_readings_without_spread_vary_as_a_proportion_of_the_test_images_does():
     error = math.sqrt(0.9 * 0.1 / 10_000 * (1 / 5 + 1 / 5))
     rest = math.sqrt(0.9 * 0.1 / 10_000 * (1 / 4 + 1 / 5))
     expected = max(2 * t.sf(0.002 / error, 8), 2 * t.sf(0.002 / rest, 7))
-    assert steadfast_p_value((0.901,) * 5, (0.899,) * 5) == pytest.approx(expected)
+    assert robust_p_value((0.901,) * 5, (0.899,) * 5) == pytest.approx(expected)
 
 
 def test_a_rank_score_has_wilcoxon_s_variance_for_ties():

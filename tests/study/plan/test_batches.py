@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from study.plan.plan import LEAST_SECONDS, MOST_TASK_RUNS, pack
+from study.plan.plan import LEAST_SECONDS, MAX_TASK_RUNS, pack
 
 SECONDS = st.lists(st.one_of(st.just(0.0), st.floats(0, 1e5)), max_size=200)
 
@@ -40,7 +40,7 @@ def test_longest_first_what_is_longer_than_a_share_is_alone(seconds: list[float]
     assert all(len(batch) == 1 for batch in batches if ordered[batch[0]] > share * (1 + 1e-9))
 
 
-@pytest.mark.parametrize("count", [0, 1, MOST_TASK_RUNS])
+@pytest.mark.parametrize("count", [0, 1, MAX_TASK_RUNS])
 def test_as_long_as_there_are_few_each_training_is_by_itself(count: int):
     assert pack([0.0] * count) == [range(place, place + 1) for place in range(count)]
 

@@ -1,6 +1,6 @@
 """Failed trainings: a setting that fails all its attempts is given up, and too many failures stop the run."""
 
-from study.plan.failures import FEWEST_FAILED, MOST_FAILED, Failures, describe_reasons
+from study.plan.failures import MAX_FAILED, MIN_FAILED, Failures, describe_reasons
 from study.plan.plan import Training
 from study.records.record import Source
 from study.records.stopping import StopRule
@@ -40,7 +40,7 @@ def test_a_setting_of_which_a_training_succeeded_is_not_in_quarantine():
 def test_more_than_the_stated_part_of_failures_stops_the_run():
     planned = 40
     failures = Failures(planned)
-    for filters in range(1, int(MOST_FAILED * planned) + 1):
+    for filters in range(1, int(MAX_FAILED * planned) + 1):
         failures.add(make_training(filters), "reason")
     assert failures.too_many is None
     failures.add(make_training(100), "reason")
@@ -54,7 +54,7 @@ def test_more_than_the_stated_part_of_failures_stops_the_run():
 
 def test_a_few_failures_never_stop_a_small_run():
     failures = Failures(4)
-    for filters in range(1, FEWEST_FAILED + 1):
+    for filters in range(1, MIN_FAILED + 1):
         failures.add(make_training(filters), "reason")
     assert failures.too_many is None
 
@@ -66,4 +66,4 @@ def test_reasons_are_told_by_kind_with_their_number_and_an_example():
 
 
 def test_a_run_stops_when_more_than_a_quarter_and_more_than_four_failed():
-    assert (MOST_FAILED, FEWEST_FAILED) == (0.25, 4)
+    assert (MAX_FAILED, MIN_FAILED) == (0.25, 4)

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from flows.shown.artifacts import MOST_BYTES
+from flows.shown.artifacts import MAX_BYTES
 from tasks.data.dataset import load_dataset
 from tasks.data.sheet import MARGIN, TITLE_HEIGHT
 from tasks.figures.model import CELL, ENLARGEMENT, HEADING_HEIGHT, draw_confused_images
@@ -22,7 +22,7 @@ def test_each_pair_has_its_row_with_the_pixels_of_its_images(tmp_path: Path):
     images, _ = dataset.test()
     assert np.array_equal(shown, images[chosen.confused[0].examples[0]])
     assert page.shape[1] <= 1000
-    assert path.stat().st_size < MOST_BYTES
+    assert path.stat().st_size < MAX_BYTES
 
 
 def test_a_model_that_confuses_nothing_has_no_picture(tmp_path: Path):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasks.lanes.devices import Device
-from tasks.lanes.members import find_device, greet, hash_code, introduce, read_versions, why_refused
+from tasks.lanes.members import find_device, hash_code, introduce, read_lane_facts, read_versions, why_refused
 
 HERE = {"python": "3.11.7", "code": "abc (commit 1)", "numpy": "2.4.6", "prefect": "3.8.8", "other": "1"}
 
@@ -38,9 +38,9 @@ def test_a_lane_sees_its_first_gpu_only():
 
 def test_a_greeting_says_what_would_train(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    greeting = greet("auto")
-    assert (greeting.device, greeting.engine) == (Device("CPU"), "native")
-    assert greeting.versions["numpy"] == read_versions()["numpy"]
+    facts = read_lane_facts("auto")
+    assert (facts.device, facts.engine) == (Device("CPU"), "native")
+    assert facts.versions["numpy"] == read_versions()["numpy"]
 
 
 def test_what_stands_in_the_way_is_told_with_the_versions(monkeypatch):

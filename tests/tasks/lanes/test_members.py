@@ -7,14 +7,14 @@ import pytest
 
 from study.errors import LanesLost
 from tasks.lanes.devices import Device
-from tasks.lanes.members import Greeting, Member, Members
+from tasks.lanes.members import LaneFacts, Member, Members
 from tasks.lanes.process import LanesClosed
 from tests.waiting import wait_until
 
 
 def make_member(address: str, host: str = "a") -> Member:
-    greeting = Greeting(host, Device("CPU"), f"processor of {host}", "native", {})
-    return Member(address, f"{host}/{address}", greeting)
+    facts = LaneFacts(host, Device("CPU"), f"processor of {host}", "native", {})
+    return Member(address, f"{host}/{address}", facts)
 
 
 def take(members: Members) -> str:

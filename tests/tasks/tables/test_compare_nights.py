@@ -14,11 +14,11 @@ from storage.tables.published import RunTables, publish
 from storage.tables.schema import schema_of
 from study.conclusions.comparison import read_changes
 from study.plan.cost import ENGINE_COSTS
-from study.plan.forecast import Forecast, Later
+from study.plan.forecast import Forecast, FurtherTrainings
 from tasks.data.dataset import Dataset
 from tasks.tables.findings import compare_nights
-from tasks.tables.publish import Circumstances, describe_provenance
-from tasks.tables.rows import Context
+from tasks.tables.publish import RunFacts, describe_provenance
+from tasks.tables.rows import RunContext
 from tests.frames import COMMIT, STARTED_AT, make_source
 from tests.small_run import make_small_study, make_tables
 
@@ -26,25 +26,25 @@ EARLIER, YESTERDAY, TONIGHT = "20260228-120000-abcd", "20260302-120000-abcd", "2
 
 Row = dict[str, Any]
 
-_CONTEXT = Context(TONIGHT, make_small_study(), make_source(make_small_study()), COMMIT)
+_CONTEXT = RunContext(TONIGHT, make_small_study(), make_source(make_small_study()), COMMIT)
 
 
-def _circumstances() -> Circumstances:
-    return Circumstances(
+def _circumstances() -> RunFacts:
+    return RunFacts(
         started_at=STARTED_AT + timedelta(days=2),
         begun=0.0,
         resumed=0,
         lanes=2,
         device="CPU",
         flow_run_id=None,
-        forecast=Forecast((), Later(0), 2, 0.1, ENGINE_COSTS["native"]),
+        forecast=Forecast((), FurtherTrainings(0), 2, 0.1, ENGINE_COSTS["native"]),
         makespan_seconds=1.0,
         makespan_bound_seconds=1.0,
     )
 
 
 def _earlier(dataset: Dataset, run_id: str = YESTERDAY, **changes: Any) -> RunTables:
-    """A published night of the very circumstances of tonight, but for what is changed."""
+    """A published night of the very run_facts of tonight, but for what is changed."""
     tables = make_tables(run_id)
     provenance = describe_provenance(_CONTEXT, _circumstances(), dataset)
     versions = json.dumps({**provenance.versions, **changes.pop("versions", {})})

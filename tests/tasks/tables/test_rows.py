@@ -6,7 +6,7 @@ from study.records.record import Epoch, Source
 from study.records.stopping import StopRule
 from study.spec.exercises import SweepExercise
 from study.spec.study import Study
-from tasks.tables.rows import Context, Outcome, aggregate_trials, list_epochs, list_trainings
+from tasks.tables.rows import Outcome, RunContext, aggregate_trials, list_epochs, list_trainings
 from tests.frames import make_record, make_segment
 
 STUDY = Study(
@@ -19,7 +19,7 @@ STUDY = Study(
     ),
 )
 SOURCE = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2", device="CPU")
-CONTEXT = Context("this-run", STUDY, SOURCE, "commit")
+CONTEXT = RunContext("this-run", STUDY, SOURCE, "commit")
 PLAN = compile_plan(STUDY, list_trials(STUDY), SOURCE)
 
 

@@ -19,13 +19,13 @@ from tasks.lanes.local import InProcessLane, LocalLanes
 from tasks.training.plan import (
     compare_sharing,
     forecast_plan,
-    foresee,
-    foresee_jobs,
     gather,
     list_recorded_speeds,
+    make_predictor,
     name_machine,
     plan_study,
     predict,
+    predict_jobs,
 )
 from tests import simulated
 from tests.frames import make_record, make_study
@@ -126,26 +126,26 @@ def test_trainings_of_this_machine_with_the_same_code_and_like_data_correct_the_
 ):
     plan = make_plan()
     finish(known, plan)
-    foresight = gather(LAB, plan, known, idle)
-    records = list(foresight.history.values())
-    assert len(list_recorded_speeds(records, plan.source, foresight.amount, processor_name())) == 82
+    predictor = gather(LAB, plan, known, idle)
+    records = list(predictor.history.values())
+    assert len(list_recorded_speeds(records, plan.source, predictor.amount, processor_name())) == 82
     other = plan.source.model_copy(update={"model": "0"})
-    assert list_recorded_speeds(records, other, foresight.amount, processor_name()) == []
-    few = dataclasses.replace(foresight.amount, train_images=2000)
+    assert list_recorded_speeds(records, other, predictor.amount, processor_name()) == []
+    few = dataclasses.replace(predictor.amount, train_images=2000)
     assert list_recorded_speeds(records, plan.source, few, processor_name()) == []
 
 
 def test_a_recorded_speed_is_that_of_one_thread(known: Results, idle: LocalLanes):
     plan = make_plan()
     finish(known, plan)
-    foresight = gather(LAB, plan, known, idle)
-    record = foresight.history[plan.trainings[0].key]
+    predictor = gather(LAB, plan, known, idle)
+    record = predictor.history[plan.trainings[0].key]
     shared = record.model_copy(
         update={"segments": tuple(each.model_copy(update={"threads": 3}) for each in record.segments)}
     )
-    (alone,) = list_recorded_speeds([record], plan.source, foresight.amount, processor_name())
-    (together,) = list_recorded_speeds([shared], plan.source, foresight.amount, processor_name())
-    speedup = foresight.costs.rates.speedup(3)
+    (alone,) = list_recorded_speeds([record], plan.source, predictor.amount, processor_name())
+    (together,) = list_recorded_speeds([shared], plan.source, predictor.amount, processor_name())
+    speedup = predictor.costs.rates.speedup(3)
     assert together.train_seconds == pytest.approx(alone.train_seconds * speedup)
     assert together.evaluation_seconds == pytest.approx(alone.evaluation_seconds * speedup)
 
@@ -154,17 +154,17 @@ def test_an_unknown_machine_is_measured_once(results: Results, idle: LocalLanes)
     study = LAB.only(frozenset({4}))
     plan = make_plan(study, "tensorflow")  # long enough to be worth it
     with InProcessLane() as lanes:
-        foresight = foresee(study, plan, results, lanes)
+        predictor = make_predictor(study, plan, results, lanes)
         assert lanes.attempts["measure speed"] == 1
     (measured,) = read_speeds(results, name_machine(plan.source, processor_name()))
-    assert foresight.costs.knows(measured.hyperparameters)
-    assert foresee(study, plan, results, idle).costs.knows(measured.hyperparameters)
+    assert predictor.costs.knows(measured.hyperparameters)
+    assert make_predictor(study, plan, results, idle).costs.knows(measured.hyperparameters)
 
 
 def test_a_small_study_is_not_worth_measuring(results: Results, idle: LocalLanes):
     few = LAB.data.model_copy(update={"train_images": 1000, "test_images": 1000})
     small = LAB.only(frozenset({4})).model_copy(update={"data": few})
-    foresee(small, make_plan(small), results, idle)
+    make_predictor(small, make_plan(small), results, idle)
     assert not results.speeds.exists()
 
 
@@ -190,5 +190,5 @@ def test_sharing_is_compared_from_nothing(known: Results, idle: LocalLanes):
 def test_a_small_plan_is_foreseen_without_measuring(known: Results, idle: LocalLanes):
     plan = make_plan()
     two = dataclasses.replace(plan, trainings=plan.trainings[:2])
-    assert len(foresee_jobs(LAB, two, known, idle)) == 2
+    assert len(predict_jobs(LAB, two, known, idle)) == 2
     assert predict(LAB, two, gather(LAB, two, known, idle), 2).lanes == 2

@@ -7,7 +7,7 @@ from random import Random
 from statistics import fmean, pstdev
 
 from study.plan.cost import Amount, CostModel, Shape, peak_bytes
-from study.plan.forecast import Forecast, Job, Later, SearchStanding
+from study.plan.forecast import Forecast, FurtherTrainings, Job, SearchProgress
 from study.plan.plan import Plan, Training, candidate_trials, compile_plan
 from study.records import Source, StopRule, TrainingRecord
 from study.spec import Search, Setting, Study, expected_epochs, rungs_to
@@ -18,11 +18,11 @@ patience, and the standard deviation. Measured on `lab`: 21 trainings with dropo
 stopped after 11.4 epochs."""
 
 _COMBINATIONS = 256
-"""Combinations of swept values that are drawn to foresee the cost of the one that will be trained."""
+"""Combinations of swept values that are drawn to predict the cost of the one that will be trained."""
 
 
 @dataclass(frozen=True)
-class Foresight:
+class Predictor:
     """What a forecast draws on."""
 
     kept: Mapping[str, TrainingRecord]
@@ -31,7 +31,7 @@ class Foresight:
     """Trainings that tell when early stopping ends one; of earlier runs, kept or not."""
     costs: CostModel
     amount: Amount
-    search: SearchStanding | None = None
+    search: SearchProgress | None = None
     """How far earlier runs have come with the search; None where there is none, or nothing is known."""
 
     def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
@@ -43,21 +43,21 @@ class Foresight:
             lanes: How many trainings run at once.
             combination: The combination of best values, where earlier runs already tell it.
         """
-        later = self._foresee_combination(study, plan, combination, lanes)
-        search, finals = self._foresee_search(study, plan, lanes)
-        jobs = tuple(self.foresee_all(plan, lanes))
+        later = self._predict_combination(study, plan, combination, lanes)
+        search, finals = self._predict_search(study, plan, lanes)
+        jobs = tuple(self.predict_trainings(plan, lanes))
         common, rates = self.costs.common_spread, self.costs.rates
         return Forecast(jobs, later, lanes, common, rates, search, finals)
 
-    def foresee_all(self, plan: Plan, lanes: int) -> list[Job]:
+    def predict_trainings(self, plan: Plan, lanes: int) -> list[Job]:
         """Predict the trainings of a plan, longest first."""
-        jobs = [self.foresee(training) for training in plan.trainings]
+        jobs = [self.predict(training) for training in plan.trainings]
         rates, waiting = self.costs.rates, sum(not job.is_reused for job in jobs)
         threads = rates.threads_each(waiting, lanes)
         spread_out = [job.on_threads(threads, rates.speedup(threads)) for job in jobs]
         return sorted(spread_out, key=lambda job: -job.seconds)
 
-    def foresee(self, training: Training) -> Job:
+    def predict(self, training: Training) -> Job:
         """Predict one training."""
         kept = self.kept.get(training.key)
         if kept is not None and kept.answers(training.rules):
@@ -90,33 +90,41 @@ class Foresight:
                 return fmean(stops), pstdev(stops) if len(stops) > 1 else STOP_SPREAD
         return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
 
-    def _foresee_combination(self, study: Study, plan: Plan, known: Setting | None, lanes: int) -> Later:
+    def _predict_combination(
+        self, study: Study, plan: Plan, known: Setting | None, lanes: int
+    ) -> FurtherTrainings:
         if study.optimum is None or not study.combined_sweeps:
-            return Later(0)
+            return FurtherTrainings(0)
         repeats = study.optimum.repeats
         if known is not None:
             further = compile_plan(study, candidate_trials(study, "combination", known), plan.source)
-            jobs = self.foresee_all(further, lanes)
+            jobs = self.predict_trainings(further, lanes)
             seconds = tuple(job.seconds for job in jobs if not job.is_reused)
-            return Later(repeats, seconds, math.hypot(*(job.spread for job in jobs)), further.trainings[0])
+            return FurtherTrainings(
+                repeats, seconds, math.hypot(*(job.spread for job in jobs)), further.trainings[0]
+            )
         drawn = draw_combinations(study)
         costs = [self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs for each in drawn]
         rates = self.costs.rates
         speedup = rates.speedup(rates.threads_each(repeats, lanes))
         mean = (rates.startup_seconds + fmean(costs)) / speedup
         peak = _most_bytes(drawn, plan.source)
-        return Later(repeats, (mean,) * repeats, pstdev(costs) / speedup, peak_bytes=peak)
+        return FurtherTrainings(repeats, (mean,) * repeats, pstdev(costs) / speedup, peak_bytes=peak)
 
-    def _foresee_search(self, study: Study, plan: Plan, lanes: int) -> tuple[Later, Later]:
+    def _predict_search(
+        self, study: Study, plan: Plan, lanes: int
+    ) -> tuple[FurtherTrainings, FurtherTrainings]:
         """The trainings of the search and of its finalists; of neither anything is known but the ranges."""
         if study.optimum is None or study.optimum.search is None:
-            return Later(0), Later(0)
-        standing = self.search or SearchStanding(remaining=1.0)
+            return FurtherTrainings(0), FurtherTrainings(0)
+        standing = self.search or SearchProgress(remaining=1.0)
         if standing.finalists is not None:
             further = compile_plan(study, standing.finalists, plan.source)
-            jobs = self.foresee_all(further, lanes)
+            jobs = self.predict_trainings(further, lanes)
             seconds = tuple(job.seconds for job in jobs if not job.is_reused)
-            return Later(0), Later(len(jobs), seconds, math.hypot(*(job.spread for job in jobs)))
+            return FurtherTrainings(0), FurtherTrainings(
+                len(jobs), seconds, math.hypot(*(job.spread for job in jobs))
+            )
         drawn = _draw_candidates(study, study.optimum.search)
         costs = self._whole_seconds(drawn)
         mean, spread, peak = fmean(costs), pstdev(costs), _most_bytes(drawn, plan.source)
@@ -125,10 +133,14 @@ class Foresight:
         begun = _trainings_of(study.optimum.search, mean * share) * standing.remaining
         count = math.ceil(begun)
         each = begun * mean * share / max(count, 1)
-        search = Later(count, (each,) * count, spread * share * begun**0.5 / lanes, peak_bytes=peak)
+        search = FurtherTrainings(
+            count, (each,) * count, spread * share * begun**0.5 / lanes, peak_bytes=peak
+        )
         repeats, names = study.optimum.repeats, study.optimum.search.finalists
         seconds = (mean,) * (repeats * names)
-        finals = Later(len(seconds), seconds, spread * repeats * names**0.5 / lanes, peak_bytes=peak)
+        finals = FurtherTrainings(
+            len(seconds), seconds, spread * repeats * names**0.5 / lanes, peak_bytes=peak
+        )
         return search, finals
 
     def _whole_seconds(self, drawn: Sequence[Setting]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Keep touch with a cluster's scheduler, and greet every lane that joins it."""
+"""Keep touch with a cluster's scheduler, and read_lane_facts every lane that joins it."""
 
 import logging
 import queue
@@ -18,11 +18,11 @@ from tasks.engines import EngineChoice
 from tasks.lanes.local import interrupts_blocked
 from tasks.lanes.local_cluster import CONFIG
 from tasks.lanes.members import (
-    Greeting,
+    LaneFacts,
     Member,
     Members,
+    check_scheduler,
     introduce,
-    knock,
     read_versions,
     unreachable,
     why_refused,
@@ -60,7 +60,7 @@ class _Client(Client):  # type: ignore[misc]  # Dask has no types
         self.scheduler_comm = None  # with which it listens no further
 
 
-class Watch:
+class ClusterMonitor:
     """Watches a cluster from a thread of its own: its members are always those that can be given work."""
 
     def __init__(
@@ -129,7 +129,7 @@ class Watch:
         """Use from now on lanes of these kinds only, with this engine; others are asked again."""
         self._kinds, self.asked = kinds, asked
         for member in self._members.list():
-            if member.greeting.engine != asked:
+            if member.facts.engine != asked:
                 self._members.remove([member.address])
                 self._greeted.discard(member.address)
         self._events.put(None)
@@ -173,7 +173,7 @@ class Watch:
         if self._client is not None and self._client.status == "running":
             return False
         self._lose()
-        knock(self._scheduler)  # Dask would try for long where nothing listens
+        check_scheduler(self._scheduler)  # Dask would try for long where nothing listens
         client = _Client(self._scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         client.subscribe_topic("all", self._hear)
         self._on_client(client)
@@ -217,7 +217,7 @@ class Watch:
             if address in self._greeted or address in self._asking:
                 continue
             future = self._client.submit(
-                introduce, self.asked, key=f"greet {uuid4().hex}", workers=[address],
+                introduce, self.asked, key=f"read_lane_facts {uuid4().hex}", workers=[address],
                 allow_other_workers=False, pure=False,
             )  # fmt: skip
             self._asking[address] = (name_lane(facts["name"]), future)
@@ -226,27 +226,27 @@ class Watch:
     def _judge(self, address: str, name: str, future: DaskFuture) -> None:
         """Take a lane in, or refuse it."""
         try:
-            versions, greeting = future.result(timeout=_ANSWER_SECONDS)
+            versions, facts = future.result(timeout=_ANSWER_SECONDS)
             reason = why_refused(versions, self._here)
             if reason is not None:
                 reason += "; install the same requirements.lock and the same commit there"
-            elif isinstance(greeting, str):
-                reason = greeting
+            elif isinstance(facts, str):
+                reason = facts
             else:
-                reason = self._why_unfit(greeting)
+                reason = self._why_unfit(facts)
         except Exception as error:  # what it runs cannot even answer
-            reason, greeting = f"{shortened(f'{type(error).__name__}: {error}', 300)}; {_SAME_CODE}", ""
-        if reason is None and isinstance(greeting, Greeting):
-            self._members.add(Member(address, name, greeting))
+            reason, facts = f"{shortened(f'{type(error).__name__}: {error}', 300)}; {_SAME_CODE}", ""
+        if reason is None and isinstance(facts, LaneFacts):
+            self._members.add(Member(address, name, facts))
             return
         if reason not in self.refused.values():
             logger.warning("lane %s at %s is not used: %s", name, address, reason)
         self.refused[address] = str(reason)
 
-    def _why_unfit(self, greeting: Greeting) -> str | None:
+    def _why_unfit(self, facts: LaneFacts) -> str | None:
         if self._kinds is None:
             return None
-        if greeting.device.kind not in self._kinds:
+        if facts.device.kind not in self._kinds:
             kinds = " and ".join(sorted(self._kinds))
-            return f"it is on a {greeting.device.kind}; the run began on {kinds} only"
-        return None if greeting.engine == self.asked else f"the run trains with the {self.asked} engine"
+            return f"it is on a {facts.device.kind}; the run began on {kinds} only"
+        return None if facts.engine == self.asked else f"the run trains with the {self.asked} engine"

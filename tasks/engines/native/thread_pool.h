@@ -11,23 +11,23 @@
 #include "vectors.h"
 
 // Threads that share work. Helpers that the system refuses are done without: they change no result.
-class Crew {
+class ThreadPool {
  public:
-  explicit Crew(int threads) {
+  explicit ThreadPool(int threads) {
     try {
       for (int thread = 1; thread < threads; ++thread) helpers_.emplace_back([this, thread] { help(thread); });
     } catch (const std::system_error&) {
     }
   }
 
-  ~Crew() {
+  ~ThreadPool() {
     ends_ = true;
     begin_round();
     for (std::thread& helper : helpers_) helper.join();
   }
 
-  Crew(const Crew&) = delete;
-  Crew& operator=(const Crew&) = delete;
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return int(helpers_.size()) + 1; }
 

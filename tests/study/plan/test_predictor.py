@@ -10,14 +10,14 @@ from study.plan.cost import ENGINE_COSTS, Amount, CostModel, Speed, peak_bytes
 from study.plan.forecast import (
     RUN_SECONDS,
     Forecast,
+    FurtherTrainings,
     Job,
-    Later,
-    SearchStanding,
+    SearchProgress,
     makespan_bound,
     simulate_makespan,
 )
-from study.plan.foresight import STOP_AFTER_PATIENCE, Foresight, draw_combinations
 from study.plan.plan import Plan, Training, candidate_trials, compile_plan, list_trials
+from study.plan.predictor import STOP_AFTER_PATIENCE, Predictor, draw_combinations
 from study.records.record import TrainingRecord
 from study.records.stopping import StopRule
 from study.spec.setting import Hyperparameters
@@ -32,7 +32,7 @@ ONE_SECOND = Speed(hyperparameters=Hyperparameters(), train_seconds=1 / 60_000, 
 
 LANES_SECONDS = ENGINE_COSTS["native"].lanes_seconds
 STARTUP_SECONDS = ENGINE_COSTS["native"].startup_seconds
-NOTHING_KEPT = Foresight({}, {}, CostModel([ONE_SECOND]), Amount(60_000, 10_000))
+NOTHING_KEPT = Predictor({}, {}, CostModel([ONE_SECOND]), Amount(60_000, 10_000))
 
 
 def make_plan(study: Study) -> Plan:
@@ -52,12 +52,12 @@ def finish(plan: Plan, epochs: int | None = None) -> dict[str, TrainingRecord]:
     return {record.key: record for record in records}
 
 
-def keep(records: dict[str, TrainingRecord]) -> Foresight:
+def keep(records: dict[str, TrainingRecord]) -> Predictor:
     return dataclasses.replace(NOTHING_KEPT, kept=records, history=records)
 
 
-def forecast(study: Study, foresight: Foresight = NOTHING_KEPT, lanes: int = 2) -> Forecast:
-    return foresight.forecast(study, make_plan(study), lanes)
+def forecast(study: Study, predictor: Predictor = NOTHING_KEPT, lanes: int = 2) -> Forecast:
+    return predictor.forecast(study, make_plan(study), lanes)
 
 
 def test_a_training_takes_its_epochs_and_the_startup():
@@ -225,14 +225,14 @@ def test_a_budget_of_minutes_is_what_the_search_is_expected_to_take():
 
 def test_what_is_left_of_a_search_is_what_it_costs():
     study = searching_study()
-    half = dataclasses.replace(NOTHING_KEPT, search=SearchStanding(0.5))
+    half = dataclasses.replace(NOTHING_KEPT, search=SearchProgress(0.5))
     assert half.forecast(study, make_plan(study), 2).search.trainings == 10
 
 
 def test_a_search_at_its_end_costs_its_finalists_alone():
     study = searching_study()
     named = candidate_trials(study, "finalist 1", study.baseline.with_changes({"filters": 64}))
-    ended = dataclasses.replace(NOTHING_KEPT, search=SearchStanding(0.0, named))
+    ended = dataclasses.replace(NOTHING_KEPT, search=SearchProgress(0.0, named))
     found = ended.forecast(study, make_plan(study), 2)
     assert (found.search.trainings, found.finals.trainings) == (0, 10)
 
@@ -247,7 +247,7 @@ def test_the_optimum_study_takes_well_under_forty_minutes_on_two_cores():
     # By the formula as it stands in study/plan/cost.py, by which an epoch of the baseline takes a second.
     study = read_study("optimum")
     costs, amount = CostModel(), Amount(50_000, 20_000)
-    found = Foresight({}, {}, costs, amount).forecast(study, make_plan(study), 2)
+    found = Predictor({}, {}, costs, amount).forecast(study, make_plan(study), 2)
     assert found.wall_seconds < 25 * 60
     # Were both finalists the largest that the search may come upon, and no cheap one near:
     largest = Hyperparameters(filters=64, dense_units=96, kernel_size=5, dropout=0.5, augmentation="flip")
@@ -262,14 +262,14 @@ def with_patience(training: Training) -> Training:
 def test_a_job_is_as_uncertain_as_its_cost_and_its_stop():
     # Only the baseline's shape was measured, at a second an epoch.
     training = make_plan(only(4)).trainings[0]
-    whole = NOTHING_KEPT.foresee(training)
+    whole = NOTHING_KEPT.predict(training)
     assert (whole.epochs, whole.spread) == (20, pytest.approx(0.07 * 20))
-    stopped = NOTHING_KEPT.foresee(with_patience(training))
+    stopped = NOTHING_KEPT.predict(with_patience(training))
     assert (stopped.epochs, stopped.most_epochs) == (11, 20)
     assert stopped.seconds == pytest.approx(STARTUP_SECONDS + 11.4)
     assert stopped.spread == pytest.approx(math.hypot(0.07 * 11.4, 3.1))
     slow = Speed(hyperparameters=Hyperparameters(), train_seconds=2 / 60_000, evaluation_seconds=1e-12)
-    slower = dataclasses.replace(NOTHING_KEPT, costs=CostModel([slow])).foresee(with_patience(training))
+    slower = dataclasses.replace(NOTHING_KEPT, costs=CostModel([slow])).predict(with_patience(training))
     assert slower.spread == pytest.approx(2 * stopped.spread), "two seconds an epoch"
     twice = stopped.on_threads(2, 1.6)
     assert (twice.threads, twice.seconds, twice.spread) == (2, stopped.seconds / 1.6, stopped.spread / 1.6)
@@ -283,13 +283,13 @@ def test_an_early_stop_is_expected_where_the_same_hyperparameters_stopped():
         epochs = simulated.train(training.hyperparameters, seed)[:20]
         history[str(seed)] = make_record(training.model_copy(update={"seed": seed}), epochs)
         stops.append(StopRule(epochs=20, patience=3).epochs_read([each.validation_loss for each in epochs]))
-    found = dataclasses.replace(NOTHING_KEPT, history=history).foresee(training)
+    found = dataclasses.replace(NOTHING_KEPT, history=history).predict(training)
     assert found.seconds == pytest.approx(STARTUP_SECONDS + fmean(stops))
     assert found.spread == pytest.approx(math.hypot(0.07 * fmean(stops), pstdev(stops)))
     two = dataclasses.replace(NOTHING_KEPT, history={seed: history[seed] for seed in ("11", "12")})
     spread = pstdev(stops[:2])
-    assert two.foresee(training).spread == pytest.approx(math.hypot(0.07 * fmean(stops[:2]), spread))
-    one = dataclasses.replace(NOTHING_KEPT, history={"11": history["11"]}).foresee(training)
+    assert two.predict(training).spread == pytest.approx(math.hypot(0.07 * fmean(stops[:2]), spread))
+    one = dataclasses.replace(NOTHING_KEPT, history={"11": history["11"]}).predict(training)
     assert one.spread == pytest.approx(math.hypot(0.07 * stops[0], 3.1)), "one stop has no spread of its own"
 
 
@@ -298,7 +298,7 @@ def make_forecast(**changes: object) -> Forecast:
     first, second, *_ = make_plan(only(4)).trainings
     jobs = (Job(first, None, 20, 100.0, 3.0), Job(second, None, 20, 60.0, 4.0))
     rates = ENGINE_COSTS["tensorflow"]
-    made = Forecast(jobs, Later(0), lanes=2, common_spread=0.1, rates=rates)
+    made = Forecast(jobs, FurtherTrainings(0), lanes=2, common_spread=0.1, rates=rates)
     return dataclasses.replace(made, **changes)
 
 
@@ -310,7 +310,11 @@ def test_the_interval_is_worked_out_from_the_common_error_and_those_of_single_tr
     low = math.hypot(100 * (1 - math.exp(-0.196)), own)
     high = math.hypot(100 * (math.exp(0.196) - 1), own)
     assert found.interval == pytest.approx((rest + 100 - low, rest + 100 + high))
-    later = make_forecast(later=Later(1, (), 6.0), search=Later(1, (), 2.5), finals=Later(1, (), 6.0))
+    later = make_forecast(
+        later=FurtherTrainings(1, (), 6.0),
+        search=FurtherTrainings(1, (), 2.5),
+        finals=FurtherTrainings(1, (), 6.0),
+    )
     own = 1.96 * math.hypot(2.5, 6, 2.5, 6)
     assert later.interval[0] == pytest.approx(rest + 100 - math.hypot(100 * (1 - math.exp(-0.196)), own))
     assert make_forecast(common_spread=9.0).interval[0] >= rest, "no less than what is beside the trainings"
@@ -318,7 +322,11 @@ def test_the_interval_is_worked_out_from_the_common_error_and_those_of_single_tr
 
 
 def test_phases_follow_each_other_and_each_is_shared_out_among_the_lanes():
-    found = make_forecast(search=Later(2, (30.0, 30.0)), later=Later(1, (10.0,)), finals=Later(1, (8.0,)))
+    found = make_forecast(
+        search=FurtherTrainings(2, (30.0, 30.0)),
+        later=FurtherTrainings(1, (10.0,)),
+        finals=FurtherTrainings(1, (8.0,)),
+    )
     assert found.later_seconds == (30, 30, 10, 8)
     assert found.lane_seconds == 160 + 78
     assert found.makespan == 100 + 30 + 10
@@ -329,9 +337,9 @@ def test_phases_follow_each_other_and_each_is_shared_out_among_the_lanes():
 def test_the_memory_of_later_phases_counts_where_it_is_more():
     now = make_forecast().peak_bytes
     assert now == 2 * peak_bytes(Hyperparameters(), "tensorflow")
-    assert make_forecast(search=Later(3, (1.0,) * 3, peak_bytes=10**10)).peak_bytes == 2 * 10**10
-    assert make_forecast(finals=Later(1, (1.0,), peak_bytes=10**10)).peak_bytes == 10**10
-    assert make_forecast(later=Later(1, (1.0,), peak_bytes=1)).peak_bytes == now
+    assert make_forecast(search=FurtherTrainings(3, (1.0,) * 3, peak_bytes=10**10)).peak_bytes == 2 * 10**10
+    assert make_forecast(finals=FurtherTrainings(1, (1.0,), peak_bytes=10**10)).peak_bytes == 10**10
+    assert make_forecast(later=FurtherTrainings(1, (1.0,), peak_bytes=1)).peak_bytes == now
 
 
 def test_a_combination_that_is_not_known_takes_the_mean_of_those_it_may_be():
@@ -368,10 +376,10 @@ def test_the_spread_of_a_search_grows_with_the_root_of_its_trainings():
     assert 0.4 < wide < 0.6
     assert found.search.spread == pytest.approx(spread / 3 * math.sqrt(20) / 2)
     assert found.finals.spread == pytest.approx(spread * 10 * math.sqrt(2) / 2)
-    half = dataclasses.replace(measured, search=SearchStanding(0.5)).forecast(study, make_plan(study), 4)
+    half = dataclasses.replace(measured, search=SearchProgress(0.5)).forecast(study, make_plan(study), 4)
     assert half.search.spread == pytest.approx(spread / 3 * math.sqrt(10) / 4)
 
 
 def test_a_study_without_a_search_trains_nothing_for_one():
     found = forecast(only(2))
-    assert (found.search, found.finals) == (Later(0), Later(0))
+    assert (found.search, found.finals) == (FurtherTrainings(0), FurtherTrainings(0))
