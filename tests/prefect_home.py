@@ -8,5 +8,5 @@ from flows.serving import temporary_app as empty_database
 def prepare_home(home: Path) -> Path:
     """Make the home with an empty database, unless it has one; return it."""
     empty_database.make_database()
-    empty_database.prepare_home(home)
+    empty_database.copy_database(home)
     return home
