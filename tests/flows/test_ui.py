@@ -69,7 +69,7 @@ def submit(page: Page) -> None:
 def submit_and_open(page: Page, served: ServedProject) -> None:
     """Submit the form until the server takes it, then open the page of the run that it made.
 
-    A server whose database is busy refuses at once; a person clicks again. The link that pops up is gone soon.
+    A server whose database is busy refuses at once; a person clicks again. The link that pops up goes soon.
     """
 
     def made() -> str | None:
