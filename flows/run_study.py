@@ -30,6 +30,7 @@ from flows.trigger import current_trigger, name_run, why_skipped
 from storage.tables import RunFrames
 from study.conclusions import shorten_verdicts
 from study.plan import compile_plan
+from study.records import RunStatus
 from study.spec import RunOptions
 from tasks.data import draw_first_images
 from tasks.engines import read_commit
@@ -149,7 +150,7 @@ def _conclude(frames: RunFrames) -> State[str]:
     verdicts = list_verdicts(frames)
     compared = f"; against earlier runs: {shorten_verdicts(verdicts)}" if verdicts else ""
     message, run_id = f"{run.trials} trials, {failed}, {outcome}{compared}", str(run.run_id)
-    if run.status == "stopped early":
+    if run.status == RunStatus.STOPPED_EARLY:
         return Failed(name="Stopped early", message=message, data=StoppedEarly(message, run_id))
     name = "Completed" if run.failed_trials == 0 else "Completed with failures"
     return Completed(name=name, message=message, data=run_id)

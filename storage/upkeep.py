@@ -41,6 +41,7 @@ from storage.tables import (
 )
 from storage.trainings import DamagedTraining, list_keys, read_records, remove_training, verify_training
 from study.errors import InputError
+from study.records import RunStatus
 from study.spec import RUN_ID
 
 Kind = Literal["run", "interrupted run", "remains", "training", "temporary file"]
@@ -140,16 +141,16 @@ def _choose_of_study(runs: pd.DataFrame, limits: Limits) -> Iterator[tuple[str, 
     """The runs of one study and choice of exercises, each with the reason why it stays, if it does."""
     newer = newest_sound = 0
     for run in rows_of(runs.sort_values("started_at", ascending=False)):
-        is_complete = run["status"] != "stopped early"
+        is_complete = run["status"] != RunStatus.STOPPED_EARLY
         reason = None
-        if is_complete and (newer == 0 or (run["status"] == "completed" and not newest_sound)):
+        if is_complete and (newer == 0 or (run["status"] == RunStatus.COMPLETED and not newest_sound)):
             reason = "the newest complete of its study"
         elif limits.keep is not None and newer < limits.keep:
             reason = f"among the newest {limits.keep}"
         elif limits.before is not None and run["finished_at"] >= limits.before:
             reason = "not old enough"
         newer += is_complete
-        newest_sound += run["status"] == "completed"
+        newest_sound += run["status"] == RunStatus.COMPLETED
         yield str(run["run_id"]), reason
 
 

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from flows.shown.progress import SweepState
 from storage.tables import RunFrames
+from study.records import Status
 from study.wording import MISSING, duration, interval, percent, points
 from tasks.report import Report
 from tasks.tables import Picture
@@ -79,7 +80,7 @@ def draw_summary(frames: RunFrames) -> Table:
 
 def describe_failures(frames: RunFrames) -> str:
     """Every failed trial with its reason, a line each."""
-    failed = frames.trials[frames.trials["status"] == "failed"]
+    failed = frames.trials[frames.trials["status"] == Status.FAILED]
     lines = [
         f"  exercise {row['exercise']} {row['setting']} seed={row['seed']}: {row['reason']}"
         for _, row in failed.iterrows()

@@ -13,6 +13,11 @@ from .record import (
     Source as Source,
     TrainingRecord as TrainingRecord,
 )
+from .status import (
+    CandidateState as CandidateState,
+    RunStatus as RunStatus,
+    Status as Status,
+)
 from .stopping import (
     CONVERGENCE_PATIENCE as CONVERGENCE_PATIENCE,
     StopRule as StopRule,

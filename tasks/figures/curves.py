@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from study.records import Status
 from study.spec import Study, SweepExercise
 from study.wording import count, listing, plain
 from tasks.figures.points import LONG_RANGE, readings_floor
@@ -81,7 +82,7 @@ def setting_curves(
 
 
 def _curves_of(value: float, trials: pd.DataFrame, epochs: pd.DataFrame) -> SettingCurves:
-    done = trials[trials["status"] == "completed"].sort_values("repeat")
+    done = trials[trials["status"] == Status.COMPLETED].sort_values("repeat")
     joined = done[["key", "repeat", "epochs_run"]].merge(
         epochs[["key", "epoch", "validation_accuracy", "validation_loss"]], on="key"
     )
@@ -91,7 +92,7 @@ def _curves_of(value: float, trials: pd.DataFrame, epochs: pd.DataFrame) -> Sett
         value,
         tuple(tuple((100 * rows["validation_accuracy"]).tolist()) for rows in trainings),
         tuple(tuple(rows["validation_loss"].tolist()) for rows in trainings),
-        failed=int((trials["status"] == "failed").sum()),
+        failed=int((trials["status"] == Status.FAILED).sum()),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from study.records import Status
 from study.spec import Cell, PublishedAverage, SweepExercise
 
 FAR_POINTS = 20.0
@@ -149,7 +150,7 @@ def _of_setting(frame: pd.DataFrame, exercise: SweepExercise, value: float) -> p
 
 
 def _readings(rows: pd.DataFrame, column: str, factor: float = 1) -> tuple[float, ...]:
-    done = rows[rows["status"] == "completed"].sort_values("repeat")
+    done = rows[rows["status"] == Status.COMPLETED].sort_values("repeat")
     return tuple(float(each) * factor for each in done[column].dropna())
 
 

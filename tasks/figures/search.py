@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from study.records import CandidateState, Status
 from study.spec import Range, Search, Study
 from study.statistics import summarise
 from study.wording import count, listing
@@ -52,7 +53,7 @@ def list_dots(search: pd.DataFrame) -> list[Dot]:
             int(row["parameters"]),
             float(row["training_seconds"]),
             100 * float(row["validation_accuracy"]),
-            row["state"] == "completed",
+            row["state"] == CandidateState.COMPLETED,
         )
         for row in search.to_dict("records")
         if not pd.isna(row["validation_accuracy"])
@@ -63,7 +64,7 @@ def list_finals(trials: pd.DataFrame, finals: pd.DataFrame) -> list[Dot]:
     """A dot for each candidate of the finals: the mean of its fresh seeds, with interval."""
     sizes = dict(zip(finals["setting"], finals["parameters"], strict=True))
     dots = []
-    for name, rows in trials[trials["status"] == "completed"].groupby("setting", sort=False):
+    for name, rows in trials[trials["status"] == Status.COMPLETED].groupby("setting", sort=False):
         if str(name) in sizes:
             spread = summarise([float(each) for each in rows["validation_accuracy"]])
             half = 100 * (spread.high - spread.mean) if spread.count > 1 else 0.0

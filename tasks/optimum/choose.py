@@ -10,6 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Trial, candidate_trials, multiply_adds, parameter_count
+from study.records import Status
 from study.spec import Hyperparameters, Setting, Study
 from tasks.tables import completed_candidates, kept_candidate, read_candidates, read_setting
 
@@ -41,7 +42,7 @@ def combine_best(study: Study, trials: Sequence[Row]) -> tuple[Trial, ...]:
     readings = [
         (row["exercise"], row["value"], row["validation_accuracy"])
         for row in trials
-        if row["status"] == "completed"
+        if row["status"] == Status.COMPLETED
     ]
     combination = combination_of(study, readings)
     return () if combination is None else candidate_trials(study, COMBINATION, combination)

@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Training, Trial, candidate_trials, multiply_adds, parameter_count, training_label
-from study.records import Source, StopRule, TrainingRecord
+from study.records import CandidateState, Source, StopRule, TrainingRecord
 from study.spec import REDUCTION, Hyperparameters, Range, Search, Setting, Study, rungs_to
 from study.wording import count
 from tasks.tables import Outcome
@@ -40,7 +40,7 @@ class Candidate:
     rungs: tuple[int, ...]
     trial: "optuna.Trial"
     rung: int = 0
-    state: str = "training"
+    state: CandidateState = CandidateState.TRAINING
     readings: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -111,7 +111,7 @@ class OptimumSearch:
         """What to train now: promotions, then new candidates; nothing when the search is over."""
         self.generation += 1
         self.left = max(0.0, self.remaining)
-        self._due = [each for each in self.candidates if each.state == "training"]
+        self._due = [each for each in self.candidates if each.state is CandidateState.TRAINING]
         if self.generation == 1:
             self._due += [self._ask("sweep") for _ in self._seeds]
         while len(self._due) < self.search.generation and self._may_begin():
@@ -169,17 +169,17 @@ class OptimumSearch:
 
         states = optuna.trial.TrialState
         if not candidate.readings:
-            candidate.state = "failed"
+            candidate.state = CandidateState.FAILED
             self._optuna.tell(candidate.trial, state=states.FAIL)
         elif len(candidate.readings) < candidate.epochs_due:  # its loss is no longer a number
-            candidate.state = "diverged"
+            candidate.state = CandidateState.DIVERGED
             self._optuna.tell(candidate.trial, state=states.PRUNED)
         elif candidate.epochs_due == candidate.setting.epochs:
-            candidate.state = "completed"
+            candidate.state = CandidateState.COMPLETED
             best = candidate.best(self.budgets)
             self._optuna.tell(candidate.trial, best[0] if best else candidate.readings[-1])
         elif candidate.trial.should_prune():
-            candidate.state = "stopped"
+            candidate.state = CandidateState.STOPPED
             self._optuna.tell(candidate.trial, state=states.PRUNED)
         else:
             candidate.rung += 1
@@ -244,7 +244,8 @@ def advance_search(search: OptimumSearch, outcomes: Mapping[str, Outcome]) -> li
     logger.info(
         "generation %d: %s to train; of %s, %d stopped, %d completed; %.0f%% of the budget left",
         search.generation, count(len(trainings), "training"), count(len(states), "candidate"),
-        states.count("stopped"), states.count("completed"), 100 * max(0.0, search.remaining),
+        states.count(CandidateState.STOPPED), states.count(CandidateState.COMPLETED),
+        100 * max(0.0, search.remaining),
     )  # fmt: skip
     return trainings
 
@@ -315,7 +316,7 @@ def _ranked(search: OptimumSearch) -> list[tuple[float, Candidate, Setting]]:
     found: dict[Setting, tuple[float, Candidate, Setting]] = {}
     for candidate in search.candidates:
         best = candidate.best(search.budgets)
-        if best is not None and candidate.state in ("completed", "stopped"):
+        if best is not None and candidate.state in (CandidateState.COMPLETED, CandidateState.STOPPED):
             setting = candidate.setting.with_changes({"epochs": best[1]})
             found.setdefault(setting, (best[0], candidate, setting))
     return sorted(found.values(), key=lambda each: (-each[0], each[1].number))

@@ -8,6 +8,7 @@ import pandas as pd
 from storage.results import Results, is_local
 from storage.tables import RunFrames
 from study.conclusions import Answer, ChosenModel, answer_images, answer_model, answer_sweep
+from study.records import RunStatus
 from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
 from study.wording import count
 from tasks.figures import NIGHTS, WHOLE_RUN, DrawnFigure
@@ -187,7 +188,7 @@ def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
 
 def _describe_status(frames: RunFrames) -> str:
     trials, failed = int(frames.run["trials"]), int(frames.run["failed_trials"])
-    if frames.run["status"] == "stopped early":
+    if frames.run["status"] == RunStatus.STOPPED_EARLY:
         return (
             f"STOPPED EARLY: {failed:,} of {count(trials, 'trial')} have no result, and nothing below is "
             f"complete. Why: {frames.run['failures']}."

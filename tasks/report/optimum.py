@@ -16,6 +16,7 @@ from study.conclusions import (
     describe_search,
 )
 from study.fashion_mnist import CLASS_NAMES
+from study.records import CandidateState
 from study.spec import Study, rungs_to
 from study.wording import MISSING, listing, percent, plain, points, probability
 from tasks.optimum import finals_of
@@ -49,7 +50,7 @@ def cost_of_search(study: Study, frames: RunFrames) -> SearchCost | None:
     own = frames.search[frames.search["origin"] == "suggested"]
     return SearchCost(
         trainings=len(own),
-        stopped=int(own["state"].isin(["stopped", "diverged"]).sum()),
+        stopped=int(own["state"].isin([CandidateState.STOPPED, CandidateState.DIVERGED]).sum()),
         free=len(frames.search) - len(own),
         epochs=int(own["epochs_trained"].sum()),
         seconds=float(own["training_seconds"].sum()),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from study.records import CONVERGENCE_PATIENCE
+from study.records import CONVERGENCE_PATIENCE, Status
 from study.spec import Setting, SweepExercise
 from study.wording import MISSING, count, interval, percent, plain, points, probability
 from tasks.tables import read_setting
@@ -27,7 +27,7 @@ class Table:
 
 def tabulate_failures(trials: pd.DataFrame) -> Table | None:
     """Every failed trial with its reason; None if none failed."""
-    failed = trials[trials["status"] == "failed"].to_dict("records")
+    failed = trials[trials["status"] == Status.FAILED].to_dict("records")
     rows = tuple(
         (
             f"{row['setting']}, repeat {row['repeat']}",

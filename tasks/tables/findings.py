@@ -26,6 +26,7 @@ from study.conclusions import (
     write_changes,
 )
 from study.errors import InputError
+from study.records import Status
 from study.spec import BandVerdict, Cell, PublishedSource, Setting, Study
 from tasks.data import Dataset
 from tasks.tables.publish import RunFacts, describe_provenance
@@ -262,7 +263,7 @@ def _find_comparable(
 
 
 def _reading(row: Mapping[Any, Any]) -> NightReading:
-    done = row["status"] == "completed"
+    done = row["status"] == Status.COMPLETED
     return NightReading(
         run_id=str(row["run_id"]),
         exercise=int(row["exercise"]),
@@ -314,7 +315,7 @@ def _measures(trials: Sequence[Row], trainings: Sequence[Row]) -> Row:
     """Accuracy and time of one exercise, from its trials and all the run's trainings."""
     by_setting: dict[str, list[float]] = {}
     for row in trials:
-        if row["status"] == "completed":
+        if row["status"] == Status.COMPLETED:
             by_setting.setdefault(str(row["setting"]), []).append(float(row["test_accuracy"]))
     means = [fmean(readings) for readings in by_setting.values()]
     keys = {row["key"] for row in trials}

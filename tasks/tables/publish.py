@@ -16,6 +16,7 @@ from storage.results import Results
 from storage.tables import RunFrames, RunTables, publish, read_run, update_history
 from study.conclusions import Provenance
 from study.plan import Forecast, describe_reasons
+from study.records import RunStatus, Status
 from tasks.data import Dataset
 from tasks.engines import hash_lock, library_versions, processor_name, read_commit
 from tasks.tables.rows import Outcome, RunContext
@@ -160,10 +161,10 @@ def _count(
     trials: Sequence[Row],
 ) -> Row:
     records = [outcome.record for outcome in outcomes.values() if outcome.record is not None]
-    reasons = [row["reason"] for row in trials if row["status"] == "failed"]
-    status = "completed with failures" if reasons else "completed"
+    reasons = [row["reason"] for row in trials if row["status"] == Status.FAILED]
+    status = RunStatus.WITH_FAILURES if reasons else RunStatus.COMPLETED
     return {
-        "status": "stopped early" if run_facts.stopped_early else status,
+        "status": RunStatus.STOPPED_EARLY if run_facts.stopped_early else status,
         "trials": len(trials),
         "failed_trials": len(reasons),
         "failures": "; ".join(filter(None, [run_facts.stopped_early, describe_reasons(reasons)])) or None,

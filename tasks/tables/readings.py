@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from study.records import Read, SettingId, SettingReadings, Sweep
+from study.records import Read, SettingId, SettingReadings, Status, Sweep
 from study.spec import Setting, Study
 
 Row = Mapping[Any, Any]
@@ -33,14 +33,14 @@ def read_trials(trials: Sequence[Row]) -> dict[SettingId, dict[int, Read]]:
     """What the completed trials read, by setting and seed, in the order of the trials."""
     found: dict[SettingId, dict[int, Read]] = defaultdict(dict)
     for row in trials:
-        if row["status"] == "completed":
+        if row["status"] == Status.COMPLETED:
             read = Read(float(row["test_accuracy"]), str(row["weights_sha256"]))
             found[int(row["exercise"]), str(row["setting"])][int(row["seed"])] = read
     return dict(found)
 
 
 def _read_setting(rows: Sequence[Row]) -> SettingReadings:
-    done = [row for row in rows if row["status"] == "completed"]
+    done = [row for row in rows if row["status"] == Status.COMPLETED]
     test = {int(row["seed"]): float(row["test_accuracy"]) for row in done}
     return SettingReadings(test, failed=len(rows) - len(done))
 
@@ -56,7 +56,7 @@ def kept_candidate(study: Study, trials: Sequence[Row]) -> str | None:
 def completed_candidates(study: Study, trials: Sequence[Row]) -> list[Row]:
     """The completed trials of the optimum exercise, if the study has one."""
     number = study.optimum.number if study.optimum else None
-    return [row for row in trials if row["exercise"] == number and row["status"] == "completed"]
+    return [row for row in trials if row["exercise"] == number and row["status"] == Status.COMPLETED]
 
 
 def read_setting(row: Mapping[Any, Any]) -> Setting:

@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Training, Trial, key_of
-from study.records import Epoch, Reading, Source, TrainingRecord
+from study.records import Epoch, Reading, Source, Status, TrainingRecord
 from study.spec import Setting, Study
 
 Row = dict[str, Any]
@@ -126,7 +126,7 @@ def _trial_row(context: RunContext, trial: Trial, outcome: Outcome) -> Row:
         "protocol": context.source.protocol,
         **{name: getattr(trial.setting, name) for name in Setting.model_fields},
         "key": key_of(trial, context.source),
-        "status": "failed" if reading is None else "completed",
+        "status": Status.FAILED if reading is None else Status.COMPLETED,
         "reason": outcome.reason if reading is None else None,
         "attempts": outcome.attempts,
         "reused": False,
@@ -153,7 +153,7 @@ def _training_row(context: RunContext, outcome: Outcome) -> Row:
         "most_epochs": training.most_epochs,
         "epochs": len(outcome.epochs) if record else None,
         "epochs_trained": trained,
-        "status": "completed" if outcome.reason is None else "failed",
+        "status": Status.COMPLETED if outcome.reason is None else Status.FAILED,
         "reason": outcome.reason,
         "attempts": outcome.attempts,
         "failed_attempts": "; ".join(outcome.failed_attempts) or None,

@@ -8,7 +8,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from study.records import count_collapsed
+from study.records import Status, count_collapsed
 from study.spec import Cell, PublishedAverage, Study
 from study.statistics import Spread, summarise
 
@@ -35,7 +35,7 @@ def _summary_row(
     study: Study, test_images: int, rows: Sequence[Row], averages: Mapping[Cell, PublishedAverage]
 ) -> Row:
     first = rows[0]
-    done = [row for row in rows if row["status"] == "completed"]
+    done = [row for row in rows if row["status"] == Status.COMPLETED]
     published = averages.get((first["exercise"], first["value"]))
     return {
         **{name: first[name] for name in ("run_id", "study", "exercise", "parameter", "value", "setting")},

@@ -27,7 +27,7 @@ from study.conclusions import (
 )
 from study.errors import InputError
 from study.plan import Job, Training
-from study.records import Segment, Source, StopRule, TrainingRecord
+from study.records import Segment, Source, Status, StopRule, TrainingRecord
 from study.spec import Hyperparameters, Setting
 from study.wording import count, plain, shortened, shown
 from tasks.data import Dataset
@@ -187,7 +187,9 @@ def choose_rows(
     Raises:
         InputError: nothing is asked for, or what is not there or was not completed.
     """
-    done = {name_trial(row): row for row in trials if row["status"] == "completed" and row["weights_sha256"]}
+    done = {
+        name_trial(row): row for row in trials if row["status"] == Status.COMPLETED and row["weights_sha256"]
+    }
     if not (keys or names or number is not None):
         raise InputError(f"nothing to replay: give keys, --trial or --random N; {_list_some(done)}")
     known = {*done, *(row["key"] for row in done.values())}
