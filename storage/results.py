@@ -197,7 +197,7 @@ def explain_unwritable(path: Path) -> Iterator[None]:
             raise
         raise ResultsUnwritable(
             f"{path}: cannot be written: {error.strerror}. What was finished is kept; "
-            "free space there or make it writable, then go on with `study resume`"
+            "free space there or make it writable, then continue with `study resume`"
         ) from error
 
 
