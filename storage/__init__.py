@@ -1,1 +1,1 @@
-"""How results lie on disk: paths, schemas, tables and the cache of trainings."""
+"""Keep results on disk: paths, schemas, tables and the cache of trainings."""

@@ -30,7 +30,7 @@ _UNSIGNED_BYTE = 0x08  # the IDX type code; magic number = type code * 256 + num
 
 
 class DatasetFileError(InputError):
-    """A dataset file is not what it should be: the message names the file, what was found and expected."""
+    """A dataset file is wrong: the message names the file, what was found and what was expected."""
 
 
 class DatasetMissingError(DatasetFileError):
@@ -39,7 +39,7 @@ class DatasetMissingError(DatasetFileError):
 
 @dataclass(frozen=True)
 class ExpectedArray:
-    """What one array must be.
+    """The required name, shape and content of one array.
 
     Args:
         name: First part of the file's name, such as `train-images`.
@@ -73,12 +73,12 @@ class ExpectedArray:
 
     @property
     def noun(self) -> str:
-        """What the array holds, in words."""
+        """Name of the array's content: images or labels."""
         return "labels" if len(self.shape) == 1 else "images"
 
 
 class ExpectedDataset(NamedTuple):
-    """What the four arrays must be."""
+    """The requirements on the four arrays."""
 
     train_images: ExpectedArray
     train_labels: ExpectedArray
@@ -148,8 +148,8 @@ def read_idx(path: Path, expected: ExpectedArray) -> Bytes:
         DatasetFileError: The file is unreadable, truncated, corrupt, or not the expected array.
     """
     header_size = 4 + 4 * len(expected.shape)
-    # One byte more than expected is asked for: it shows a payload that is too long, bounds what a hostile
-    # gzip can unpack to, and makes gzip reach the end of the stream, where its own checksum is.
+    # We request one byte more than expected: it shows a payload that is too long, limits what a hostile
+    # gzip can unpack, and makes gzip reach the end of the stream, where its own checksum is.
     content = _read_bytes(path, header_size + expected.byte_count + 1)
     _check_header(path, content, expected, header_size)
     payload = len(content) - header_size

@@ -1,11 +1,11 @@
-"""Locks on the results folder: no key is trained by two runs at once, and no run is executed twice at once.
+"""Lock the results folder: two runs never train one key at once, and no run is executed twice at once.
 
-Among the processes of one machine the kernel decides (flock(2), by the library filelock): a lock is free as
-soon as its holder is dead. Among machines a lease decides: the file `NAME.owner` says who holds a name and is
-renewed every 20 seconds; one that was not renewed for two minutes is taken over. Making it is exclusive: by
-open(2) with O_EXCL, which NFS keeps since version 3, or by an object store's conditional write. A holder that
-was taken over, as its machine had slept, notices when it next renews. Until then there are two, which costs
-time, never results: trainings are named by their content, and writes are atomic.
+On one machine the kernel decides (flock(2), by the library filelock): a lock is free as soon as its holder is
+dead. Across machines a lease decides: the file `NAME.owner` names the holder, which renews it every 20
+seconds; other machines take over a lease that was not renewed for two minutes. Making a lease is exclusive:
+by open(2) with O_EXCL, which NFS supports since version 3, or by an object store's conditional write. A
+holder that lost its lease, because its machine slept, notices when it next renews. Until then there are two
+holders. This costs time, never results: trainings are named by their content, and writes are atomic.
 """
 
 import logging
@@ -29,10 +29,10 @@ from study.wording import duration
 logger = logging.getLogger(__name__)
 
 RENEWED_SECONDS, STALE_SECONDS = 20.0, 120.0
-"""Between two renewals of a lease, and until it is free without; NFS may show times that are a minute old."""
+"""From one renewal of a lease to the next, and until it is free; NFS may show times a minute old."""
 
 LOOK_SECONDS = 1.0
-"""Between two looks at a lock that is held; one who only looks holds it for less."""
+"""From one look at a held lock to the next; a process that only looks holds the lock for less."""
 
 
 class _Lock:
@@ -46,7 +46,7 @@ class _Lock:
         self._kernel_lock = FileLock(_kernel_path(results, name))
 
     def take(self, patience_seconds: float = 0.0) -> str | None:
-        """Take the lock; return who holds it if it was not free in time."""
+        """Take the lock; if it was not free in time, return the name of its holder."""
         with place.explain_unwritable(self._lease.parent):
             try:
                 self._kernel_lock.acquire(timeout=patience_seconds)
@@ -61,7 +61,7 @@ class _Lock:
         self._ended.set()
         if self._renewing.ident is not None:
             self._renewing.join()
-            with suppress(OSError):  # else it is free when it was not renewed for long
+            with suppress(OSError):  # else it becomes free when its renewals stop
                 if self._is_ours():
                     place.remove_path(self._lease)
         self._kernel_lock.release(force=True)
@@ -70,9 +70,9 @@ class _Lock:
         while (holder := _find_holder(self._lease)) is None:
             self._text = _describe_owner(self._lease.parent)
             with suppress(FileExistsError):
-                if place.exists(self._lease):  # left by a holder that is gone
+                if place.exists(self._lease):  # a dead holder left it
                     place.write_atomically(self._lease, self._text)
-                    time.sleep(LOOK_SECONDS)  # another machine may do the same: the last to write has it
+                    time.sleep(LOOK_SECONDS)  # another machine may do the same: the last to write wins
                 else:
                     place.write_new(self._lease, self._text)
                 if self._is_ours():
@@ -82,7 +82,7 @@ class _Lock:
 
     def _renew(self) -> None:
         while not self.is_lost and not self._ended.wait(RENEWED_SECONDS):
-            with suppress(OSError):  # a file system that is away for a while: tried again
+            with suppress(OSError):  # the file system is away for a while: try again
                 self.is_lost = not self._is_ours()
                 if self.is_lost:
                     self._on_lost()
@@ -90,7 +90,7 @@ class _Lock:
                     place.write_atomically(self._lease, self._text)
 
     def _is_ours(self) -> bool:
-        """Whether no other has written the lease; one that someone has tidied up is made again."""
+        """Say whether the lease is still ours; make it again if someone has removed it."""
         with suppress(FileNotFoundError):
             return place.read_bytes(self._lease) == self._text
         return True
@@ -103,7 +103,7 @@ def waiting_lock(
     """Hold a training's key, or the history; call `on_wait` and wait while another run holds it.
 
     Raises:
-        TimeoutError: `should_stop`, which is asked while waiting, said so before the lock was free.
+        TimeoutError: `should_stop`, which is called while waiting, returned true before the lock was free.
     """
     lock = _Lock(results, name, lambda: logger.warning("%s: another machine works on it, too", name))
     try:
@@ -123,9 +123,9 @@ def run_lock(results: Results, run_id: str) -> Iterator[None]:
 
     Raises:
         InputError: another process executes it, here or on another machine; or another machine has taken it
-            over from this one, which had given no sign of life: the body was stopped.
+            over because this one gave no sign of life: the body was stopped.
     """
-    main = threading.main_thread().ident or 0  # stopped as by Ctrl-C, which ends everything in order
+    main = threading.main_thread().ident or 0  # we stop it as Ctrl-C does, which ends everything in order
     lock = _Lock(results, run_id, lambda: signal.pthread_kill(main, signal.SIGINT))
     try:
         _refuse(run_id, lock.take(LOOK_SECONDS))
@@ -139,12 +139,12 @@ def run_lock(results: Results, run_id: str) -> Iterator[None]:
 
 
 def check_free(results: Results, run_id: str) -> None:
-    """Refuse, by an InputError, a run that is being executed."""
+    """Raise an InputError if a run is being executed."""
     _refuse(run_id, why_held(results, run_id))
 
 
 def why_held(results: Results, name: str) -> str | None:
-    """Say who holds a run or a training; None if it is free."""
+    """Name the holder of a run or a training; None if it is free."""
     path = _kernel_path(results, name)
     with place.explain_unwritable(results.locks):
         try:
@@ -156,7 +156,7 @@ def why_held(results: Results, name: str) -> str | None:
 
 
 def remove_lock(results: Results, name: str) -> None:
-    """Remove the file of a lock that is held: who waits for it notices, and makes another."""
+    """Remove the file of a held lock: a process that waits for it notices, and makes another."""
     _kernel_path(results, name).unlink(missing_ok=True)
 
 
@@ -166,17 +166,17 @@ def _refuse(run_id: str, holder: str | None) -> None:
 
 
 def _find_holder(lease: Path) -> str | None:
-    """Say who holds a lease on another machine; None if none does that has renewed it lately."""
+    """Name the holder of a lease on another machine; None if no holder has renewed it lately."""
     where = who = ""
     try:
-        with suppress(PermissionError):  # another user's, kept from us
+        with suppress(PermissionError):  # another user's, which we may not read
             where, _, who = place.read_bytes(lease).decode(errors="replace").partition("\n")
         renewed_at = place.modified_at(lease)
     except FileNotFoundError:
         return None
     age = place.read_clock(lease.parent) - renewed_at
     if where == _here(lease.parent) or age > STALE_SECONDS:
-        return None  # from here it is dead: who looks has got past the kernel's lock
+        return None  # a holder on this machine is dead: the caller already has the kernel's lock
     return (
         f"{who or 'a process that has not said on which machine'}, which gave its last sign of life "
         f"{duration(max(0.0, age))} ago; if that machine is gone, it is free {duration(STALE_SECONDS)} after"
@@ -189,7 +189,7 @@ def _describe_owner(folder: Path) -> bytes:
 
 
 def _here(folder: Path) -> str:
-    """Name what flock(2) reaches: a folder under this boot of the kernel."""
+    """Name the reach of flock(2): a folder under this boot of the kernel."""
     boot, reached = Path("/proc/sys/kernel/random/boot_id"), place.local_folder(folder)
     reached.mkdir(parents=True, exist_ok=True)
     kernel, found = boot.read_text().strip() if boot.exists() else socket.gethostname(), reached.stat()

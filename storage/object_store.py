@@ -1,7 +1,7 @@
-"""Object stores: what they do otherwise than a disk, by fsspec.
+"""Read and write object stores, by fsspec, where they differ from a disk.
 
-An object appears whole or not at all, so that nothing is written under another name first; there are no
-folders, no renaming and no locks; a listing costs as much as a read; and the network is away for a while.
+An object appears whole or not at all, so we need no temporary names. There are no folders, no renaming and no
+locks. A listing costs as much as a read. The network may fail for a while.
 """
 
 import logging
@@ -18,16 +18,16 @@ from study.errors import StoreUnreachable
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 120.0
-"""For so long a store that does not answer is asked again, beside what its library does of itself."""
+"""We repeat requests to a silent store for this long, in addition to its library's own retries."""
 
 _ANSWERS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
-"""What a store says about what was asked; everything else may be the network."""
+"""A store's answers to a request; any other error may come from the network."""
 
 Given = TypeVar("Given")
 
 
 def reach(folder: Path) -> None:
-    """Ask a store once whether it answers, so that a wrong address is told at once.
+    """Ask a store once whether it answers, so that a wrong address is reported at once.
 
     Raises:
         StoreUnreachable: it does not, or there is no such bucket.
@@ -37,7 +37,7 @@ def reach(folder: Path) -> None:
         with suppress(FileNotFoundError):
             store.fs.ls(store.path)
             return
-        with suppress(PermissionError):  # who may see the prefix only, which has nothing yet
+        with suppress(PermissionError):  # a user who may see only the prefix, which is still empty
             store.fs.ls(store.anchor or store.path)
     except Exception as error:
         raise StoreUnreachable(folder, error) from error
@@ -67,7 +67,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 def put_new(path: Path, content: bytes) -> None:
-    """Write an object unless there is one; of several who do so at once, one succeeds.
+    """Write an object unless there is one; of several simultaneous writers, one succeeds.
 
     Raises:
         FileExistsError: there is one.
@@ -88,7 +88,7 @@ def get(path: Path) -> bytes:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is an object, or any below it.
+    """Say whether there is an object, or any below it.
 
     Raises:
         StoreUnreachable: the store does not say.
@@ -97,7 +97,7 @@ def exists(path: Path) -> bool:
 
 
 def modified_at(path: Path) -> float:
-    """When an object was written, in seconds by the store's clock.
+    """Return the time at which an object was written, in seconds by the store's clock.
 
     Raises:
         FileNotFoundError: there is none.
@@ -107,7 +107,7 @@ def modified_at(path: Path) -> float:
 
 
 def get_all(paths: Sequence[Path]) -> dict[Path, bytes]:
-    """Read objects, many at once; those that are not there are left out.
+    """Read objects, many at once; skip missing ones.
 
     Raises:
         StoreUnreachable: one cannot be read.
@@ -129,11 +129,11 @@ def get_all(paths: Sequence[Path]) -> dict[Path, bytes]:
 
 
 def find(folder: Path, pattern: str) -> list[Path]:
-    """The objects below a folder whose place in it fits a pattern such as `run=*/part-0.parquet`, sorted."""
+    """List the objects below a folder that match a pattern such as `run=*/part-0.parquet`, sorted."""
     store: Any = folder
     depth, above = pattern.count("/") + 1, f"{store.path.rstrip('/')}/"
     start = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-    # All of it at once: `glob` would ask once for each folder.
+    # One listing of all of it: `glob` would make one request a folder.
     listed = _ask(folder, lambda: store.fs.find(store.path, **({"prefix": start} if start else {})))
     names = [name.removeprefix(above) for name in listed]
     parts = (PurePosixPath(name).parts[:depth] for name in names)
@@ -142,7 +142,7 @@ def find(folder: Path, pattern: str) -> list[Path]:
 
 
 def remove(path: Path) -> None:
-    """Remove an object, and all below it; nothing where there is none."""
+    """Remove an object, and all below it; do nothing if there is none."""
     store: Any = path
     try:
         _ask(path, lambda: store.fs.rm(store.path, recursive=True))
@@ -169,5 +169,5 @@ def _ask(path: Path, question: Callable[[], Given]) -> Given:
 
 
 def _is_answer(error: BaseException) -> bool:
-    # Missing credentials are told by each store's own library, in its own kinds of error.
+    # Each store's own library reports missing credentials, in its own kinds of error.
     return isinstance(error, _ANSWERS) or "redential" in f"{type(error).__name__}{error}"

@@ -1,4 +1,4 @@
-"""Where results lie: a folder or a prefix of an object store, written atomically."""
+"""The place of results: a folder or a prefix of an object store, written atomically."""
 
 import errno
 import hashlib
@@ -20,7 +20,7 @@ from study.errors import InputError, ResultsUnwritable
 from study.wording import shortened
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
-"""At least two letters before the colon: one is a drive of Windows."""
+"""At least two letters before the colon: a single one is a drive of Windows."""
 
 _LOCAL = ("file", "local")
 
@@ -28,14 +28,14 @@ _ALLOWED = "give a folder, or an address that fsspec knows, such as s3://bucket/
 
 
 def read_address(address: str | Path, what: str = "results folder") -> Path:
-    """The path of a folder or an address; `~` stands for a home folder.
+    """Return the path of a folder or an address; `~` stands for a home folder.
 
-    Elsewhere than on this machine's file systems it is universal-pathlib's path, which has the methods of
-    `pathlib.Path` that are used here without being one: `is_local` tells them apart.
+    Outside this machine's file systems it is universal-pathlib's path. It is no `pathlib.Path`, but has the
+    methods that we use; `is_local` distinguishes the two.
 
     Args:
-        address: What was given.
-        what: What it is, for messages.
+        address: The folder or the address, as given.
+        what: Its noun, for messages.
 
     Raises:
         InputError: there is no such home folder or no such protocol, or the protocol's package is missing.
@@ -47,9 +47,9 @@ def read_address(address: str | Path, what: str = "results folder") -> Path:
     try:
         from upath import UPath
 
-        # Never a listing from memory: other processes write there, too.
+        # We never use a cached listing: other processes write there, too.
         path = UPath(text, use_listings_cache=False)
-        _ = path.fs  # imports what speaks the protocol
+        _ = path.fs  # imports the protocol's package
     except ImportError as error:
         raise InputError(
             f"{what} {text}: {shortened(str(error), 200).rstrip('.')}; install it, or {_ALLOWED}"
@@ -62,12 +62,12 @@ def read_address(address: str | Path, what: str = "results folder") -> Path:
 
 
 def is_local(path: Path) -> bool:
-    """Whether a path is of this machine's file systems, network disks included."""
+    """Say whether a path is on this machine's file systems, network disks included."""
     return isinstance(path, Path)
 
 
 def expand(path: str, what: str) -> Path:
-    """A path in which `~` stands for a home folder.
+    """Return a path in which `~` stands for a home folder.
 
     Raises:
         InputError: there is no such home folder.
@@ -102,25 +102,25 @@ class Results:
 
     @property
     def speeds(self) -> Path:
-        """What was measured of the speed of machines."""
+        """The measured speeds of machines."""
         return self.folder / "speeds"
 
     @property
     def locks(self) -> Path:
-        """What runs that share the folder hold while they use it."""
+        """The locks of runs that share the folder."""
         return self.folder / "locks"
 
     @property
     def runs(self) -> Path:
-        """What runs leave for people, a folder each."""
+        """The folders that runs leave for people, one a run."""
         return self.folder / "runs"
 
     def start(self, run_id: str) -> Path:
-        """What one run was asked, from which it goes on if it was interrupted."""
+        """The request of one run, from which it resumes if it was interrupted."""
         return self.run(run_id) / "run.json"
 
     def run(self, run_id: str) -> Path:
-        """What one run leaves for people: report, figures, model."""
+        """The folder that one run leaves for people: report, figures, model."""
         return self.runs / run_id
 
     def figures(self, run_id: str) -> Path:
@@ -137,10 +137,10 @@ class Results:
 
 
 def results_at(address: str | Path) -> Results:
-    """The results at a folder, which need not be there, or at an address, which must answer.
+    """Return the results at a folder, which need not exist, or at an address, which must answer.
 
     Raises:
-        InputError: it is no address, or the store does not answer.
+        InputError: it is not an address, or the store does not answer.
     """
     folder = read_address(address)
     if is_local(folder):
@@ -180,12 +180,12 @@ def _told_as_input(address: str | Path, remedy: str) -> Iterator[None]:
 _UNWRITABLE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
 }  # fmt: skip
-"""The system's errors that every further write would meet, too."""
+"""The system's errors that would stop every further write, too."""
 
 
 @contextmanager
 def explain_unwritable(path: Path) -> Iterator[None]:
-    """Turn the system's word that a folder takes nothing more into one line that says what to do.
+    """Turn the system's error for a folder that accepts no more writes into one line that says what to do.
 
     Raises:
         ResultsUnwritable: the disk is full, or the folder cannot be written to any more.
@@ -197,14 +197,14 @@ def explain_unwritable(path: Path) -> Iterator[None]:
             raise
         raise ResultsUnwritable(
             f"{path}: cannot be written: {error.strerror}. What was finished is kept; "
-            "free space there or make it writable, then go on with `study resume`"
+            "free space there or make it writable, then continue with `study resume`"
         ) from error
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
     """Write a file so that a reader sees the old content or the new, never a part.
 
-    Who may read it is what the user's umask says, as for any file a program opens.
+    The user's umask decides who may read it, as for any file a program opens.
 
     Raises:
         OSError: the disk is full or the folder cannot be written to; the old content stays.
@@ -213,10 +213,10 @@ def write_atomically(path: Path, content: bytes) -> Path:
         object_store.put(path, content)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not a file of `tempfile`, which only its owner may read. Readers of folders skip names with a dot.
+    # Not `tempfile`: only the owner may read its files. Readers of folders skip names with a dot.
     temporary = _temporary(path)
     try:
-        with temporary.open("xb") as file:  # x: never through a file or link that someone has laid there
+        with temporary.open("xb") as file:  # x: never follows a file or link that someone has put there
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -229,7 +229,7 @@ def write_atomically(path: Path, content: bytes) -> Path:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a file unless there is one; of several machines that do so at once, one succeeds.
+    """Write a file unless there is one; of several simultaneous writers, one succeeds.
 
     Raises:
         FileExistsError: there is one.
@@ -243,9 +243,9 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def replace_folder(path: Path, source: Path) -> Path:
-    """Copy a folder to a path so that a reader sees the old one, none for a moment, or the new: never a part.
+    """Copy a folder to a path; a reader sees the old one, none for a moment, or the new: never a part.
 
-    An object store knows no folders: there files are written one after the other, those at the top last.
+    An object store has no folders: there we write one file after the other, those at the top last.
 
     Raises:
         OSError: the disk is full or the folder cannot be written to; the old one stays.
@@ -281,7 +281,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_all(paths: Sequence[Path]) -> dict[Path, bytes]:
-    """Read files of one store, many at once; on a disk none: there they are best read where they are used.
+    """Read files of one store, many at once; on a disk read none: there each is best read where it is used.
 
     Raises:
         OSError: one cannot be read.
@@ -290,12 +290,12 @@ def read_all(paths: Sequence[Path]) -> dict[Path, bytes]:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a file or a folder."""
+    """Say whether there is a file or a folder."""
     return path.exists() if is_local(path) else object_store.exists(path)
 
 
 def modified_at(path: Path) -> float:
-    """When a file was written, in seconds by its file system's clock; of a link, when that was made.
+    """Return the time at which a file was written or a link made, in seconds by its file system's clock.
 
     Raises:
         OSError: it is not there, or cannot be asked.
@@ -306,7 +306,7 @@ def modified_at(path: Path) -> float:
 def read_clock(folder: Path) -> float:
     """Read a file system's clock, in seconds: the time of a file just written there.
 
-    For the age of a file that another machine wrote, as the clocks of two machines differ.
+    It serves for the age of a file that another machine wrote: the clocks of two machines differ.
     """
     path = _temporary(folder / "clock")
     try:
@@ -317,12 +317,12 @@ def read_clock(folder: Path) -> float:
 
 
 def find_paths(folder: Path, pattern: str) -> list[Path]:
-    """What lies in a folder at places that fit a pattern such as `run=*/part-0.parquet`, sorted."""
+    """List the paths in a folder that match a pattern such as `run=*/part-0.parquet`, sorted."""
     return sorted(folder.glob(pattern)) if is_local(folder) else object_store.find(folder, pattern)
 
 
 def remove_path(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it; nothing where there is none.
+    """Remove a file, or a folder with its content; do nothing if there is none.
 
     Raises:
         OSError: it cannot be removed, or is a link to a folder: that one is somebody's own.
@@ -330,14 +330,14 @@ def remove_path(path: Path) -> None:
     if not is_local(path):
         object_store.remove(path)
     elif path.is_dir():
-        with suppress(FileNotFoundError):  # another was quicker
+        with suppress(FileNotFoundError):  # another process was quicker
             shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
 def local_folder(folder: Path) -> Path:
-    """Where this machine's processes meet that use a folder: itself, or one that stands for an address."""
+    """Return the folder that this machine's processes share: itself, or one that stands for an address."""
     if is_local(folder):
         return folder
     name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
@@ -349,7 +349,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let a new name in a folder outlast a power cut, where the platform can."""
+    """Make a new name in a folder survive a power cut, where the platform can."""
     with suppress(OSError):  # Windows opens no folders, some network disks do not sync them
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""What a machine or a run left for the next one: runs that were started, and measured speeds."""
+"""Keep the starts of runs, and the measured speeds of machines, for later runs."""
 
 import hashlib
 import logging
@@ -25,7 +25,7 @@ from study.spec import RUN_ID, RunStart
 
 
 def save_start(results: Results, start: RunStart) -> None:
-    """Write down what a run was asked.
+    """Save a run's request.
 
     Raises:
         ResultsUnwritable: the disk is full or the folder cannot be written to.
@@ -36,7 +36,7 @@ def save_start(results: Results, start: RunStart) -> None:
 
 
 def remove_start(results: Results, run_id: str) -> None:
-    """Forget a run that was refused, and its folder if there is nothing else in it."""
+    """Remove the start of a refused run, and its folder if nothing else is in it."""
     remove_path(results.start(run_id))
     if is_local(results.folder):
         with suppress(OSError):
@@ -44,10 +44,10 @@ def remove_start(results: Results, run_id: str) -> None:
 
 
 def read_start(results: Results, run_id: str) -> RunStart:
-    """What a run was asked.
+    """Read a run's request.
 
     Raises:
-        InputError: there is no such run, or what is written of it is damaged.
+        InputError: there is no such run, or its file is damaged.
     """
     if not re.fullmatch(RUN_ID, run_id):
         raise InputError(f"run {run_id!r}: this is no run's id; one looks like 20260102T030405Z-lab-1a2b")
@@ -64,12 +64,12 @@ def read_start(results: Results, run_id: str) -> RunStart:
 
 
 def find_start(results: Results, flow_run_id: str) -> RunStart | None:
-    """What the run of this flow run was asked, if that was started before, as in a retry from the UI."""
+    """Return the request of this flow run's run if it was started before, as in a retry from the UI."""
     return next((start for start in list_starts(results) if start.flow_run_id == flow_run_id), None)
 
 
 def list_starts(results: Results) -> list[RunStart]:
-    """Every run that was started, oldest first; what cannot be read is left out."""
+    """List every run that was started, oldest first; skip those that cannot be read."""
     paths = find_paths(results.runs, "*/run.json")
     starts = []
     for path in paths:
@@ -81,18 +81,18 @@ def list_starts(results: Results) -> list[RunStart]:
 
 
 def list_interrupted(results: Results) -> list[RunStart]:
-    """The runs that were started, have not ended and are not being executed, oldest first."""
+    """List the runs that were started, have not ended and are not being executed, oldest first."""
     waiting = [start for start in list_starts(results) if not has_ended(results, start.run_id)]
     return [start for start in waiting if why_held(results, start.run_id) is None]
 
 
 def has_ended(results: Results, run_id: str) -> bool:
-    """Whether a run came to its end: the report is written last, after the tables are published."""
+    """Say whether a run ended: it writes its report last, after its tables are published."""
     return exists(results.report(run_id))
 
 
 def choose_interrupted(results: Results, run_id: str | None = None) -> RunStart:
-    """The run to go on with: the one named, or the latest that was interrupted.
+    """Choose the run to resume: the one named, or the latest that was interrupted.
 
     Raises:
         InputError: there is none, it has ended, or it is being executed.
@@ -120,7 +120,7 @@ _SPEEDS = TypeAdapter(tuple[Speed, ...])
 
 
 def read_speeds(results: Results, machine: str) -> tuple[Speed, ...]:
-    """What was measured of a machine, named by processor, device and versions; nothing if damaged."""
+    """Read a machine's measured speeds, named by processor, device and versions; none if damaged."""
     path = results.speeds / f"{_name(machine)}.json"
     try:
         return _SPEEDS.validate_json(read_bytes(path))
@@ -132,7 +132,7 @@ def read_speeds(results: Results, machine: str) -> tuple[Speed, ...]:
 
 
 def save_speeds(results: Results, machine: str, speeds: Sequence[Speed]) -> None:
-    """Keep what was measured of a machine.
+    """Save the measured speeds of a machine.
 
     Raises:
         OSError: the disk is full or the folder cannot be written to.

@@ -1,8 +1,8 @@
-"""The cache of trainings: a finished training is written at once, under its key, and read by every later run.
+"""Cache trainings: a finished training is written at once, under its key, and read by every later run.
 
 A training's folder holds a record of its epochs, its weights after each epoch at which a trial ends, and the
-optimizer's state after the last one, from which a longer need goes on. The record is written last: a training
-without a record does not exist. All of it is checked against hashes when it is read.
+optimizer's state after the last one, from which a longer training continues. The record is written last: a
+training without a record does not exist. Everything is checked against hashes when it is read.
 """
 
 import hashlib
@@ -35,10 +35,10 @@ from study.wording import shortened
 logger = logging.getLogger(__name__)
 
 FORMAT = 2
-"""Counts up when records are written in a way that earlier code cannot read."""
+"""Increases when earlier code cannot read the records that we write."""
 
 _RECORD, _END = '"record": ', "}\n"
-"""What stands before and after the record in its file; the checksum is that of the text between."""
+"""The text before and after the record in its file; the checksum covers the text between them."""
 
 Arrays = list[np.ndarray]
 """Weights in the order of `keras.Model.get_weights`, or an optimizer's state in that of its variables."""
@@ -50,7 +50,7 @@ class DamagedTraining(Exception):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training can be gone on with: after the last epoch of its record."""
+    """The state from which a training can continue: after the last epoch of its record."""
 
     record: TrainingRecord
     weights: Arrays
@@ -58,7 +58,7 @@ class Checkpoint:
 
 
 def hash_weights(weights: Arrays) -> str:
-    """SHA-256 of the arrays' shapes, types and bytes, hexadecimal."""
+    """Return the SHA-256 of the arrays' shapes, types and bytes, hexadecimal."""
     digest = hashlib.sha256()
     for array in weights:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -73,9 +73,9 @@ def save_training(
 
     Args:
         results: Where trainings are kept.
-        record: The training. Weights it names that are not given here are there from an earlier run.
+        record: The training. Weights that it names and that are not given here exist from an earlier run.
         weights: Weights after some of its epochs, by epoch.
-        optimizer: The optimizer's state after its last epoch; None if that is there from an earlier run.
+        optimizer: The optimizer's state after its last epoch; None if it exists from an earlier run.
 
     Raises:
         ResultsUnwritable: the disk is full or the folder cannot be written to; what was there before stays.
@@ -99,9 +99,9 @@ def _save(
 
 
 def find_training(results: Results, key: str) -> TrainingRecord | None:
-    """The record under a key, with weights that are sound; None if there is none or it is damaged.
+    """Find the record under a key, with sound weights; None if there is none or it is damaged.
 
-    Damage is logged: what is damaged is trained again.
+    Damage is logged, and the training is trained again.
     """
     try:
         return check_training(results, key)
@@ -147,19 +147,19 @@ def verify_training(results: Results, key: str) -> TrainingRecord:
 
 
 def read_checkpoint(results: Results, record: TrainingRecord) -> Checkpoint | None:
-    """Where the training can be gone on with; None if its last state is damaged, which is logged."""
+    """Read the state from which the training can continue; None if it is damaged, which is logged."""
     last = len(record.epochs)
     try:
         weights = _read_weights(results, record, last)
         path = _folder(results, record.key) / _optimizer_name(last)
         return Checkpoint(record, weights, _read_arrays(path, record.optimizer_sha256))
     except DamagedTraining as error:
-        logger.warning("%s; the training cannot be gone on with and starts anew", error)
+        logger.warning("%s; cannot continue this training; starting again", error)
         return None
 
 
 def read_weights(results: Results, record: TrainingRecord, epoch: int) -> Arrays | None:
-    """The weights of a training after an epoch (from 1); None if they are not kept.
+    """Read the weights of a training after an epoch (from 1); None if they are not kept.
 
     Raises:
         InputError: they were kept, and are missing or damaged.
@@ -173,7 +173,7 @@ def read_weights(results: Results, record: TrainingRecord, epoch: int) -> Arrays
 
 
 def list_keys(results: Results) -> list[str]:
-    """The keys under which there is something, sound or not.
+    """List the keys that have a folder, sound or not.
 
     Raises:
         InputError: the folder may not be looked into.
@@ -190,7 +190,7 @@ def list_keys(results: Results) -> list[str]:
 
 
 def read_records(results: Results) -> Iterator[TrainingRecord]:
-    """Every record that can be read; weights are not looked at."""
+    """Yield every record that can be read; weights are not checked."""
     for key in list_keys(results):
         try:
             yield _read_record(results, key)
@@ -199,7 +199,7 @@ def read_records(results: Results) -> Iterator[TrainingRecord]:
 
 
 def measure_training(results: Results, key: str) -> int:
-    """Bytes a training takes; 0 where its folder may not be looked into."""
+    """Return the bytes a training takes; 0 if its folder may not be looked into."""
     try:
         return sum(path.stat().st_size for path in find_paths(_folder(results, key), "*") if path.is_file())
     except PermissionError:
@@ -229,7 +229,7 @@ def _read_record(results: Results, key: str) -> TrainingRecord:
         raise
     except (OSError, ValidationError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
-    # Of the text, not of the record written anew: a field that later code adds would change that.
+    # We hash the text, not the record written again: a field that later code adds would change that.
     if _sha256(text.partition(_RECORD)[2].removesuffix(_END)) != envelope.get("sha256"):
         raise DamagedTraining(f"{path} is damaged: its checksum does not fit")
     named = training_key(record.hyperparameters, record.seed, record.source, record.schedule_epochs)
@@ -245,14 +245,14 @@ def _read_weights(results: Results, record: TrainingRecord, epoch: int) -> Array
 
 def _read_arrays(path: Path, expected: str) -> Arrays:
     try:
-        # Read first: given a path, NumPy leaves the file open where it is damaged.
+        # We read it first: given a path, NumPy leaves a damaged file open.
         written = read_bytes(path)
-        # Unlike np.load, this says what is no archive.
+        # Unlike np.load, this reports a file that is not an archive.
         with NpzFile(io.BytesIO(written), allow_pickle=False) as content:
             arrays = [content[name] for name in content.files]
     except StoreUnreachable:
         raise
-    except Exception as error:  # of damaged bytes NumPy and zipfile raise more kinds than they document
+    except Exception as error:  # for damaged bytes NumPy and zipfile raise more kinds than they document
         raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
     found = hash_weights(arrays)
     if found != expected:
@@ -275,7 +275,7 @@ def _write_arrays(path: Path, arrays: Arrays) -> None:
 
 
 def _remove_unnamed(folder: Path, record: TrainingRecord) -> None:
-    """Remove what an earlier record named and this one does not, and what a killed run was just writing."""
+    """Remove files that only an earlier record named, and those that a killed run was just writing."""
     named = {_weights_name(epoch) for epoch in record.kept_weights} | {_optimizer_name(len(record.epochs))}
     for path in (*find_paths(folder, "*.npz"), *find_paths(folder, ".*.part")):
         if path.name not in named:

@@ -1,12 +1,12 @@
-"""Remove what is old from a results folder: runs, trainings that no kept run reads, and what kills have left.
+"""Remove old runs from a results folder, trainings that no kept run reads, and remains of killed runs.
 
 A run goes when both limits let it: it ended before a time, and a number of complete runs of its study are
-newer. Whatever the limits, the newest complete run of each study stays, with the trainings it reads, and so
-does what is being executed. Runs of other exercises of a study count on their own: they answer less, or more.
+newer. The newest complete run of each study always stays, with the trainings it reads, and so does a run
+that is being executed. Runs of other exercises of a study count on their own: they answer less, or more.
 
-A run goes in this order: what it was asked, so that nobody resumes it; its row in `runs`, with which it is
-published; its other tables; its folder. So readers see whole runs only. What a kill leaves of a run has
-neither of the first two, and goes next time.
+A run goes in this order: its request, so that it cannot be resumed; its row in `runs`, which publishes it;
+its other tables; its folder. So readers see whole runs only. The remains of a killed removal have neither of
+the first two, and go next time.
 """
 
 import re
@@ -47,19 +47,19 @@ from study.spec import RUN_ID
 Kind = Literal["run", "interrupted run", "remains", "training", "temporary file"]
 
 SETTLED = timedelta(hours=1)
-"""What began later may be a run that is just being started."""
+"""A run that began later may just be starting."""
 
 LEFT = timedelta(days=1)
-"""A temporary file that was not touched for so long is nobody's."""
+"""A temporary file that was not touched for this long has no writer any more."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What may go; at least one of the first two is given.
+    """The limits on removal; at least one of the first two is given.
 
     Args:
-        before: Only what ended before; None for whatever its age.
-        keep: Only runs than which so many complete runs of their study are newer; None for any.
+        before: Remove only what ended before; None for any age.
+        keep: Remove only runs with this number of newer complete runs of their study; None for any.
         trainings: Whether trainings go, too.
     """
 
@@ -82,7 +82,7 @@ Choice = tuple[Item, str | None]
 
 @dataclass
 class Pruned:
-    """What went (or would go), with its bytes; what stayed and why; what should have gone and could not."""
+    """Things that went (or would go), with bytes; that stayed, and why; that could not be removed."""
 
     gone: list[tuple[Item, int]] = field(default_factory=list)
     stayed: list[tuple[Item, str]] = field(default_factory=list)
@@ -90,12 +90,12 @@ class Pruned:
 
 
 def prune(results: Results, limits: Limits, now: datetime, dry_run: bool = False) -> Pruned:
-    """Remove what the limits let go.
+    """Remove what the limits allow.
 
     Args:
         results: The folder.
-        limits: What may go.
-        now: The time by which temporary files are old.
+        limits: The limits on removal.
+        now: The time from which the age of temporary files counts.
         dry_run: Say what would go; change nothing.
 
     Raises:
@@ -105,7 +105,7 @@ def prune(results: Results, limits: Limits, now: datetime, dry_run: bool = False
     for choose in (_choose_runs, _choose_interrupted):
         _carry_out(results, choose(results, limits), pruned, dry_run)
     _carry_out(results, _choose_remains(results, now), pruned, dry_run)
-    if limits.trainings:  # chosen now: a run that was not removed after all needs its trainings
+    if limits.trainings:  # chosen only now: a run that could not be removed needs its trainings
         going = {item.name for item, _ in pruned.gone}
         _carry_out(results, _choose_trainings(results, limits, going), pruned, dry_run)
     files = [(Item("temporary file", name), None) for name in find_temporary_files(results, now)]
@@ -119,9 +119,9 @@ def prune(results: Results, limits: Limits, now: datetime, dry_run: bool = False
 
 
 def find_temporary_files(results: Results, now: datetime) -> list[str]:
-    """The old temporary files, by their place in the folder, of writers that were killed."""
+    """List the old temporary files of killed writers, by their place in the folder."""
     if not is_local(results.folder):
-        return []  # an object is there or not
+        return []  # an object store has none: an object exists or not
     ours = (results.tables, results.history, results.trainings)
     folders = (*ours, results.runs, results.speeds, results.locks)
     paths = [path for folder in folders for path in sorted(folder.rglob(".*.part"))]
@@ -138,7 +138,7 @@ def _choose_runs(results: Results, limits: Limits) -> Iterator[Choice]:
 
 
 def _choose_of_study(runs: pd.DataFrame, limits: Limits) -> Iterator[tuple[str, str | None]]:
-    """The runs of one study and choice of exercises, each with the reason why it stays, if it does."""
+    """Yield the runs of one study and choice of exercises, each with the reason why it stays, if it does."""
     newer = newest_sound = 0
     for run in rows_of(runs.sort_values("started_at", ascending=False)):
         is_complete = run["status"] != RunStatus.STOPPED_EARLY
@@ -168,7 +168,7 @@ def _choose_interrupted(results: Results, limits: Limits) -> Iterator[Choice]:
 
 
 def _choose_remains(results: Results, now: datetime) -> Iterator[Choice]:
-    """What is left of runs that are no more: a run writes its `run.json` first, its row in `runs` last."""
+    """Yield the remains of removed runs: a run writes its `run.json` first, its row in `runs` last."""
     paths = [*find_paths(results.runs, "*"), *find_paths(results.tables, "*/run=*")]
     names = {path.name.removeprefix("run=") for path in paths} - set(list_published(results))
     for run_id in sorted(name for name in names if re.fullmatch(RUN_ID, name)):
@@ -178,7 +178,7 @@ def _choose_remains(results: Results, now: datetime) -> Iterator[Choice]:
 
 
 def _choose_trainings(results: Results, limits: Limits, going: Collection[str]) -> Iterator[Choice]:
-    """Judge each training as if the runs that are going were gone."""
+    """Judge each training as if the runs that go were already removed."""
     keys, busy = list_keys(results), _find_executed(results)
     kept = [run_id for run_id in list_published(results) if run_id not in going]
     trainers = {*kept, *(start.run_id for start in list_starts(results))} - set(going)
@@ -200,7 +200,7 @@ def _choose_trainings(results: Results, limits: Limits, going: Collection[str]) 
 
 
 def _read_keys(results: Results, run_ids: Iterable[str]) -> set[str]:
-    """The trainings that published runs read.
+    """Read the keys of the trainings that published runs read.
 
     Raises:
         InputError: a file of theirs is missing or damaged.
@@ -233,7 +233,7 @@ def _carry_out(results: Results, choices: Iterable[Choice], pruned: Pruned, dry_
         size = 0 if reason else sum(_measure(path) for path in _paths(results, item))
         try:
             reason = reason or (None if dry_run else _remove(results, item))
-        except InputError as error:  # someone holds it now
+        except InputError as error:  # another process holds it now
             reason = str(error)
         except OSError as error:
             where = error.filename or item.name
@@ -248,7 +248,7 @@ def _carry_out(results: Results, choices: Iterable[Choice], pruned: Pruned, dry_
 def _remove(results: Results, item: Item) -> str | None:
     """Remove a thing; return why it has to stay, if it has."""
     if item.kind == "temporary file":
-        remove_path(results.folder / item.name)  # of an exported model that is a folder
+        remove_path(results.folder / item.name)  # for an exported model this is a folder
         return None
     with run_lock(results, item.name):
         if item.kind == "training":
@@ -266,7 +266,7 @@ def _remove(results: Results, item: Item) -> str | None:
 
 
 def _paths(results: Results, item: Item) -> list[Path]:
-    """What belongs to a thing; of a run its row in `runs` first."""
+    """Return the paths of a thing; for a run, its row in `runs` first."""
     if item.kind == "training":
         return [results.trainings / item.name]
     if item.kind == "temporary file":
@@ -294,7 +294,7 @@ def _touched(path: Path) -> datetime:
     try:
         return datetime.fromtimestamp(modified_at(path), UTC)
     except FileNotFoundError:
-        return datetime.max.replace(tzinfo=UTC)  # another was quicker to remove it
+        return datetime.max.replace(tzinfo=UTC)  # another process removed it first
 
 
 CheckedKind = Literal["run", "history", "training"]
@@ -302,7 +302,7 @@ CheckedKind = Literal["run", "history", "training"]
 
 @dataclass(frozen=True)
 class Checked:
-    """A thing that was looked at. Each damage is a line: file, what was found and what to do."""
+    """A thing that was checked. Each damage is a line: file, what was found and what to do."""
 
     kind: CheckedKind
     name: str
@@ -317,7 +317,7 @@ def check_results(results: Results) -> Iterator[Checked]:
 
 
 def check_runs(results: Results) -> Iterator[Checked]:
-    """Check that each published run has a file of every table, as its schema says and with its own rows."""
+    """Check that each published run has a file of every table that fits its schema and has its own rows."""
     for run_id in list_published(results):
         yield Checked("run", run_id, tuple(_check_run(results, run_id)))
 

@@ -1,1 +1,1 @@
-"""What is asked and what is concluded: the leaf floor, free of Prefect, TensorFlow, Keras and pyarrow."""
+"""Define studies and draw conclusions: the leaf floor, free of Prefect, TensorFlow, Keras and pyarrow."""

@@ -1,4 +1,4 @@
-"""Errors that trying again would only repeat: a person can mend bad input; the rest is conclusive."""
+"""Errors that a retry would only repeat: a person can correct bad input; the rest is conclusive."""
 
 import errno
 
@@ -11,15 +11,15 @@ class InputError(ValueError):
 
 
 class Conclusive(RuntimeError):
-    """What failed would fail again the same way: it is not tried again, and its lane is sound."""
+    """A failure that a retry would repeat: no retry is made, and the lane is sound."""
 
 
 class ResultsUnwritable(InputError):
-    """The results folder takes nothing more: the disk is full or read-only; the run cannot go on."""
+    """The results folder accepts no more writes: the disk is full or read-only; the run cannot continue."""
 
 
 class LanesLost(RuntimeError):
-    """Every lane is gone and none came back in time: the run cannot go on."""
+    """Every lane is gone and none came back in time: the run cannot continue."""
 
 
 class StoreUnreachable(OSError):

@@ -1,4 +1,4 @@
-"""What a column of a table is, and those that several tables share."""
+"""Define a column of a table, and the columns that several tables share."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ UNITS = {
     "pixels": "of the 28 x 28 of an image",
     "bytes": "of memory",
 }
-"""Every unit that a column may have, and what it says."""
+"""Every unit that a column may have, and its meaning."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: what a row is, the columns that together identify one, and all columns in order."""
+    """One table: the meaning of a row, the columns that identify one, and all columns in order."""
 
     row: str
     key: tuple[str, ...]
@@ -72,7 +72,7 @@ AVERAGING = Column(
     "decay an epoch of the moving average of weights that is evaluated and kept; 0: the weights themselves",
 )
 
-ENGINE = Column("engine", TEXT, "", "what trains: `native` or `tensorflow`")
+ENGINE = Column("engine", TEXT, "", "the program that trains: `native` or `tensorflow`")
 
 SETTING = (
     *HYPERPARAMETERS,

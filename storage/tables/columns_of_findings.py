@@ -1,4 +1,4 @@
-"""The columns of what was found: settings, comparisons, agreement, nights, model, pictures, search."""
+"""The columns of findings: settings, comparisons, agreement, nights, model, pictures, search."""
 
 from storage.tables.column import (
     AUGMENTATION,
@@ -90,7 +90,7 @@ COMPARISONS = (
     Column("effect_size", FLOAT, "", "Hedges' g; of a paired test, of the differences", True),
     Column("effect_low", FLOAT, "", "lower end of its 95% interval", True),
     Column("effect_high", FLOAT, "", "its upper end", True),
-    Column("smallest_p_value", FLOAT, "", "the least that a permutation test of as many readings can reach"),
+    Column("smallest_p_value", FLOAT, "", "the least that a permutation test of these readings can reach"),
     Column(
         "detectable_difference",
         FLOAT,
@@ -131,7 +131,7 @@ AGREEMENT = (
         "cells: `agrees`, `differs`; bands: `inside`, `outside`; claims: `supported`, `contradicted`; all: "
         "`cannot tell`, `not measured`",
     ),
-    Column("published_verdict", TEXT, "", "of a claim, what the published readings themselves bear", True),
+    Column("published_verdict", TEXT, "", "of a claim, what the published readings themselves support", True),
     Column("published_reason", TEXT, "", "why, in words", True),
 )
 
@@ -247,7 +247,7 @@ FINALS = (
     Column("low", FLOAT, "fraction", "lower end of its 95% interval, simultaneous for all pairs", True),
     Column("high", FLOAT, "fraction", "its upper end", True),
     Column("adjusted_p_value", FLOAT, "", "Welch's, corrected for all pairs of candidates by Holm", True),
-    Column("as_good", BOOL, "", "whether it cannot be told from the kept one at 5%"),
+    Column("as_good", BOOL, "", "whether it does not differ significantly from the kept one at 5%"),
     Column("cheapest_as_good", BOOL, "", "whether it has the fewest multiply-adds of those"),
     Column("parameters", INT, "", "weights and biases"),
     Column("multiply_adds", INT, "", "of one forward pass of one image"),

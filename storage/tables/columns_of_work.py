@@ -1,4 +1,4 @@
-"""The columns of what was done: runs, trials, trainings and epochs."""
+"""The columns of work: runs, trials, trainings and epochs."""
 
 from storage.tables.column import (
     AUGMENTATION,
@@ -56,10 +56,10 @@ RUNS = (
     Column("predicted_lane_seconds", FLOAT, "s", "predicted time of all lanes together"),
     Column("lane_seconds", FLOAT, "s", "time that lanes were busy with trainings that were kept"),
     Column("makespan_seconds", FLOAT, "s", "from the first training's start to the last one's end"),
-    Column("makespan_bound_seconds", FLOAT, "s", "what no order of these trainings could have gone below"),
+    Column("makespan_bound_seconds", FLOAT, "s", "the least that any order of these trainings could take"),
     Column("failures", TEXT, "", "why trials failed: each kind of reason with its number; null: none", True),
     Column("retried_trainings", INT, "", "trainings of which an attempt failed"),
-    Column("resumed", INT, "", "how often the run went on after an interruption"),
+    Column("resumed", INT, "", "how often the run resumed after an interruption"),
     Column("lock_sha256", TEXT, "", "SHA-256 of the code's `requirements.lock`; null: there is none", True),
     ENGINE,
     Column(
@@ -70,7 +70,7 @@ RUNS = (
         True,
     ),
     Column("trigger", TEXT, "", "`schedule`, `ui` (by hand, Prefect's pages or API) or `command line`", True),
-    Column("parameters", TEXT, "", "what the run was asked, as JSON: the fields of Prefect's form", True),
+    Column("parameters", TEXT, "", "the run's request, as JSON: the fields of Prefect's form", True),
     Column(
         "devices",
         TEXT,

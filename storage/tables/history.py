@@ -1,9 +1,9 @@
-"""The history: the tables of all published runs, compacted to a file a month, for those who read them all.
+"""Compact the tables of all published runs to a file a month, the history, for readers of all runs.
 
-It lies beside `tables` as `history/<table>/month=2026-03/part-0.parquet` and says the same: every published
-run that can be read, the runs of a study together. It is made of `tables`, can be removed at any time, and is
-brought up to date by every run that is published. As there, a run is part of it when its row in `runs` is,
-which is written last and removed first.
+It lies next to `tables` as `history/<table>/month=2026-03/part-0.parquet` and has the same content: every
+published run that can be read, the runs of a study together. It is made from `tables` and can be removed at
+any time; every run that is published brings it up to date. As in `tables`, a run is part of it when its row
+in `runs` is, which is written last and removed first.
 """
 
 import io
@@ -30,22 +30,22 @@ logger = logging.getLogger(__name__)
 LOCK = "history"
 
 PATIENCE_SECONDS = 60.0
-"""For so long an update waits for another process's; a month takes a second."""
+"""An update waits this long for another process's update; a month takes a second."""
 
 COMPACT = "`study compact` writes it again"
-"""What a person can do about a damaged month."""
+"""The remedy for a damaged month."""
 
 _MONTH = re.compile(r"(\d{4})(\d{2})\d{2}")
 
 
 def month_of(run_id: str) -> str:
-    """The month of a run by its id, such as `2026-03`; `unknown` if it does not begin with a date."""
+    """Return the month in a run's id, such as `2026-03`; `unknown` if the id does not begin with a date."""
     match = _MONTH.match(run_id)
     return f"{match[1]}-{match[2]}" if match else "unknown"
 
 
 def update_history(results: Results, *touched: str, thorough: bool = False) -> list[str]:
-    """Bring the history up to date, months that say what they should aside; return those written.
+    """Write the months that are out of date; return them.
 
     Args:
         results: Where the tables lie.
@@ -53,7 +53,7 @@ def update_history(results: Results, *touched: str, thorough: bool = False) -> l
         thorough: Read every file of the history, too, and write damaged months again.
 
     Raises:
-        TimeoutError: another process is at it; what it does not see the next update does.
+        TimeoutError: another process updates it; the next update adds what that one does not see.
         OSError: the folder cannot be written to.
     """
     with _held(results):
@@ -68,18 +68,18 @@ def update_history(results: Results, *touched: str, thorough: bool = False) -> l
 
 
 def list_behind(results: Results) -> list[str]:
-    """The months of which the history does not say what `tables` does."""
+    """List the months in which the history differs from `tables`."""
     return _list_behind(results, _list_by_month(results))
 
 
 def list_months(results: Results) -> list[str]:
-    """The months of which a file lies in the history."""
+    """List the months that have a file in the history."""
     files = find_paths(results.history, "*/month=*/part-0.parquet")
     return sorted({path.parent.name.removeprefix("month=") for path in files})
 
 
 def why_damaged(results: Results, month: str) -> list[str]:
-    """What is wrong with the files of a month, each on one line."""
+    """Describe each fault of a month's files, on one line each."""
     found = []
     for table in TABLES:
         try:
@@ -108,7 +108,7 @@ def _list_behind(
 
 
 def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Collection[Path]) -> bool:
-    """Whether a month has just these runs, and a file of each table."""
+    """Say whether a month has just these runs, and a file of each table."""
     if not all(_path(results, table, month) in lying for table in TABLES):
         return False
     try:
@@ -120,7 +120,7 @@ def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Colle
 
 
 def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: Sequence[str]) -> None:
-    """Write a month: first without the runs that go or change, then with all but those that are damaged."""
+    """Write a month: first without the runs that go or change, then with all but the damaged ones."""
     tables = _read_whole(results, run_ids)
     whole = [run_id for run_id in run_ids if run_id in tables["runs"]]
     _keep_only(results, month, set(whole) - set(touched))
@@ -133,7 +133,7 @@ def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: 
 
 
 def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str, pa.Table]]:
-    """The rows of each table by run, of the runs of which everything can be read."""
+    """Read the rows of each table by run, of the runs that can be read whole."""
     found: dict[str, dict[str, pa.Table]] = {table: {} for table in TABLES}
     damaged: set[str] = set()
     for table in ("runs", *BODY):
@@ -151,7 +151,7 @@ def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str,
 
 
 def _keep_only(results: Results, month: str, run_ids: set[str]) -> None:
-    """Let runs that go or change vanish from a month's `runs`, so that no reader sees a part of them."""
+    """Remove the runs that go or change from a month's `runs`, so that no reader sees a part of them."""
     path = _path(results, "runs", month)
     try:
         rows = read_part(path, "runs")
@@ -166,7 +166,7 @@ def _keep_only(results: Results, month: str, run_ids: set[str]) -> None:
 
 
 def _encode(table: str, parts: Mapping[str, pa.Table], run_ids: Sequence[str]) -> bytes:
-    """A month's file of a table: study by study, each in row groups of its own, runs by their ids."""
+    """Encode a month's file of a table: study by study, each in its own row groups, runs by their ids."""
     schema = schema_of(table)
     together = pa.concat_tables([*(parts[each] for each in run_ids if each in parts), schema.empty_table()])
     studies = sorted(set(together["study"].to_pylist()))

@@ -1,4 +1,4 @@
-"""One file of a table: where it lies, how its rows are written, and how it is read."""
+"""Name, write and read one file of a table."""
 
 import io
 import os
@@ -20,20 +20,20 @@ Row = Mapping[str, Any]
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
-"""What pyarrow raises of a file that cannot be read; the last, of damaged names of columns."""
+"""The errors of pyarrow for a file that cannot be read; the last, for damaged names of columns."""
 
 MAJOR: str = SCHEMA_VERSION.partition(".")[0]
-"""The major schema version that is read here: later minor versions only add to it."""
+"""The major schema version that we read: later minor versions only add to it."""
 
 MEND = "restore the file, or remove this run's folder from `tables/runs`; running the study again is quick"
-"""What a person can do: what was trained is kept, so that another run reads it."""
+"""The remedy: the trainings are kept, so another run reads them."""
 
 
 def part_path(results: Results, table: str, run_id: str) -> Path:
-    """The file of a run's rows of a table.
+    """Return the path of a run's file of a table.
 
     Raises:
-        InputError: the run's id would lead out of the results folder; it may come from a table's content.
+        InputError: the run's id, which may come from a table, would lead out of the results folder.
     """
     if not _RUN_ID.fullmatch(run_id):
         raise InputError(f"run {run_id!r} in {results.tables} is no run's id; remove its row in `runs`")
@@ -41,13 +41,13 @@ def part_path(results: Results, table: str, run_id: str) -> Path:
 
 
 def list_published(results: Results) -> list[str]:
-    """The ids of the runs that have a row in `runs`, readable or not, oldest first as their names go."""
+    """List the ids of the runs that have a row in `runs`, readable or not, oldest first by name."""
     parts = find_paths(results.tables / "runs", "run=*/part-0.parquet")
     return [path.parent.name.removeprefix("run=") for path in parts]
 
 
 def encode_part(table: str, rows: Sequence[Row]) -> bytes:
-    """The rows of a table as a Parquet file; the same rows give the same bytes.
+    """Encode the rows of a table as a Parquet file; the same rows give the same bytes.
 
     Raises:
         ValueError: a row has a column that the table has not.
@@ -63,7 +63,7 @@ def encode_part(table: str, rows: Sequence[Row]) -> bytes:
 
 
 def write_parquet(groups: Sequence[pa.Table], schema: pa.Schema, into: io.BytesIO) -> None:
-    """Write tables, each as row groups of its own, with checksums, and statistics by which readers skip."""
+    """Write tables, each in its own row groups, with checksums, and statistics by which readers skip."""
     options = {"compression": "zstd", "write_page_index": True, "write_page_checksum": True}
     with pq.ParquetWriter(into, schema, **options) as writer:
         for group in groups:
@@ -71,14 +71,14 @@ def write_parquet(groups: Sequence[pa.Table], schema: pa.Schema, into: io.BytesI
 
 
 def open_source(path: Path, content: bytes | None = None) -> Any:
-    """What pyarrow reads a file from: its path, or its content where it is not on a disk."""
+    """Return the source that pyarrow reads: the path, or the content if the file is not on a disk."""
     return path if is_local(path) else pa.BufferReader(read_bytes(path) if content is None else content)
 
 
 def read_parts(
     results: Results, table: str, run_ids: Sequence[str], schema: pa.Schema | None = None
 ) -> Iterator[tuple[str, pa.Table | InputError | None]]:
-    """The rows of a table of each run: None where it has no such file, else as `read_part`, or why not."""
+    """Read each run's rows of a table as `read_part`: None if it has no such file, or the error."""
     paths: dict[str, Path | InputError] = {}
     for run_id in run_ids:
         try:
@@ -102,7 +102,7 @@ def read_parts(
 def read_part(
     path: Path, table: str, schema: pa.Schema | None = None, content: bytes | None = None, mend: str = MEND
 ) -> pa.Table:
-    """Read the columns of a file of a table, or some; columns that a later version added are left out.
+    """Read all columns of a file of a table, or some; skip columns that a later version added.
 
     Raises:
         InputError: the file is missing or damaged (its pages have checksums), is another table's, or of a
@@ -111,12 +111,12 @@ def read_part(
     """
     schema = schema or schema_of(table)
     try:
-        # As a file: the folder's `run=` partition would add a column that repeats run_id.
+        # We pass it as a file: the folder's `run=` partition would add a column that repeats run_id.
         with pq.ParquetFile(open_source(path, content), page_checksum_verification=True) as file:
             _check_kind(file.schema_arrow.metadata or {}, table)
             return _fit(file.read(columns=schema.names), schema)
     except StoreUnreachable:
-        raise  # that is no damage
+        raise  # this is not damage
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; {mend}") from error
     except _Misfit as error:
@@ -126,11 +126,11 @@ def read_part(
 
 
 class _Misfit(Exception):
-    """A file is not what the schema says."""
+    """A file does not fit the schema."""
 
 
 def _check_kind(metadata: Mapping[bytes, bytes], table: str) -> None:
-    """Refuse a file of another table, or of a version that is not read here."""
+    """Refuse a file of another table, or of a version that we do not read."""
     found, version = (
         metadata.get(name, b"").decode(errors="replace") for name in (b"table", b"schema_version")
     )
@@ -141,7 +141,7 @@ def _check_kind(metadata: Mapping[bytes, bytes], table: str) -> None:
 
 
 def _fit(content: pa.Table, schema: pa.Schema) -> pa.Table:
-    """A table with just the columns of a schema."""
+    """Return a table with just the columns of a schema."""
     for field in schema:
         if field.name not in content.column_names:
             raise _Misfit(f"lacks the column {field.name!r}")
@@ -154,6 +154,6 @@ def _fit(content: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _reason_of(error: Exception) -> str:
-    """Why a file cannot be read, on one line, without its path."""
+    """Say why a file cannot be read, on one line, without its path."""
     number = getattr(error, "errno", None)
     return os.strerror(number) if number else shortened(str(error), 200).rstrip(".")

@@ -65,7 +65,7 @@ class RunFrames:
 def publish(results: Results, tables: RunTables) -> None:
     """Write the tables of a run, `runs` last.
 
-    What an interrupted attempt has published of it is no run until this one is whole.
+    Tables that an interrupted attempt has published become a run only when this attempt is complete.
 
     Raises:
         ValueError: a row has a column that its table has not; nothing was written.
@@ -82,9 +82,9 @@ def publish(results: Results, tables: RunTables) -> None:
 
 
 def list_runs(results: Results) -> pd.DataFrame:
-    """The published runs, oldest first; empty if there are none.
+    """List the published runs, oldest first; empty if there are none.
 
-    A run whose row cannot be read is left out, with a warning: one damaged file must not hide the others.
+    We skip a run whose row cannot be read, with a warning: one damaged file must not hide the others.
 
     Raises:
         InputError: there are runs, and none of their rows can be read.
@@ -104,13 +104,13 @@ def list_runs(results: Results) -> pd.DataFrame:
 
 
 def read_run(results: Results, run_id: str | None = None) -> RunFrames:
-    """One published run; the latest of those that can be read if none is named.
+    """Read one published run; if none is named, the latest that can be read.
 
     Raises:
         InputError: no such run is published, or one of its files is missing or damaged.
     """
-    # Looked for in what is there: an id that is a path to somewhere else is no run. Of the others' files none
-    # is opened, so that a damaged one is in nobody's way but its own run's.
+    # We look only among existing runs: an id that is a path to somewhere else is not a run. We open no files
+    # of other runs, so a damaged file hinders only its own run.
     is_there = run_id is not None and run_id in list_published(results)
     chosen = (
         read_part(part_path(results, "runs", str(run_id)), "runs").to_pandas() if is_there else pd.DataFrame()
@@ -128,9 +128,9 @@ def read_run(results: Results, run_id: str | None = None) -> RunFrames:
 def read_rows(
     results: Results, table: str, run_ids: Sequence[str], columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """The rows of one table for many published runs, in the order of the runs; see `list_runs`.
+    """Read the rows of one table for many published runs, in the order of the runs; see `list_runs`.
 
-    A run whose file is missing or damaged is left out, with a warning.
+    We skip a run whose file is missing or damaged, with a warning.
 
     Args:
         results: Where the tables lie.
@@ -155,22 +155,22 @@ def read_rows(
 
 
 def is_published(results: Results, run_id: str) -> bool:
-    """Whether a run's row in `runs` is there."""
+    """Say whether a run has its row in `runs`."""
     return exists(part_path(results, "runs", run_id))
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame, missing values as None."""
+    """Return the rows of a frame, missing values as None."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 OF_RUN = ["run_id", "study", "protocol", "status", "started_at", "wall_seconds", "failed_trials"]
-"""What each row tells of its run."""
+"""The columns of each row that describe its run."""
 
 
 def list_nights(results: Results, study: str | None = None) -> pd.DataFrame:
-    """The rows of `nights` with columns `OF_RUN` of their runs, by start of the run and exercise.
+    """List the rows of `nights` with columns `OF_RUN` of their runs, by start of the run and exercise.
 
     The run's failed trials are `run_failed_trials`.
 

@@ -39,7 +39,7 @@ TABLES = {
         SUMMARY,
     ),
     "nights": Table(
-        "an exercise of a run that trained everything fresh, held against earlier such runs",
+        "an exercise of a run that trained everything fresh, compared with earlier such runs",
         ("run_id", "exercise"),
         NIGHTS,
     ),
@@ -49,7 +49,7 @@ TABLES = {
         COMPARISONS,
     ),
     "agreement": Table(
-        "a published mean, band or claim, held against the run",
+        "a published mean, band or claim, compared with the run",
         ("run_id", "kind", "exercise", "subject"),
         AGREEMENT,
     ),
@@ -65,7 +65,7 @@ TABLES = {
         SEARCH,
     ),
     "finals": Table(
-        "a candidate for the optimum, held against the one that was kept",
+        "a candidate for the optimum, compared with the one that was kept",
         ("run_id", "setting"),
         FINALS,
     ),

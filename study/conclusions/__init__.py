@@ -1,4 +1,4 @@
-"""What readings show: answers, the optimum, nights, replications, replays."""
+"""Draw conclusions from readings: answers, the optimum, nights, replications, replays."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The answer to each exercise in words, derived from the readings and claiming no more than they support."""
+"""Answer each exercise in words, from the readings, and claim no more than they support."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from study.wording import count, interval, listing, percent, phrase, plain, poin
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one exercise: a sentence that stands alone, what bears it out, what it cannot say."""
+    """The answer to one exercise: a sentence that stands alone, its evidence and its limits."""
 
     headline: str
     details: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ def answer_images(drawn: bool) -> Answer:
 
 
 def answer_model(chosen: ChosenModel | None) -> Answer:
-    """Say whether the saved model, loaded again, is the same model, and what it makes of the new image."""
+    """Say whether the saved model, loaded again, is the same model, and how it classifies the new image."""
     if chosen is None:
         return Answer("No model was saved in this run.")
     image = chosen.new_image
@@ -68,7 +68,7 @@ def answer_model(chosen: ChosenModel | None) -> Answer:
 def describe_failed(
     parameter: str, readings: Mapping[float, SettingReadings] | Mapping[str, SettingReadings]
 ) -> tuple[str, ...]:
-    """How many trials failed, and with which values; nothing if none did."""
+    """Say how many trials failed, and with which values; nothing if none did."""
     failed = {value: each.failed for value, each in readings.items() if each.failed}
     if not failed:
         return ()
@@ -99,7 +99,7 @@ def _calibrated(chosen: ChosenModel) -> tuple[str, ...]:
 
 
 def _confused(confusion: Sequence[Sequence[int]]) -> tuple[str, ...]:
-    """The commonest mistake; none where there is no mistake."""
+    """Name the commonest mistake, if there is one."""
     counts = np.array(confusion)
     of_class = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)
@@ -111,16 +111,16 @@ def _confused(confusion: Sequence[Sequence[int]]) -> tuple[str, ...]:
 
 
 def answer_sweep(exercise: SweepExercise, baseline: Setting, readings: Sweep, test_images: int) -> Answer:
-    """Say which value has the highest mean test accuracy, and which others cannot be told from it.
+    """Say which value has the highest mean test accuracy, and which others do not differ significantly.
 
     Budgets of epochs are compared pairwise by seed where a shorter one reads the beginning of the same
     training.
 
     Args:
         exercise: The sweep.
-        baseline: What its settings are changes to.
-        readings: What was read with each value.
-        test_images: How many images each accuracy was read on.
+        baseline: The setting that its settings change.
+        readings: The readings of each value.
+        test_images: The number of images on which each accuracy was read.
     """
     measured = {value: each for value, each in readings.items() if each.test}
     if not measured:
@@ -132,7 +132,7 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, readings: Sweep, te
     if len(measured) == 1:
         return Answer(f"{most}, the only value measured: there is nothing to compare it with.", warnings)
     if best not in repeated or len(repeated) == 1:
-        return Answer(f"{most}, but a single repeat bears no conclusion.", warnings)
+        return Answer(f"{most}, but a single repeat supports no conclusion.", warnings)
     is_paired = exercise.reads_prefixes(baseline)
     pairwise = compare_pairs({value: each.test for value, each in repeated.items()}, is_paired)
     left_out = [value for value in readings if value not in repeated]
@@ -171,10 +171,9 @@ def _verdict(measured: Sweep, pairwise: Pairwise, incomplete: bool) -> str:
         return f", and {'every' if len(others) > 1 else 'the'} other {compared} is lower"
     if not lower:
         any_ = "any" if len(others) > 1 else "the"
-        return f", but {_repeats(measured)} cannot tell it from {any_} other {compared}"
-    are = "is" if len(lower) == 1 else "are"
+        return f", but {_repeats(measured)} show no significant difference from {any_} other {compared}"
     kept = [plain(value) for value in others if value in equals]
-    return f"; {listing(kept)} cannot be told from it, {listing(lower)} {are} lower"
+    return f"; not significantly different: {listing(kept)}; lower: {listing(lower)}"
 
 
 def _method(pairwise: Pairwise) -> str:
@@ -186,7 +185,7 @@ def _method(pairwise: Pairwise) -> str:
 
 
 def _trend(parameter: str, measured: Sweep, is_paired: bool) -> tuple[str, ...]:
-    """One test for all values in their order, which sees what no single pair may show."""
+    """Test all values in their order at once; this may find a trend that no single pair shows."""
     if len(measured) < 3:
         return ()
     trend = find_trend([measured[value].test for value in sorted(measured)], is_paired)
@@ -207,8 +206,8 @@ def _left_out(values: Sequence[float]) -> tuple[str, ...]:
 
 
 def _power(parameter: str, measured: Sweep, pairwise: Pairwise) -> tuple[str, ...]:
-    """What these repeats could have shown, and what the largest difference they did not show would take."""
-    # A collapse makes a spread that says nothing of the other readings.
+    """Say which differences these repeats could find, and how many repeats the largest other one needs."""
+    # A collapse causes a spread that does not describe the other readings.
     unseen = [
         each
         for each in pairwise.tests
@@ -220,8 +219,8 @@ def _power(parameter: str, measured: Sweep, pairwise: Pairwise) -> tuple[str, ..
     low, high = 100 * min(detectable), 100 * max(detectable)
     span = f"{high:.1f}" if high - low < 0.1 else f"{low:.1f} to {high:.1f}"
     return (
-        f"What cannot be told apart need not be equal: with {_repeats(measured)} only differences from "
-        f"{span} points on, by pair, are found {POWER:.0%} of the time.",
+        f"Values that do not differ significantly need not be equal: with {_repeats(measured)} only "
+        f"differences of at least {span} points, depending on the pair, are found {POWER:.0%} of the time.",
         _needed(parameter, max(unseen, key=lambda each: abs(each.difference))),
     )
 
@@ -230,14 +229,14 @@ def _needed(parameter: str, pair: PairTest) -> str:
     low, high = sorted((pair.first, pair.second))
     change = pair.difference if pair.first == low else -pair.difference
     between = f"from {phrase(parameter, low)} to {plain(high)}"
-    observed = f"The largest difference that was not found, {points(change)} points {between}"
+    observed = f"The largest difference that is not significant, {points(change)} points {between}"
     if pair.needed is None:
         return f"{observed}, is too small for any number of repeats."
     return f"{observed}, would need {pair.needed:,} repeats of each if it is real."
 
 
 def _permutation(pairwise: Pairwise) -> tuple[str, ...]:
-    """Say so where no test without assumptions could find any pair different."""
+    """Say so if no test without assumptions could find any pair different."""
     smallest = min(each.smallest_p_value for each in pairwise.tests)
     if smallest <= pairwise.level:
         return ()
@@ -247,8 +246,8 @@ def _permutation(pairwise: Pairwise) -> tuple[str, ...]:
     return (
         f"With {count(number, 'repeat')} no pair can reach significance {corrected}by a test that assumes "
         f"nothing of how readings are spread: the smallest p value of a permutation test is {smallest:.2g}, "
-        f"and {pairwise.level:.2g} is asked of the clearest of {count(len(pairwise.tests), 'pair')}. With "
-        f"{enough} repeats it could; what is found different rests on a normal distribution of readings.",
+        f"and {pairwise.level:.2g} is required of the clearest of {count(len(pairwise.tests), 'pair')}. With "
+        f"{enough} repeats it could; significant differences rest on a normal distribution of readings.",
     )
 
 
@@ -256,7 +255,7 @@ def _sampling(accuracy: float, images: int) -> str:
     return (
         f"All settings are read on the same {images:,} test images. On others an accuracy of "
         f"{percent(accuracy)} would move by about {100 * sampling_error(accuracy, images):.2f} points "
-        "(standard error), mostly alike in all settings; the intervals are of seeds, and leave that out."
+        "(standard error), mostly alike in all settings; the intervals cover seeds only."
     )
 
 

@@ -1,4 +1,4 @@
-"""The model that the optimum exercise chose, what was checked of it, and how it is calibrated."""
+"""The model that the optimum exercise chose, the checks of it, and its calibration."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from study.fact import Fact
 from study.spec import Setting
 
 BINS = 15
-"""Bins of confidence of the calibration error: as many as Guo et al. 2017 use."""
+"""Bins of confidence of the calibration error: the number that Guo et al. 2017 use."""
 
 _SMALLEST = 1e-12
-"""Below it a float32 softmax has nothing to say; it keeps logarithms finite."""
+"""A float32 softmax means nothing below it; it keeps logarithms finite."""
 
 Probabilities = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.integer]
 
 
 class Calibration(Fact):
-    """A temperature, on which images it was fitted, and what it does to the calibration error (fraction).
+    """A temperature, the images it was fitted on, and its effect on the calibration error (fraction).
 
     `fitted_on` is in words; where the errors could only be read on the same images, it was fitted on one half
     and read on the other, both ways.
@@ -34,10 +34,10 @@ class Calibration(Fact):
 
 
 def soften(probabilities: Probabilities, temperature: float) -> Probabilities:
-    """Probabilities (n, classes) at a temperature: proportional to their 1/temperature-th power.
+    """Return probabilities (n, classes) at a temperature: proportional to their 1/temperature-th power.
 
-    The same as dividing the logits by it (Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern
-    Neural Networks"); which class is the likeliest does not change.
+    This equals dividing the logits by it (Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern
+    Neural Networks"); the likeliest class does not change.
     """
     logits = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST)) / temperature
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -45,7 +45,7 @@ def soften(probabilities: Probabilities, temperature: float) -> Probabilities:
 
 
 def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
-    """The temperature at which the labels (n,) are likeliest, between 0.05 and 20; 1 leaves all as it is."""
+    """Fit the temperature, from 0.05 to 20, at which the labels (n,) are likeliest; 1 changes nothing."""
     from scipy.optimize import minimize_scalar  # late: a model is calibrated once a run
 
     def loss(log_temperature: float) -> float:
@@ -57,7 +57,7 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
 
 
 def calibration_error(probabilities: Probabilities, labels: Labels, bins: int = BINS) -> float:
-    """Expected calibration error, a fraction: how far accuracy lies from confidence, in bins of it.
+    """Return the expected calibration error, a fraction: the distance of accuracy from confidence, in bins.
 
     Mean over equally wide bins of |accuracy - mean confidence|, weighted by the images in each (Guo et al.
     2017, equation 3). Confidence is the highest probability of an image.
@@ -74,9 +74,10 @@ def calibration_error(probabilities: Probabilities, labels: Labels, bins: int = 
 
 
 def calibrate_crosswise(probabilities: Probabilities, labels: Labels) -> tuple[float, float, float]:
-    """Temperature of all images, and the calibration error before and after; no image judges its own fit.
+    """Return the temperature of all images, and the calibration error before and after, cross-fitted.
 
-    For where no other images are at hand: each half, images in turn, is softened by the other's temperature.
+    It needs no other images: each half, images in turn, is softened by the other half's temperature, so that
+    no image judges its own fit.
     """
     softened = np.empty(probabilities.shape, np.float64)
     halves: Sequence[slice] = (slice(0, None, 2), slice(1, None, 2))
@@ -88,7 +89,7 @@ def calibrate_crosswise(probabilities: Probabilities, labels: Labels) -> tuple[f
 
 
 MAX_EXAMPLES = 6
-"""How many images of a confused pair are kept at most: as many as fit beside each other on a phone."""
+"""The most images of a confused pair that are kept: the number that fits in a row on a phone."""
 
 
 AGREES_WITHIN = 1e-4
@@ -119,7 +120,7 @@ class ConfusedPair(Fact):
 
 
 class SavedFile(Fact):
-    """One export, loaded again in a process of its own: compared with the trained model on all test images.
+    """One export, loaded again in its own process and compared with the trained model on all test images.
 
     `largest_difference` is that of any probability, fed raw pixels or scaled ones, whichever differs more;
     `same_classes` counts the test images that both give the same class, however fed.
@@ -134,12 +135,12 @@ class SavedFile(Fact):
 
     @property
     def agrees(self) -> bool:
-        """Whether it is the same model: `AGREES_WITHIN`, and every class the same."""
+        """Say whether it is the same model: within `AGREES_WITHIN`, and every class the same."""
         return self.largest_difference <= AGREES_WITHIN and self.same_classes == self.images
 
 
 class Confidence(Fact):
-    """How many test images have a softened confidence of at least `least`, and how many of both are right."""
+    """The number of test images with a softened confidence of at least `least`, and of right ones of both."""
 
     least: float
     sure: int
@@ -170,6 +171,6 @@ class ChosenModel(Fact):
     new_image: NewImage
     confused: tuple[ConfusedPair, ...]
     calibration: Calibration | None = None
-    """By which its probabilities are to be softened; the saved files themselves are not."""
+    """The temperature for softening its probabilities; the saved files are not softened."""
     saved: tuple[SavedFile, ...]
     confidence: tuple[Confidence, ...] = ()

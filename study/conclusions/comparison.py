@@ -1,4 +1,4 @@
-"""Two runs compared setting by setting, and what differed between them: code, versions, data, machine."""
+"""Compare two runs setting by setting, and list their differences: code, versions, data, machine."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ Verdict = Literal["identical", "agrees", "differs", "cannot tell"]
 
 
 Trials = Mapping[SettingId, Mapping[int, Read]]
-"""What the completed trials of a run read, by setting and seed."""
+"""The readings of a run's completed trials, by setting and seed."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _test(first: Mapping[int, Read], second: Mapping[int, Read]) -> Difference:
 
 
 def _is_identical(first: Mapping[int, Read], second: Mapping[int, Read]) -> bool:
-    """Whether all seeds they share, at least one, have the same weights."""
+    """Say whether all seeds they share, at least one, have the same weights."""
     seeds = first.keys() & second.keys()
     return bool(seeds) and all(first[seed].weights == second[seed].weights for seed in seeds)
 
@@ -122,7 +122,7 @@ _TITLES = {
 
 
 class Provenance(Fact):
-    """Everything recorded of a run that may change what it reads; None where it is not known."""
+    """Everything recorded of a run that may change its readings; None if unknown."""
 
     git_commit: str | None
     git_dirty: bool | None
@@ -139,19 +139,19 @@ class Provenance(Fact):
 
 
 class Change(Fact):
-    """One thing that is not as it was."""
+    """One thing that changed."""
 
     name: str
     before: str
     now: str
 
     def __str__(self) -> str:
-        """The change in words; of a long hash, the beginning."""
+        """Return the change in words; of a long hash, the beginning."""
         return f"{self.name}: {_brief(self.before)} → {_brief(self.now)}"
 
 
 def name_changes(before: Provenance, now: Provenance) -> tuple[Change, ...]:
-    """Everything recorded that differs between two runs, the code first."""
+    """Name everything recorded that differs between two runs, the code first."""
     return (
         *compare_facts(list_facts(before), list_facts(now)),
         *_name_definition_changes(before.study_definition, now.study_definition),
@@ -159,7 +159,7 @@ def name_changes(before: Provenance, now: Provenance) -> tuple[Change, ...]:
 
 
 def compare_facts(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Change, ...]:
-    """What differs between facts by name; what only one of them has is not recorded in the other."""
+    """List the facts that differ, by name; a fact that one side lacks counts as not recorded there."""
     pairs = {
         name: (before.get(name, NOT_RECORDED), now.get(name, NOT_RECORDED))
         for name in dict.fromkeys((*now, *before))
@@ -168,7 +168,7 @@ def compare_facts(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Ch
 
 
 def list_facts(of: Provenance) -> dict[str, str]:
-    """What was recorded of a run but for its study, by name, in words."""
+    """Return everything recorded of a run except its study, by name, in words."""
     dirty = NOT_RECORDED if of.git_dirty is None else "yes" if of.git_dirty else "no"
     return {
         "git commit": of.git_commit or NOT_RECORDED,
@@ -183,19 +183,19 @@ def list_facts(of: Provenance) -> dict[str, str]:
 
 
 def read_changes(text: str) -> tuple[Change, ...]:
-    """The changes of a row of the table `nights`."""
+    """Read the changes of a row of the table `nights`."""
     return tuple(Change.model_validate(each) for each in json.loads(text))
 
 
 def write_changes(changes: tuple[Change, ...]) -> str:
-    """Changes as the JSON that the table `nights` holds."""
+    """Return changes as the JSON that the table `nights` holds."""
     return json.dumps([change.model_dump() for change in changes], ensure_ascii=False)
 
 
 def _name_definition_changes(before: str, now: str) -> list[Change]:
-    """What differs between two studies, by its place in the study's file.
+    """Name the differences of two studies, by their places in the study's file.
 
-    Published readings change no training. An exercise that only one of them ran is no change of any other.
+    Published readings change no training. An exercise that only one of them ran does not change any other.
     """
     old, new = (_flatten(json.loads(text)) for text in (before, now))
     shared = _exercises(old) & _exercises(new)

@@ -1,4 +1,4 @@
-"""What the morning after says to people: each verdict in words, and what changed."""
+"""Describe a night to people the morning after: each verdict in words, and what changed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ _BY_WEIGHT = ("drifted", "no reading", "unclear", "same within noise", "first", 
 
 
 def shorten_verdicts(verdicts: Mapping[int, str]) -> str:
-    """The verdicts of a night by exercise on one line, the gravest first: "drifted 3, 5; identical 2"."""
+    """Return a night's verdicts by exercise on one line, the gravest first: "drifted 3, 5; identical 2"."""
     if len(set(verdicts.values())) == 1:
         return next(iter(verdicts.values()))
     return "; ".join(
@@ -24,14 +24,14 @@ def shorten_verdicts(verdicts: Mapping[int, str]) -> str:
 
 
 def describe_night(study: str, verdicts: Mapping[int, str], changes: Sequence[Change]) -> str:
-    """A night in a line, as an alarm says it: "lab: drifted 3, 5; identical 2; changed: Keras: 3.1 → 3.2"."""
+    """Describe a night in one line, for an alarm: "lab: drifted 3, 5; changed: Keras: 3.1 → 3.2"."""
     named = "; ".join(map(str, changes[:MAX_NAMED])) or "nothing that is recorded"
     is_changed = set(verdicts.values()) - {"identical", "first"}
     return f"{study}: {shorten_verdicts(verdicts)}" + (f"; changed: {named}" if is_changed else "")
 
 
 def describe_verdict(verdict: Verdict) -> str:
-    """A verdict as one sentence or two."""
+    """Describe a verdict in one sentence or two."""
     failed = f" {count(verdict.failed_trials, 'trial')} failed and are not compared."
     return _describe(verdict) + (failed if 0 < verdict.failed_trials < verdict.trials else "")
 
@@ -39,13 +39,13 @@ def describe_verdict(verdict: Verdict) -> str:
 def describe_changes(
     verdict: str, compared_with: str | None, changes: Sequence[Change], is_dirty: bool
 ) -> str:
-    """What changed since the run that a verdict compares with; nothing where there is none.
+    """Say what changed since the run that a verdict compares with; nothing if there is none.
 
     Args:
         verdict: The verdict's name.
         compared_with: The run compared with.
         changes: What changed since.
-        is_dirty: Whether tonight's code had uncommitted changes, of which nothing is recorded.
+        is_dirty: Whether tonight's code had uncommitted changes, which are not recorded.
     """
     if compared_with is None:
         return ""

@@ -13,7 +13,7 @@ from scipy.special import ndtr, stdtr
 from study.fashion_mnist import TEST_COUNT
 
 FEWEST = 2
-"""Readings of a setting tonight, and earlier: with fewer, nothing that could happen would be a shift."""
+"""Readings of a setting tonight, and earlier; with fewer, no shift can be detected."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Sample:
 
     @property
     def is_testable(self) -> bool:
-        """Whether there are enough readings for any shift to be seen."""
+        """Say whether there are enough readings to see any shift."""
         return min(len(self.tonight), len(self.earlier)) >= FEWEST
 
     @property
     def difference(self) -> float:
-        """Mean of tonight less mean of the earlier ones."""
+        """Return the mean of tonight less the mean of the earlier ones."""
         return float(np.mean(self.tonight) - np.mean(self.earlier))
 
 
@@ -59,15 +59,15 @@ class Shift:
 
 
 def find_shift(samples: Sequence[Sample]) -> Shift | None:
-    """Test an exercise; None if no setting has enough readings to tell.
+    """Test an exercise for a shift; None if no setting has enough readings.
 
     Three questions, each with a third of the chance of a false alarm: have all settings together moved, by
-    ranks among all earlier readings (`combined_score`); have they by ranks among those of the same seed
-    (`paired_score`); and has any one setting moved far, by a t test that does not hang on one reading
+    ranks among all earlier readings (`combined_score`); have they moved by ranks within the same seed
+    (`paired_score`); and has any one setting moved far, by a t test that does not depend on one reading
     (`robust_p_value`), corrected for the number of settings (Bonferroni).
 
-    Why ranks: where t scores are added up (Stouffer 1949), one reading that collapses is an alarm once there
-    are many earlier ones that did not. The price is some power, as `benchmarks/drift.py` shows.
+    Why ranks: with added t scores (Stouffer 1949), one reading that collapses raises an alarm once many
+    earlier ones did not. The price is some power, as `benchmarks/drift.py` shows.
 
     Why pairs: a seed's readings are nearer to each other than to those of other seeds. With the first layer's
     weights off by a millionth at the start, 14 trainings of the baseline were off by 0.00, 0.02, 0.18 and 1.9
@@ -85,15 +85,15 @@ def find_shift(samples: Sequence[Sample]) -> Shift | None:
 
 
 def combined_score(samples: Sequence[Sample]) -> float:
-    """The rank scores of all samples as one standard normal score, or a smaller one."""
+    """Combine the rank scores of all samples to one standard normal score, or a smaller one."""
     return _combine([(each.trainings, rank_score(each.tonight, each.earlier)) for each in samples])
 
 
 def paired_score(samples: Sequence[Sample]) -> float:
-    """The rank scores of all pairs as one standard normal score, or a smaller one.
+    """Combine the rank scores of all pairs to one standard normal score, or a smaller one.
 
-    With one earlier reading each this is the sign test. Pairs of equal readings tell nothing: they are left
-    out.
+    With one earlier reading each this is the sign test. Pairs of equal readings carry no information and do
+    not count.
     """
     pairs = [pair for sample in samples for pair in sample.pairs]
     return _combine(
@@ -106,10 +106,10 @@ def paired_score(samples: Sequence[Sample]) -> float:
 
 
 def _combine(scores: Sequence[tuple[Hashable, float]]) -> float:
-    """The standardised sum of scores, each with the trainings that it reads.
+    """Return the standardised sum of scores, each with the trainings that it reads.
 
-    Scores of the same trainings are taken to be wholly dependent, which bounds the variance of their sum; all
-    others to be independent.
+    We assume that scores of the same trainings are wholly dependent, which bounds the variance of their sum,
+    and that all others are independent.
     """
     sizes = Counter(trainings for trainings, _ in scores)
     variance = sum(size**2 for size in sizes.values())
@@ -117,7 +117,7 @@ def _combine(scores: Sequence[tuple[Hashable, float]]) -> float:
 
 
 def rank_score(tonight: Sequence[float], earlier: Sequence[float]) -> float:
-    """Wilcoxon's rank sum (1945), standardised with the correction for ties; 0 where all readings are equal.
+    """Return Wilcoxon's rank sum (1945), standardised and corrected for ties; 0 if all readings are equal.
 
     Its distribution does not depend on that of the readings, and its tails are lighter than the normal ones.
     """
@@ -133,7 +133,7 @@ def rank_score(tonight: Sequence[float], earlier: Sequence[float]) -> float:
 
 
 def robust_p_value(tonight: Sequence[float], earlier: Sequence[float]) -> float:
-    """Two-sided p value of a pooled t test that does not hang on one reading.
+    """Return the two-sided p value of a pooled t test that does not depend on one reading.
 
     It is the larger of that with all readings and that without tonight's most deviant one. Each sample has at
     least two readings.
@@ -151,7 +151,7 @@ def _pooled_p_value(values: np.ndarray, reference: np.ndarray) -> float:
     freedom = len(values) + len(reference) - 2
     squares = len(values) * values.var() + len(reference) * reference.var()
     if np.ptp(values) < 1e-9 and np.ptp(reference) < 1e-9:
-        # No spread to go by: that of a proportion counted over the test images.
+        # There is no spread: we take that of a proportion counted over the test images.
         middle = float(np.mean([values.mean(), reference.mean()]))
         squares = freedom * max(middle * (1 - middle), 1 / TEST_COUNT) / TEST_COUNT
     error = math.sqrt(squares / freedom * (1 / len(values) + 1 / len(reference)))
@@ -163,10 +163,10 @@ NIGHT_ALPHA = 1 / 365
 weights differ; none where they are identical."""
 
 MAX_RUNS = 30
-"""A night is compared with so many of the latest earlier runs."""
+"""The number of latest earlier runs with which a night is compared."""
 
 VerdictName = Literal["identical", "same within noise", "drifted", "unclear", "first", "no reading"]
-"""`unclear`: weights differ, and too few readings to tell; `first`: nothing to compare with;
+"""`unclear`: weights differ, and too few readings to decide; `first`: nothing to compare with;
 `no reading`: every trial failed."""
 
 
@@ -189,7 +189,7 @@ class NightReading:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one exercise of a night says against earlier runs."""
+    """The result of comparing one exercise of a night with earlier runs."""
 
     exercise: int
     name: VerdictName
@@ -213,7 +213,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """One exercise's readings of tonight and what they are compared with."""
+    """One exercise's readings of tonight, and the earlier ones to compare them with."""
 
     exercise: int
     asked: Sequence[NightReading]
@@ -226,12 +226,12 @@ class _Comparison:
 
     @cached_property
     def known(self) -> dict[str, dict[str, float]]:
-        """Accuracies of earlier runs by the setting's identity and the weights' hash: equal bits once."""
+        """Return earlier accuracies by the setting's identity and the weights' hash: equal bits once."""
         return _list_accuracies(self.runs)
 
     @cached_property
     def of_seed(self) -> dict[tuple[str, int], dict[str, float]]:
-        """The same by the setting's identity and the seed."""
+        """Return the same by the setting's identity and the seed."""
         found: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
         for run in self.runs:
             for each in run:
@@ -240,13 +240,13 @@ class _Comparison:
 
     @cached_property
     def comparable(self) -> list[NightReading]:
-        """Tonight's trials that an earlier run has read with the same seed."""
+        """Return tonight's trials that an earlier run has read with the same seed."""
         return [each for each in self.tonight if (each.identity, each.seed) in self.of_seed]
 
     def find_changed(self) -> list[NightReading]:
-        """Tonight's trials with weights that no earlier run had, of settings that were read before.
+        """Find tonight's trials with weights that no earlier run had, of settings that were read before.
 
-        A new seed of a setting whose other seeds are as they were is no change.
+        A new seed of a setting whose other seeds are unchanged is not a change.
         """
         paired = {each.identity for each in self.comparable}
         of_known = [each for each in self.tonight if each.identity in self.known]
@@ -255,10 +255,10 @@ class _Comparison:
         return changed + unpaired
 
     def find_samples(self, changed: Sequence[NightReading]) -> list[Sample]:
-        """The settings that changed, with all their readings.
+        """Find the settings that changed, with all their readings.
 
-        Settings share seeds, and a seed may suit all of them. Where tonight's seeds are those of the earlier
-        readings that cancels; where they are not, the settings are taken for dependent.
+        Settings share seeds, and a seed may suit all of them. If tonight's seeds are those of the earlier
+        readings, this cancels; if they are not, we treat the settings as dependent.
         """
         keys: dict[str, set[str]] = defaultdict(set)
         for each in self.asked:
@@ -280,7 +280,7 @@ class _Comparison:
         ]
 
     def find_twin(self) -> str:
-        """The latest run whose weights are tonight's in every comparable trial; else the latest run."""
+        """Find the latest run with tonight's weights in every comparable trial; else the latest run."""
         wanted = {(each.identity, each.seed, each.weights_sha256) for each in self.comparable}
         for run in reversed(self.runs):
             if wanted <= {(each.identity, each.seed, each.weights_sha256) for each in run}:
@@ -295,8 +295,8 @@ def compare_night(
 ) -> list[Verdict]:
     """Judge each exercise of a night.
 
-    A drift is told once: the nights after it are compared with it and with what came after it, not with what
-    came before.
+    A drift is reported once: later nights are compared with it and with runs after it, not with runs before
+    it.
 
     Args:
         tonight: Every trial of the run.
@@ -329,7 +329,7 @@ def _find_runs(
     earlier: Sequence[Sequence[NightReading]],
     drifted: Collection[tuple[str, int]],
 ) -> list[list[NightReading]]:
-    """The latest runs' completed readings of the same settings, from the last that drifted on."""
+    """Find the latest runs' completed readings of the same settings, beginning with the last drift."""
     settings = {each.identity for each in asked}
     runs: list[list[NightReading]] = []
     for run in earlier:

@@ -1,4 +1,4 @@
-"""The answer to the optimum exercise: the finals, what was kept, what it gains and what it cost to find."""
+"""Answer the optimum exercise: the finals, the kept candidate, its gain and the cost of finding it."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ from study.wording import count, duration, interval, listing, percent, points, p
 
 @dataclass(frozen=True)
 class Final:
-    """One candidate against the kept one.
+    """One candidate compared with the kept one.
 
     `gain` is the kept candidate's mean test accuracy less this one's (fraction), `low` and `high` its 95%
     interval, which holds for all pairs of candidates at once, `adjusted_p_value` Holm's over all pairs; NaN
@@ -31,7 +31,7 @@ class Final:
 
     @property
     def is_as_good(self) -> bool:
-        """Whether it cannot be told from the kept one; false where nothing could be compared."""
+        """Say whether it does not differ significantly from the kept one; false if nothing was compared."""
         return self.is_kept or self.adjusted_p_value > 0.05
 
 
@@ -41,24 +41,24 @@ class Finals:
 
     all: tuple[Final, ...]
     pairs: int
-    """Pairs of candidates that were compared, for which all is corrected."""
+    """Pairs of candidates that were compared; everything is corrected for them."""
 
     @property
     def kept(self) -> Final:
-        """The candidate kept on validation."""
+        """Return the candidate kept on validation."""
         return next(each for each in self.all if each.is_kept)
 
     @property
     def cheapest(self) -> Final:
-        """The one of fewest multiply-adds that cannot be told from the kept one, which may be itself."""
+        """Return the cheapest one not significantly different from the kept one; it may be the kept one."""
         return min((each for each in self.all if each.is_as_good), key=lambda each: each.multiply_adds)
 
 
 def rank_finalists(readings: Mapping[str, SettingReadings], kept: str, costs: Mapping[str, int]) -> Finals:
     """Compare every candidate with the kept one by Welch's test, corrected for all pairs of candidates.
 
-    All pairs, as which candidate is kept is itself read from data. Not paired by seed: from the same seed
-    other shapes draw other weights.
+    We correct for all pairs because the data itself decides which candidate is kept. We do not pair by seed:
+    from the same seed other shapes draw other weights.
 
     Args:
         readings: Test accuracies of each candidate.
@@ -90,7 +90,7 @@ def _final(
 ) -> Final:
     if pair is None:
         return Final(name, readings, cost, is_kept)
-    sign = 1 if pair.second == winner else -1  # a pair's difference is of its second less its first
+    sign = 1 if pair.second == winner else -1  # a pair's difference is its second less its first
     low, high = sorted((sign * pair.low, sign * pair.high))
     return Final(name, readings, cost, is_kept, sign * pair.difference, low, high, pair.adjusted_p_value)
 
@@ -100,19 +100,19 @@ LEAK_FROM = 0.928
 reach 91 to 92.5% so (`published/README.md`, the band of the optimum)."""
 
 LEAK_FROM_AUGMENTED = 0.936
-"""The same where they are augmented: what a capsule network of 8 million parameters reaches with just these
+"""The same for augmented images: a capsule network of 8 million parameters reaches this with just these
 shifts and flips; networks of two convolutions have at most 93.2% in the same table, and of one convolution
-with augmentation nothing better than 91.5% was found (`published/README.md`)."""
+with augmentation we found at most 91.5% (`published/README.md`)."""
 
 
 @dataclass(frozen=True)
 class SearchCost:
-    """What a search trained itself: trainings begun, those stopped early, epochs, seconds of one thread."""
+    """The work of a search: trainings begun, those stopped early, epochs, seconds of one thread."""
 
     trainings: int
     stopped: int
     free: int
-    """Settings of sweeps that took part, and were trained for those."""
+    """Settings that took part and were trained for the sweeps."""
     epochs: int
     seconds: float
 
@@ -123,7 +123,7 @@ def answer_optimum(
     protocol: Protocol,
     augmented: Collection[str] = (),
 ) -> Answer:
-    """Say which candidate was kept on validation, what it scores on test, and what it gains on the others.
+    """Say which candidate was kept on validation, its score on test, and its gain over the others.
 
     Args:
         finals: the candidates compared; None if none was trained to its end.
@@ -145,8 +145,8 @@ def answer_optimum(
 
 
 def describe_search(cost: SearchCost) -> str:
-    """Say how many configurations the search tried, and what that cost."""
-    free = f", beside {count(cost.free, 'setting')} of the sweeps, which were free" if cost.free else ""
+    """Say how many configurations the search tried, and at what cost."""
+    free = f", besides {count(cost.free, 'setting')} of the sweeps, which were free" if cost.free else ""
     return (
         f"The search tried {count(cost.trainings, 'configuration')}{free}; {cost.stopped} of its own were "
         f"stopped early. It took {count(cost.epochs, 'epoch')}, {duration(cost.seconds)} of one thread."
@@ -166,7 +166,7 @@ def _gains(others: list[Final], pairs: int) -> tuple[str, ...]:
         for each in told
     ]
     corrected = (
-        f"Intervals are 95% and hold for all {pairs} pairs of candidates at once, p is corrected for as many "
+        f"Intervals are 95% and hold for all {pairs} pairs of candidates at once, p is corrected for all "
         "(Holm)."
         if pairs > 1
         else "The interval is 95%, p Welch's."
@@ -179,11 +179,11 @@ def _cheapest(finals: Finals) -> tuple[str, ...]:
         return ()
     kept, cheapest = finals.kept, finals.cheapest
     if cheapest.is_kept:
-        return ("No cheaper candidate is as good as the kept one, as far as these runs can tell.",)
+        return ("No cheaper candidate is as good as the kept one, as far as these runs show.",)
     saved = 1 - cheapest.multiply_adds / kept.multiply_adds
     return (
-        f"The cheapest candidate that cannot be told from it is {cheapest.name!r}, with {saved:.0%} fewer "
-        "multiply-adds an image; that is not to say that they are equal.",
+        f"The cheapest candidate that does not differ significantly from it is {cheapest.name!r}, with "
+        f"{saved:.0%} fewer multiply-adds an image; the two need not be equal.",
     )
 
 
@@ -210,7 +210,7 @@ def _limits(finals: Finals, protocol: Protocol) -> tuple[str, ...]:
     return (
         "Which candidate is kept is read from the validation accuracies of these same runs: where two are "
         "nearly equal, luck helps to choose, and a little of it is in the kept one's test accuracy too.",
-        "All is said of one test set: other images would move all candidates together.",
+        "All this holds for one test set: other images would move all candidates together.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A published row as a recipe, and whether the row that was trained again equals it."""
+"""Turn a published row into a recipe, and judge whether the row trained again equals it."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -11,18 +11,18 @@ from study.wording import points
 Verdict = Literal["equal", "within tolerance", "differs"]
 
 TOLERANCE = 0.015
-"""Allowed difference of accuracies (fractions) where an input differs: the largest that was seen, rounded up.
+"""Allowed difference of accuracies (fractions) if an input differs: the largest one seen, rounded up.
 
 By `benchmarks/replay.py`, an AMD EPYC with AVX-512 against x86-64-v2, x86-64-v3 and TensorFlow: on all images
 medians of 0.0007 to 0.0009, the largest of 120 replays 0.0088; on 2,000 training and 1,000 test images the
-largest of 108 replays 0.014. Nothing proves that none ends farther off.
+largest of 108 replays 0.014. A larger difference is possible.
 """
 
 UNSTABLE_RATE = 0.1
 """Learning rates from which trainings may collapse: the last bit of a weight may decide which of them do."""
 
 UNSTABLE_TOLERANCE = 0.1
-"""`TOLERANCE` from that rate on: it tells a collapse from a training that learns, and little more.
+"""`TOLERANCE` from that rate on: it separates a collapse from a training that learns, and little more.
 
 By the same benchmark at 0.1: on all images medians of 0.016 to 0.021, the largest of 30 replays 0.088; on few
 images the largest of 36 replays 0.069.
@@ -30,18 +30,18 @@ images the largest of 36 replays 0.069.
 
 
 _NEEDED = ("data fingerprint", "model version", "engine", "kind of device")
-"""Inputs without which it is no use to train again: the weights would be those of another training."""
+"""Inputs that must be equal to train again: otherwise the weights would be those of another training."""
 
 _ORDER = (
     *_NEEDED,
     *("TensorFlow", "compiler", "vectors", "NumPy", "Python", "device", "processor"),
     *("git commit", "uncommitted changes", "lock file"),
 )
-"""In which inputs matter: what computes comes before the code; others come last."""
+"""The order in which inputs matter: the computing parts, then the code, then others."""
 
 
 class Readings(Fact):
-    """What a trial reads after its last epoch: losses in nats, accuracies as fractions."""
+    """A trial's readings after its last epoch: losses in nats, accuracies as fractions."""
 
     epochs_run: int
     weights_sha256: str
@@ -54,7 +54,7 @@ class Readings(Fact):
 
 
 class Recipe(Fact):
-    """What re-runs a row of `trials`, and what it must come to."""
+    """The recipe that re-runs a row of `trials`, and the expected result."""
 
     trial: str
     """Exercise, setting and repeat, such as "2/filters=64/1"."""
@@ -63,17 +63,17 @@ class Recipe(Fact):
     """Its own stop rule is the only one."""
     recorded: Readings
     inputs: dict[str, str]
-    """What, beside hyperparameters and seed, may change its weights: by name, in words."""
+    """The inputs besides hyperparameters and seed that may change its weights: by name, in words."""
     train_images: int
     test_images: int
     seconds: float
-    """What its training took when it was recorded."""
+    """The time its training took when it was recorded."""
     faults: tuple[str, ...] = ()
-    """Where the tables contradict each other, in words: one of them is not what was published."""
+    """The contradictions of the tables, in words: one of them is not the published one."""
 
 
 class Replay(Fact):
-    """What became of one row."""
+    """The outcome of one row."""
 
     trial: str
     key: str
@@ -91,13 +91,13 @@ class Replay(Fact):
 
 
 def tolerance_of(recipe: Recipe) -> float:
-    """How far apart accuracies (fractions) may be where an input differs."""
+    """Return how far apart accuracies (fractions) may be if an input differs."""
     is_unstable = recipe.training.hyperparameters.learning_rate >= UNSTABLE_RATE
     return UNSTABLE_TOLERANCE if is_unstable else TOLERANCE
 
 
 def why_not_trained(recipe: Recipe, today: Mapping[str, str]) -> str:
-    """Why it is no use to train a recipe with today's inputs; empty if it is."""
+    """Say why training a recipe with today's inputs is useless; empty if it is useful."""
     if recipe.faults:
         return f"contradictory: {'; '.join(recipe.faults)}"
     needed = [each for each in list_differences(recipe.inputs, today) if each.name in _NEEDED]
@@ -105,12 +105,12 @@ def why_not_trained(recipe: Recipe, today: Mapping[str, str]) -> str:
 
 
 def judge(recipe: Recipe, today: Mapping[str, str], found: Readings | None, failure: str = "") -> Replay:
-    """Compare what was read again with what was recorded.
+    """Compare the new readings with the recorded ones.
 
     Args:
         recipe: The row.
         today: The inputs that training it has now.
-        found: What the training reads now; None if it was not trained.
+        found: The training's readings now; None if it was not trained.
         failure: Why it was not trained.
     """
     differences = list_differences(recipe.inputs, today)
@@ -129,7 +129,7 @@ def judge(recipe: Recipe, today: Mapping[str, str], found: Readings | None, fail
 
 
 def list_differences(recorded: Mapping[str, str], today: Mapping[str, str]) -> tuple[Change, ...]:
-    """The inputs that differ, in the order in which they matter."""
+    """List the inputs that differ, in the order in which they matter."""
     differences = compare_facts(recorded, today)
     return tuple(sorted(differences, key=lambda each: (*_ORDER, each.name).index(each.name)))
 
@@ -156,7 +156,7 @@ def _compare(recipe: Recipe, found: Readings, differences: tuple[Change, ...]) -
 
 
 def _first_unlike(recorded: Readings, found: Readings) -> str:
-    """The first reading that is another, in words: of a hash, its beginning."""
+    """Name the first reading that differs, in words; of a hash, its beginning."""
     before, now = recorded.model_dump(), found.model_dump()
     name = next(name for name in before if before[name] != now[name])
     return f"{name} was {_brief(before[name])}, now {_brief(now[name])}"

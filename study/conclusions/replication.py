@@ -1,4 +1,4 @@
-"""A run held against published readings: each cell's mean, each band, each claim."""
+"""Compare a run with published readings: each cell's mean, each band, each claim."""
 
 import math
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ Ours = Mapping[Cell, Readings]
 
 @dataclass(frozen=True)
 class CellAgreement:
-    """One published mean and what became of it; `agreement` is None where the study did not measure it."""
+    """One published mean and our result; `agreement` is None if the study did not measure it."""
 
     subject: str
     published: PublishedAverage
@@ -37,7 +37,7 @@ class CellAgreement:
 
 @dataclass(frozen=True)
 class HeldClaim:
-    """One published claim: what our readings bear of it, and what the published ones bear themselves."""
+    """One published claim, with the verdict of our readings and that of the published ones."""
 
     claim: str
     exercise: int
@@ -47,7 +47,7 @@ class HeldClaim:
 
 @dataclass(frozen=True)
 class Replication:
-    """A run held against everything its study names as published; accuracies in percent."""
+    """A run compared with everything its study names as published; accuracies in percent."""
 
     cells: tuple[CellAgreement, ...]
     bands: tuple[BandVerdict, ...]
@@ -55,7 +55,7 @@ class Replication:
 
 
 def compare_with_published(study: Study, ours: Ours) -> Replication:
-    """Hold our readings against the study's published ones; empty for a study without.
+    """Compare our readings with the study's published ones; empty for a study without.
 
     Raises:
         InputError: a published file cannot be read.
@@ -88,11 +88,11 @@ def _hold_cell(
 
 
 def _describe(source: PublishedSource, published: PublishedAverage, readings: Ours, ours: Ours) -> Published:
-    """A published mean with the spread of its own readings, or where it has fewer than two, of the others.
+    """Return a published mean with the spread of its own readings; with fewer than two, of the others.
 
-    Where no single readings were published, theirs are taken to spread as ours do.
+    If no single readings were published, we assume that theirs spread as ours do.
 
-    Of how many readings a mean is that does not say so is taken to be one: it cannot be fewer.
+    A mean that does not state its number of readings counts as one reading: it cannot be fewer.
     """
     own = list(readings.get((published.exercise, published.value), {}).values())
     if len(own) > 1:
@@ -102,7 +102,7 @@ def _describe(source: PublishedSource, published: PublishedAverage, readings: Ou
 
 
 def _pooled(readings: Ours) -> float | None:
-    """None where no setting has two readings."""
+    """Return the pooled deviation; None if no setting has two readings."""
     repeated = [list(each.values()) for each in readings.values() if len(each) > 1]
     return pooled_deviation(repeated) if repeated else None
 
@@ -127,7 +127,7 @@ def _hold_claims(study: Study, source: PublishedSource, ours: Ours, theirs: Ours
             claim.claim,
             claim.exercise,
             claim.judge(_fractions(ours, claim.exercise), _is_paired(study, claim.exercise)),
-            # The numbers of published readings are no seeds: nothing says that two settings share one.
+            # The numbers of published readings are not seeds: two settings need not share one.
             claim.judge(_fractions(theirs, claim.exercise), is_paired=False),
         )
         for claim in source.claims

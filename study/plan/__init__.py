@@ -1,4 +1,4 @@
-"""Trials compiled to trainings, and what they will cost: seconds, bytes, epochs."""
+"""Compile trials to trainings, and predict their cost: seconds, bytes, epochs."""
 
 import lazy_loader
 

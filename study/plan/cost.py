@@ -1,8 +1,8 @@
-"""What a training will cost: seconds and bytes from its hyperparameters, corrected by what was measured.
+"""Predict a training's cost: seconds and bytes from its hyperparameters, corrected by measurements.
 
-The formula counts the operations of a step and charges each kind at a rate. Its rates are of one machine;
-what was measured on the machine at hand (a few steps, or whole trainings of earlier runs) corrects it: by the
-machine's overall speed, and for each shape by what was measured of shapes like it.
+The formula counts the operations of a step and charges each kind at a rate. Its rates are of one machine.
+Measurements on the machine at hand (a few steps, or whole trainings of earlier runs) correct it: by the
+machine's overall speed, and for each shape by the measurements of similar shapes.
 """
 
 import math
@@ -21,7 +21,7 @@ from study.spec import EngineName, Hyperparameters
 
 @dataclass(frozen=True)
 class EngineCost:
-    """What an engine's operations cost on one thread: seconds for each, by kind, in training and evaluation.
+    """The cost of an engine's operations on one thread: seconds each, by kind, in training and evaluation.
 
     Non-negative least squares of relative errors over the shapes of the lab study and their neighbours, on an
     AMD EPYC: `benchmarks/cost_model.py` measures and fits them. Of augmentation the copying alone: 45 to 53
@@ -35,27 +35,27 @@ class EngineCost:
     startup_seconds: float
     """Beginning a training: compiling where the shape is new, saving. Measured on `lab`."""
     lane_bytes: int
-    """A lane's memory beside what a training needs: libraries, images, earlier shapes. Measured on `lab`."""
+    """A lane's memory in addition to a training's: libraries, images, earlier shapes. Measured on `lab`."""
     evaluated_at_once: int
     """Images whose activations before the pooling are in memory at once."""
     copies: int
     """Arrays as large as the parameters: weights, gradients, momenta and copies to be saved."""
     thread_gain: float = 0.0
-    """What each further thread of a training adds, of what the first one does. Measured by
+    """The part of the first thread's work that each further thread adds. Measured by
     `benchmarks/threads.py` on the shapes that take long: two of 8 filters gain a third."""
 
     def threads_each(self, trainings: int, lanes: int) -> int:
-        """Threads of each of some trainings that run together: the cores of idle lanes are shared out."""
+        """Return the threads of each of some trainings that run together, which share idle lanes' cores."""
         return 1 if trainings == 0 or self.thread_gain == 0 else min(max(1, lanes // trainings), MAX_THREADS)
 
     def speedup(self, threads: int) -> float:
-        """How many times faster a training is on so many threads than on one."""
+        """Return how many times faster a training is on this number of threads than on one."""
         return 1 + self.thread_gain * (threads - 1)
 
 
 MAX_THREADS = 4
-"""Threads of a training at most. They share its pooled rows, 13 with a kernel of 3, whole: four wait for the
-one that has four rows. What two gain is measured, what more gain is not."""
+"""The most threads of a training. They share its pooled rows, 13 with a kernel of 3, whole: four wait for the
+one that has four rows. The gain of two threads is measured, that of more is not."""
 
 
 ENGINE_COSTS: dict[EngineName, EngineCost] = {
@@ -87,7 +87,7 @@ ENGINE_COSTS: dict[EngineName, EngineCost] = {
 }  # fmt: skip
 
 EVALUATION_BATCH = ENGINE_COSTS["tensorflow"].evaluated_at_once
-"""Images that TensorFlow evaluates at once: bounds the memory of activations, changes no meaning."""
+"""Images that TensorFlow evaluates at once: limits the memory of activations, changes no result."""
 
 CALIBRATED_SPREAD, UNCALIBRATED_SPREAD = 0.1, 0.5
 """Standard deviation of the logarithm of actual over predicted seconds common to a whole run: with
@@ -101,7 +101,7 @@ where it was not, the error of the corrected formula in `benchmarks/cost_model.p
 
 @dataclass(frozen=True)
 class Shape:
-    """What decides the cost of a training step."""
+    """The hyperparameters that decide the cost of a training step."""
 
     filters: int
     kernel_size: int
@@ -112,14 +112,14 @@ class Shape:
 
     @classmethod
     def of(cls, hyperparameters: Hyperparameters) -> "Shape":
-        """The shape of these hyperparameters."""
+        """Return the shape of these hyperparameters."""
         h = hyperparameters
         is_augmented = h.augmentation != "none"
         return cls(h.filters, h.kernel_size, h.dense_units, h.batch_size, h.dropout > 0, is_augmented)
 
     @cached_property
     def operations(self) -> dict[str, float]:
-        """Operations a training or evaluation of one image takes, by kind."""
+        """Count the operations of training or evaluating one image, by kind."""
         rows = IMAGE_SIDE - self.kernel_size + 1
         pooled = _pooled_units(self.filters, self.kernel_size)
         classes = len(CLASS_NAMES)
@@ -135,7 +135,7 @@ class Shape:
         }
 
     def distance(self, other: "Shape") -> float:
-        """How unlike two shapes are: doublings of their parameters, and 2 for dropout in one only.
+        """Return how unlike two shapes are: doublings of their parameters, and 2 for dropout in one only.
 
         Augmentation costs too little to make them unlike.
         """
@@ -159,14 +159,14 @@ class Speed(Fact):
 
 @dataclass(frozen=True)
 class Amount:
-    """How much one epoch computes: images trained on, and images evaluated after it."""
+    """The work of one epoch: images trained on, and images evaluated after it."""
 
     train_images: int
     evaluation_images: int
 
 
 class CostModel:
-    """Predicts from what was measured; without measurements, from the formula's own rates."""
+    """Predict cost from measurements; without them, from the formula's own rates."""
 
     def __init__(
         self,
@@ -178,9 +178,9 @@ class CostModel:
         """Take measurements of a few steps, and whole trainings of earlier runs, which count for more.
 
         Args:
-            measured: Of a few steps.
-            recorded: Of whole trainings.
-            engine: What trains.
+            measured: Speeds of a few steps.
+            recorded: Speeds of whole trainings.
+            engine: The engine that trains.
             share_cores: Whether a training may use the cores of idle lanes.
         """
         rates = ENGINE_COSTS[engine]
@@ -190,32 +190,32 @@ class CostModel:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether anything was measured on this machine."""
+        """Say whether anything was measured on this machine."""
         return bool(self._train.observed)
 
     def knows(self, hyperparameters: Hyperparameters) -> bool:
-        """Whether just this shape was measured."""
+        """Say whether just this shape was measured."""
         return Shape.of(hyperparameters) in self._train.observed
 
     def epoch_seconds(self, hyperparameters: Hyperparameters, amount: Amount) -> float:
-        """Seconds of a lane for one epoch with its evaluation."""
+        """Return a lane's seconds for one epoch with its evaluation."""
         shape = Shape.of(hyperparameters)
         return amount.train_images * self._train.seconds(
             shape
         ) + amount.evaluation_images * self._evaluation.seconds(shape)
 
     def spread(self, hyperparameters: Hyperparameters) -> float:
-        """Standard deviation of the logarithm of actual over predicted seconds of one training."""
+        """Return the standard deviation of the logarithm of actual over predicted seconds of one training."""
         return KNOWN_SPREAD if self.knows(hyperparameters) else UNKNOWN_SPREAD
 
     @property
     def common_spread(self) -> float:
-        """The same for a whole run: an error that all its trainings share."""
+        """Return the same for a whole run: an error that all its trainings share."""
         return CALIBRATED_SPREAD if self.is_calibrated else UNCALIBRATED_SPREAD
 
 
 class _Rates:
-    """Seconds an image: the formula, times what was measured over the formula for shapes like it."""
+    """Seconds an image: the formula, times measured over predicted seconds of similar shapes."""
 
     def __init__(self, rates: Mapping[str, float], observed: Mapping[Shape, float]) -> None:
         self.observed = observed
@@ -230,7 +230,7 @@ class _Rates:
             return self.observed[shape]
         weights = {other: math.exp(-(shape.distance(other) ** 2)) for other in self._errors}
         excess = sum(weight * (self._errors[other] - self._common) for other, weight in weights.items())
-        # The constant draws a shape that is like none towards the common error.
+        # The constant draws an unfamiliar shape towards the common error.
         return self._formula(shape) * math.exp(self._common + excess / (sum(weights.values()) + 0.1))
 
     def _formula(self, shape: Shape) -> float:
@@ -238,12 +238,12 @@ class _Rates:
 
 
 def pooled_units(hyperparameters: Hyperparameters) -> int:
-    """Numbers of one image after the pooling, flattened: what the dense layer reads."""
+    """Count the numbers of one image after the pooling, flattened: the input of the dense layer."""
     return _pooled_units(hyperparameters.filters, hyperparameters.kernel_size)
 
 
 def parameter_count(hyperparameters: Hyperparameters) -> int:
-    """Weights and biases of the network."""
+    """Count the weights and biases of the network."""
     h, classes = hyperparameters, len(CLASS_NAMES)
     convolution = (h.kernel_size**2 + 1) * h.filters
     return convolution + (pooled_units(h) + 1) * h.dense_units + (h.dense_units + 1) * classes
@@ -254,18 +254,18 @@ def _pooled_units(filters: int, kernel_size: int) -> int:
 
 
 def multiply_adds(hyperparameters: Hyperparameters) -> int:
-    """Multiply-adds of one forward pass of one image: convolution and the two dense layers."""
+    """Count the multiply-adds of one forward pass of one image: convolution and the two dense layers."""
     operations = Shape.of(hyperparameters).operations
     return int(operations["convolution"] + operations["dense"])
 
 
 def peak_bytes(hyperparameters: Hyperparameters, engine: EngineName = "native") -> int:
-    """Memory a lane needs at most: libraries and images, activations, parameters and their copies.
+    """Return the most memory a lane needs: libraries and images, activations, parameters and their copies.
 
     TensorFlow holds four copies of an evaluated batch's activations before the pooling (the largest lane of
     `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's pooled ones (0.29 and
     0.30 GB). Four bytes a number. An average is three more arrays as large as the parameters: itself, the
-    next one, and the weights beside it. Augmented images are a copy of the epoch's, a byte a pixel; for
+    next one, and the weights as well. Augmented images are a copy of the epoch's, a byte a pixel; for
     TensorFlow two.
     """
     rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters).operations
@@ -290,5 +290,5 @@ def _by_shape(measured: Iterable[Speed], recorded: Iterable[Speed], name: str) -
 
 
 def list_shapes(hyperparameters: Sequence[Hyperparameters]) -> list[Hyperparameters]:
-    """One of each shape, in their order."""
+    """List one of each shape, in their order."""
     return list({Shape.of(each): each for each in reversed(hyperparameters)}.values())[::-1]

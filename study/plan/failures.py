@@ -1,4 +1,4 @@
-"""What a run makes of failed trainings: which settings it gives up, and when it stops."""
+"""Decide, from failed trainings, which settings a run gives up, and when it stops."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ MAX_FAILED = 0.25
 """A run stops early when more than this part of its trainings failed all their attempts..."""
 
 MIN_FAILED = 4
-"""...and more than this many did."""
+"""...and more than this number did."""
 
 
 class Failures:
     """Counts the trainings of a run that failed all their attempts.
 
-    A training that diverged is a result, not a failure of the machine: it is not counted here.
+    A training that diverged is a result, not a failure of the machine: it does not count.
     """
 
     def __init__(self, planned: int) -> None:
@@ -31,7 +31,7 @@ class Failures:
         self._sound: set[tuple[Hyperparameters, int | None]] = set()
 
     def succeed(self, training: Training) -> None:
-        """Note that a setting can be trained: it is not its fault if another of its trainings fails."""
+        """Note that a setting can be trained: it does not cause a failure of another of its trainings."""
         self._sound.add(_setting(training))
 
     def add(self, training: Training, reason: str) -> None:
@@ -42,7 +42,7 @@ class Failures:
         )
 
     def why_not(self, training: Training) -> str | None:
-        """Why a training is not to be attempted; None if it is."""
+        """Say why a training is not attempted; None if it is."""
         if self.too_many:
             return "not attempted: the run stopped early, as too many trainings had failed"
         setting = _setting(training)
@@ -51,7 +51,7 @@ class Failures:
 
     @property
     def too_many(self) -> str | None:
-        """Why the run is to stop early; None if it is not."""
+        """Say why the run stops early; None if it does not."""
         if self._count <= max(MIN_FAILED, MAX_FAILED * self._planned):
             return None
         return (
@@ -61,7 +61,7 @@ class Failures:
 
 
 def describe_reasons(reasons: Iterable[str]) -> str:
-    """The reasons of failures in one line: each kind, most frequent first, its number and an example."""
+    """Describe failures in one line: each kind, most frequent first, with its number and an example."""
     examples: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for reason in reasons:

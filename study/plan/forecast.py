@@ -1,4 +1,4 @@
-"""What a plan will cost before it runs: epochs, seconds of each training, wall time on lanes, memory."""
+"""Forecast a plan's cost before it runs: epochs, seconds of each training, wall time on lanes, memory."""
 
 import heapq
 import math
@@ -11,18 +11,18 @@ from study.plan.plan import Training, Trial
 from study.records import TrainingRecord
 
 RUN_SECONDS = 20.0
-"""A run beside its trainings: data, tables, figures, model, report. Measured on `lab`."""
+"""A run without its trainings: data, tables, figures, model, report. Measured on `lab`."""
 
 _NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training of a plan: how much of it is kept, and what the rest will cost."""
+    """One training of a plan: how much of it is kept, and the cost of the rest."""
 
     training: Training
     kept: TrainingRecord | None
-    """What earlier runs have of it, as far as it can be gone on from."""
+    """The record of earlier runs, as far as it can be continued."""
     epochs: int
     """Epochs to train, as expected; 0 if earlier runs have all."""
     seconds: float
@@ -30,31 +30,31 @@ class Job:
     spread: float
     """Standard deviation of the seconds."""
     threads: int = 1
-    """Threads that share its work, where there are fewer trainings than lanes."""
+    """Threads that share its work, if there are fewer trainings than lanes."""
 
     def on_threads(self, threads: int, speedup: float) -> "Job":
-        """This job, so many times faster on so many threads."""
+        """Return this job on this number of threads, faster by this factor."""
         return replace(self, seconds=self.seconds / speedup, spread=self.spread / speedup, threads=threads)
 
     @property
     def is_reused(self) -> bool:
-        """Whether earlier runs have all that is needed."""
+        """Say whether earlier runs have everything that is needed."""
         return self.epochs == 0
 
     @property
     def kept_epochs(self) -> int:
-        """Epochs that are not trained again."""
+        """Return the number of epochs that are not trained again."""
         return len(self.kept.epochs) if self.kept else 0
 
     @property
     def most_epochs(self) -> int:
-        """Epochs to train if nothing stops early."""
+        """Count the epochs to train if nothing stops early."""
         return 0 if self.is_reused else self.training.most_epochs - self.kept_epochs
 
 
 @dataclass(frozen=True)
 class FurtherTrainings:
-    """Trainings that are known only when others are done: of the combination, the search, its finalists."""
+    """Trainings that depend on the results of others: of the combination, the search, its finalists."""
 
     trainings: int
     seconds: tuple[float, ...] = ()
@@ -62,24 +62,24 @@ class FurtherTrainings:
     spread: float = 0.0
     """Standard deviation of the time it takes."""
     training: Training | None = None
-    """The first of its trainings, where earlier runs already tell which it is."""
+    """The first of its trainings, if earlier runs already decide it."""
     peak_bytes: int = 0
-    """Memory of the largest that it may be."""
+    """Memory of the largest possible one."""
 
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """How far a search has come by what earlier runs have kept."""
+    """The progress of a search in the kept results of earlier runs."""
 
     remaining: float
-    """The part of its budget that is left, of 1."""
+    """The remaining part of its budget, of 1."""
     finalists: tuple[Trial, ...] | None = None
-    """The trials of its finalists, where it has come to its end."""
+    """The trials of its finalists, if it has ended."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a plan will cost on some lanes, all equally fast; jobs come longest first."""
+    """The cost of a plan on some lanes, all equally fast; jobs come longest first."""
 
     jobs: tuple[Job, ...]
     later: FurtherTrainings
@@ -87,60 +87,60 @@ class Forecast:
     common_spread: float
     rates: EngineCost
     search: FurtherTrainings = FurtherTrainings(0)
-    """What the search for the optimum is expected to train."""
+    """The trainings expected of the search for the optimum."""
     finals: FurtherTrainings = FurtherTrainings(0)
     """The search's finalists, with fresh seeds."""
 
     @property
     def later_seconds(self) -> tuple[float, ...]:
-        """Seconds of each training that only the others' results tell."""
+        """List the seconds of each training that depends on the results of others."""
         return self.search.seconds + self.later.seconds + self.finals.seconds
 
     @cached_property
     def seconds(self) -> tuple[float, ...]:
-        """Seconds of each training that is to be trained, longest first."""
+        """List the seconds of each training still to be trained, longest first."""
         return tuple(job.seconds for job in self.jobs if not job.is_reused)
 
     @property
     def epochs_to_run(self) -> int:
-        """Epochs to train, with the early stops that are expected."""
+        """Return the epochs to train, with the expected early stops."""
         return sum(job.epochs for job in self.jobs)
 
     @property
     def most_epochs(self) -> int:
-        """Epochs to train if nothing stops early."""
+        """Count the epochs to train if nothing stops early."""
         return sum(job.most_epochs for job in self.jobs)
 
     @property
     def reused(self) -> int:
-        """Trainings that earlier runs have, as far as they are needed."""
+        """Count the trainings that earlier runs have, as far as they are needed."""
         return sum(job.is_reused for job in self.jobs)
 
     @property
     def lane_seconds(self) -> float:
-        """Seconds of all lanes together."""
+        """Return the seconds of all lanes together."""
         return sum(self.seconds) + sum(self.later_seconds)
 
     @property
     def makespan(self) -> float:
-        """Seconds from the first training's start to the last one's end."""
+        """Return the seconds from the first training's start to the last one's end."""
         return self.makespan_on(self.lanes)
 
     @property
     def bound(self) -> float:
-        """Seconds that the trainings cannot go below on these lanes."""
+        """Return the least seconds that the trainings could take on these lanes."""
         return self.bound_on(self.lanes)
 
     def makespan_on(self, lanes: int) -> float:
-        """Seconds the trainings would take on so many lanes, simulated."""
+        """Return the seconds of the trainings on this number of lanes, simulated."""
         return sum(simulate_makespan(phase, lanes) for phase in self._phases_on(lanes))
 
     def bound_on(self, lanes: int) -> float:
-        """The least that the trainings could take on so many lanes."""
+        """Return the least seconds that the trainings could take on this number of lanes."""
         return sum(makespan_bound(phase, lanes) for phase in self._phases_on(lanes))
 
     def _phases_on(self, lanes: int) -> list[list[float]]:
-        """Seconds of each training of the plan, the search and what they lead to, on so many lanes."""
+        """List the seconds of each training of the plan, the search and later phases, on some lanes."""
         phases = []
         for seconds in (self.seconds, self.search.seconds, self.later.seconds + self.finals.seconds):
             now, then = (
@@ -152,20 +152,20 @@ class Forecast:
 
     @property
     def wall_seconds(self) -> float:
-        """Seconds of the whole run."""
+        """Return the seconds of the whole run."""
         return self.wall_seconds_on(self.lanes)
 
     def wall_seconds_on(self, lanes: int) -> float:
-        """Seconds of the whole run on so many lanes."""
+        """Return the seconds of the whole run on this number of lanes."""
         makespan = self.makespan_on(lanes)
         return RUN_SECONDS + (self.rates.lanes_seconds + makespan if makespan else 0.0)
 
     @property
     def interval(self) -> tuple[float, float]:
-        """A 95% interval of the run's seconds.
+        """Return a 95% interval of the run's seconds.
 
-        Three independent errors: one that all trainings share, a factor; those of single trainings, which
-        average out over the lanes; and which values will be combined or found.
+        It covers three independent errors: one that all trainings share, a factor; those of single trainings,
+        which average out over the lanes; and the choice of the values that will be combined or found.
         """
         total, rest = self.makespan, self.wall_seconds - self.makespan
         if total == 0:
@@ -178,7 +178,7 @@ class Forecast:
 
     @property
     def peak_bytes(self) -> int:
-        """Memory of all lanes at most, if each meets the largest of its trainings at once."""
+        """Return the most memory of all lanes, if they train their largest trainings at the same time."""
         needed = sorted((_peak_bytes(job.training) for job in self.jobs if not job.is_reused), reverse=True)
         later = [
             min(self.lanes, len(each.seconds)) * each.peak_bytes
@@ -188,14 +188,14 @@ class Forecast:
 
 
 def simulate_makespan(seconds: Sequence[float], lanes: int) -> float:
-    """Seconds until all trainings are done if each lane that is free takes the next of the list.
+    """Return the seconds until all trainings are done if each free lane takes the next of the list.
 
     With the longest first this is at most 4/3 - 1/(3 lanes) of the best possible (Graham 1969, "Bounds on
     Multiprocessing Timing Anomalies").
 
     Args:
-        seconds: Of each training.
-        lanes: How many, all equally fast.
+        seconds: The seconds of each training.
+        lanes: The number of lanes, all equally fast.
     """
     free_at = [0.0] * min(lanes, len(seconds))
     for each in seconds:
@@ -204,7 +204,7 @@ def simulate_makespan(seconds: Sequence[float], lanes: int) -> float:
 
 
 def makespan_bound(seconds: Sequence[float], lanes: int) -> float:
-    """Seconds that no order can go below: an even share for each lane, or the longest training."""
+    """Return the least seconds of any order: an even share for each lane, or the longest training."""
     return max(sum(seconds) / lanes, max(seconds, default=0.0))
 
 

@@ -30,29 +30,29 @@ class Trial:
 
     @property
     def rule(self) -> StopRule:
-        """How long the trial trains."""
+        """Return how long the trial trains."""
         return StopRule(epochs=self.setting.epochs, patience=self.setting.patience)
 
 
 class Training(Fact):
-    """The unit of compute: one seed of some hyperparameters, trained as far as any trial needs."""
+    """The unit of compute: one seed of some hyperparameters, trained as long as any trial needs."""
 
     hyperparameters: Hyperparameters
     seed: int
     source: Source
     schedule_epochs: int | None = None
-    """The epoch budget its schedule is stretched over; None where every shorter training is a prefix."""
+    """The epoch budget its schedule is stretched over; None if every shorter training is a prefix."""
     rules: tuple[StopRule, ...]
     label: str
 
     @cached_property
     def key(self) -> str:
-        """The hash that names the training: everything that changes its weights, and nothing else."""
+        """Return the hash that names the training: everything that changes its weights, nothing else."""
         return training_key(self.hyperparameters, self.seed, self.source, self.schedule_epochs)
 
     @property
     def most_epochs(self) -> int:
-        """The longest epoch budget of its trials."""
+        """Return the longest epoch budget of its trials."""
         return max(rule.epochs for rule in self.rules)
 
 
@@ -66,7 +66,7 @@ class Plan:
 
     @cached_property
     def exercises(self) -> dict[str, tuple[int, ...]]:
-        """The exercises that read each training, by key."""
+        """Return the exercises that read each training, by key."""
         found: defaultdict[str, set[int]] = defaultdict(set)
         for trial in self.trials:
             found[key_of(trial, self.source)].add(trial.exercise)
@@ -74,23 +74,22 @@ class Plan:
 
     @property
     def epochs_asked(self) -> int:
-        """Epochs if every trial were trained on its own and none stopped early."""
+        """Count the epochs if every trial were trained on its own and none stopped early."""
         return sum(trial.setting.epochs for trial in self.trials)
 
     @property
     def most_epochs(self) -> int:
-        """Epochs to train if nothing stops early."""
+        """Count the epochs to train if nothing stops early."""
         return sum(training.most_epochs for training in self.trainings)
 
 
 def training_key(
     hyperparameters: Hyperparameters, seed: int, source: Source, schedule_epochs: int | None = None
 ) -> str:
-    """Hash what decides a training's weights: 16 hexadecimal digits of a SHA-256 of canonical JSON.
+    """Hash the inputs that decide a training's weights: 16 hexadecimal digits of a SHA-256 of canonical JSON.
 
-    What came later is left out where it is as it was before: the engine if it is TensorFlow, a schedule that
-    is constant in time, with the epoch budget that only others use, augmentation and averaging where there
-    is none.
+    Later additions do not enter the hash at their original values: the engine TensorFlow, a schedule that is
+    constant in time (with the epoch budget that only others use), no augmentation and no averaging.
     """
     described = source.model_dump(exclude={"engine"} if source.engine == "tensorflow" else None)
     earlier = hyperparameters.model_dump(exclude={"schedule", "augmentation", "averaging"})
@@ -106,13 +105,13 @@ def training_key(
 
 
 def key_of(trial: Trial, source: Source) -> str:
-    """The key of the training that a trial reads."""
+    """Return the key of the training that a trial reads."""
     setting = trial.setting
     return training_key(setting.hyperparameters, trial.seed, source, setting.schedule_epochs)
 
 
 def list_trials(study: Study) -> tuple[Trial, ...]:
-    """Every trial the study asks for that is known before anything is trained."""
+    """List every trial of the study that is known before anything is trained."""
     swept = [
         Trial(
             each.number,
@@ -137,9 +136,9 @@ def list_trials(study: Study) -> tuple[Trial, ...]:
 
 
 def candidate_trials(study: Study, name: str, setting: Setting) -> tuple[Trial, ...]:
-    """The trials of one candidate of the optimum exercise, one for each of its repeats.
+    """List the trials of one candidate of the optimum exercise, one for each of its repeats.
 
-    Where the study searches, their seeds are fresh: none of them has taken part in a choice before.
+    If the study searches, their seeds are fresh: none of them has taken part in a choice before.
     """
     if study.optimum is None:
         return ()
@@ -157,10 +156,10 @@ def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source, sharin
     other schedule the epoch budget decides the weights, and only trials of one budget share.
 
     Args:
-        study: What the trials belong to; names a training by what differs from its baseline.
-        trials: What is asked.
-        source: What, beside hyperparameters and seed, decides the weights.
-        sharing: Without it, every trial has a training of its own: to compare costs, not to be trained.
+        study: The study of the trials; names a training by its differences from the baseline.
+        trials: The requested trials.
+        source: The inputs besides hyperparameters and seed that decide the weights.
+        sharing: Without it, every trial has its own training: to compare costs, not to be trained.
     """
     readers: dict[tuple[Hyperparameters, int, int | None, int], list[StopRule]] = defaultdict(list)
     for number, trial in enumerate(trials):
@@ -184,36 +183,36 @@ def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source, sharin
 def training_label(
     hyperparameters: Hyperparameters, baseline: Setting, schedule_epochs: int | None, seed: int
 ) -> str:
-    """Name a training for people: what differs from the baseline, and its seed."""
+    """Name a training for people: its differences from the baseline, and its seed."""
     changes = describe_changes(hyperparameters, baseline)
     budget = "" if schedule_epochs is None else f" epochs={schedule_epochs}"
     return f"{changes}{budget} seed={seed}"
 
 
 def describe_changes(hyperparameters: Hyperparameters, baseline: Setting) -> str:
-    """Name hyperparameters by what differs from the baseline: "filters=64", or "baseline"."""
+    """Name hyperparameters by their differences from the baseline: "filters=64", or "baseline"."""
     values = hyperparameters.model_dump()
     changes = [f"{name}={plain(value)}" for name, value in values.items() if value != getattr(baseline, name)]
     return " ".join(changes) or "baseline"
 
 
 MAX_TASK_RUNS = 2000
-"""Task runs for the trainings of one phase: 2,000 mapped tasks are known to strain a Prefect server."""
+"""The most task runs for the trainings of one phase: 2,000 mapped tasks strain a Prefect server."""
 
 LEAST_SECONDS = 0.02
-"""What a training counts for at least, when batches are made: reading a kept one took 16 ms
+"""The least seconds that a training counts for in a batch: reading a kept one took 16 ms
 (`benchmarks/orchestration.py`, its task run included)."""
 
 
 def pack(seconds: Sequence[float], most: int = MAX_TASK_RUNS) -> list[range]:
-    """Pack trainings into batches that take about as long as each other; of one training each, if few.
+    """Pack trainings into batches of about equal length; if there are few, of one training each.
 
     A batch ends where the sum of all up to it passes a multiple of an even share. So it is longer than that
-    share by less than its last training; with the longest first, what is longer than a share is alone.
+    share by less than its last training; with the longest first, a training longer than a share is alone.
 
     Args:
-        seconds: Of each training, in the order in which they are to begin.
-        most: Batches at most.
+        seconds: The seconds of each training, in the order in which they begin.
+        most: The most batches.
 
     Returns:
         The places of each batch's trainings, in order.

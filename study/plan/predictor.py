@@ -1,4 +1,4 @@
-"""Predict a plan: each training from what is known of the machine, and what only the others' results tell."""
+"""Predict how long each training of a plan takes, and how much later phases will add."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,35 +13,35 @@ from study.records import Source, StopRule, TrainingRecord
 from study.spec import Search, Setting, Study, expected_epochs, rungs_to
 
 STOP_AFTER_PATIENCE, STOP_SPREAD = 8.4, 3.1
-"""Where nothing was recorded: mean number of epochs that a training with early stopping runs beyond its
+"""Used without records: mean number of epochs that a training with early stopping runs beyond its
 patience, and the standard deviation. Measured on `lab`: 21 trainings with dropout and patience 3
 stopped after 11.4 epochs."""
 
 _COMBINATIONS = 256
-"""Combinations of swept values that are drawn to predict the cost of the one that will be trained."""
+"""The number of combinations of swept values drawn to predict the cost of the one that will be trained."""
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """What a forecast draws on."""
+    """The basis of a forecast."""
 
     kept: Mapping[str, TrainingRecord]
     """Trainings that need not be trained again, by key."""
     history: Mapping[str, TrainingRecord]
-    """Trainings that tell when early stopping ends one; of earlier runs, kept or not."""
+    """Trainings that show when early stopping ends one; of earlier runs, kept or not."""
     costs: CostModel
     amount: Amount
     search: SearchProgress | None = None
-    """How far earlier runs have come with the search; None where there is none, or nothing is known."""
+    """The progress of earlier runs with the search; None if there is none, or nothing is known."""
 
     def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
         """Predict a plan's cost.
 
         Args:
             study: The study the plan belongs to.
-            plan: What is asked.
-            lanes: How many trainings run at once.
-            combination: The combination of best values, where earlier runs already tell it.
+            plan: The plan.
+            lanes: The number of trainings that run at once.
+            combination: The combination of best values, if earlier runs already decide it.
         """
         later = self._predict_combination(study, plan, combination, lanes)
         search, finals = self._predict_search(study, plan, lanes)
@@ -77,7 +77,7 @@ class Predictor:
         )
 
     def _expect_stop(self, training: Training, rule: StopRule) -> tuple[float, float]:
-        """Mean and standard deviation of the epoch at which a trial ends."""
+        """Return mean and standard deviation of the epoch at which a trial ends."""
         if rule.patience is None:
             return rule.epochs, 0.0
         alike = [record for record in self.history.values() if record.source == training.source]
@@ -85,7 +85,7 @@ class Predictor:
         shape = Shape.of(training.hyperparameters)
         for records in (same, [each for each in alike if Shape.of(each.hyperparameters) == shape]):
             stops = [stop for each in records if (stop := rule.epochs_read(each.validation_losses))]
-            # Where most ended before patience could run out, those that did are the hasty ones.
+            # If most ended before patience could run out, those that did run out of it are the hasty ones.
             if 2 * len(stops) > len(records):
                 return fmean(stops), pstdev(stops) if len(stops) > 1 else STOP_SPREAD
         return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
@@ -114,7 +114,7 @@ class Predictor:
     def _predict_search(
         self, study: Study, plan: Plan, lanes: int
     ) -> tuple[FurtherTrainings, FurtherTrainings]:
-        """The trainings of the search and of its finalists; of neither anything is known but the ranges."""
+        """Predict the trainings of the search and of its finalists, of which only the ranges are known."""
         if study.optimum is None or study.optimum.search is None:
             return FurtherTrainings(0), FurtherTrainings(0)
         standing = self.search or SearchProgress(remaining=1.0)
@@ -144,7 +144,7 @@ class Predictor:
         return search, finals
 
     def _whole_seconds(self, drawn: Sequence[Setting]) -> list[float]:
-        """Seconds of whole trainings of some settings."""
+        """Return the seconds of whole trainings of some settings."""
         startup = self.costs.rates.startup_seconds
         return [
             startup + self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
@@ -153,23 +153,23 @@ class Predictor:
 
 
 def _draw_candidates(study: Study, search: Search) -> list[Setting]:
-    """Some of the settings that a search could come upon, each as likely; always the same."""
+    """Draw some settings that a search could find, each equally likely; always the same."""
     random = Random(0)
     return [search.draw(study.baseline, random) for _ in range(_COMBINATIONS)]
 
 
 def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
-    """Memory of the largest of some settings."""
+    """Return the memory of the largest of some settings."""
     return max(peak_bytes(each.hyperparameters, source.engine) for each in drawn)
 
 
 def _trainings_of(search: Search, seconds: float) -> float:
-    """The trainings that a search's budget allows, if each takes so many seconds."""
+    """Return the trainings that a search's budget allows, if each takes these seconds."""
     return float(search.trainings or 60 * (search.minutes or 0) / seconds)
 
 
 def draw_combinations(study: Study) -> list[Setting]:
-    """Some of the combinations of swept values that could turn out best, each as likely; always the same."""
+    """Draw some combinations of swept values that could be best, each equally likely; always the same."""
     sweeps = study.combined_sweeps
     random = Random(0)
     return [

@@ -1,4 +1,4 @@
-"""What a training leaves behind, and the rules read from it: when it stops, when it has converged."""
+"""Record trainings, and apply rules to the records: when one stops, when it has converged."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The readings of a setting: what answers, claims and comparisons are made from."""
+"""The readings of a setting, from which answers, claims and comparisons are made."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,30 +8,30 @@ import numpy as np
 from study.fashion_mnist import CLASS_NAMES
 
 COLLAPSED = 2 / len(CLASS_NAMES)
-"""Accuracy at or under which a training has collapsed: twice what guessing scores."""
+"""Accuracy at or under which a training has collapsed: twice the score of guessing."""
 
 
 @dataclass(frozen=True)
 class SettingReadings:
-    """Test accuracies (fractions) of one setting's completed trials by seed, and how many trials failed."""
+    """Test accuracies (fractions) of one setting's completed trials by seed, and its failed trials."""
 
     test: Mapping[int, float] = field(default_factory=dict)
     failed: int = 0
 
     @property
     def mean(self) -> float:
-        """Mean test accuracy."""
+        """Return the mean test accuracy."""
         return float(np.mean(list(self.test.values())))
 
     @property
     def collapsed(self) -> int:
-        """How many collapsed."""
+        """Count the collapsed trials."""
         return count_collapsed(self.test.values())
 
 
 @dataclass(frozen=True)
 class Read:
-    """What one trial read: its accuracy (fraction) and the hash of its weights."""
+    """The reading of one trial: its accuracy (fraction) and the hash of its weights."""
 
     accuracy: float
     weights: str
@@ -45,5 +45,5 @@ Sweep = Mapping[float, SettingReadings]
 
 
 def count_collapsed(accuracies: Iterable[float]) -> int:
-    """How many of some test accuracies (fractions) are of collapsed trainings."""
+    """Count the test accuracies (fractions) of collapsed trainings."""
     return sum(accuracy <= COLLAPSED for accuracy in accuracies)

@@ -1,4 +1,4 @@
-"""What a finished training leaves behind, epoch by epoch."""
+"""The record of a finished training, epoch by epoch."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,7 +13,7 @@ from study.spec import EngineName, Hyperparameters, Protocol
 
 
 class Source(Fact):
-    """What, beside hyperparameters and seed, decides the weights: part of every key."""
+    """The inputs besides hyperparameters and seed that decide the weights: part of every key."""
 
     protocol: Protocol
     data: str
@@ -23,11 +23,11 @@ class Source(Fact):
     model: str
     """Version of the model and training code."""
     tensorflow: str
-    """TensorFlow's version where it trains; empty where the native engine does."""
+    """TensorFlow's version if it trains; empty if the native engine does."""
     device: str
     """Kind of device, "CPU" or "GPU": the same seed gives other weights on another kind."""
     engine: EngineName = "tensorflow"
-    """What trains: the same seed gives other weights by another engine."""
+    """The engine that trains: with another engine the same seed gives other weights."""
 
 
 class Epoch(Fact):
@@ -50,10 +50,10 @@ class Epoch(Fact):
 
 
 class Segment(Fact):
-    """The epochs of a training that one run trained in one go, and on what."""
+    """The epochs of a training that one run trained without a break, and the machine."""
 
     epochs: int
-    """How many; they follow those of the segment before."""
+    """The number of epochs; they follow those of the segment before."""
     run_id: str
     """The run that trained them."""
     lane: str
@@ -64,18 +64,18 @@ class Segment(Fact):
     startup_seconds: float
     """Building and compiling the training step; near zero on a lane that has the shape already."""
     lane_seconds: float
-    """How long the lane was busy with it: startup, training, evaluation."""
+    """The time the lane was busy with it: startup, training, evaluation."""
     peak_bytes: int
     """Most memory the lane's process had held until then."""
     versions: dict[str, str]
     attempts: int = 1
-    """Attempts it took in that run, the last one included."""
+    """Attempts in that run, the last one included."""
     threads: int = 1
-    """Threads that shared the work: they change the seconds, and no weight."""
+    """Threads that shared the work: they change the seconds, but no weights."""
 
 
 class TrainingRecord(Fact):
-    """A training: what was trained, on what, and how each epoch went."""
+    """A training: its hyperparameters, its machines, and the result of each epoch."""
 
     key: str
     label: str
@@ -86,15 +86,15 @@ class TrainingRecord(Fact):
     train_images: int
     """Images trained on in each epoch."""
     evaluation_images: int
-    """Images evaluated after each epoch: validation and, where it is another set, test."""
+    """Images evaluated after each epoch: validation and, if it is another set, test."""
     epochs: tuple[Epoch, ...] = Field(min_length=1)
     segments: tuple[Segment, ...] = Field(min_length=1)
     kept_weights: tuple[int, ...]
     """The epochs whose weights are kept."""
     optimizer_sha256: str
-    """Hash of the optimizer's state after the last epoch, from which the training can go on."""
+    """Hash of the optimizer's state after the last epoch, from which the training can continue."""
     diverged: str | None = None
-    """Why there is no further epoch: the loss of the next one is not a finite number."""
+    """The reason for no further epoch: the loss of the next one is not a finite number."""
 
     @model_validator(mode="after")
     def _check_epochs(self) -> Self:
@@ -108,42 +108,42 @@ class TrainingRecord(Fact):
 
     @property
     def validation_losses(self) -> list[float]:
-        """Validation loss of each epoch."""
+        """List the validation loss of each epoch."""
         return [epoch.validation_loss for epoch in self.epochs]
 
     def read(self, rule: StopRule) -> "Reading | None":
-        """What a trial with this rule reads; None if the training is too short for it."""
+        """Return the reading of a trial with this rule; None if the training is too short for it."""
         count = rule.epochs_read(self.validation_losses)
         return None if count is None else Reading(self.epochs[:count])
 
     def answers(self, rules: Iterable[StopRule]) -> bool:
-        """Whether it is long enough for all these rules, or can get no longer."""
+        """Say whether it is long enough for all these rules, or cannot get longer."""
         return self.diverged is not None or all(self.read(rule) is not None for rule in rules)
 
     def segment_of(self, epoch: int) -> Segment:
-        """The segment that an epoch (from 1) belongs to."""
+        """Return the segment of an epoch (from 1)."""
         ends = accumulate(segment.epochs for segment in self.segments)
         return next(segment for segment, end in zip(self.segments, ends, strict=True) if epoch <= end)
 
     def epochs_by(self, run_id: str) -> int:
-        """How many of its epochs a run trained."""
+        """Count the epochs that a run trained."""
         return sum(segment.epochs for segment in self.segments if segment.run_id == run_id)
 
     def was_trained_by(self, run_id: str) -> bool:
-        """Whether a run trained a part of it."""
+        """Say whether a run trained a part of it."""
         return any(segment.run_id == run_id for segment in self.segments)
 
     def attempts_by(self, run_id: str) -> int:
-        """How often a run attempted it until it succeeded; 0 if that run only read it."""
+        """Return a run's attempts until it succeeded; 0 if that run only read it."""
         return sum(segment.attempts for segment in self.segments if segment.run_id == run_id)
 
     def attempted(self, times: int) -> "TrainingRecord":
-        """This record, saying how many attempts its last segment took."""
+        """Return this record with the number of attempts of its last segment."""
         last = self.segments[-1].model_copy(update={"attempts": times})
         return self.model_copy(update={"segments": (*self.segments[:-1], last)})
 
     def is_prefix_of(self, longer: "TrainingRecord") -> bool:
-        """Whether the other goes on, with more epochs, from just these weights."""
+        """Say whether the other record continues, with more epochs, from just these weights."""
         if self.diverged is not None or not self.epochs:
             return False
         last = self.epochs[-1]
@@ -153,7 +153,7 @@ class TrainingRecord(Fact):
         )
 
     def continued_by(self, longer: "TrainingRecord") -> "TrainingRecord":
-        """This record, with the further epochs of a longer one that it is a prefix of."""
+        """Return this record with the further epochs of a longer one, of which it is a prefix."""
         count = len(self.epochs)
         segments, end = list(self.segments), 0
         for segment in longer.segments:
@@ -172,7 +172,7 @@ class TrainingRecord(Fact):
 
 
 class Reading:
-    """What a trial reads of a training: its first epochs."""
+    """The part of a training that a trial reads: its first epochs."""
 
     def __init__(self, epochs: tuple[Epoch, ...]) -> None:
         self.epochs = epochs
@@ -180,28 +180,28 @@ class Reading:
 
     @property
     def training_seconds(self) -> float:
-        """Seconds of training up to the last epoch read."""
+        """Return the seconds of training up to the last epoch read."""
         return sum(epoch.seconds for epoch in self.epochs)
 
     @property
     def converged_epoch(self) -> int | None:
-        """The epoch of the lowest validation loss, if patience ran out within the epochs read."""
+        """Return the epoch of the lowest validation loss, if patience ran out within the epochs read."""
         return converged_epoch([epoch.validation_loss for epoch in self.epochs])
 
     @property
     def convergence_seconds(self) -> float | None:
-        """Seconds of training up to the converged epoch; None if it did not converge."""
+        """Return the seconds of training up to the converged epoch; None if it did not converge."""
         return self.seconds_until(self.converged_epoch)
 
     @property
     def lowest_loss_epoch(self) -> int:
-        """The first epoch with the lowest validation loss so far."""
+        """Return the first epoch with the lowest validation loss of those read."""
         return min(self.epochs, key=lambda each: each.validation_loss).epoch
 
     def epoch_reaching(self, accuracy: float) -> int | None:
-        """The first epoch after which validation accuracy (fraction) is at least so much; None if none is."""
+        """Return the first epoch with validation accuracy (fraction) of at least this; None if none."""
         return next((each.epoch for each in self.epochs if each.validation_accuracy >= accuracy), None)
 
     def seconds_until(self, epoch: int | None) -> float | None:
-        """Seconds of training up to the end of an epoch (from 1); None for none."""
+        """Return the seconds of training up to the end of an epoch (from 1); None for none."""
         return None if epoch is None else list(accumulate(each.seconds for each in self.epochs))[epoch - 1]

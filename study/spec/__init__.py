@@ -1,6 +1,6 @@
-"""What a study asks: its file, exercises, settings, protocol, and published readings.
+"""Define a study: its file, exercises, settings, protocol, and published readings.
 
-Nothing here knows what is trained or concluded."""
+This room knows nothing of training or conclusions."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The bands within which a replication agrees with what was published, each judged on our readings.
+"""The bands within which a replication agrees with the published values, each judged on our readings.
 
 Accuracies here are in percent, differences in points.
 """
@@ -22,17 +22,17 @@ Readings = Mapping[int, float]
 Interval = tuple[float, float]
 
 Compare = Callable[[Readings, Readings], Interval]
-"""The 95% interval of the second mean less the first; NaN where there are too few readings."""
+"""The 95% interval of the second mean less the first; NaN if there are too few readings."""
 
 Verdict = Literal["inside", "outside", "cannot tell", "not measured"]
 
 
 @dataclass(frozen=True)
 class BandVerdict:
-    """Whether our means lie within one band.
+    """The verdict on our means at one band.
 
-    It is outside only if the 95% interval leaves the band out; where our mean is outside and its interval is
-    not, or there is none, nobody can tell.
+    It is `outside` only if the 95% interval excludes the band; it is `cannot tell` if our mean is outside and
+    its interval is not, or there is no interval.
     """
 
     claim: str
@@ -65,7 +65,7 @@ class _Range(_Band):
         return self
 
     def _judge_range(self, allowed: str, found: str, estimate: float, interval: Interval) -> BandVerdict:
-        outside = interval[0] > self.high or interval[1] < self.low  # false where the interval is NaN
+        outside = interval[0] > self.high or interval[1] < self.low  # false if the interval is NaN
         return self._verdict(allowed, found, self.low <= estimate <= self.high, outside)
 
 
@@ -115,7 +115,7 @@ class OrderBand(_Band):
     groups: tuple[Annotated[tuple[float, ...], Field(min_length=1)], ...] = Field(min_length=2)
 
     def judge(self, ours: Mapping[Cell, Readings], compare: Compare) -> BandVerdict:
-        """Compare the order of our means with the groups; outside if a pair is surely the other way round."""
+        """Compare the order of our means with the groups; outside if a pair is significantly reversed."""
         allowed = " > ".join(" and ".join(plain(value) for value in group) for group in self.groups)
         values = [value for group in self.groups for value in group]
         known = {value: each for value in values if (each := ours.get((self.exercise, value)))}

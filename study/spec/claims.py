@@ -1,4 +1,4 @@
-"""The published claims, one by one: what readings bear of each, ours or the published ones themselves."""
+"""Judge the published claims one by one, on our readings or on the published ones themselves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Verdict = Literal["supported", "contradicted", "cannot tell", "not measured"]
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """What readings bear of a claim, and why."""
+    """The verdict of readings on a claim, and the reason."""
 
     verdict: Verdict
     reason: str
@@ -56,7 +56,9 @@ class _Above(_Claim):
         unclear = [value for value, seen in above.items() if seen == 0]
         missing = [value for value in others if value not in measured]
         if unclear:
-            return ClaimVerdict("cannot tell", f"not told from {_values(unclear)}: {_of(tests, unclear)}")
+            return ClaimVerdict(
+                "cannot tell", f"not significantly different from {_values(unclear)}: {_of(tests, unclear)}"
+            )
         if missing:
             return ClaimVerdict("cannot tell", f"not measured: {_values(missing)}")
         return ClaimVerdict("supported", f"higher than {_values(measured)}: {_of(tests, measured)}")
@@ -68,7 +70,7 @@ class BestClaim(_Above):
     kind: Literal["best"]
 
     def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
-        """Compare the value with every other, corrected for how many there are."""
+        """Compare the value with every other, corrected for their number."""
         return self._judge_above([each for each in readings if each != self.value], readings, is_paired)
 
 
@@ -85,7 +87,7 @@ class HigherClaim(_Above):
         return self
 
     def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
-        """Compare the value with those, corrected for how many they are."""
+        """Compare the value with those, corrected for their number."""
         return self._judge_above(self.than, readings, is_paired)
 
 
@@ -120,12 +122,12 @@ Claim = Annotated[BestClaim | HigherClaim | TrendClaim, Field(discriminator="kin
 
 
 def _seen(test: "PairTest") -> int:
-    """1 if the other value is higher for sure, -1 if it is lower, 0 if nobody can tell."""
+    """Return 1 if the other value is significantly higher, -1 if lower, 0 if neither."""
     return 0 if not test.differs else 1 if test.difference > 0 else -1
 
 
 def _of(tests: "Mapping[float, PairTest]", values: Sequence[float]) -> str:
-    """The least clear of some differences, seen from the claimed value."""
+    """Describe the least clear of some differences, seen from the claimed value."""
     test = tests[max(values, key=lambda value: tests[value].adjusted_p_value)]
     least = "" if len(values) == 1 else "least clear "
     bears = f"p {probability(test.adjusted_p_value)}" if test.repeats > 1 else "but of a single reading"

@@ -14,17 +14,17 @@ from study.spec.setting import Hyperparameters, Setting, check_changes
 from study.wording import listing, shown
 
 REDUCTION = 3
-"""Of the candidates that reach a rung, about one in so many goes on, and trains so many times as long.
+"""About one in this number of the candidates at a rung continues, and trains this number of times as long.
 
 Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning" (ASHA), use 4; 3 is the reduction that
 Li et al. 2018, "Hyperband", call optimal in theory (e), and stops fewer slow starters.
 """
 
 _FIRST_RUNG = 6
-"""The part of the longest training after which it is first decided whether one goes on: a sixth."""
+"""The part of the longest training after which we first decide whether a training continues: a sixth."""
 
 MIN_REPEATS = 10
-"""Fresh seeds at least, with which the finalists are trained again."""
+"""The fewest fresh seeds with which the finalists are trained again."""
 
 
 class Range(Fact):
@@ -33,7 +33,7 @@ class Range(Fact):
     low: float
     high: float
     log: bool = Field(False, description="tried evenly in the logarithm")
-    step: float | None = Field(None, gt=0, description="only every so many from low on")
+    step: float | None = Field(None, gt=0, description="distance from one value to the next, from low on")
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -47,19 +47,19 @@ class Range(Fact):
 
 
 Choices = tuple[int | float | str, ...]
-"""Values of which one is tried, in no order."""
+"""The values to try, in no order."""
 
 Values = Annotated[
     Annotated[Range, Tag("range")] | Annotated[Choices, Tag("list")],
     Discriminator(lambda values: "range" if isinstance(values, dict | Range) else "list"),
 ]
-"""What is tried of one parameter; a mapping is meant as a range, and is told what is wrong with that."""
+"""The values to try of one parameter; a mapping counts as a range, and errors describe that."""
 
 
 class Search(Fact):
-    """Candidates from ranges, trained to one rung after another as long as they are promising.
+    """Candidates from ranges, trained from rung to rung as long as they are promising.
 
-    All train with the study's first seed; only validation is looked at.
+    All train with the study's first seed; only validation decides.
     """
 
     space: dict[str, Values] = Field(description="a range or a list of values, by parameter")
@@ -74,7 +74,7 @@ class Search(Fact):
         if not space:
             raise ValueError("give a range or a list of values for at least one parameter")
         if "patience" in space:
-            raise ValueError("'patience' cannot be searched: the search itself ends what is hopeless")
+            raise ValueError("'patience' cannot be searched: the search itself stops hopeless trainings")
         return {name: _checked(name, values) for name, values in space.items()}
 
     @model_validator(mode="after")
@@ -84,14 +84,14 @@ class Search(Fact):
         return self
 
     def budgets(self, baseline: Setting) -> tuple[int, ...]:
-        """The numbers of epochs a setting may have, fewest first."""
+        """List the numbers of epochs a setting may have, fewest first."""
         epochs = self.space.get("epochs", (baseline.epochs,))
         if isinstance(epochs, Range):
             return tuple(range(int(epochs.low), int(epochs.high) + 1, int(epochs.step or 1)))
         return tuple(sorted(int(each) for each in epochs))
 
     def contains(self, hyperparameters: Hyperparameters, baseline: Setting) -> bool:
-        """Whether the search could have come upon these hyperparameters."""
+        """Say whether the search could have found these hyperparameters."""
         return all(
             self._allows(name, value) if name in self.space else value == getattr(baseline, name)
             for name, value in hyperparameters.model_dump().items()
@@ -105,17 +105,17 @@ class Search(Fact):
         return bool(values.low <= value <= values.high) and abs(steps - round(steps)) < 1e-6
 
     def draw(self, baseline: Setting, random: Random) -> Setting:
-        """A setting of the space, each value as likely, with the most epochs it may have."""
+        """Draw a setting of the space, each value equally likely, with the most epochs it may have."""
         values = {name: _draw(name, each, random) for name, each in self.space.items() if name != "epochs"}
         return baseline.with_changes({**values, "epochs": self.budgets(baseline)[-1], "patience": None})
 
 
 def rungs_to(longest: int) -> tuple[int, ...]:
-    """The epochs after which it is decided whether a training goes on, and the longest, which is the last.
+    """List the epochs after which we decide whether a training continues; the last is the longest.
 
-    They begin at a sixth of the longest and grow by `REDUCTION`: 3, 9, 20 of 20. At a ninth, as three steps
-    of `REDUCTION` would have it, dropout and many units, which learn slowly, were stopped whatever they
-    would have come to (2, 6, 20 epochs, seen on 50,000 images).
+    They begin at a sixth of the longest and grow by `REDUCTION`: 3, 9, 20 of 20. A start at a ninth, by
+    three steps of `REDUCTION`, always stopped dropout and many units, which learn slowly, whatever their
+    final accuracy (2, 6, 20 epochs, seen on 50,000 images).
     """
     rungs = [max(1, longest // _FIRST_RUNG)]
     while rungs[-1] * REDUCTION * 2 <= longest:
@@ -124,7 +124,7 @@ def rungs_to(longest: int) -> tuple[int, ...]:
 
 
 def expected_epochs(rungs: Iterable[int], kept: int = 0) -> float:
-    """Mean number of epochs a candidate trains beyond those kept, if one in `REDUCTION` passes each rung."""
+    """Return a candidate's mean epochs beyond those kept, if one in `REDUCTION` passes each rung."""
     epochs, start = 0.0, kept
     for number, rung in enumerate(rungs):
         epochs += max(0, rung - start) / REDUCTION**number
@@ -133,10 +133,10 @@ def expected_epochs(rungs: Iterable[int], kept: int = 0) -> float:
 
 
 def _checked(name: str, values: Range | Choices) -> Range | Choices:
-    """The values of a parameter, each of which it may have.
+    """Return the values of a parameter, checked.
 
     Raises:
-        ValueError: one it may not have, or no parameter has the name.
+        ValueError: the parameter may not have a value, or no parameter has the name.
     """
     if isinstance(values, Range):
         ends = [check_changes({name: end})[name] for end in (values.low, values.high)]
@@ -168,7 +168,7 @@ def _is_whole(name: str) -> bool:
 
 
 class ExerciseBase(Fact):
-    """What every exercise has."""
+    """The fields of every exercise."""
 
     number: int = Field(ge=1, le=99)
     title: str = Field(min_length=1)
@@ -208,11 +208,11 @@ class SweepExercise(ExerciseBase):
 
     @property
     def trial_count(self) -> int:
-        """The trials it asks for."""
+        """Count the trials it needs."""
         return self.repeats * len(self.values)
 
     def reads_prefixes(self, baseline: Setting) -> bool:
-        """Return whether the settings, two or more, differ only in how much of the same trainings they read.
+        """Say whether the settings, two or more, differ only in how much of the same trainings they read.
 
         Few epochs are the beginning of many, but not where a schedule is stretched over them.
         """
@@ -221,7 +221,7 @@ class SweepExercise(ExerciseBase):
         return is_budget and all(each.schedule_epochs is None for each in settings)
 
     def settings(self, baseline: Setting) -> dict[float, Setting]:
-        """The setting of each value, in the order of the study."""
+        """Return the setting of each value, in the order of the study."""
         held = baseline.with_changes(self.fixed)
         return {value: held.with_changes({self.parameter: value}) for value in self.values}
 
@@ -267,7 +267,7 @@ class OptimumExercise(ExerciseBase):
 
     @property
     def trial_count(self) -> int:
-        """The trials it asks for, those of the combination and at most so many finalists included."""
+        """Count the trials it needs, with those of the combination and of the most finalists."""
         finalists = self.search.finalists + 1 if self.search else 0
         return self.repeats * (len(self.candidates) + bool(self.combine) + finalists)
 

@@ -1,4 +1,4 @@
-"""The published averages and readings of a study, from files beside its YAML.
+"""Read the published averages and readings of a study, from files next to its YAML.
 
 Accuracies here are in percent, as printed in the lab report.
 """
@@ -35,7 +35,7 @@ class PublishedAverage:
 
 
 class PublishedSource(Fact):
-    """Where a study's published values are: files beside its YAML, and bands stated in it."""
+    """The place of a study's published values: files next to its YAML, and bands stated in it."""
 
     averages: Path
     readings: Path | None = None
@@ -55,10 +55,10 @@ class PublishedSource(Fact):
     )
 
     def located(self, study_file: Path, studies: Path) -> "PublishedSource":
-        """The same with paths made absolute, relative to the study's file.
+        """Return the same with paths made absolute, relative to the study's file.
 
         Raises:
-            InputError: a file is not there, or lies neither below the study's folder nor below `studies`.
+            InputError: a file is missing, or lies neither below the study's folder nor below `studies`.
         """
         folder = study_file.resolve().parent
         for field in ("averages", "readings"):
@@ -73,7 +73,7 @@ class PublishedSource(Fact):
 
 
 def _find_problem(path: Path, folders: tuple[Path, ...]) -> str:
-    """Why a file may not be read: it is none, or no longer in a folder once `..` and links are followed."""
+    """Say why a file may not be read: it is not a file, or `..` or links lead out of the folders."""
     try:
         is_file, target = path.is_file(), path.resolve()
     except (ValueError, RuntimeError, OSError):  # a NUL byte, links in a circle, a name too long
@@ -84,7 +84,7 @@ def _find_problem(path: Path, folders: tuple[Path, ...]) -> str:
 
 
 def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage]:
-    """Published averages by exercise and value; none for a study without published values.
+    """Read published averages by exercise and value; none for a study without published values.
 
     Raises:
         InputError: the file cannot be read, lacks a column, or a value is not a number.
@@ -97,7 +97,7 @@ def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage
 
 
 def read_readings(source: PublishedSource | None) -> dict[Cell, dict[int, float]]:
-    """Single published readings, percent by number, by exercise and value; none where none are given.
+    """Read single published readings, percent by number, by exercise and value; none if none are given.
 
     Raises:
         InputError: as `read_averages`.

@@ -1,4 +1,4 @@
-"""What a run is started with, and what is written down of it, so that an interrupted run can be resumed."""
+"""The options and the saved start of a run, from which an interrupted run can be resumed."""
 
 import re
 from datetime import datetime
@@ -17,10 +17,10 @@ SCHEDULER_PATTERN = r"^((tcp|tls)://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:\d{1
 
 
 def read_scheduler(text: str) -> str:
-    """An address as Dask takes it: protocol, host and port.
+    """Return an address in Dask's form: protocol, host and port.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not an address.
     """
     match = re.fullmatch(SCHEDULER_PATTERN, text)
     if match is None or not 0 < int((match[4] or f":{PORT}")[1:]) < 65_536:
@@ -31,23 +31,23 @@ def read_scheduler(text: str) -> str:
 
 
 def split_address(scheduler: str) -> tuple[str, int]:
-    """Host and port of an address that was read."""
+    """Return host and port of an address that was read."""
     host, _, port = scheduler.partition("://")[2].rpartition(":")
     return host.strip("[]"), int(port)
 
 
 RUN_ID = r"^\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{4,16}$"
-"""What a run's id looks like: when it started, its study, and a few random digits."""
+"""The form of a run's id: its start time, its study, and a few random digits."""
 
 
 def study_of(run_id: str) -> str:
-    """The study in a run's id; `STUDY` where the id has none."""
+    """Return the study in a run's id; `STUDY` if the id has none."""
     match = re.fullmatch(r"\d{8}T\d{6}Z-(.+)-[0-9a-f]{4,16}", run_id)
     return match[1] if match else "STUDY"
 
 
 MAX_LANES = 1000
-"""The most lanes of one machine: far more than any has devices, far fewer than would exhaust its memory."""
+"""The most lanes of one machine: far more than its devices, far fewer than would exhaust its memory."""
 
 AS_WRITTEN: Final = "as the study says"
 """Stands for the protocol that the study names."""
@@ -67,10 +67,10 @@ def _offer_exercises(schema: dict[str, Any]) -> None:
 
 
 class RunOptions(Fact):
-    """What a run is asked: which study, which part of it, how, and on what.
+    """The request of a run: which study, which part of it, how, and on which machine.
 
-    The dropdowns of Prefect's form are made from the files in `studies/` when the flow is deployed; elsewhere
-    any study is taken, and a wrong one is refused when it is read.
+    Deploying the flow makes the dropdowns of Prefect's form from the files in `studies/`; elsewhere any study
+    is accepted, and a wrong one is refused when it is read.
     """
 
     study: str = Field(
@@ -141,7 +141,7 @@ class RunOptions(Fact):
         "",
         title="Budget",
         description="Refuse a run that is predicted to take longer, such as 10m or 1h30m; empty: no limit.",
-        json_schema_extra={"pattern": TIME_PATTERN},  # the form's; what reads it has better words
+        json_schema_extra={"pattern": TIME_PATTERN},  # for the form; the reader's own message is clearer
     )
     data_folder: str = Field(
         "",
@@ -161,4 +161,4 @@ class RunStart(RunOptions):
     run_id: str = Field(pattern=RUN_ID)
     started_at: datetime
     flow_run_id: str | None = None
-    resumed: int = Field(0, ge=0, description="how often it has gone on after an interruption")
+    resumed: int = Field(0, ge=0, description="how often it resumed after an interruption")

@@ -1,4 +1,4 @@
-"""Hyperparameters and settings, checked where they are made, and the learning rate of each epoch."""
+"""Define hyperparameters and settings, checked where they are made, and the learning rate of each epoch."""
 
 import math
 from typing import Any, Literal
@@ -17,7 +17,7 @@ Augmentation = Literal["none", "flip", "shift", "flip-shift"]
 
 
 class Hyperparameters(Fact):
-    """What, with a seed, a protocol and the data, decides the weights after each epoch.
+    """The values that decide the weights after each epoch, with a seed, a protocol and the data.
 
     The defaults are the published protocol: Conv2D(32, 3x3) - MaxPooling2D - Dense(16) - Dense(10), SGD.
     """
@@ -46,14 +46,14 @@ class Setting(Hyperparameters):
 
     @property
     def hyperparameters(self) -> Hyperparameters:
-        """The part that decides the weights after each epoch."""
+        """Return the part that decides the weights after each epoch."""
         return Hyperparameters(**{name: getattr(self, name) for name in Hyperparameters.model_fields})
 
     @property
     def schedule_epochs(self) -> int | None:
-        """The epoch budget that the schedule is stretched over, if it is not constant in time.
+        """Return the epoch budget that the schedule is stretched over, if it is not constant in time.
 
-        Such a training is no prefix of one with a larger budget: the budget decides its weights.
+        Such a training is not a prefix of one with a larger budget: the budget decides its weights.
         """
         return None if self.schedule == "constant" else self.epochs
 
@@ -80,12 +80,12 @@ def check_changes(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def learning_rate_at(hyperparameters: Hyperparameters, epoch: int, schedule_epochs: int | None) -> float:
-    """The learning rate throughout an epoch (from 1).
+    """Return the learning rate throughout an epoch (from 1).
 
     Args:
         hyperparameters: The first epoch's rate and the schedule.
         epoch: Number of the epoch, from 1.
-        schedule_epochs: The budget the schedule is stretched over; None where it is constant.
+        schedule_epochs: The budget the schedule is stretched over; None if it is constant.
 
     Cosine annealing as in Loshchilov and Hutter 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
     equation 5, with a minimum of 0 and no restart, stepped once an epoch.

@@ -1,4 +1,4 @@
-"""What a study asks: settings, exercises, protocol and data, checked where they are made."""
+"""Define a study: settings, exercises, protocol and data, checked where they are made."""
 
 from collections import Counter
 from typing import Literal, Self
@@ -16,20 +16,20 @@ Protocol = Literal["lab", "held-out"]
 `held-out` sets a stratified part of the training images aside and keeps test data out of every choice."""
 
 EngineName = Literal["native", "tensorflow"]
-"""What trains: compiled code of our own on CPU cores, or TensorFlow."""
+"""The program that trains: compiled code of our own on CPU cores, or TensorFlow."""
 
 MAX_TRIALS = 100_000
-"""The most a study may ask for: a thousand times the lab study; planning more would take minutes."""
+"""The most trials of a study: a thousand times the lab study's; planning more would take minutes."""
 
 FRESH_SEEDS = 10_000
-"""How far fresh seeds lie above the others: more than the most repeats that an exercise may have."""
+"""The distance of fresh seeds above the others: more than the most repeats of an exercise."""
 
 NARROWED = {"narrowed": True}
-"""Validation context of a study that was checked as a whole and has lost some of its exercises."""
+"""Validation context of a study that was checked as a whole and reduced to some of its exercises."""
 
 
 class DataSlice(Fact):
-    """How many images the study uses: the first ones, in the order of the dataset's files."""
+    """The number of images the study uses: the first ones, in the order of the dataset's files."""
 
     train_images: int = Field(TRAIN_COUNT, ge=100, le=TRAIN_COUNT)
     test_images: int = Field(TEST_COUNT, ge=100, le=TEST_COUNT)
@@ -108,32 +108,32 @@ class Study(Fact):
 
     @property
     def sweeps(self) -> tuple[SweepExercise, ...]:
-        """The exercises that vary one parameter, in the order of the study."""
+        """Return the exercises that vary one parameter, in the order of the study."""
         return tuple(exercise for exercise in self.exercises if isinstance(exercise, SweepExercise))
 
     @property
     def images(self) -> ImagesExercise | None:
-        """The exercise that draws images, if the study has one."""
+        """Return the exercise that draws images, if the study has one."""
         return next((each for each in self.exercises if isinstance(each, ImagesExercise)), None)
 
     @property
     def optimum(self) -> OptimumExercise | None:
-        """The exercise that looks for the optimum, if the study has one."""
+        """Return the exercise that looks for the optimum, if the study has one."""
         return next((each for each in self.exercises if isinstance(each, OptimumExercise)), None)
 
     @property
     def combined_sweeps(self) -> tuple[SweepExercise, ...]:
-        """The sweeps whose best values the optimum exercise combines, as far as the study has them."""
+        """Return the sweeps whose best values the optimum exercise combines, as far as the study has them."""
         numbers = self.optimum.combine if self.optimum else ()
         return tuple(sweep for sweep in self.sweeps if sweep.number in numbers)
 
     @property
     def model(self) -> ModelExercise | None:
-        """The exercise that saves the model, if the study has one."""
+        """Return the exercise that saves the model, if the study has one."""
         return next((each for each in self.exercises if isinstance(each, ModelExercise)), None)
 
     def seed_of(self, repeat: int) -> int:
-        """The seed of a repeat (counted from 1): the same for every setting, different for every repeat.
+        """Return the seed of a repeat (from 1): the same for every setting, different for every repeat.
 
         Settings share seeds so that equal settings of different exercises share a training, and so that
         settings can be compared pairwise.
@@ -141,11 +141,11 @@ class Study(Fact):
         return self.seed + repeat - 1
 
     def fresh_seed_of(self, repeat: int) -> int:
-        """The seed of a repeat (from 1) of what a search has found: no sweep and no search has it."""
+        """Return the seed of a repeat (from 1) of a search's finalist: no sweep and no search has it."""
         return self.seed_of(repeat) + FRESH_SEEDS
 
     def only(self, numbers: frozenset[int]) -> "Study":
-        """This study with some of its exercises.
+        """Return this study with some of its exercises.
 
         Raises:
             ValueError: a number is not in the study, or an exercise is chosen without one it needs.

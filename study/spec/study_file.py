@@ -25,11 +25,11 @@ MAX_BYTES = 100_000
 """The longest file: twenty times the lab study, half a second of reading."""
 
 MAX_VALUES = 100_000
-"""The most values a file may hold with its aliases written out: few lines of them can stand for billions."""
+"""The most values of a file with its aliases written out: a few lines of aliases can mean billions."""
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file holds: mappings, sequences and scalars; tags that make other objects are refused.
+    """Read a YAML file: mappings, sequences and scalars; refuse tags that make other objects.
 
     Raises:
         InputError: the file cannot be read, is too long, is not YAML, or stands for too much.
@@ -37,7 +37,7 @@ def read_yaml(path: Path) -> Any:
     text = _read_text(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", YAMLWarning)  # such as an anchor that is given twice
+            warnings.simplefilter("error", YAMLWarning)  # such as a repeated anchor
             if "&" in text:
                 _check_aliases(path, _loader().compose(text))
             return _loader().load(text)
@@ -45,7 +45,7 @@ def read_yaml(path: Path) -> Any:
         raise
     except RecursionError as error:
         raise InputError(f"{path}: not readable as YAML: it is nested too deeply") from error
-    except (YAMLError, YAMLWarning, ValueError) as error:  # ValueError: such as a date that is none
+    except (YAMLError, YAMLWarning, ValueError) as error:  # ValueError: such as an impossible date
         raise InputError(f"{path}: not readable as YAML: {_reason(error)}") from error
     except Exception as error:  # KeyError, AttributeError, OverflowError…: a tag whose value does not fit it
         reason = f"a value does not fit its tag ({type(error).__name__}: {error})"
@@ -53,7 +53,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong and where, without what only a programmer can do about it."""
+    """Say what is wrong and where, without advice for programmers only."""
     text = str(error).replace('"<unicode string>", ', "")
     for advice in ("To suppress this check", "; use sys.set_int_max_str_digits"):
         text = text.partition(advice)[0]
@@ -87,7 +87,7 @@ def _check_aliases(path: Path, root: Node | None) -> None:
 
 
 def _count_values(node: Node, counted: dict[int, float]) -> float:
-    """Values below a node with aliases written out; infinite where a node is part of itself."""
+    """Count the values below a node with aliases written out; infinite if a node is part of itself."""
     if id(node) not in counted:
         counted[id(node)] = math.inf
         children = node.value if isinstance(node.value, list) else []
@@ -97,10 +97,10 @@ def _count_values(node: Node, counted: dict[int, float]) -> float:
 
 
 STUDIES_FOLDER = Path(__file__).resolve().parents[2] / "studies"
-"""Where the studies that ship, and those a user adds, lie."""
+"""The folder of the studies that ship, and of those a user adds."""
 
 MAX_COMPLAINTS = 20
-"""The most mistakes of a file that are told at once."""
+"""The most mistakes of a file that are reported at once."""
 
 _OWNERS: dict[int | str, type[BaseModel]] = {
     "data": spec.DataSlice,
@@ -120,36 +120,36 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
     "higher": claims.HigherClaim,
     "trend": claims.TrendClaim,
 }
-"""What a part of a field's location is an instance of."""
+"""The class of each part of a field's location."""
 
 _CHOICES = ("int", "float", "str")
 """The types of a value in `fixed` and `candidates`, as pydantic adds them to its location."""
 
 _CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)), (9, ("search",)))
-"""How long such a location is, and what its fourth part is."""
+"""The length of such a location, and its fourth part."""
 
 
 def list_studies(folder: Path = STUDIES_FOLDER) -> list[str]:
-    """Names of the studies in a folder, sorted."""
+    """List the names of the studies in a folder, sorted."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def list_exercise_numbers(folder: Path = STUDIES_FOLDER) -> list[int]:
-    """Numbers of the exercises of all studies in a folder that can be read, sorted."""
+    """List the exercise numbers of all readable studies in a folder, sorted."""
     numbers: set[int] = set()
     for name in list_studies(folder):
-        with suppress(InputError):  # whoever runs it is told what is wrong
+        with suppress(InputError):  # a run of this study reports what is wrong
             numbers |= {exercise.number for exercise in read_study(name, folder).exercises}
     return sorted(numbers)
 
 
 def is_path(name_or_path: str) -> bool:
-    """Whether a study is given by a path to its file, not by its name."""
+    """Say whether a study is given by a path to its file, not by its name."""
     return name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path
 
 
 def find_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Path:
-    """The file of a study given by its name in `studies/` or by a path to a YAML file.
+    """Find the file of a study given by its name in `studies/` or by a path to a YAML file.
 
     Raises:
         InputError: there is no such file.
@@ -186,13 +186,13 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
     if study.published is None:
         return study
     located = study.published.located(path, folder)
-    read_averages(located)  # or it would be found out when everything is trained
+    read_averages(located)  # otherwise the error would appear only after all training
     read_readings(located)
     return study.model_copy(update={"published": located})
 
 
 def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:
-    """The study with only these exercises; all of them when none is named.
+    """Return the study with only these exercises; all of them when none is named.
 
     Raises:
         InputError: an unknown number, or an exercise without the one it needs.
@@ -208,10 +208,10 @@ def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:
 
 
 def adapt_study(study: Study, repeats: int | None, protocol: str | None) -> Study:
-    """The study with other repeats in every sweep, or read by another protocol; None leaves it as written.
+    """Return the study with other repeats in every sweep, or another protocol; None leaves it as written.
 
     Raises:
-        InputError: the study cannot be so.
+        InputError: the study does not allow it.
     """
     changes: dict[str, Any] = {} if protocol is None else {"protocol": protocol}
     if repeats is not None:
@@ -239,9 +239,9 @@ def _parse(path: Path) -> Any:
 
 
 def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without lists that are too short only because items of theirs are not allowed.
+    """Return the mistakes without lists that are too short only because their items are not allowed.
 
-    A value that may be a number or a text, and is neither, is told once.
+    A value that may be a number or a text, and is neither, is reported once.
     """
     parents = {detail["loc"][:-1] for detail in details}
     return [
@@ -253,7 +253,7 @@ def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _is_choice(detail: ErrorDetails) -> bool:
-    """Whether it says why a value is not one of the types it may have."""
+    """Say whether it explains why a value is not one of its allowed types."""
     location = detail["loc"]
     return (len(location), location[3:4]) in _CHOICE_PLACES and location[-1] in _CHOICES
 
@@ -295,7 +295,7 @@ def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    """`exercises[1].values[0]` for pydantic's ('exercises', 1, 'sweep', 'values', 0)."""
+    """Return `exercises[1].values[0]` for pydantic's ('exercises', 1, 'sweep', 'values', 0)."""
     text = ""
     for position, part in enumerate(location):
         is_tag = isinstance(part, str) and (

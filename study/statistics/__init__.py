@@ -1,6 +1,6 @@
-"""What repeated readings show: spread, tests, power, trends, agreement and convergence.
+"""Analyse repeated readings: spread, tests, power, trends, agreement and convergence.
 
-Free functions on arrays of readings; the source of each formula stands beside it."""
+Free functions on arrays of readings; the source of each formula stands next to it."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The difference of two means with its standard error, and whether it lies within a band."""
+"""Estimate the difference of two means, with its standard error, and judge it at a margin."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.special import stdtrit
 
 SIGNIFICANCE = 0.05
-"""The level of every test: the chance of seeing a difference where there is none."""
+"""The level of every test: the chance of seeing a difference if there is none."""
 
 SAME = 1e-9
 """Readings closer than this are equal: accuracies are counts over 10,000 images at most."""
@@ -39,7 +39,7 @@ class Difference:
 
 
 def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
-    """Welch's t test (1947, Biometrika 34:28) of two independent samples.
+    """Compare two independent samples by Welch's t test (1947, Biometrika 34:28).
 
     Raises:
         ValueError: a sample is empty.
@@ -57,13 +57,13 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
 
 
 def paired(first: Sequence[float], second: Sequence[float]) -> Difference:
-    """The paired t test; the samples are in the same order.
+    """Compare two samples in the same order by the paired t test.
 
     Raises:
         ValueError: the samples are empty or not equally long.
     """
     if not first or len(first) != len(second):
-        raise ValueError(f"samples of {len(first)} and {len(second)} readings; give as many of both")
+        raise ValueError(f"samples of {len(first)} and {len(second)} readings; give the same number of both")
     each = np.subtract(second, first)
     difference, count = float(each.mean()), len(each)
     if count < 2:
@@ -83,10 +83,10 @@ Verdict = Literal["agrees", "differs", "cannot tell"]
 
 @dataclass(frozen=True)
 class Published:
-    """A published mean: how many readings it is of, and the standard deviation of a single one.
+    """A published mean, its number of readings, and the standard deviation of a single one.
 
-    `is_own` says whether that deviation is of these very readings; otherwise it is pooled over others, and
-    taken as known.
+    `is_own` says whether that deviation comes from these readings; otherwise it is pooled over others, and
+    counts as known.
     """
 
     mean: float
@@ -107,12 +107,12 @@ class Agreement:
 
 
 def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> Agreement:
-    """Hold our readings against a published mean.
+    """Compare our readings with a published mean.
 
     They agree if two one-sided tests at 5% (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657) reject a
     difference of the margin or more either way: the 90% interval lies within it. Else they differ if the 95%
-    interval leaves zero out, and else nobody can tell. The standard error is Welch's. With fewer than two
-    readings of ours there is no interval, and nobody can tell.
+    interval excludes zero; else the verdict is `cannot tell`. The standard error is Welch's. With fewer than
+    two readings of ours there is no interval, and the verdict is `cannot tell`.
 
     Raises:
         ValueError: there is no reading of ours, or the margin is not above 0.
@@ -122,7 +122,7 @@ def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> 
     found = _difference(ours, theirs)
     low, high = found.interval(1 - SIGNIFICANCE)
     near_low, near_high = found.interval(1 - 2 * SIGNIFICANCE)
-    verdict: Verdict = "cannot tell"  # also where the interval is NaN: comparisons with that are false
+    verdict: Verdict = "cannot tell"  # also if the interval is NaN: comparisons with NaN are false
     if -margin < near_low and near_high < margin:
         verdict = "agrees"
     elif low > 0 or high < 0:
@@ -131,14 +131,14 @@ def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> 
 
 
 def pooled_deviation(cells: Iterable[Sequence[float]]) -> float:
-    """The standard deviation of one reading, pooled over settings with at least two.
+    """Return the standard deviation of one reading, pooled over settings with at least two.
 
     Raises:
         ValueError: no setting has two readings.
     """
     repeated = [each for each in cells if len(each) > 1]
     if not repeated:
-        raise ValueError("no setting has two readings; a single one says nothing of their spread")
+        raise ValueError("no setting has two readings; a single one does not show their spread")
     freedom = sum(len(each) - 1 for each in repeated)
     squares = sum(float(np.var(each, ddof=1)) * (len(each) - 1) for each in repeated)
     return math.sqrt(squares / freedom)
@@ -153,7 +153,7 @@ def _difference(ours: Sequence[float], theirs: Published) -> Difference:
     their_part = theirs.deviation**2 / theirs.readings
     if our_part + their_part == 0:
         return Difference(difference, 0.0, count - 1.0, math.nan)
-    # A deviation that is known adds no uncertainty of its own: its degrees of freedom are endless.
+    # A known deviation adds no uncertainty of its own: its degrees of freedom are infinite.
     spread = our_part**2 / (count - 1)
     if theirs.is_own:
         spread += their_part**2 / (theirs.readings - 1)

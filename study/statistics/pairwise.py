@@ -1,4 +1,4 @@
-"""Which settings of a sweep differ: every pair tested, corrected for how many pairs there are."""
+"""Find the settings of a sweep that differ: test every pair, corrected for the number of pairs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _MOST_UNEQUAL = 1e6
 """A ratio of variances beyond which only the larger one counts."""
 
 _CORRECTED_FROM = 4
-"""Readings of both settings together from which an effect size has an interval."""
+"""The fewest readings of both settings together for an interval of the effect size."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PairTest:
 
     `low` and `high` are the simultaneous 95% interval of all pairs of the sweep (Bonferroni's), `p_value` is
     of this pair alone, `adjusted_p_value` corrected for all by Holm; NaN where there are too few readings.
-    `other_p_value` is of the paired test over the seeds that both share where Welch's decides: it is told,
+    `other_p_value` is of the paired test over the seeds that both share if Welch's decides: it is reported,
     and decides nothing. `deviation` is of one reading, or of the pairs' differences if the test is paired.
     """
 
@@ -56,22 +56,22 @@ class PairTest:
 
     @property
     def differs(self) -> bool:
-        """Whether the two means differ, with all pairs of the sweep considered."""
+        """Say whether the two means differ, with all pairs of the sweep considered."""
         return self.adjusted_p_value <= SIGNIFICANCE
 
     @property
     def repeats(self) -> int:
-        """Readings of the setting that has fewer; pairs if the test is paired."""
+        """Return the readings of the setting that has fewer; pairs if the test is paired."""
         return min(self.first_count, self.second_count)
 
     @property
     def smallest_p_value(self) -> float:
-        """The smallest p value that a permutation test of as many readings can reach."""
+        """Return the smallest p value that a permutation test of these readings can reach."""
         return smallest_permutation_p(self.first_count, self.second_count, self.test == "paired t")
 
     @cached_property
     def detectable(self) -> float:
-        """The least difference seen with a chance of 80% after correction; NaN where readings do not vary."""
+        """Return the least difference found with a chance of 80%, corrected; NaN if readings do not vary."""
         if not self.deviation > SAME or self.repeats < 2:
             return math.nan
         is_paired = self.test == "paired t"
@@ -79,7 +79,7 @@ class PairTest:
 
     @cached_property
     def needed(self) -> int | None:
-        """The repeats with which the observed difference is seen with a chance of 80%; None: a million."""
+        """Return the repeats that find the observed difference with a chance of 80%; None: over a million."""
         if not self.deviation > SAME:
             return None
         is_paired = self.test == "paired t"
@@ -95,11 +95,11 @@ class Pairwise:
 
     @property
     def level(self) -> float:
-        """What the p value of the clearest pair must not exceed."""
+        """Return the largest p value at which the clearest pair is significant."""
         return SIGNIFICANCE / max(len(self.tests), 1)
 
     def of(self, first: float, second: float) -> PairTest:
-        """The test of two values, in either order.
+        """Return the test of two values, in either order.
 
         Raises:
             KeyError: they were not compared.
@@ -114,8 +114,8 @@ def compare_pairs(readings: Mapping[float, Readings], is_paired: bool) -> Pairwi
     """Test every pair of values by Welch's t test, or by a paired t test over the seeds they share.
 
     Holm's step-down correction (1979, Scand. J. Stat. 6:65) keeps the chance of any false difference at 5%.
-    It covers all pairs, not only those with the best: which one is best is itself read from the data. Values
-    with fewer than two readings are left out.
+    It covers all pairs, not only those with the best: the data itself decides which one is best. Values with
+    fewer than two readings do not take part.
     """
     repeated = [value for value, each in readings.items() if len(each) > 1]
     return _compare(list(combinations(repeated, 2)), readings, is_paired)
@@ -124,10 +124,10 @@ def compare_pairs(readings: Mapping[float, Readings], is_paired: bool) -> Pairwi
 def compare_with(
     value: float, others: Sequence[float], readings: Mapping[float, Readings], is_paired: bool
 ) -> dict[float, PairTest]:
-    """Test one value against each of some others, by other value; corrected for how many they are.
+    """Test one value against each of some others, by other value; corrected for their number.
 
-    Which value it is must not be read from the data. Differences are of the others less the value. Pairs with
-    fewer than two readings of either cannot be told apart.
+    The data must not decide which value it is. Differences are of the others less the value. Pairs with
+    fewer than two readings of either are never significantly different.
     """
     tests = _compare([(value, other) for other in others], readings, is_paired).tests
     return {each.second: each for each in tests}
@@ -153,10 +153,10 @@ def _compare(
 
 
 def correct(p_values: Sequence[float]) -> list[float]:
-    """Correct p values for how many there are, by Holm's step-down procedure.
+    """Correct p values for their number, by Holm's step-down procedure.
 
-    Not by statsmodels' `multipletests`, which collects the whole process's garbage at each call (a tenth of a
-    second in a run); a test holds the two together.
+    We do not use statsmodels' `multipletests`: it collects the whole process's garbage at each call (a tenth
+    of a second in a run). A test compares the two.
     """
     order = np.argsort(p_values)
     steps = (len(p_values) - np.arange(len(p_values))) * np.asarray(p_values)[order]
@@ -166,9 +166,9 @@ def correct(p_values: Sequence[float]) -> list[float]:
 
 
 def indistinguishable_from_best(readings: Mapping[float, Readings], pairwise: Pairwise) -> tuple[float, ...]:
-    """The value with the highest mean, and those that cannot be told from it, by falling mean.
+    """Return the value with the highest mean, and those not significantly different, by falling mean.
 
-    Values that were not compared are left out.
+    Values that were not compared do not take part.
 
     Raises:
         ValueError: none was compared.
@@ -217,7 +217,7 @@ def _sample(first: Readings, second: Readings, is_paired: bool) -> tuple[list[fl
     if not is_paired:
         return list(first.values()), list(second.values())
     shared = sorted(first.keys() & second.keys())
-    if not shared:  # nothing to pair: one of each, which no test tells apart
+    if not shared:  # nothing to pair: one of each, which no test finds different
         return [next(iter(first.values()))], [next(iter(second.values()))]
     return [first[seed] for seed in shared], [second[seed] for seed in shared]
 
@@ -240,7 +240,7 @@ def _deviation(sample: Sequence[Sequence[float]], is_paired: bool) -> float:
 
 
 def _variance_ratio(sample: Sequence[Sequence[float]]) -> float:
-    """The larger variance over the smaller; 1 where there is none to compare."""
+    """Return the larger variance over the smaller; 1 if there is none to compare."""
     if min(map(len, sample)) < 2:
         return 1.0
     small, large = sorted(float(np.var(each, ddof=1)) for each in sample)
@@ -248,9 +248,9 @@ def _variance_ratio(sample: Sequence[Sequence[float]]) -> float:
 
 
 def _effect(sample: Sequence[Sequence[float]], is_paired: bool) -> tuple[float, float]:
-    """Hedges' g and its standard error; NaN where there are too few readings or none varies.
+    """Return Hedges' g and its standard error; NaN if there are too few readings or none varies.
 
-    Of independent samples by statsmodels, as R's metafor has it. Of pairs the mean difference over the
+    For independent samples by statsmodels, as in R's metafor. For pairs the mean difference over the
     deviation of the differences, corrected alike, with the variance 1/n + g^2/2n (Becker 1988, Br. J. Math.
     Stat. Psychol. 41:257).
     """

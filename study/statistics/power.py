@@ -1,4 +1,4 @@
-"""What a number of repeats can show: the difference it would see, and the repeats that a difference needs."""
+"""Compute the difference that a number of repeats would find, and the repeats that a difference needs."""
 
 import math
 from functools import lru_cache
@@ -9,7 +9,7 @@ from scipy.special import gammaincinv, ndtr, stdtrit
 from study.statistics.difference import SIGNIFICANCE
 
 POWER = 0.8
-"""The chance of seeing a difference that is there, by custom (Cohen 1988, Statistical Power Analysis)."""
+"""The customary chance of seeing a real difference (Cohen 1988, Statistical Power Analysis)."""
 
 MAX_REPEATS = 1_000_000
 
@@ -25,15 +25,15 @@ def power_of(
     paired: bool = False,
     variance_ratio: float = 1.0,
 ) -> float:
-    """The chance that a two-sided t test sees a difference of means, by the noncentral t distribution.
+    """Return the chance that a two-sided t test sees a difference of means, by the noncentral t distribution.
 
     Args:
         difference: The true difference, in the unit of `deviation`.
         deviation: Standard deviation of one reading; if `paired`, of the differences of the pairs.
         repeats: Readings of each setting; if `paired`, pairs.
-        level: The chance of seeing a difference where there is none.
+        level: The chance of seeing a difference if there is none.
         paired: Whether the test is the paired one.
-        variance_ratio: If not paired, the variance of one setting over that of the other; where it is not 1,
+        variance_ratio: If not paired, the variance of one setting over that of the other; if it is not 1,
             `deviation` is the root of their mean, and Welch's test has fewer degrees of freedom.
 
     Raises:
@@ -47,15 +47,15 @@ def power_of(
 
 
 def _welch_freedom(variance_ratio: float) -> float:
-    """Welch's degrees of freedom a repeat, less one repeat, of equal samples: 2 if variances are equal."""
+    """Return Welch's degrees of freedom a repeat, less one repeat, of equal samples: 2 if variances equal."""
     return (1 + variance_ratio) ** 2 / (1 + variance_ratio**2)
 
 
 def _exceeds(critical: float, freedom: float, shift: float) -> float:
-    """The chance that a noncentral t lies beyond a critical value on either side.
+    """Return the chance that a noncentral t lies beyond a critical value on either side.
 
-    From its definition, a shifted normal over the root of a chi-squared: the normal's chance, averaged over
-    quantiles of the latter. SciPy's noncentral t, and so statsmodels' power, is NaN or too large for few
+    By definition this t is a shifted normal over the root of a chi-squared: we average the normal's chance
+    over quantiles of the latter. SciPy's noncentral t, and so statsmodels' power, is NaN or too large for few
     repeats and large differences.
     """
     scale = _scale(freedom)
@@ -63,11 +63,9 @@ def _exceeds(critical: float, freedom: float, shift: float) -> float:
     return float(_WEIGHTS @ chances)
 
 
-@lru_cache(
-    maxsize=4096
-)  # the same few numbers of repeats are asked for again and again, and this takes longest
+@lru_cache(maxsize=4096)  # calls repeat the same few numbers of repeats, and this takes longest
 def _scale(freedom: float) -> np.ndarray:
-    """Quantiles of a standard deviation over its true value, `(400,)`."""
+    """Return quantiles of a standard deviation over its true value, `(400,)`."""
     return np.asarray(np.sqrt(2 * gammaincinv(freedom / 2, _QUANTILES) / freedom))
 
 
@@ -78,7 +76,7 @@ def detectable_difference(
     paired: bool = False,
     variance_ratio: float = 1.0,
 ) -> float:
-    """The least difference that is seen with a chance of `POWER`, in the unit of `deviation`; see `power_of`.
+    """Return the least difference found with a chance of `POWER`, in the unit of `deviation`; see `power_of`.
 
     Raises:
         ValueError: fewer than two repeats, or no deviation.
@@ -100,9 +98,9 @@ def repeats_needed(
     paired: bool = False,
     variance_ratio: float = 1.0,
 ) -> int | None:
-    """The fewest repeats with which a difference is seen with a chance of `POWER`; see `power_of`.
+    """Return the fewest repeats that find a difference with a chance of `POWER`; see `power_of`.
 
-    None where a million would not do: the difference is as good as none.
+    None if a million would not do: the difference is practically zero.
 
     Raises:
         ValueError: there is no deviation.
@@ -120,17 +118,17 @@ def repeats_needed(
 
 
 def smallest_permutation_p(first: int, second: int, paired: bool = False) -> float:
-    """The smallest p value that a two-sided permutation test can reach, however far the readings lie apart.
+    """Return the smallest p value that a two-sided permutation test can reach, for readings far apart.
 
-    Such a test assumes nothing of how readings are spread: where it cannot reach a level, whoever claims a
-    difference at that level leans on the normal distribution. Paired, 2 of the 2^n signs are as extreme;
+    This test makes no assumption about the spread of readings: if it cannot reach a level, a claimed
+    difference at that level rests on the normal distribution. Paired, 2 of the 2^n signs are equally extreme;
     otherwise one of the arrangements of two samples, and its mirror image if they are equally large.
 
     Raises:
-        ValueError: a sample is empty, or pairs are not as many of both.
+        ValueError: a sample is empty, or pairs are not equally many of both.
     """
     if min(first, second) < 1 or (paired and first != second):
-        raise ValueError(f"{first} and {second} readings; give at least 1 of each, as many of both if paired")
+        raise ValueError(f"{first} and {second} readings; give at least 1 of each, equally many if paired")
     if paired:
         return 2.0 ** (1 - first)
     extreme = 2 if first == second else 1
@@ -138,7 +136,7 @@ def smallest_permutation_p(first: int, second: int, paired: bool = False) -> flo
 
 
 def repeats_to_reach(level: float, paired: bool = False) -> int:
-    """The fewest repeats a setting with which a permutation test can reach a level.
+    """Return the fewest repeats a setting with which a permutation test can reach a level.
 
     Raises:
         ValueError: the level is not above 0.

@@ -1,4 +1,4 @@
-"""Mean, spread and intervals of repeated readings, and medians of times that not all reached."""
+"""Summarise repeated readings by mean, spread and intervals, and times to an event by medians."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from study.statistics.difference import SAME
 class Spread:
     """Readings summarised: `low` and `high` are the 95% confidence interval of the mean.
 
-    Standard deviation and interval are NaN for a single reading: one reading bears neither.
+    Standard deviation and interval are NaN for a single reading: one reading supports neither.
     """
 
     count: int
@@ -48,14 +48,14 @@ def summarise(readings: Sequence[float], confidence: float = 0.95) -> Spread:
 
 
 FEWEST = 20
-"""Readings below which there is no such interval: a resample of few cannot hold what they did not show."""
+"""Below this number of readings there is no interval: resamples contain only values that occurred."""
 
 _RESAMPLES = 9999
-_SEED = 20_170_825  # the day Fashion-MNIST appeared; any number would do, as long as it is always the same
+_SEED = 20_170_825  # the day Fashion-MNIST appeared; any constant would do
 
 
 def bootstrap_interval(readings: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """The BCa bootstrap interval of the mean (Efron 1987, J. Am. Stat. Assoc. 82:171).
+    """Return the BCa bootstrap interval of the mean (Efron 1987, J. Am. Stat. Assoc. 82:171).
 
     None for fewer than 20 readings. The same readings, in any order, always give the same interval.
     """
@@ -71,12 +71,12 @@ def bootstrap_interval(readings: Sequence[float], confidence: float = 0.95) -> t
 
 
 def sampling_error(accuracy: float, images: int) -> float:
-    """The standard error (fraction) of an accuracy from which images happen to be in the test set: binomial.
+    """Return an accuracy's binomial standard error (fraction) from the choice of test images.
 
-    It is of another kind than the spread over seeds, which is read on one and the same test set.
+    It differs in kind from the spread over seeds, which is read on one and the same test set.
 
     Raises:
-        ValueError: the accuracy is no fraction, or there are no images.
+        ValueError: the accuracy is not a fraction, or there are no images.
     """
     if not 0 <= accuracy <= 1 or images < 1:
         raise ValueError(f"accuracy={accuracy:g}, images={images}; give a fraction and at least 1")
@@ -88,9 +88,9 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class TimeToEvent:
-    """How many of the trainings reached an event, and the median time until then, in the unit of the times.
+    """The number of trainings that reached an event, and the median time until then, in the times' unit.
 
-    The median is None unless more than half reached it: no time is ever made up for a training that did not.
+    The median is None unless more than half reached it: a training that did not never gets an invented time.
     """
 
     trainings: int
@@ -102,8 +102,8 @@ def summarise_times(reached: Sequence[float], unreached: Sequence[float]) -> Tim
     """Summarise times to an event by the Kaplan-Meier median (1958, J. Am. Stat. Assoc. 53:457).
 
     Args:
-        reached: The time of the event, of each training that reached it.
-        unreached: How long each other training was watched: its event is later than that, if it comes.
+        reached: The time of the event, for each training that reached it.
+        unreached: The time for which each other training ran: its event is later than that, if it comes.
 
     Raises:
         ValueError: there are no times, or one is negative or not finite.
@@ -119,9 +119,9 @@ def summarise_times(reached: Sequence[float], unreached: Sequence[float]) -> Tim
 
 
 def _median(times: np.ndarray, remaining: np.ndarray) -> float | None:
-    """Where the curve falls below a half; the middle of the stretch where it is just a half, as R's survfit.
+    """Return where the curve falls below a half; the middle of a stretch at just a half, as R's survfit.
 
-    Not by statsmodels' own quantile, which takes the end of that stretch: of four times the third.
+    We do not use statsmodels' own quantile: it takes the end of that stretch, the third of four times.
     """
     below = np.flatnonzero(remaining < 0.5 - _ROUNDING)
     if not below.size:

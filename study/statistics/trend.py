@@ -1,4 +1,4 @@
-"""Whether accuracy rises or falls along ordered settings: one test for the whole, not one a pair."""
+"""Test whether accuracy rises or falls along ordered settings, all at once, not pair by pair."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ Readings = Mapping[int, float]
 class Trend:
     """A two-sided test for a trend along settings in their order.
 
-    `statistic` is Kendall's tau-b, or of paired settings Page's L between the least and the most it can be:
-    -1 to 1 both. The p value is 1 where there are too few readings, or none varies.
+    `statistic` is Kendall's tau-b, or for paired settings Page's L scaled between its least and most possible
+    values: -1 to 1 both. The p value is 1 if there are too few readings, or none varies.
     """
 
     name: str
@@ -26,12 +26,12 @@ class Trend:
 
     @property
     def rising(self) -> bool:
-        """Whether accuracy rises; else it falls, or does neither."""
+        """Say whether accuracy rises; else it falls, or does neither."""
         return self.statistic > 0
 
     @property
     def is_seen(self) -> bool:
-        """Whether there is a trend, at the level of every test."""
+        """Say whether there is a trend, at the level of every test."""
         return self.p_value <= SIGNIFICANCE
 
 
@@ -50,7 +50,7 @@ def find_trend(groups: Sequence[Readings], is_paired: bool) -> Trend:
 
 
 def kendall(groups: Sequence[Sequence[float]]) -> Trend:
-    """Kendall's tau-b (1938, Biometrika 30:81; ties: 1945, 33:239) of readings with their setting's place."""
+    """Test readings by Kendall's tau-b (1938, Biometrika 30:81; ties: 1945, 33:239) with settings' places."""
     places = np.repeat(np.arange(len(groups)), [len(each) for each in groups])
     readings = np.concatenate([np.asarray(each, dtype=float) for each in groups])
     if len(np.unique(places)) < 2 or len(readings) < 3 or np.ptp(readings) < SAME:
@@ -60,7 +60,7 @@ def kendall(groups: Sequence[Sequence[float]]) -> Trend:
 
 
 def page(readings: np.ndarray) -> Trend:
-    """Page's trend test (1963, J. Am. Stat. Assoc. 58:216) on readings of shape (seeds, settings), two-sided.
+    """Test by Page's trend test (1963, J. Am. Stat. Assoc. 58:216), two-sided; readings (seeds, settings).
 
     Equal readings of a seed share their mean rank.
     """

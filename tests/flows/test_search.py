@@ -102,7 +102,7 @@ def test_the_kept_candidate_is_the_best_on_validation_and_its_model_is_saved(sea
 
 def test_the_report_tells_the_search(arena: Arena, run_id: str):
     text = arena.results.report(run_id).read_text()
-    assert "The search tried 14 configurations, beside 2 settings of the sweeps" in text
+    assert "The search tried 14 configurations, besides 2 settings of the sweeps" in text
     assert 'alt="Validation accuracy against parameters and training time.' in text
     assert "Every candidate of the search" in text
 

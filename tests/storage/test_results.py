@@ -189,7 +189,7 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_other_errors_as_they_are(tm
         write_atomically(tmp_path / "file", b"x" * 100)
     assert str(told.value) == (
         f"{tmp_path}: cannot be written: File too large. What was finished is kept; free space there or make "
-        "it writable, then go on with `study resume`"
+        "it writable, then continue with `study resume`"
     )
     with pytest.raises(FileNotFoundError), explain_unwritable(tmp_path):
         (tmp_path / "nowhere").read_bytes()

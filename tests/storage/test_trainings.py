@@ -141,7 +141,7 @@ def test_a_damaged_last_state_is_told_of_and_cannot_be_gone_on_with(
     _file(results, name).write_bytes(b"")
     assert read_checkpoint(results, record) is None
     assert f"{name} is damaged: " in caplog.text
-    assert "the training cannot be gone on with and starts anew" in caplog.text
+    assert "cannot continue this training; starting again" in caplog.text
 
 
 def test_a_training_whose_optimizer_is_lost_still_answers_its_trials(results: Results):

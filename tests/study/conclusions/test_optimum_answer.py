@@ -56,14 +56,14 @@ def test_the_gain_is_told_with_its_interval_and_how_it_is_corrected():
     assert "points on 'published' (" in told.details[0]
     assert told.details[0].endswith("The interval is 95%, p Welch's.")
     three = answer(finalist_1=draw(0.915, 1), published=draw(0.90, 2), frugal_finalist=draw(0.91, 3))
-    assert "hold for all 3 pairs of candidates at once, p is corrected for as many" in three.details[0]
+    assert "hold for all 3 pairs of candidates at once, p is corrected for all" in three.details[0]
 
 
 def test_a_cheaper_candidate_that_cannot_be_told_apart_is_named_without_calling_it_equal():
     told = answer(finalist_1=draw(0.915, 1), frugal_finalist=draw(0.9149, 2))
     assert told.details[1] == (
-        "The cheapest candidate that cannot be told from it is 'frugal finalist', with 75% fewer "
-        "multiply-adds an image; that is not to say that they are equal."
+        "The cheapest candidate that does not differ significantly from it is 'frugal finalist', with 75% "
+        "fewer multiply-adds an image; the two need not be equal."
     )
 
 
@@ -97,8 +97,8 @@ def test_with_augmentation_more_is_believed_and_the_suspicion_says_so():
 def test_a_search_says_how_many_it_tried_and_what_that_took():
     told = describe_search(SearchCost(40, 30, 5, 200, 600.0))
     assert told == (
-        "The search tried 40 configurations, beside 5 settings of the sweeps, which were free; 30 of its own "
-        "were stopped early. It took 200 epochs, 10 min 00 s of one thread."
+        "The search tried 40 configurations, besides 5 settings of the sweeps, which were free; 30 of its "
+        "own were stopped early. It took 200 epochs, 10 min 00 s of one thread."
     )
 
 
@@ -114,7 +114,7 @@ def test_the_gain_and_its_interval_are_those_of_the_finals():
     assert answer_optimum(finals, named, "held-out").limits == (
         "Which candidate is kept is read from the validation accuracies of these same runs: where two are "
         "nearly equal, luck helps to choose, and a little of it is in the kept one's test accuracy too.",
-        "All is said of one test set: other images would move all candidates together.",
+        "All this holds for one test set: other images would move all candidates together.",
     )
 
 

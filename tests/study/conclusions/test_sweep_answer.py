@@ -54,15 +54,17 @@ def test_all_values_together_are_tested_for_a_trend_in_their_order():
 def test_values_that_cannot_be_told_apart_are_not_ranked():
     readings = {0.1: _around(0.9), 0.2: _around(0.9002), 0.3: _around(0.9001)}
     answer = _answer(_exercise("dropout", *readings), readings)
-    assert answer.headline.endswith("is with dropout 0.2, but 5 repeats cannot tell it from any other value.")
-    assert "need not be equal: with 5 repeats only differences from 0.4 points on" in answer.limits[0]
+    assert answer.headline.endswith(
+        "is with dropout 0.2, but 5 repeats show no significant difference from any other value."
+    )
+    assert "need not be equal: with 5 repeats only differences of at least 0.4 points" in answer.limits[0]
     assert "+0.02 points from dropout 0.1 to 0.2, would need" in answer.limits[1]
 
 
 def test_values_near_the_best_are_kept_apart_from_those_below():
     readings = {8: _around(0.88), 16: _around(0.8999), 32: _around(0.9)}
     answer = _answer(_exercise("filters", *readings), readings)
-    assert answer.headline.endswith("is with 32 filters; 16 cannot be told from it, 8 is lower.")
+    assert answer.headline.endswith("is with 32 filters; not significantly different: 16; lower: 8.")
 
 
 def test_a_difference_that_only_an_uncorrected_test_sees_is_not_claimed():
@@ -71,7 +73,7 @@ def test_a_difference_that_only_an_uncorrected_test_sees_is_not_claimed():
     assert alone.headline.endswith("and the other value is lower.")
     five = two | {value: _around(0.9012) for value in (32, 64, 128)}
     among_many = _answer(_exercise("filters", *five), five)
-    assert among_many.headline.endswith("cannot tell it from any other value.")
+    assert among_many.headline.endswith("show no significant difference from any other value.")
 
 
 def test_budgets_of_epochs_are_compared_seed_by_seed():
@@ -83,7 +85,7 @@ def test_budgets_of_epochs_are_compared_seed_by_seed():
     assert paired.headline.endswith("is with 10 epochs, and the other value is lower.")
     assert "a paired t test over equal seeds" in paired.details[0]
     unpaired = _answer(_exercise("filters", 5, 10), {5: short, 10: long})
-    assert "cannot tell it from the other value" in unpaired.headline
+    assert "show no significant difference from the other value" in unpaired.headline
 
 
 def test_budgets_that_a_schedule_is_stretched_over_are_not_compared_seed_by_seed():
@@ -115,7 +117,7 @@ def test_pairs_are_made_by_seed_where_a_trial_failed():
 def test_a_single_repeat_bears_no_conclusion():
     readings = {8: _around(0.88, repeats=1), 16: _around(0.9, repeats=1)}
     answer = _answer(_exercise("filters", *readings), readings)
-    assert answer.headline.endswith("is with 16 filters, but a single repeat bears no conclusion.")
+    assert answer.headline.endswith("is with 16 filters, but a single repeat supports no conclusion.")
 
 
 def test_a_single_value_has_nothing_to_be_compared_with():
@@ -162,7 +164,7 @@ def test_a_collapse_does_not_make_the_least_visible_difference_absurd():
 def test_settings_that_all_collapsed_to_the_same_score_are_compared_without_a_warning():
     flat = SettingReadings({1: 0.1, 2: 0.1, 3: 0.1})
     answer = _answer(_exercise("learning_rate", 1, 2), {1: flat, 2: flat})
-    assert "cannot tell it from the other value" in answer.headline
+    assert "show no significant difference from the other value" in answer.headline
 
 
 def test_constant_readings_that_differ_are_different():
@@ -176,7 +178,8 @@ def test_four_repeats_are_said_not_to_reach_significance_without_assumptions_and
     limits = " ".join(_answer(_exercise("filters", *readings), readings).limits)
     assert "With 4 repeats no pair can reach significance after correction" in limits
     assert (
-        "smallest p value of a permutation test is 0.029, and 0.005 is asked of the clearest of 10" in limits
+        "smallest p value of a permutation test is 0.029, and 0.005 is required of the clearest of 10"
+        in limits
     )
     assert "With 6 repeats it could" in limits
 
@@ -201,8 +204,8 @@ def test_the_spread_of_seeds_and_the_error_of_the_test_set_are_kept_apart():
     readings = {8: _around(0.88), 16: _around(0.9)}
     assert _answer(_exercise("filters", *readings), readings).limits[-1] == (
         "All settings are read on the same 10,000 test images. On others an accuracy of 90.00% would move by "
-        "about 0.30 points (standard error), mostly alike in all settings; the intervals are of seeds, and "
-        "leave that out."
+        "about 0.30 points (standard error), mostly alike in all settings; the intervals cover "
+        "seeds only."
     )
 
 
@@ -217,10 +220,10 @@ def test_what_repeats_could_show_is_told_to_a_tenth_of_a_point():
     least = 100 * tests[0].detectable
     needed = max(tests, key=lambda each: each.difference).needed
     assert _answer(_exercise("learning_rate", *readings), readings).limits[:2] == (
-        f"What cannot be told apart need not be equal: with 5 repeats only differences from {least:.1f} "
-        "points on, by pair, are found 80% of the time.",
-        "The largest difference that was not found, +0.02 points from learning rate 0.1 to 0.2, would need "
-        f"{needed:,} repeats of each if it is real.",
+        "Values that do not differ significantly need not be equal: with 5 repeats only differences of at "
+        f"least {least:.1f} points, depending on the pair, are found 80% of the time.",
+        "The largest difference that is not significant, +0.02 points from learning rate 0.1 to 0.2, would "
+        f"need {needed:,} repeats of each if it is real.",
     )
 
 
@@ -230,14 +233,14 @@ def test_spreads_that_differ_give_a_range_of_what_could_be_seen():
     tests = compare_pairs({value: each.test for value, each in readings.items()}, False).tests
     low, high = (100 * end([each.detectable for each in tests]) for end in (min, max))
     (limit, *_) = _answer(_exercise("filters", *readings), readings).limits
-    assert f"only differences from {low:.1f} to {high:.1f} points on, by pair" in limit
+    assert f"only differences of at least {low:.1f} to {high:.1f} points, depending on the pair" in limit
 
 
 def test_a_difference_of_nothing_is_too_small_for_any_number_of_repeats():
     readings = {8: _around(0.9), 16: _around(0.9)}
     assert _answer(_exercise("filters", *readings), readings).limits[1] == (
-        "The largest difference that was not found, +0.00 points from 8 filters to 16, is too small for any "
-        "number of repeats."
+        "The largest difference that is not significant, +0.00 points from 8 filters to 16, is too small for "
+        "any number of repeats."
     )
 
 
@@ -252,6 +255,6 @@ def test_the_permutation_note_counts_its_pairs():
     (note,) = [each for each in _answer(_exercise("filters", *readings), readings).limits if "permut" in each]
     assert note == (
         "With 3 repeats no pair can reach significance by a test that assumes nothing of how readings are "
-        "spread: the smallest p value of a permutation test is 0.1, and 0.05 is asked of the clearest of 1 "
-        "pair. With 4 repeats it could; what is found different rests on a normal distribution of readings."
+        "spread: the smallest p value of a permutation test is 0.1, and 0.05 is required of the clearest of "
+        "1 pair. With 4 repeats it could; significant differences rest on a normal distribution of readings."
     )

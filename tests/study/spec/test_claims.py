@@ -118,7 +118,7 @@ def test_a_claim_that_is_contradicted_names_what_is_higher():
 
 def test_the_reason_of_what_cannot_be_told_names_with_which_value():
     found = HIGHER.judge(_around({8: 0.88, 16: 0.8999, 64: 0.90}), is_paired=False)
-    assert re.fullmatch(r"not told from 16: \+0\.01 points, p 0\.\d+", found.reason)
+    assert re.fullmatch(r"not significantly different from 16: \+0\.01 points, p 0\.\d+", found.reason)
     flat = TREND.judge(_around({8: 0.90, 16: 0.8999, 64: 0.9001}), is_paired=True)
     assert re.fullmatch(
         r"\+0\.01 points from first to last, Page's L \(scaled\) 0\.\d+, p 0\.\d+", flat.reason

@@ -42,7 +42,7 @@ def test_readings_that_do_not_vary_differ_for_certain_or_not_at_all(test) -> Non
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ValueError, match="samples of 0 and 1 readings; give at least one each"):
         welch((), (1.0,))
-    with pytest.raises(ValueError, match="samples of 2 and 1 readings; give as many of both"):
+    with pytest.raises(ValueError, match="samples of 2 and 1 readings; give the same number of both"):
         paired((1.0, 2.0), (1.0,))
 
 

@@ -80,7 +80,7 @@ def test_what_cannot_be_asked_is_refused():
         power_of(0.3, 0.44, 1)
     with pytest.raises(ValueError, match="repeats=5, deviation=0; give at least 2, and more than 0"):
         detectable_difference(0.0, 5)
-    with pytest.raises(ValueError, match="4 and 5 readings; give at least 1 of each, as many of both if"):
+    with pytest.raises(ValueError, match="4 and 5 readings; give at least 1 of each, equally many if"):
         smallest_permutation_p(4, 5, paired=True)
     with pytest.raises(ValueError, match="level=0; give one above 0"):
         repeats_to_reach(0.0)

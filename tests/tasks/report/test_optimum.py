@@ -14,7 +14,7 @@ def test_the_answer_tells_the_gain_the_search_and_its_limits():
     assert "was kept on validation accuracy" in answer.headline
     assert "on 'published'" in text
     assert "on 'baseline'" in text
-    assert "The search tried 40 configurations, beside 2 settings of the sweeps, which were free" in text
+    assert "The search tried 40 configurations, besides 2 settings of the sweeps, which were free" in text
     assert "Only the fresh seeds say what a finalist is worth." in text
 
 

@@ -221,7 +221,7 @@ def test_a_training_that_cannot_be_gone_on_with_starts_anew(trains: Train, caplo
     whole = trains(up_to(3), "second")
     assert runs(whole) == [("second", 3)]
     assert hashes_of(whole)[:2] == hashes_of(first)
-    assert "the training cannot be gone on with and starts anew" in caplog.text
+    assert "cannot continue this training; starting again" in caplog.text
 
 
 def test_a_fresh_shorter_training_does_not_lose_the_epochs_of_a_longer_one(trains: Train):
