@@ -110,7 +110,7 @@ def choose_engine(asked: EngineChoice, device: str) -> EngineName:
         return "native"
     if asked == "native":
         raise InputError(
-            f"--engine: native cannot be used here: {reason}; mend that, or give auto or tensorflow"
+            f"--engine: native cannot be used here: {reason}; fix that, or give auto or tensorflow"
         )
     return "tensorflow"
 

@@ -1,8 +1,8 @@
 """Lanes of other machines: the workers of a Dask cluster that somebody else runs.
 
-They join, leave and die while a run goes on. Each piece of work goes to exactly one free lane. If that lane
-leaves, the caller gets an error, and later reports of a lane that was cut off are ignored. Other runs may use
-the same lanes: then Dask queues the work.
+They join, leave and die during a run. Each piece of work goes to exactly one free lane. If that lane leaves,
+the caller gets an error, and later reports of a lane that was cut off are ignored. Other runs may use the
+same lanes: then Dask queues the work.
 """
 
 import logging
@@ -29,7 +29,7 @@ from tasks.lanes.process import Attempt, LaneDied, LanesClosed, Work
 logger = logging.getLogger(__name__)
 
 _GATHER_SECONDS = 10.0
-"""How long a beginning run waits for more lanes after the first has answered."""
+"""How long a new run waits for more lanes after the first has answered."""
 
 _REPLACE_SECONDS = 60.0
 """Longest time to replace a lane's process; it happens in the background."""
@@ -146,7 +146,7 @@ class ClusterLanes(Lanes):
         self._watch.start()
         client = self._watch.client
         if client is None:
-            raise LaneDied(f"{self.scheduler} is not reached just now")
+            raise LaneDied(f"{self.scheduler} is not reached now")
         return client
 
     def _take_lane(self) -> str:

@@ -96,7 +96,7 @@ class OptimumSearch:
 
     @property
     def begun(self) -> int:
-        """Return the trainings that count for the budget: of candidates that are no setting of a sweep."""
+        """Count the trainings that use the budget: of candidates that are no setting of a sweep."""
         return sum(each.origin == "suggested" for each in self.candidates)
 
     @property

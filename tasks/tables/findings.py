@@ -248,7 +248,7 @@ def _find_comparable(
     try:
         runs = list_runs(results)
     except InputError as damage:
-        logger.warning("%s; the night is compared with nothing", damage)
+        logger.warning("%s; this night is not compared", damage)
         return pd.DataFrame({"run_id": []})
     is_earlier = (runs["started_at"] < run_facts.started_at) & (runs["run_id"] != context.run_id)
     is_same = (runs["study"] == context.study.name) & (runs["protocol"] == context.study.protocol)

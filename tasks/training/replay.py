@@ -273,8 +273,8 @@ def _read_recipe(row: Row, run: Row, trainer: Row, training: Row, epochs: Sequen
         )
     except ValueError as error:
         raise InputError(
-            f"trial {name_trial(row)} of run {row['run_id']}: {_explain(error)}; the row is not as a run "
-            "publishes it, restore its file"
+            f"trial {name_trial(row)} of run {row['run_id']}: {_explain(error)}; no run publishes this; "
+            "restore its file"
         ) from error
     faults = [
         *_name_unlike(row, training, "trainings", ("seed", *Hyperparameters.model_fields)),
