@@ -234,7 +234,7 @@ def test_a_host_is_cut_off_and_returns_and_then_all_are(bench: Bench, study: Pat
     trainings = check(bench, quiet)
     assert 2 <= trainings["attempts"].max() <= 3
     assert {each.partition("/")[0] for each in trainings["lane"]} == {"lane-a", "lane-b"}
-    assert "is there; going on" in bench.said()
+    assert "is there; continuing" in bench.said()
 
 
 def test_the_scheduler_is_killed_and_started_anew_and_the_flow_is_cut_off(

@@ -1,4 +1,4 @@
-"""Where images come from, and the first nine drawn."""
+"""The dataset and its sources, and a sheet of the first nine images."""
 
 import lazy_loader
 

@@ -32,11 +32,11 @@ class Dataset:
     """A small reference to the dataset: it travels to worker processes, which open the arrays.
 
     Args:
-        folder: Cache folder with the four `.npy` files; None: that of the machine it is opened on.
+        folder: Cache folder with the four `.npy` files; None: the default of the machine that opens it.
         source: Where the dataset came from, in words.
-        train_count: How many training images are in use: the first ones in file order.
-        test_count: How many test images are in use: the first ones in file order.
-        expected: What the whole arrays are; other than Fashion-MNIST in tests only.
+        train_count: Number of training images in use: the first ones in file order.
+        test_count: Number of test images in use: the first ones in file order.
+        expected: Facts of the whole arrays; other than Fashion-MNIST only in tests.
 
     Raises:
         InputError: A count is out of range.
@@ -55,7 +55,7 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Hex SHA-256 of the whole arrays' checksums and the two counts: a subset never equals the whole."""
+        """Return the hex SHA-256 of the whole arrays' checksums and the counts: subsets differ."""
         facts = [*(array.sha256 for array in self.expected), str(self.train_count), str(self.test_count)]
         return hashlib.sha256(" ".join(facts).encode()).hexdigest()
 
@@ -78,15 +78,15 @@ class Dataset:
         return self._open(images)[: self.test_count], self._open(labels)[: self.test_count]
 
     def first(self, train_count: int, test_count: int) -> "Dataset":
-        """Return a reference to the first so many training and test images, in file order.
+        """Return a reference to the first training and test images, in file order.
 
         Raises:
-            InputError: A count is below 1 or above what the dataset has.
+            InputError: A count is below 1 or above the dataset's.
         """
         return replace(self, train_count=train_count, test_count=test_count)
 
     def anywhere(self) -> "Dataset":
-        """Return a reference for other machines, which have it in caches of their own."""
+        """Return a reference for other machines, which have their own caches."""
         return replace(self, folder=None)
 
     def _open(self, array: ExpectedArray) -> Bytes:
@@ -97,7 +97,7 @@ class Dataset:
 
 
 def refer_to_dataset(cache: Path | None = None) -> Dataset:
-    """A reference to the whole dataset without looking whether it is there: for its fingerprint."""
+    """Return a reference to the whole dataset, without opening it: for its fingerprint."""
     counts = (FASHION_MNIST.train_images.shape[0], FASHION_MNIST.test_images.shape[0])
     return Dataset((cache or default_cache_folder()).absolute(), "not loaded", *counts)
 
@@ -108,12 +108,12 @@ def load_dataset(
     expected: ExpectedDataset = FASHION_MNIST,
     sources: Sequence[Source] | None = None,
 ) -> Dataset:
-    """Find the dataset, verify all of it, convert it to the cache, and return a reference to it.
+    """Find the dataset, verify it fully, convert it to the cache, and return a reference to it.
 
     Args:
-        folder: Folder with the four IDX files; if given, no other source is tried.
+        folder: Folder with the four IDX files; if given, it is the only source.
         cache: Cache folder; by default the user's.
-        expected: What the arrays must be.
+        expected: Facts the arrays must have.
         sources: Sources to try in turn; by default those of `default_sources`.
 
     Raises:
@@ -136,13 +136,13 @@ def split_held_out(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Split training images, keeping the proportions of the classes up to rounding.
 
-    Each class gives its share of `held_out`, rounded down; the images still lacking come one each from the
-    classes with the largest remainders (the lower label first), so that the sum is `held_out` exactly.
+    Each class gives its share of `held_out`, rounded down; the missing images come one each from the classes
+    with the largest remainders (the lower label first), so that the sum is `held_out` exactly.
 
     Args:
         labels: Labels (n,).
-        held_out: How many images the validation set gets.
-        seed: Same seed, same split.
+        held_out: Number of images in the validation set.
+        seed: The same seed gives the same split.
 
     Returns:
         Sorted indices for training (n - held_out,) and for validation (held_out,).
@@ -154,7 +154,7 @@ def split_held_out(
         raise InputError(f"got {held_out} held-out images, allowed are 1 to {len(labels) - 1}")
     generator = np.random.Generator(np.random.Philox(seed))
     classes, counts = np.unique(labels, return_counts=True)
-    # Whole numbers throughout: a floating-point remainder could break ties differently elsewhere.
+    # Whole numbers only: floating-point remainders could break ties differently on another machine.
     shares, remainders = np.divmod(counts * held_out, len(labels))
     shares[np.argsort(-remainders, kind="stable")[: held_out - shares.sum()]] += 1
     chosen = [
@@ -180,7 +180,7 @@ def _check_count(name: str, count: int, most: int) -> None:
 
 
 PIXEL_MAXIMUM = 255.0
-"""What pixels are divided by, as the lab does."""
+"""The divisor of pixels, as in the lab."""
 
 
 def scale_pixels(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -123,5 +123,5 @@ def _lay_out(images: Pixels, captions: list[str]) -> Pixels:
 
 
 def _all_captions() -> list[str]:
-    # Sized for every class, not for the nine at hand: one text size whatever the data.
+    # Sized for every class, not only for these nine: the text size is independent of the data.
     return [f"8: {name} (9)" for name in CLASS_NAMES]

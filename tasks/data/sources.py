@@ -1,4 +1,4 @@
-"""Where the dataset may come from: a chain of sources, of which the first that has it is used."""
+"""The dataset's possible sources, in order: the first that has it is used."""
 
 import logging
 import os
@@ -31,10 +31,10 @@ CACHE = "cache"
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 
 STALL_SECONDS = 10
-"""How long a silent connection is waited for."""
+"""Longest wait on a silent connection."""
 
 DOWNLOAD_SECONDS = 180
-"""How long one download may take in all: 30 MB at 170 kB/s."""
+"""Longest time of one download: 30 MB at 170 kB/s."""
 
 _KERAS_DOWNLOAD = """
 import signal, socket, sys
@@ -65,7 +65,7 @@ class Source:
 
 
 def default_sources(cache: Path) -> tuple[Source, ...]:
-    """Return the sources in the order they are tried."""
+    """Return the sources in the order of trying."""
     return (
         Source(CACHE, partial(read_cache, cache)),
         Source("Debian's package, installed", partial(read_idx_folder, Path("/") / DEBIAN_FOLDER)),
@@ -78,7 +78,7 @@ def read_given_folder(folder: Path, expected: ExpectedDataset = FASHION_MNIST) -
     """Read the folder the user gave; it must have the dataset.
 
     Raises:
-        InputError: It has not; the message says what to do.
+        InputError: It lacks the dataset; the message says what to do.
     """
     try:
         return read_idx_folder(folder, expected)
@@ -93,7 +93,7 @@ def read_first(
 ) -> tuple[DatasetArrays, str]:
     """Return the arrays of the first source that has them, and the name of that source.
 
-    A source that has nothing is logged as INFO, a damaged or failing one as WARNING.
+    An empty source is logged as INFO, a damaged or failing one as WARNING.
 
     Raises:
         InputError: No source has the dataset; the message says why each failed, and what to do.
@@ -121,19 +121,19 @@ def fetch_with_keras(expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays
     The child keeps TensorFlow, its memory and its threads out of this process.
 
     Raises:
-        InputError: Keras failed, or what it fetched is not the published dataset.
+        InputError: Keras failed, or its download is not the published dataset.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = [str(Path(folder, array.cache_name)) for array in expected]
         limits = [str(DOWNLOAD_SECONDS), str(STALL_SECONDS)]
-        # TensorFlow, as everywhere in this project, but without a look at the GPU; -P: no module from here.
+        # TensorFlow, as everywhere in this project, but without a GPU; -P: no module from this folder.
         settings = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         _run([sys.executable, "-P", "-c", _KERAS_DOWNLOAD, *limits, *paths], Path(folder), settings)
         return _copy_into_memory(read_cache(Path(folder), expected))
 
 
 def fetch_debian_package(expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays:
-    """Fetch Debian's package and unpack it into a temporary folder; needs no root, installs nothing.
+    """Fetch Debian's package and unpack it into a temporary folder; without root or installation.
 
     Raises:
         InputError: apt-get or dpkg-deb failed, or the package holds something else.
@@ -149,7 +149,7 @@ def fetch_debian_package(expected: ExpectedDataset = FASHION_MNIST) -> DatasetAr
 
 
 def _copy_into_memory(arrays: DatasetArrays) -> DatasetArrays:
-    """Copy memory-mapped arrays whose files are about to be removed."""
+    """Copy memory-mapped arrays before their files are removed."""
     return DatasetArrays(*(np.array(array) for array in arrays))
 
 
@@ -158,14 +158,14 @@ def _download_package(folder: Path) -> None:
     try:
         _run(["apt-get", *_apt_options(), "download", DEBIAN_PACKAGE], folder)
     except InputError as error:
-        logger.info("the system's package lists do not do (%s): fetching lists of our own", error)
+        logger.info("the system's package lists do not work (%s): fetching our own lists", error)
         private = _private_apt_folders(folder)
         _run(["apt-get", *_apt_options(), *private, "update"], folder)
         _run(["apt-get", *_apt_options(), *private, "download", DEBIAN_PACKAGE], folder)
 
 
 def _apt_options() -> list[str]:
-    # Sandbox user root: otherwise apt, when run by root, hands the download to a user who may not enter here.
+    # Sandbox user root: otherwise apt, run by root, downloads as a user without access to this folder.
     values = {
         "APT::Sandbox::User": "root",
         "Acquire::http::Timeout": str(STALL_SECONDS),

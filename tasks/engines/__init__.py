@@ -1,4 +1,4 @@
-"""What trains one epoch: the native engine in C++, TensorFlow, what a seed decides, and provenance."""
+"""Engines that train an epoch: native C++ and TensorFlow; the draws of a seed, and provenance."""
 
 import lazy_loader
 

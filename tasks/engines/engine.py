@@ -1,4 +1,4 @@
-"""What an engine is (it trains one epoch at a time), and which one trains here."""
+"""The interface of an engine, which trains one epoch at a time, and the choice of one."""
 
 import logging
 import sys
@@ -27,20 +27,20 @@ class Placed(Protocol):
     """Images where an engine wants them."""
 
     def __len__(self) -> int:
-        """How many."""
+        """Return their number."""
 
 
 class Trainer(Protocol):
     """A model in training."""
 
     def warm_up(self, images: Any) -> float:
-        """Make ready what depends on the shape alone, such as compiling; return the seconds."""
+        """Prepare all that depends only on the shape, such as compiling; return the seconds."""
 
     def start(self, seed: int) -> None:
         """Begin a training: weights drawn from the seed, momenta of zero."""
 
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
-        """Go on with a training from what `weights` and `momenta` gave."""
+        """Continue a training from the arrays that `weights` and `momenta` returned."""
 
     def train_epoch(
         self, images: Any, seed: int, epoch: int, learning_rate: float, most: int | None = None
@@ -51,36 +51,36 @@ class Trainer(Protocol):
         """Score the model on all images."""
 
     def weights(self) -> Arrays:
-        """The model's weights and biases, in Keras's order."""
+        """Return the model's weights and biases, in Keras's order."""
 
     def momenta(self) -> Arrays:
-        """The optimizer's state: each weight's momentum, in the same order, and what else going on needs."""
+        """Return the state to resume from: each weight's momentum, in the same order, and any more."""
 
 
 class Engine(Protocol):
     """Trains and evaluates."""
 
     def place(self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None) -> Placed:
-        """Put images (n, 28, 28) and labels (n,), uint8, where it trains: all, or the `chosen` indices."""
+        """Place images (n, 28, 28) and labels (n,), uint8, on the device: all, or the `chosen` indices."""
 
     def open_trainer(self, hyperparameters: Hyperparameters, threads: int = 1) -> tuple[Trainer, bool]:
-        """A trainer, and whether it is to be warmed up; then to be started or resumed.
+        """Return a trainer, and whether to warm it up before it is started or resumed.
 
         Args:
             hyperparameters: The model.
-            threads: How many share the work, where the engine can share it.
+            threads: Number of threads, if the engine can share the work.
         """
 
     def device_name(self) -> str:
-        """What it trains on, for people."""
+        """Return the name of its device, for people."""
 
 
 @cache
 def load_engine(name: EngineName) -> Engine:
-    """The engine of this process.
+    """Return the engine of this process.
 
     Raises:
-        NativeUnavailable: it is the native one, and that cannot be used here.
+        NativeUnavailable: the native engine is requested and cannot be used here.
     """
     if name == "native":
         from tasks.engines.native_engine import NativeEngine
@@ -94,14 +94,14 @@ def load_engine(name: EngineName) -> Engine:
 logger = logging.getLogger(__name__)
 
 EngineChoice = Literal["auto", "tensorflow", "native"]
-"""What may be asked for."""
+"""The engines to choose from."""
 
 
 def choose_engine(asked: EngineChoice, device: str) -> EngineName:
-    """Choose what trains on a kind of device, and make it ready: compiled and checked.
+    """Choose the engine for a kind of device, and compile and check it.
 
     Raises:
-        InputError: the native engine is asked for and cannot be used.
+        InputError: the native engine is requested and cannot be used.
     """
     if asked == "tensorflow" or (asked == "auto" and device != "CPU"):
         return "tensorflow"
@@ -110,14 +110,14 @@ def choose_engine(asked: EngineChoice, device: str) -> EngineName:
         return "native"
     if asked == "native":
         raise InputError(
-            f"--engine: native cannot be used here: {reason}; mend that, or give auto or tensorflow"
+            f"--engine: native cannot be used here: {reason}; fix that, or give auto or tensorflow"
         )
     return "tensorflow"
 
 
 @cache
 def _why_not() -> str | None:
-    """Why the native engine cannot be used in this process, which is said once; None if it can."""
+    """Return why the native engine cannot be used in this process, and log it once; None if it can."""
     try:
         prepare_native_library()
     except NativeUnavailable as error:

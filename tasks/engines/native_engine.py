@@ -14,14 +14,14 @@ from tasks.engines.seeds import augment, draw_initial_weights, dropout_keys, epo
 
 @dataclass(frozen=True)
 class NativeImages:
-    """Images where they lie, (n, 28, 28) uint8, labels (n,) uint8, and the indices in use (m,) int32."""
+    """Images in place, (n, 28, 28) uint8, labels (n,) uint8, and the indices in use (m,) int32."""
 
     pixels: np.ndarray
     labels: np.ndarray
     chosen: np.ndarray
 
     def __len__(self) -> int:
-        """How many are in use."""
+        """Return the number in use."""
         return len(self.chosen)
 
 
@@ -36,18 +36,18 @@ class NativeEngine:
         self._library = open_native_library()
 
     def place(self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None) -> NativeImages:
-        """Refer to the arrays, without a copy: of memory-mapped files all lanes share the memory."""
+        """Refer to the arrays without a copy: all lanes share the memory of memory-mapped files."""
         indices = np.arange(len(labels)) if chosen is None else chosen
         return NativeImages(pixels, labels, indices.astype(np.int32))
 
     def open_trainer(
         self, hyperparameters: Hyperparameters, threads: int = 1
     ) -> tuple["NativeTrainer", bool]:
-        """A trainer; there is nothing to warm up."""
+        """Return a trainer; it needs no warm-up."""
         return NativeTrainer(self._library, hyperparameters, threads), False
 
     def device_name(self) -> str:
-        """Always CPU."""
+        """Return CPU, always."""
         return "CPU"
 
 
@@ -60,7 +60,7 @@ class NativeTrainer:
         self._parameters = self._momenta = np.zeros(0, np.float32)
 
     def warm_up(self, images: NativeImages) -> float:
-        """Nothing to do: no second."""
+        """Return 0 seconds: it needs no warm-up."""
         return 0.0
 
     def start(self, seed: int) -> None:
@@ -69,7 +69,7 @@ class NativeTrainer:
         self.resume(weights, [np.zeros_like(each) for each in weights])
 
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
-        """Go on with a training from its weights and momenta."""
+        """Continue a training from its weights and momenta."""
         self._shapes = [each.shape for each in weights]
         self._parameters = np.concatenate([each.ravel() for each in weights])
         self._momenta = np.concatenate([each.ravel() for each in momenta])
@@ -97,7 +97,7 @@ class NativeTrainer:
     def _show(
         self, images: NativeImages, numbers: np.ndarray, seed: int, epoch: int
     ) -> tuple[NativeImages, np.ndarray]:
-        """The images of an epoch as they are in it, and the order in which they come."""
+        """Return the epoch's images, augmented, and their order."""
         order, how = images.chosen[numbers], self._hyperparameters.augmentation
         if how == "none":
             return images, order
@@ -118,11 +118,11 @@ class NativeTrainer:
         return Score(loss / len(images), correct / len(images))
 
     def weights(self) -> Arrays:
-        """The model's weights and biases, in Keras's order."""
+        """Return the model's weights and biases, in Keras's order."""
         return self._split(self._parameters)
 
     def momenta(self) -> Arrays:
-        """The momentum of each weight, in the same order."""
+        """Return the momentum of each weight, in the same order."""
         return self._split(self._momenta)
 
     def _split(self, parameters: np.ndarray) -> Arrays:

@@ -1,4 +1,4 @@
-"""The native engine's library: compiled for this processor, once, and checked before it is used."""
+"""The native engine's library: compiled once for this processor, and checked before use."""
 
 import ctypes
 import hashlib
@@ -23,10 +23,10 @@ from tasks.engines.seeds import draw_initial_weights
 logger = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).with_name("native")
-"""What is compiled: `engine.cpp`, which includes all the others."""
+"""The compiled source: `engine.cpp`, which includes all the others."""
 
 FOLDER = Path(__file__).resolve().parents[2] / "build"
-"""Where compiled libraries lie, each under a name that says from what and for which processor."""
+"""Folder of compiled libraries, each named by its sources and processor."""
 
 COMPILERS = ("c++", "g++", "clang++")
 
@@ -55,9 +55,9 @@ class NativeLibrary:
         self._train, self._evaluate = library.train_epoch, library.evaluate
         library.compiler.restype = library.vectors.restype = ctypes.c_char_p
         self.compiler: str = library.compiler().decode()
-        """Name and version of what compiled it."""
+        """Name and version of its compiler."""
         self.vectors: str = library.vectors().decode()
-        """How many numbers its instructions add at once, and whether they fuse: what decides its bits."""
+        """How many numbers its instructions add at once, and whether they fuse: both decide its bits."""
 
     def train_epoch(
         self,
@@ -71,7 +71,7 @@ class NativeLibrary:
         keys: tuple[int, int],
         threads: int = 1,
     ) -> tuple[float, int]:
-        """Train on images in the given order; return the sum of their losses and how many were right.
+        """Train on images in the given order; return the sum of their losses and the number of hits.
 
         Args:
             pixels: Images (n, 28, 28) uint8, contiguous.
@@ -80,9 +80,9 @@ class NativeLibrary:
             hyperparameters: The model, batch size, momentum and dropout.
             parameters: All weights (p,) float32, one after the other in Keras's order; they change.
             momenta: Their momenta (p,) float32; they change.
-            learning_rate: Of this epoch.
+            learning_rate: The epoch's learning rate.
             keys: Two words of 32 bits, from which dropout's masks are drawn.
-            threads: How many share the work; every number of them computes the same bits.
+            threads: Number of threads; the bits are the same for every number.
 
         Raises:
             MemoryError: there is too little memory.
@@ -124,7 +124,7 @@ class NativeLibrary:
 
 
 def open_native_library() -> NativeLibrary:
-    """The library as it was compiled for this processor.
+    """Load the library that was compiled for this processor.
 
     Raises:
         NativeUnavailable: it was not compiled here, or cannot be loaded.
@@ -136,10 +136,10 @@ def open_native_library() -> NativeLibrary:
 
 
 def prepare_native_library() -> Path:
-    """Compile the library unless this processor's is there, check it, and return where it is.
+    """Compile the library unless this processor's exists, check it, and return its path.
 
     Raises:
-        NativeUnavailable: there is no compiler, it fails, or what it made computes something else.
+        NativeUnavailable: there is no compiler, it fails, or its library computes something else.
     """
     path = library_path()
     if not path.is_file():
@@ -149,7 +149,7 @@ def prepare_native_library() -> Path:
 
 
 def library_path() -> Path:
-    """Where this processor's library lies: named by source, flags and the processor's abilities."""
+    """Return the path of this processor's library: named by source, flags and the processor's abilities."""
     sources = [path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]*"))]
     facts = [*sources, " ".join(FLAGS).encode(), platform.platform().encode(), _processor_facts()]
     digest = hashlib.sha256(b"\0".join(facts)).hexdigest()[:16]
@@ -157,7 +157,7 @@ def library_path() -> Path:
 
 
 def check_library(library: NativeLibrary) -> None:
-    """Compare two steps of training with NumPy's in float64, for kernels, sizes and dropout of every kind.
+    """Compare two steps of training with NumPy's in float64, for all kinds of kernels, sizes and dropout.
 
     Raises:
         NativeUnavailable: they differ.
@@ -234,7 +234,7 @@ def _compile(path: Path) -> None:
 
 
 def find_compiler() -> list[str] | None:
-    """The C++ compiler with its first arguments: `$CXX` if set, else the system's; None if there is none."""
+    """Find the C++ compiler and its first arguments: `$CXX` if set, else the system's; None if none."""
     asked = shlex.split(os.environ.get("CXX", ""))
     if asked:
         return asked if shutil.which(asked[0]) else None
@@ -243,7 +243,7 @@ def find_compiler() -> list[str] | None:
 
 
 def _processor_facts() -> bytes:
-    """What decides the instructions a compiler may use: a library from another machine could not run here."""
+    """Return the facts that decide which instructions run here: other machines' libraries may not."""
     try:
         lines = Path("/proc/cpuinfo").read_bytes().splitlines()
     except OSError:
@@ -253,7 +253,7 @@ def _processor_facts() -> bytes:
 
 
 def _sum_up(function: Any, what: str, *arguments: Any) -> tuple[float, int]:
-    """Call the library; its functions end with where to put the sum of losses and the count of hits."""
+    """Call the library; its functions' last arguments receive the sum of losses and the count of hits."""
     loss, correct = ctypes.c_double(), ctypes.c_int64()
     if function(*arguments, ctypes.byref(loss), ctypes.byref(correct)):
         raise MemoryError(f"too little memory to {what}")
@@ -261,7 +261,7 @@ def _sum_up(function: Any, what: str, *arguments: Any) -> tuple[float, int]:
 
 
 def _check_sizes(h: Hyperparameters, *arrays: np.ndarray) -> None:
-    """What is wrong here would read or write memory of others there."""
+    """Check arguments: wrong ones would read or write other memory there."""
     if not 1 <= h.kernel_size < IMAGE_SIDE or min(h.filters, h.dense_units, h.batch_size) < 1:
         raise ValueError(f"there is no network with {h}")
     expected = parameter_count(h)

@@ -16,7 +16,7 @@ from tasks.engines.native_library import open_native_library
 LOCK_NAME = "requirements.lock"
 
 COMMIT = "STUDY_COMMIT"
-"""Environment variable with the commit of code that is no checkout: that of a container image."""
+"""Environment variable with the commit of code outside a checkout: a container image's."""
 
 _CODE = Path(__file__).resolve().parents[2]
 
@@ -33,7 +33,7 @@ class Commit:
 
 @cache
 def read_commit(folder: Path = _CODE) -> Commit:
-    """The commit of the checkout this code runs from, or that of its container image."""
+    """Return the commit of the checkout this code runs from, or that of its container image."""
     name = _git(folder, "rev-parse", "HEAD")
     if name is None:
         return Commit(os.environ.get(COMMIT) or None, None)
@@ -51,15 +51,15 @@ def _hash_changes(folder: Path) -> str | None:
     digest = hashlib.sha256(changes)
     for path in sorted(filter(None, new.split(b"\0"))):
         digest.update(b"\0" + path + b"\0")
-        with suppress(OSError):  # a link to nowhere, or gone by now
+        with suppress(OSError):  # a dangling link, or a file removed meanwhile
             digest.update((folder / os.fsdecode(path)).read_bytes())
     return digest.hexdigest()
 
 
 def hash_lock(folder: Path = _CODE) -> str | None:
-    """SHA-256 of the lock file beside the code, hexadecimal; None if there is none.
+    """Return the SHA-256 of the lock file next to the code, hexadecimal; None if there is none.
 
-    It says what was to be installed; what took part stands in the versions.
+    It says which packages should be installed; the versions say which took part.
     """
     try:
         return hashlib.sha256((folder / LOCK_NAME).read_bytes()).hexdigest()
@@ -69,7 +69,7 @@ def hash_lock(folder: Path = _CODE) -> str | None:
 
 @cache
 def processor_name() -> str:
-    """The processor as it names itself."""
+    """Return the processor's own name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -89,9 +89,9 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
 
 
 def library_versions(engine: EngineName) -> dict[str, str]:
-    """Versions of Python and of what takes part in training with an engine.
+    """Return the versions of Python and of the packages that take part in training with an engine.
 
-    Of the native one: what compiled it, and its vectors, which a processor's name does not tell.
+    For the native one: its compiler, and its vectors, which a processor's name does not determine.
     """
     libraries = ("tensorflow", "numpy") if engine == "tensorflow" else ("numpy",)
     versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}

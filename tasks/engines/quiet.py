@@ -1,4 +1,4 @@
-"""Keep messages of native code off the terminal: TensorFlow's and OpenCV's have no setting that does."""
+"""Keep messages of native code off the terminal: TensorFlow and OpenCV have no setting for it."""
 
 import os
 import sys
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def silenced_stderr() -> Iterator[None]:
-    """Send the process's standard error, that of native code included, nowhere for a while.
+    """Discard the process's standard error, that of native code included, inside the block.
 
     TensorFlow logs "oneDNN custom operations are on" and "Could not find cuda drivers" before its log level
-    applies; OpenCV logs what is wrong with a picture. A failing import still raises.
+    applies; OpenCV logs the faults of a picture. A failing import still raises.
     """
     sys.stderr.flush()
     kept = os.dup(2)

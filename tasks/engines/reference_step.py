@@ -1,4 +1,4 @@
-"""One step of training in NumPy and float64: slow and plain, what the native engine is checked against."""
+"""One step of training in NumPy and float64: slow and plain, to check the native engine."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,7 +17,7 @@ def train_step(
     labels: np.ndarray,
     mask: np.ndarray | None = None,
 ) -> float:
-    """Train on one batch: weights and momenta change. Return the sum of its losses.
+    """Train on one batch, changing weights and momenta; return the sum of its losses.
 
     Args:
         hyperparameters: The model; its learning rate and momentum.
@@ -63,9 +63,9 @@ def train_step(
 def drop_mask(
     hyperparameters: Hyperparameters, step: int, count: int, keys: tuple[int, int]
 ) -> np.ndarray | None:
-    """Dropout's factors (count, units) in a step (from 0) of the native engine; None without dropout.
+    """Return dropout's factors (count, units) in a step (from 0) of the native engine; None without dropout.
 
-    A word decides of two units, by its halves: Murmur3's finalizer (Appleby, public domain) of a counter,
+    Each half of a word decides about one unit: Murmur3's finalizer (Appleby, public domain) of a counter,
     with a second key between its two products.
     """
     h = hyperparameters
@@ -90,7 +90,7 @@ def _hash(counters: np.ndarray, keys: tuple[int, int]) -> np.ndarray:
 
 
 def _pool_windows(images: np.ndarray, kernel: int) -> np.ndarray:
-    """What the kernel sees at the four positions of each pooled number: (n, rows, columns, 4, k, k)."""
+    """List the kernel's windows at the four positions of each pooled number: (n, rows, columns, 4, k, k)."""
     windows = sliding_window_view(images, (kernel, kernel), axis=(1, 2))
     side = windows.shape[1] // 2
     windows = windows[:, : 2 * side, : 2 * side].reshape(len(images), side, 2, side, 2, kernel, kernel)

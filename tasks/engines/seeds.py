@@ -1,4 +1,4 @@
-"""What a seed decides, whichever engine trains: weights, order, dropout, augmentation."""
+"""Draws from a seed, the same for every engine: weights, order, dropout, augmentation."""
 
 import numpy as np
 
@@ -38,21 +38,21 @@ def draw_initial_weights(hyperparameters: Hyperparameters, seed: int) -> Arrays:
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of images in an epoch (from 1), (count,) int32: a function of seed and epoch alone."""
+    """Return the order of images in an epoch (from 1), (count,) int32: a function of seed and epoch alone."""
     return _generator(seed, epoch).permutation(count).astype(np.int32)
 
 
 def dropout_keys(seed: int, epoch: int) -> tuple[int, int]:
-    """Two keys of 32 bits for the masks of dropout in an epoch (from 1)."""
+    """Return two keys of 32 bits for the masks of dropout in an epoch (from 1)."""
     first, second = np.random.SeedSequence((seed, epoch, 1)).generate_state(2)
     return int(first), int(second)
 
 
 def draw_transformations(count: int, seed: int, epoch: int) -> np.ndarray:
-    """What augmentation does to each image in an epoch (from 1): (count,) uint8, below 50, equally likely.
+    """Draw each image's augmentation in an epoch (from 1): (count,) uint8, below 50, equally likely.
 
-    A flip or none times 25 shifts, as `tasks.engines.seeds.describe` reads them. How many images there are
-    changes nothing for those that come first.
+    A flip or none times 25 shifts, as `tasks.engines.seeds.describe` reads them. More images
+    leave the draws of the first ones unchanged.
     """
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, 2))))
     return generator.integers(0, 2 * (2 * FARTHEST_SHIFT + 1) ** 2, count).astype(np.uint8)
@@ -69,19 +69,18 @@ _SHIFTS = _WAYS**2
 def augment(
     pixels: np.ndarray, chosen: np.ndarray, order: np.ndarray, how: Augmentation, seed: int, epoch: int
 ) -> np.ndarray:
-    """Copy images in the order of an epoch, each as the seed has it in this epoch.
+    """Copy images in the order of an epoch, each augmented by seed and epoch.
 
     An image is flipped left to right with probability 1/2 ("flip"), moved by -2 to 2 pixels in each
-    direction, all 25 shifts equally likely, black where nothing is left ("shift"), or both. What becomes of
-    an image depends on the seed, the epoch and its number alone, not on the order or how many others there
-    are.
+    direction, all 25 shifts equally likely, black where nothing is left ("shift"), or both. The change of
+    an image depends only on the seed, the epoch and its number, not on the order or the number of images.
 
     Args:
         pixels: Images (n, 28, 28) uint8.
         chosen: Indices (m,) of those in use; an image's number is its place here.
         order: Numbers (k,) of the images to copy.
         how: Other than "none".
-        seed: Of the training.
+        seed: The training's seed.
         epoch: Number of the epoch, from 1.
 
     Returns:
@@ -89,7 +88,7 @@ def augment(
     """
     codes = _restrict(draw_transformations(len(chosen), seed, epoch), how)[order]
     indices, shown = chosen[order], np.empty((len(order), IMAGE_SIDE, IMAGE_SIDE), np.uint8)
-    # Image by image would take seconds: all that are treated alike are treated together.
+    # Image by image would take seconds: equal transformations are done together.
     for code in np.unique(codes):
         places = np.flatnonzero(codes == code)
         shown[places] = transform(pixels[indices[places]], *describe(code))
@@ -97,14 +96,14 @@ def augment(
 
 
 def describe(code: int) -> tuple[bool, int, int]:
-    """A transformation's number in words: whether it flips, pixels down, pixels to the right."""
+    """Decode a transformation's number: whether it flips, pixels down, pixels to the right."""
     flips, shift = divmod(int(code), _SHIFTS)
     down, right = divmod(shift, _WAYS)
     return bool(flips), down - FARTHEST_SHIFT, right - FARTHEST_SHIFT
 
 
 def transform(images: np.ndarray, flips: bool, down: int, right: int) -> np.ndarray:
-    """Flip images (n, 28, 28), then move them by so many pixels; what is moved in is black."""
+    """Flip images (n, 28, 28), then move them by these numbers of pixels; the new border is black."""
     moved = np.zeros_like(images)
     source = images[:, :, ::-1] if flips else images
     moved[:, _to(down), _to(right)] = source[:, _to(-down), _to(-right)]
@@ -112,12 +111,12 @@ def transform(images: np.ndarray, flips: bool, down: int, right: int) -> np.ndar
 
 
 def _to(shift: int) -> slice:
-    """The rows or columns an image fills that moves by so many; given minus as many, those it comes from."""
+    """Return the rows or columns that a shifted image fills; for minus the shift, their sources."""
     return slice(max(shift, 0), IMAGE_SIDE + min(shift, 0))
 
 
 def _restrict(codes: np.ndarray, how: Augmentation) -> np.ndarray:
-    """Leave of each transformation what is asked for: the same draw flips with and without shifts."""
+    """Keep the requested part of each transformation: the same draw flips with and without shifts."""
     if how == "flip":
-        return codes // _SHIFTS * _SHIFTS + _SHIFTS // 2  # the shift in the middle is by nothing
+        return codes // _SHIFTS * _SHIFTS + _SHIFTS // 2  # the middle shift is zero
     return codes % _SHIFTS if how == "shift" else codes

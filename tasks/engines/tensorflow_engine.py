@@ -21,7 +21,7 @@ if tf.config.list_physical_devices("GPU"):
     tf.config.experimental.enable_op_determinism()  # a CPU lane is deterministic by its single thread
 
 COMPILED_SHAPES = 4
-"""Compiled trainers a lane keeps; trainings come longest first, so equal shapes are near each other."""
+"""Compiled trainers a lane keeps; the longest trainings come first, so equal shapes are neighbours."""
 
 _IMAGES = [
     tf.TensorSpec([None, IMAGE_SIDE, IMAGE_SIDE, 1], tf.uint8, "pixels"),
@@ -43,7 +43,7 @@ class TensorflowImages:
     labels: tf.Tensor
 
     def __len__(self) -> int:
-        """How many."""
+        """Return their number."""
         return len(self.labels)
 
 
@@ -65,7 +65,7 @@ class TensorflowEngine:
     def open_trainer(
         self, hyperparameters: Hyperparameters, threads: int = 1
     ) -> tuple["TensorflowTrainer", bool]:
-        """A trainer for this shape and whether it is new; rates and images are inputs of what is compiled."""
+        """Return a trainer for this shape and whether it is new; rates and images are inputs of its graph."""
         del threads  # a second one would buy almost nothing
         drops = 0.5 if hyperparameters.dropout else 0.0
         not_compiled = {
@@ -84,12 +84,12 @@ class TensorflowEngine:
         return trainer, is_new
 
     def device_name(self) -> str:
-        """CPU, or the GPU's name."""
+        """Return CPU, or the GPU's name."""
         return _device_name()
 
 
 class TensorflowTrainer:
-    """Variables with a compiled epoch and evaluation; one for each shape, started anew for each training."""
+    """Variables with a compiled epoch and evaluation; one for each shape, restarted for each training."""
 
     def __init__(self, shape: Hyperparameters) -> None:
         self.hyperparameters = shape
@@ -98,7 +98,7 @@ class TensorflowTrainer:
         initial = draw_initial_weights(shape, seed=0)
         self._weights = [tf.Variable(each) for each in initial]
         self._momenta = [tf.Variable(tf.zeros_like(each)) for each in initial]
-        # Compiled for each trainer apart, as a graph holds these variables; for any number of images.
+        # Compiled once for each trainer, as a graph holds its variables; for any number of images.
         self._compiled_epoch = tf.function(self._epoch, input_signature=[*_IMAGES, *_EPOCH])
         self._compiled_evaluation = tf.function(self._evaluation, input_signature=_IMAGES)
 
@@ -108,7 +108,7 @@ class TensorflowTrainer:
         self.resume(weights, [np.zeros_like(each) for each in weights])
 
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
-        """Go on with a training from its weights and momenta."""
+        """Continue a training from its weights and momenta."""
         for variable, value in zip([*self._weights, *self._momenta], [*weights, *momenta], strict=True):
             variable.assign(value)
 
@@ -129,11 +129,11 @@ class TensorflowTrainer:
     def _show(
         self, images: TensorflowImages, order: np.ndarray, seed: int, epoch: int
     ) -> tuple[TensorflowImages, np.ndarray]:
-        """The images of an epoch as they are in it, and the order in which they come."""
+        """Return the epoch's images, augmented, and their order."""
         how = self.hyperparameters.augmentation
         if how == "none":
             return images, order
-        pixels = images.pixels.numpy()[..., 0]  # of a CPU's tensor a view, no copy
+        pixels = images.pixels.numpy()[..., 0]  # a view of a CPU's tensor, no copy
         augmented = augment(pixels, np.arange(len(images)), order, how, seed, epoch)
         labels = tf.gather(images.labels, order)
         shown = TensorflowImages(tf.constant(augmented[..., np.newaxis]), labels)
@@ -154,11 +154,11 @@ class TensorflowTrainer:
         return time.perf_counter() - started
 
     def weights(self) -> Arrays:
-        """The model's weights and biases, in Keras's order."""
+        """Return the model's weights and biases, in Keras's order."""
         return [variable.numpy() for variable in self._weights]
 
     def momenta(self) -> Arrays:
-        """The momentum of each weight, in the same order."""
+        """Return the momentum of each weight, in the same order."""
         return [variable.numpy() for variable in self._momenta]
 
     def _epoch(
@@ -180,7 +180,7 @@ class TensorflowTrainer:
             total_loss += loss
             total_correct += correct
         images = tf.cast(count, tf.float32)
-        # A ReLU makes zero of what is no number: a broken weight behind it would not show in the loss.
+        # A ReLU turns NaN into zero: a broken weight behind it would not show in the loss.
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in self._weights])
         return tf.where(finite, total_loss / images, float("nan")), total_correct / images
 
@@ -227,7 +227,7 @@ class TensorflowTrainer:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         kernels, biases, dense, dense_biases, output, output_biases = self._weights
         convolved = tf.nn.conv2d(tf.cast(pixels, tf.float32) / PIXEL_MAXIMUM, kernels, 1, "VALID")
-        # Pooled before bias and ReLU: both are monotone, so it is the same, on a quarter of the numbers.
+        # Pooled before bias and ReLU: both are monotone, so this is equal, at a quarter of the work.
         pooled = tf.nn.relu(tf.nn.bias_add(tf.nn.max_pool2d(convolved, 2, 2, "VALID"), biases))
         flattened = tf.reshape(pooled, [-1, self._units])
         if keys is not None:
@@ -239,7 +239,7 @@ class TensorflowTrainer:
         return losses, tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
 
     def _drop(self, values: tf.Tensor, dropout: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
-        """Drop a part of the values: each random word decides of two, as drawing them is what costs."""
+        """Drop a part of the values: each random word decides about two, as drawing is the main cost."""
         shape = [tf.shape(values)[0], (self._units + 1) // 2]
         words = tf.random.stateless_uniform(shape, keys, None, None, tf.uint32, alg="philox")
         halves = tf.reshape(tf.bitcast(words, tf.uint16), [shape[0], -1])[:, : self._units]

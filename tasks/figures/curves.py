@@ -24,12 +24,12 @@ Lines = tuple[tuple[float, ...], ...]
 """A value for each epoch, from the first, of each training; trainings may differ in length."""
 
 _SHOWN_LOSS = 100.0
-"""Losses are held to the rule of accuracies in percent: 0.2 nats are far, as 20 points are."""
+"""Losses follow the rule of accuracies in percent: 0.2 nats are far, like 20 points."""
 
 
 @dataclass(frozen=True)
 class SettingCurves:
-    """The validation accuracies (percent) and losses (nats) that one setting's completed trials read."""
+    """The validation accuracies (percent) and losses (nats) of one setting's completed trials."""
 
     value: float
     accuracies: Lines
@@ -38,39 +38,39 @@ class SettingCurves:
 
     @property
     def reached(self) -> int:
-        """The last epoch that every training reached; 0 without trainings."""
+        """Return the last epoch that every training reached; 0 without trainings."""
         return min((len(line) for line in self.losses), default=0)
 
     @property
     def longest(self) -> int:
-        """The last epoch that any training reached; 0 without trainings."""
+        """Return the last epoch that any training reached; 0 without trainings."""
         return max((len(line) for line in self.losses), default=0)
 
 
 @dataclass(frozen=True)
 class Span:
-    """Limits of an axis that leave out what is far from the rest, and whether it is logarithmic."""
+    """Limits of an axis without far values, and whether it is logarithmic."""
 
     low: float
     high: float
     is_log: bool = False
 
     def leaves_out(self, line: Sequence[float]) -> bool:
-        """Whether a line runs off the axis."""
+        """Say whether a line runs off the axis."""
         return any(not self.low <= each <= self.high for each in line)
 
 
 def setting_curves(
     study: Study, exercise: SweepExercise, trials: pd.DataFrame, epochs: pd.DataFrame
 ) -> list[SettingCurves]:
-    """The curves of each setting of an exercise, by rising value; those of the longest budget alone if all
-    settings read prefixes of them.
+    """Return the curves of each setting of an exercise, by rising value; only those of the longest budget if
+    all settings read prefixes of them.
 
     Args:
         study: The study the exercise belongs to.
         exercise: The exercise.
         trials: Rows of the `trials` table; those of other exercises are ignored.
-        epochs: Rows of the `epochs` table, of the same run; each trial is given those that it read.
+        epochs: Rows of the `epochs` table, of the same run; each trial gets those that it read.
     """
     ours = trials[trials["exercise"] == exercise.number]
     all_curves = [
@@ -97,15 +97,15 @@ def _curves_of(value: float, trials: pd.DataFrame, epochs: pd.DataFrame) -> Sett
 
 
 def mean_line(lines: Lines) -> list[float]:
-    """The mean over all trainings of each epoch, as far as all of them reached.
+    """Return the mean over all trainings of each epoch, up to the last that all reached.
 
-    Not further: a mean over those still training would be one of other trainings, which early stopping chose.
+    A later mean would be over the fewer trainings that early stopping selected.
     """
     return [math.fsum(values) / len(lines) for values in zip(*lines, strict=False)]
 
 
 def accuracy_span(curves: Sequence[SettingCurves]) -> Span:
-    """The span of accuracies in percent, by the rule of `readings_floor`."""
+    """Return the span of accuracies in percent, by the rule of `readings_floor`."""
     readings = [each for setting in curves for line in setting.accuracies for each in line]
     floor = readings_floor(readings)
     low, high = floor, max(readings)
@@ -114,7 +114,7 @@ def accuracy_span(curves: Sequence[SettingCurves]) -> Span:
 
 
 def loss_span(curves: Sequence[SettingCurves]) -> Span:
-    """The span of losses in nats, by the same rule upside down; a log scale beyond a factor of ten."""
+    """Return the span of losses in nats, by the same rule upside down; a log scale beyond a factor of ten."""
     readings = [each for setting in curves for line in setting.losses for each in line]
     high = -readings_floor([-_SHOWN_LOSS * each for each in readings]) / _SHOWN_LOSS
     low = min(readings)
@@ -125,13 +125,13 @@ def loss_span(curves: Sequence[SettingCurves]) -> Span:
 
 
 _MOST_TOLD = 8
-"""An alt text that reads out more settings than this is listened to by nobody."""
+"""Most settings in an alt text: a longer one is tiring to hear."""
 
 
 def curve_words(
     study: Study, exercise: SweepExercise, axis: ParameterAxis, curves: Sequence[SettingCurves]
 ) -> tuple[str, str]:
-    """Caption and alt text of the learning curves; `curves` holds at least one training."""
+    """Return caption and alt text of the learning curves; `curves` holds at least one training."""
     sentences = [
         f"Validation accuracy and validation loss after each epoch, protocol {study.protocol}"
         + (": there the validation images are the test images." if study.protocol == "lab" else "."),
@@ -165,8 +165,8 @@ def _stop_notes(curves: Sequence[SettingCurves]) -> list[str]:
     if all(each.reached == each.longest for each in curves):
         return []
     return [
-        "Some trainings stopped early. A mean ends with the first of its trainings to do so: further on it "
-        "would be one of fewer trainings, which early stopping chose. Only thin lines go on."
+        "Some trainings stopped early. A mean ends with the first of its trainings to do so: beyond, it "
+        "would be over the fewer trainings that early stopping selected. Only thin lines continue."
     ]
 
 
@@ -185,7 +185,7 @@ def _far_notes(curves: Sequence[SettingCurves]) -> list[str]:
         return []
     return [
         "Triangles at the edge: trainings far from the rest, off the axis from there "
-        f"({'; '.join(notes)}). No mean is drawn where it would hold such a training."
+        f"({'; '.join(notes)}). No mean is drawn where it would include one of them."
     ]
 
 
@@ -195,7 +195,7 @@ def _failed_notes(curves: Sequence[SettingCurves]) -> list[str]:
 
 
 def _describe(axis: ParameterAxis, curves: Sequence[SettingCurves]) -> str:
-    """Say where the means end: all of them, or of many the first, the last and the highest."""
+    """Say where the means end: all of them, or if many, the first, the last and the highest."""
     known, heading = [each for each in curves if each.losses], "Means at their ends"
     if len(known) > _MOST_TOLD:
         best = max(known, key=lambda each: mean_line(each.accuracies)[-1])
@@ -215,29 +215,29 @@ def _describe(axis: ParameterAxis, curves: Sequence[SettingCurves]) -> str:
 logger = logging.getLogger(__name__)
 
 _MARKERS, _DASHES = "os^DvPX<", ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
-"""Of different number of each, so that 24 settings differ in grey too."""
+"""Markers and dashes, different in number, so that 24 settings differ in grey too."""
 
 _FAINTEST, _STRONGEST = 0.15, 0.45
-"""Opacity of a thin line, the fainter the more there are."""
+"""Opacity of thin lines; more lines are fainter."""
 
 _MOST_MARKS = 20
-"""Markers on a line that is alone; half of it where lines share a panel."""
+"""Markers on a single line; half as many where lines share a panel."""
 
 _MOST_BUDGETS = 8
-"""More of them are not all written at the axis."""
+"""Most values written at the axis."""
 
 _LEGEND_COLUMNS = 6
 
 
 @dataclass(frozen=True)
 class _Panel:
-    """What one of the two panels shows of every setting."""
+    """One of the two panels: its values for every setting."""
 
     label: str
     span: Span
     lines: Sequence[Lines]
     off_axis: float
-    """Where, in heights of the panel, lines leave it."""
+    """Where lines leave the panel, in fractions of its height."""
 
 
 def draw_curve_figures(
@@ -252,7 +252,7 @@ def draw_curve_figures(
         exercise: The exercise to draw.
         trials: Rows of the `trials` table; those of other exercises are ignored.
         epochs: Rows of the `epochs` table, of the same run.
-        folder: Where the files go; made when missing.
+        folder: The folder for the files; made when missing.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -264,7 +264,7 @@ def draw_curve_figures(
     axis = parameter_axis(exercise)
     budgets = sorted(exercise.values) if exercise.reads_prefixes(study.baseline) else []
     caption, alt = curve_words(study, exercise, axis, curves)
-    how = "go on from epoch to epoch" if budgets else f"depend on the {axis.noun}"
+    how = "continue from epoch to epoch" if budgets else f"depend on the {axis.noun}"
     title = f"Exercise {exercise.number}: how does learning {how}?"
     rows = 0 if budgets else -(-len(curves) // _LEGEND_COLUMNS)
     with new_figure(9.0, 4.0 + 0.22 * rows) as figure:
@@ -302,7 +302,7 @@ def _draw_panel(axes: Axes, panel: _Panel, names: Sequence[str]) -> None:
     opacity = 10 / max(1, sum(len(lines) for lines in panel.lines))
     opacity = min(max(opacity, _FAINTEST), _STRONGEST)
     for index, lines in enumerate(panel.lines):
-        # Where a training runs off the axis, the mean stands for nothing that is seen: its name alone stays.
+        # Where a training runs off the axis, the mean is not drawn: only its name stays.
         is_off = any(panel.span.leaves_out(line) for line in lines)
         _plot_trainings(axes, lines, colours[index], 0.8 if is_off else opacity)
         _mark_far(axes, panel, lines, colours[index])
@@ -310,7 +310,7 @@ def _draw_panel(axes: Axes, panel: _Panel, names: Sequence[str]) -> None:
 
 
 def _colours(count: int) -> list[str]:
-    """Rising values from dark to light, as far as light is seen on white; one alone is blue."""
+    """Return colours from dark to light, visible on white, for rising values; blue for a single one."""
     if count == 1:
         return [BLUE]
     return [to_hex(each) for each in matplotlib.colormaps["viridis"](np.linspace(0, 0.8, count))]

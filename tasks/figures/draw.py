@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @task(name="draw figures", task_run_name="draw figures", cache_policy=NO_CACHE, persist_result=False)
 def draw_figures(study: Study, results: Results, frames: RunFrames) -> "list[DrawnFigure]":
-    """Draw sweeps, search, model, costs and, of a night, its history.
+    """Draw sweeps, search, model, costs and, for a night, its history.
 
     Args:
         study: The study as it ran.
-        results: Where the figures go, and where the earlier nights lie.
+        results: The folder of the figures and the earlier nights.
         frames: The run's rows.
 
     Raises:
@@ -90,10 +90,10 @@ def draw_nights(study: Study, results: Results, frames: RunFrames, folder: Path)
 
 
 WHOLE_RUN = 0
-"""In place of an exercise's number: the figure belongs to the run as a whole."""
+"""Stands for an exercise's number: the figure belongs to the whole run."""
 
 BAND = 0.2
-"""Half width of the band drawn around equality, as a fraction of what was predicted."""
+"""Half width of the band drawn around equality, as a fraction of the prediction."""
 
 
 def draw_cost_figure(trainings: pd.DataFrame, folder: Path) -> list[DrawnFigure]:
@@ -101,7 +101,7 @@ def draw_cost_figure(trainings: pd.DataFrame, folder: Path) -> list[DrawnFigure]
 
     Args:
         trainings: Rows of the `trainings` table.
-        folder: Where the files go; made when missing.
+        folder: The folder for the files; made when missing.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -112,7 +112,7 @@ def draw_cost_figure(trainings: pd.DataFrame, folder: Path) -> list[DrawnFigure]
     predicted, taken = done["predicted_seconds"], done["lane_seconds"]
     within = int((abs(taken / predicted - 1) <= BAND).sum())
     total = duration(float(predicted.sum())), duration(float(taken.sum()))
-    title = "How long did trainings take against what was predicted?"
+    title = "How long did trainings take compared with the prediction?"
     caption = (
         f"Time of a lane for each of {count(len(done), 'training')}; both axes logarithmic. Line: "
         f"as predicted before the run; band: within {BAND:.0%} of it, {within} of {len(done)}. Where early "

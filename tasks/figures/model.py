@@ -46,7 +46,7 @@ def draw_model_figures(
     Args:
         chosen: The model that was saved.
         epochs: Rows of the `epochs` table; without any of the model's training there are no learning curves.
-        folder: Where the files go; made when missing.
+        folder: The folder for the files; made when missing.
         exercise: Number of the exercise the figures belong to.
 
     Raises:
@@ -61,18 +61,18 @@ def draw_model_figures(
 
 
 def epochs_of_model(chosen: ChosenModel, epochs: pd.DataFrame) -> pd.DataFrame:
-    """The epochs the model was trained for; its training may have gone on for another trial."""
+    """Return the epochs the model was trained for; its training may have continued for another trial."""
     rows = epochs[(epochs["key"] == chosen.key) & (epochs["epoch"] <= chosen.epochs_run)]
     return rows.sort_values("epoch", ignore_index=True)
 
 
 def lowest_loss_epoch(curves: pd.DataFrame) -> int:
-    """The first epoch with the lowest validation loss."""
+    """Return the first epoch with the lowest validation loss."""
     return int(curves["epoch"].iloc[int(curves["validation_loss"].argmin())])
 
 
 def row_shares(counts: Counts) -> Shares:
-    """Each count as a fraction of its row, `(classes, classes)`; zero in a row without images."""
+    """Return counts as fractions of their rows, `(classes, classes)`; zero in a row without images."""
     totals = counts.sum(axis=1, keepdims=True)
     shares: Shares = counts / np.maximum(totals, 1)
     return shares
@@ -164,13 +164,13 @@ def _write_counts(axes: Axes, counts: Counts, shares: Shares, colours: Colormap,
 
 
 def text_colour(background: Sequence[float]) -> str:
-    """White or ink, whichever has the higher contrast with an RGB(A) background (WCAG 2.1)."""
+    """Return white or ink, by the higher contrast with an RGB(A) background (WCAG 2.1)."""
     ground, ink = _luminance(background), _luminance(to_rgb(INK))
     return "white" if 1.05 / (ground + 0.05) > (ground + 0.05) / (ink + 0.05) else INK
 
 
 def _luminance(colour: Sequence[float]) -> float:
-    """Relative luminance of an sRGB colour, 0 to 1 (WCAG 2.1)."""
+    """Return the relative luminance of an sRGB colour, 0 to 1 (WCAG 2.1)."""
     red, green, blue = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in colour[:3])
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -207,8 +207,8 @@ def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> P
     """Draw a row for each confused pair as one PNG: its words, then images over their test indices.
 
     Args:
-        chosen: The saved model, whose pairs are drawn in their order.
-        dataset: The dataset that it was tested on.
+        chosen: The saved model; its pairs are drawn in order.
+        dataset: The dataset of its test.
         path: The PNG to write; its folder is made when missing, an older file is replaced.
 
     Returns:
@@ -248,5 +248,5 @@ def _draw_examples(page: Pixels, examples: tuple[int, ...], images: Pixels, top:
 
 
 def _all_headings() -> list[str]:
-    # Sized for every pair, not for those at hand: one text size whatever the model.
+    # Sized for every possible pair: the text size is independent of the model.
     return [taken_for(*pair, TEST_COUNT // 10, TEST_COUNT // 10) for pair in permutations(CLASS_NAMES, 2)]

@@ -16,13 +16,13 @@ from study.wording import count, duration
 from tasks.figures.style import BLUE, INK, VERMILLION, DrawnFigure, new_figure, save
 
 NIGHTS = -1
-"""In place of an exercise's number: the figure belongs to the comparison with earlier nights."""
+"""Stands for an exercise's number: the figure belongs to the comparison with earlier nights."""
 
 MIN_NIGHTS = 2
-"""With fewer there is nothing to draw."""
+"""Fewest nights of a figure."""
 
 _MOST_DOTS = 60
-"""More nights than this are a line; only what is special keeps its marker."""
+"""More nights than this become a line; only drifted ones keep their markers."""
 
 _LEAST_SPAN = 1.0
 """Percentage points an accuracy axis shows at least: less would make noise look like drift."""
@@ -32,7 +32,7 @@ _MARKS = {
     "identical": ("o", BLUE, BLUE, _KNOWN),
     "first": ("o", BLUE, BLUE, _KNOWN),
     "same within noise": ("o", "white", BLUE, "new weights, same within noise"),
-    "unclear": ("s", "white", INK, "new weights, too few readings to tell"),
+    "unclear": ("s", "white", INK, "new weights, too few readings"),
     "drifted": ("v", VERMILLION, VERMILLION, "drifted"),
 }
 """Marker, filling, edge and meaning of each verdict."""
@@ -58,7 +58,7 @@ def _draw_accuracy(nights: pd.DataFrame, panels: _Panels, folder: Path) -> Drawn
     told = [f"exercise {row.exercise} on {row.started_at:%Y-%m-%d}" for row in drifts.itertuples()]
     caption = (
         f"Mean test accuracy of each exercise over its settings, {_span(nights)}. Each panel has its own "
-        f"axis, of {_LEAST_SPAN:g} point or more. A drift is told once: later nights are compared with it."
+        f"axis, of {_LEAST_SPAN:g} point or more. A drift is reported once: later nights compare with it."
     )
     latest = [f"{title.partition(':')[0].lower()} {_latest(rows)}" for title, rows in panels]
     alt = (
@@ -85,7 +85,7 @@ def _draw_time(nights: pd.DataFrame, panels: _Panels, folder: Path) -> DrawnFigu
         f"Above: wall time of the whole run, {_span(nights)}. Below: time of lanes, of all trainings that "
         "an exercise reads, as far as the run trained them. Lanes work side by side, and a training that "
         "several exercises read counts in each: the panels do not add up to the run. Times hold for the "
-        "machine they were taken on."
+        "machine they were measured on."
     )
     alt = (
         f"Chart of times over {count(len(whole), 'night')}. Wall time of the run from "
@@ -117,7 +117,7 @@ def _plot(axes: Axes, title: str, rows: pd.DataFrame) -> None:
 
 
 def _mark(axes: Axes, rows: pd.DataFrame) -> None:
-    """Give each night the marker of its verdict; of many nights, those that drifted only."""
+    """Give each night the marker of its verdict; of many nights, only those that drifted."""
     for verdict, (marker, fill, edge, label) in _MARKS.items():
         of_verdict = rows[rows["verdict"] == verdict]
         is_drift = verdict == "drifted"
@@ -130,7 +130,7 @@ def _mark(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _finish(figure: Figure, title: str, nights: pd.DataFrame, label: str) -> None:
-    """One title above all panels, one axis of dates under them, one label beside them, one legend."""
+    """Add a title above all panels, an axis of dates below, one label at the side, and a legend."""
     figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
     last = figure.axes[-1]
     starts = nights["started_at"]

@@ -1,4 +1,4 @@
-"""What the figures of a sweep plot: plain values in percent and seconds, computed without drawing."""
+"""The values in a sweep's figures: plain percent and seconds, computed without drawing."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class AccuracyPoint:
     failed: int
 
     def below(self, floor: float) -> tuple[float, ...]:
-        """The readings under a floor, in percent."""
+        """Return the readings under a floor, in percent."""
         return tuple(reading for reading in self.readings if reading < floor)
 
 
@@ -43,7 +43,7 @@ class TimePoint:
 
     @property
     def outcome(self) -> str:
-        """How many of the completed trials converged."""
+        """Say how many of the completed trials converged."""
         return f"{len(self.convergence)} of {len(self.training)}" if self.training else "no trial"
 
 
@@ -62,7 +62,7 @@ def accuracy_points(
     summary: pd.DataFrame,
     averages: dict[Cell, PublishedAverage],
 ) -> list[AccuracyPoint]:
-    """One point for each setting of the exercise, by rising value, whether or not it was measured."""
+    """Return a point for each setting of the exercise, by rising value, measured or not."""
     points = []
     for value in sorted(exercise.values):
         ours = _of_setting(summary, exercise, value)
@@ -83,7 +83,7 @@ def accuracy_points(
 
 
 def time_points(exercise: SweepExercise, trials: pd.DataFrame, summary: pd.DataFrame) -> list[TimePoint]:
-    """One point for each setting of the exercise, by rising value, whether or not it was measured."""
+    """Return a point for each setting of the exercise, by rising value, measured or not."""
     points = []
     for value in sorted(exercise.values):
         ours = _of_setting(summary, exercise, value)
@@ -100,10 +100,10 @@ def time_points(exercise: SweepExercise, trials: pd.DataFrame, summary: pd.DataF
 
 
 def accuracy_axis(points: Sequence[AccuracyPoint]) -> AccuracyAxis:
-    """The span that shows what belongs together: readings (but those far below) and published averages.
+    """Return the span of the readings (without those far below) and the published averages.
 
     Error bars are shown whole up to one more span on either side: the interval of two readings may be wider
-    than that, and then runs off the axis. A setting with a reading far below has no bar to make room for.
+    than that, and then runs off the axis. A setting with a reading far below has no bar.
     """
     readings = [reading for point in points for reading in point.readings]
     floor = readings_floor(readings)
@@ -120,13 +120,13 @@ def accuracy_axis(points: Sequence[AccuracyPoint]) -> AccuracyAxis:
     margin = 0.06 * max(high - low, 1.0)
     low, high = max(low - margin, 0.0), min(high + margin, 100.0)
     below = [reading for reading in readings if reading < floor]
-    if below:  # room for the marks at the lower edge, which must stay above what they stand for
+    if below:  # room for the marks at the lower edge, which must stay above the readings they stand for
         low = max(low - 0.3 * (high - low), max(below))
     return AccuracyAxis(low, high, floor)
 
 
 def readings_floor(readings: Sequence[float]) -> float:
-    """The lowest reading (percent) that is not far below the rest; minus infinity if there are none.
+    """Return the lowest reading (percent) that is not far below the rest; minus infinity if there are none.
 
     Readings are far below when they are fewer than half and the gap over them exceeds both 20 points and
     twice the range of all readings above it: drawn to scale, the others would share a third of the axis.
@@ -140,7 +140,7 @@ def readings_floor(readings: Sequence[float]) -> float:
 
 
 def needs_log_axis(points: Sequence[TimePoint]) -> bool:
-    """Whether the times range over more than a factor of ten."""
+    """Say whether the times range over more than a factor of ten."""
     times = [each for point in points for each in (*point.training, *point.convergence)]
     return bool(times) and min(times) > 0 and max(times) > LONG_RANGE * min(times)
 

@@ -1,4 +1,4 @@
-"""The figures of a search: accuracy against size and time, what decides it, every candidate's values."""
+"""The figures of a search: accuracy against size and time, importances, every candidate's values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from study.wording import count, listing
 from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, parameter_noun, save
 
 GOOD = 0.25
-"""The part of the candidates that counts as good: best on validation."""
+"""The fraction of candidates that counts as good: the best on validation."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class Dot:
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One vertical axis: what it is, its scale, and where each candidate lies, in the order of the rows."""
+    """One vertical axis: its name, its scale, and each candidate's place, in the order of the rows."""
 
     name: str
     is_log: bool
     values: tuple[float, ...]
     words: tuple[str, ...] = ()
-    """What stands at 0, 1, ...: for values that are no numbers."""
+    """Labels at 0, 1, ...: for values that are no numbers."""
 
 
 def list_dots(search: pd.DataFrame) -> list[Dot]:
-    """A dot for each candidate of the search that has a reading."""
+    """Return a dot for each candidate of the search that has a reading."""
     return [
         Dot(
             int(row["parameters"]),
@@ -61,7 +61,7 @@ def list_dots(search: pd.DataFrame) -> list[Dot]:
 
 
 def list_finals(trials: pd.DataFrame, finals: pd.DataFrame) -> list[Dot]:
-    """A dot for each candidate of the finals: the mean of its fresh seeds, with interval."""
+    """Return a dot for each candidate of the finals: the mean of its fresh seeds, with interval."""
     sizes = dict(zip(finals["setting"], finals["parameters"], strict=True))
     dots = []
     for name, rows in trials[trials["status"] == Status.COMPLETED].groupby("setting", sort=False):
@@ -74,7 +74,7 @@ def list_finals(trials: pd.DataFrame, finals: pd.DataFrame) -> list[Dot]:
 
 
 def find_front(dots: Sequence[Dot], cost: str) -> list[Dot]:
-    """The dots that no other beats in accuracy at the same cost or less, by rising cost."""
+    """Return the dots that no other beats in accuracy at the same cost or less, by rising cost."""
     front: list[Dot] = []
     for dot in sorted(dots, key=lambda each: (getattr(each, cost), -each.accuracy)):
         if not front or dot.accuracy > front[-1].accuracy:
@@ -83,13 +83,13 @@ def find_front(dots: Sequence[Dot], cost: str) -> list[Dot]:
 
 
 def is_good(search: pd.DataFrame) -> list[bool]:
-    """Whether each candidate is among the best quarter on validation."""
+    """Say whether each candidate is among the best quarter on validation."""
     accuracies = search["validation_accuracy"]
     return list(accuracies >= accuracies.quantile(1 - GOOD))
 
 
 def list_coordinates(study: Study, search: pd.DataFrame) -> list[Coordinate]:
-    """An axis for each parameter that was searched, in the order of the study."""
+    """Return an axis for each parameter that was searched, in the order of the study."""
     space = study.optimum.search if study.optimum else None
     return [] if space is None else [_coordinate(name, space, search) for name in space.space]
 
@@ -105,15 +105,15 @@ def _coordinate(name: str, space: Search, search: pd.DataFrame) -> Coordinate:
 
 
 def rank_importances(study: Study, search: pd.DataFrame) -> dict[str, float]:
-    """How much each parameter decides whether a candidate is among the best quarter, most first; sums to 1.
+    """Return each parameter's share in deciding the best quarter, largest first; the sum is 1.
 
     PED-ANOVA (Watanabe, Bansal and Hutter 2023, arXiv:2304.10255) by Optuna; it needs no trees and is the
-    same every time. A candidate counts with the best reading it had before it was stopped. Nothing of fewer
-    than ten candidates, or where all read the same.
+    same every time. A candidate counts with the best reading it had before it was stopped. Empty for fewer
+    than ten candidates, or if all readings are equal.
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # `study report` has not made a search
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # `study report` has made no search
     space = study.optimum.search if study.optimum else None
     rows = search[search["validation_accuracy"].notna()].to_dict("records")
     if space is None or len(rows) < 10 or len({row["validation_accuracy"] for row in rows}) < 2:
@@ -146,10 +146,10 @@ def _native(value: Any) -> Any:
 
 
 _SHOWN = 8.0
-"""Points below the best that the front's axis shows; what lies below is counted in its caption."""
+"""Points below the best on the front's axis; the caption counts the lower candidates."""
 
 _MARKS = "sDv^PX*hp<>d"
-"""Of the candidates of the finals, in their order."""
+"""Markers of the candidates of the finals, in their order."""
 
 _COSTS = {
     "parameters": "Parameters (log scale)",
@@ -157,10 +157,10 @@ _COSTS = {
 }
 
 _REPORT_WIDTH = 10.0
-"""Inches: the report's column shows no figure wider without making its words too small to read."""
+"""Inches: in the report's column, the words of a wider figure are too small to read."""
 
 _NAME_WIDTH = 11
-"""Letters of a line below an axis, as axes stand close."""
+"""Letters of a line below an axis; axes are close to each other."""
 
 
 def draw_search_figures(
@@ -169,11 +169,11 @@ def draw_search_figures(
     """Draw the front, the importances and the parallel coordinates, as PNG and SVG; none without a search.
 
     Args:
-        study: The study; its optimum exercise says what was searched.
+        study: The study; its optimum exercise names the searched parameters.
         trials: The run's rows of `trials`.
         search: Its rows of `search`.
         finals: Its rows of `finals`.
-        folder: Where the files go; made when missing.
+        folder: The folder for the files; made when missing.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -225,7 +225,7 @@ def _plot_costs(axes: Axes, cost: str, dots: Sequence[Dot], finals: Sequence[Dot
         [getattr(each, cost) for each in front], [each.accuracy for each in front],
         where="post", color=BLUE, linewidth=1, alpha=0.7, label="best reading at the cost or less",
     )  # fmt: skip
-    for number, each in enumerate(finals):  # by their marks: names beside them would lie on each other
+    for number, each in enumerate(finals):  # by their marks: names next to them would overlap
         axes.errorbar(
             [getattr(each, cost)], [each.accuracy], [each.half], fmt=_MARKS[number % len(_MARKS)],
             color=VERMILLION, markersize=6.5, elinewidth=1.3, capsize=4, zorder=3, label=each.name,
@@ -233,12 +233,12 @@ def _plot_costs(axes: Axes, cost: str, dots: Sequence[Dot], finals: Sequence[Dot
 
 
 def front_words(dots: Sequence[Dot], finals: Sequence[Dot], below: int) -> tuple[str, str]:
-    """Caption and alt text of the front."""
+    """Return caption and alt text of the front."""
     caption = (
         f"{count(len(dots), 'candidate')} of the search, one training each"
         + (f", {below} of them more than {_SHOWN:g} points below the best and not shown" if below else "")
-        + "; one that was stopped early has the best reading it had until then, and the time until then. "
-        "The step line joins the readings that none of the same cost or less exceeds: single readings, the "
+        + "; one that was stopped early counts with its best reading and its time until then. "
+        "The step line joins readings that none of equal or lower cost exceeds: single readings, the "
         "luckiest of many. With bars and marks of their own: the finals, means over fresh seeds with 95% "
         "intervals (Student's t)."
     )
@@ -262,10 +262,10 @@ def _draw_importances(
         axes.invert_yaxis()
         axes.set_xlim(0, 1.1 * max(shares))
         caption = (
-            "How much each parameter alone tells the best quarter of the candidates on validation from the "
-            f"others (PED-ANOVA, {candidates} candidates, shares of the sum). It says what mattered in the "
-            "ranges that were searched, where the search looked most, not what matters elsewhere; parameters "
-            "that matter only together are missed."
+            "How well each parameter alone separates the best quarter of candidates on validation from the "
+            f"others (PED-ANOVA, {candidates} candidates, shares of the sum). It holds for the "
+            "searched ranges, where the search looked most, not elsewhere; it misses parameters "
+            "that matter only together."
         )
         pairs = zip(names, shares, strict=True)
         told = listing([f"{parameter_noun(name)} {share:.0f}%" for name, share in pairs])
@@ -302,7 +302,7 @@ def _draw_parallel(
         figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9)
         caption = (
             f"Each line is a candidate of the search ({len(search)} in all): its values, and its validation "
-            "accuracy. Epochs are those at which it read best, of the epochs that it was trained."
+            "accuracy. Epochs are those of its best reading, among its trained epochs."
         )
         best = search.iloc[int(search["validation_accuracy"].to_numpy().argmax())]
         values = listing([f"{parameter_noun(each.name)} {best[each.name]}" for each in coordinates])
@@ -312,7 +312,7 @@ def _draw_parallel(
 
 
 def _heights(coordinate: Coordinate) -> np.ndarray:
-    """Where values lie between the lowest, 0, and the highest, 1; in the middle if all are the same."""
+    """Scale values from the lowest, 0, to the highest, 1; to the middle if all are the same."""
     values = np.array(coordinate.values, float)
     values = np.log(values) if coordinate.is_log else values
     low, high = np.nanmin(values), np.nanmax(values)
@@ -320,7 +320,7 @@ def _heights(coordinate: Coordinate) -> np.ndarray:
 
 
 def _draw_scale(axes: Axes, place: int, coordinate: Coordinate) -> None:
-    """A vertical line with the values at its ends, and those between where they are few."""
+    """Draw a vertical line with the values at its ends, and all values if they are few."""
     axes.axvline(place, color=INK, linewidth=1, zorder=3)
     heights = _heights(coordinate)
     values = sorted(set(zip(coordinate.values, map(float, heights), strict=True)))

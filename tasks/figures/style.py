@@ -25,7 +25,7 @@ from study.spec import SweepExercise
 
 logger = logging.getLogger(__name__)
 
-# Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind readers. Every series has a
+# Okabe and Ito, "Color Universal Design" (2008): for colour-blind readers. Every series has a
 # marker shape of its own as well, so that the figures read in grey.
 BLUE, VERMILLION = "#0072B2", "#D55E00"
 INK, GREY, FAINT = "#222222", "#6B6B6B", "#DDDDDD"
@@ -58,7 +58,7 @@ _DRAWING = threading.Lock()
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """A figure on disk, with the words that belong to it; `alt` tells a screen reader what it shows."""
+    """A figure on disk, with its words; `alt` describes it for a screen reader."""
 
     name: str
     exercise: int
@@ -72,8 +72,8 @@ class DrawnFigure:
 def new_figure(width: float, height: float) -> Iterator[Figure]:
     """Open an empty figure of `width` x `height` inches in our style; draw and save it inside the block.
 
-    matplotlib's settings are global to the process, so one figure is drawn at a time; afterwards they are as
-    they were. A person's own matplotlibrc has no say.
+    matplotlib's settings are global to the process, so one figure is drawn at a time; they are restored
+    afterwards. A user's own matplotlibrc has no effect.
     """
     with _DRAWING, matplotlib.style.context(_STYLE, after_reset=True):
         yield Figure(figsize=(width, height), dpi=PNG_DOTS_PER_INCH, layout="constrained")
@@ -87,9 +87,9 @@ def save(
     Raises:
         OSError: the folder cannot be written to.
     """
-    # Not by `savefig`, which draws each file twice: the first time only to find where all has its place.
+    # Not by `savefig`, which draws each file twice: the first time only to find the layout.
     png = _draw_png(figure)
-    figure.set_layout_engine("none")  # that is known by now, and a third of drawing
+    figure.set_layout_engine("none")  # the layout is known by now, and costs a third of drawing
     # Neither a date nor a version of matplotlib in the files: equal figures are equal bytes.
     about = {"Title": title, "Description": alt, "Date": None, "Creator": None}
     svg = io.BytesIO()
@@ -126,7 +126,7 @@ _SPACINGS: dict[str, Spacing] = {
     "momentum": "linear",
     "averaging": "linear",
 }
-# What titles and captions call a parameter, and its axis label with the unit.
+# A parameter's name in titles and captions, and its axis label with the unit.
 _WORDS = {
     "filters": ("number of filters", "Filters of the convolution"),
     "kernel_size": ("kernel size", "Side of the square kernel (pixels)"),
@@ -151,14 +151,14 @@ class ParameterAxis:
     label: str
 
     def place(self, value: float, beside: float = 0.0) -> float:
-        """Where a value lies in data coordinates, moved by `beside` of the least distance between values."""
+        """Return a value's place in data coordinates, moved by `beside` of the least distance of values."""
         place = self._position(value) + beside * self._least_distance
         return 10**place if self.spacing == "log" else place
 
     def show(self, axes: Axes, notes: Sequence[str], legend: str = "") -> None:
         """Set scale, limits, ticks and label of the x axis.
 
-        Each value has a note, which stands under it if it is not empty; `legend` says what the notes are.
+        Each value has a note, shown under it if it is not empty; `legend` explains the notes.
         """
         if self.spacing == "log":
             axes.set_xscale("log")
@@ -171,7 +171,7 @@ class ParameterAxis:
         axes.set_xlabel(f"{self.label}\n{legend}".rstrip())
 
     def describe(self, value: float) -> str:
-        """A value as its tick says it: as a power of ten on a log scale, if all values are."""
+        """Format a value for its tick: as a power of ten on a log scale, if all values are."""
         if self.spacing == "log" and all(_is_power_of_ten(each) for each in self.values):
             return f"$10^{{{round(math.log10(value))}}}$"
         return f"{value:g}"
@@ -193,12 +193,12 @@ def _is_power_of_ten(value: float) -> bool:
 
 
 def parameter_noun(parameter: str) -> str:
-    """What titles and captions call a parameter; words that are no parameter's name stay."""
+    """Return a parameter's name for titles and captions; other words stay."""
     return _WORDS.get(parameter, (parameter.replace("_", " "), ""))[0]
 
 
 def parameter_axis(exercise: SweepExercise) -> ParameterAxis:
-    """The axis of an exercise's parameter, its values rising."""
+    """Return the axis of an exercise's parameter, its values rising."""
     noun, label = _WORDS.get(exercise.parameter, (exercise.parameter, exercise.parameter))
     spacing = _SPACINGS.get(exercise.parameter, "categories")
     return ParameterAxis(spacing, tuple(sorted(exercise.values)), noun, label)

@@ -40,11 +40,11 @@ def accuracy_words(
     points: Sequence[AccuracyPoint],
     averages: dict[Cell, PublishedAverage],
 ) -> tuple[str, str]:
-    """Caption and alt text of the accuracy figure."""
+    """Return caption and alt text of the accuracy figure."""
     counts = [len(point.readings) for point in points]
     sentences = [
         f"Test accuracy against the {axis.noun}, protocol {study.protocol}.",
-        f"Dots: single readings ({count_text(counts)}), moved sideways only to be told apart.",
+        f"Dots: single readings ({count_text(counts)}), moved sideways only to separate them.",
         "Squares: their mean; error bars: the 95% confidence interval of the mean (Student's t).",
         *_interval_notes(points, counts),
         *_published_notes(study, exercise, averages),
@@ -57,7 +57,7 @@ def accuracy_words(
 
 
 def time_words(study: Study, axis: ParameterAxis, points: Sequence[TimePoint]) -> tuple[str, str]:
-    """Caption and alt text of the time figure."""
+    """Return caption and alt text of the time figure."""
     converged = sum(len(point.convergence) for point in points)
     total = sum(len(point.training) for point in points)
     counts = count_text([len(point.training) for point in points])
@@ -70,10 +70,10 @@ def time_words(study: Study, axis: ParameterAxis, points: Sequence[TimePoint]) -
         convergence = f"No convergence time is shown: in none of {total} trials the validation loss {rule}."
     sentences = [
         f"Seconds of training against the {axis.noun}: training steps only, without validation, compiling",
-        f"and warm-up. Dots: single trials ({counts}), moved sideways only to be told apart; squares: their",
+        f"and warm-up. Dots: single trials ({counts}), moved sideways only to separate them; squares: their",
         "mean; there are no error bars.",
         convergence,
-        "Seconds hold for the machine they were taken on.",
+        "Seconds hold for the machine they were measured on.",
         "The published times are not training times in any unit and are not shown."
         if study.published
         else "",
@@ -88,7 +88,7 @@ def time_words(study: Study, axis: ParameterAxis, points: Sequence[TimePoint]) -
 
 
 def count_text(counts: Sequence[int]) -> str:
-    """How many readings stand behind each setting: "n = 4 a setting", or from the fewest to the most."""
+    """Say how many readings each setting has: "n = 4 a setting", or from the fewest to the most."""
     low, high = min(counts), max(counts)
     return f"n = {low} a setting" if low == high else f"n = {low} to {high} a setting"
 
@@ -96,12 +96,12 @@ def count_text(counts: Sequence[int]) -> str:
 def _interval_notes(points: Sequence[AccuracyPoint], counts: Sequence[int]) -> list[str]:
     notes = []
     if 1 in counts:
-        notes.append("A single reading bears no interval.")
+        notes.append("A single reading has no interval.")
     span = accuracy_axis(points)
     bars = [point for point in points if not point.below(span.floor)]
     ends = [end for point in bars for end in (point.low, point.high) if end is not None]
     if any(not span.low <= end <= span.high for end in ends):
-        notes.append("An error bar that meets the edge goes on beyond it.")
+        notes.append("An error bar that meets the edge continues beyond it.")
     return notes
 
 
@@ -153,7 +153,7 @@ logger = logging.getLogger(__name__)
 
 _HEIGHT = 4.4
 _PUBLISHED = "published average"
-# In each setting's column: readings left, mean in the middle, what it is compared with right.
+# In each setting's column: readings left, mean in the middle, compared values right.
 _LEFT, _RIGHT = -0.25, 0.25
 _SPREAD = 0.26
 _ALPHA = 0.55
@@ -177,8 +177,8 @@ def draw_sweep_figures(
         exercise: The exercise to draw.
         trials: Rows of the `trials` table; those of other exercises are ignored.
         summary: Rows of the `summary` table, of the same run.
-        averages: The published averages; there need not be any.
-        folder: Where the files go; made when missing.
+        averages: The published averages; may be empty.
+        folder: The folder for the files; made when missing.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -232,7 +232,7 @@ def _plot_readings(axes: Axes, axis: ParameterAxis, points: Sequence[AccuracyPoi
 
 
 def _plot_means(axes: Axes, axis: ParameterAxis, points: Sequence[AccuracyPoint], floor: float) -> None:
-    # Without the settings that have a reading far below: mean and interval of those stand in words.
+    # Without settings that have a reading far below: words give their mean and interval.
     shown = [(each, each.mean) for each in points if each.mean is not None and not each.below(floor)]
     halves = [math.nan if each.high is None else each.high - mean for each, mean in shown]
     axes.errorbar(
@@ -254,7 +254,7 @@ def _plot_published(axes: Axes, axis: ParameterAxis, points: Sequence[AccuracyPo
 
 
 def _mark_below(axes: Axes, axis: ParameterAxis, point: AccuracyPoint, floor: float) -> None:
-    """Mark at the lower edge how many readings of a setting lie far below, and say its mean."""
+    """Mark at the lower edge the number of readings far below, and write the setting's mean."""
     below = point.below(floor)
     if not below:
         return
@@ -318,12 +318,12 @@ def _scale_time(axes: Axes, points: Sequence[TimePoint]) -> None:
 
 
 def _width(points: Sequence[object]) -> float:
-    """Inches: wider where many settings would stand too close."""
+    """Return the width in inches: wider for many settings."""
     return min(max(7.0, 1.5 + 0.8 * len(points)), 14.0)
 
 
 def _spread(axis: ParameterAxis, value: float, count: int, beside: float = _LEFT) -> list[float]:
-    """Places of a setting's trials side by side, in the order of their repeats."""
+    """Return places of a setting's trials side by side, in the order of their repeats."""
     step = _SPREAD / max(count - 1, 1)
     return [axis.place(value, beside + step * (index - (count - 1) / 2)) for index in range(count)]
 

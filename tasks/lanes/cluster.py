@@ -1,8 +1,8 @@
 """Lanes of other machines: the workers of a Dask cluster that somebody else runs.
 
-They join, leave and die while a run goes on. Each piece of work goes to one free lane, and to no other; where
-that lane has left, the caller is told, and what a lane that was cut off still has to say is not heard. Other
-runs may use the same lanes: then Dask lets work wait for work.
+They join, leave and die during a run. Each piece of work goes to exactly one free lane. If that lane leaves,
+the caller gets an error, and later reports of a lane that was cut off are ignored. Other runs may use the
+same lanes: then Dask queues the work.
 """
 
 import logging
@@ -29,22 +29,22 @@ from tasks.lanes.process import Attempt, LaneDied, LanesClosed, Work
 logger = logging.getLogger(__name__)
 
 _GATHER_SECONDS = 10.0
-"""How long a run that begins lets lanes answer, after the first has."""
+"""How long a new run waits for more lanes after the first has answered."""
 
 _REPLACE_SECONDS = 60.0
-"""Longest time a lane's process may take to be replaced; nobody waits for it."""
+"""Longest time to replace a lane's process; it happens in the background."""
 
 
 class ClusterLanes(Lanes):
-    """The lanes of a cluster, as many as there are."""
+    """All lanes of a cluster."""
 
     def __init__(self, scheduler: str, asked: EngineChoice = "auto", wait_seconds: float = 600.0) -> None:
-        """Begin; the scheduler is reached with the first piece of work, or question about the lanes.
+        """Store the settings; the first work, or question about the lanes, connects to the scheduler.
 
         Args:
             scheduler: Its address, such as tls://host:8786.
-            asked: The engine that was asked for.
-            wait_seconds: How long to wait while no lane is there.
+            asked: The requested engine.
+            wait_seconds: How long to wait while there is no lane.
         """
         super().__init__()
         self.scheduler = scheduler
@@ -54,17 +54,17 @@ class ClusterLanes(Lanes):
         self._settling = threading.Lock()
         self._running: set[Attempt] = set()
         self._is_waiting = False
-        """Whether it was told that no lane is there, and not yet that one is again."""
+        """Whether the log says that there is no lane, and not yet that one is back."""
         self._replacing = ThreadPoolExecutor(4, thread_name_prefix="replace lanes")
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """The device of each lane that is there now."""
+        """Return the device of each lane that is there now."""
         return self._members.devices
 
     @property
     def kind(self) -> str:
-        """Kind of the devices: "CPU", "GPU" or "CPU+GPU"; those that are there when it is asked first count.
+        """Return the kind of the devices, "CPU", "GPU" or "CPU+GPU", as they were at the first call.
 
         Raises:
             InputError: no scheduler answers.
@@ -74,36 +74,36 @@ class ClusterLanes(Lanes):
 
     @property
     def engine(self) -> EngineName:
-        """What trains: the native engine where all lanes can, else TensorFlow; raises as `kind`."""
+        """Return the engine: the native one if all lanes can use it, else TensorFlow; raises as `kind`."""
         return self._settle()[1]
 
     @property
     def processor(self) -> str:
-        """The processor of the lane that came first."""
+        """Return the processor of the lane that came first."""
         return self._members.processor
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of what takes part in training on the lane that came first."""
+        """Return the versions that take part in training on the lane that came first."""
         return self._members.versions
 
     @property
     def useful(self) -> int:
-        """As many as are there: each is pinned to a device of its own."""
+        """Return the number of lanes: each is pinned to a device of its own."""
         return len(self.devices)
 
     @property
     def share_cores(self) -> bool:
-        """They may not: idle lanes may be on another machine, and each is pinned to its core."""
+        """Say no: idle lanes may be on another machine, and each is pinned to its core."""
         return False
 
     @property
     def most(self) -> int:
-        """The most lanes there were at once."""
+        """Return the most lanes there were at once."""
         return self._members.most
 
     def describe(self) -> list[dict[str, Any]]:
-        """Every lane that there was: its device, name, host and processor."""
+        """Return every lane there ever was: its device, name, host and processor."""
         return [
             {
                 **asdict(each.facts.device),
@@ -115,7 +115,7 @@ class ClusterLanes(Lanes):
         ]
 
     def close(self) -> None:
-        """Let go of the lanes; what they are doing is stopped, and they stay for the next run."""
+        """Release the lanes: their work is stopped, and they stay for the next run."""
         super().close()
         self._members.close()
         client = self._watch.client
@@ -146,7 +146,7 @@ class ClusterLanes(Lanes):
         self._watch.start()
         client = self._watch.client
         if client is None:
-            raise LaneDied(f"{self.scheduler} is not reached just now")
+            raise LaneDied(f"{self.scheduler} is not reached now")
         return client
 
     def _take_lane(self) -> str:
@@ -157,7 +157,7 @@ class ClusterLanes(Lanes):
             raise LanesLost(self._describe_waiting(f"{error}; the run is stopped")) from error
         if self._is_waiting:
             self._is_waiting = False
-            logger.warning("%s is there; going on", self._name(address))
+            logger.warning("%s is there; continuing", self._name(address))
         return address
 
     def _give_back(self, lane: str) -> None:
@@ -178,7 +178,7 @@ class ClusterLanes(Lanes):
         return {"workers": [lane], "allow_other_workers": False, "resources": {LANE: 1}}
 
     def _begin(self, lane: str, work: Work) -> Attempt:
-        # There, the dataset lies in that machine's own cache.
+        # On that machine, the dataset lies in its own cache.
         there = tuple(each.anywhere() if isinstance(each, Dataset) else each for each in work.arguments)
         attempt = super()._begin(lane, replace(work, arguments=there))
         self._running.add(attempt)
@@ -203,8 +203,8 @@ class ClusterLanes(Lanes):
         except LanesClosed:
             raise
         except Exception as error:
-            if attempt.future.cancelled():  # with the client that was closed, whatever that raises by now
-                raise LaneDied(f"touch with {self.scheduler} was lost while {work.label!r} ran") from error
+            if attempt.future.cancelled():  # closing the client cancels it; the error's type varies
+                raise LaneDied(f"contact with {self.scheduler} was lost while {work.label!r} ran") from error
             raise
 
     def _forget(self, attempt: Attempt) -> None:
@@ -220,5 +220,5 @@ class ClusterLanes(Lanes):
 
 
 def _restart(client: Client, lane: str) -> None:
-    with suppress(Exception):  # it may have no nanny, or be gone: it is used no longer in any case
+    with suppress(Exception):  # it may have no nanny, or be gone: no work goes to it in any case
         client.restart_workers([lane], timeout=_REPLACE_SECONDS, raise_for_error=False)

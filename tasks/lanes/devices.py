@@ -1,4 +1,4 @@
-"""Which devices this machine has, and what a process must see so that it uses one of them only."""
+"""List this machine's devices, and the environment that shows a process only one of them."""
 
 import logging
 import os
@@ -33,13 +33,13 @@ class Device:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables that show a process this device only, set before TensorFlow is imported."""
+        """Return variables that show a process only this device; set them before importing TensorFlow."""
         threads = _ONE_THREAD if self.kind == "CPU" else {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
         return {"CUDA_VISIBLE_DEVICES": self.gpu or "-1", **threads, **_QUIET}
 
 
 def list_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Ids of the NVIDIA GPUs this process may use; `CUDA_VISIBLE_DEVICES` narrows them as in CUDA."""
+    """List the NVIDIA GPU ids this process may use; `CUDA_VISIBLE_DEVICES` narrows them as in CUDA."""
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [each.strip() for each in visible.split(",") if each.strip() not in ("", "-1")]
@@ -61,7 +61,7 @@ def choose_devices(
     find_gpus: Callable[[], Sequence[str]] = list_gpus,
     cores: int = CPU_COUNT,
 ) -> list[Device]:
-    """The device of each lane: GPUs where there are any, otherwise CPU cores.
+    """Return the device of each lane: GPUs where there are any, otherwise CPU cores.
 
     Args:
         lanes: How many lanes; by default one a core, or `lanes_per_gpu` a GPU. More lanes than that share
@@ -86,5 +86,5 @@ def choose_devices(
 
 
 def useful_lanes(devices: Sequence[Device], cores: int = CPU_COUNT) -> int:
-    """How many of these lanes work at full speed: CPU lanes beyond the cores only share them."""
+    """Count the lanes that work at full speed: CPU lanes beyond the cores only share them."""
     return min(len(devices), cores) if devices[0].kind == "CPU" else len(devices)

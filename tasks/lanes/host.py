@@ -30,14 +30,14 @@ _LOOK_SECONDS = 1.0
 _CLOSE_SECONDS = 20.0
 
 _REPEAT_SECONDS = 30.0
-"""Between two lines that say that the scheduler is not reached."""
+"""Seconds between two warnings that the scheduler is not reached."""
 
 
 class LaneHost:
     """This machine's lanes for a scheduler elsewhere."""
 
     def __init__(self, scheduler: str, devices: Sequence[Device]) -> None:
-        """Take note of what to run; `serve` does it.
+        """Store what to run; `serve` runs it.
 
         Args:
             scheduler: Its address, such as tls://host:8786.
@@ -54,9 +54,9 @@ class LaneHost:
         self._stop = asyncio.Event()
 
     def serve(self) -> None:
-        """Run the lanes until SIGINT or SIGTERM; where the scheduler is lost, try again and again."""
+        """Run the lanes until SIGINT or SIGTERM; reconnect whenever the scheduler is lost."""
         dask.config.set(CONFIG)
-        logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what it says is said here
+        logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # this module logs it instead
         asked = threading.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: asked.set())
@@ -107,7 +107,7 @@ class LaneHost:
 
 
 def _pinning(number: int, device: Device) -> dict[str, str]:
-    """The environment that keeps a CPU lane to a core of its own; several share one where there are more."""
+    """Return the environment that pins a CPU lane to a core; surplus lanes share cores."""
     if device.kind != "CPU" or not hasattr(os, "sched_getaffinity"):
         return {}
     cores = sorted(os.sched_getaffinity(0))
@@ -115,7 +115,7 @@ def _pinning(number: int, device: Device) -> dict[str, str]:
 
 
 def _own_address(scheduler: str) -> str:
-    """This machine's address as the scheduler's sees it.
+    """Return this machine's address as seen by the scheduler's machine.
 
     Raises:
         InputError: its host has no address, or there is no way to it.

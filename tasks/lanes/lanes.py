@@ -25,40 +25,40 @@ LogLine = tuple[str, str, int, str]
 
 
 class Reports:
-    """Reports of the attempts that are waited for, by their names."""
+    """The reports of running attempts, by attempt name."""
 
     def __init__(self) -> None:
         self._heard: dict[str, float] = {}
         self._said: dict[str, queue.SimpleQueue[LogLine]] = {}
 
     def listen(self, client: Client) -> None:
-        """Take what a client hears."""
+        """Subscribe to a client's events."""
         client.subscribe_topic(PROGRESS, self._hear)
         client.subscribe_topic(LOG, self._hear_log)
 
     def expect(self, name: str) -> None:
-        """Take what is reported of an attempt from now on."""
+        """Record the reports of an attempt from now on."""
         self._said[name] = queue.SimpleQueue()
 
     def last(self, name: str) -> float | None:
-        """When an attempt reported that it gets on: seconds of the monotonic clock; None before it began."""
+        """Return when an attempt last reported progress, in monotonic seconds; None before it began."""
         return self._heard.get(name)
 
     def pass_on(self, name: str) -> None:
-        """Log what was said in an attempt, in the thread that waits for it, which is of its task run."""
+        """Log an attempt's log lines in the thread that waits for it, which belongs to its task run."""
         with suppress(queue.Empty):
             while True:
                 _, logger_name, level, text = self._said[name].get_nowait()
                 logging.getLogger(logger_name).log(level, text)
 
     def forget(self, name: str) -> None:
-        """Take nothing further of an attempt."""
+        """Ignore further reports of an attempt."""
         self._said.pop(name, None)
         self._heard.pop(name, None)
 
     def _hear(self, event: tuple[float, str]) -> None:
         if event[1] in self._said:
-            # The flow's own clock, which does not step.
+            # The flow's monotonic clock, which never jumps.
             self._heard[event[1]] = time.monotonic()
 
     def _hear_log(self, event: tuple[float, LogLine]) -> None:
@@ -72,17 +72,17 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 SILENCE_SECONDS = 600.0
-"""How long a function may run without reporting progress, unless its caller says."""
+"""How long a function may run without reporting progress, by default."""
 
 _FETCH_SECONDS = 30.0
-"""Longest time to fetch a result that is there."""
+"""Longest time to fetch a finished result."""
 
 _LOOK_SECONDS = 1.0
-"""How often a waiting caller looks whether its lane still gets on."""
+"""How often a waiting caller checks that its lane makes progress."""
 
 
 class Lanes(ABC):
-    """Lanes to run functions on; used as a context manager, nothing of theirs outlives the run."""
+    """Lanes to run functions on; as a context manager, they end with the run."""
 
     def __init__(self) -> None:
         self.attempts: Counter[str] = Counter()
@@ -95,46 +95,46 @@ class Lanes(ABC):
     @property
     @abstractmethod
     def devices(self) -> tuple[Device, ...]:
-        """The device of each lane that there is now."""
+        """Return the device of each lane there is now."""
 
     @property
     @abstractmethod
     def kind(self) -> str:
-        """Kind of the devices: "CPU", "GPU", or "CPU+GPU" where lanes of both kinds share the work."""
+        """Return the kind of the devices: "CPU", "GPU", or "CPU+GPU" for lanes of both kinds."""
 
     @property
     @abstractmethod
     def engine(self) -> EngineName:
-        """What trains on them, of what was asked."""
+        """Return the engine that trains on them, given the request."""
 
     @property
     @abstractmethod
     def most(self) -> int:
-        """The most lanes there were at once."""
+        """Return the most lanes there were at once."""
 
     @abstractmethod
     def describe(self) -> list[dict[str, Any]]:
-        """What each lane is, for the record: its device, and whatever else tells them apart."""
+        """Describe each lane for the record: its device, and all other facts that differ between lanes."""
 
     @property
     @abstractmethod
     def processor(self) -> str:
-        """The lanes' processor; where they differ, that of the lane that came first."""
+        """Return the lanes' processor; where they differ, that of the lane that came first."""
 
     @property
     @abstractmethod
     def versions(self) -> dict[str, str]:
-        """Versions of what takes part in training; where lanes differ, on the one that came first."""
+        """Return the versions that take part in training; where lanes differ, those of the first lane."""
 
     @property
     @abstractmethod
     def useful(self) -> int:
-        """How many lanes there are now that work at full speed at once."""
+        """Count the lanes that work at full speed at once now."""
 
     @property
     @abstractmethod
     def share_cores(self) -> bool:
-        """Whether a training may use the cores of lanes that have nothing to do."""
+        """Say whether a training may use the cores of idle lanes."""
 
     def run(
         self,
@@ -146,16 +146,16 @@ class Lanes(ABC):
         """Run a function on the next free lane and return its result; count the attempt under the label.
 
         Args:
-            label: What is run, for people.
-            function: What to run.
-            arguments: What to give it.
+            label: The work's name, for people.
+            function: The function.
+            arguments: Its arguments.
             silence_seconds: How long it may run without reporting progress before it counts as hung.
 
         Raises:
             LaneDied: the lane's process died.
             LaneHung: it made no progress and was killed.
             LanesClosed: the lanes were closed.
-            Exception: whatever the function raised.
+            Exception: any error of the function.
         """
         lane = self._take_lane()
         try:
@@ -171,16 +171,16 @@ class Lanes(ABC):
             raise
 
     def start_ahead(self) -> None:
-        """Begin to start the lanes, for who knows that they will be needed; nobody waits for it."""
+        """Start the lanes in the background, for a caller who knows that they will be needed."""
         threading.Thread(target=self._open_quietly, name="start lanes", daemon=True).start()
 
     @property
     def is_closed(self) -> bool:
-        """Whether the lanes were closed."""
+        """Say whether the lanes were closed."""
         return self._closed
 
     def close(self) -> None:
-        """Wait for nothing any longer, whatever is being done."""
+        """Stop waiting, whatever runs now."""
         self._closed = True
 
     def __enter__(self) -> Self:
@@ -195,27 +195,27 @@ class Lanes(ABC):
 
     @abstractmethod
     def _take_lane(self) -> str:
-        """Wait for a lane that does nothing, and take it. Raises `LanesClosed`."""
+        """Wait for an idle lane, and take it. Raises `LanesClosed`."""
 
     @abstractmethod
     def _give_back(self, lane: str) -> None:
-        """Say that a lane that was taken does nothing any longer."""
+        """Give back a taken lane: it is idle again."""
 
     @abstractmethod
     def _place(self, lane: str) -> dict[str, Any]:
-        """How Dask is told that work is for this lane."""
+        """Return the arguments that make Dask run work on this lane."""
 
     @abstractmethod
     def _replace(self, lane: str) -> None:
-        """Kill a lane's process, so that another takes its place."""
+        """Kill a lane's process; a new one replaces it."""
 
     @abstractmethod
     def _open(self) -> Client:
-        """Reach the lanes, starting them where that is ours to do. Raises `LanesClosed`."""
+        """Connect to the lanes; start them first if they are ours. Raises `LanesClosed`."""
 
     @abstractmethod
     def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
-        """Why an attempt is not waited for any longer; None if it is."""
+        """Return why to stop waiting for an attempt; None to keep waiting."""
 
     def _run_on(self, lane: str, work: Work) -> Any:
         attempt = self._begin(lane, work)
@@ -240,8 +240,8 @@ class Lanes(ABC):
                 raise LanesClosed(f"stopped before {work.label!r} was finished") from error
             raise
         attempt = Attempt(lane, name, time.monotonic(), future)
-        # Not `result(timeout=...)` again and again: where end and timeout meet, Dask's raises an error
-        # of its own (UnboundLocalError, or TimeoutError for a result that is there).
+        # Not `result(timeout=...)` in a loop: when the end and the timeout coincide, Dask raises an
+        # unrelated error (UnboundLocalError, or TimeoutError for a finished result).
         future.add_done_callback(lambda _: attempt.ended.set())
         return attempt
 
@@ -269,12 +269,12 @@ class Lanes(ABC):
         try:
             if attempt.lost is not None:
                 raise attempt.lost
-            if self._closed:  # which ends what is waited for, too: of a closed client nothing is to be had
+            if self._closed:  # closing ends attempts too: a closed client returns no result
                 raise LanesClosed(f"stopped before {work.label!r} was finished")
-            # It is there, so that the time ends only if the lanes are closed at this very moment.
+            # The result is ready: this times out only if the lanes are closed at this very moment.
             return attempt.future.result(timeout=_FETCH_SECONDS)
         except KilledWorker as error:
-            # Of a process that ran out of memory Dask's worker may have ended and the process not.
+            # In a process that ran out of memory, Dask's worker may have ended while the process lives.
             self._replace(attempt.lane)
             raise LaneDied(
                 f"{self._name(attempt.lane)} died while it ran {work.label!r}; it has been replaced"
@@ -284,16 +284,16 @@ class Lanes(ABC):
         except Exception as error:
             if self._closed:
                 raise LanesClosed(f"stopped before {work.label!r} was finished") from error
-            # What is wrong with the process, such as its memory, is not to meet the next piece of work.
+            # A fault of the process, such as its memory, must not affect the next piece of work.
             self._replace(attempt.lane)
             raise
 
     def _forget(self, attempt: Attempt) -> None:
         self._reports.pass_on(attempt.name)
         self._reports.forget(attempt.name)
-        attempt.future.release()  # what has not ended by now is wanted by nobody
+        attempt.future.release()  # an attempt that still runs is no longer needed
         self._give_back(attempt.lane)
 
     def _open_quietly(self) -> None:
-        with suppress(Exception):  # it is met again, and told, by the first piece of work
+        with suppress(Exception):  # the first piece of work meets and reports it again
             self._open()

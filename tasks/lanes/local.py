@@ -23,8 +23,8 @@ from tasks.lanes.process import Attempt, LanesClosed, Work
 def interrupts_blocked() -> Iterator[None]:
     """Block SIGINT for this thread, and for every thread and process it starts meanwhile.
 
-    Ctrl-C reaches every process of the terminal at once. What dies of it by itself cannot be stopped in
-    order: a server that is gone cannot be told how the run ended, and a worker prints a traceback.
+    Ctrl-C reaches every process of the terminal at once. Processes that die of it cannot be stopped in
+    order: a dead server does not record how the run ended, and a worker prints a traceback.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -50,55 +50,55 @@ class LocalLanes(Lanes):
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """The device of each lane."""
+        """Return the device of each lane."""
         return self._devices
 
     @property
     def kind(self) -> str:
-        """Kind of the devices, "CPU" or "GPU"."""
+        """Return the kind of the devices, "CPU" or "GPU"."""
         return self._devices[0].kind
 
     @property
     def engine(self) -> EngineName:
-        """What trains on them, of what was asked."""
+        """Return the engine that trains on them, given the request."""
         return choose_engine(self._asked, self.kind)
 
     @property
     def most(self) -> int:
-        """As many as there are devices."""
+        """Return the number of devices."""
         return len(self._devices)
 
     def describe(self) -> list[dict[str, Any]]:
-        """The device of each."""
+        """Return the device of each."""
         return [asdict(each) for each in self._devices]
 
     @property
     def processor(self) -> str:
-        """This machine's."""
+        """Return this machine's processor."""
         return processor_name()
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of what takes part in training here."""
+        """Return the versions that take part in training here."""
         return library_versions(self.engine)
 
     @property
     def useful(self) -> int:
-        """All of them, except CPU lanes beyond the cores, which only share them."""
+        """Count all of them, except CPU lanes beyond the cores, which only share them."""
         return useful_lanes(self._devices)
 
     @property
     def share_cores(self) -> bool:
-        """They may: all are on this machine."""
+        """Say yes: all are on this machine."""
         return True
 
     def process_ids(self) -> list[int]:
-        """Process ids of the running lanes."""
+        """Return the process ids of the running lanes."""
         with self._lock:
             return [] if self._cluster is None else self._cluster.process_ids()
 
     def close(self) -> None:
-        """Stop every lane, whatever it is doing."""
+        """Stop every lane, busy or not."""
         self._free.put(None)
         super().close()
         with self._lock:
@@ -123,7 +123,7 @@ class LocalLanes(Lanes):
         return {"resources": {lane: 1}}
 
     def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
-        heard = self._reports.last(attempt.name)  # nothing before its process has started
+        heard = self._reports.last(attempt.name)  # None before its process has started
         if heard is None:
             return self._why_hung(attempt, work, attempt.since, START_SECONDS)
         return self._why_hung(attempt, work, heard, work.silence_seconds)
@@ -145,7 +145,7 @@ class LocalLanes(Lanes):
 
     def _start(self) -> None:
         logger.info("starting %d %s lanes", len(self._devices), self.kind)
-        # Where multiprocessing starts its tracker on the way, it unblocks SIGINT: start it before.
+        # multiprocessing unblocks SIGINT when it starts its tracker: start it first.
         resource_tracker.ensure_running()
         with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
             self._cluster = cluster = LaneCluster(name_lanes(self._devices))
@@ -154,10 +154,9 @@ class LocalLanes(Lanes):
 
 
 class InProcessLane(LocalLanes):
-    """One CPU lane without a process of its own: a debugger stops in what it runs, and nothing has to start.
+    """One CPU lane without a process of its own: a debugger stops in its work, and no process has to start.
 
-    Work runs one piece at a time, in the thread that asks for it; what kills or hangs it does so to the
-    caller.
+    Work runs one piece at a time, in the caller's thread; if it dies or hangs, so does the caller.
     """
 
     def __init__(self, asked: EngineChoice = "auto") -> None:

@@ -20,35 +20,35 @@ from tasks.lanes.devices import Device
 logger = logging.getLogger(__name__)
 
 START_SECONDS = 120.0
-"""Longest time a lane's process may take to start; then it is killed and started anew."""
+"""Longest time a lane's process may take to start; then it is killed and restarted."""
 
 PAUSE_SECONDS = 1.0
-"""Between a nanny's end and the next one's start: what fails at once is not to fail a thousand times."""
+"""Seconds between a nanny's end and the next one's start: instant failures must not repeat in a loop."""
 
 CONFIG: dict[str, Any] = {
     "distributed.worker.daemon": True,
-    # What trains is imported while a lane starts, not by its first training.
+    # The engine is imported while a lane starts, not by its first training.
     "distributed.worker.preload": ["tasks.lanes.process", "tasks.training.one_training"],
     "distributed.admin.large-graph-warning-threshold": "1GiB",  # a model's weights travel to its export
     "distributed.worker.http.routes": [],  # nothing to read over plain HTTP
     "distributed.worker.profile.enabled": False,  # samples each lane's stack a hundred times a second
     "distributed.admin.tick.limit": "1h",  # a training holds the GIL for long stretches
 }
-"""Dask's settings of who starts lanes, which its processes take over."""
+"""Dask's settings in the process that starts lanes; the lanes' processes inherit them."""
 
 
 def lane_options(name: str, device: Device, folder: str) -> dict[str, Any]:
-    """How a nanny is made for a lane.
+    """Return a function that makes a nanny for a lane.
 
     Args:
-        name: The lane's.
-        device: What it may see.
-        folder: For temporary files of its process.
+        name: The lane's name.
+        device: The device it may see.
+        folder: For its process's temporary files.
     """
     return {
         "name": name,
         "nthreads": 1,
-        # TensorFlow leaves files in the folder for temporary ones when its process is killed.
+        # TensorFlow leaves files in the temporary folder when its process is killed.
         "env": {**device.environment, "TMPDIR": folder},
         "memory_limit": 0,
         "local_directory": folder,
@@ -67,10 +67,10 @@ async def keep_running(
     """Keep a lane's process running, until cancelled.
 
     Args:
-        name: The lane's.
+        name: The lane's name.
         make: Makes its next nanny.
         on_start: Called when its process has reached the scheduler.
-        on_failure: Called when it could not.
+        on_failure: Called when it failed to.
     """
     while True:
         nanny = make()
@@ -82,7 +82,7 @@ async def keep_running(
             logger.debug("%s did not start: %s", name, error)
             on_failure(error)
         finally:
-            with suppress(Exception):  # whatever its end is like, the next one has to start
+            with suppress(Exception):  # the next one has to start, however this one ended
                 await nanny.close(timeout=1)
         await asyncio.sleep(PAUSE_SECONDS)
 
@@ -94,8 +94,8 @@ async def keep_until(
 
     Args:
         stop: When it is time.
-        keepers: What keeps each lane running, see `keep_running`.
-        nannies: The nannies by then, by lane.
+        keepers: One for each lane, see `keep_running`.
+        nannies: The current nannies, by lane.
     """
     tasks = [asyncio.create_task(each) for each in keepers]
     await stop.wait()
@@ -117,10 +117,10 @@ _CLOSE_SECONDS = 20.0
 _LOCAL = "127.0.0.1"
 _CONFIG = {
     **CONFIG,
-    # A death is an attempt of one task: it surfaces at once and is retried by the caller, in the open.
+    # A death costs one attempt of one task: the caller sees it at once and retries it visibly.
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.http.routes": [],
-    # A training holds the GIL for long stretches; that is no reason to think its process dead.
+    # A training holds the GIL for long stretches; its process is not dead.
     "distributed.scheduler.worker-ttl": None,
 }
 
@@ -138,7 +138,7 @@ class LaneCluster:
             OSError: nothing can listen on loopback.
         """
         dask.config.set(_CONFIG)
-        # Its comings and goings are not news, nor is it a critical error, as it says, who listens no more.
+        # Dask logs lanes that come and go, and a closed connection as critical; neither is an error.
         logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
         # TLS with a key that only this run's processes know: no other user of the machine reaches the lanes.
         self.security: Security = Security.temporary()
@@ -152,21 +152,21 @@ class LaneCluster:
         self.address = self._address.result()
 
     def kill(self, lane: str) -> None:
-        """Kill a lane's process at once, whatever it is doing; another takes its place.
+        """Kill a lane's process at once, busy or not; a new one replaces it.
 
-        It is waited for until the scheduler knows: the next piece of work must not be given to the dead one.
+        Returns once the scheduler knows, so that the dead one gets no further work.
         """
         nanny = self._nannies.get(lane)
         if nanny is None:
             return
-        # As the scheduler knows it: the nanny is told its process's address later than work is given to it.
+        # The scheduler's address: the nanny learns its process's address after work may have started.
         address, deadline = self._address_of(lane), time.monotonic() + _CLOSE_SECONDS
         kill(nanny)
         while address is not None and self._address_of(lane) == address and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def process_ids(self) -> list[int]:
-        """Process ids of the lanes that run."""
+        """Return the process ids of the running lanes."""
         return [nanny.pid for nanny in self._nannies.values() if nanny.pid is not None]
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class LaneCluster:
         self._folder.cleanup()
 
     def _address_of(self, lane: str) -> str | None:
-        """Where the scheduler reaches a lane's process; None while it knows of none."""
+        """Return the scheduler's address of a lane's process; None if it has none."""
         address: str | None = self._scheduler.aliases.get(lane)
         return address
 
@@ -193,7 +193,7 @@ class LaneCluster:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         shared = {"protocol": "tls://", "host": _LOCAL, "security": self.security}
-        # Its folder, too: the default is one in /tmp that any user may have made, and Python imports from it.
+        # A folder of our own: any user may have made the default one in /tmp, and Python imports from it.
         async with Scheduler(
             **shared, dashboard=False, dashboard_address=f"{_LOCAL}:0", local_directory=self._folder.name
         ) as scheduler:
@@ -215,5 +215,5 @@ class LaneCluster:
 
 
 def name_lanes(devices: Sequence[Device]) -> dict[str, Device]:
-    """The device of each lane, by the lane's name."""
+    """Return the device of each lane, by the lane's name."""
     return {f"lane-{number}": device for number, device in enumerate(devices)}

@@ -1,4 +1,4 @@
-"""The lanes of a cluster: which are there, which is free, what each says of itself first."""
+"""The lanes of a cluster: which are there, which are free, and the facts each reports first."""
 
 import hashlib
 import os
@@ -35,30 +35,30 @@ from tasks.lanes.process import LanesClosed
 
 _CODE = Path(__file__).resolve().parents[2]
 _PACKAGES = ("study", "storage", "tasks")
-"""What of this program runs in a lane."""
+"""The packages of this program that run in a lane."""
 
 _MOST_NAMED = 3
-"""Differences that a refusal names."""
+"""Most differences that a refusal names."""
 
 
 @dataclass(frozen=True)
 class LaneFacts:
-    """What a lane is."""
+    """The facts about a lane."""
 
     host: str
     device: Device
     processor: str
     engine: EngineName
-    """What would train there, of what was asked."""
+    """The engine that would train there, given the request."""
     versions: dict[str, str]
-    """Of what takes part in training with it."""
+    """Versions that take part in training with it."""
 
 
 def read_lane_facts(asked: EngineChoice) -> LaneFacts:
-    """Make this process ready for trainings, and say what it is; see that the dataset is here, and sound.
+    """Prepare this process for trainings; verify the dataset here; return the lane's facts.
 
     Raises:
-        InputError: the engine that is asked for cannot be used here, or no source has the dataset.
+        InputError: the requested engine cannot be used here, or no source has the dataset.
     """
     cache_folder = default_cache_folder()
     cache_folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def read_lane_facts(asked: EngineChoice) -> LaneFacts:
 
 
 def introduce(asked: EngineChoice) -> tuple[dict[str, str], LaneFacts | str]:
-    """The versions here, and the facts, or why there is none: that may be because they differ."""
+    """Return the versions here with the facts, or with why there are none: differing versions may be why."""
     try:
         return read_versions(), read_lane_facts(asked)
     except Exception as error:
@@ -78,13 +78,13 @@ def introduce(asked: EngineChoice) -> tuple[dict[str, str], LaneFacts | str]:
 
 
 def find_device(environment: Mapping[str, str] = os.environ) -> Device:
-    """The device of this process: the first GPU that it may see, else a CPU core."""
+    """Return the device of this process: the first GPU that it may see, else a CPU core."""
     gpus = list_gpus(environment)
     return Device("GPU", gpus[0]) if gpus else Device("CPU")
 
 
 def read_versions() -> dict[str, str]:
-    """Versions of Python and every installed package, by name, and of this program's code."""
+    """Return the versions of Python and every installed package, by name, and of this program's code."""
     packages: dict[str, str] = {}
     for each in metadata.distributions():  # in the order in which Python looks for them
         packages.setdefault(str(canonicalize_name(each.name)), each.version)
@@ -94,7 +94,7 @@ def read_versions() -> dict[str, str]:
 
 @cache
 def hash_code(folder: Path = _CODE) -> str:
-    """SHA-256 of the code that runs in a lane, hexadecimal."""
+    """Return the SHA-256 of the code that runs in a lane, hexadecimal."""
     digest = hashlib.sha256()
     for path in sorted(path for package in _PACKAGES for path in (folder / package).rglob("*")):
         if path.suffix in (".py", ".cpp", ".c", ".h"):
@@ -103,9 +103,9 @@ def hash_code(folder: Path = _CODE) -> str:
 
 
 def why_refused(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
-    """Why a lane with these versions is not given work; None if it is.
+    """Return why a lane with these versions gets no work; None if it gets some.
 
-    What the lock file names and is installed here has to be there in the same version; the code, too.
+    Each locked package that is installed here must have the same version there, and so must the code.
     """
     names = [name for name in ("python", "code", *_locked_names()) if name in here]
     differing = [name for name in names if _comparable(there, name) != _comparable(here, name)]
@@ -117,14 +117,14 @@ def why_refused(there: Mapping[str, str], here: Mapping[str, str]) -> str | None
 
 
 def _comparable(versions: Mapping[str, str], name: str) -> str | None:
-    """Of the code only the hash: the same code may lie there without its commit."""
+    """Return the version; of the code only the hash, as the lane may not know its commit."""
     version = versions.get(name)
     return version.partition(" ")[0] if version is not None and name == "code" else version
 
 
 @cache
 def _locked_names(folder: Path = _CODE) -> tuple[str, ...]:
-    """Names of the locked packages; none where the lock file is not beside the code."""
+    """Return the names of the locked packages; none if no lock file lies next to the code."""
     try:
         lines = (folder / LOCK_NAME).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -134,10 +134,10 @@ def _locked_names(folder: Path = _CODE) -> tuple[str, ...]:
 
 
 _TELL_SECONDS = 5.0
-"""How long there may be no lane before that is told: those that are there take a moment to answer."""
+"""Seconds without a lane before that is logged: lanes take a moment to answer."""
 
 _LOOK_SECONDS = 0.5
-"""How often one who waits for a lane looks whether any will come."""
+"""How often a caller that waits for a lane checks whether one can still come."""
 
 
 @dataclass(frozen=True)
@@ -145,29 +145,29 @@ class Member:
     """A lane of the cluster."""
 
     address: str
-    """Dask's, of the process: another one has another."""
+    """Dask's address of the process; each process has its own."""
     name: str
-    """For people; the next process of the lane has it again."""
+    """For people; the lane's next process keeps it."""
     facts: LaneFacts
 
 
 class Members:
-    """The lanes that are there now; free ones are handed out in turn, to those who wait in turn."""
+    """The lanes that are there now; free ones go to waiting callers, both in order."""
 
     def __init__(self, wait_seconds: float) -> None:
         """Begin with no lane.
 
         Args:
-            wait_seconds: How long to wait while there is none.
+            wait_seconds: How long to wait while there is no lane.
         """
         self.wait_seconds = wait_seconds
         self.most = 0
         """The most lanes there were at once."""
         self.seen: dict[str, Member] = {}
-        """Every lane that ever was there, by name."""
+        """Every lane there ever was, by name."""
         self._there: dict[str, Member] = {}
         self._free: deque[str] = deque()
-        """Addresses; what has left since is still in it."""
+        """Addresses; lanes that have left since are still in it."""
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
         self._empty_since: float | None = time.monotonic()
@@ -175,7 +175,7 @@ class Members:
         self._names: dict[str, str] = {}
 
     def add(self, member: Member) -> None:
-        """Take a lane in; it is free."""
+        """Add a lane; it is free."""
         with self._changed:
             self._there[member.address] = self.seen[member.name] = member
             self.most = max(self.most, len(self._there))
@@ -184,7 +184,7 @@ class Members:
             self._put_free(member.address)
 
     def remove(self, addresses: Iterable[str]) -> None:
-        """Take lanes out, if they are there: nothing more is handed to them."""
+        """Remove lanes, if they are there: they get no more work."""
         with self._changed:
             for address in addresses:
                 self._there.pop(address, None)
@@ -193,16 +193,16 @@ class Members:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """End all waiting."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def take(self, tell: Callable[[], None]) -> str:
-        """Wait for one's turn and for a free lane; return its address.
+        """Wait in turn for a free lane; return its address.
 
         Args:
-            tell: Called once if there has been no lane at all for a while.
+            tell: Called once if there has been no lane for a while.
 
         Raises:
             LanesLost: there was none for too long.
@@ -223,38 +223,38 @@ class Members:
                 self._changed.notify_all()
 
     def give_back(self, address: str) -> None:
-        """Say that a lane is free again; one that has left is not."""
+        """Mark a lane as free again, unless it has left."""
         with self._changed:
             if address in self._there:
                 self._put_free(address)
 
     def name(self, address: str) -> str:
-        """A lane's name; its address if it was never there."""
+        """Return a lane's name; its address if it was never there."""
         return self._names.get(address, address)
 
     def __contains__(self, address: str) -> bool:
-        """Whether a lane is there."""
+        """Say whether a lane is there."""
         return address in self._there
 
     def list(self) -> list[Member]:
-        """The lanes that are there."""
+        """Return the lanes that are there."""
         with self._changed:
             return list(self._there.values())
 
     @property
     def processor(self) -> str:
-        """The processor of the first lane."""
+        """Return the processor of the first lane."""
         with self._changed:
             return next((each.facts.processor for each in self.seen.values()), "")
 
     @property
     def versions(self) -> dict[str, str]:
-        """What takes part in training on the first lane."""
+        """Return the versions that take part in training on the first lane."""
         return next((each.facts.versions for each in self.seen.values()), {})
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """The device of each lane that is there."""
+        """Return the device of each lane that is there."""
         return tuple(member.facts.device for member in self.list())
 
     def _check(self, tell: Callable[[], None]) -> None:
@@ -286,7 +286,7 @@ KNOCK_SECONDS = 5.0
 
 
 def check_scheduler(scheduler: str) -> None:
-    """Connect to a scheduler's port, and leave again.
+    """Connect to a scheduler's port, then disconnect.
 
     Raises:
         InputError: nothing accepts a connection there.
@@ -298,7 +298,7 @@ def check_scheduler(scheduler: str) -> None:
 
 
 def unreachable(scheduler: str, error: Exception) -> InputError:
-    """What to say of a scheduler that is not reached."""
+    """Return the error for a scheduler that is not reached."""
     return InputError(
         f"--scheduler: {scheduler} is not reached ({shortened(str(error) or type(error).__name__, 300)}); "
         "start one there with `dask scheduler`, see docs/cluster.md, or leave --scheduler out to train here"

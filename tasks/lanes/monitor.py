@@ -1,4 +1,4 @@
-"""Keep touch with a cluster's scheduler, and read_lane_facts every lane that joins it."""
+"""Watch a cluster's scheduler, and read the facts of every lane that joins it."""
 
 import logging
 import queue
@@ -35,13 +35,13 @@ CONNECT_SECONDS = 15.0
 """Longest time a scheduler may take to answer."""
 
 _LOOK_SECONDS = 1.0
-"""Between two looks whether the scheduler is still reached."""
+"""Seconds between two checks that the scheduler is reached."""
 
 _LIST_SECONDS = 10.0
-"""Between two lists of the lanes, where nothing was heard of one that joined or left."""
+"""Seconds between two lists of the lanes while no lane reports that it joined or left."""
 
 _ANSWER_SECONDS = 30.0
-"""Longest time to fetch what a lane has answered, or the scheduler's list."""
+"""Longest time to fetch a lane's answer or the scheduler's list."""
 
 _SAME_CODE = "the scheduler and the lane have to run the code and packages of this run"
 
@@ -50,33 +50,33 @@ LANE = "lane"
 
 
 class _Client(Client):  # type: ignore[misc]  # Dask has no types
-    """Dask's client, except that it does not connect again by itself where it has lost its scheduler.
+    """Dask's client, but it never reconnects by itself after it has lost its scheduler.
 
-    It would forget what it listened to, so that another one takes its place; and closed while it connects,
-    Dask's leaves that connection open.
+    Dask would drop our listeners when it reconnects, so we open a new client instead; and if it is closed
+    while it reconnects, Dask leaves that connection open.
     """
 
     async def _reconnect(self) -> None:
-        self.scheduler_comm = None  # with which it listens no further
+        self.scheduler_comm = None  # without it, the client does not listen
 
 
 class ClusterMonitor:
-    """Watches a cluster from a thread of its own: its members are always those that can be given work."""
+    """Watches a cluster from its own thread: its members are always the lanes that can take work."""
 
     def __init__(
         self, scheduler: str, asked: EngineChoice, members: Members, on_client: Callable[[Client], None]
     ) -> None:
-        """Begin; `start` begins to watch.
+        """Store the settings; `start` begins to watch.
 
         Args:
             scheduler: Its address.
-            asked: The engine that was asked for.
-            members: Where lanes are taken in and out.
-            on_client: Called with each new client, which hears nothing of what an earlier one listened to.
+            asked: The requested engine.
+            members: Where lanes are added and removed.
+            on_client: Called with each new client, which has none of the earlier one's listeners.
         """
         self.asked = asked
         self.refused: dict[str, str] = {}
-        """Why lanes that are there are not used, by address."""
+        """Why present lanes are not used, by address."""
         self._scheduler, self._members, self._on_client = scheduler, members, on_client
         self._kinds: frozenset[str] | None = None
         self._here = read_versions()
@@ -87,11 +87,11 @@ class ClusterMonitor:
         self._asking: dict[str, tuple[str, DaskFuture]] = {}
         self._greeted: set[str] = set()
         self._events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        """Addresses of lanes that have answered; None where lanes have joined or left."""
+        """Addresses of lanes that have answered; None when lanes have joined or left."""
         self._thread = threading.Thread(target=self._run, name="watch cluster", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch; wait for the first try to reach the scheduler.
+        """Begin to watch; wait for the first attempt to reach the scheduler.
 
         Raises:
             InputError: nothing answers there.
@@ -99,7 +99,7 @@ class ClusterMonitor:
         with self._starting:
             if not self._thread.is_alive() and not self._tried.is_set():
                 dask.config.set(CONFIG)
-                logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what it says is said here
+                logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # this module logs it instead
                 with interrupts_blocked():
                     self._thread.start()
         self._tried.wait()
@@ -117,16 +117,16 @@ class ClusterMonitor:
 
     @property
     def client(self) -> Client | None:
-        """The client that reaches the scheduler now; None if none does."""
+        """Return the client that reaches the scheduler now; None if none does."""
         return self._client
 
     @property
     def is_asking(self) -> bool:
-        """Whether a lane has been greeted and has not answered yet."""
+        """Say whether a lane has yet to answer with its facts."""
         return bool(self._asking)
 
     def settle(self, asked: EngineChoice, kinds: frozenset[str]) -> None:
-        """Use from now on lanes of these kinds only, with this engine; others are asked again."""
+        """Use only lanes of these kinds, with this engine, from now on; ask others again."""
         self._kinds, self.asked = kinds, asked
         for member in self._members.list():
             if member.facts.engine != asked:
@@ -169,11 +169,11 @@ class ClusterMonitor:
         return changed
 
     def _keep_client(self) -> bool:
-        """See that there is a client that reaches the scheduler; say whether it is a new one."""
+        """Make sure a client reaches the scheduler; say whether it is a new one."""
         if self._client is not None and self._client.status == "running":
             return False
         self._lose()
-        check_scheduler(self._scheduler)  # Dask would try for long where nothing listens
+        check_scheduler(self._scheduler)  # Dask would retry for long if no scheduler listens
         client = _Client(self._scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         client.subscribe_topic("all", self._hear)
         self._on_client(client)
@@ -205,7 +205,7 @@ class ClusterMonitor:
         return {address: facts for address, facts in workers.items() if facts["resources"].get(LANE)}
 
     def _compare(self, listed: dict[str, dict[str, Any]]) -> None:
-        """Greet who is new, and take out who has left."""
+        """Ask new lanes for their facts, and remove lanes that have left."""
         left = {each.address for each in self._members.list()} | self._greeted | set(self._asking)
         for address in left - set(listed):
             self._members.remove([address])
@@ -224,7 +224,7 @@ class ClusterMonitor:
             future.add_done_callback(lambda _, address=address: self._events.put(address))
 
     def _judge(self, address: str, name: str, future: DaskFuture) -> None:
-        """Take a lane in, or refuse it."""
+        """Add a lane, or refuse it."""
         try:
             versions, facts = future.result(timeout=_ANSWER_SECONDS)
             reason = why_refused(versions, self._here)
@@ -234,7 +234,7 @@ class ClusterMonitor:
                 reason = facts
             else:
                 reason = self._why_unfit(facts)
-        except Exception as error:  # what it runs cannot even answer
+        except Exception as error:  # its code cannot even answer
             reason, facts = f"{shortened(f'{type(error).__name__}: {error}', 300)}; {_SAME_CODE}", ""
         if reason is None and isinstance(facts, LaneFacts):
             self._members.add(Member(address, name, facts))

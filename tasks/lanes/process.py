@@ -1,4 +1,4 @@
-"""Inside a lane's process: how it begins, what it runs, and how it reports progress."""
+"""Inside a lane's process: start, run functions and report progress."""
 
 import contextlib
 import ctypes
@@ -18,25 +18,25 @@ from distributed import Future as DaskFuture
 Result = TypeVar("Result")
 
 PROGRESS = "progress"
-"""Topic of the events by which a lane says that it gets on."""
+"""Topic of the events by which a lane reports progress."""
 
 LOG = "log"
-"""Topic of the events by which a lane tells what it logs."""
+"""Topic of the events that carry a lane's log lines."""
 
 LANE_CORE = "STUDY_LANE_CORE"
-"""Environment variable with the number of the CPU core that a lane keeps to, where it is pinned."""
+"""Environment variable with the number of the CPU core a lane is pinned to, if it is."""
 
 _PR_SET_PDEATHSIG = 1  # prctl(2), linux/prctl.h
 
 _MORE_LIKELY_KILLED = "500"
-"""Of 1000, see proc_pid_oom_score_adj(5): short of memory, the machine is to end a lane, not the flow."""
+"""Of 1000, see proc_pid_oom_score_adj(5): short of memory, the machine ends a lane, not the flow."""
 
 
 def dask_setup(_worker: Any) -> None:
     """Prepare the process before it takes work; Dask calls this by its name.
 
-    It dies with the flow even while it is stopped, leaves no core dump of gigabytes behind when it crashes,
-    and is the first to go where memory runs out.
+    It dies with the flow even while it is stopped, leaves no core dump of gigabytes when it crashes, and is
+    the first to be killed when memory runs out.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for package in ("tasks", "storage", "study"):
@@ -52,50 +52,50 @@ def dask_setup(_worker: Any) -> None:
 
 
 def dask_teardown(_worker: Any) -> None:
-    """End the process at once when it is to close, whatever it is doing; Dask calls this by its name.
+    """End the process at once when it should close, busy or not; Dask calls this by its name.
 
-    Dask would wait half a minute for the training, of which nobody wants the result: the lane was replaced,
-    or has lost its scheduler.
+    Dask would wait half a minute for a training whose result is no longer needed: the lane was replaced, or
+    has lost its scheduler.
     """
     os._exit(0)
 
 
 def die_with_starter() -> None:
-    """Let this process end with the one that started it, however that ends, where the platform can."""
+    """End this process with the one that started it, however that ends, if the platform can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def call(work: str, function: Callable[..., Result], *arguments: object) -> Result:
-    """Run a function, saying first that it has begun; what it logs is told as this work's."""
+    """Report that the work has begun, then run its function; its log lines carry the work's name."""
     _Teller.work = work
     report_progress()
     return function(*arguments)
 
 
 def lane_name() -> str:
-    """The lane this process is; "none" outside one, as in a test."""
+    """Return the name of this process's lane; "none" outside one, as in a test."""
     worker = _worker()
     return "none" if worker is None else name_lane(worker.name)
 
 
 def name_lane(worker: object) -> str:
-    """A lane's name, of its worker's, which is longer: Dask takes none twice, even of one not yet missed."""
+    """Return the lane's name without the suffix we add because Dask never reuses a worker name."""
     return str(worker).partition("#")[0]
 
 
 def report_progress() -> None:
-    """Say that this lane gets on with its work: what is silent for long is taken for hung, and killed."""
+    """Report progress: a lane that is silent for long counts as hung and is killed."""
     worker = _worker()
     if worker is not None:
         worker.log_event(PROGRESS, _Teller.work)
 
 
 class _Teller(logging.Handler):
-    """Tells the flow what is logged here, so that it stands in the log of the task that waits for it."""
+    """Sends log lines to the flow, so that they appear in the log of the task that waits for this work."""
 
     work = ""
-    """What this lane runs."""
+    """The attempt that this lane runs."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one line: work, logger, level and text."""
@@ -114,11 +114,11 @@ def _worker() -> Any:
 
 
 class LaneDied(RuntimeError):
-    """The process that ran this died, or was lost with its host; others go on."""
+    """The process that ran this died, or was lost with its host; other lanes continue."""
 
 
 class LaneHung(RuntimeError):
-    """The process that ran this made no progress; it was killed and a new one takes its place."""
+    """The process that ran this made no progress; it was killed and a new one replaces it."""
 
 
 class LanesClosed(RuntimeError):
@@ -130,7 +130,7 @@ class Work:
     """A function to be run on a lane."""
 
     label: str
-    """What is run, for people."""
+    """The work's name, for people."""
     function: Callable[..., Any]
     arguments: tuple[object, ...]
     silence_seconds: float
@@ -143,10 +143,10 @@ class Attempt:
 
     lane: str
     name: str
-    """Of this attempt alone: Dask's key, and what the lane's reports carry."""
+    """Unique to this attempt: Dask's key, and the name in the lane's reports."""
     since: float
     """Seconds of the monotonic clock when it was handed to the lane."""
     future: DaskFuture
     ended: Event = field(default_factory=Event)
     lost: Exception | None = None
-    """Why nothing more is waited for."""
+    """Why the caller stopped waiting."""

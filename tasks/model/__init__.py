@@ -1,4 +1,4 @@
-"""The saved model: built, exported, loaded again, described, and asked about new pictures."""
+"""The saved model: built, exported, loaded again, described, and used on new pictures."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The standard Keras model of the published protocol, and the form in which it is exported."""
+"""The standard Keras model of the published protocol, and its exported form."""
 
 import logging
 from pathlib import Path
@@ -12,7 +12,7 @@ from tasks.data import PIXEL_MAXIMUM
 
 
 def build_model(hyperparameters: Hyperparameters) -> keras.Sequential:
-    """Build the model; a training's weights fit it as they are, its own initial ones are drawn unseeded.
+    """Build the model; a training's weights fit it unchanged, and its own initial ones are unseeded.
 
     Input (n, 28, 28, 1) float32 in 0..1; output (n, 10) class probabilities.
     """
@@ -35,7 +35,7 @@ def build_model(hyperparameters: Hyperparameters) -> keras.Sequential:
 
 
 SHARPNESS = 1e6
-"""How steeply "above 1" rises from 0 to 1: raw pixels are whole numbers, and 2 is far beyond the slope."""
+"""Steepness of "above 1" from 0 to 1: raw pixels are whole numbers, and 2 is far beyond the slope."""
 
 FORMATS = {
     ".h5": "Keras HDF5 (the lab's)",
@@ -43,7 +43,7 @@ FORMATS = {
     "": "TensorFlow SavedModel",
     ".tflite": "LiteRT (TensorFlow Lite)",
 }
-"""What each suffix is; the SavedModel is a folder with one for its version, as TensorFlow Serving asks."""
+"""The format of each suffix; a SavedModel is a folder with a version folder, as TensorFlow Serving needs."""
 
 
 def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> keras.Model:
@@ -65,11 +65,11 @@ def write_files(model: keras.Model, scratch: Path, name: str) -> list[Path]:
     """Write the model in every format of `FORMATS` and return the paths.
 
     Args:
-        model: What to write.
+        model: The exported model.
         scratch: A folder on this machine: Keras writes to no other, and not atomically.
-        name: Of each file, without a suffix.
+        name: Name of each file, without a suffix.
     """
-    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab asks for it
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab requires it
     written = {suffix: scratch / f"{name}{suffix}" for suffix in FORMATS}
     model.save(written[".h5"])
     model.save(written[".keras"])

@@ -1,4 +1,4 @@
-"""The model card beside the exported files: what the model is, how good, how it was made, how to use it."""
+"""The model card next to the exported files: the model's description, quality, origin and use."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Lines = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True)
 class Card:
-    """What the card says, in words."""
+    """The content of the card, in words."""
 
     model: ChosenModel
     headline: str
@@ -31,12 +31,12 @@ class Card:
 
 
 def render_card(model: ChosenModel, trial: Mapping[str, Any], train_images: int) -> str:
-    """The card as Markdown.
+    """Return the card as Markdown.
 
     Args:
         model: The model that was saved.
-        trial: The row of `trials` that it is of.
-        train_images: How many training images the study uses, those held out included.
+        trial: Its row of `trials`.
+        train_images: Number of training images in the study, those held out included.
     """
     confidence = tabulate_confidence(model)
     card = Card(
@@ -55,7 +55,7 @@ def render_card(model: ChosenModel, trial: Mapping[str, Any], train_images: int)
 
 
 def tabulate_classes(model: ChosenModel) -> Lines:
-    """Name, test images, recall and precision (percent) of each class, in their order."""
+    """List name, test images, recall and precision (percent) of each class, in their order."""
     counts = np.array(model.confusion)
     predicted = counts.sum(axis=0)
     return tuple(

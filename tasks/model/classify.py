@@ -1,4 +1,4 @@
-"""Classify pictures with a saved model, and draw what it says onto copies of them."""
+"""Classify pictures with a saved model, and draw the results onto copies of them."""
 
 import re
 from collections.abc import Callable, Collection, Sequence
@@ -24,12 +24,12 @@ SUFFIXES = (
     *(".avif", ".bmp", ".dib", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg"),
     *(".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
 )
-"""Suffixes by which a file of a folder counts as a picture: formats that OpenCV reads."""
+"""Suffixes of a folder's pictures: formats that OpenCV reads."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one picture; `probabilities`, softened or not, are in the classes' order."""
+    """The model's answer for one picture; `probabilities`, softened or not, are in the classes' order."""
 
     path: Path
     class_index: int
@@ -39,13 +39,13 @@ class Prediction:
 
     @property
     def probability(self) -> float:
-        """Of the likeliest class: how sure the model is."""
+        """Return the likeliest class's probability: the model's confidence."""
         return self.probabilities[self.class_index]
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A picture that cannot be read, and why."""
+    """An unreadable picture, and the reason."""
 
     path: Path
     reason: str
@@ -53,9 +53,9 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model, and how its probabilities are softened.
+    """A model, and the softening of its probabilities.
 
-    `model` maps `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities; `file` is where it is from, for
+    `model` maps `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities; `file` is its origin, for
     messages.
     """
 
@@ -64,12 +64,12 @@ class Classifier:
     file: Path | None = None
 
     def classify(self, pictures: Sequence[Path]) -> list[Prediction | Unreadable]:
-        """Classify pictures in their order; one that cannot be read keeps no other from its answer.
+        """Classify pictures in their order; an unreadable one does not stop the others.
 
         Raises:
             InputError: the model cannot be run on pictures, or does not answer with probabilities.
         """
-        with silenced_stderr():  # the error says what OpenCV would
+        with silenced_stderr():  # the error replaces OpenCV's message
             read = [_read(each) for each in pictures]
         images = [each.pixels for each in read if isinstance(each, PreparedImage)]
         outputs = iter(self._run(np.stack(images)) if images else ())
@@ -82,21 +82,20 @@ class Classifier:
         prefix = f"{self.file}: " if self.file else ""
         try:
             outputs = predict_all(lambda images: self.model(images, training=False), pixels)
-        except Exception as error:  # whatever its layers raise
+        except Exception as error:  # its layers may raise any error
             raise InputError(f"{prefix}the model cannot be run on pictures: {explain(error)}") from error
         _check_probabilities(outputs, prefix)
         return outputs if self.calibration is None else soften(outputs, self.calibration.temperature)
 
 
 def list_pictures(given: Sequence[Path], leave_out: Path | None = None) -> list[Path]:
-    """The pictures that are meant, in the order given; those of a folder by name.
+    """List the given pictures in order; those of a folder by name.
 
-    Of a folder everything below it counts, but for names that begin with a dot and what is no picture by its
-    suffix.
+    A folder stands for all pictures below it, by suffix, except names that begin with a dot.
 
     Args:
         given: Files and folders.
-        leave_out: A folder that is passed over, that of the overlays.
+        leave_out: A folder to skip, that of the overlays.
 
     Raises:
         InputError: a folder has no picture.
@@ -107,7 +106,7 @@ def list_pictures(given: Sequence[Path], leave_out: Path | None = None) -> list[
 
 
 def _is_folder(path: Path) -> bool:
-    with suppress(OSError):  # a name that no file can have: whoever reads it says so
+    with suppress(OSError):  # an impossible file name: reading it reports the error
         return path.is_dir()
     return False
 
@@ -153,16 +152,16 @@ def _predict(path: Path, image: PreparedImage, output: npt.NDArray[np.floating])
 
 
 SHORTEST, LONGEST = 280, 1000
-"""Pixels of a copy's longer side at least, so that words fit under a picture of 28, and at most."""
+"""Least pixels of a copy's longer side, so that words fit under a picture of 28, and most."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK, _LIGHT, _ORANGE = (32, 32, 32), (255, 255, 255), (0, 160, 255)  # blue, green, red
 
 
 def draw_overlay(prediction: Prediction, sure: float) -> Pixels:
-    """A copy of a picture with its class and probability below: (height, width, 3) BGR, uint8.
+    """Return a copy of a picture with its class and probability below: (height, width, 3) BGR, uint8.
 
-    What is below the confidence asked for is in another colour, and says so in words.
+    An answer below the requested confidence has another colour, and says so in words.
 
     Raises:
         InputError: the picture cannot be read any more.
@@ -186,11 +185,11 @@ def write_overlay(
     """Write a picture's overlay into a folder as `NUMBER-NAME.png`; the number keeps names apart.
 
     Args:
-        prediction: What the model says of it.
+        prediction: The model's answer.
         number: Its place among the pictures, from 1.
-        folder: Where to.
-        sure: Confidence from which it counts as sure.
-        originals: What must not be written over, as absolute paths.
+        folder: Where to write.
+        sure: Least confidence that counts as sure.
+        originals: Absolute paths that must not be overwritten.
 
     Raises:
         InputError: the file would be one of the originals, or the folder cannot be written to.

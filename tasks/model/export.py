@@ -42,17 +42,17 @@ ModelFiles = dict[str, bytes]
 
 
 def read_files(paths: Sequence[Path]) -> ModelFiles:
-    """Read files, and folders with all that is in them, that lie in one folder."""
+    """Read files, and folders with all their content, that lie in one folder."""
     files = [each for path in paths for each in (path.rglob("*") if path.is_dir() else [path])]
     top = paths[0].parent
     return {each.relative_to(top).as_posix(): each.read_bytes() for each in files if each.is_file()}
 
 
 def keep_files(files: ModelFiles, folder: Path) -> None:
-    """Put what was read where a run's model lies.
+    """Write the content to the folder of a run's model.
 
     Raises:
-        OSError: a file cannot be written; what was there stays.
+        OSError: a file cannot be written; older files stay.
     """
     with TemporaryDirectory() as scratch:
         for name, content in files.items():
@@ -79,8 +79,8 @@ def count_confusion(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[in
 def find_confused_pairs(labels: np.ndarray, outputs: np.ndarray) -> tuple[ConfusedPair, ...]:
     """Find the at most four pairs of classes confused most often, most images first.
 
-    A pair has a direction: Shirt taken for Coat is another than Coat taken for Shirt. Of pairs with equally
-    many images the one with the lower true class comes first, then the one with the lower predicted class.
+    A pair has a direction: Shirt taken for Coat differs from Coat taken for Shirt. Of pairs with equally
+    many images, the lower true class comes first, then the lower predicted class.
 
     Args:
         labels: True class indices (n,), 0..9.
@@ -106,7 +106,7 @@ def _describe(labels: np.ndarray, outputs: np.ndarray, true: int, predicted: int
 
 
 BATCH = 1000
-"""Images at once."""
+"""Images predicted at once."""
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """Images (n, 28, 28, 1) float32 to class probabilities (n, 10)."""
@@ -117,10 +117,10 @@ class ReloadFailed(RuntimeError):
 
 
 def reload_files(files: Sequence[Path], pixels: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Class probabilities (n, 10) of each file for raw pixels and for scaled ones, in a fresh process.
+    """Predict class probabilities (n, 10) with each file for raw and scaled pixels, in a fresh process.
 
     Args:
-        files: What was exported, by name.
+        files: The exported files, by name.
         pixels: Images (n, 28, 28) uint8.
 
     Raises:
@@ -139,21 +139,21 @@ def reload_files(files: Sequence[Path], pixels: np.ndarray) -> dict[str, tuple[n
 
 
 def predict_all(predict: Predict, inputs: np.ndarray) -> np.ndarray:
-    """Class probabilities (n, 10) of inputs (n, 28, 28, 1), a bounded number of images at a time."""
+    """Predict class probabilities (n, 10) of inputs (n, 28, 28, 1), a bounded number at a time."""
     return np.concatenate(
         [np.asarray(predict(inputs[at : at + BATCH])) for at in range(0, len(inputs), BATCH)]
     )
 
 
 def open_export(file: Path) -> Predict:
-    """What predicts by an exported file, by its suffix; a SavedModel is a folder."""
+    """Load an exported file's predictor, by its suffix; a SavedModel is a folder."""
     if file.suffix == ".tflite":
         return _open_litert(file)
     if file.is_dir():
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(file / "1"))
-        return lambda inputs: np.asarray(loaded.serve(inputs))  # its variables live as long as it does
+        return lambda inputs: np.asarray(loaded.serve(inputs))  # keeps `loaded`, and so its variables, alive
     import keras
 
     model: Any = keras.models.load_model(file, compile=False, safe_mode=True)
@@ -166,7 +166,7 @@ def _open_litert(file: Path) -> Predict:
     import tensorflow as tf
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it will move to a package of its own, which is not needed yet
+        warnings.simplefilter("ignore")  # it will move to its own package, which is not needed yet
         interpreter = tf.lite.Interpreter(model_path=str(file), num_threads=1)
     (entry,), (end,) = interpreter.get_input_details(), interpreter.get_output_details()
 
@@ -188,7 +188,7 @@ def main(given: Path, answer: Path, files: Sequence[Path]) -> None:
     die_with_starter()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with silenced_stderr():
-        import tensorflow  # noqa: F401 - its messages about the processor belong nowhere
+        import tensorflow  # noqa: F401 - its messages about the processor are noise
     pixels = np.load(given)[..., np.newaxis]
     found: dict[str, Any] = {}
     for file in files:
@@ -203,7 +203,7 @@ if __name__ == "__main__":
 
 
 SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
-"""Confidences for which the model card says how many test images reach them, and how many are right."""
+"""Confidences for which the model card counts the test images that reach them and are right."""
 
 Row = Mapping[str, Any]
 
@@ -217,13 +217,13 @@ def export_model(
     lanes: Lanes,
     run_id: str,
 ) -> ChosenModel:
-    """Save the model of a trial in four formats, check each in a process of its own, and write its card.
+    """Save the model of a trial in four formats, check each in its own process, and write its card.
 
     Args:
         chosen: The trial's row.
         exercise: Name of the files and the image to classify.
         dataset: The test images to compare on, and those to calibrate on.
-        results: Where the weights are and the files go.
+        results: The folder of the weights and of the written files.
         lanes: Where Keras runs: the flow's own process never imports it.
         run_id: The run the files belong to.
 
@@ -257,7 +257,7 @@ def _write_and_check(
     setting = Setting(**{name: _plain(chosen[name]) for name in Setting.model_fields})
     trained = build_model(setting.hyperparameters)
     trained.set_weights(weights)
-    with silenced_stderr():  # the converters talk of their optimisations
+    with silenced_stderr():  # the converters log their optimisations
         exported = build_exported_model(setting.hyperparameters, weights)
         files = write_files(exported, scratch, exercise.file_name)
     pixels, labels = map(np.asarray, dataset.test())
@@ -290,12 +290,12 @@ def _write_and_check(
 def calibrate(
     trained: Any, dataset: Dataset, held_out: int, outputs: np.ndarray, labels: np.ndarray
 ) -> Calibration:
-    """The temperature of a model, fitted on the validation images; where these are the test, crosswise.
+    """Fit a model's temperature on the validation images; if these are the test images, crosswise.
 
     Args:
         trained: The Keras model.
         dataset: The images.
-        held_out: How many training images are its validation images; 0 in the lab protocol.
+        held_out: Number of training images held out as its validation images; 0 in the lab protocol.
         outputs: Its class probabilities (n, 10) of the test images.
         labels: Their classes (n,).
     """
@@ -322,7 +322,7 @@ def calibrate(
 
 
 def count_confident(softened: np.ndarray, labels: np.ndarray) -> tuple[Confidence, ...]:
-    """For each confidence of `SURE_FROM`, how many images reach it and are right; others likewise.
+    """Count, for each confidence of `SURE_FROM`, the images that reach it and are right; the others too.
 
     Args:
         softened: Calibrated class probabilities (n, 10).
@@ -370,5 +370,5 @@ def _classify(outputs: np.ndarray, labels: np.ndarray, index: int) -> NewImage:
 
 
 def _plain(value: Any) -> Any:
-    """A number from a data frame as Python's own; pandas' missing value as None."""
+    """Convert a number from a data frame to Python's; pandas' missing value to None."""
     return None if value is None or value != value else value

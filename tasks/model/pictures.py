@@ -1,4 +1,4 @@
-"""Read a person's own pictures and bring them to the form of training images."""
+"""Read a person's own pictures and convert them to the form of training images."""
 
 import math
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ def read_given_file(path: Path, wanted: str, first: int = -1) -> bytes:
 
     Args:
         path: The file.
-        wanted: What it should be, for messages.
-        first: How many bytes to read; by default all.
+        wanted: The expected kind of file, for messages.
+        first: Number of bytes to read; by default all.
 
     Raises:
         InputError: it is missing, no file, empty or may not be read.
@@ -49,7 +49,7 @@ CLOSENESS = 12
 """Grey levels, 5% of 255, within which a pixel counts as background."""
 
 TRIMMED_AT = 4 * IMAGE_SIDE
-"""Longest side, in pixels, of the picture in which its background is looked for."""
+"""Longest side, in pixels, of the picture in which its background is searched."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -65,8 +65,8 @@ class PreparedImage:
 def read_image(path: Path) -> Pixels:
     """Read a picture of any size and of any format that OpenCV knows.
 
-    Turns it as its EXIF orientation says, brings 16-bit and floating-point (0..1) pixels to 8 bit, and lays
-    transparent pictures on white or black, whichever is farther from what they show.
+    Turns it by its EXIF orientation, converts 16-bit and floating-point (0..1) pixels to 8 bit, and lays
+    transparent pictures on white or black, the one that is farther from their content.
 
     Returns:
         `(height, width)` grey or `(height, width, 3)` BGR, uint8.
@@ -83,14 +83,14 @@ def read_image(path: Path) -> Pixels:
 
 
 def prepare_image(image: Pixels) -> PreparedImage:
-    """Bring a picture to the form of a training image: grey, black background, 28 x 28, 0..1.
+    """Convert a picture to the form of a training image: grey, black background, 28 x 28, 0..1.
 
     A picture counts as light, and is inverted, when the median of its four corner squares (each 1/14 of a
     side, 2 x 2 pixels of 28 x 28) is above 127. Corners, because bags and coats run bright to the edge but
     seldom into two corners. Measured: 0 of the 10,000 test and 0 of the 60,000 training images are wrongly
     inverted (highest corner median 51.5); the median of the whole border wrongly inverts 2 training bags.
 
-    Plain background around what it shows is trimmed, as in the dataset every garment reaches two opposite
+    Plain background around the content is trimmed, as in the dataset every garment reaches two opposite
     edges. A picture that is already 28 x 28 with dark corners only gets its pixels divided by 255.
 
     Args:
@@ -132,10 +132,10 @@ def _to_8_bit(path: Path, image: npt.NDArray[Any]) -> Pixels:
 
 
 def _lay_on_background(image: Pixels) -> Pixels:
-    """Lay a `(height, width, 4)` BGRA picture on the plain background that it stands out from."""
+    """Lay a `(height, width, 4)` BGRA picture on the plain background with more contrast."""
     alpha = image[..., 3:].astype(np.float32) / OPAQUE
     colour = image[..., :3].astype(np.float32)
-    # A white shirt that was cut out would vanish on white: what shows decides what it lies on.
+    # A white shirt that was cut out would vanish on white: the visible pixels decide the background.
     brightness = (colour * alpha).sum() / max(3 * float(alpha.sum()), 1.0)
     background = 0 if brightness > MIDDLE_GREY else 255
     return np.rint(colour * alpha + background * (1 - alpha)).astype(np.uint8)
@@ -153,11 +153,11 @@ def _ends(length: int) -> tuple[slice, slice]:
 
 
 def _trim(grey: Pixels, background: int) -> Pixels:
-    """Cut off the plain background around what a picture shows; the whole of it where nothing stands out.
+    """Cut off the plain background around a picture's content; return all of it if nothing stands out.
 
-    As the dataset's makers did: what is within 5% of the grey levels counts as background (arXiv:1708.07747,
-    section 2). Looked for in a smaller picture, where noise is averaged out; specks are left out.
-    Where the background is not plain, as with a pattern or a strong shadow, nothing or little is cut off.
+    As by the dataset's makers, pixels within 5% of the grey levels count as background (arXiv:1708.07747,
+    section 2). The search uses a smaller picture, where noise averages out; specks are ignored.
+    If the background is not plain, as with a pattern or a strong shadow, little or nothing is cut off.
     """
     small = _shrink(grey, TRIMMED_AT)
     stands_out = (cv2.absdiff(small, np.full_like(small, background)) > CLOSENESS).astype(np.uint8)
@@ -172,7 +172,7 @@ def _trim(grey: Pixels, background: int) -> Pixels:
 
 
 def _shrink(grey: Pixels, longest: int) -> Pixels:
-    """A picture whose longest side is at most so many pixels."""
+    """Shrink a picture until its longest side is at most this number of pixels."""
     if max(grey.shape) <= longest:
         return grey
     height, width = (max(1, round(length * longest / max(grey.shape))) for length in grey.shape)
@@ -191,7 +191,7 @@ def _fit_into_square(grey: Pixels, background: int) -> Pixels:
     # Scaled before padding: the square around a 1 x 1,000,000 strip would not fit into memory.
     method = cv2.INTER_AREA if longest > IMAGE_SIDE else cv2.INTER_CUBIC
     square: Pixels = np.full((IMAGE_SIDE, IMAGE_SIDE), background, dtype=np.uint8)
-    # Of an odd number of pixels to pad, the dataset has one more above and to the left than below and right.
+    # When the padding is odd, the dataset has one pixel more above and to the left than below and right.
     top, left = (IMAGE_SIDE - height + 1) // 2, (IMAGE_SIDE - width + 1) // 2
     square[top : top + height, left : left + width] = cv2.resize(grey, (width, height), interpolation=method)
     return square

@@ -1,4 +1,4 @@
-"""Load a saved model that may come from anyone, and how its probabilities are calibrated."""
+"""Load a saved model from any source, and its calibration."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ def load_model(path: Path) -> Any:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a CPU is quick enough
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or the missing GPU driver is reported as an error
     with silenced_stderr():
-        import keras  # seconds of import, which reading and preparing pictures need not pay
+        import keras  # imports for seconds; reading and preparing pictures does not need it
 
     try:
         with silenced_stderr():
@@ -54,7 +54,7 @@ def _check_is_model_file(path: Path) -> None:
     if signature is None or not begins.startswith(signature):
         raise InputError(f"{path}: not a Keras model; give {wanted}")
 
-    if path.suffix == ".keras" and not zipfile.is_zipfile(path):  # Keras would say that it is not there
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):  # Keras would report it as missing
         raise _cannot_load(path, "it is cut short or damaged")
 
 
@@ -63,7 +63,7 @@ def _cannot_load(path: Path, reason: str) -> InputError:
 
 
 def explain(error: Exception) -> str:
-    """Why Keras cannot load a model, without advice to run the code in it."""
+    """Explain why Keras cannot load a model, without Keras's advice to run the code in it."""
     text = str(error)
     if "`Lambda` layer" in text:
         return "it carries code, a `Lambda` layer, which is not run"
@@ -78,18 +78,18 @@ def _check_shape(path: Path, does: str, found: object, expected: tuple[int | Non
 
 
 DESCRIPTION = "model.json"
-"""The file that an export leaves beside its models."""
+"""The file that an export writes next to its models."""
 
 
 def find_calibration(model: Path) -> Calibration | str:
-    """What the export of a model file says of its probabilities; or, in words, why it says nothing.
+    """Read a model file's calibration from its export; or return, in words, why there is none.
 
     Args:
         model: The model's file.
     """
     path = model.with_name(DESCRIPTION)
     if not path.exists():
-        return f"there is no {path.name} beside {model}"
+        return f"there is no {path.name} next to {model}"
     try:
         content = read_given_file(path, "an export's description")
         described = ChosenModel.model_validate_json(content)
@@ -98,5 +98,5 @@ def find_calibration(model: Path) -> Calibration | str:
     except ValidationError as error:
         return f"{path} does not describe an exported model: {shortened(str(error), 150)}"
     if model.name not in described.files:
-        return f"{path} is of other files, {', '.join(described.files)}"
+        return f"{path} describes other files, {', '.join(described.files)}"
     return described.calibration or f"{path} was written before models were calibrated"

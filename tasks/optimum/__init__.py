@@ -1,4 +1,4 @@
-"""Exercise 7: the search for the optimum, and the choice of the candidate that is kept."""
+"""Exercise 7: the search for the optimum, and the choice of the kept candidate."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Exercise 7: combine each sweep's best value, and compare the candidates with the one that is kept."""
+"""Exercise 7: combine each sweep's best value, and compare the candidates with the kept one."""
 
 import math
 from collections import defaultdict
@@ -33,7 +33,7 @@ Reading = tuple[int, float, float]
     persist_result=False,
 )
 def combine_best(study: Study, trials: Sequence[Row]) -> tuple[Trial, ...]:
-    """Trials of the candidate made of each sweep's best value; none if no sweep of the study is combined.
+    """List the trials of the candidate that combines each sweep's best value; none if no sweep is combined.
 
     Args:
         study: The study; its optimum exercise names the sweeps to combine.
@@ -49,7 +49,7 @@ def combine_best(study: Study, trials: Sequence[Row]) -> tuple[Trial, ...]:
 
 
 def combination_of(study: Study, readings: Sequence[Reading]) -> Setting | None:
-    """The combination of each sweep's best value; None if there is nothing to combine."""
+    """Return the combination of each sweep's best value; None if there is nothing to combine."""
     best = {
         sweep.parameter: value
         for sweep in study.combined_sweeps
@@ -59,7 +59,7 @@ def combination_of(study: Study, readings: Sequence[Reading]) -> Setting | None:
 
 
 def best_value(readings: Sequence[Reading], exercise: int) -> float | None:
-    """The value with the highest mean validation accuracy; the first of equals; None if there is none."""
+    """Return the value with the highest mean validation accuracy; the first of equals; None if none."""
     by_value = defaultdict(list)
     for number, value, accuracy in readings:
         if number == exercise:
@@ -72,7 +72,7 @@ def best_value(readings: Sequence[Reading], exercise: int) -> float | None:
     name="choose the optimum", task_run_name="choose the optimum", cache_policy=NO_CACHE, persist_result=False
 )
 def choose_optimum(study: Study, trials: Sequence[Row]) -> Row | None:
-    """The row of the trial to save: of the candidate with the best mean on validation, its best repeat.
+    """Return the row of the trial to save: the best repeat of the candidate with the best validation mean.
 
     None if the study has no optimum exercise or none of its trials completed. Test accuracy plays no part
     (in the lab protocol validation is the test, as in the published readings).
@@ -87,7 +87,7 @@ FinalRow = dict[str, Any]
 
 @task(name="compare finals", task_run_name="compare finals", cache_policy=NO_CACHE, persist_result=False)
 def compare_candidates(study: Study, run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[FinalRow]:
-    """One row for each candidate of the optimum that has a reading; none without an optimum.
+    """Return a row for each candidate of the optimum that has a reading; none without an optimum.
 
     Args:
         study: The study.
@@ -120,7 +120,7 @@ def compare_candidates(study: Study, run_id: str, trials: Sequence[Mapping[str, 
 
 
 def finals_of(study: Study, trials: Sequence[Mapping[str, Any]]) -> "Finals | None":
-    """The candidates that have a reading, compared; None if none was kept."""
+    """Compare the candidates that have a reading; None if none was kept."""
     from study.conclusions import rank_finalists  # late, with SciPy and statsmodels
 
     kept = kept_candidate(study, trials)

@@ -23,14 +23,14 @@ STARTUP = 10
 """Candidates, those of sweeps included, before which suggestions are random: Optuna's default."""
 
 SIGNIFICANT = 2
-"""Digits of a suggested number that is not whole: more would claim a precision that no search has."""
+"""Digits of a suggested fraction: more would claim a precision that no search has."""
 
 
 @dataclass
 class Candidate:
-    """One configuration of the search: where it is from, how far it was trained, and what it read.
+    """One configuration of the search: its origin, trained epochs and readings.
 
-    `setting.epochs` is how long it may train, `readings` are its validation accuracies epoch by epoch.
+    `setting.epochs` is the most epochs it may train, `readings` are its validation accuracies by epoch.
     """
 
     number: int
@@ -46,12 +46,12 @@ class Candidate:
 
     @property
     def epochs_due(self) -> int:
-        """The epochs of the rung it is to reach."""
+        """Return the epochs of its next rung."""
         return self.rungs[self.rung]
 
     def best(self, budgets: Sequence[int]) -> tuple[float, int] | None:
-        """The highest validation accuracy at a budget it reached, and the fewest epochs that give it."""
-        # Of a schedule over the epochs only the whole training is a setting of its own.
+        """Return its best validation accuracy at a reached budget, and the fewest epochs that give it."""
+        # With a schedule over the epochs, only the whole training is a setting.
         allowed = budgets if self.setting.schedule_epochs is None else (self.setting.epochs,)
         reached = [each for each in allowed if each <= len(self.readings)]
         best = max(reached, key=lambda each: self.readings[each - 1], default=None)
@@ -59,15 +59,15 @@ class Candidate:
 
 
 class OptimumSearch:
-    """The state of a search: which candidates there are, and what to train next."""
+    """The state of a search: its candidates, and the trainings that come next."""
 
     def __init__(self, study: Study, source: Source, search: Search) -> None:
         """Begin a search that knows nothing yet.
 
         Args:
             study: The study; its sweeps' settings are the first candidates.
-            source: What, beside hyperparameters and seed, decides the weights.
-            search: What to search, and how long.
+            source: The facts that, besides hyperparameters and seed, decide the weights.
+            search: The searched parameters, and the budget.
         """
         import optuna  # late: half a second that only a search needs
 
@@ -81,9 +81,9 @@ class OptimumSearch:
         self._due: list[Candidate] = []
         sampler = optuna.samplers.TPESampler(
             seed=study.seed,
-            multivariate=True,  # parameters are suggested together: the learning rate goes with the units
+            multivariate=True,  # parameters are suggested together: the learning rate depends on the units
             n_startup_trials=STARTUP,
-            constant_liar=True,  # or the candidates of a generation would be much alike
+            constant_liar=True,  # otherwise the candidates of a generation would be similar
         )
         pruner = optuna.pruners.SuccessiveHalvingPruner(
             min_resource=self.rungs[0], reduction_factor=REDUCTION
@@ -96,19 +96,19 @@ class OptimumSearch:
 
     @property
     def begun(self) -> int:
-        """Trainings that count for the budget: of candidates that are no setting of a sweep."""
+        """Count the trainings that use the budget: of candidates that are no setting of a sweep."""
         return sum(each.origin == "suggested" for each in self.candidates)
 
     @property
     def remaining(self) -> float:
-        """The part of the budget that is left, of 1."""
+        """Return the fraction of the budget that is left."""
         if self.search.trainings is not None:
             return 1 - self.begun / self.search.trainings
         spent = sum(each.seconds for each in self.candidates if each.origin == "suggested")
         return 1 - spent / 60 / (self.search.minutes or 1)
 
     def next_generation(self) -> list[Training]:
-        """What to train now: promotions, then new candidates; nothing when the search is over."""
+        """Return the next trainings: promotions, then new candidates; none when the search is over."""
         self.generation += 1
         self.left = max(0.0, self.remaining)
         self._due = [each for each in self.candidates if each.state is CandidateState.TRAINING]
@@ -120,7 +120,7 @@ class OptimumSearch:
         return list({each.key: each for each in trainings}.values())
 
     def learn_from(self, records: Mapping[str, TrainingRecord | None]) -> None:
-        """Take what was trained, by key, and decide who goes on, beginning with the best."""
+        """Take the trained records, by key, and decide which candidates continue, the best first."""
         for candidate in self._due:
             self._read(candidate, records[self.training_of(candidate).key])
         for candidate in sorted(self._due, key=lambda each: (-(each.readings or [0.0])[-1], each.number)):
@@ -128,7 +128,7 @@ class OptimumSearch:
         self._due = []
 
     def training_of(self, candidate: Candidate) -> Training:
-        """The training of a candidate as far as the rung it is to reach, with the study's first seed."""
+        """Return a candidate's training up to its next rung, with the study's first seed."""
         setting, seed = candidate.setting, self.study.seed_of(1)
         return Training(
             hyperparameters=setting.hyperparameters,
@@ -153,7 +153,7 @@ class OptimumSearch:
         return candidate
 
     def _read(self, candidate: Candidate, record: TrainingRecord | None) -> None:
-        """Take a candidate's readings up to its rung, and report those that are new to Optuna."""
+        """Take a candidate's readings up to its rung, and report the new ones to Optuna."""
         epochs = record.epochs[: candidate.epochs_due] if record else ()
         for epoch in epochs[len(candidate.readings) :]:
             candidate.trial.report(epoch.validation_accuracy, epoch.epoch)
@@ -186,7 +186,7 @@ class OptimumSearch:
 
 
 def list_seeds(study: Study, search: Search) -> list[Hyperparameters]:
-    """The hyperparameters of the study's sweeps that the search could have come upon, each once."""
+    """Return the hyperparameters of the study's sweeps that lie in the searched space, each once."""
     swept = [
         setting.hyperparameters for each in study.sweeps for setting in each.settings(study.baseline).values()
     ]
@@ -196,10 +196,10 @@ def list_seeds(study: Study, search: Search) -> list[Hyperparameters]:
 def suggest_setting(
     trial: "optuna.Trial", search: Search, baseline: Setting, budgets: Sequence[int]
 ) -> Setting:
-    """Ask for a setting; its epochs are how long it may train.
+    """Suggest a setting; its epochs are the most it may train.
 
-    With a constant learning rate every budget is read from one training to the longest: there is nothing to
-    suggest. A schedule over the epochs makes each budget a training of its own.
+    With a constant learning rate, one training to the longest budget gives the readings of all: there is
+    nothing to suggest. With a schedule over the epochs, each budget needs its own training.
     """
     values = {
         name: _suggest(trial, name, each, isinstance(getattr(baseline, name), int))
@@ -231,7 +231,7 @@ def _suggest(trial: "optuna.Trial", name: str, values: Any, is_whole: bool) -> A
     persist_result=False,
 )
 def advance_search(search: OptimumSearch, outcomes: Mapping[str, Outcome]) -> list[Training]:
-    """Hear what the last generation read, and give the next one's trainings; none when the search is over.
+    """Take the last generation's readings, and return the next one's trainings; none when the search is over.
 
     Args:
         search: The search, which is advanced.
@@ -251,7 +251,7 @@ def advance_search(search: OptimumSearch, outcomes: Mapping[str, Outcome]) -> li
 
 
 def play_back(search: OptimumSearch, kept: Mapping[str, TrainingRecord]) -> list[Training]:
-    """Advance a search as far as kept trainings tell; return the trainings of the generation that is next."""
+    """Advance a search as far as kept trainings allow; return the next generation's trainings."""
     while trainings := search.next_generation():
         records = {each.key: kept.get(each.key) for each in trainings}
         if not all(
@@ -268,14 +268,14 @@ FINALIST, FRUGAL = "finalist {}", "frugal finalist"
 
 FRUGAL_MARGIN = 0.005
 """Fraction of accuracy that the frugal finalist's reading may lie below the best: about twice the standard
-error of one accuracy on 10,000 validation images, within which one reading cannot tell two models apart."""
+error of one accuracy on 10,000 validation images, within which one reading cannot distinguish two models."""
 
 Row = dict[str, Any]
 
 
 @task(name="choose finalists", task_run_name="choose finalists", cache_policy=NO_CACHE, persist_result=False)
 def choose_finalists(search: OptimumSearch) -> tuple[Trial, ...]:
-    """The trials of the finalists, one for each fresh seed.
+    """Return the trials of the finalists, one for each fresh seed.
 
     Args:
         search: The search, at its end.
@@ -288,9 +288,9 @@ def choose_finalists(search: OptimumSearch) -> tuple[Trial, ...]:
 
 
 def name_finalists(search: OptimumSearch) -> dict[str, tuple[Candidate, Setting]]:
-    """The best candidates on validation and, if it is cheaper than these, the cheapest that comes near.
+    """Return the best candidates on validation and, if it is cheaper, the cheapest that comes near.
 
-    Each has the number of epochs at which it was best. Cheap is counted in multiply-adds of one image, which,
+    Each has the number of epochs at which it was best. Cost is counted in multiply-adds of one image, which,
     unlike seconds, are the same on every machine.
     """
     ranked = _ranked(search)
@@ -306,13 +306,13 @@ def name_finalists(search: OptimumSearch) -> dict[str, tuple[Candidate, Setting]
 
 
 def list_candidates(run_id: str, search: OptimumSearch) -> list[Row]:
-    """The rows of the table `search`, in the order in which the candidates were begun."""
+    """Return the rows of the table `search`, in the order in which the candidates began."""
     finalists = {candidate.number: name for name, (candidate, _) in name_finalists(search).items()}
     return [_row(run_id, search, each, finalists.get(each.number)) for each in search.candidates]
 
 
 def _ranked(search: OptimumSearch) -> list[tuple[float, Candidate, Setting]]:
-    """Validation accuracy, candidate and setting of each that has one, best first; equal settings once."""
+    """List validation accuracy, candidate and setting of those read, best first; equal settings once."""
     found: dict[Setting, tuple[float, Candidate, Setting]] = {}
     for candidate in search.candidates:
         best = candidate.best(search.budgets)

@@ -1,4 +1,4 @@
-"""What the report says of the published readings: each mean, band and claim, and all in a sentence."""
+"""The report's part on the published readings: each mean, band and claim, and a summary sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _VERDICTS = {
     "band": ("band of agreement", ("inside", "outside", "cannot tell", "not measured")),
     "claim": ("published claim", ("supported", "contradicted", "cannot tell", "not measured")),
 }
-"""What the rows of each kind are, and the verdicts they may have, in the order they are told."""
+"""Noun of each kind of row, and its possible verdicts, in the report's order."""
 
 _WORDS = {
     "agrees": "agree with ours",
@@ -30,17 +30,17 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class AgainstPublished:
-    """A run held against what was published: a sentence and what bears it out."""
+    """A run compared with the published values: a sentence and its evidence."""
 
     headline: str
     has_missed: bool
-    """Whether anything differs, lies outside or is contradicted."""
+    """Say whether anything differs, lies outside or is contradicted."""
     tables: tuple[Table, ...]
     folded: tuple[Table, ...]
 
 
 def describe_agreement(agreement: pd.DataFrame) -> AgainstPublished:
-    """Tell the rows of the `agreement` table; of a study without published values, that there are none."""
+    """Describe the rows of the `agreement` table, or say that the study has no published values."""
     by_kind = {kind: agreement[agreement["kind"] == kind] for kind in _VERDICTS}
     told = [_count(kind, rows) for kind, rows in by_kind.items() if len(rows)]
     tables = (_claims(by_kind["claim"]), _bands(by_kind["band"]))

@@ -1,4 +1,4 @@
-"""What the report says, free of HTML and Markdown: made from one run's rows."""
+"""The report's content, free of HTML and Markdown: made from one run's rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from tasks.tables import Picture, kept_candidate, read_sweep
 
 @dataclass(frozen=True)
 class Collapsible:
-    """What a reader opens who wants to know more."""
+    """Further reading."""
 
     title: str
     pictures: tuple[Picture, ...]
@@ -38,7 +38,7 @@ class Collapsible:
 
 @dataclass(frozen=True)
 class Section:
-    """One exercise: its question, the answer and what bears it out."""
+    """One exercise: its question, the answer and its evidence."""
 
     number: int
     title: str
@@ -72,7 +72,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Findings:
-    """One published run and what was drawn and saved from it."""
+    """One published run with its figures, pictures and saved model."""
 
     study: Study
     frames: RunFrames
@@ -82,27 +82,27 @@ class Findings:
 
     @property
     def exercises(self) -> list[Exercise]:
-        """The exercises that ran, in the order of the study."""
+        """Return the exercises that ran, in the order of the study."""
         ran = str(self.frames.run["exercises"]).split(",")
         return [each for each in self.study.exercises if str(each.number) in ran]
 
     @property
     def kept(self) -> str | None:
-        """Name of the candidate kept on validation; None if there is none."""
+        """Return the name of the candidate kept on validation; None if there is none."""
         if self.chosen is not None:
             return self.chosen.candidate
         return kept_candidate(self.study, self.frames.trials.to_dict("records"))
 
     def drawn_of(self, exercise: int) -> tuple[Picture, ...]:
-        """The pictures of images that belong to an exercise."""
+        """Return the pictures of images that belong to an exercise."""
         return tuple(each for each in self.drawn if each.exercise == exercise)
 
     def figures_named(self, name: str) -> tuple[Picture, ...]:
-        """The figure of a name, if it was drawn."""
+        """Return the figure of a name, if it was drawn."""
         return _pictures([each for each in self.figures if each.name == name])
 
     def rows(self, table: str, exercise: int) -> pd.DataFrame:
-        """An exercise's rows of a table."""
+        """Return an exercise's rows of a table."""
         frame: pd.DataFrame = getattr(self.frames, table)
         return frame[frame["exercise"] == exercise]
 

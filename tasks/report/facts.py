@@ -1,4 +1,4 @@
-"""How a run was done, in words: protocol, data, machine, compute, code and seeds."""
+"""The facts of a run, in words: protocol, data, machine, compute, code and seeds."""
 
 import json
 
@@ -9,14 +9,14 @@ from study.spec import Study
 from study.wording import count, duration, plain
 
 Line = tuple[str, str]
-"""A term and what there is to say of it."""
+"""A term and its text."""
 
 MAX_NAMED = 10
-"""Trainings whose failed attempts are named; the table `trainings` has all."""
+"""Most trainings whose failed attempts are named; the table `trainings` has all."""
 
 
 def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
-    """What a reader must know to judge the numbers and to get them again."""
+    """List the facts that a reader needs to judge and to reproduce the numbers."""
     run = frames.run
     lanes = count(int(run["lanes"]), "lane")
     started = run["started_at"].strftime("%Y-%m-%d %H:%M UTC")

@@ -1,4 +1,4 @@
-"""What the report says of the nights: each exercise against earlier runs, and what changed in between."""
+"""The report's part on nights: each exercise compared with earlier runs, and the changes in between."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Nights:
 
 
 def describe_nights(frames: RunFrames) -> Nights | None:
-    """The comparison of a run with earlier ones; None if it did not train everything fresh."""
+    """Return the comparison of a run with earlier ones; None if it did not train everything fresh."""
     nights = frames.nights
     if nights.empty:
         return None
@@ -69,7 +69,7 @@ def _reference(row: Mapping[Hashable, Any]) -> str:
 
 
 def _list_changes(frames: RunFrames) -> tuple[str, ...]:
-    """What changed, a sentence for each run compared with and each kind of verdict."""
+    """Describe the changes: a sentence for each earlier run and each kind of verdict."""
     said: dict[str, list[str]] = {}
     dirty = frames.run["git_dirty"]
     for row in frames.nights.to_dict("records"):

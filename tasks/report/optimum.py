@@ -1,4 +1,4 @@
-"""What the report says of the optimum and of the saved model."""
+"""The report's parts on the optimum and on the saved model."""
 
 import math
 from typing import Any
@@ -25,7 +25,7 @@ from tasks.tables import read_candidates, read_setting
 
 
 def answer_search(study: Study, frames: RunFrames) -> Answer:
-    """The answer to the optimum exercise, with what its search cost, if it searched."""
+    """Return the answer to the optimum exercise, with the cost of its search, if it searched."""
     trials: list[dict[Any, Any]] = frames.trials.to_dict("records")
     number = study.optimum.number if study.optimum else 0
     own = [row for row in trials if row["exercise"] == number]
@@ -44,7 +44,7 @@ def answer_search(study: Study, frames: RunFrames) -> Answer:
 
 
 def cost_of_search(study: Study, frames: RunFrames) -> SearchCost | None:
-    """Add up what the run's search trained; None if it did not search."""
+    """Add up the trainings of the run's search; None if it did not search."""
     if study.optimum is None or study.optimum.search is None or frames.search.empty:
         return None
     own = frames.search[frames.search["origin"] == "suggested"]
@@ -58,7 +58,7 @@ def cost_of_search(study: Study, frames: RunFrames) -> SearchCost | None:
 
 
 def tabulate_finals(finals: pd.DataFrame) -> Table | None:
-    """One row for each candidate against the kept one; None where nothing could be compared."""
+    """Return a row for each candidate compared with the kept one; None if none could be compared."""
     rows = finals.to_dict("records")
     if not any(row["gain"] == row["gain"] for row in rows):
         return None
@@ -84,7 +84,7 @@ def tabulate_finals(finals: pd.DataFrame) -> Table | None:
 
 
 def tabulate_search(study: Study, search: pd.DataFrame) -> Table | None:
-    """One row for each candidate of the search, the best on validation first; None without a search."""
+    """Return a row for each candidate of the search, the best on validation first; None without a search."""
     if study.optimum is None or study.optimum.search is None or search.empty:
         return None
     names = [name for name in study.optimum.search.space if name != "epochs"]
@@ -124,13 +124,13 @@ _AGREES, _DIFFERS = "same outputs on every test image", "THE FILES' OUTPUTS DIFF
 
 
 def tabulate_model(chosen: ChosenModel) -> tuple[Table, ...]:
-    """The tables of the saved model."""
+    """Return the tables of the saved model."""
     tables = tabulate_files(chosen), tabulate_confidence(chosen), tabulate_image(chosen.new_image)
     return tuple(each for each in tables if each is not None)
 
 
 def tabulate_files(chosen: ChosenModel) -> Table:
-    """The saved files, and whether they are the same model when loaded again."""
+    """Tabulate the saved files, and whether each predicts the same when loaded again."""
     cells = tuple((each.name, each.format, _describe_loaded(each)) for each in chosen.saved)
     marked = frozenset(place for place, each in enumerate(chosen.saved) if not each.agrees)
     notes = (
@@ -148,7 +148,7 @@ def _describe_loaded(saved: SavedFile) -> str:
 
 
 def tabulate_confidence(chosen: ChosenModel) -> Table | None:
-    """How many test images reach a softened confidence, and how many are right; None if not known."""
+    """Count the test images that reach a softened confidence, and the right ones; None if not known."""
     if not chosen.confidence:
         return None
     rows = tuple(
@@ -165,7 +165,7 @@ def tabulate_confidence(chosen: ChosenModel) -> Table | None:
 
 
 def tabulate_image(image: NewImage) -> Table:
-    """The new image's probability of each class, in the order of the classes."""
+    """Return the new image's probability of each class, in the order of the classes."""
     title = f"Test image {image.test_index}: probability of each class"
     rows = tuple(
         (name, f"{probability:.4f}")

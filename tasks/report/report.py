@@ -1,4 +1,4 @@
-"""Write a run's report: one self-contained HTML page, and the same content as Markdown beside it."""
+"""Write a run's report: one self-contained HTML page, and the same content as Markdown."""
 
 import base64
 import logging
@@ -26,14 +26,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def html_environment() -> Environment:
-    """For a page that holds its pictures itself."""
+    """Return the template environment for a page with inline pictures."""
     environment = _environment()
     environment.filters["data_uri"] = _data_uri
     return environment
 
 
 def markdown_environment(folder: Path) -> Environment:
-    """For Markdown in a folder, from which files are named."""
+    """Return the template environment for Markdown in a folder; links are relative to the folder."""
     environment = _environment()
     environment.finalize = _escape_markdown
     environment.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
@@ -55,7 +55,7 @@ def _data_uri(path: Path) -> str:
 
 
 def _escape_markdown(value: object) -> Markup:
-    """One line of text in which nothing is Markdown or HTML; what the template marks safe stays as it is."""
+    """Escape Markdown and HTML in one line of text; text that the template marks as safe stays unchanged."""
     if isinstance(value, Markup):
         return value
     line = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;")
@@ -63,7 +63,7 @@ def _escape_markdown(value: object) -> Markup:
 
 
 def tidy_markdown(text: str) -> str:
-    """Without spaces at the ends of lines, and at most one empty line between others."""
+    """Remove spaces at the ends of lines, and all but one of successive empty lines."""
     text = re.sub(r" +$", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -90,7 +90,7 @@ def write_report(
     """Write the report of a published run as `report.html` and `report.md`.
 
     Args:
-        results: Where the report goes, and where the tables lie.
+        results: The folder of the tables and of the report.
         study: The study as it ran.
         frames: The run's rows.
         figures: Figures drawn from them.

@@ -14,7 +14,7 @@ from tasks.tables import read_setting
 
 @dataclass(frozen=True)
 class Table:
-    """A table as text; the first column names the row, `marked` holds the places of rows to stress."""
+    """A table as text; the first column names the row, `marked` holds the places of highlighted rows."""
 
     title: str
     header: tuple[str, ...]
@@ -22,11 +22,11 @@ class Table:
     notes: tuple[str, ...] = ()
     marked: frozenset[int] = frozenset()
     has_words: bool = False
-    """Whether its cells are words, which wrap, rather than numbers, which do not."""
+    """Say whether its cells are words, which wrap, and not numbers."""
 
 
 def tabulate_failures(trials: pd.DataFrame) -> Table | None:
-    """Every failed trial with its reason; None if none failed."""
+    """Return every failed trial with its reason; None if none failed."""
     failed = trials[trials["status"] == Status.FAILED].to_dict("records")
     rows = tuple(
         (
@@ -42,7 +42,7 @@ def tabulate_failures(trials: pd.DataFrame) -> Table | None:
 
 
 def tabulate_sweep(exercise: SweepExercise, summary: pd.DataFrame, agreement: pd.DataFrame) -> Table:
-    """One row for each setting of a sweep; published columns only where something was published.
+    """Return a row for each setting of a sweep; published columns only if something was published.
 
     Args:
         exercise: The sweep.
@@ -72,7 +72,7 @@ def tabulate_sweep(exercise: SweepExercise, summary: pd.DataFrame, agreement: pd
 
 
 def _optional_columns(records: Sequence[Any]) -> list[tuple[bool, str, Any, str]]:
-    """Columns that stand only where they say something: whether, name, text of a cell, and a note."""
+    """Return the optional columns: whether to show it, name, text of a cell, and a note."""
     return [
         (
             any(row["collapsed_trials"] > 0 for row in records),
@@ -92,13 +92,13 @@ def _optional_columns(records: Sequence[Any]) -> list[tuple[bool, str, Any, str]
 def tabulate_candidates(
     baseline: Setting, trials: pd.DataFrame, summary: pd.DataFrame, kept: str | None
 ) -> Table:
-    """One row for each candidate of the optimum, with the parameters in which any differs from the baseline.
+    """Return a row for each candidate of the optimum, with the parameters that differ from the baseline.
 
     Args:
-        baseline: What the study holds fixed.
+        baseline: The study's fixed parameters.
         trials: Rows of `trials` of the optimum exercise.
         summary: Its rows of `summary`.
-        kept: Name of the candidate that was kept.
+        kept: Name of the kept candidate.
     """
     first = trials.drop_duplicates("setting").to_dict("records")
     settings = {str(row["setting"]): read_setting(row) for row in first}
@@ -134,7 +134,7 @@ def _measures(row: Any) -> tuple[str, ...]:
 
 
 def count_trials(row: Any) -> str:
-    """The completed trials of a setting, and how many failed if any did."""
+    """Return the completed trials of a setting, and the number of failed ones if any."""
     trials, failed = int(row["trials"]), int(row["failed_trials"])
     return f"{trials} ({failed} failed)" if failed else str(trials)
 
@@ -179,12 +179,12 @@ def _number(value: Any) -> str:
 
 
 def title_of(parameter: str) -> str:
-    """A parameter's name as a column's header."""
+    """Return a parameter's name as a column's header."""
     return parameter.replace("_", " ").capitalize()
 
 
 def tabulate_pairs(exercise: SweepExercise, comparisons: pd.DataFrame) -> Table | None:
-    """One row for each pair of settings, those that differ marked; None if no pair could be compared.
+    """Return a row for each pair of settings, those that differ marked; None if no pair could be compared.
 
     Args:
         exercise: The sweep.
@@ -217,7 +217,7 @@ def tabulate_pairs(exercise: SweepExercise, comparisons: pd.DataFrame) -> Table 
 
 
 def tabulate_times(exercise: SweepExercise, summary: pd.DataFrame) -> Table:
-    """One row for each setting: epochs, time of an epoch, convergence and the target, with what was censored.
+    """Return a row for each setting: epochs, epoch time, convergence and target, with censored counts.
 
     Args:
         exercise: The sweep.

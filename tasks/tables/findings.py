@@ -1,4 +1,4 @@
-"""The rows of `comparisons`, `agreement` and `nights`: against each other, the published, earlier runs."""
+"""The rows of `comparisons`, `agreement`, `nights`: with each other, published values and earlier runs."""
 
 import json
 import logging
@@ -42,7 +42,7 @@ Row = dict[str, Any]
 
 @task(name="compare settings", task_run_name="compare settings", cache_policy=NO_CACHE, persist_result=False)
 def compare_settings(study: Study, run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """One row for each pair of settings of a sweep that have two readings or more.
+    """Return a row for each pair of settings of a sweep that have two readings or more.
 
     Args:
         study: The study.
@@ -94,10 +94,10 @@ def _number(value: float) -> float | None:
     persist_result=False,
 )
 def compare_run_with_published(study: Study, run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """One row for each published mean, band and claim; none for a study without.
+    """Return a row for each published mean, band and claim; none for a study without.
 
     Args:
-        study: The study, which names what was published.
+        study: The study, which names the published files.
         run_id: The run.
         trials: Its rows of `trials`.
 
@@ -116,7 +116,7 @@ def compare_run_with_published(study: Study, run_id: str, trials: Sequence[Mappi
 
 
 def read_cells(study: Study, trials: Sequence[Mapping[str, Any]]) -> dict[Cell, dict[int, float]]:
-    """Test accuracies in percent by cell and seed; those of the kept candidate under None."""
+    """Return test accuracies in percent by cell and seed; those of the kept candidate under None."""
     cells: dict[Cell, dict[int, float]] = {}
     for exercise in study.sweeps:
         for value, readings in read_sweep(exercise.number, trials).items():
@@ -201,10 +201,10 @@ def compare_nights(
     trials: Sequence[Row],
     trainings: Sequence[Row],
 ) -> list[Row]:
-    """One row for each exercise: whether it reads what earlier runs read, and what changed in between.
+    """Return a row for each exercise: whether it agrees with earlier runs, and the changes in between.
 
     Args:
-        results: Where the earlier runs lie.
+        results: The folder of the earlier runs.
         context: The run.
         run_facts: Machine and start of the run.
         dataset: The images in use.
@@ -244,11 +244,11 @@ def compare_nights(
 def _find_comparable(
     results: Results, context: RunContext, run_facts: RunFacts, exercises: Sequence[int]
 ) -> pd.DataFrame:
-    """The earlier runs of the study and protocol: of each exercise the latest that ran it, oldest first."""
+    """Return earlier runs of study and protocol: of each exercise the latest that ran it, oldest first."""
     try:
         runs = list_runs(results)
     except InputError as damage:
-        logger.warning("%s; the night is compared with nothing", damage)
+        logger.warning("%s; this night is not compared", damage)
         return pd.DataFrame({"run_id": []})
     is_earlier = (runs["started_at"] < run_facts.started_at) & (runs["run_id"] != context.run_id)
     is_same = (runs["study"] == context.study.name) & (runs["protocol"] == context.study.protocol)
@@ -277,7 +277,7 @@ def _reading(row: Mapping[Any, Any]) -> NightReading:
 
 
 def _identity(row: Mapping[Any, Any]) -> str:
-    """A setting's parameters as one text."""
+    """Return a setting's parameters as one text."""
     return read_setting(row).model_dump_json()
 
 
@@ -312,7 +312,7 @@ def _verdict_columns(
 
 
 def _measures(trials: Sequence[Row], trainings: Sequence[Row]) -> Row:
-    """Accuracy and time of one exercise, from its trials and all the run's trainings."""
+    """Return accuracy and time of one exercise, from its trials and all the run's trainings."""
     by_setting: dict[str, list[float]] = {}
     for row in trials:
         if row["status"] == Status.COMPLETED:

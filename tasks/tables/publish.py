@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is true of a whole run, beside its results."""
+    """Facts of a whole run, besides its results."""
 
     started_at: datetime
     begun: float
@@ -41,17 +41,17 @@ class RunFacts:
     makespan_seconds: float
     makespan_bound_seconds: float
     stopped_early: str | None = None
-    """Why the run stopped before all was attempted."""
+    """Why the run stopped before attempting everything."""
     trigger: str | None = None
-    """What started it: `schedule`, `ui` or `command line`."""
+    """The trigger: `schedule`, `ui` or `command line`."""
     parameters: str | None = None
-    """What it was asked, as JSON."""
+    """The request, as JSON."""
     devices: str | None = None
     """The device of each lane, as JSON."""
     processor: str = ""
     """The lanes' processor; empty for this machine's."""
     versions: Mapping[str, str] | None = None
-    """Of what takes part in training on the lanes; None for this machine's."""
+    """Versions that take part in training on the lanes; None for this machine's."""
 
 
 @task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
@@ -63,14 +63,14 @@ def publish_run(
     outcomes: Mapping[str, Outcome],
     **tables: Sequence[Row],
 ) -> RunFrames:
-    """Write the tables, `runs` last, and return them as a reader gets them.
+    """Write the tables, `runs` last, and return them as read back.
 
     Args:
-        results: Where they go.
+        results: The folder to write to.
         context: The run and its study.
-        run_facts: What is true of the whole run.
-        dataset: What was trained on.
-        outcomes: What became of each training, by key.
+        run_facts: Facts of the whole run.
+        dataset: The images of the trainings.
+        outcomes: The outcome of each training, by key.
         tables: The rows of every other table, by its name.
 
     Raises:
@@ -92,7 +92,7 @@ def _add_to_history(results: Results, run_id: str) -> None:
     except (
         OSError,
         TimeoutError,
-    ) as error:  # the run is published all the same
+    ) as error:  # the run is published nevertheless
         logger.warning("the history is not up to date: %s; `study compact` brings it up to date", error)
 
 
@@ -104,7 +104,7 @@ def _describe_run(context: RunContext, run_facts: RunFacts, dataset: Dataset) ->
         "protocol": context.study.protocol,
         "started_at": run_facts.started_at,
         "finished_at": datetime.now(UTC),
-        "wall_seconds": time.monotonic() - run_facts.begun,  # a clock that steps shows in the times only
+        "wall_seconds": time.monotonic() - run_facts.begun,  # a changed clock affects only the two times
         "resumed": run_facts.resumed,
         "exercises": ",".join(str(each.number) for each in context.study.exercises),
         "lanes": run_facts.lanes,
@@ -121,7 +121,7 @@ def _describe_run(context: RunContext, run_facts: RunFacts, dataset: Dataset) ->
 
 
 def describe_provenance(context: RunContext, run_facts: RunFacts, dataset: Dataset) -> Provenance:
-    """Everything that may change what this run reads."""
+    """Return every fact that may change this run's readings."""
     commit, engine = read_commit(), context.source.engine
     return Provenance(
         git_commit=commit.name,

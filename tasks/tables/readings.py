@@ -12,7 +12,7 @@ Row = Mapping[Any, Any]
 
 
 def read_sweep(exercise: int, trials: Sequence[Row]) -> Sweep:
-    """The readings of an exercise by value, in the order of the trials."""
+    """Return the readings of an exercise by value, in the order of the trials."""
     by_value = defaultdict(list)
     for row in trials:
         if row["exercise"] == exercise:
@@ -21,7 +21,7 @@ def read_sweep(exercise: int, trials: Sequence[Row]) -> Sweep:
 
 
 def read_candidates(exercise: int, trials: Sequence[Row]) -> dict[str, SettingReadings]:
-    """The readings of an optimum exercise by the candidate's name, in the order of the trials."""
+    """Return the readings of an optimum exercise by the candidate's name, in the order of the trials."""
     by_name = defaultdict(list)
     for row in trials:
         if row["exercise"] == exercise:
@@ -30,7 +30,7 @@ def read_candidates(exercise: int, trials: Sequence[Row]) -> dict[str, SettingRe
 
 
 def read_trials(trials: Sequence[Row]) -> dict[SettingId, dict[int, Read]]:
-    """What the completed trials read, by setting and seed, in the order of the trials."""
+    """Return the completed trials' readings by setting and seed, in the order of the trials."""
     found: dict[SettingId, dict[int, Read]] = defaultdict(dict)
     for row in trials:
         if row["status"] == Status.COMPLETED:
@@ -46,7 +46,7 @@ def _read_setting(rows: Sequence[Row]) -> SettingReadings:
 
 
 def kept_candidate(study: Study, trials: Sequence[Row]) -> str | None:
-    """Name of the candidate with the best mean on validation, the first of equals; None if there is none."""
+    """Return the name of the candidate with the best validation mean, the first of equals; None if none."""
     by_candidate = defaultdict(list)
     for row in completed_candidates(study, trials):
         by_candidate[str(row["setting"])].append(float(row["validation_accuracy"]))
@@ -54,19 +54,19 @@ def kept_candidate(study: Study, trials: Sequence[Row]) -> str | None:
 
 
 def completed_candidates(study: Study, trials: Sequence[Row]) -> list[Row]:
-    """The completed trials of the optimum exercise, if the study has one."""
+    """Return the completed trials of the optimum exercise, if the study has one."""
     number = study.optimum.number if study.optimum else None
     return [row for row in trials if row["exercise"] == number and row["status"] == Status.COMPLETED]
 
 
 def read_setting(row: Mapping[Any, Any]) -> Setting:
-    """The setting of a row of `trials` or `search`; a parameter without a value is at its default.
+    """Return the setting of a row of `trials` or `search`; a parameter without a value is at its default.
 
     Raises:
-        ValidationError: a value is none that its parameter may have.
+        ValidationError: a parameter cannot have its value.
     """
     values = {name: row[name] for name in Setting.model_fields if name in row}
-    # A value that is not itself is pandas' missing number.
+    # A value that does not equal itself is pandas' missing number.
     return Setting.model_validate(
         {name: value for name, value in values.items() if value is not None and value == value}
     )

@@ -1,4 +1,4 @@
-"""What a report shows that no other row holds: the saved model and pictures of images, as rows and back."""
+"""Convert the saved model and pictures of images to rows and back: no other row holds them."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ FIRST_NINE, CONFUSED = "first-nine", "confused-pairs"
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with what it shows: the words under it, and those instead of it."""
+    """A PNG with its caption and its alt text."""
 
     name: str
     exercise: int
@@ -33,7 +33,7 @@ class Picture:
 
 
 def describe_pictures(study: Study, sheet: Path | None, confused: Path | None = None) -> list[Picture]:
-    """The pictures that were drawn of images, with their words."""
+    """List the pictures that were drawn of images, with their words."""
     pictures = []
     if sheet is not None and study.images is not None:
         alt = "The first nine training images, three by three, each with the name of its class."
@@ -50,7 +50,7 @@ def describe_pictures(study: Study, sheet: Path | None, confused: Path | None = 
 
 
 def list_models(run_id: str, study: str, chosen: ChosenModel | None) -> list[Row]:
-    """The row of the table `models`; none if no model was saved."""
+    """Return the row of the table `models`; none if no model was saved."""
     if chosen is None:
         return []
     names = (
@@ -62,10 +62,10 @@ def list_models(run_id: str, study: str, chosen: ChosenModel | None) -> list[Row
 
 
 def read_model(frames: RunFrames) -> ChosenModel | None:
-    """The saved model of a published run; None if none was saved.
+    """Return the saved model of a published run; None if none was saved.
 
     Raises:
-        InputError: it is not what such a row holds.
+        InputError: the row does not describe a model.
     """
     if frames.models.empty:
         return None
@@ -80,7 +80,7 @@ def read_model(frames: RunFrames) -> ChosenModel | None:
 
 
 def list_pictures(run_id: str, study: str, pictures: Sequence[Picture]) -> list[Row]:
-    """A row of the table `pictures` for each."""
+    """Return a row of the table `pictures` for each."""
     return [
         {
             "run_id": run_id,
@@ -96,10 +96,10 @@ def list_pictures(run_id: str, study: str, pictures: Sequence[Picture]) -> list[
 
 
 def restore_pictures(frames: RunFrames, folder: Path) -> tuple[Picture, ...]:
-    """The pictures of a published run, as files in a folder.
+    """Write the pictures of a published run to files in a folder.
 
     Raises:
-        InputError: the name of one is no name for a file.
+        InputError: a picture's name is no file name.
         OSError: the folder cannot be written to.
     """
     return tuple(
@@ -115,7 +115,7 @@ def restore_pictures(frames: RunFrames, folder: Path) -> tuple[Picture, ...]:
 
 
 def _checked(name: str) -> str:
-    # It comes from a table's content, which must not lead out of the folder.
+    # The name comes from a table and must not lead out of the folder.
     if not re.fullmatch(r"[a-z0-9-]{1,64}", name):
         raise InputError(
             f"picture {shown(name)} in table `pictures`: not a name; small letters, digits and hyphens are"
@@ -124,14 +124,14 @@ def _checked(name: str) -> str:
 
 
 def read_study_of(frames: RunFrames) -> Study:
-    """The study as a published run ran it.
+    """Return the study as a published run ran it.
 
     Raises:
         InputError: the run's row does not hold a study that this program reads.
     """
     definition = str(frames.run["study_definition"])
     try:
-        # As narrowed: a run may be of some of a study's exercises only.
+        # As narrowed: a run may have only some of a study's exercises.
         return Study.model_validate_json(definition, context=NARROWED)
     except ValidationError as error:
         raise InputError(
@@ -141,7 +141,7 @@ def read_study_of(frames: RunFrames) -> Study:
 
 
 def read_averages_of(frames: RunFrames) -> dict[Cell, PublishedAverage]:
-    """The published averages that a run was held against, by cell."""
+    """Return the published averages that a run was compared with, by cell."""
     readings = {
         (int(row["exercise"]), float(row["value"])): row["published_trials"]
         for row in frames.agreement[frames.agreement["kind"] == "cell"].to_dict("records")

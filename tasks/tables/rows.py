@@ -17,20 +17,20 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one training of a run ended: its record, or the reason why there is none."""
+    """The outcome of one training of a run: its record, or the reason why there is none."""
 
     training: Training
     record: TrainingRecord | None
     reason: str | None
     attempts: int
     predicted_seconds: float | None = None
-    """Seconds of a lane it was predicted to take; None if it was not known beforehand."""
+    """Predicted seconds of a lane; None if it was not known beforehand."""
     failed_attempts: tuple[str, ...] = ()
     """Why attempts failed, in order."""
 
     @property
     def epochs(self) -> tuple[Epoch, ...]:
-        """The epochs that this run's trials read; the training may have gone on for others."""
+        """Return the epochs that this run's trials read; the training may have continued for others."""
         if self.record is None:
             return ()
         if self.record.diverged is not None:
@@ -39,7 +39,7 @@ class Outcome:
         return self.record.epochs[: max((each.last.epoch for each in readings if each), default=0)]
 
     def following(self, earlier: "Outcome") -> "Outcome":
-        """This outcome and that of the same training for earlier trials of the run, as one."""
+        """Merge this outcome with that of the same training for earlier trials of the run."""
         rules = tuple(dict.fromkeys((*earlier.training.rules, *self.training.rules)))
         return Outcome(
             self.training.model_copy(update={"rules": rules, "label": earlier.training.label}),
@@ -51,14 +51,14 @@ class Outcome:
         )
 
     def lane_seconds(self, run_id: str) -> float:
-        """Seconds that lanes were busy with it in a run."""
+        """Return the seconds that lanes were busy with it in a run."""
         segments = self.record.segments if self.record else ()
         return sum(segment.lane_seconds for segment in segments if segment.run_id == run_id)
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the rows of one run have in common."""
+    """The facts that the rows of one run share."""
 
     run_id: str
     study: Study
@@ -70,20 +70,20 @@ class RunContext:
 def aggregate_trials(
     context: RunContext, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], stage: str = "trials"
 ) -> list[Row]:
-    """One row for each trial, in the order of the study; a failed trial is a row with its reason.
+    """Return a row for each trial, in the order of the study; a failed trial is a row with its reason.
 
     Args:
         context: The run.
         trials: The trials to answer.
         outcomes: How their trainings ended, by key.
-        stage: What is aggregated, for people.
+        stage: The aggregated part of the run, for people.
     """
     return [_trial_row(context, trial, outcomes[key_of(trial, context.source)]) for trial in trials]
 
 
 @task(name="list epochs", task_run_name="list epochs", cache_policy=NO_CACHE, persist_result=False)
 def list_epochs(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[Row]:
-    """One row for each epoch of each training, by label and epoch."""
+    """Return a row for each epoch of each training, by label and epoch."""
     return [
         {
             "run_id": context.run_id,
@@ -103,9 +103,9 @@ def list_epochs(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[Ro
 
 @task(name="list trainings", task_run_name="list trainings", cache_policy=NO_CACHE, persist_result=False)
 def list_trainings(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[Row]:
-    """One row for each training, by label: what was predicted, and what it took.
+    """Return a row for each training, by label: its predicted and actual time.
 
-    Not in the order of the plan, which follows from how fast the machine is: equal results give equal files.
+    Not in the plan's order, which depends on the machine's speed: equal results give equal files.
     """
     ordered = sorted(outcomes.values(), key=lambda each: (each.training.label, each.training.key))
     return [_training_row(context, outcome) for outcome in ordered]

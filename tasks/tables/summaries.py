@@ -19,11 +19,11 @@ Row = dict[str, Any]
 def summarise_trials(
     study: Study, test_images: int, trials: Sequence[Row], averages: Mapping[Cell, PublishedAverage]
 ) -> list[Row]:
-    """One row for each setting: mean test accuracy with its interval, and the published average beside it.
+    """Return a row for each setting: mean test accuracy with its interval, and the published average.
 
     Args:
-        study: The study, for the accuracy that trainings are timed to.
-        test_images: How many images each test accuracy was read on.
+        study: The study, for its target accuracy.
+        test_images: Number of images behind each test accuracy.
         trials: Rows of `trials`, those of a setting together.
         averages: The published averages.
     """
@@ -88,11 +88,11 @@ def _accuracy_columns(readings: Sequence[float], spread: Spread, test_images: in
 
 
 def _time_columns(done: Sequence[Row]) -> Row:
-    """Medians of the times to convergence and to the target; who did not get there was watched in vain."""
+    """Return median times to convergence and to the target; trials that never reach it are censored."""
     columns: Row = {}
     for event, watched in (("convergence", "lowest_loss"), ("target", "")):
         for unit in ("epoch", "seconds"):
-            # A trial that has not converged does so at its lowest loss so far at the earliest.
+            # A trial that has not converged will converge at its lowest loss so far at the earliest.
             until = (
                 f"{watched}_{unit}"
                 if watched

@@ -1,4 +1,4 @@
-"""What a plan asks for is trained: one training, many with retries, their speed and their forecast."""
+"""Train the trainings of a plan: one, or many with retries; measure and forecast their time."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""One training in one process: what a lane does, from the start or from a checkpoint."""
+"""Train once, in one process, from the start or from a checkpoint: the work of a lane."""
 
 import logging
 import math
@@ -27,7 +27,7 @@ class AveragingTrainer:
     first epoch's stay in it with a share of `decay ** (epochs - 1)`.
 
     Averages of SGD's iterates: Polyak and Juditsky 1992; of a network's weights once an epoch: Izmailov et
-    al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization" (SWA), who weigh all alike.
+    al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization" (SWA), with equal weights.
     Keras's `use_ema` decays as here, but with every step, where its 0.99 forgets within a tenth of an epoch.
     """
 
@@ -42,12 +42,12 @@ class AveragingTrainer:
         return self._trainer.warm_up(images)
 
     def start(self, seed: int) -> None:
-        """Begin a training, of which there is no average yet."""
+        """Begin a training; there is no average yet."""
         self._trainer.start(seed)
         self._weights, self._momenta, self._average = self._trainer.weights(), self._trainer.momenta(), None
 
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
-        """Go on with a training from its average, and its momenta followed by its weights."""
+        """Continue a training from its average, and its momenta followed by its weights."""
         self._average, count = weights, len(weights)
         self._momenta, self._weights = momenta[:count], momenta[count:]
         self._trainer.resume(self._average, self._momenta)
@@ -55,7 +55,7 @@ class AveragingTrainer:
     def train_epoch(
         self, images: Any, seed: int, epoch: int, learning_rate: float, most: int | None = None
     ) -> tuple[Score, float]:
-        """Train one epoch from the weights, not from their average, and take what they are now into it."""
+        """Train one epoch from the weights, not from their average; add the result to the average."""
         self._trainer.resume(self._weights, self._momenta)
         score, seconds = self._trainer.train_epoch(images, seed, epoch, learning_rate, most)
         self._weights, self._momenta = self._trainer.weights(), self._trainer.momenta()
@@ -68,16 +68,16 @@ class AveragingTrainer:
         return self._trainer.evaluate(images)
 
     def weights(self) -> Arrays:
-        """The average; before the first epoch the weights."""
+        """Return the average; before the first epoch the weights."""
         return self._weights if self._average is None else self._average
 
     def momenta(self) -> Arrays:
-        """What going on needs: the momentum of each weight, then the weights themselves."""
+        """Return the state to resume from: the momentum of each weight, then the weights themselves."""
         return [*self._momenta, *self._weights]
 
 
 def mix(average: Arrays | None, weights: Arrays, decay: float) -> Arrays:
-    """The next average: the weights where there is none yet."""
+    """Return the next average: the weights if there is none yet."""
     if average is None:
         return weights
     return [decay * old + (1 - decay) * new for old, new in zip(average, weights, strict=True)]
@@ -88,7 +88,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """A training as a lane gives it back: its record, weights after epochs to be kept, optimizer's state."""
+    """A training as a lane returns it: its record, the weights to keep by epoch, the optimizer's state."""
 
     record: TrainingRecord
     weights: dict[int, Arrays]
@@ -108,7 +108,7 @@ def run_training(
 ) -> Trained:
     """Train in this process until no trial needs another epoch, from the start or from a checkpoint.
 
-    It ends early where the loss is no longer a finite number: the record says so, and has the epochs before.
+    It ends early if the loss is no longer a finite number: the record says so, and has the epochs before.
     """
     report_progress()
     engine = load_engine(training.source.engine)
@@ -167,7 +167,7 @@ def run_training(
 def _begin(
     trainer: Trainer, training: Training, checkpoint: Checkpoint | None
 ) -> tuple[list[Epoch], dict[int, Arrays]]:
-    """Set the trainer to where the training begins; return its epochs so far and the weights to be saved."""
+    """Set the trainer to the training's first epoch; return its epochs so far and the weights to save."""
     if checkpoint is None:
         trainer.start(training.seed)
         return [], {}
@@ -207,7 +207,7 @@ def _run_epoch(
 
 @cache
 def place_images(engine_name: EngineName, dataset: Dataset, held_out: int) -> tuple[Placed, Placed, Placed]:
-    """Training, validation and test images where the engine wants them, once a lane.
+    """Place training, validation and test images for the engine, once a lane.
 
     In the lab protocol validation is the test.
     """

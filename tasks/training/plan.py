@@ -48,7 +48,7 @@ ROUNDS = 3
 """Measurements of a shape, of which the median counts."""
 
 ROUND_SECONDS = 0.35
-"""How long one measurement of training takes."""
+"""Length of one measurement of training."""
 
 MEASURING_SECONDS = 2.5
 """Seconds of a lane to measure one shape, compiling included: measured on the shapes of `lab`."""
@@ -57,15 +57,15 @@ MEASURING_SECONDS = 2.5
 def measure_speeds(
     lanes: Lanes, engine: EngineName, shapes: Sequence[Hyperparameters], amount: Amount
 ) -> list[Speed]:
-    """Measure several shapes, one at a time on each lane; one that fails is left out, which is logged.
+    """Measure several shapes, one at a time on each lane; log and skip one that fails.
 
-    What a lane with another processor than `lanes.processor` measures is left out, too.
+    Measurements of a lane with another processor than `lanes.processor` are ignored, too.
 
     Args:
         lanes: Where to measure.
-        engine: What trains.
+        engine: The engine that trains.
         shapes: Hyperparameters of each shape.
-        amount: As many images as a training has, so that memory is read as in one.
+        amount: Images of a training, so that memory is read as in one.
 
     Raises:
         LanesClosed: the lanes were closed.
@@ -81,18 +81,18 @@ def _try_to_measure(lanes: Lanes, engine: EngineName, shape: Hyperparameters, am
         return speed if processor == lanes.processor else None
     except LanesClosed:
         raise
-    except Exception as error:  # whatever it is, it must not cost the run: the formula predicts instead
+    except Exception as error:  # no error here may stop the run: the formula predicts instead
         logger.warning("could not measure the speed of %s: %s", shape, error)
         return None
 
 
 def measure_here(engine: EngineName, shape: Hyperparameters, amount: Amount) -> tuple[Speed, str]:
-    """Measure one shape in this process, and say on which processor."""
+    """Measure one shape in this process; return its processor too."""
     return measure_speed(engine, shape, amount), processor_name()
 
 
 def measure_speed(engine: EngineName, hyperparameters: Hyperparameters, amount: Amount) -> Speed:
-    """Measure one shape in this process, on images of noise: what they show changes the time little."""
+    """Measure one shape in this process, on images of noise: their content changes the time little."""
     images = _noise(engine, amount.train_images)
     evaluated = _noise(engine, min(amount.evaluation_images, 2000))
     trainer, _ = load_engine(engine).open_trainer(hyperparameters)
@@ -127,7 +127,7 @@ def _noise(engine: EngineName, count: int) -> Placed:
 
 
 MEASURING_SHARE = 0.02
-"""The part of the predicted time of the lanes that may be spent to predict it better."""
+"""Largest fraction of the lanes' predicted time that may be spent to predict it better."""
 
 RECENT_TRAININGS = 200
 """Recorded trainings that correct a prediction: the latest ones."""
@@ -158,17 +158,17 @@ def forecast_plan(
     fresh: bool = False,
     budget_seconds: float | None = None,
 ) -> Forecast:
-    """Say what a plan will cost, and put its trainings in order, longest first.
+    """Predict the cost of a plan, and sort its trainings, longest first.
 
-    Where the machine's speed is not known for the plan's shapes, a few steps of each are measured on the
-    lanes, as long as that is a small part of the whole. What is measured is kept beside the results.
+    If the machine's speed is not known for the plan's shapes, a few steps of each are measured on the lanes,
+    unless that is a large part of the whole. Measurements are kept with the results.
 
     Args:
         study: The study.
         plan: Its plan.
         results: Where finished trainings are kept.
-        lanes: Where to measure, and what will train.
-        fresh: Train again what earlier runs have.
+        lanes: Where to measure, and whose engine trains.
+        fresh: Repeat the trainings of earlier runs.
         budget_seconds: The most the run may take; None for no limit.
 
     Raises:
@@ -186,27 +186,27 @@ def forecast_plan(
 
 
 def predict(study: Study, plan: Plan, predictor: Predictor, lanes: int) -> Forecast:
-    """Predict a plan's cost on this number of lanes, all equally fast; where none is there, on one."""
+    """Predict a plan's cost on this number of lanes, at least one, all equally fast."""
     known = _known_combination(study, plan, predictor.history)
     return predictor.forecast(study, plan, max(1, lanes), known)
 
 
 def compare_sharing(study: Study, plan: Plan, predictor: Predictor, lanes: int) -> tuple[Forecast, Forecast]:
-    """What the plan would cost from nothing, with trials sharing trainings and with a training for each."""
+    """Predict the cost without kept trainings: with trials sharing trainings, and with one for each trial."""
     from_nothing = replace(predictor, kept={}, search=None)
     unshared = compile_plan(study, plan.trials, plan.source, sharing=False)
     return predict(study, plan, from_nothing, lanes), predict(study, unshared, from_nothing, lanes)
 
 
 def predict_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> list[Job]:
-    """Predict the trainings of a small plan from what is recorded and measured by now, longest first."""
+    """Predict the trainings of a small plan from current records and measurements, longest first."""
     return gather(study, plan, results, lanes, fresh).predict_trainings(plan, max(1, lanes.useful))
 
 
 def make_predictor(
     study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False
 ) -> Predictor:
-    """What a forecast draws on, the machine's speed measured where it is not known and worth the time."""
+    """Return the inputs of a forecast; measure the machine's speed if it is unknown and worth the time."""
     predictor = gather(study, plan, results, lanes, fresh)
     predictor = replace(predictor, search=_known_search(study, plan, predictor.kept))
     missing = _choose_shapes(plan, predictor)
@@ -221,7 +221,7 @@ def make_predictor(
 
 
 def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Predictor:
-    """What is known by now: kept trainings, what they took, and what was measured of the lanes' machine."""
+    """Return kept trainings, their times, and the measurements of the lanes' machine."""
     amount = amount_of(study)
     found = {each.key: find_training(results, each.key) for each in plan.trainings}
     history = {record.key: record for record in read_records(results)}
@@ -234,13 +234,13 @@ def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool
 
 
 def amount_of(study: Study) -> Amount:
-    """How many images each epoch of a study trains on and evaluates."""
+    """Return the numbers of images each epoch of a study trains on and evaluates."""
     held_out = study.data.held_out_images if study.protocol == "held-out" else 0
     return Amount(study.data.train_images - held_out, study.data.test_images + held_out)
 
 
 def name_machine(source: Source, processor: str) -> str:
-    """What decides the speed of a training of given hyperparameters, beside what else the machine does."""
+    """Return the facts that decide a training's speed, besides its hyperparameters and the machine's load."""
     trainer = f"TensorFlow {source.tensorflow}" if source.engine == "tensorflow" else "native"
     return f"{processor} {source.device} model {source.model} {trainer}"
 
@@ -248,12 +248,12 @@ def name_machine(source: Source, processor: str) -> str:
 def list_recorded_speeds(
     records: Sequence[TrainingRecord], source: Source, amount: Amount, processor: str
 ) -> list[Speed]:
-    """How fast the latest trainings of earlier runs were, by the same code on a machine and data alike."""
+    """Return the speeds of the latest trainings of earlier runs: same code, similar machine and data."""
     latest = sorted(records, key=lambda record: record.segments[-1].finished_at)[-RECENT_TRAININGS:]
     return [
         _speed_of(record)
         for record in latest
-        # On few images, which stay in the processor's cache, each takes less.
+        # Few images stay in the processor's cache, so that each takes less.
         if record.epochs
         and amount.train_images / 2 <= record.train_images <= amount.train_images * 2
         and name_machine(record.source, processor) == name_machine(source, processor)
@@ -262,7 +262,7 @@ def list_recorded_speeds(
 
 
 def describe_forecast(forecast: Forecast) -> str:
-    """A forecast in one line."""
+    """Describe a forecast in one line."""
     low, high = map(duration, forecast.interval)
     waiting = sum(not job.is_reused for job in forecast.jobs) + len(forecast.later_seconds)
     return (
@@ -272,7 +272,7 @@ def describe_forecast(forecast: Forecast) -> str:
 
 
 def _speed_of(record: TrainingRecord) -> Speed:
-    """Seconds an image takes on one thread."""
+    """Return the seconds an image takes on one thread."""
     rates, epochs = ENGINE_COSTS[record.source.engine], len(record.epochs)
     speedups = [rates.speedup(record.segment_of(each.epoch).threads) for each in record.epochs]
     pairs = list(zip(record.epochs, speedups, strict=True))
@@ -286,7 +286,7 @@ def _speed_of(record: TrainingRecord) -> Speed:
 
 
 def _choose_shapes(plan: Plan, predictor: Predictor) -> list[Hyperparameters]:
-    """Shapes to measure: unknown ones, those that cost most first, as far as it is worth the time."""
+    """Choose the unknown shapes that are worth measuring, the costliest first."""
     jobs = sorted(map(predictor.predict, plan.trainings), key=lambda job: -job.seconds)
     waiting = [job for job in jobs if not job.is_reused]
     allowed = int(MEASURING_SHARE * sum(job.seconds for job in waiting) / MEASURING_SECONDS)
@@ -296,7 +296,7 @@ def _choose_shapes(plan: Plan, predictor: Predictor) -> list[Hyperparameters]:
 
 
 def _known_search(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) -> SearchProgress | None:
-    """How far the study's search has come by kept trainings; None if it has no search."""
+    """Return the state that the study's search reaches by kept trainings; None if it has no search."""
     if study.optimum is None or study.optimum.search is None:
         return None
     search = OptimumSearch(study, plan.source, study.optimum.search)
@@ -306,7 +306,7 @@ def _known_search(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) 
 
 
 def _known_combination(study: Study, plan: Plan, history: Mapping[str, TrainingRecord]) -> Setting | None:
-    """The combination of best values, as far as earlier runs tell: they have a trial of each swept value."""
+    """Return the combination of best values, if earlier runs have a trial of each swept value."""
     swept = {(sweep.number, value) for sweep in study.combined_sweeps for value in sweep.values}
     readings = []
     for trial in plan.trials:

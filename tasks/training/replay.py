@@ -1,4 +1,4 @@
-"""Published rows as recipes, every column that decides weights, and their training again."""
+"""Turn published rows into recipes, with all columns that decide weights, and train them again."""
 
 import json
 import random
@@ -37,7 +37,7 @@ from tasks.tables import read_setting
 from tasks.training.train_on_lanes import MODEL_VERSION, RETRIES, Diverged, is_worth_retrying, train
 
 RUN_ID = "replay"
-"""Stands for the run in records, none of which is kept."""
+"""Name of the run in records, which are not kept."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Retraining:
 
     @property
     def seconds(self) -> float:
-        """What the longest of them took."""
+        """Return the time of the longest of them."""
         return max(recipe.seconds for recipe in self.recipes)
 
 
 def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[list[Replay], list[Retraining]]:
-    """Verdicts on recipes that need no training, and the trainings of the others, longest first.
+    """Return verdicts on recipes that need no training, and the trainings of the others, longest first.
 
     Args:
         recipes: The rows.
@@ -63,7 +63,7 @@ def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[li
         kind: Kind of the lanes' devices.
 
     Raises:
-        InputError: a recipe's numbers of images are none of this dataset.
+        InputError: this dataset cannot have a recipe's numbers of images.
     """
     refused: list[Replay] = []
     by_key: defaultdict[str, list[Recipe]] = defaultdict(list)
@@ -78,9 +78,9 @@ def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[li
 
 
 def list_inputs(recipe: Recipe, images: Dataset, kind: str, trained: Segment | None = None) -> dict[str, str]:
-    """Today's inputs of a recipe; until it is trained, what its lane will say is as it was recorded.
+    """Return a recipe's inputs as of today; facts of its lane stay as recorded until it is trained.
 
-    A row of the native engine is of another one, TensorFlow, where the native one cannot be used.
+    If the native engine cannot be used, a row of it gets another one, TensorFlow.
     """
     commit, engine = read_commit(), recipe.training.source.engine
     here = Provenance(
@@ -104,9 +104,9 @@ def retrain(
 ) -> Generator[tuple[Retraining, list[Replay], float], None, None]:
     """Train on lanes; give each training with its verdicts and seconds (0 if it failed) as it ends.
 
-    Close it, and nothing is left running.
+    Closing the generator ends all that runs.
     """
-    # The lanes are closed before the threads are waited for, which then have nothing more to wait for.
+    # Close the lanes before joining the threads: the threads wait for the lanes.
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(lanes.most) as pool, lanes:
         results = open_results(scratch)
         pending = {pool.submit(_train, each, results, lanes): each for each in retrainings}
@@ -143,7 +143,7 @@ def _conclude(each: Retraining, done: "Future[TrainingRecord]", kind: str) -> tu
 
 
 def _read(recipe: Recipe, record: TrainingRecord) -> tuple[Readings | None, str]:
-    """What a recipe reads of the training; or why there is nothing to read."""
+    """Return what a recipe reads of the training, or why there is nothing to read."""
     reading = record.read(recipe.training.rules[0])
     if reading is None:
         return None, f"not trained: {record.diverged}"
@@ -164,28 +164,28 @@ def _images_of(recipe: Recipe, dataset: Dataset) -> Dataset:
 Row = Mapping[Any, Any]
 
 _LISTED = 6
-"""Rows that a message lists; a study may have hundreds."""
+"""Most rows that a message lists; a study may have hundreds."""
 
 
 def name_trial(row: Row) -> str:
-    """A row of `trials` as it is asked for: exercise, setting and repeat."""
+    """Name a row of `trials` as on the command line: exercise, setting and repeat."""
     return f"{row['exercise']}/{row['setting']}/{row['repeat']}"
 
 
 def choose_rows(
     trials: Sequence[Row], keys: Sequence[str], names: Sequence[str], number: int | None, seed: int
 ) -> list[Row]:
-    """The completed rows asked for, each once, in the order of the table.
+    """Return the requested completed rows, each once, in the order of the table.
 
     Args:
         trials: The rows of one run.
-        keys: Trainings, all of whose rows are chosen.
-        names: Rows as `name_trial` names them; a key may stand for a name, and the other way round.
-        number: How many rows to draw as well; None for none.
-        seed: Of the draw: the same one draws the same rows.
+        keys: Trainings; all their rows are chosen.
+        names: Rows as `name_trial` names them; keys and names may be swapped.
+        number: How many further rows to draw; None for none.
+        seed: The draw's seed: the same one draws the same rows.
 
     Raises:
-        InputError: nothing is asked for, or what is not there or was not completed.
+        InputError: the request is empty, or names a row that is missing or was not completed.
     """
     done = {
         name_trial(row): row for row in trials if row["status"] == Status.COMPLETED and row["weights_sha256"]
@@ -201,7 +201,7 @@ def choose_rows(
 
 
 def read_recipes(rows: Sequence[Row], frames: RunFrames, runs: pd.DataFrame) -> list[Recipe]:
-    """The recipes of completed rows of `trials`, and where the run's other tables contradict them.
+    """Return recipes of completed rows of `trials`, and where the run's other tables contradict them.
 
     Args:
         rows: The rows.
@@ -209,7 +209,7 @@ def read_recipes(rows: Sequence[Row], frames: RunFrames, runs: pd.DataFrame) -> 
         runs: The table `runs`: other runs may have trained what this one read.
 
     Raises:
-        InputError: a column holds what no training could have had.
+        InputError: a column holds a value that no training can have.
     """
     (run,) = rows_of(frames.run.to_frame().T)
     by_run = {str(row["run_id"]): row for row in rows_of(runs)}
@@ -230,7 +230,7 @@ def read_recipes(rows: Sequence[Row], frames: RunFrames, runs: pd.DataFrame) -> 
 
 
 def _list_some(done: Mapping[str, Row]) -> str:
-    """Some of what could be asked for, with the key of each."""
+    """List some of the rows to choose from, with the key of each."""
     listed = [f"{name} ({row['key']})" for name, row in done.items()]
     more = f" and {len(listed) - _LISTED:,} more" if len(listed) > _LISTED else ""
     return f"there are {', '.join(listed[:_LISTED])}{more}" if listed else "none was completed"
@@ -273,8 +273,8 @@ def _read_recipe(row: Row, run: Row, trainer: Row, training: Row, epochs: Sequen
         )
     except ValueError as error:
         raise InputError(
-            f"trial {name_trial(row)} of run {row['run_id']}: {_explain(error)}; the row is not as a run "
-            "publishes it, restore its file"
+            f"trial {name_trial(row)} of run {row['run_id']}: {_explain(error)}; no run publishes this; "
+            "restore its file"
         ) from error
     faults = [
         *_name_unlike(row, training, "trainings", ("seed", *Hyperparameters.model_fields)),
@@ -295,7 +295,7 @@ def _explain(error: ValueError) -> str:
 
 
 def _read_provenance(row: Row, run: Row, trainer: Row, training: Row) -> Provenance:
-    """What was recorded of the training; of one that another run trained, what that run's row says."""
+    """Return the training's record; if another run trained it, from that run's row."""
     return Provenance.model_validate(
         {
             **{name: trainer.get(name) for name in Provenance.model_fields},
@@ -334,7 +334,7 @@ def _unlike_value(row: Row, setting: Setting) -> list[str]:
 
 
 def _unlike_epochs(row: Row, epochs: Sequence[Row], rule: StopRule) -> list[str]:
-    """Whether its rule stops where it says, and what stands there."""
+    """List the faults: the rule stops at another epoch, or other values stand there."""
     if not epochs:
         return []
     stop, said = rule.epochs_read([each["validation_loss"] for each in epochs]), int(row["epochs_run"])

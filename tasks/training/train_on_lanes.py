@@ -1,4 +1,4 @@
-"""Train what a plan lists: on a lane, retried, kept at once under its key; thousands in batches."""
+"""Train a plan's trainings on lanes, with retries; keep each at once under its key; batch thousands."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -33,19 +33,19 @@ from tasks.training.one_training import Trained, run_training
 logger = logging.getLogger(__name__)
 
 MODEL_VERSION = "2"
-"""Counts up with every change to model or training code that changes the weights: it is part of every key."""
+"""Raise it with every change of code that changes the weights: it is part of every key."""
 
 RETRIES = 2
 """Further attempts of a training that raised, hung, or whose lane died."""
 
 RETRY_SECONDS = exponential_backoff(backoff_factor=2)(RETRIES)
-"""Before each of them..."""
+"""Seconds before each of them..."""
 
 RETRY_JITTER = 0.5
-"""...more or less, by as large a part of it."""
+"""...plus or minus up to this fraction."""
 
 HANG_FACTOR = 10.0
-"""A training hangs that makes no progress for this many times the predicted time of an epoch..."""
+"""A training counts as hung after this many predicted epochs without progress..."""
 
 HANG_SECONDS = 120.0
 """...and at least this long: importing TensorFlow and compiling may take a slow machine a minute."""
@@ -61,7 +61,7 @@ class Diverged(Conclusive):
 
 
 def describe_source(study: Study, dataset: Dataset, device: str, engine: EngineName) -> Source:
-    """What, beside hyperparameters and seed, decides the weights of this study's trainings."""
+    """Return the facts that, besides hyperparameters and seed, decide the weights of a study's trainings."""
     return Source(
         protocol=study.protocol,
         data=dataset.fingerprint,
@@ -74,7 +74,7 @@ def describe_source(study: Study, dataset: Dataset, device: str, engine: EngineN
 
 
 def is_worth_retrying(error: BaseException) -> bool:
-    """Whether a training that failed so may succeed when it is tried again."""
+    """Say whether a training that failed with this error may succeed when retried."""
     return not isinstance(error, (Conclusive, InputError, LanesClosed, LanesLost))
 
 
@@ -95,22 +95,22 @@ def _should_retry(_task: Any, _run: Any, state: Any) -> bool:
 def train(
     job: Job, dataset: Dataset, results: Results, lanes: Lanes, run_id: str, fresh: bool = False
 ) -> TrainingRecord:
-    """Return the record of a training: read from an earlier run, gone on with, or trained; and keep it.
+    """Return the record of a training: read from an earlier run, resumed, or trained; and keep it.
 
     Args:
-        job: What to train, and for which trials; by what an epoch is predicted to take it is known to hang.
+        job: What to train, and for which trials; its predicted epoch decides when it counts as hung.
         dataset: The images and labels in use.
         results: Where finished trainings are kept.
         lanes: Where to train.
         run_id: The run that asks.
-        fresh: Train even if an earlier run has it; what this run has trained is not trained twice.
+        fresh: Train even if an earlier run has it; this run never trains the same twice.
 
     Raises:
         Diverged: the loss is no longer a finite number; the record has the epochs before.
         LaneDied: the lane died; trying again is worth it.
         LaneHung: it made no progress and was killed; trying again is worth it.
-        LanesLost: no lane was there, and none came in time.
-        ResultsUnwritable: it cannot be kept, and nothing else could be.
+        LanesLost: there was no lane, and none came in time.
+        ResultsUnwritable: it cannot be kept, and neither can any other.
     """
     training = job.training
     with _held(training, results, lanes):
@@ -133,25 +133,25 @@ def train(
 
 @contextmanager
 def _held(training: Training, results: Results, lanes: Lanes) -> Iterator[None]:
-    """Hold a training against other runs on the same results folder."""
+    """Lock a training against other runs on the same results folder."""
     with waiting_lock(
         results,
         training.key,
-        lambda: logger.info("%s: another run trains it now; waiting for that", training.label),
+        lambda: logger.info("%s: another run trains it now; waiting for it", training.label),
         lambda: lanes.is_closed,
     ):
         yield
 
 
 def usable_record(kept: TrainingRecord | None, only_by: str | None) -> TrainingRecord | None:
-    """What a run may use of a kept training: all of it, or only what the run named here trained itself."""
+    """Return the usable part of a kept training: all, or only what the run named here trained itself."""
     if kept is None or only_by is None:
         return kept
     return kept if all(segment.run_id == only_by for segment in kept.segments) else None
 
 
 def _keep(results: Results, trained: Trained, attempts: int) -> TrainingRecord:
-    """Save what was trained, with the further epochs that another run has kept before; return its record."""
+    """Save a training, with further epochs that another run kept earlier; return its record."""
     record, before = trained.record.attempted(attempts), find_training(results, trained.record.key)
     _tell_trained(record)
     if before is not None and record.is_prefix_of(before):
@@ -188,7 +188,7 @@ def _disagree(one: TrainingRecord, other: TrainingRecord) -> bool:
 
 
 def obtain_weights(key: str, epoch: int, dataset: Dataset, results: Results, lanes: Lanes) -> Arrays:
-    """The weights of a kept training after an epoch: read, or trained again where they were not kept.
+    """Return the weights of a kept training after an epoch; train again if they were not kept.
 
     Raises:
         InputError: there is no such training, or training it again gives other weights.
@@ -219,7 +219,7 @@ def obtain_weights(key: str, epoch: int, dataset: Dataset, results: Results, lan
 
 
 class BatchFailed(RuntimeError):
-    """Some trainings of a batch failed; what became of each has been told."""
+    """Some trainings of a batch failed; the result of each has been reported."""
 
 
 def _name(parameters: dict[str, Any]) -> str:
@@ -243,7 +243,7 @@ def train_batch(
     is_wanted: Callable[[Job], bool],
     ended: Callable[[Job, TrainingRecord | Exception], None],
 ) -> None:
-    """Train one after the other, each with the attempts and pauses that it has in a task run of its own.
+    """Train one after the other, each with the attempts and pauses of a task run of its own.
 
     Args:
         jobs: What to train.
@@ -251,15 +251,15 @@ def train_batch(
         results: Where finished trainings are kept.
         lanes: Where to train.
         run_id: The run that asks.
-        fresh: Train even what an earlier run has.
-        is_wanted: Asked before each whether it is still to be trained.
-        ended: Told of each how it ended, as soon as it has.
+        fresh: Repeat the trainings of earlier runs.
+        is_wanted: Called before each: whether it is still wanted.
+        ended: Called with the outcome of each as soon as it ends.
 
     Raises:
         BatchFailed: some failed; the others were trained all the same.
-        ResultsUnwritable: nothing more can be kept; what was to come is not attempted.
-        LanesLost: nothing more can be trained, likewise.
-        LanesClosed: nothing more is to be trained, likewise.
+        ResultsUnwritable: nothing more can be kept; the rest is not attempted.
+        LanesLost: nothing more can be trained; the rest is not attempted.
+        LanesClosed: no more may be trained; the rest is not attempted.
     """
     failed = []
     for job in jobs:
@@ -274,7 +274,7 @@ def train_batch(
 
 
 def _attempt(job: Job, *inputs: Any) -> TrainingRecord | Exception:
-    """The record of a training, or why it failed for good."""
+    """Return the record of a training, or why it failed for good."""
     try:
         record: TrainingRecord = Retrying(
             stop=stop_after_attempt(1 + RETRIES),
@@ -286,14 +286,14 @@ def _attempt(job: Job, *inputs: Any) -> TrainingRecord | Exception:
     except (ResultsUnwritable, LanesLost, LanesClosed):
         raise
     except Exception as error:
-        # For the UI; the terminal is told by the run's end, as where it has a task run of its own.
+        # For the UI; the terminal prints it at the run's end, as for a task run of its own.
         logger.info("%s failed for good: %r", job.training.label, error, exc_info=True)
         return error
     return record
 
 
 def _pause(state: RetryCallState) -> float:
-    """Seconds before the next attempt, as Prefect makes them; asked after the last attempt, too."""
+    """Return the seconds before the next attempt, as in Prefect; also called after the last attempt."""
     return clamped_poisson_interval(RETRY_SECONDS[min(state.attempt_number, RETRIES) - 1], RETRY_JITTER)
 
 

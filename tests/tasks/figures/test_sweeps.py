@@ -253,7 +253,7 @@ def test_an_exercise_without_a_completed_trial_has_no_figure(tmp_path):
 def test_single_repeats_are_drawn_without_error_bars(tmp_path):
     figures = draw(FILTERS, TRIALS[TRIALS["repeat"] == 1], tmp_path)
     assert_files_are_pictures(figures)
-    assert "A single reading bears no interval." in figures[0].caption
+    assert "A single reading has no interval." in figures[0].caption
 
 
 def test_collapsed_readings_are_marked_and_the_caption_says_them_with_their_mean(tmp_path):

@@ -189,7 +189,7 @@ def test_lanes_join_late_and_losing_all_of_them_pauses(tmp_path: Path, caplog: p
         wait_until_said(caplog, told, 2)
         with lane_host(address, "--lanes", "1"):
             assert again.result()
-        assert caplog.text.count("is there; going on") == 2
+        assert caplog.text.count("is there; continuing") == 2
 
 
 @processes
@@ -213,7 +213,7 @@ def test_a_scheduler_that_is_started_anew_is_reached_again(tmp_path: Path):
             cut = pool.submit(lanes.run, "cut", wait_for_end, begun, tmp_path / "never")
             wait_until(begun.exists)
         try:
-            with pytest.raises(LaneDied, match=r"left, died or was cut off|touch with tcp:.* was lost"):
+            with pytest.raises(LaneDied, match=r"left, died or was cut off|contact with tcp:.* was lost"):
                 cut.result()
             with scheduler(port):
                 assert lanes.run("again", describe_lane)[0].endswith("lane-0")

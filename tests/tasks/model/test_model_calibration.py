@@ -24,8 +24,8 @@ def test_the_calibration_of_an_exported_file_is_found_beside_it(tmp_path: Path):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda folder: None, "there is no model.json beside"),
-        (lambda folder: describe(folder, files=("other.keras",)), "is of other files, other.keras"),
+        (lambda folder: None, "there is no model.json next to"),
+        (lambda folder: describe(folder, files=("other.keras",)), "describes other files, other.keras"),
         (lambda folder: describe(folder, calibration=None), "was written before models were calibrated"),
         (lambda folder: (folder / "model.json").write_text("{"), "does not describe an exported model"),
         (lambda folder: (folder / "model.json").mkdir(), "this is a folder"),

@@ -183,4 +183,4 @@ def test_where_no_run_can_be_read_the_night_is_the_first(
     publish(results, _earlier(dataset))
     (results.tables / "runs" / f"run={YESTERDAY}" / "part-0.parquet").write_bytes(b"PAR1")
     assert _compare(results, dataset)["verdict"] == "first"
-    assert "the night is compared with nothing" in caplog.text
+    assert "this night is not compared" in caplog.text

@@ -107,7 +107,7 @@ def test_a_seed_that_was_changed_everywhere_makes_another_key(published: Results
         ({"versions": "[1]"}, "versions is \\[1\\]: Input should be a valid dictionary"),
         (
             {"versions": "{"},
-            "of run .*: Expecting property name .*; the row is not as a run",
+            "of run .*: Expecting property name .*; no run publishes this",
         ),
     ],
 )
