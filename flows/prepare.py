@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class RunParameters(RunOptions):
-    """What to run. Leave a field as it is for the study as written, on everything this machine has."""
+    """Choose what to run. Unchanged fields mean the study as written, on everything this machine has."""
 
     model_config = ConfigDict(title="Run")
 
@@ -49,14 +49,14 @@ class RunParameters(RunOptions):
         "",
         title="Latest start",
         description="Skip a scheduled run that would start later than this after its time, such as 2h; "
-        "empty: it starts whenever it can.",
+        "empty: never skip it.",
         json_schema_extra={"pattern": TIME_PATTERN},
     )
     results: str = Field(
         "results",
         title="Results folder",
-        description="Where tables, figures, model, report and trainings go: a folder on the worker's "
-        "machine, or an address such as s3://bucket/prefix.",
+        description="Folder of tables, figures, model, report and trainings, on the worker's machine, or an "
+        "address such as s3://bucket/prefix.",
         min_length=1,
     )
     resume: str = Field(

@@ -40,7 +40,7 @@ _SEEDS = 1_000_000
 
 _COLUMNS = ("trial", "seed", "key", "epochs", "recorded", "again", "difference", "allowed", "verdict")
 _TO_THE_LEFT = ("trial", "key", "verdict")
-_CAPTION = "test accuracies in percent; differences, and what is allowed where an input differs, in points"
+_CAPTION = "test accuracies in percent; differences, and those allowed if an input differs, in points"
 
 
 def replay_command(

@@ -195,7 +195,7 @@ def compare_command(
     """Compare two runs, or a run with a published table, setting by setting; exit code 1 if any differs.
 
     Two runs: `identical` weights; `agrees` within the margin by two one-sided tests; `differs` at 5%,
-    corrected for all settings, seed by seed where both read the same seeds; `cannot tell` otherwise. A
+    corrected for all settings, seed by seed if both have the same seeds; `cannot tell` otherwise. A
     published table (columns exercise, parameter, value, n_readings, accuracy_pct, note) is judged as in the
     report.
     """
