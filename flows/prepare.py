@@ -169,8 +169,8 @@ def check_request(
     devices = (Device("CPU"),) if in_process else () if scheduler else _choose_devices(start)
     if scheduler and (start.lanes or start.lanes_per_gpu > 1):
         raise InputError(
-            "--lanes, --lanes-per-gpu: not allowed with --scheduler, whose lanes all train; leave them out: "
-            "`study lane` takes them, where lanes are started"
+            "--lanes, --lanes-per-gpu: not allowed with --scheduler: all of its lanes train; leave them out "
+            "and give them to `study lane`, on the machines of the lanes"
         )
     if scheduler:
         check_scheduler(scheduler)

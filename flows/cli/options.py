@@ -88,7 +88,7 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="NAME",
-        help="`native` (compiled C++, CPU cores), `tensorflow`, or `auto`: native where it can be used.",
+        help="`native` (compiled C++, CPU cores), `tensorflow`, or `auto`: native if possible.",
     ),
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Train again what earlier runs have trained.")]

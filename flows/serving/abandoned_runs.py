@@ -102,8 +102,7 @@ def _mark(client: SyncPrefectClient, run: FlowRun) -> None:
             message=f"its process on {socket.gethostname()} is gone: the process, the worker or the machine "
             "stopped during the run; Retry continues from the finished trainings"
         )
-    result = client.set_flow_run_state(
-        run.id, state
-    )  # not by force: a run that has ended meanwhile keeps its state
+    # Not by force: a run that has ended meanwhile keeps its state.
+    result = client.set_flow_run_state(run.id, state)
     if result.status == SetStateStatus.ACCEPT:
         logger.warning("run %r is marked as %s: its process is gone", run.name, state.name)

@@ -99,9 +99,7 @@ def alarm_deployment() -> RunnerDeployment:
 if __name__ == "__main__":
     # When Prefect stops on SIGTERM it never awaits one coroutine, and Python warns about it.
     warnings.filterwarnings("ignore", "coroutine 'Runner.astop' was never awaited", RuntimeWarning)
-    from flows.serving.alarm import (
-        alarm_deployment as deployment_by_module,
-    )  # here it would belong to `__main__`
+    from flows.serving.alarm import alarm_deployment as deployment_by_module  # not that of `__main__`
 
     serve(deployment_by_module(), pause_on_shutdown=False, print_starting_message=False)
 
