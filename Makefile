@@ -28,7 +28,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 data: setup ## Get the real Fashion-MNIST, verify it, keep it in the cache
 	@$(BIN)/study data
 
-study: setup ## Run the whole lab study and print where its report is
+study: setup ## Run the whole lab study and print the path of its report
 	@$(BIN)/study run lab --results $(RESULTS)
 
 smoke: setup ## Run every step on a few thousand images, in about a minute
@@ -46,7 +46,7 @@ check: setup ## Format, lint, import floors and types, as CI does
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
 
-format: setup ## Format the code and mend what lint can mend
+format: setup ## Format the code and let lint fix it
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
@@ -65,7 +65,7 @@ bench: setup bench-setup ## Compare with the notebook loop, Ray Tune, KerasTuner
 bench-stats: setup ## Simulate 10,000 studies whose truth is known: false claims, coverage, power (minutes)
 	@$(BIN)/python -m benchmarks.statistics
 
-bench-setup: $(BENCH_VENV)/.installed ## Make .venv-bench with what the benchmark compares with
+bench-setup: $(BENCH_VENV)/.installed ## Make .venv-bench with the packages that the benchmark compares with
 
 $(BENCH_VENV)/.installed: $(BENCH)/requirements.lock
 	@echo "setting up $(BENCH_VENV): about a minute, once"
@@ -73,7 +73,7 @@ $(BENCH_VENV)/.installed: $(BENCH)/requirements.lock
 	@$(BENCH_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
-bench-lock: ## Lock what the benchmark needs again, at the product's own versions (needs uv)
+bench-lock: ## Lock the benchmark's packages again, at the product's own versions (needs uv)
 	uv pip compile $(BENCH)/requirements.in --constraints requirements.lock --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --output-file $(BENCH)/requirements.lock
 

@@ -1,4 +1,4 @@
-"""The DAG once everything is trained: summarise, compare, export, publish, draw, report."""
+"""The DAG after the last training: summarise, compare, export, publish, draw, report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ from tasks.tables import (
 
 @dataclass(frozen=True)
 class Work:
-    """What was trained, and under which run_facts; some of it as futures of the DAG's steps."""
+    """The trained part of a run and the facts about it; some fields are futures of the DAG's steps."""
 
     request: Request
     lanes: Lanes
@@ -60,7 +60,7 @@ def conclude_run(work: Work) -> RunFrames:
     request, study = work.request, work.request.study
     model, confused = _save_model(work)
     chosen = result_or_none(model)
-    # Without a model that step never runs, and has no result to ask for.
+    # Without a model this step never runs and has no result.
     drawn = None if chosen is None else result_or_none(confused)
     pictures = describe_pictures(study, result_or_none(work.sheet), drawn)
     tables = _make_tables(work) | {
@@ -71,7 +71,7 @@ def conclude_run(work: Work) -> RunFrames:
     ready = [allow_failure(each) for each in (work.sheet, model) if each is not None]
     frames = submit(publish_run, *of_run, wait_for=ready, **tables)
     figures = submit(draw_figures, study, request.results, frames)
-    # In the order of the DAG, so that what is raised is the first failure, not what waited for it in vain.
+    # In the order of the DAG: this raises the first failure, not the failure of a step that waited for it.
     for step in (*tables.values(), frames, work.sheet, model, confused):
         if isinstance(step, PrefectFuture):
             step.result()
@@ -82,9 +82,9 @@ def conclude_run(work: Work) -> RunFrames:
 
 
 def _make_tables(work: Work) -> dict[str, Any]:
-    """The rows of the tables by name, or the steps that make them.
+    """Return the rows of the tables by name, or the steps that make them.
 
-    Only a fresh run is compared with earlier nights; of another there are no rows, and no step.
+    Only a fresh run is compared with earlier nights; other runs have no rows here, and no step.
     """
     request, study, context, trials = work.request, work.request.study, work.context, work.trials
     trainings = submit(list_trainings, context, work.outcomes, wait_for=work.trained)
@@ -106,7 +106,7 @@ def _make_tables(work: Work) -> dict[str, Any]:
 
 
 def _save_model(work: Work) -> tuple[PrefectFuture[ChosenModel] | None, PrefectFuture[Path | None] | None]:
-    """The steps that save the optimum's model and draw what it confuses; none if the study saves none."""
+    """Start to save the optimum's model and draw its confusions; (None, None) if the study saves none."""
     request, study = work.request, work.request.study
     optimum = submit(choose_optimum, study, work.trials)
     if study.model is None or optimum.result() is None:

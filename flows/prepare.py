@@ -1,4 +1,4 @@
-"""A run's parameters, checked once in its first second, whoever triggered it."""
+"""Check a run's parameters once, in its first second, in the same way for every trigger."""
 
 import importlib
 import re
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class RunParameters(RunOptions):
-    """What to run. Leave a field as it is for the study as written, on everything this machine has."""
+    """Choose what to run. Unchanged fields mean the study as written, on everything this machine has."""
 
     model_config = ConfigDict(title="Run")
 
@@ -49,28 +49,28 @@ class RunParameters(RunOptions):
         "",
         title="Latest start",
         description="Skip a scheduled run that would start later than this after its time, such as 2h; "
-        "empty: it starts whenever it can.",
+        "empty: never skip it.",
         json_schema_extra={"pattern": TIME_PATTERN},
     )
     results: str = Field(
         "results",
         title="Results folder",
-        description="Where tables, figures, model, report and trainings go: a folder on the worker's "
-        "machine, or an address such as s3://bucket/prefix.",
+        description="Folder of tables, figures, model, report and trainings, on the worker's machine, or an "
+        "address such as s3://bucket/prefix.",
         min_length=1,
     )
     resume: str = Field(
         "",
         title="Resume",
-        description="Id of an interrupted run to go on with, as it was started; empty starts a new run.",
+        description="Id of an interrupted run to continue, as it was started; empty starts a new run.",
     )
 
 
 def read_parameters(given: Mapping[str, Any] | RunParameters) -> RunParameters:
-    """Check the parameters of a run, whoever gave them.
+    """Check the parameters of a run.
 
     Raises:
-        InputError: one is not known, or not allowed; every mistake is told, a line each.
+        InputError: one is not known, or not allowed; the message lists every mistake, a line each.
     """
     if isinstance(given, RunParameters):
         return given
@@ -86,7 +86,7 @@ def _describe(detail: Any) -> str:
     name, *inside = (str(part) for part in detail["loc"])
     option = f"--{name.replace('_', '-')}" + "".join(f"[{part}]" for part in inside)
     if detail["type"] == "extra_forbidden":
-        return f"{option}: there is no such parameter; allowed: {listing(list(RunParameters.model_fields))}"
+        return f"{option}: unknown parameter; allowed: {listing(list(RunParameters.model_fields))}"
     return f"{option}: {shown(detail['input'])} is not allowed: {detail['msg']}"
 
 
@@ -102,18 +102,18 @@ class Request:
     study: Study
     results: Results
     devices: tuple[Device, ...]
-    """Of this machine's lanes; none where lanes elsewhere train."""
+    """One for each lane of this machine; empty if lanes elsewhere train."""
     engine: EngineName | None
-    """What trains; None where lanes elsewhere will tell what they can."""
+    """The engine that trains; None if lanes elsewhere train: they report their engines later."""
     scheduler: str
-    """Address of the scheduler whose lanes train; empty for this machine's."""
+    """Address of the scheduler whose lanes train; empty for this machine's lanes."""
     lane_seconds: float
-    """How long to wait while no lane elsewhere is there."""
+    """Longest wait while the scheduler has no lane."""
     budget_seconds: float | None
     begun: float
-    """Seconds of the monotonic clock when it was made."""
+    """Time of the request, in seconds of the monotonic clock."""
     in_process: bool = False
-    """Whether this process trains, without lanes."""
+    """True if this process trains, without lanes."""
 
     @property
     def run_id(self) -> str:
@@ -121,41 +121,41 @@ class Request:
         return self.start.run_id
 
     def executed_by(self, flow_run_id: str | None) -> "Request":
-        """The same, executed by a flow run."""
+        """Return the same request, executed by a flow run."""
         return replace(self, start=self.start.model_copy(update={"flow_run_id": flow_run_id}))
 
     @property
     def parameters(self) -> RunParameters:
-        """The parameters that ask for this run."""
+        """Parameters that start this run."""
         options = {name: getattr(self.start, name) for name in RunOptions.model_fields}
         return RunParameters(**options, results=str(self.results.folder))
 
     @property
     def fresh(self) -> bool:
-        """Whether to train again what earlier runs have trained."""
+        """True to train again what earlier runs have trained."""
         return self.start.fresh
 
     @property
     def data_folder(self) -> Path | None:
-        """Folder with the dataset's four files; None for the first source that has it."""
+        """Folder with the dataset's four files; None for the first source that has them."""
         return Path(self.start.data_folder) if self.start.data_folder else None
 
 
 def check_request(
     parameters: RunParameters, flow_run_id: str | None = None, in_process: bool = False
 ) -> Request:
-    """Check a run before anything is done.
+    """Check a run before it does anything.
 
-    A run that goes on, by its id or as its flow run is retried, keeps the parameters it was started with.
+    A resumed run, by its id or by a retry of its flow run, keeps the parameters it was started with.
 
     Args:
-        parameters: What is asked.
+        parameters: The requested parameters.
         flow_run_id: The flow run that executes it; None before it begins.
-        in_process: Whether this process trains, on one CPU core, instead of lanes.
+        in_process: True if this process trains, on one CPU core, instead of lanes.
 
     Raises:
-        InputError: the study, an exercise, the results folder, a count, the engine or the run to go on with
-            is wrong.
+        InputError: the study, an exercise, the results folder, a count, the engine or the run to resume is
+            wrong.
     """
     folder = read_address(parameters.results)
     earlier = _find_earlier(folder, parameters.resume, flow_run_id)
@@ -169,8 +169,8 @@ def check_request(
     devices = (Device("CPU"),) if in_process else () if scheduler else _choose_devices(start)
     if scheduler and (start.lanes or start.lanes_per_gpu > 1):
         raise InputError(
-            "--lanes, --lanes-per-gpu: not allowed with --scheduler, whose lanes all train; leave them out: "
-            "`study lane` takes them, where lanes are started"
+            "--lanes, --lanes-per-gpu: not allowed with --scheduler: all of its lanes train; leave them out "
+            "and give them to `study lane`, on the machines of the lanes"
         )
     if scheduler:
         check_scheduler(scheduler)
@@ -212,7 +212,7 @@ def _begin(parameters: RunParameters, study: Study, flow_run_id: str | None) -> 
 
 
 def make_lanes(request: Request) -> "Lanes":
-    """The lanes of a run: this machine's, those of the scheduler that was named, or none but this process."""
+    """Return a run's lanes: this machine's, those of the named scheduler, or this process as the only one."""
     if request.scheduler:
         from tasks.lanes import ClusterLanes
 
@@ -226,7 +226,7 @@ def make_lanes(request: Request) -> "Lanes":
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that the command line has checked, and whose lanes and views it has made, handed to the flow."""
+    """A run for the flow: the command line has checked it and made its lanes and views."""
 
     request: Request
     lanes: "Lanes"
@@ -234,17 +234,17 @@ class Prepared:
 
 
 handed_over: ContextVar[Prepared | None] = ContextVar("handed_over", default=None)
-"""What the flow executes instead of its parameters, which must be plain data."""
+"""The flow executes this run instead of its parameters, which must be plain data."""
 
 
 @contextmanager
 def executing(request: Request) -> Iterator[None]:
-    """Hold a run while it is executed, and write down what it was asked, so that it can go on.
+    """Lock a run while it is executed, and save its parameters, so that it can be resumed.
 
-    A run that is refused, as over budget, is not one to go on with.
+    A refused run, for example one over budget, cannot be resumed.
 
     Raises:
-        InputError: another process executes it, or the results folder takes nothing.
+        InputError: another process executes it, or the results folder cannot be written to.
     """
     with run_lock(request.results, request.run_id):
         save_start(request.results, request.start)
@@ -269,7 +269,7 @@ def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStar
 
 
 def read_duration(text: str, option: str) -> float:
-    """Seconds of a time such as 90s, 10m, 1h30m or 30d, given to an option.
+    """Return the seconds of an option's time, such as 90s, 10m, 1h30m or 30d.
 
     Raises:
         InputError: it is not such a time, or less than a second.
@@ -290,22 +290,22 @@ LATE = (
     "tasks.report.content",
     "flows.shown.artifacts",
 )
-"""What is needed only once results are there: SciPy's tests, statsmodels, matplotlib and rich."""
+"""Modules that only finished results need; they import SciPy's tests, statsmodels, matplotlib and rich."""
 
 
 def import_ahead() -> None:
-    """Begin to import in a thread what comes after the trainings; who needs it meanwhile waits for it."""
+    """Import in a thread what follows the trainings; code that imports it meanwhile waits for the thread."""
     threading.Thread(target=_import, name="import ahead", daemon=True).start()
 
 
 def has_to_train(request: "Request") -> bool:
-    """Whether a run has a training that is not kept; what is kept may be damaged, which is seen later."""
+    """Say whether a run needs a training that is not kept; damage of kept ones is noticed later."""
     from storage.trainings import list_keys
     from study.plan import compile_plan, list_trials
     from tasks.data import refer_to_dataset
     from tasks.training import describe_source
 
-    if request.fresh or request.engine is None:  # lanes elsewhere run already
+    if request.fresh or request.engine is None:  # lanes elsewhere already run
         return True
     study = request.study
     dataset = refer_to_dataset().first(study.data.train_images, study.data.test_images)

@@ -42,17 +42,17 @@ from tasks.training import forecast_plan, load_data, plan_study, predict_jobs
 DEFAULTS = RunParameters()
 
 for package in ("flows", "tasks", "storage", "study"):
-    # With Prefect's `extra_loggers` these reach the run's log in the UI, but only if they let INFO pass.
+    # Prefect's `extra_loggers` puts these into the run's log in the UI, but only if they let INFO pass.
     logging.getLogger(package).setLevel(logging.INFO)
 
 
 @flow(
     name="study",
     flow_run_name=name_run,
-    # Threads that wait for lanes, which do the work; Prefect's runner types are invariant.
+    # The threads wait for lanes, which do the work. Prefect's runner types are invariant.
     task_runner=ThreadPoolTaskRunner[Any](max_workers=1000),  # type: ignore[arg-type]
     persist_result=False,
-    validate_parameters=False,  # what is wrong with them is told here as on the command line
+    validate_parameters=False,  # we validate in the flow, to give the messages of the command line
 )
 def run_study(run: RunParameters = DEFAULTS) -> State[str]:
     """Run a study: its exercises, tables, figures, model and report.
@@ -62,12 +62,11 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
 
     Returns:
         A state whose data is the run's id and whose message counts trials and failures; failed if the run
-        stopped early, cancelled if the schedule started it too late. A retry of a flow run goes on with its
-        run.
+        stopped early, cancelled if the schedule started it too late. A retry of a flow run resumes its run.
 
     Raises:
         InputError: a parameter or the dataset is wrong; nothing was trained.
-        ResultsUnwritable: what was trained cannot be kept.
+        ResultsUnwritable: a finished training cannot be kept.
     """
     prepared = handed_over.get()
     if prepared is None:
@@ -136,7 +135,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
 
 
 class StoppedEarly(RuntimeError):
-    """Too many trainings failed; what was finished is published under the run's id."""
+    """Too many trainings failed; the finished ones are published under the run's id."""
 
     def __init__(self, message: str, run_id: str) -> None:
         super().__init__(message)

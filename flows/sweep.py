@@ -1,4 +1,4 @@
-"""Map trainings over the lanes and wait for them; the search for the optimum, generation by generation."""
+"""Map trainings over the lanes and wait for them; search the optimum, generation by generation."""
 
 import math
 import queue
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 def submit(
     step: Task[..., Result], *inputs: Any, wait_for: Iterable[Any] = (), **named: Any
 ) -> PrefectFuture[Result]:
-    """Start a step once its inputs, which may be futures of other steps, are there.
+    """Start a step as soon as its inputs, which may be futures of other steps, are available.
 
     Args:
         step: The task.
@@ -39,8 +39,8 @@ def submit(
         named: Its arguments by name.
     """
 
-    # Quoted, plain inputs are taken as they are: Prefect would search them, and draw an edge for every
-    # object in them that it has seen in some other step's result.
+    # Prefect passes quoted inputs on as they are. It would search unquoted ones, and draw an edge for
+    # every object in them that it has seen in the result of another step.
     def plain(given: Any) -> Any:
         return given if isinstance(given, PrefectFuture) else quote(given)
 
@@ -49,21 +49,21 @@ def submit(
 
 
 def result_or_none(future: PrefectFuture[Result] | None) -> Result | None:
-    """What a step gave; None if it failed, or there is no such step."""
-    # Not by the future's state, which is asked of the server and may lag.
+    """Return a step's result; None if it failed, or if there is no step."""
+    # Not by the future's state: that comes from the server and may be late.
     result: Any = None if future is None else future.result(raise_on_failure=False)
     return None if isinstance(result, Exception) else result
 
 
 SPARE_TASKS = 2
-"""Task runs beyond one a lane, so that a lane never waits while another training waits for its retry."""
+"""Task runs besides one per lane: no lane waits while another training waits for its retry."""
 
 SHOW_SECONDS = 5.0
-"""Longest time between two updates of the progress, and two looks whether lanes have joined or left."""
+"""Longest time between two updates of the progress, and between two counts of the lanes."""
 
 
 class Sweep:
-    """Trains on the lanes and keeps how each training ended, by key."""
+    """Trains on the lanes and records how each training ended, by key."""
 
     def __init__(
         self,
@@ -79,10 +79,10 @@ class Sweep:
         Args:
             request: The run.
             dataset: The images and labels in use.
-            lanes: Where to train; they may join and leave meanwhile.
-            forecast: What is to be trained, and what it will take.
-            views: What shows how far it is.
-            most_task_runs: For the trainings of one phase, at most; where they are more, some share one.
+            lanes: The lanes that train; they may join and leave meanwhile.
+            forecast: The expected trainings and their predicted seconds.
+            views: Views that show the progress.
+            most_task_runs: Most task runs in one phase; if it has more trainings, some share a task run.
         """
         self._request, self._dataset, self._lanes, self._views = request, dataset, lanes, views
         self._tally = SweepCounter(len(lanes.devices), forecast.later_seconds)
@@ -106,17 +106,17 @@ class Sweep:
         """Train in the given order and wait for all.
 
         Args:
-            jobs: What to train.
+            jobs: The trainings of this phase.
             exercises: The exercises that read each training, by key; their numbers become tags.
-            after: The step that asked for it.
-            later: Seconds of each training that a later phase will expect; None: as was foreseen.
+            after: The step that requested them.
+            later: Predicted seconds of each training of later phases; None for those of the forecast.
 
         Returns:
             The task runs, for a later step to wait for, failed or not.
 
         Raises:
-            ResultsUnwritable: what was trained cannot be kept; nothing further is started.
-            LanesLost: no lane is there, and none came in time; nothing further is started.
+            ResultsUnwritable: a finished training cannot be kept; no further training is started.
+            LanesLost: there is no lane, and none joined in time; no further training is started.
         """
         started = time.perf_counter()
         self._tally.expect([job.seconds for job in jobs], later)
@@ -136,7 +136,7 @@ class Sweep:
         running: dict[PrefectFuture[Any], list[Job]] = {}
         finished: list[Any] = []
         while to_come or running:
-            # A task run that waits for a lane would show as running: start only what the lanes can take.
+            # A task run that waits for a lane would show as running: start no more than the lanes can take.
             while to_come and len(running) < len(self._lanes.devices) + SPARE_TASKS:
                 batch = [job for job in to_come.popleft() if self._is_wanted(job)]
                 if batch:
@@ -162,7 +162,7 @@ class Sweep:
         return future
 
     def _wait(self) -> PrefectFuture[Any] | None:
-        """The next task run that has ended; None now and then, for lanes may have joined or left."""
+        """Return the next task run that ends; None after `SHOW_SECONDS`: lanes may have joined or left."""
         with self._lock:
             self._tally.count_lanes(len(self._lanes.devices))
         try:
@@ -173,7 +173,7 @@ class Sweep:
             return None
 
     def _finish(self, batch: Sequence[Job], future: PrefectFuture[Any]) -> None:
-        """Keep how the trainings of a task run ended, as far as they have not told it themselves."""
+        """Record how the trainings of a task run ended, unless they have reported it themselves."""
         result: Any = future.result(raise_on_failure=False)
         if isinstance(result, (ResultsUnwritable, LanesLost)):
             raise result
@@ -182,7 +182,7 @@ class Sweep:
                 self._end(job, result)
 
     def _is_wanted(self, job: Job) -> bool:
-        """Whether a training is to be attempted; if not, that is how it ended."""
+        """Say whether to attempt a training; if not, record the reason as its end."""
         with self._lock:
             reason = None if job.is_reused else self.failures.why_not(job.training)
             if reason is not None:
@@ -190,7 +190,7 @@ class Sweep:
             return reason is None
 
     def _end(self, job: Job, result: Any) -> None:
-        """Keep how a training ended: with its record, or the error of its last attempt."""
+        """Record how a training ended: with its record, or with the error of its last attempt."""
         with self._lock:
             if isinstance(result, TrainingRecord):
                 self.failures.succeed(job.training)
@@ -211,7 +211,7 @@ class Sweep:
         earlier = self.outcomes.get(training.key)  # the combination may be a setting of a sweep
         self.outcomes[training.key] = outcome.following(earlier) if earlier else outcome
         taken = outcome.lane_seconds(run_id) - (earlier.lane_seconds(run_id) if earlier else 0.0)
-        seconds = max(taken, 0.0)  # below zero where the record of an earlier phase stands for a failed one
+        seconds = max(taken, 0.0)  # below zero if the record of an earlier phase replaces a failed one
         self._taken.append(seconds)
         self._unfinished.discard(training.key)
         self._show(self._tally.finish(job.seconds, seconds or None, failed=reason is not None))
@@ -223,7 +223,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Searched:
-    """A search at its end, and the task runs of its last generation."""
+    """A finished search, and the task runs of its last generation."""
 
     state: OptimumSearch
     trained: list[Any]
@@ -239,18 +239,18 @@ def search_optimum(
 ) -> Searched | None:
     """Search until the budget is spent and no candidate is promising; None if the study does not search.
 
-    Too many failures end it: a search among what could not be trained finds nothing.
+    Too many failures end it: without trained candidates a search finds nothing.
 
     Args:
         request: The run.
-        source: What, beside hyperparameters and seed, decides the weights.
-        lanes: What will train.
-        sweep: Trains, and keeps how each training ended.
-        forecast: What was foreseen, for the progress.
+        source: Everything besides hyperparameters and seed that decides the weights.
+        lanes: The lanes that train.
+        sweep: Trains, and records how each training ended.
+        forecast: The forecast of the run, for the progress.
         after: The step before.
 
     Raises:
-        ResultsUnwritable: what was trained cannot be kept.
+        ResultsUnwritable: a finished training cannot be kept.
     """
     study = request.study
     if study.optimum is None or study.optimum.search is None:

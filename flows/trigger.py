@@ -1,4 +1,4 @@
-"""What started a run (schedule, person or command line), its name, and whether it comes too late."""
+"""Find what started a run (schedule, person or command line), name it, and skip it if it is too late."""
 
 from datetime import UTC, datetime
 
@@ -11,40 +11,40 @@ from study.spec import is_path
 from study.wording import duration
 
 _NAMES = {"schedule": "scheduled", "ui": "by hand", "command line": "command line"}
-"""How the name of a flow run says what started it."""
+"""Words for the trigger in the name of a flow run."""
 
 
 def name_run() -> str:
-    """The name of the flow run that begins."""
+    """Return the name of the flow run that begins."""
     return describe_run(*_current())
 
 
 def describe_run(run: FlowRun, parameters: RunParameters | None) -> str:
-    """A name that says study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled".
+    """Return a name with study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled".
 
     Args:
         run: The flow run, as Prefect knows it.
-        parameters: What it is to do; None where that is wrong.
+        parameters: Its parameters; None if they are wrong.
     """
     when = run.expected_start_time or datetime.now(UTC)
     return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_NAMES[trigger_of(run)]}"
 
 
 def current_trigger() -> str:
-    """What started the flow run: `schedule`, `ui` (by hand, Prefect's pages or API) or `command line`."""
+    """Return the flow run's trigger: `schedule`, `ui` (by hand, Prefect's pages or API) or `command line`."""
     run, _ = _current()
     return trigger_of(run)
 
 
 def trigger_of(run: FlowRun) -> str:
-    """What started a flow run, as the column `trigger` of `runs` says it."""
+    """Return a flow run's trigger, in the words of the column `trigger` of `runs`."""
     if run.auto_scheduled:
         return "schedule"
     return "command line" if run.deployment_id is None else "ui"
 
 
 def why_skipped() -> str | None:
-    """Why the flow run that begins is not to begin after all; None if it is.
+    """Say why to skip the flow run that begins; None to run it.
 
     Raises:
         InputError: the latest start is not a time.
@@ -54,9 +54,9 @@ def why_skipped() -> str | None:
 
 
 def why_too_late(run: FlowRun, parameters: RunParameters, now: datetime) -> str | None:
-    """Why a scheduled run comes too late; None if it does not.
+    """Say why a scheduled run is too late; None if it is not.
 
-    Only the schedule's own first attempt ever does: who retries a run wants it.
+    Only the schedule's own first attempt can be too late: a person who retries a run wants it.
 
     Raises:
         InputError: the latest start is not a time.
@@ -83,7 +83,7 @@ def _current() -> tuple[FlowRun, RunParameters | None]:
     try:
         return context.flow_run, read_parameters((context.parameters or {}).get("run", {}))
     except InputError:
-        return context.flow_run, None  # the flow's first line says what is wrong with them
+        return context.flow_run, None  # the flow itself reports what is wrong with them
 
 
 def _name_study(parameters: RunParameters | None) -> str:

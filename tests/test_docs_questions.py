@@ -84,7 +84,7 @@ def test_every_way_gives_the_answer_that_plain_python_finds(
     assert columns == answer(ASKED[number], "pandas", names["pandas"])[0]
 
 
-# How the files lie: what is not to be read is spoilt, so that reading it fails.
+# The layout of the files: files that must not be read are spoilt, so that reading them fails.
 
 HISTORY = "results/history/trials"
 LAB, SMOKE = 45, 6  # trials of a night

@@ -1,1 +1,1 @@
-"""The command line `study`: one module a group of commands, each loaded when it is called."""
+"""The command line `study`: one module per group of commands, loaded when a command is called."""

@@ -1,4 +1,4 @@
-"""The commands `study data`, `lane` and `serve`: what this machine has, gives and serves."""
+"""The commands `study data`, `lane` and `serve`: dataset, lanes and server of this machine."""
 
 from typing import Annotated
 
@@ -26,10 +26,10 @@ def lane_command(
 ) -> None:
     """Start this machine's lanes for `study run --scheduler ADDRESS` elsewhere; Ctrl-C stops them.
 
-    One a GPU, or one a CPU core, pinned to it. The dataset is fetched and verified first, once. Where the
-    scheduler is lost the lanes try again until it is back. A lane needs nothing but the scheduler: no shared
-    folder, no access to the results, no Prefect. It runs what the scheduler hands it: docs/cluster.md says
-    how TLS keeps others out.
+    It starts one lane per GPU, or one per CPU core, pinned to it. The dataset is fetched and verified first,
+    once. If the scheduler is lost, the lanes try again until it is back. A lane needs only the scheduler: no
+    shared folder, no access to the results, no Prefect. It runs everything that the scheduler sends:
+    docs/cluster.md shows how TLS keeps others out.
     """
     address = read_scheduler(scheduler)
     devices = choose_devices(lanes, lanes_per_gpu)
@@ -62,7 +62,7 @@ def serve_command(
         typer.Option(
             "--host",
             metavar="ADDRESS",
-            help="Address to listen on; one that other machines reach needs a password, see the message.",
+            help="Address to listen on; if other machines reach it, it needs a password, see the message.",
         ),
     ] = "127.0.0.1",
 ) -> None:

@@ -1,4 +1,4 @@
-"""The command line `study`: which commands there are, each imported when it is called, and how errors end."""
+"""The command line `study`: its commands, each imported when it is called, and its messages of errors."""
 
 import importlib
 import shlex
@@ -20,7 +20,7 @@ COMMANDS = {
         "Run a study: train what earlier runs have not trained, then tables, figures, model and report.",
     ),
     "plan": ("plan", "Say what a run would train and what it would cost; train nothing."),
-    "resume": ("run", "Go on with a run that was interrupted, as it was started."),
+    "resume": ("run", "Resume an interrupted run, as it was started."),
     "show": ("results", "Show the summary of a run as a table."),
     "report": ("results", "Write the report of a run again, from its Parquet tables alone."),
     "nights": ("results", "List the nights: the runs that trained everything fresh, newest last."),
@@ -63,10 +63,10 @@ COMMANDS = {
         "Print the published tables as Markdown: what a row is, each column's type, unit and meaning.",
     ),
 }
-"""Module in this room and summary of each command: `NAME_command` there is its function."""
+"""Module in this room and summary of each command; its function there is `NAME_command`."""
 
 _UsageError: Any = typer.BadParameter.__base__
-"""What Typer raises for an unknown option or a missing argument; it exports only this child of it."""
+"""Typer raises it for an unknown option or a missing argument, but exports only this child of it."""
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -75,11 +75,11 @@ class Commands(TyperGroup):
     """The commands, each imported when it is called: `study --help` imports none."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Their names, in the order of their use."""
+        """Return the names of the commands, in the order of their use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a name; None if there is none."""
+        """Return the command of a name; None if the name is unknown."""
         if cmd_name not in COMMANDS or cmd_name in self.commands:
             return self.commands.get(cmd_name)
         # Before any import of Prefect, which reads its settings then.
@@ -105,7 +105,7 @@ app = typer.Typer(
     help=(
         "Eight lab exercises on a small convolutional network for Fashion-MNIST, as one pipeline.\n\n"
         "Start with `study run smoke` (a minute) or `study run` (the whole lab study), "
-        "then `study show` and open the report it names. `study plan` says what a run will cost.\n\n"
+        "then `study show` and open the report it names. `study plan` predicts the cost of a run.\n\n"
         f"Exit codes: 0 done, {FAILED} done with failed trials, a step failed, damage found or a fault of "
         f"the program, {BAD_INPUT} wrong input, over budget or a full disk, {INTERRUPTED} stopped by Ctrl-C, "
         f"{TERMINATED} by SIGTERM."
@@ -115,7 +115,7 @@ app = typer.Typer(
 
 @dataclass
 class Invocation:
-    """What was asked of all commands alike."""
+    """The options of all commands."""
 
     debug: bool = False
 
@@ -125,17 +125,17 @@ def configure(
     context: typer.Context,
     debug: Annotated[
         bool,
-        typer.Option("--debug", help="Show where an error came from, as a traceback: `study --debug run …`."),
+        typer.Option("--debug", help="Show the traceback of an error: `study --debug run …`."),
     ] = False,
 ) -> None:
-    """Take the options that stand before the command."""
+    """Read the options before the command."""
     context.obj.debug = debug
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong is one message, with a traceback only after `--debug`.
+    """Run the command line; print each error as one message, with a traceback only after `--debug`.
 
-    Wrong input, to the command line too, exits with 2; what nobody foresaw with 1.
+    Wrong input, also on the command line, exits with 2; an unforeseen error exits with 1.
     """
     invocation = Invocation()
     try:
@@ -143,9 +143,7 @@ def main() -> None:
     except InputError as error:
         _fail(invocation, str(error), BAD_INPUT)
     except StoreUnreachable as error:
-        asked = (
-            f"{error.filename}: {error.strerror}; try again once it answers, nothing that was kept is lost"
-        )
+        asked = f"{error.filename}: {error.strerror}; try again once it answers; all kept results are safe"
         _fail(invocation, asked, BAD_INPUT)
     except _UsageError as error:
         _fail(invocation, _describe_usage(error), BAD_INPUT)
@@ -166,7 +164,7 @@ def _fail(invocation: Invocation, message: str, code: int) -> None:
 
 
 def _describe_usage(error: Any) -> str:
-    """What is wrong with the command line and what it was; nothing where its help was shown instead."""
+    """Say what is wrong with the command line and repeat it; empty if its help was shown instead."""
     message = shortened(error.format_message(), 500).rstrip(".")
     command = error.ctx.command_path if error.ctx else "study"
     given = shortened(shlex.join(["study", *sys.argv[1:]]), 200)

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share, and the exit codes of all."""
+"""Options and arguments that several commands share, and all exit codes."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="Folder with the dataset's four files. Default: the cache, else it is fetched.",
+        help="Folder with the dataset's four files. Default: the cache; if it is empty, they are fetched.",
     ),
 ]
 StudyArgument = Annotated[
@@ -42,14 +42,16 @@ StudyArgument = Annotated[
 ]
 LanesOption = Annotated[
     int | None,
-    typer.Option("--lanes", metavar="N", help="Worker processes. Default: one a GPU, else one a CPU core."),
+    typer.Option(
+        "--lanes", metavar="N", help="Worker processes. Default: one per GPU, else one per CPU core."
+    ),
 ]
 DebuggableLanesOption = Annotated[
     int | None,
     typer.Option(
         "--lanes",
         metavar="N",
-        help="Worker processes. Default: one a GPU, else one a CPU core. 0: none, train in this process, to "
+        help="Worker processes. Default: one per GPU, else one per CPU core. 0: train in this process, to "
         "debug it.",
     ),
 ]
@@ -66,7 +68,7 @@ LaneTimeoutOption = Annotated[
     typer.Option(
         "--lane-timeout",
         metavar="TIME",
-        help="With --scheduler: how long to wait while no lane is there, such as `10m`.",
+        help="With --scheduler: longest wait while no lane is there, such as `10m`.",
     ),
 ]
 LanesPerGpuOption = Annotated[int, typer.Option("--lanes-per-gpu", metavar="N", help="Lanes on each GPU.")]
@@ -86,7 +88,7 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="NAME",
-        help="`native` (compiled C++, CPU cores), `tensorflow`, or `auto`: native where it can be used.",
+        help="`native` (compiled C++, CPU cores), `tensorflow`, or `auto`: native if possible.",
     ),
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Train again what earlier runs have trained.")]
@@ -101,16 +103,16 @@ def read_options(
     protocol: str | None = None,
     **others: object,
 ) -> "RunParameters":
-    """The parameters of a run as they were given on the command line.
+    """Make the parameters of a run from the options of the command line.
 
     Args:
         study: A study's name, or a path to its file.
         results: The results folder, or its address.
         exercises: Numbers separated by commas.
-        lanes: How many; None for one on each device.
-        repeats: Of each setting; None for as the study says.
-        protocol: Its name; None for the study's.
-        others: Further parameters, as they are.
+        lanes: Number of lanes; None for one on each device.
+        repeats: Repeats of each setting; None for the study's number.
+        protocol: Its name; None for the study's protocol.
+        others: Further parameters, passed on as they are.
 
     Raises:
         InputError: one is not allowed.
@@ -127,9 +129,9 @@ def read_options(
 
 
 def _read_numbers(exercises: str) -> tuple[int, ...]:
-    """Numbers of exercises, separated by commas."""
+    """Read numbers of exercises, separated by commas."""
     parts = [part.strip() for part in exercises.split(",") if part.strip()]
-    # Of three digits at most: none has more, and Python refuses to read thousands of them.
+    # At most three digits: no exercise has more, and Python refuses to read thousands of digits.
     wrong = [part for part in parts if not (part.isdecimal() and len(part) <= 3)]
     if exercises and not parts:
         wrong = [exercises]
@@ -142,21 +144,21 @@ def _read_numbers(exercises: str) -> tuple[int, ...]:
 
 
 class _StandardError(logging.Handler):
-    """Prints to what is standard error by then: the progress bar replaces it; so do tests, which close it."""
+    """Prints to the current standard error: the progress bar replaces it, and tests replace and close it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         typer.echo(self.format(record), err=True)
 
 
-# One each, as a logger takes the same handler only once.
+# Two handlers: a logger takes the same handler only once.
 _NEWS = _StandardError()
 _NEWS.addFilter(lambda record: record.levelno < logging.WARNING)
-_WARNINGS = _StandardError(logging.WARNING)  # on the handler: the loggers let INFO pass for Prefect's run log
+_WARNINGS = _StandardError(logging.WARNING)  # on the handler: loggers let INFO pass for Prefect's run log
 _WARNINGS.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
 
 
 def show_news(of: str) -> None:
-    """Print what a part of ours says on the way, by the name of its logger."""
+    """Print the progress messages of one of our parts, by the name of its logger."""
     part = logging.getLogger(of)
     part.setLevel(logging.INFO)
     part.addHandler(_NEWS)
@@ -169,10 +171,10 @@ def show_warnings() -> None:
 
 
 def configure_prefect(verbose: bool) -> None:
-    """Set what [tool.prefect] in pyproject.toml sets, for runs from other folders; quiet the terminal."""
+    """Set [tool.prefect] of pyproject.toml for runs from other folders, too; quiet the terminal."""
     if not verbose:
         show_warnings()
-        show_news("tasks.training.plan")  # that it measures, and what it predicts
+        show_news("tasks.training.plan")  # it says that it measures, and what it predicts
     defaults = {
         **NO_TELEMETRY,
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),
@@ -185,17 +187,17 @@ def configure_prefect(verbose: bool) -> None:
 
 
 def use_cpu_here() -> None:
-    """Let this process train as a CPU lane does; before anything imports TensorFlow."""
+    """Let this process train like a CPU lane; call it before anything imports TensorFlow."""
     from tasks.lanes import Device
 
     os.environ.update(Device("CPU").environment)
 
 
 FAILED = 1
-"""A run with failed trials or that stopped early, a step or a part of serving that failed, damage found."""
+"""Trials failed, a run stopped early, a step or a part of serving failed, or damage was found."""
 
 BAD_INPUT = 2
-"""Input to mend, a run over its budget, or a results folder that takes nothing or does not answer."""
+"""Wrong input, a run over its budget, or a results folder that cannot be written to or does not answer."""
 
 INTERRUPTED = 130
 """Stopped by Ctrl-C."""

@@ -1,4 +1,4 @@
-"""The command `study plan`: what a run would train, read and cost, without training anything."""
+"""The command `study plan`: predict what a run would train, read and cost, without training anything."""
 
 import json
 from collections import defaultdict
@@ -30,7 +30,7 @@ from tasks.data import refer_to_dataset
 from tasks.training import compare_sharing, make_predictor, plan_study, predict
 
 MAX_PLANNED_LANES = 1_000_000
-"""Lanes of a plan, which may be of any number of machines."""
+"""Most lanes of a plan; they may belong to any number of machines."""
 
 
 def plan_command(
@@ -56,13 +56,13 @@ def plan_command(
     """Say what a run would train and what it would cost; train nothing.
 
     Trials that can share a training are compiled to one; what earlier runs have trained is not trained again.
-    The time is predicted from what earlier runs took; where this machine's speed is not known yet, a few
+    The time is predicted from the times of earlier runs. If this machine's speed is not known yet, a few
     steps of each shape are measured first, for long studies only (some twenty seconds, once).
     """
     _check_lanes(lanes)
     asked = {"lanes_per_gpu": lanes_per_gpu, "fresh": fresh, "engine": engine, "scheduler": scheduler}
     options = read_options(study, results, exercises, None, repeats, protocol, **asked)
-    # The lanes that there are measure their speed, whatever number is asked about.
+    # The lanes of this machine measure their speed, for any requested number of lanes.
     request = check_request(options.model_copy(update={"lanes": 0}))
     spec = request.study
     data = refer_to_dataset().first(spec.data.train_images, spec.data.test_images)
@@ -80,7 +80,7 @@ def plan_command(
 
 
 def _check_lanes(lanes: int | None) -> None:
-    """Refuse a number of lanes that no plan is made for.
+    """Refuse a number of lanes outside the allowed range.
 
     Raises:
         InputError: it is below 1 or above `MAX_PLANNED_LANES`.
@@ -93,20 +93,20 @@ def _check_lanes(lanes: int | None) -> None:
 Described = dict[str, Any]
 
 MANY_LANES = (1, 10, 100, 1000)
-"""Numbers of lanes that a plan is simulated for, beside the number asked for."""
+"""Numbers of lanes that a plan is simulated for, besides the requested number."""
 
 
 def describe_plan(
     study: Study, plan: Plan, forecast: Forecast, sharing: tuple[Forecast, Forecast], calibrated: bool
 ) -> Described:
-    """Everything `study plan` knows, in seconds, epochs and bytes.
+    """Describe everything `study plan` knows, in seconds, epochs and bytes.
 
     Args:
         study: The study.
         plan: Its plan.
-        forecast: What the plan will cost.
-        sharing: What it would cost from nothing, with trials sharing trainings and without.
-        calibrated: Whether this machine's speed is known.
+        forecast: The predicted cost of the plan.
+        sharing: Its cost from nothing, with trials sharing trainings and without.
+        calibrated: True if this machine's speed is known.
     """
     low, high = forecast.interval
     readers = _list_readers(plan)
@@ -210,7 +210,7 @@ def _describe_job(job: Job, exercises: list[int]) -> Described:
 
 
 def _describe_exercises(study: Study, plan: Plan, forecast: Forecast) -> list[Described]:
-    """Each exercise's share; a training counts for the first exercise that reads it."""
+    """Describe each exercise's share; a training counts for the first exercise that reads it."""
     jobs = {job.training.key: job for job in forecast.jobs}
     seen: set[str] = set()
     described = []
@@ -256,7 +256,7 @@ def _draw_exercises(described: Described) -> Table:
     for name, heading in _COLUMNS.items():
         total = "" if name in ("exercise", "title") else _cell(name, sum(row[name] for row in rows))
         table.add_column(heading, total, justify="left" if name == "title" else "right")
-    table.columns[3].footer = str(described["trainings"])  # those of the exercises overlap
+    table.columns[3].footer = str(described["trainings"])  # the exercises' trainings overlap
     table.columns[4].footer = ""
     for row in rows:
         table.add_row(*(_cell(name, row[name]) for name in _COLUMNS))

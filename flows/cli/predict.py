@@ -31,7 +31,7 @@ COLUMNS = (
     *(f"probability_{index}" for index in range(len(CLASS_NAMES))),
     "error",
 )
-"""Of JSON and CSV."""
+"""Columns of JSON and CSV."""
 
 
 def predict_command(
@@ -43,7 +43,8 @@ def predict_command(
         int, typer.Option("--top", metavar="K", min=1, max=10, help="Classes to list for each picture.")
     ] = 3,
     sure: Annotated[
-        float, typer.Option("--sure", metavar="FRACTION", help="Below this probability it says *not sure*.")
+        float,
+        typer.Option("--sure", metavar="FRACTION", help="Below this probability the answer is *not sure*."),
     ] = 0.6,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
@@ -54,16 +55,16 @@ def predict_command(
 ) -> None:
     """Classify pictures with a saved model.
 
-    Any size, colour or grey. A light background is detected and the picture inverted, as the training images
-    are bright on black; the answer says so. Probabilities are softened as `model.json` beside the model says,
-    so that of the pictures called 80% about 80% are right, if they are like the dataset's; docs/predict.md
-    says how well it does on others.
+    Pictures may have any size, in colour or grey. A picture with a light background is inverted, because the
+    training images are bright on black; the answer says so. Probabilities are softened by `model.json` next
+    to the model: of the pictures called 80% about 80% are right, if they are like the dataset's.
+    docs/predict.md shows how well it does on others.
 
     Examples: `study predict model.keras boot.jpg`; `study predict model.keras photos --csv > answers.csv`;
     `study predict model.keras photos/*.png --overlay answers`.
 
-    A picture that cannot be read is reported by name, and the others are classified: the exit code is then 1,
-    or 2 if none of them can be read.
+    A picture that cannot be read is reported by name, and the others are classified. The exit code is then 1,
+    or 2 if no picture can be read.
     """
     _check(sure, as_json, as_csv)
     pictures = list_pictures(images, overlay)
@@ -82,12 +83,12 @@ def predict_command(
 
 
 def describe_prediction(prediction: "Prediction", sure: float, top: int) -> str:
-    """Lines for a terminal: the file and its class, then the likeliest classes by falling probability.
+    """Return lines for a terminal: file and class, then the likeliest classes by falling probability.
 
     Args:
-        prediction: What the model says.
-        sure: Confidence from which it counts as sure.
-        top: How many classes to list.
+        prediction: The model's answer.
+        sure: Least probability of an answer that counts as sure.
+        top: Number of classes to list.
     """
     doubt = "" if prediction.probability >= sure else f", but not sure: below {sure:.0%}"
     lines = [f"{prediction.path}: {prediction.class_name} ({prediction.class_index}){doubt}"]
@@ -101,7 +102,7 @@ def describe_prediction(prediction: "Prediction", sure: float, top: int) -> str:
 
 
 def row_of(found: "Prediction | Unreadable", sure: float) -> dict[str, Any]:
-    """A row of the JSON and the CSV, by column; of a picture that cannot be read, its name and why."""
+    """Return a row of the JSON and the CSV, by column; only path and error if the picture is unreadable."""
     if isinstance(found, Unreadable):
         return dict.fromkeys(COLUMNS) | {"path": str(found.path), "error": found.reason}
     is_sure = found.probability >= sure
@@ -110,7 +111,7 @@ def row_of(found: "Prediction | Unreadable", sure: float) -> dict[str, Any]:
 
 
 def _check(sure: float, as_json: bool, as_csv: bool) -> None:
-    if not 0 <= sure <= 1:  # not a number either
+    if not 0 <= sure <= 1:  # this refuses NaN, too
         raise InputError(f"--sure: {sure:g} is not allowed; give a fraction from 0 to 1, such as 0.6")
     if as_json and as_csv:
         raise InputError("--json and --csv: both were given; give one of them")

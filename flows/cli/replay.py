@@ -1,4 +1,4 @@
-"""The command `study replay`: train published rows again from their columns alone, and compare."""
+"""The command `study replay`: train published rows again, from their columns alone, and compare."""
 
 import json
 import secrets
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from tasks.data import Dataset
 
 _SEEDS = 1_000_000
-"""Seeds to draw one from, where none is given: short enough to be typed again."""
+"""Number of seeds to draw from if none is given: short enough to type again."""
 
 _COLUMNS = ("trial", "seed", "key", "epochs", "recorded", "again", "difference", "allowed", "verdict")
 _TO_THE_LEFT = ("trial", "key", "verdict")
-_CAPTION = "test accuracies in percent; differences, and what is allowed where an input differs, in points"
+_CAPTION = "test accuracies in percent; differences, and those allowed if an input differs, in points"
 
 
 def replay_command(
@@ -54,10 +54,11 @@ def replay_command(
         ),
     ] = None,
     number: Annotated[
-        int | None, typer.Option("--random", metavar="N", help="As many rows, drawn at random.")
+        int | None, typer.Option("--random", metavar="N", help="N rows, drawn at random.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", metavar="S", help="Of the draw. Default: another one each time.")
+        int | None,
+        typer.Option("--seed", metavar="S", help="Seed of the draw. Default: a new one each time."),
     ] = None,
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="A run's id. Default: the latest.")
@@ -70,9 +71,9 @@ def replay_command(
     """Train rows of a published run again, from their columns alone, and compare weights and readings.
 
     `equal`: the hash of the weights and every reading are the same, to the bit, as they must be on the same
-    software and processor. `within tolerance`: they are not, an input differs, and accuracies are no further
-    apart than such inputs were measured to bring about. `differs`: anything else; exit code 1. The first
-    differing input is named. Kept trainings are neither read nor written.
+    software and processor. `within tolerance`: they are not, an input differs, and the accuracies differ no
+    more than was measured for such inputs. `differs`: everything else; exit code 1. The first differing input
+    is named. Kept trainings are neither read nor written.
 
     Examples: `study replay --random 3`; `study replay --trial 4/epochs=20/1`.
     """
@@ -101,10 +102,10 @@ def replay_command(
 
 
 def _choose_seed(number: int | None, seed: int | None) -> int:
-    """The seed of the draw; one that was drawn itself is printed, so that the draw can be repeated."""
+    """Return the seed of the draw; print it if it was drawn, so that the draw can be repeated."""
     if seed is not None:
         if number is None:
-            raise InputError(f"--seed: {seed} is of a draw; give --random N, too")
+            raise InputError(f"--seed: {seed} needs a draw; give --random N, too")
         return seed
     drawn = secrets.randbelow(_SEEDS)
     if number is not None:
@@ -113,8 +114,8 @@ def _choose_seed(number: int | None, seed: int | None) -> int:
 
 
 def _replay(recipes: "Sequence[Recipe]", dataset: "Dataset", kind: str, lanes: int | None) -> "list[Replay]":
-    """Train what must be trained, and show how far it is; verdicts in the order of the recipes."""
-    # On the kind of device that was recorded; on what there is if this machine has none of it.
+    """Train and show the progress; return verdicts in the order of the recipes."""
+    # On the recorded kind of device; if this machine has none of it, on its own devices.
     devices = choose_devices(lanes or None, find_gpus=list_gpus if kind == "GPU" and lanes != 0 else list)
     replays, retrainings = sort_out(recipes, dataset, devices[0].kind)
     if retrainings:
@@ -133,7 +134,7 @@ def _replay(recipes: "Sequence[Recipe]", dataset: "Dataset", kind: str, lanes: i
 
 
 def _print_replays(run_id: str, replays: "Sequence[Replay]") -> None:
-    """Print a table of rows, why any is not equal, and a line that counts."""
+    """Print a table of rows, the reason of each difference, and a line of counts."""
     table = Table(caption=_CAPTION)
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name in _TO_THE_LEFT else "right", overflow="fold")

@@ -1,4 +1,4 @@
-"""The commands `study show`, `report`, `nights` and `compare`: what published runs say."""
+"""The commands `study show`, `report`, `nights` and `compare`: read published runs."""
 
 import json
 import sys
@@ -49,7 +49,7 @@ def report_command(
 
 
 Night = dict[str, Any]
-"""What is told of one night, as plain data."""
+"""The description of one night, as plain data."""
 
 
 def nights_command(
@@ -63,8 +63,8 @@ def nights_command(
 ) -> None:
     """List the nights: the runs that trained everything fresh, newest last.
 
-    Each says whether its exercises read what earlier runs read (the same weights, or the same within noise),
-    or have drifted, and what changed since the run it was compared with.
+    Each is compared with earlier runs: its exercises have the same weights, the same readings within noise,
+    or have drifted. It also lists the changes since the compared run.
     """
     place = results_at(results)
     nights = describe_nights(list_nights(place, study))
@@ -78,12 +78,12 @@ def nights_command(
 
 
 def describe_nights(nights: "pd.DataFrame") -> list[Night]:
-    """Each night with its exercises, oldest first, from what `storage.tables.published.list_nights` gives."""
+    """Describe each night with its exercises, oldest first, from the rows of `storage.tables.list_nights`."""
     return [_describe_night(rows) for _, rows in nights.groupby("run_id", sort=False)]
 
 
 def print_nights(nights: list[Night]) -> None:
-    """Print a table of nights, and how many there were."""
+    """Print a table of nights, and their number."""
     table = Table(caption="Identical: the weights of an earlier run. Best: the setting with the best mean.")
     for name in ("started (UTC)", "run", "against earlier runs", "what changed"):
         table.add_column(name, overflow="fold")
@@ -147,7 +147,7 @@ def _failed(night: Night) -> str:
 
 
 def _number(value: float) -> float | None:
-    """A number as JSON has it: null for none."""
+    """Return a number for JSON: null for NaN."""
     return None if value != value else float(value)
 
 
@@ -156,7 +156,7 @@ def _text(value: object) -> str | None:
 
 
 MARGIN = 0.5
-"""Points within which means agree unless told otherwise: the spread of one published reading."""
+"""Default margin in points within which means agree: the spread of one published reading."""
 
 _DIFFERENCES = ("differs", "outside")
 
@@ -169,29 +169,33 @@ def compare_command(
     ] = None,
     other: Annotated[
         str | None,
-        typer.Argument(metavar="[OTHER]", help="Another run's id, or a CSV. Default: what its study names."),
+        typer.Argument(
+            metavar="[OTHER]", help="Another run's id, or a CSV. Default: the one its study names."
+        ),
     ] = None,
     results: ResultsOption = "results",
     other_results: Annotated[
         str | None,
-        typer.Option("--other-results", metavar="DIR", help="Where OTHER lies. Default: as --results."),
+        typer.Option(
+            "--other-results", metavar="DIR", help="Results folder of OTHER. Default: as --results."
+        ),
     ] = None,
     margin: Annotated[
         float | None,
         typer.Option(
-            "--margin", metavar="POINTS", help="Within it means agree. Default: the study's, or 0.5."
+            "--margin", metavar="POINTS", help="Means agree within it. Default: the study's, or 0.5."
         ),
     ] = None,
     readings: Annotated[
         Path | None,
-        typer.Option("--readings", metavar="CSV", help="Single readings beside a CSV of averages."),
+        typer.Option("--readings", metavar="CSV", help="Single readings, in addition to a CSV of averages."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compare two runs, or a run with a published table, setting by setting; exit code 1 if any differs.
 
     Two runs: `identical` weights; `agrees` within the margin by two one-sided tests; `differs` at 5%,
-    corrected for all settings, seed by seed where both read the same seeds; `cannot tell` otherwise. A
+    corrected for all settings, seed by seed if both have the same seeds; `cannot tell` otherwise. A
     published table (columns exercise, parameter, value, n_readings, accuracy_pct, note) is judged as in the
     report.
     """
@@ -215,15 +219,15 @@ def compare_command(
 
 
 def _recorded(frames: "RunFrames", margin: float | None, readings: Path | None) -> list[Row]:
-    """What the run found when it was held against what its study names as published."""
+    """Return the run's own comparison with the values that its study names as published."""
     if margin is not None or readings is not None:
         raise InputError(
-            "--margin and --readings: a run was held against its own study's published values when it ran; "
-            "give a CSV as OTHER to judge it anew"
+            "--margin and --readings: a run was compared with its own study's published values when it ran; "
+            "give a CSV as OTHER to compare it again"
         )
     if frames.agreement.empty:
         raise InputError(
-            f"run {frames.run['run_id']} was held against nothing published: its study names none; give "
+            f"run {frames.run['run_id']} was compared with no published values: its study names none; give "
             "another run or a CSV as OTHER"
         )
     return rows_of(frames.agreement)
@@ -253,7 +257,9 @@ def _tell(rows: Sequence[Row], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=1, default=str))
         return
-    rows = [row for row in rows if row.get("kind") != "claim"]  # whole sentences: they stand in the report
+    rows = [
+        row for row in rows if row.get("kind") != "claim"
+    ]  # claims are whole sentences: the report has them
     is_of_runs = "means" in rows[0]
     first, second = ("first run", "second run") if is_of_runs else ("published", "ours")
     table = Table(caption="accuracies in percent, differences in points: the second less the first")

@@ -1,4 +1,4 @@
-"""The commands `study run` and `resume`: server, progress bar, and an end that says what happened."""
+"""The commands `study run` and `resume`: start server and lanes, show progress, print the outcome."""
 
 import logging
 import signal
@@ -51,27 +51,26 @@ def resume_command(
     results: ResultsOption = "results",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's log.")] = False,
 ) -> None:
-    """Go on with a run that was interrupted, as it was started.
+    """Resume an interrupted run, as it was started.
 
-    What it has finished is not trained again, even if it was started with `--fresh`. It needs nothing but the
-    results folder; to run the study anew, reading what is finished, use `study run`.
+    Its finished trainings are not repeated, even if it was started with `--fresh`. It needs only the results
+    folder. To start a new run that reads the finished trainings, use `study run`.
     """
     start = choose_interrupted(results_at(results), run)
     request = check_request(RunParameters(results=str(results), resume=start.run_id))
     typer.echo(
-        f"going on with run {start.run_id} of study {start.source}, "
-        f"started {start.started_at:%Y-%m-%d %H:%M} UTC",
+        f"resuming run {start.run_id} of study {start.source}, started {start.started_at:%Y-%m-%d %H:%M} UTC",
         err=True,
     )
     execute(request)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: as Ctrl-C, but from another program."""
+    """SIGTERM: like Ctrl-C, but from another program."""
 
 
 def terminate_in_order() -> None:
-    """Let SIGTERM raise `Terminated` in the main thread, as Ctrl-C raises KeyboardInterrupt."""
+    """Let SIGTERM raise `Terminated` in the main thread, like Ctrl-C raises KeyboardInterrupt."""
     signal.signal(signal.SIGTERM, _raise_terminated)
 
 
@@ -83,11 +82,11 @@ logger = logging.getLogger(__name__)
 
 
 def execute(request: Request) -> None:
-    """Execute a run, then print its summary and where its report is.
+    """Execute a run, then print its summary and the path of its report.
 
     Raises:
-        InputError: the input is wrong, or the results folder takes nothing.
-        KeyboardInterrupt: Ctrl-C, after a line that says what is kept.
+        InputError: the input is wrong, or the results folder cannot be written to.
+        KeyboardInterrupt: Ctrl-C, after a line about the kept trainings.
         SystemExit: trials failed, or SIGTERM.
     """
     save_start(request.results, request.start)
@@ -116,7 +115,7 @@ def _run_flow(request: Request) -> None:
         try:
             run_study(request.parameters)
         except StoppedEarly:
-            return  # it is published, and says so itself
+            return  # it is published, and its summary says so
         except InputError:
             raise
         except LanesLost as error:
@@ -126,19 +125,19 @@ def _run_flow(request: Request) -> None:
             if not has_ended(request.results, request.run_id):
                 typer.echo(f"the run failed; {_kept(request)}", err=True)
                 raise
-            # The results are there; that a server died is no reason to call them failed.
-            logger.warning("Prefect was not told that the run ended: %s", error)
+            # The results are published: the death of a server does not make the run fail.
+            logger.warning("Prefect does not know that the run ended: %s", error)
 
 
 def _kept(request: Request) -> str:
     return (
         f"finished trainings are kept in {request.results.trainings}, and "
-        f"`study resume {request.run_id} --results {request.results.folder}` goes on from there"
+        f"`study resume {request.run_id} --results {request.results.folder}` continues from there"
     )
 
 
 def _conclude(request: Request) -> None:
-    """Print what a person wants to know after a run; exit 1 if trials failed."""
+    """Print summary, report path and failures of a run; exit 1 if trials failed."""
     frames = read_run(request.results, request.run_id)
     print_summary(frames)
     typer.echo(f"report: {request.results.report(request.run_id)}")
@@ -159,7 +158,9 @@ def run_command(
     engine: EngineOption = "auto",
     budget: Annotated[
         str,
-        typer.Option("--budget", metavar="TIME", help="Refuse if predicted to take longer, such as `10m`."),
+        typer.Option(
+            "--budget", metavar="TIME", help="Refuse a run that is predicted to take longer, such as `10m`."
+        ),
     ] = "",
     data: DataOption = None,
     scheduler: SchedulerOption = "",
@@ -168,14 +169,14 @@ def run_command(
 ) -> None:
     """Run a study: train what earlier runs have not trained, then tables, figures, model and report.
 
-    Ctrl-C stops everything within seconds; finished trainings are kept, and running again goes on from there.
+    Ctrl-C stops everything within seconds. Finished trainings are kept; the next run continues from there.
     """
     in_process = lanes == 0
     if in_process:
         use_cpu_here()
     asked = {"lanes_per_gpu": lanes_per_gpu, "data_folder": str(data or ""), "fresh": fresh, "budget": budget}
     asked |= {"engine": engine, "scheduler": scheduler, "lane_timeout": lane_timeout}
-    # Checked before Prefect starts, so that a mistake is answered at once.
+    # Checked before Prefect starts, so that mistakes are reported at once.
     options = read_options(study, results, exercises, 1 if in_process else lanes, repeats, protocol, **asked)
     request = check_request(options, in_process=in_process)
     exercise_count = count(len(request.study.exercises), "exercise")
@@ -189,8 +190,8 @@ def run_command(
     )
     for start in list_interrupted(request.results)[-1:]:
         typer.echo(
-            f"run {start.run_id} was interrupted: `study resume` would go on with it; this is a new run, "
-            f"which {'trains everything again' if fresh else 'reads what that one has finished'}",
+            f"run {start.run_id} was interrupted, and `study resume` would continue it; this is a new run, "
+            f"which {'trains everything again' if fresh else 'reads its finished trainings'}",
             err=True,
         )
     execute(request)

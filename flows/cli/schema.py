@@ -1,4 +1,4 @@
-"""The command `study schema`: the contract with readers of the tables, and its page docs/tables.md."""
+"""The command `study schema`: print the contract with readers of the tables, the page docs/tables.md."""
 
 from typing import Annotated
 
@@ -16,10 +16,10 @@ def schema_command(
 ) -> None:
     """Print the published tables as Markdown: what a row is, each column's type, unit and meaning.
 
-    Without TABLE it is the page `docs/tables.md`.
+    Without TABLE it prints the page `docs/tables.md`.
     """
     if table is not None and table not in TABLES:
-        raise InputError(f"table {shown(table)} is none; give one of {', '.join(TABLES)}")
+        raise InputError(f"table {shown(table)} does not exist; give one of {', '.join(TABLES)}")
     typer.echo(draw_page() if table is None else draw_table(table), nl=False)
 
 
@@ -28,34 +28,34 @@ _INTRODUCTION = """\
 
 <!-- Made from storage/tables/schema.py: `.venv/bin/study schema > docs/tables.md` writes it again. -->
 
-What a run found lies in Parquet files that any reader of Parquet opens; nothing of this program is needed.
+The results of a run are Parquet files. Any reader of Parquet opens them, without this program.
 This page is schema version {version}. `study schema trials` prints the section of one table, and
 `study verify` compares files with it.
 
-## Where they lie
+## Where they are
 
     results/tables/<table>/run=<run_id>/part-0.parquet
 
-One file for each table and run, with all its rows; `results` is what `--results` named. The folder's name
-repeats the column `run_id`: readers that make columns of folders' names add a column `run` with the same.
-Pass over files whose names begin with `.` or `_`: they are being written, or are not ours.
+There is one file for each table and run, with all its rows; `results` is the folder that `--results` named.
+The folder's name repeats the column `run_id`: readers that turn folders' names into columns add the same as a
+column `run`. Ignore files whose names begin with `.` or `_`: they are being written, or are not ours.
 
-A run is published once its row in `runs` is there, and that row is written last. Join with `runs`, as here in
-DuckDB, and half a run is never seen:
+A run is published as soon as its row in `runs` exists; that row is written last. Join with `runs`, as here in
+DuckDB, to never read half a run:
 
     SELECT trials.*
     FROM read_parquet('results/tables/trials/*/*.parquet', union_by_name = true) AS trials
     SEMI JOIN read_parquet('results/tables/runs/*/*.parquet', union_by_name = true) AS runs USING (run_id)
 
-A later version of the program may write more columns. `union_by_name` gives all of them, null where a file
-has none; `pandas.read_parquet` on a table's folder gives those of the first file only.
+A later version of the program may write more columns. `union_by_name` returns all of them, null if a file
+lacks one; `pandas.read_parquet` on a table's folder returns those of the first file only.
 
-To read all runs at once, take the history, which says the same in a file a month and table:
+To read all runs at once, take the history, which has the same rows in one file per month and table:
 
     results/history/<table>/month=<year>-<month>/part-0.parquet
 
-Every run brings it up to date, and so does `study compact`. The pages of all files have checksums, which
-`study verify` compares, and readers of Parquet can: in pyarrow it is `page_checksum_verification=True`.
+Every run updates it, and so does `study compact`. The pages of all files have checksums. `study verify`
+checks them, and other readers can: in pyarrow by `page_checksum_verification=True`.
 
 ## How they join
 
@@ -69,14 +69,14 @@ Every run brings it up to date, and so does `study compact`. The pages of all fi
 | `summary` with `comparisons` | `run_id`, `exercise`, and `value` with `first_value` or `second_value` |
 | `summary` with `agreement` where `kind` is `cell` | `run_id`, `exercise`, `value` |
 
-A training is named by its `key` in every run: where a later run has the same key, it has read that training,
-not done it again.
+A training is named by its `key` in every run: if a later run has the same key, it has read that training, not
+repeated it.
 
 ## Units and types
 
 Accuracies are fractions of 1, not percent. Times are seconds; moments are timestamps in UTC. Categories, such
-as `status`, are plain strings, and new ones may come. JSON is in strings, and a column that holds it says so
-in its meaning:
+as `status`, are plain strings, and new ones may be added. JSON is stored as strings; the meaning of such a
+column says so:
 
 {json}
 
@@ -89,11 +89,11 @@ In the files, each column's metadata have its `unit` and `meaning`; a file's hav
 
 ## What stays
 
-Within a major version changes are additions only. A table or column that is there stays, with its name, type,
-unit, meaning and whether it may be null. A column that is added may be null, and is missing in files of
-earlier versions. Each published run has a file of every table, be it without rows.
+Within a major version changes are additions only. Existing tables and columns stay, with their names, types,
+units, meanings and nullability. An added column may be null, and is missing in files of earlier versions.
+Each published run has a file of every table, even without rows.
 
-Pass over tables and columns you do not know, and refuse another major version.
+Ignore tables and columns you do not know, and refuse another major version.
 
 ## Every table
 
@@ -104,7 +104,7 @@ Pass over tables and columns you do not know, and refuse another major version.
 
 
 def draw_page() -> str:
-    """The page, as Markdown."""
+    """Return the page, as Markdown."""
     introduction = _INTRODUCTION.format(
         version=SCHEMA_VERSION,
         json=_list_json(),
@@ -115,7 +115,7 @@ def draw_page() -> str:
 
 
 def draw_table(name: str) -> str:
-    """The page's section of one table."""
+    """Return the page's section of one table."""
     table = TABLES[name]
     lines = [
         f"## {name}",
@@ -130,7 +130,7 @@ def draw_table(name: str) -> str:
 
 
 def holds_json(column: Column) -> bool:
-    """Whether a column's text is JSON, which its meaning says."""
+    """Say whether a column's text is JSON, according to its meaning."""
     return "as JSON" in column.meaning
 
 

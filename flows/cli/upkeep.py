@@ -1,4 +1,4 @@
-"""The commands `study trainings`, `verify`, `prune` and `compact`: what is kept, damaged or old."""
+"""The commands `study trainings`, `verify`, `prune` and `compact`: list, check and remove kept results."""
 
 import sys
 from collections import Counter
@@ -36,7 +36,9 @@ def prune_command(
     results: ResultsOption = "results",
     older_than: Annotated[
         str,
-        typer.Option("--older-than", metavar="TIME", help="Remove only what ended before, such as `30d`."),
+        typer.Option(
+            "--older-than", metavar="TIME", help="Remove only runs that ended longer ago, such as `30d`."
+        ),
     ] = "",
     keep: Annotated[
         int | None,
@@ -45,7 +47,7 @@ def prune_command(
     trainings: Annotated[
         bool,
         typer.Option(
-            "--trainings/--no-trainings", help="Remove finished trainings that no kept run reads, too."
+            "--trainings/--no-trainings", help="Also remove finished trainings that no kept run reads."
         ),
     ] = True,
     dry_run: Annotated[
@@ -54,14 +56,14 @@ def prune_command(
 ) -> None:
     """Remove old runs: their rows, reports, figures and models, and the trainings that only they read.
 
-    With both limits, a run goes that is older than TIME and not among the newest N. Never removed: the newest
-    complete run of each study and what it reads, and what is being executed. What killed runs have left goes
-    always.
+    With both limits, it removes runs that are older than TIME and not among the newest N. It never removes
+    the newest complete run of each study with its trainings, nor a run or training that is being executed. It
+    always removes the remains of killed runs.
     """
     if not older_than and keep is None:
         raise InputError(
-            "study prune: say what may go, by --older-than with a time such as 30d, by --keep with a number "
-            "of runs such as 10, or by both; --dry-run shows what that would remove"
+            "study prune: say what to remove, by --older-than with a time such as 30d, by --keep with a "
+            "number of runs such as 10, or by both; --dry-run shows what that would remove"
         )
     if keep is not None and keep < 1:
         raise InputError(f"--keep: {keep} is not allowed; give 1 or more, or leave it out")
@@ -79,7 +81,7 @@ def prune_command(
 def _ago(now: datetime, seconds: float) -> datetime:
     try:
         return now - timedelta(seconds=seconds)
-    except OverflowError:  # longer ago than there are dates
+    except OverflowError:  # before the first date of Python
         return datetime.min.replace(tzinfo=UTC)
 
 
@@ -114,8 +116,8 @@ _CHECKED_NOUNS = {
 def verify_command(results: ResultsOption = "results") -> None:
     """Check every published table, the history and every kept training; exit 1 if one is damaged.
 
-    All files are read. The tables must be as `study schema` says and their pages fit their checksums; weights
-    must fit their hashes. A line for each damage names the file, what was found and what to do.
+    It reads all files. The tables must agree with `study schema` and their pages with their checksums;
+    weights must agree with their hashes. A line for each damage names the file, the finding and the remedy.
     """
     place = results_at(results)
     found = list(check_results(place))
@@ -134,8 +136,8 @@ def verify_command(results: ResultsOption = "results") -> None:
 def trainings_command(results: ResultsOption = "results") -> None:
     """List the kept trainings: key, what was trained, epochs, accuracy, run and size.
 
-    They lie in `results/trainings`, one folder for each key. A run trains what is not there, continues what
-    is too short, and trains again what is damaged. Removing any costs time, never results.
+    They are in `results/trainings`, one folder for each key. A run trains missing ones, continues ones that
+    are too short, and repeats damaged ones. Removing any costs time, never results.
     """
     place = results_at(results)
     records = sorted(read_records(place), key=lambda record: record.segments[-1].finished_at)
@@ -165,13 +167,13 @@ def trainings_command(results: ResultsOption = "results") -> None:
 def compact_command(results: ResultsOption = "results") -> None:
     """Bring `history` up to date: the tables of all published runs, a file a month and table.
 
-    Every run does so when it is published. This is for files that were damaged, restored or
-    removed by hand; what is as it should be is left.
+    Every run does so when it is published. Use this command after files were damaged, restored or removed by
+    hand; sound files stay as they are.
     """
     place = open_results(results)
     try:
         months = update_history(place, thorough=True)
     except TimeoutError as error:
-        raise InputError(f"{place.history}: another process is at work on it; try again") from error
+        raise InputError(f"{place.history}: another process is writing it; try again") from error
     written = f"{count(len(months), 'month')} written: {', '.join(months)}" if months else "up to date"
     typer.echo(f"{place.history}: {written}")

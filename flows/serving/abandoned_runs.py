@@ -1,8 +1,8 @@
-"""Flow runs whose process is gone: mark them as crashed, or they stay Running and keep the pool's only slot.
+"""Mark flow runs whose process is gone as crashed, or they stay Running and keep the pool's only slot.
 
 While a worker lives it reports the runs whose process dies. Nothing reports them when `study serve` is killed
 or the machine stops. The automation on heartbeats (`flows.serving.alarm`) finds such runs after five minutes,
-but not one that died before its first heartbeat: that one would keep the slot for ever.
+but not a run that died before its first heartbeat: it would keep the slot for ever.
 """
 
 import logging
@@ -27,22 +27,22 @@ from prefect.states import Cancelled, Crashed
 logger = logging.getLogger(__name__)
 
 RUN_ID = "PREFECT__FLOW_RUN_ID"
-"""Prefect's variable in the environment of a flow run's process, and of whatever that starts."""
+"""Prefect's variable in the environment of a flow run's process and of all its children."""
 
 SERVED_BY = "STUDY_SERVED_BY"
-"""Variable in the environment of everything that one `study serve` starts: its process id."""
+"""Variable with the process id of a `study serve`, in the environment of everything that it starts."""
 
 STOP_SECONDS = 10.0
 """Between SIGTERM and SIGKILL."""
 
 WORKER = f"study on {socket.gethostname()}"
-"""Name of the worker that `study serve` starts: which machine it is on."""
+"""Name of the worker that `study serve` starts; it names the machine."""
 
 
 def mark_abandoned_runs(pool: str) -> None:
     """Mark the runs of a pool that have no process on this machine.
 
-    If a worker of another machine is online, a run may have its process there: nothing is marked, and the
+    If a worker of another machine is online, a run may have its process there. Then this marks none, and the
     automation on heartbeats finds the dead ones.
     """
     with get_client(sync_client=True) as client:
@@ -71,10 +71,10 @@ def end_left_runs() -> None:
 
 
 def _list_processes() -> Iterator[tuple[psutil.Process, dict[str, str]]]:
-    """Processes of this user with their environments."""
+    """Yield the processes of this user with their environments."""
     user = os.getuid()
     for process in psutil.process_iter():
-        with suppress(psutil.Error):  # it has ended, or may not be looked at
+        with suppress(psutil.Error):  # it has ended, or we may not read it
             if process.uids().real == user and process.status() != psutil.STATUS_ZOMBIE:
                 yield process, process.environ()
 
@@ -99,9 +99,10 @@ def _mark(client: SyncPrefectClient, run: FlowRun) -> None:
         state = Cancelled(message="cancelled; its process is gone")
     else:
         state = Crashed(
-            message=f"its process on {socket.gethostname()} is gone: it, the worker or the machine was "
-            "stopped in the midst of it; Retry goes on with what was finished"
+            message=f"its process on {socket.gethostname()} is gone: the process, the worker or the machine "
+            "stopped during the run; Retry continues from the finished trainings"
         )
-    result = client.set_flow_run_state(run.id, state)  # not by force: one that ended meanwhile stays so
+    # Not by force: a run that has ended meanwhile keeps its state.
+    result = client.set_flow_run_state(run.id, state)
     if result.status == SetStateStatus.ACCEPT:
         logger.warning("run %r is marked as %s: its process is gone", run.name, state.name)

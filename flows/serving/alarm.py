@@ -1,4 +1,4 @@
-"""Alarms about nights, and the automations of the server that raise them."""
+"""Raise alarms about nights, and register the server's automations that trigger them."""
 
 import logging
 import os
@@ -30,10 +30,10 @@ logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
 COMMAND = "STUDY_ALARM_COMMAND"
-"""The user's command, which gets the message on standard input; run without a shell."""
+"""The user's command; it gets the message on standard input and runs without a shell."""
 COMMAND_SECONDS = 60
 MAX_LETTERS = 200
-"""Of a run's name; the whole message stands in its state and its artifact."""
+"""Longest name of a run; its state and its artifact have the whole message."""
 
 
 def _name_run() -> str:
@@ -46,7 +46,7 @@ def alarm(message: str, run: str = "") -> State[str]:
 
     Args:
         message: What happened, in a line.
-        run: Id of the flow run that it is about; empty if none.
+        run: Id of the flow run with the problem; empty if there is none.
 
     Returns:
         A state with the message; failed if the user's command failed.
@@ -63,7 +63,7 @@ def alarm(message: str, run: str = "") -> State[str]:
 
 
 def run_command(command: str, message: str) -> str | None:
-    """Run the user's command with a message on standard input; what was wrong with it, or None."""
+    """Run the user's command with a message on standard input; return its error, or None."""
     try:
         done = subprocess.run(
             shlex.split(command),
@@ -77,7 +77,7 @@ def run_command(command: str, message: str) -> str | None:
         )
     except subprocess.TimeoutExpired:
         return f"did not end within {COMMAND_SECONDS} s"
-    except (OSError, ValueError) as error:  # there is no such program, or a quote is not closed
+    except (OSError, ValueError) as error:  # the program does not exist, or a quote is not closed
         return f"cannot be run: {error}"
     if done.returncode != 0:
         return f"failed with exit code {done.returncode}: {shortened(done.stdout.strip(), 500)}"
@@ -85,8 +85,8 @@ def run_command(command: str, message: str) -> str | None:
 
 
 def alarm_deployment() -> RunnerDeployment:
-    """The deployment by which automations raise alarms."""
-    # By module, as with a file Prefect copies the folder that it was registered from to where it runs.
+    """Return the deployment that automations run to raise alarms."""
+    # By module: given a file, Prefect would copy the folder of the registration to the place of the run.
     return RunnerDeployment.from_flow(
         alarm,
         entrypoint_type=EntrypointType.MODULE_PATH,
@@ -97,38 +97,38 @@ def alarm_deployment() -> RunnerDeployment:
 
 
 if __name__ == "__main__":
-    # Prefect's way of stopping on SIGTERM leaves a coroutine behind, and Python says so.
+    # When Prefect stops on SIGTERM it never awaits one coroutine, and Python warns about it.
     warnings.filterwarnings("ignore", "coroutine 'Runner.astop' was never awaited", RuntimeWarning)
-    from flows.serving.alarm import alarm_deployment as deployment_by_module  # here it is of `__main__`
+    from flows.serving.alarm import alarm_deployment as deployment_by_module  # not that of `__main__`
 
     serve(deployment_by_module(), pause_on_shutdown=False, print_starting_message=False)
 
 
 NIGHTLY = "study/nightly"
 NIGHT_WITHIN = timedelta(hours=25)
-"""A night is missing when none has started for so long: a day, and an hour's delay."""
+"""A night is missing if none has started within this time: a day, and an hour's delay."""
 SILENT_WITHIN = timedelta(minutes=5)
-"""A run is dead that has said nothing for so long: ten of its heartbeats (prefect.yaml)."""
+"""A run without a heartbeat for this time is dead: ten intervals of heartbeats (prefect.yaml)."""
 ONCE_WITHIN = timedelta(hours=1)
-"""The same run raises one alarm within this time: Prefect's worker reports a crash twice."""
+"""A run raises at most one alarm within this time: Prefect's worker reports a crash twice."""
 
 _RUN = "{{ flow_run.name }}: {{ flow_run.state.name }}: {{ flow_run.state.message or 'no message' }}"
 _RUN_ID = "{{ flow_run.id if flow_run else '' }}"
 
 
 def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list[Automation]:
-    """The automations that raise an alarm.
+    """Return the automations that raise an alarm.
 
     Args:
         nightly: Id of the deployment whose runs are nights.
-        alarm: Id of the deployment that says what happened.
-        within: How long there may be no start of a night, at least 10 s.
+        alarm: Id of the deployment that reports the problem.
+        within: Longest allowed time between two starts of a night, at least 10 s.
     """
     night = {"prefect.resource.id": f"prefect.deployment.{nightly}", "prefect.resource.role": "deployment"}
     any_run = {"prefect.resource.id": "prefect.flow-run.*"}
     drifted = EventTrigger(expect={DRIFTED}, match={"prefect.resource.id": f"{RESOURCE}.*"})
     not_done = EventTrigger(
-        # By the state's type: a night that stopped early or was skipped has a name of its own.
+        # By the state's type: nights that stopped early or were skipped have names of their own.
         match=any_run | {"prefect.state-type": ["FAILED", "CRASHED", "CANCELLED"]},
         match_related=night,
         expect={"prefect.flow-run.*"},
@@ -142,7 +142,7 @@ def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list
         posture=Posture.Proactive,
         match=any_run,
         match_related=night,
-        # Counted anew from each start; before the first, from when this was registered.
+        # The time counts from the last start or, before the first, from the registration.
         after={"prefect.flow-run.Running"},
         expect={"prefect.flow-run.Running"},
         within=within,
@@ -163,38 +163,38 @@ def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list
 
 
 def silent_runs(within: timedelta = SILENT_WITHIN) -> Automation:
-    """The automation that marks a run as crashed whose heartbeats have ceased, as Prefect's guide has it.
+    """Return the automation that marks runs without heartbeats as crashed, from Prefect's guide.
 
     https://docs.prefect.io/v3/advanced/detect-zombie-flows
     """
     heartbeat = "prefect.flow-run.heartbeat"
     return Automation(
         name="study: a run fell silent",
-        description="Marks a run as crashed that has not been heard of, so that it does not keep the pool.",
+        description="Marks a run without heartbeats as crashed, so that it does not keep the pool.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             match={"prefect.resource.id": "prefect.flow-run.*"},
             match_related={"prefect.resource.name": "study", "prefect.resource.role": "flow"},
             for_each={"prefect.resource.id"},
             after={heartbeat},
-            expect={"prefect.flow-run.*"},  # whatever its last state is called; ended runs stay as they are
+            expect={"prefect.flow-run.*"},  # any name of its last state; ended runs stay as they are
             within=within,
         ),
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message="not heard of any more: its process or its machine is gone; "
-                "Retry goes on with what was finished",
+                message="no more heartbeats: its process or its machine is gone; "
+                "Retry continues from the finished trainings",
             )
         ],
     )
 
 
 def register() -> None:
-    """Register the alarm's deployment and every automation, each once; one that is right is left alone."""
+    """Register the alarm's deployment and every automation once; leave unchanged ones alone."""
     with get_client(sync_client=True) as client:
         nightly = client.read_deployment_by_name(NIGHTLY).id
-    alarm = cast(UUID, alarm_deployment().apply())  # a coroutine only where it is called from one
+    alarm = cast(UUID, alarm_deployment().apply())  # a coroutine only if a coroutine calls it
     register_all([*alarms(nightly, alarm), silent_runs()])
 
 
@@ -207,7 +207,7 @@ def register_all(automations: Iterable[Automation]) -> None:
                 client.delete_automation(each.id)
             if not there:
                 wanted.create()
-            # One that is replaced forgets what it has seen, as when the last night started.
+            # A replaced automation forgets the events it has seen, such as the start of the last night.
             elif _content(wanted) != _content(there[0]):
                 wanted.id = there[0].id
                 wanted.update()

@@ -1,4 +1,4 @@
-"""Make the work pool and register what prefect.yaml says, with what a server needs beside it."""
+"""Make the work pool; register the deployments of prefect.yaml and the automations."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ def deploy(environment: Mapping[str, str]) -> None:
     """Make the work pool and register deployments and automations on the server of Prefect's settings.
 
     Args:
-        environment: For Prefect's own command, which is to find the same server.
+        environment: For Prefect's own command, so that it finds the same server.
 
     Raises:
         InputError: the pool is of another type, or Prefect refused; its message is in the log above.
@@ -50,7 +50,7 @@ def deploy(environment: Mapping[str, str]) -> None:
 
 
 def register_deployments(environment: Mapping[str, str], file: str = "prefect.yaml") -> None:
-    """Register every deployment of a file, and let the server refuse parameters that the flow does not have.
+    """Register every deployment of a file, and let the server refuse unknown parameters.
 
     Args:
         environment: For Prefect's own command.
@@ -69,7 +69,7 @@ def register_deployments(environment: Mapping[str, str], file: str = "prefect.ya
         check=False,
     )
     if done.returncode != 0:
-        sys.stderr.buffer.write(done.stdout)  # where it goes well, it is a screenful of advice
+        sys.stderr.buffer.write(done.stdout)  # not on success: there it is a screenful of advice
         raise InputError(
             f"`prefect {' '.join(command)}` failed with exit code {done.returncode}; its log is above"
         )
@@ -77,16 +77,16 @@ def register_deployments(environment: Mapping[str, str], file: str = "prefect.ya
 
 
 def prepare_pool(name: str) -> None:
-    """Make the work pool that runs one study at a time; one that is there already stays as it is.
+    """Make the work pool that runs one study at a time; an existing one stays as it is.
 
     Raises:
-        InputError: it is there, and its runs would be no processes.
+        InputError: it exists, but its runs would not be processes.
     """
     with get_client(sync_client=True) as client:
         try:
             pool = client.read_work_pool(name)
         except ObjectNotFound:
-            # The limit is the pool's, as a deployment's own does not hold across deployments.
+            # The pool has the limit: a deployment's own limit does not apply across deployments.
             template = ProcessWorker.get_default_base_job_template()
             client.create_work_pool(
                 WorkPoolCreate(name=name, type="process", base_job_template=template, concurrency_limit=1)
@@ -96,10 +96,10 @@ def prepare_pool(name: str) -> None:
 
 
 def keep_due_runs(pool: str) -> None:
-    """Keep the runs of schedules that are due: Prefect removes them when it deploys anew.
+    """Keep due runs of schedules: Prefect would remove them when it deploys again.
 
-    A night that was missed while nothing served would vanish without a word. Kept, the worker starts it, and
-    the run itself decides whether it is too late (parameter latest_start).
+    A night that was due while nothing served would vanish silently. If it is kept, the worker starts it, and
+    the run itself decides if it is too late (parameter latest_start).
     """
     with get_client(sync_client=True) as client:
         due = client.read_flow_runs(
@@ -111,7 +111,7 @@ def keep_due_runs(pool: str) -> None:
         )
         for run in due:
             if run.auto_scheduled and run.next_scheduled_start_time is not None:
-                # Of all scheduled runs Prefect spares those of this name; a worker takes it as any other.
+                # Prefect keeps scheduled runs whose state has this name; a worker starts them like others.
                 details = StateDetails(scheduled_time=run.next_scheduled_start_time)
                 kept: State[Any] = State(
                     type=StateType.SCHEDULED, name="AwaitingConcurrencySlot", state_details=details
@@ -120,7 +120,7 @@ def keep_due_runs(pool: str) -> None:
 
 
 def _forbid_unknown_parameters() -> None:
-    # The schema that Prefect writes lets other keys through: with `lans: 4` the run would crash at its start.
+    # Prefect's own schema allows unknown keys: with `lans: 4` the run would crash at its start.
     with get_client(sync_client=True) as client:
         ours = FlowFilter(name=FlowFilterName(any_=["study"]))
         for deployment in client.read_deployments(flow_filter=ours):

@@ -1,8 +1,7 @@
 """Run a Python module as a program that ends when the process that started it dies, even by SIGKILL.
 
 `start_program` starts it as `python -P flows/serving/parent_death.py MODULE ARGUMENT...` in a session of its
-own, and with a pipe as standard input: when its other end is closed, the program ends all it has started, and
-itself.
+own, with a pipe as standard input. When the other end is closed, the program ends its children and itself.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ def start_program(
 ) -> "subprocess.Popen[bytes]":
     """Start a Python module as a program that ends with this process.
 
-    Its own session keeps the terminal's Ctrl-C from it: the caller stops it with `stop_program`.
+    Ctrl-C of the terminal does not reach its own session: the caller stops it with `stop_program`.
 
     Args:
         arguments: The module's name and its arguments.
@@ -38,7 +37,7 @@ def start_program(
 
 
 def stop_program(process: "subprocess.Popen[bytes]") -> None:
-    """Stop a program by SIGTERM, and by SIGKILL if it has not ended in time."""
+    """Stop a program by SIGTERM, and by SIGKILL if it does not end in time."""
     process.terminate()
     try:
         process.wait(timeout=3 * GRACE_SECONDS)
@@ -52,19 +51,19 @@ def stop_program(process: "subprocess.Popen[bytes]") -> None:
 def main() -> None:
     """Run the module named by the arguments."""
     threading.Thread(target=_end_with_parent, name="parent death", daemon=True).start()
-    # Prefect's worker stops by SIGINT, and would ignore it where a script started all this in its background.
+    # SIGINT stops Prefect's worker, but the worker would ignore it if a script started us in its background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
 def _end_with_parent() -> None:
-    pipe = os.dup(0)  # whatever becomes of standard input
+    pipe = os.dup(0)  # a copy: the module may close standard input
     while os.read(pipe, 1024):
         pass
-    import psutil  # late: it is needed once, at the end
+    import psutil  # late: only the end needs it
 
-    # Each process by its id, as some have sessions of their own; this one last, as its end ends this thread.
+    # Each process by its id: some have sessions of their own. This one last: its end ends this thread.
     family = [*psutil.Process().children(recursive=True), psutil.Process()]
     for process in family[:-1]:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,6 +1,6 @@
-"""Serve: Prefect's server, work pool, deployments, alarm and worker on this machine, from one command.
+"""Serve Prefect's server, work pool, deployments, alarm and worker on this machine, from one command.
 
-If one part dies, all end with a message. Nothing is started again here: systemd or Docker do that (deploy/).
+If one part dies, all end with a message. systemd or Docker start them again, not this module (deploy/).
 """
 
 import logging
@@ -35,16 +35,16 @@ from study.errors import InputError
 logger = logging.getLogger(__name__)
 
 UPKEEP = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans"}
-"""The server removes old events, and logs and artifacts of flow runs that are no more. Not `flow_runs`: that
-would be every old one in the user's database, other projects' too. Who has this project only may set that."""
+"""The server removes old events, and logs and artifacts of deleted flow runs. Not `flow_runs`: that would
+delete all old flow runs in the user's database, other projects' too. Without those you may set it."""
 START_SECONDS = 120
-"""Longest wait for the server; on a slow disk its first start migrates its database for a while."""
+"""Longest wait for the server; on a slow disk its first start takes a while to migrate its database."""
 LOOK_SECONDS = 1.0
-"""Between two looks at whether every part is alive."""
+"""Time between two checks that every part is alive."""
 
 
 class PartFailed(RuntimeError):
-    """A part of serving died or did not start: the message says which, how, and what to do."""
+    """A part of serving died or did not start; the message names it, its end and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Part:
     """A program that serving needs.
 
     Attributes:
-        name: What messages call it, such as "the worker".
+        name: Its name in messages, such as "the worker".
         process: Its process.
     """
 
@@ -60,7 +60,7 @@ class Part:
     process: "subprocess.Popen[bytes]"
 
     def check(self) -> None:
-        """Make sure that it is alive.
+        """Check that it is alive.
 
         Raises:
             PartFailed: it has ended.
@@ -72,7 +72,7 @@ class Part:
 
 _ADVICE = (
     ", so everything was stopped; its log is above; `study serve` starts all of it again, "
-    "and docs/serving.md has a systemd unit that does so by itself"
+    "and docs/serving.md has a systemd unit that does this"
 )
 
 
@@ -94,8 +94,8 @@ def serve(port: int, host: str = LOOPBACK) -> None:
         server = _start(stack, "the server", arguments, environment)
         wait_for_server(url, port, server)
         deploy(environment)
-        mark_abandoned_runs(POOL)  # of an earlier `study serve` that was killed; no worker of ours runs yet
-        stack.callback(end_left_runs)  # before the server, which they tell that they were stopped
+        mark_abandoned_runs(POOL)  # of an earlier, killed `study serve`; no worker of ours runs yet
+        stack.callback(end_left_runs)  # before the server ends: they report to it that they were stopped
         alarm = _start(stack, "the alarm", ["flows.serving.alarm"], environment)
         arguments = ["prefect", "worker", "start", "--pool", POOL, "--name", WORKER]
         worker = _start(stack, "the worker", arguments, environment)
@@ -104,7 +104,7 @@ def serve(port: int, host: str = LOOPBACK) -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Make sure that the server can listen there.
+    """Check that the server can listen on this address and port.
 
     Raises:
         InputError: the port is taken, or the address is not this machine's.
@@ -122,11 +122,11 @@ def check_port(host: str, port: int) -> None:
 
 
 def serving_environment(url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of server, deploying, worker and the runs it starts."""
+    """Return the environment of server, deploying, worker and its runs."""
     needed = {"PREFECT_API_URL": f"{url}/api"}
     if environment.get(SERVER_PASSWORD):
         needed[CLIENT_PASSWORD] = environment.get(CLIENT_PASSWORD) or environment[SERVER_PASSWORD]
-    # Prefect lets any web page of this machine's browsers use the API; ours has a page of its own only.
+    # By default Prefect lets any web page in a browser here use the API; we allow its own page only.
     own_page = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"{url},{url.replace(LOOPBACK, 'localhost')}"}
     mark = {SERVED_BY: str(os.getpid())}
     return {**own_page, **NO_TELEMETRY, **UPKEEP, **environment, **needed, **mark}
@@ -135,7 +135,7 @@ def serving_environment(url: str, environment: Mapping[str, str]) -> dict[str, s
 def wait_for_server(url: str, port: int, server: Part) -> None:
     """Wait until our server answers.
 
-    Its process must listen on the port: another user's program that took it could run anything as us.
+    Its own process must listen on the port: another user's program there could run anything as us.
 
     Raises:
         PartFailed: it died, or did not answer in time.
@@ -149,7 +149,7 @@ def wait_for_server(url: str, port: int, server: Part) -> None:
 
 
 def watch(parts: Sequence[Part]) -> NoReturn:
-    """Look after the parts until one dies.
+    """Check the parts until one dies.
 
     Raises:
         PartFailed: one has died.
@@ -161,7 +161,7 @@ def watch(parts: Sequence[Part]) -> NoReturn:
 
 
 def describe_end(code: int) -> str:
-    """How a process ended, by its exit code."""
+    """Say how a process ended, by its exit code."""
     if code >= 0:
         return f"exit code {code}"
     try:
@@ -171,7 +171,7 @@ def describe_end(code: int) -> str:
 
 
 def _end_in_order(number: int, _frame: object) -> None:
-    # As an exception, so that what was started here is stopped: SIGTERM alone would leave server and worker.
+    # An exception stops all started parts; SIGTERM alone would leave server and worker running.
     raise SystemExit(128 + number)
 
 
@@ -186,7 +186,7 @@ def _settings(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def _start(stack: ExitStack, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Part:
-    # It ends with this process even where that is killed, and does not get the terminal's Ctrl-C.
+    # It ends with this process even if that is killed, and does not get the terminal's Ctrl-C.
     process = start_program(arguments, environment, PROJECT)
     stack.callback(stop_program, process)
     return Part(name, process)
@@ -203,14 +203,14 @@ def _listens(process: int, port: int) -> bool:
 def _announce(url: str, environment: Mapping[str, str]) -> None:
     if CLIENT_PASSWORD not in environment:
         logger.warning(
-            "no password is asked for: every user of this machine can run anything as you through "
-            "this server; docs/security.md says how to set one"
+            "the server has no password: every user of this machine can run anything as you through it; "
+            "docs/security.md shows how to set one"
         )
     typer.echo(
         f"\nserving on {url}\n"
         "  run a study: open that address, Deployments, on-demand, Run; the nightly runs by its schedule\n"
         "  from the command line: "
         f"PREFECT_API_URL={url}/api .venv/bin/prefect deployment run study/smoke --watch\n"
-        "  Ctrl-C stops all of it; what ran before is there at the next start\n",
+        "  Ctrl-C stops all of it; earlier runs are there again at the next start\n",
         err=True,
     )

@@ -1,4 +1,4 @@
-"""Prefect's temporary server: started while the rest is imported, kept running, ended with the run."""
+"""Start Prefect's temporary server during the imports, keep it running, and end it with the run."""
 
 import atexit
 import gc
@@ -22,7 +22,7 @@ from study.errors import InputError
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Keep Python from looking for garbage among modules while they are imported: a sixth of the time."""
+    """Turn garbage collection off during imports, where it takes a sixth of the time."""
     gc.disable()
     try:
         yield
@@ -32,40 +32,40 @@ def without_collecting() -> Iterator[None]:
 
 
 NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-"""Prefect's server and its pages report no use by the first, its client none by the second."""
+"""The first stops usage reports of Prefect's server and its pages, the second those of its client."""
 
 
 LOOPBACK = "127.0.0.1"
 SERVER_PASSWORD, CLIENT_PASSWORD = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
-"""Prefect's own settings for basic authentication: what the server asks for, and what clients send."""
+"""Prefect's settings for basic authentication: the server requires the first, clients send the second."""
 
 
 def check_sharing(host: str, environment: Mapping[str, str]) -> None:
     """Refuse an address that other machines reach, unless the server asks for a name and a password.
 
     Raises:
-        InputError: it asks for none, or for something that is no name with a password.
+        InputError: it asks for none, or the setting is not a name with a password.
     """
     name, _, password = environment.get(SERVER_PASSWORD, "").partition(":")
     if SERVER_PASSWORD in environment and not (name and password):
         raise InputError(f'{SERVER_PASSWORD} must be a name, a colon and a password, such as "admin:…"')
     if not password and not _is_loopback(host):
         raise InputError(
-            f"--host: {host} can be reached from other machines, and whoever reaches the server can run "
+            f"--host: {host} can be reached from other machines, and anyone who reaches the server can run "
             f'anything as you; set {SERVER_PASSWORD}="admin:…" for the server and {CLIENT_PASSWORD} to the '
             f"same for its clients, or leave --host out for {LOOPBACK}"
         )
 
 
 def address(host: str, port: int) -> str:
-    """Where this machine reaches a server that listens on a host."""
+    """Return the URL by which this machine reaches a server that listens on a host."""
     if host in ("0.0.0.0", "::"):
         host = LOOPBACK if host == "0.0.0.0" else "::1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def is_healthy(url: str) -> bool:
-    """Whether a Prefect server answers there; it answers this without a password."""
+    """Say whether a Prefect server answers there; this request needs no password."""
     try:
         with urlopen(f"{url}/api/health", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -83,10 +83,10 @@ def _is_loopback(host: str) -> bool:
 logger = logging.getLogger(__name__)
 
 START_SECONDS = 120.0
-"""Longest time until it answers; a database of an earlier Prefect is brought up to date meanwhile."""
+"""Longest time until it answers; this includes the migration of an earlier Prefect's database."""
 
 STARTS = 5
-"""How often it is tried to start: another program may take the free port first."""
+"""Most attempts to start: another program may take the free port first."""
 
 API_URL = "PREFECT_API_URL"
 _LOOK_SECONDS = 1.0
@@ -94,11 +94,11 @@ _PAUSE_SECONDS = 0.05
 
 
 class TemporaryServer:
-    """A Prefect server on loopback that does not outlive this process and is started anew if it dies."""
+    """A Prefect server on loopback; it ends with this process, and is started again if it dies."""
 
     def __init__(self) -> None:
-        """Start it; `wait` says when it answers."""
-        # Only this process and its children may use it: every user of the machine reaches loopback.
+        """Start it; `wait` returns when it answers."""
+        # A password, because every user of the machine reaches loopback: only we and our children may use it.
         self.password = f"study:{secrets.token_urlsafe(32)}"  # in the environment, which others cannot read
         self._environment = {
             **os.environ,
@@ -116,16 +116,16 @@ class TemporaryServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL on which it listens."""
         return address(LOOPBACK, self._port)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What lets Prefect in this process, and in those it starts, use it."""
+        """Variables with which Prefect uses it, in this process and its children."""
         return {API_URL: f"{self.url}/api", CLIENT_PASSWORD: self.password}
 
     def wait(self) -> None:
-        """Wait until it answers, then look after it until it is stopped.
+        """Wait until it answers, then keep it running until it is stopped.
 
         Raises:
             RuntimeError: it does not start.
@@ -150,7 +150,7 @@ class TemporaryServer:
         while not self._stopped.wait(_LOOK_SECONDS):
             code = self._process.poll()
             if code is not None and not self._stopped.is_set():
-                logger.warning("Prefect's temporary server ended (exit code %s) and is started anew", code)
+                logger.warning("Prefect's temporary server ended (exit code %s); starting it again", code)
                 self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -170,7 +170,7 @@ def temporary_server() -> Iterator[None]:
         return
     server = TemporaryServer()
     yield
-    # Late: it takes Prefect a second to be imported, and the server has started meanwhile.
+    # Late: the import of Prefect takes a second, during which the server starts.
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
 

@@ -1,4 +1,4 @@
-"""What the temporary server serves: Prefect's application, on a copy of an empty database made once."""
+"""Make the temporary server's application: Prefect's own, on a copy of an empty database made once."""
 
 import os
 import shutil
@@ -13,19 +13,19 @@ from typing import Any
 from flows.serving.temporary import without_collecting
 
 NAME = "prefect.db"
-"""What Prefect calls it in its home."""
+"""Name of the database in Prefect's home."""
 
 _FOLDER = Path(__file__).resolve().parents[2] / "build"
 _SECONDS = 180.0
 
 
 def made_database() -> Path:
-    """Where the empty database of this version of Prefect lies, once it is made."""
+    """Return the path of the empty database of this version of Prefect, which may not be made yet."""
     return _FOLDER / f"prefect-{metadata.version('prefect')}.db"
 
 
 def make_database() -> Path:
-    """Make the empty database unless it is there, and return where.
+    """Make the empty database unless it exists, and return its path.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -49,14 +49,14 @@ def make_database() -> Path:
 
 
 def copy_database(home: Path) -> None:
-    """Give a home of Prefect's that has no database an empty one, if one was made."""
+    """Copy the empty database, if it was made, into a home of Prefect without a database."""
     made, database = made_database(), home / NAME
     if database.exists() or not made.exists():
         return
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home) as scratch:
         copy = Path(shutil.copyfile(made, Path(scratch, NAME)))
-        with suppress(FileExistsError):  # another run was faster, and may use its own by now
+        with suppress(FileExistsError):  # another run was faster, and may already use its copy
             os.link(copy, database)
 
 
@@ -65,9 +65,9 @@ if __name__ == "__main__":
 
 
 def create() -> Any:
-    """Make the application, as uvicorn asks for it; end this process where the profile names another server.
+    """Make the application for uvicorn; end this process if Prefect's profile names another server.
 
-    That is asked here as well, as the process that starts this one does so before it has imported Prefect.
+    The profile is read here because the parent process starts this one before it has imported Prefect.
     """
     with without_collecting():
         from prefect.settings import get_current_settings

@@ -1,4 +1,4 @@
-"""What people see of a run: progress, artifacts, tags, its trigger, events."""
+"""Show a run to people: progress, artifacts, tags, its trigger, events."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What a person sees in the Prefect UI beside the DAG: progress, tables, figures and the report."""
+"""Show progress, tables, figures and the report in the Prefect UI, next to the DAG."""
 
 import base64
 import logging
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def list_cells(summary: pd.DataFrame) -> list[dict[str, str]]:
-    """The text of each setting's cells, by column; accuracies in percent."""
+    """Return the text of each setting's cells, by column; accuracies in percent."""
     rows: list[dict[str, Any]] = [dict(row) for _, row in summary.iterrows()]
     return [
         {
@@ -54,7 +54,7 @@ def list_cells(summary: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def print_summary(frames: RunFrames) -> None:
-    """Print the summary to standard output; wide enough for its columns where that is not a terminal."""
+    """Print the summary to standard output; outside a terminal it is wide enough for its columns."""
     console = Console()
     if frames.summary.empty:
         console.print(f"{frames.run.study}: {frames.run.status}, no trials")
@@ -63,7 +63,7 @@ def print_summary(frames: RunFrames) -> None:
 
 
 def draw_summary(frames: RunFrames) -> Table:
-    """A table of each setting's mean test accuracy beside the published average."""
+    """Make a table of each setting's mean test accuracy next to the published average."""
     run = frames.run
     title = f"{run.study}: {run.status}, {run.trials} trials, {run.failed_trials} failed, "
     title += f"{run.trainings} trainings ({run.reused_trainings} reused), {duration(run.wall_seconds)}"
@@ -73,13 +73,13 @@ def draw_summary(frames: RunFrames) -> Table:
         table.add_column(name, justify="left" if name == "setting" else "right")
     for number, row in enumerate(cells, start=1):
         is_last = number == len(cells) or cells[number]["ex."] != row["ex."]
-        # A candidate's name is the study's own text: `[b]` in it is no markup.
+        # A candidate's name comes from the study: `[b]` in it is not markup.
         table.add_row(*map(escape, row.values()), end_section=is_last)
     return table
 
 
 def describe_failures(frames: RunFrames) -> str:
-    """Every failed trial with its reason, a line each."""
+    """List every failed trial with its reason, a line each."""
     failed = frames.trials[frames.trials["status"] == Status.FAILED]
     lines = [
         f"  exercise {row['exercise']} {row['setting']} seed={row['seed']}: {row['reason']}"
@@ -97,18 +97,18 @@ MAX_BYTES = 200_000
 class ProgressArtifact:
     """The sweep's progress in the UI, updated at most once a second.
 
-    From a thread of its own: where the server does not answer, Prefect tries again for a minute, and lanes
-    are not to wait for that.
+    A thread of its own updates it: if the server does not answer, Prefect tries again for a minute, and lanes
+    must not wait for that.
     """
 
     def __init__(self) -> None:
         created = create_progress_artifact(0.0, key="training-progress", description="Trainings finished")
-        self._id = cast(UUID, created)  # a coroutine only where it is called from one
+        self._id = cast(UUID, created)  # a coroutine only if a coroutine calls it
         self._latest: queue.Queue[SweepState] = queue.Queue(1)
         threading.Thread(target=self._update, name="progress artifact", daemon=True).start()
 
     def show(self, standing: SweepState) -> None:
-        """Have the artifact updated; what has not been shown yet is overtaken."""
+        """Queue a state for the artifact; it replaces one that is not shown yet."""
         with suppress(queue.Empty):
             self._latest.get_nowait()
         with suppress(queue.Full):
@@ -122,13 +122,15 @@ class ProgressArtifact:
                 update_progress_artifact(self._id, 100 * standing.fraction, description=str(standing))
             except Exception as error:
                 if not is_told:
-                    logger.warning("Prefect's server does not answer; the run goes on without it: %s", error)
+                    logger.warning(
+                        "Prefect's server does not answer; the run continues without it: %s", error
+                    )
                 is_told = True
             time.sleep(1)
 
 
 def show_picture(key: str, path: Path, caption: str, alt: str) -> None:
-    """Show a small PNG as a markdown artifact with its caption; a large one by its path only."""
+    """Show a small PNG as a markdown artifact with its caption; of a large one, caption and path."""
     content = path.read_bytes()
     if len(content) > MAX_BYTES:
         create_markdown_artifact(f"{caption}\n\n{path}", key=key, description=alt)
@@ -145,7 +147,7 @@ def show_summary(summary: pd.DataFrame) -> None:
 def show_results(
     frames: RunFrames, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
 ) -> None:
-    """Show summary, pictures and report of a run; a server that does not answer is no failure."""
+    """Show summary, pictures and report of a run; warn if the server does not answer."""
     try:
         _show_results(frames, figures, pictures, report)
     except Exception as error:

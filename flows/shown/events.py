@@ -1,4 +1,4 @@
-"""Prefect events about a night, on which the automations of `flows.serving` act."""
+"""Send Prefect events about a night; the automations of `flows.serving` react to them."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 ENDED, DRIFTED = "study.night.ended", "study.night.drifted"
 """The events' names: a night was compared with earlier ones; it differs from them."""
 RESOURCE = "study"
-"""Ids of what the events are about are `study.NAME`, such as `study.lab`."""
+"""The events' resource ids are `study.NAME`, such as `study.lab`."""
 DRIFT = "drifted"
 """The verdict on an exercise that raises an alarm."""
 MAX_LETTERS = 2000
 
 
 def tell_night(frames: RunFrames) -> None:
-    """Tell how a published run compares with earlier ones; nothing if it was not compared."""
+    """Send the comparison of a published run with earlier ones; nothing if it was not compared."""
     verdicts = list_verdicts(frames)
     if verdicts:
         found = [change for text in frames.nights["changes"].dropna() for change in read_changes(text)]
@@ -37,21 +37,21 @@ def tell_night(frames: RunFrames) -> None:
 
 
 def list_verdicts(frames: RunFrames) -> dict[int, str]:
-    """The verdict on each exercise of a run, by its number; empty if it was not compared."""
+    """Return the verdict on each exercise of a run, by number; empty if it was not compared."""
     return {int(row["exercise"]): str(row["verdict"]) for _, row in frames.nights.iterrows()}
 
 
 def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: str) -> None:
-    """Tell that a night ended, and if any exercise drifted, that it did.
+    """Send the event that a night ended, and the event that it drifted if any exercise did.
 
-    Prefect adds the flow run and its deployment. The event is handed to Prefect's own thread, by which it
-    tells of every task run too; whatever becomes of it there, the run goes on.
+    Prefect adds the flow run and its deployment. Prefect's own thread sends the events, as those of every
+    task run; if it fails, the run continues.
 
     Args:
         study: Its name.
         run_id: The run's id.
-        verdicts: What is said of each exercise, by its number: `drifted`, or anything better.
-        message: The whole in a line, such as "lab drifted in exercises 3, 5; tensorflow 2.21 -> 2.22".
+        verdicts: The verdict on each exercise, by number: `drifted`, or anything better.
+        message: The summary in a line, such as "lab drifted in exercises 3, 5; tensorflow 2.21 -> 2.22".
     """
     drifted = sorted(number for number, verdict in verdicts.items() if verdict == DRIFT)
     payload = {
@@ -69,17 +69,17 @@ def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: st
     try:
         for name in (ENDED, DRIFTED) if drifted else (ENDED,):
             emit_event(name, resource=resource, payload=payload)
-    except Exception as error:  # an event is worth no run
-        logger.warning("Prefect was not told how the night compares: %s", error)
+    except Exception as error:  # a lost event must not fail the run
+        logger.warning("cannot send the night's events to Prefect: %s", error)
 
 
 def exercise_tags(numbers: Iterable[int]) -> set[str]:
-    """A tag for each exercise, such as `exercise-2`."""
+    """Return a tag for each exercise, such as `exercise-2`."""
     return {f"exercise-{number}" for number in numbers}
 
 
 def tag_flow_run(study: Study) -> None:
-    """Add the study's name and its exercises to the flow run's tags; no server, no tags."""
+    """Add the study's name and exercises to the flow run's tags; warn if the server does not answer."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
@@ -93,10 +93,10 @@ def tag_flow_run(study: Study) -> None:
 
 
 def tagged(step: "Task[..., Any]", numbers: Iterable[int]) -> "Task[..., Any]":
-    """A step whose task run bears the tags of these exercises from its first state after Running on.
+    """Return a step whose task run has the tags of these exercises, from its first state after Running.
 
-    Not as Prefect's own `tags`: for each tag it would ask the server for a concurrency limit before the task
-    begins, and a server that is away would fail trainings that need no server.
+    It does not use Prefect's own `tags`: Prefect would ask the server for a concurrency limit of each tag
+    before the task begins, and a missing server would fail trainings that need no server.
     """
     tags = exercise_tags(numbers)
 

@@ -1,4 +1,4 @@
-"""How far a sweep is: counts, elapsed and remaining time, for the terminal and for the Prefect UI."""
+"""Measure a sweep's progress: counts, elapsed and remaining time, for terminal and Prefect UI."""
 
 import bisect
 import math
@@ -18,7 +18,7 @@ from study.wording import duration
 
 @dataclass(frozen=True)
 class SweepState:
-    """Where a sweep stands: how many trainings of how many, and seconds elapsed and remaining."""
+    """A sweep's progress: numbers of trainings, the done fraction, and seconds elapsed and remaining."""
 
     total: int
     done: int
@@ -29,30 +29,30 @@ class SweepState:
     remaining: float
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return one line for people."""
         notes = [f"{self.reused} read from earlier runs"] if self.reused else []
         notes += [f"{self.failed} failed"] if self.failed else []
-        # What is asked most often first: Prefect's cards show some forty characters.
+        # The most wanted facts first: Prefect's cards show about forty characters.
         left = [] if self.done == self.total else [self.describe_remaining()]
         counted = f"{self.done} of {self.total} trainings"
         return ", ".join([counted, *left, f"{duration(self.elapsed)} elapsed", *notes])
 
     def describe_remaining(self) -> str:
-        """The remaining time in words."""
+        """Return the remaining time in words."""
         return f"about {duration(self.remaining)} remaining"
 
 
 class ProgressView(Protocol):
-    """Something that shows where a sweep stands."""
+    """A view that shows a sweep's progress."""
 
     def show(self, standing: SweepState) -> None:
         """Show it."""
 
 
 class SweepCounter:
-    """Counts finished trainings and says how long the rest will take, by the forecast's own predictions.
+    """Counts finished trainings and estimates the remaining time from the forecast's own predictions.
 
-    As trainings finish, what they took over what was predicted corrects the predictions of the rest.
+    As trainings finish, the ratio of taken to predicted time corrects the predictions of the rest.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class SweepCounter:
         """Begin to count.
 
         Args:
-            lanes: How many trainings run at once.
-            later: Predicted seconds of trainings that a later phase will expect.
-            clock: Seconds that pass.
+            lanes: Number of trainings that run at once.
+            later: Predicted seconds of each training of later phases.
+            clock: Monotonic clock, in seconds.
         """
         self._lanes, self._later, self._clock = lanes, list(later), clock
         self._started = self._spent_until = clock()
@@ -74,11 +74,11 @@ class SweepCounter:
         self._later_makespan = self._simulate_later()
 
     def expect(self, seconds: Sequence[float], later: Sequence[float] | None = None) -> None:
-        """Begin a phase: trainings that are to come now, by their predicted seconds of a lane.
+        """Begin a phase, given the predicted lane seconds of its trainings.
 
         Args:
-            seconds: Of each training; 0 for one that is read from an earlier run.
-            later: Of what a later phase will expect; None: as it was said before.
+            seconds: Of each training; 0 if it is read from an earlier run.
+            later: Of each training of later phases; None to keep the previous ones.
         """
         self._total += len(seconds)
         self._waiting = sorted(seconds)
@@ -90,7 +90,7 @@ class SweepCounter:
             self._later_makespan = self._simulate_later()
 
     def count_lanes(self, lanes: int) -> None:
-        """Say how many trainings run at once from now on, where lanes have joined or left."""
+        """Set how many trainings run at once, after lanes have joined or left."""
         if lanes == self._lanes:
             return
         self._spent, self._spent_until = self._spent_now(), self._clock()
@@ -103,8 +103,8 @@ class SweepCounter:
 
         Args:
             predicted: The seconds it was predicted to take.
-            taken: The seconds it took a lane; None if it was read from an earlier run or failed.
-            failed: Whether it failed.
+            taken: The lane seconds it took; None if it was read from an earlier run or failed.
+            failed: True if it failed.
         """
         self._done += 1
         self._failed += failed
@@ -116,7 +116,7 @@ class SweepCounter:
         return self.standing()
 
     def standing(self) -> SweepState:
-        """Where the sweep stands now."""
+        """Return the current progress."""
         elapsed = self._clock() - self._started
         remaining = self._remaining()
         is_over = self._done == self._total and not self._later
@@ -129,26 +129,26 @@ class SweepCounter:
         to_train = len(self._waiting) - self._read
         if to_train == 0:
             return later
-        # While no lane is there, it is told what would remain if one came now.
+        # Without any lane, report the time that would remain if one joined now.
         lanes = min(max(1, self._lanes), to_train)
-        # All of the phase less what the lanes have done of it; never less than a moment for what is not done.
+        # The whole phase minus the lanes' work on it; never less than a moment for unfinished trainings.
         left = (self._phase_seconds * correction - self._spent_now()) / lanes
         return max(left, correction * self._waiting[self._read] / 10) + later
 
     @property
     def _read(self) -> int:
-        """How many of those that are waited for are read from earlier runs."""
+        """Number of waiting trainings that are read from earlier runs."""
         return bisect.bisect_right(self._waiting, 0.0)
 
     def _spent_now(self) -> float:
-        """Seconds that lanes have spent on the phase."""
+        """Return the seconds that lanes have spent on the phase."""
         return self._spent + (self._clock() - self._spent_until) * self._busy
 
     def _simulate_later(self) -> float:
         return simulate_makespan(self._later, max(1, self._lanes))
 
     def _correction(self) -> float:
-        """Taken over predicted, drawn to 1 while little is finished: the largest training's worth."""
+        """Return taken over predicted time, shrunk to 1 with the weight of the largest training."""
         weight = max(*self._waiting[-1:], max(self._later, default=0.0), self._predicted / 10)
         return (self._taken + weight) / (self._predicted + weight) if weight else 1.0
 
@@ -162,13 +162,13 @@ class TerminalProgress:
         self._last_line = -math.inf
 
     def __enter__(self) -> Self:
-        """Return the view; the bar starts with the first standing, so that it does not run into words."""
+        """Return the view; the bar starts with the first state, so that it does not mix with other text."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the bar as it stands."""
+        """Stop the bar and leave it on the terminal."""
         if self._bar is not None:
             self._bar.stop()
 

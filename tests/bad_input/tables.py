@@ -126,7 +126,7 @@ CASES = (
     Case("a column of another type", _run("summary", _retyped)),
     Case("a column without values", _run("summary", _emptied)),
     Case("schema: a table that is none", lambda _: ["schema", "trails"]),
-    Case("compare: a run that was held against nothing published", _asked("compare")),
+    Case("compare: a run that was compared with no published values", _asked("compare")),
     Case("compare: a margin of nothing", _asked("compare", RUN, RUN, "--margin", "0")),
     Case(
         "compare: a table without its columns", _asked("compare", RUN, "mine.csv", table="filters,8\n2,3\n")

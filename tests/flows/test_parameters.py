@@ -47,7 +47,7 @@ def test_a_study_of_ones_own_is_in_the_list_and_a_damaged_one_hides_no_other(tmp
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"lans": 4}, r"--lans: there is no such parameter; allowed: study, study_file, exercises, .*resume"),
+        ({"lans": 4}, r"--lans: unknown parameter; allowed: study, study_file, exercises, .*resume"),
         ({"lanes": -1}, "--lanes: -1 is not allowed: Input should be greater than or equal to 0"),
         ({"exercises": [2, "x"]}, r"--exercises\[1\]: 'x' is not allowed: Input should be a valid integer"),
         ({"protocol": "x"}, "--protocol: 'x' is not allowed: Input should be 'as the study says', 'lab'"),

@@ -309,7 +309,7 @@ def test_ctrl_c_stops_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Pat
     assert list(trainings.glob("*/record.json"))
     assert processes_of_home(tmp_path / "prefect") == []
     again = study("run", path, "--results", "results", "--budget", "1s", "--lanes", 0, folder=tmp_path)
-    assert "was interrupted: `study resume` would go on with it; this is a new run" in again.err
+    assert "was interrupted, and `study resume` would continue it; this is a new run" in again.err
 
 
 def processes_of_home(home: Path) -> list[str]:

@@ -89,11 +89,11 @@ def test_any_published_table_can_be_given(results: Results, tmp_path: Path):
     ("arguments", "message"),
     [
         (("--margin", 0), "--margin: 0 is not allowed; give points above 0"),
-        (("--margin", 1), "give a CSV as OTHER to judge it anew"),
+        (("--margin", 1), "give a CSV as OTHER to compare it again"),
         (("--readings", "x.csv", RUN_ID, RUN_ID), "x.csv goes with a CSV of averages"),
         ((RUN_ID, "yesterday"), "run 'yesterday' is not published"),
         ((RUN_ID, "nowhere.csv"), "nowhere.csv: cannot be read: No such file"),
-        ((), f"run {RUN_ID} was held against nothing published"),
+        ((), f"run {RUN_ID} was compared with no published values"),
     ],
 )
 def test_what_cannot_be_compared_is_answered_with_what_can(

@@ -161,7 +161,7 @@ def test_a_row_of_another_processor_that_is_too_far_off_differs(changed: Finishe
             ("--trial", "2/filters=3/1"),
             "'2/filters=3/1': no completed trial of this run",
         ),
-        (("--seed", 1, "--trial", FIRST), "--seed: 1 is of a draw; give --random N, too"),
+        (("--seed", 1, "--trial", FIRST), "--seed: 1 needs a draw; give --random N, too"),
         (("--run", "yesterday", "--random", 1), "run 'yesterday' is not published"),
     ],
 )

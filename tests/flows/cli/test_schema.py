@@ -32,7 +32,7 @@ def test_one_table_is_shown_as_on_the_page():
 def test_a_table_that_is_none_is_refused():
     done = schema("trails")
     assert isinstance(done.exception, InputError)
-    assert str(done.exception).startswith("table 'trails' is none; give one of runs, trials, ")
+    assert str(done.exception).startswith("table 'trails' does not exist; give one of runs, trials, ")
 
 
 def test_the_page_has_a_row_for_each_column_and_joins_on_columns_that_are_there():

@@ -177,7 +177,7 @@ def test_a_night_that_never_started_raises_an_alarm_one_that_started_none_and_si
         time.sleep(3)
     raised = {run["name"] for run in book.runs_of("alarm", "COMPLETED", "RUNNING", "SCHEDULED", "PENDING")}
     assert {name for name in raised if "never started" in name} == {"alarm: awaited never started"}
-    assert "not heard of any more" in book.run(silent)["state"]["message"]
+    assert "no more heartbeats" in book.run(silent)["state"]["message"]
     assert book.run(heard)["state_type"] == "RUNNING"
 
 

@@ -86,7 +86,7 @@ def test_a_part_that_dies_ends_serving_with_a_message_and_nothing_left_running(t
     assert psutil.wait_procs(parts, timeout=WAIT_SECONDS)[1] == []
     assert server.said().splitlines()[-1] == (
         "study: the server ended (killed by SIGKILL), so everything was stopped; its log is above; "
-        "`study serve` starts all of it again, and docs/serving.md has a systemd unit that does so by itself"
+        "`study serve` starts all of it again, and docs/serving.md has a systemd unit that does this"
     )
 
 
