@@ -29,7 +29,7 @@ from study.wording import duration
 logger = logging.getLogger(__name__)
 
 RENEWED_SECONDS, STALE_SECONDS = 20.0, 120.0
-"""From one renewal of a lease to the next; until an unrenewed lease is free. NFS times may be a minute old."""
+"""From one renewal of a lease to the next; until an unrenewed lease is free. NFS times may lag a minute."""
 
 LOOK_SECONDS = 1.0
 """From one look at a held lock to the next; a process that only looks holds the lock for less."""
