@@ -139,7 +139,7 @@ def read_idx_folder(folder: Path, expected: ExpectedDataset = FASHION_MNIST) -> 
 
 
 def read_idx(path: Path, expected: ExpectedArray) -> Bytes:
-    """Read one IDX file, gzipped or plain (told apart by its first bytes), and verify all of it.
+    """Read one IDX file, gzipped or plain (its first bytes decide), and verify all of it.
 
     Returns:
         The array, uint8, of the expected shape.

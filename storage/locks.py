@@ -29,14 +29,14 @@ from study.wording import duration
 logger = logging.getLogger(__name__)
 
 RENEWED_SECONDS, STALE_SECONDS = 20.0, 120.0
-"""From one renewal of a lease to the next, and until it is free; NFS may show times a minute old."""
+"""From one renewal of a lease to the next; until an unrenewed lease is free. NFS times may lag a minute."""
 
 LOOK_SECONDS = 1.0
 """From one look at a held lock to the next; a process that only looks holds the lock for less."""
 
 
 class _Lock:
-    """A name, held against the processes of this machine and against other machines."""
+    """A lock of a name, among the processes of this machine and among machines."""
 
     def __init__(self, results: Results, name: str, on_lost: Callable[[], None]) -> None:
         self.is_lost = False

@@ -87,52 +87,52 @@ class Results:
 
     @property
     def tables(self) -> Path:
-        """The Parquet tables, one folder each."""
+        """Return the folder of the Parquet tables, one folder each."""
         return self.folder / "tables"
 
     @property
     def history(self) -> Path:
-        """The tables of all published runs, compacted by month."""
+        """Return the folder of the history: the tables of all published runs, compacted by month."""
         return self.folder / "history"
 
     @property
     def trainings(self) -> Path:
-        """The cache of finished trainings, one folder for each key."""
+        """Return the folder of finished trainings, one folder for each key."""
         return self.folder / "trainings"
 
     @property
     def speeds(self) -> Path:
-        """The measured speeds of machines."""
+        """Return the folder of the measured speeds of machines."""
         return self.folder / "speeds"
 
     @property
     def locks(self) -> Path:
-        """The locks of runs that share the folder."""
+        """Return the folder of locks of runs that share the results."""
         return self.folder / "locks"
 
     @property
     def runs(self) -> Path:
-        """The folders that runs leave for people, one a run."""
+        """Return the folder of what runs leave for people, one folder a run."""
         return self.folder / "runs"
 
     def start(self, run_id: str) -> Path:
-        """The request of one run, from which it resumes if it was interrupted."""
+        """Return the file of one run's request, from which it resumes if it was interrupted."""
         return self.run(run_id) / "run.json"
 
     def run(self, run_id: str) -> Path:
-        """The folder that one run leaves for people: report, figures, model."""
+        """Return the folder that one run leaves for people: report, figures, model."""
         return self.runs / run_id
 
     def figures(self, run_id: str) -> Path:
-        """Figures of one run."""
+        """Return the folder of one run's figures."""
         return self.run(run_id) / "figures"
 
     def model(self, run_id: str) -> Path:
-        """Saved models of one run."""
+        """Return the folder of one run's saved models."""
         return self.run(run_id) / "model"
 
     def report(self, run_id: str) -> Path:
-        """The report of one run, a self-contained page."""
+        """Return the file of one run's report, a self-contained page."""
         return self.run(run_id) / "report.html"
 
 

@@ -48,7 +48,7 @@ SUMMARY = (
         "sampling_error",
         FLOAT,
         "fraction",
-        "standard error of the mean accuracy from which images the test set has; the intervals leave it out",
+        "standard error of the mean accuracy from which images the test set has; the intervals exclude it",
         True,
     ),
     Column(
@@ -72,7 +72,7 @@ COMPARISONS = (
     RUN_ID,
     STUDY,
     Column("exercise", INT, "", "number of the exercise"),
-    Column("parameter", TEXT, "", "what the exercise varies"),
+    Column("parameter", TEXT, "", "the parameter that the exercise varies"),
     Column("first_value", FLOAT, "", "the parameter's value in the first setting"),
     Column("second_value", FLOAT, "", "its value in the second setting"),
     Column(
@@ -168,7 +168,7 @@ NIGHTS = (
         TEXT,
         "",
         "`identical`: the weights of an earlier run; `same within noise`; `drifted`; `unclear`: new weights, "
-        "and too few readings to tell; `first`: nothing to compare with; `no reading`: all its trials failed",
+        "and too few readings to decide; `first`: nothing to compare with; `no reading`: all trials failed",
     ),
     Column("message", TEXT, "", "the verdict for people, with what changed"),
     Column("trials", INT, "", "trials of the exercise"),

@@ -139,7 +139,7 @@ def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str,
     for table in ("runs", *BODY):
         for run_id, part in read_parts(results, table, run_ids):
             if isinstance(part, InputError):
-                logger.warning("%s; this run is left out of the history", part)
+                logger.warning("%s; the history omits this run", part)
                 damaged.add(run_id)
             elif part is not None:
                 found[table][run_id] = part

@@ -98,7 +98,7 @@ def list_runs(results: Results) -> pd.DataFrame:
     if errors and not rows:
         raise errors[-1]
     for damage in errors:
-        logger.warning("%s; this run is left out", damage)
+        logger.warning("%s; skipping this run", damage)
     runs = pd.DataFrame(pa.concat_tables([*rows, schema_of("runs").empty_table()]).to_pandas())
     return runs.sort_values("started_at", ignore_index=True)
 
@@ -148,7 +148,7 @@ def read_rows(
                 f"{part_path(results, table, run_id)}: no such file, though the run was published"
             )
         if isinstance(part, InputError):
-            logger.warning("%s; this run is left out", part)
+            logger.warning("%s; skipping this run", part)
         else:
             rows.append(part)
     return pd.DataFrame(pa.concat_tables(rows).to_pandas())

@@ -77,7 +77,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {name: table.columns for name, table in
 
 
 def schema_of(table: str) -> pa.Schema:
-    """The Arrow schema of a table, with unit and meaning in each field's metadata."""
+    """Return the Arrow schema of a table, with unit and meaning in each field's metadata."""
     fields = [
         pa.field(each.name, each.type, each.nullable, {"unit": each.unit, "meaning": each.meaning})
         for each in COLUMNS[table]

@@ -74,7 +74,7 @@ def _describe(verdict: Verdict) -> str:
         f"of {_since(verdict)}"
     )
     if verdict.name == "unclear":
-        return f"Unclear: {weights}, {against}; single readings cannot tell drift from chance."
+        return f"Unclear: {weights}, {against}; single readings do not separate drift from chance."
     chance = f"p = {verdict.p_value:.2g}, an alarm at {verdict.threshold:.2g} or below"
     if verdict.name == "drifted":
         return f"DRIFTED: {against}, most surely {verdict.setting} ({chance}); {weights}."

@@ -51,7 +51,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Shift:
-    """How surely an exercise has shifted: the chance of so large a difference if nothing had."""
+    """The evidence for a shift of an exercise: the chance of so large a difference without one."""
 
     p_value: float
     setting: str

@@ -151,7 +151,7 @@ class RunOptions(Fact):
 
     @property
     def source(self) -> str:
-        """The study's name, or the path of its file."""
+        """Return the study's name, or the path of its file."""
         return self.study_file or self.study
 
 

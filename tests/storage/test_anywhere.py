@@ -192,7 +192,7 @@ def test_a_damaged_run_is_left_out_of_the_history_until_it_is_restored(any_resul
     content = read_bytes(path)
     write_atomically(path, b"PAR1")
     assert update_history(any_results) == ["2026-03"]
-    assert "this run is left out of the history" in caplog.text
+    assert "the history omits this run" in caplog.text
     assert set(history_of(any_results, "trials", "2026-03")["run_id"]) == {RUN_ID}
     write_atomically(path, content)
     assert update_history(any_results) == ["2026-03"]

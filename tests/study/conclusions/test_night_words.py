@@ -45,7 +45,7 @@ def test_the_gravest_verdict_comes_first_with_its_exercises():
         (
             Verdict(7, "unclear", 2, 0, 1, "a", 1, 2, -0.01),
             "Unclear: the weights of 1 of 2 trials are new, −1.00 points against 2 distinct readings of run "
-            "a; single readings cannot tell drift from chance.",
+            "a; single readings do not separate drift from chance.",
         ),
     ],
 )

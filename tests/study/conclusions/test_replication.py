@@ -1,4 +1,4 @@
-"""A run held against published readings: mutations of them flip what they should, and nothing else."""
+"""A run compared with published readings: mutations of them flip what they should, and nothing else."""
 
 import random
 from pathlib import Path

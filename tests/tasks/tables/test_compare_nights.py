@@ -174,7 +174,7 @@ def test_a_damaged_run_is_left_out_and_the_night_is_compared_with_the_others(
     publish(results, _earlier(dataset))
     (results.tables / "trials" / f"run={YESTERDAY}" / "part-0.parquet").write_bytes(b"PAR1")
     assert _compare(results, dataset)["compared_with"] == EARLIER
-    assert "this run is left out" in caplog.text
+    assert "skipping this run" in caplog.text
 
 
 def test_where_no_run_can_be_read_the_night_is_the_first(
