@@ -11,7 +11,7 @@ import pytest
 from distributed import Client
 
 from study.errors import InputError, LanesLost
-from tasks.lanes import watch as cluster_watch
+from tasks.lanes import monitor as cluster_watch
 from tasks.lanes.cluster import ClusterLanes
 from tasks.lanes.devices import Device
 from tasks.lanes.host import LaneHost
