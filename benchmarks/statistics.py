@@ -13,10 +13,11 @@ from math import sqrt
 
 import numpy as np
 
+from study.statistics.bootstrap import bootstrap_interval
 from study.statistics.difference import Published, judge_agreement, welch
 from study.statistics.pairwise import compare_pairs
 from study.statistics.power import power_of
-from study.statistics.summary import bootstrap_interval, summarise
+from study.statistics.summary import summarise
 from study.statistics.trend import find_trend
 
 STUDIES = 10_000

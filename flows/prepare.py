@@ -283,10 +283,11 @@ def read_duration(text: str, option: str) -> float:
 
 LATE = (
     "study.conclusions.replication",
-    "study.statistics.summary",
+    "study.statistics.bootstrap",
+    "study.statistics.convergence",
     "tasks.figures.sweeps",
     "tasks.figures.curves",
-    "tasks.figures.draw",
+    "tasks.figures.cost",
     "tasks.report.content",
     "flows.shown.artifacts",
 )

@@ -231,7 +231,7 @@ def run_two_at_once(
         arena.held.let_all()
         assert [one.wait(WAIT_SECONDS), other.wait(WAIT_SECONDS)] == [0, 0], arena.said(-2) + arena.said(-1)
     runs = [read_run(arena.results, each) for each in published(arena.results)]
-    runs.sort(key=lambda each: len(each.trainings), reverse=True)
+    runs.sort(key=lambda each: len(each.trials), reverse=True)
     for each, numbers in zip(runs, asked, strict=True):
         check_equal(of_exercises(quiet, *numbers), trials_of(arena.results, str(each.run["run_id"])))
     trained = [set(each.trainings.loc[~each.trainings["reused"], "key"]) for each in runs]

@@ -4,6 +4,15 @@ from .answers import (
     answer_model as answer_model,
     answer_sweep as answer_sweep,
 )
+from .changes import (
+    NOT_RECORDED as NOT_RECORDED,
+    Change as Change,
+    Provenance as Provenance,
+    list_facts as list_facts,
+    name_changes as name_changes,
+    read_changes as read_changes,
+    write_changes as write_changes,
+)
 from .chosen_model import (
     MAX_EXAMPLES as MAX_EXAMPLES,
     Calibration as Calibration,
@@ -18,14 +27,7 @@ from .chosen_model import (
     soften as soften,
 )
 from .comparison import (
-    NOT_RECORDED as NOT_RECORDED,
-    Change as Change,
-    Provenance as Provenance,
     compare_runs as compare_runs,
-    list_facts as list_facts,
-    name_changes as name_changes,
-    read_changes as read_changes,
-    write_changes as write_changes,
 )
 from .night_words import (
     describe_changes as describe_changes,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from study.conclusions.comparison import Change
+from study.conclusions.changes import Change
 from study.conclusions.nights import Verdict
 from study.wording import count, points
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from study.conclusions.comparison import Change, compare_facts
+from study.conclusions.changes import Change, compare_facts
 from study.fact import Fact
 from study.plan import Training
 from study.wording import points

@@ -1,3 +1,5 @@
+from .bootstrap import bootstrap_interval as bootstrap_interval
+from .convergence import summarise_times as summarise_times
 from .difference import (
     SIGNIFICANCE as SIGNIFICANCE,
     Agreement as Agreement,
@@ -22,10 +24,8 @@ from .power import (
 )
 from .summary import (
     Spread as Spread,
-    bootstrap_interval as bootstrap_interval,
     sampling_error as sampling_error,
     summarise as summarise,
-    summarise_times as summarise_times,
 )
 from .trend import (
     Trend as Trend,

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize, PowerNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
-from study.conclusions import MAX_EXAMPLES, ChosenModel, ConfusedPair
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT
-from study.wording import taken_for
-from tasks.data import (
-    MARGIN,
-    TITLE_HEIGHT,
-    Dataset,
-    Pixels,
-    fit_scale,
-    measure,
-    paste_image,
-    save_page,
-    start_page,
-    write_text,
-)
+from study.conclusions import ChosenModel
+from study.fashion_mnist import CLASS_NAMES
 from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, save
 
 logger = logging.getLogger(__name__)
@@ -186,67 +170,3 @@ def _describe_confusion(counts: Counts) -> str:
         f"{text} Most frequent confusion: {wrong.max()} images of {CLASS_NAMES[true]} taken for "
         f"{CLASS_NAMES[predicted]}."
     )
-
-
-TITLE = "Fashion-MNIST: test images of the pairs confused most often"
-ENLARGEMENT = 4
-CELL = IMAGE_SIDE * ENLARGEMENT
-GAP = 16
-HEADING_HEIGHT = 40
-CAPTION_HEIGHT = 36
-ROW_HEIGHT = HEADING_HEIGHT + CELL + CAPTION_HEIGHT + GAP
-
-
-@task(
-    name="draw confused pairs",
-    task_run_name="draw confused pairs",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
-def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> Path | None:
-    """Draw a row for each confused pair as one PNG: its words, then images over their test indices.
-
-    Args:
-        chosen: The saved model; its pairs are drawn in order.
-        dataset: The dataset of its test.
-        path: The PNG to write; its folder is made when missing, an older file is replaced.
-
-    Returns:
-        The path; None, and nothing written, if the model confuses no classes.
-
-    Raises:
-        InputError: The cached dataset was removed or damaged.
-    """
-    if not chosen.confused:
-        return None
-    images, _ = dataset.test()
-    save_page(_lay_out(chosen.confused, images), path)
-    logger.info("confused pairs: %s", path)
-    return path
-
-
-def _lay_out(pairs: tuple[ConfusedPair, ...], images: Pixels) -> Pixels:
-    """Return the page, `(height, width)` grey: a title, then a row for each pair."""
-    width = 2 * MARGIN + MAX_EXAMPLES * (CELL + GAP) - GAP
-    page = start_page(TITLE, width, MARGIN + TITLE_HEIGHT + len(pairs) * ROW_HEIGHT)
-    scale = fit_scale(_all_headings(), width - 2 * MARGIN, at_most=0.9)
-    for row, pair in enumerate(pairs):
-        top = MARGIN + TITLE_HEIGHT + row * ROW_HEIGHT
-        heading = taken_for(pair.true_class, pair.predicted_class, pair.images, pair.of)
-        write_text(page, heading, MARGIN, top + HEADING_HEIGHT // 2, scale)
-        _draw_examples(page, pair.examples, images, top + HEADING_HEIGHT)
-    return page
-
-
-def _draw_examples(page: Pixels, examples: tuple[int, ...], images: Pixels, top: int) -> None:
-    scale = fit_scale([f"{TEST_COUNT - 1}"], CELL, at_most=0.8)
-    for column, index in enumerate(examples):
-        left = MARGIN + column * (CELL + GAP)
-        paste_image(page, images[index], left, top, ENLARGEMENT)
-        centred = left + (CELL - measure(f"{index}", scale)[0]) // 2
-        write_text(page, f"{index}", centred, top + CELL + CAPTION_HEIGHT // 2, scale)
-
-
-def _all_headings() -> list[str]:
-    # Sized for every possible pair: the text size is independent of the model.
-    return [taken_for(*pair, TEST_COUNT // 10, TEST_COUNT // 10) for pair in permutations(CLASS_NAMES, 2)]

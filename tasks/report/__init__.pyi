@@ -1,4 +1,4 @@
-from .optimum import tabulate_confidence as tabulate_confidence
+from .model import tabulate_confidence as tabulate_confidence
 from .report import (
     Report as Report,
     markdown_environment as markdown_environment,

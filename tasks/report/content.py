@@ -14,8 +14,9 @@ from study.wording import count
 from tasks.figures import NIGHTS, WHOLE_RUN, DrawnFigure
 from tasks.report.agreement import AgainstPublished, describe_agreement
 from tasks.report.facts import Line, list_facts
+from tasks.report.model import tabulate_model
 from tasks.report.nights import Nights, describe_nights
-from tasks.report.optimum import answer_search, tabulate_finals, tabulate_model, tabulate_search
+from tasks.report.optimum import answer_search, tabulate_finals, tabulate_search
 from tasks.report.settings import (
     Table,
     tabulate_candidates,

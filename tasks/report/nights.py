@@ -52,8 +52,8 @@ def _tabulate(nights: pd.DataFrame) -> Table:
     marked = frozenset(place for place, row in enumerate(records) if row["verdict"] == "drifted")
     notes = (
         "Identical: the same weights, bit for bit. Where weights are new, the difference is tested, so that "
-        "at most one false alarm a year is expected. A drift is told once: later nights are compared with "
-        "it. Among the readings compared with, equal weights count once.",
+        "at most one false alarm a year is expected. A drift is reported once: later nights are compared "
+        "with it. Among the readings compared with, equal weights count once.",
     )
     return Table("Each exercise against earlier runs", header, rows, notes, marked, has_words=True)
 

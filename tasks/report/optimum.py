@@ -1,4 +1,4 @@
-"""The report's parts on the optimum and on the saved model."""
+"""What the report says of the optimum: the answer, and the tables of the finals and of the search."""
 
 import math
 from typing import Any
@@ -8,14 +8,10 @@ import pandas as pd
 from storage.tables import RunFrames
 from study.conclusions import (
     Answer,
-    ChosenModel,
-    NewImage,
-    SavedFile,
     SearchCost,
     answer_optimum,
     describe_search,
 )
-from study.fashion_mnist import CLASS_NAMES
 from study.records import CandidateState
 from study.spec import Study, rungs_to
 from study.wording import MISSING, listing, percent, plain, points, probability
@@ -118,58 +114,3 @@ def _candidate(row: Any, names: list[str]) -> tuple[str, ...]:
         str(row["state"]),
         f"{row['training_seconds']:,.1f}",
     )
-
-
-_AGREES, _DIFFERS = "same outputs on every test image", "THE FILES' OUTPUTS DIFFER"
-
-
-def tabulate_model(chosen: ChosenModel) -> tuple[Table, ...]:
-    """Return the tables of the saved model."""
-    tables = tabulate_files(chosen), tabulate_confidence(chosen), tabulate_image(chosen.new_image)
-    return tuple(each for each in tables if each is not None)
-
-
-def tabulate_files(chosen: ChosenModel) -> Table:
-    """Tabulate the saved files, and whether each predicts the same when loaded again."""
-    cells = tuple((each.name, each.format, _describe_loaded(each)) for each in chosen.saved)
-    marked = frozenset(place for place, each in enumerate(chosen.saved) if not each.agrees)
-    notes = (
-        "Each was loaded in a process of its own and fed the test images as raw pixels and divided by 255. "
-        "model_card.md beside them says what the model is, how good, how it was made and how to use it.",
-    )
-    return Table("Files saved", ("File", "Format", "Loaded again"), cells, notes, marked, has_words=True)
-
-
-def _describe_loaded(saved: SavedFile) -> str:
-    difference = f"largest difference of a probability {saved.largest_difference:.1e}"
-    if not saved.agrees:
-        return f"{_DIFFERS}: {difference}, same class on {saved.same_classes:,} of {saved.images:,}"
-    return f"{_AGREES}, bit for bit" if saved.largest_difference == 0 else f"same classes, {difference}"
-
-
-def tabulate_confidence(chosen: ChosenModel) -> Table | None:
-    """Count the test images that reach a softened confidence, and the right ones; None if not known."""
-    if not chosen.confidence:
-        return None
-    rows = tuple(
-        (
-            f"{each.least:.0%}",
-            percent(each.sure / (each.sure + each.unsure), sign=False),
-            percent(each.sure_right / each.sure if each.sure else None, sign=False),
-            percent(each.unsure_right / each.unsure if each.unsure else None, sign=False),
-        )
-        for each in chosen.confidence
-    )
-    header = ("Confidence of at least", "Reach it, %", "Of these right, %", "Of the others right, %")
-    return Table("How far its softened probabilities can be believed, on the test images", header, rows)
-
-
-def tabulate_image(image: NewImage) -> Table:
-    """Return the new image's probability of each class, in the order of the classes."""
-    title = f"Test image {image.test_index}: probability of each class"
-    rows = tuple(
-        (name, f"{probability:.4f}")
-        for name, probability in zip(CLASS_NAMES, image.probabilities, strict=True)
-    )
-    marked = frozenset({CLASS_NAMES.index(image.predicted_class)})
-    return Table(title, ("Class", "Probability"), rows, (f"Its true class is {image.true_class}.",), marked)

@@ -40,7 +40,7 @@ exercises:
 
 EAVESDROPPER = """
 import os, sys
-def learn_from(event, arguments):
+def hear(event, arguments):
     if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
         target = arguments[0] if event.startswith("socket.get") else arguments[1]
         host = target[0] if isinstance(target, tuple) else target

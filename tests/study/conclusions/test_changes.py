@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from study.conclusions.comparison import Change, Provenance, name_changes, read_changes, write_changes
+from study.conclusions.changes import Change, Provenance, name_changes, read_changes, write_changes
 from tests.frames import COMMIT, FINGERPRINT, VERSIONS, make_study
 
 BEFORE = Provenance(

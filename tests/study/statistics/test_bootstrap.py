@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.statistics.summary import bootstrap_interval, summarise
+from study.statistics.bootstrap import bootstrap_interval
+from study.statistics.summary import summarise
 
 STEADY = tuple(np.random.default_rng(1).normal(0.9, 0.004, 30))
 COLLAPSING = (*STEADY[:27], 0.1, 0.1, 0.1)

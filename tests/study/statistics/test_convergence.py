@@ -3,7 +3,7 @@ from statistics import median
 
 import pytest
 
-from study.statistics.summary import TimeToEvent, summarise_times
+from study.statistics.convergence import TimeToEvent, summarise_times
 
 
 def test_the_median_is_what_r_prints_for_its_own_example():

@@ -8,7 +8,7 @@ import numpy as np
 from flows.shown.artifacts import MAX_BYTES
 from tasks.data.dataset import load_dataset
 from tasks.data.sheet import MARGIN, TITLE_HEIGHT
-from tasks.figures.model import CELL, ENLARGEMENT, HEADING_HEIGHT, draw_confused_images
+from tasks.figures.confused import CELL, ENLARGEMENT, HEADING_HEIGHT, draw_confused_images
 from tests.frames import make_chosen_model
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import cv2
 
-from tasks.figures.draw import WHOLE_RUN, draw_cost_figure
+from tasks.figures.cost import WHOLE_RUN, draw_cost_figure
 from tests.frames import make_study, make_trainings
 
 

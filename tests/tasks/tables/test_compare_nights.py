@@ -12,7 +12,7 @@ import pytest
 from storage.results import Results
 from storage.tables.published import RunTables, publish
 from storage.tables.schema import schema_of
-from study.conclusions.comparison import read_changes
+from study.conclusions.changes import read_changes
 from study.plan.cost import ENGINE_COSTS
 from study.plan.forecast import Forecast, FurtherTrainings
 from tasks.data.dataset import Dataset
