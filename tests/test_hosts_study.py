@@ -257,7 +257,7 @@ def test_the_scheduler_is_killed_and_started_anew_and_the_flow_is_cut_off(
         for host in hosts:
             wait_until(bench.held(host).lanes, bench.said)
         bench.flow.cut()  # from the scheduler, and from the object store
-        bench.wait_for("the scheduler is not reached; waiting", times=2)
+        bench.wait_for("contact with the scheduler was lost", times=2)
         for host in hosts:
             bench.held(host).let_all()
         bench.flow.mend()

@@ -187,6 +187,8 @@ class ClusterMonitor:
         self.refused.clear()
         self._members.remove([each.address for each in self._members.list()])
         if client is not None:
+            if not self._stopped.is_set():
+                logger.warning("%s: contact with the scheduler was lost; trying again", self._scheduler)
             with suppress(Exception):
                 client.close(timeout=2)
 
