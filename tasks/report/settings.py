@@ -203,7 +203,7 @@ def tabulate_pairs(exercise: SweepExercise, comparisons: pd.DataFrame) -> Table 
     notes = [
         f"{test}, second setting less the first. The intervals hold for all {count(len(records), 'pair')} "
         "at once (Bonferroni); the p values of Holm are corrected for as many. Marked: different at 5%.",
-        "Seen 80%: the difference that so many repeats find four times in five. Repeats needed: of each "
+        "Seen 80%: the difference that these repeats find four times in five. Repeats needed: of each "
         "setting, to find the observed difference as often, if it is real.",
     ]
     if not is_paired:
