@@ -10,15 +10,13 @@ the first two, and go next time.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
-
-import pandas as pd
-import pyarrow as pa
 
 from storage.locks import remove_lock, run_lock, why_held
 from storage.results import Results, exists, find_paths, is_local, modified_at, remove_path
@@ -27,6 +25,8 @@ from storage.tables import (
     COMPACT,
     MEND,
     TABLES,
+    RunRow,
+    TrialRow,
     is_published,
     list_behind,
     list_months,
@@ -34,8 +34,6 @@ from storage.tables import (
     list_runs,
     part_path,
     read_part,
-    rows_of,
-    schema_of,
     update_history,
     why_damaged,
 )
@@ -130,28 +128,31 @@ def find_temporary_files(results: Results, now: datetime) -> list[str]:
 
 def _choose_runs(results: Results, limits: Limits) -> Iterator[Choice]:
     runs = list_runs(results)
-    for run_id in sorted(set(list_published(results)) - set(runs["run_id"])):
+    for run_id in sorted(set(list_published(results)) - {run.run_id for run in runs}):
         yield Item("run", run_id), "a row in `runs` is damaged"
-    for _, group in runs.groupby(["study", "exercises"], dropna=False):
+    by_study: defaultdict[tuple[str, str], list[RunRow]] = defaultdict(list)
+    for run in runs:
+        by_study[run.study, run.exercises].append(run)
+    for group in by_study.values():
         for run_id, reason in _choose_of_study(group, limits):
             yield Item("run", run_id), reason or _why_executed(results, run_id)
 
 
-def _choose_of_study(runs: pd.DataFrame, limits: Limits) -> Iterator[tuple[str, str | None]]:
+def _choose_of_study(runs: Sequence[RunRow], limits: Limits) -> Iterator[tuple[str, str | None]]:
     """Yield the runs of one study and choice of exercises, each with the reason why it stays, if it does."""
     newer = newest_sound = 0
-    for run in rows_of(runs.sort_values("started_at", ascending=False)):
-        is_complete = run["status"] != RunStatus.STOPPED_EARLY
+    for run in reversed(runs):
+        is_complete = run.status != RunStatus.STOPPED_EARLY
         reason = None
-        if is_complete and (newer == 0 or (run["status"] == RunStatus.COMPLETED and not newest_sound)):
+        if is_complete and (newer == 0 or (run.status == RunStatus.COMPLETED and not newest_sound)):
             reason = "the newest complete of its study"
         elif limits.keep is not None and newer < limits.keep:
             reason = f"among the newest {limits.keep}"
-        elif limits.before is not None and run["finished_at"] >= limits.before:
+        elif limits.before is not None and run.finished_at >= limits.before:
             reason = "not old enough"
         newer += is_complete
-        newest_sound += run["status"] == RunStatus.COMPLETED
-        yield str(run["run_id"]), reason
+        newest_sound += run.status == RunStatus.COMPLETED
+        yield run.run_id, reason
 
 
 def _choose_interrupted(results: Results, limits: Limits) -> Iterator[Choice]:
@@ -206,12 +207,11 @@ def _read_keys(results: Results, run_ids: Iterable[str]) -> set[str]:
         InputError: a file of theirs is missing or damaged.
     """
     keys: set[str] = set()
-    schemas = {name: schema_of(name) for name in TABLES if "key" in schema_of(name).names}
     for run_id in run_ids:
-        for table, schema in schemas.items():
-            path = part_path(results, table, run_id)
-            if table == "trials" or exists(path):
-                keys.update(read_part(path, table, pa.schema([schema.field("key")]))["key"].to_pylist())
+        for kind in TABLES.values():
+            path = part_path(results, kind.TABLE, run_id)
+            if "key" in kind.model_fields and (kind is TrialRow or exists(path)):
+                keys.update(read_part(path, kind)["key"].to_pylist())
     return keys
 
 
@@ -344,10 +344,10 @@ def check_trainings(results: Results) -> Iterator[Checked]:
 
 
 def _check_run(results: Results, run_id: str) -> Iterator[str]:
-    for table in TABLES:
+    for table, kind in TABLES.items():
         try:
             path = part_path(results, table, run_id)
-            others = set(read_part(path, table)["run_id"].to_pylist()) - {run_id}
+            others = set(read_part(path, kind)["run_id"].to_pylist()) - {run_id}
         except InputError as error:
             yield str(error)
         else:

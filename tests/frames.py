@@ -1,8 +1,8 @@
-"""Frames with exactly the schema's columns and plausible values, from trainings that are simulated, not run.
+"""Rows of every table with plausible values, from trainings that are simulated, not run.
 
 Accuracies lie near what the lab study gives, so that figures and reports look as they will. Trials and epochs
 tell one story: a trial reads a prefix of a simulated training, by the study's own rules. The same arguments
-always give the same frames.
+always give the same rows.
 """
 
 import json
@@ -11,14 +11,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-
-from storage.tables.schema import schema_of
+from storage.tables.rows_of_findings import (
+    AgreementRow,
+    ComparisonRow,
+    FinalRow,
+    ModelRow,
+    NightRow,
+    PictureRow,
+    SearchRow,
+    SummaryRow,
+)
+from storage.tables.rows_of_work import EpochRow, RunRow, TrainingRow, TrialRow
 from study.conclusions.chosen_model import ChosenModel, ConfusedPair, NewImage, SavedFile
 from study.fashion_mnist import CLASS_NAMES
 from study.plan.plan import Training, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
 from study.records.record import Epoch, Segment, Source, TrainingRecord
+from study.records.status import RunStatus, Status
 from study.records.stopping import StopRule
 from study.spec.bands import Cell
 from study.spec.published import PublishedAverage
@@ -54,7 +62,7 @@ def make_trials(
     readings: Mapping[Cell, Sequence[float]] | None = None,
     failed: Collection[FailedTrial] = (),
     found: Sequence[Trial] = (),
-) -> pd.DataFrame:
+) -> list[TrialRow]:
     """The trials of a study (the lab study by default), and those of what its search has found.
 
     `readings` replaces test accuracies (fractions) of a setting, by exercise and value, repeat by repeat;
@@ -70,51 +78,54 @@ def make_trials(
         else:
             row |= _found(study, trial)
             row |= {"test_accuracy": given[trial.repeat - 1]} if trial.repeat <= len(given) else {}
-        rows.append(row)
-    return _frame("trials", rows)
+        rows.append(TrialRow(**row))
+    return rows
 
 
 def make_summary(
-    trials: pd.DataFrame | None = None, averages: Mapping[Cell, PublishedAverage] | None = None
-) -> pd.DataFrame:
+    trials: Sequence[TrialRow] | None = None, averages: Mapping[Cell, PublishedAverage] | None = None
+) -> list[SummaryRow]:
     """The summary of these trials (`make_trials()` by default), beside the published averages if any."""
     trials = make_trials() if trials is None else trials
     study = make_study()
-    return _frame(
-        "summary", summarise_trials.fn(study, study.data.test_images, _rows(trials), averages or {})
-    )
+    return summarise_trials.fn(study, study.data.test_images, trials, averages or {})
 
 
-def make_search(search: OptimumSearch) -> pd.DataFrame:
+def make_search(search: OptimumSearch) -> list[SearchRow]:
     """Every candidate of a search."""
-    return _frame("search", list_candidates(RUN_ID, search))
+    return list_candidates(RUN_ID, search)
 
 
-def make_finals(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+def make_finals(study: Study, trials: Sequence[TrialRow]) -> list[FinalRow]:
     """The candidates of the optimum among these trials, each against the kept one."""
-    return _frame("finals", compare_candidates.fn(study, RUN_ID, _rows(trials)))
+    return compare_candidates.fn(study, RUN_ID, trials)
 
 
-def make_comparisons(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+def make_comparisons(study: Study, trials: Sequence[TrialRow]) -> list[ComparisonRow]:
     """Every pair of settings of these trials."""
-    return _frame("comparisons", compare_settings.fn(study, RUN_ID, _rows(trials)))
+    return compare_settings.fn(study, RUN_ID, trials)
 
 
-def make_agreement(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+def make_agreement(study: Study, trials: Sequence[TrialRow]) -> list[AgreementRow]:
     """These trials held against what the study names as published."""
-    return _frame("agreement", compare_run_with_published.fn(study, RUN_ID, _rows(trials)))
+    return compare_run_with_published.fn(study, RUN_ID, trials)
 
 
-def make_epochs(study: Study | None = None) -> pd.DataFrame:
+def make_epochs(study: Study | None = None) -> list[EpochRow]:
     """The epochs of every training of a study, as long as its longest trial; see `make_chosen_model`."""
     study = study or make_study()
-    rows = [
-        {"run_id": RUN_ID, "study": study.name, "key": each.key, "training": each.label, "seed": each.seed}
-        | epoch.model_dump()
+    return [
+        EpochRow(
+            run_id=RUN_ID,
+            study=study.name,
+            key=each.key,
+            training=each.label,
+            seed=each.seed,
+            **epoch.model_dump(),
+        )
         for each in make_records(study)
         for epoch in each.epochs
     ]
-    return _frame("epochs", rows)
 
 
 def make_records(study: Study | None = None) -> list[TrainingRecord]:
@@ -163,7 +174,7 @@ def make_segment(epochs: Sequence[Epoch], run_id: str = RUN_ID) -> Segment:
     )
 
 
-def make_trainings(study: Study | None = None) -> pd.DataFrame:
+def make_trainings(study: Study | None = None) -> list[TrainingRow]:
     """The trainings of a study, each predicted to take a tenth more than it took."""
     study = study or make_study()
     plan = compile_plan(study, _all_trials(study), make_source(study))
@@ -172,12 +183,12 @@ def make_trainings(study: Study | None = None) -> pd.DataFrame:
         for training, record in zip(plan.trainings, make_records(study), strict=True)
     ]
     context = RunContext(RUN_ID, study, make_source(study), COMMIT)
-    return _frame("trainings", list_trainings.fn(context, {each.training.key: each for each in outcomes}))
+    return list_trainings.fn(context, {each.training.key: each for each in outcomes})
 
 
-def make_nights(verdicts: Mapping[int, str], run_id: str = RUN_ID, by: float = 0.0) -> pd.DataFrame:
+def make_nights(verdicts: Mapping[int, str], run_id: str = RUN_ID, by: float = 0.0) -> list[NightRow]:
     """A night's verdicts by exercise, against the run of the day before; accuracies are off `by` so much."""
-    return _frame("nights", [_night(number, verdict, run_id, by) for number, verdict in verdicts.items()])
+    return [_night(number, verdict, run_id, by) for number, verdict in verdicts.items()]
 
 
 def make_chosen_model(study: Study | None = None) -> ChosenModel:
@@ -218,14 +229,14 @@ def _saved(suffix: str, kind: str) -> SavedFile:
     )  # fmt: skip
 
 
-def make_models(chosen: ChosenModel) -> pd.DataFrame:
+def make_models(chosen: ChosenModel) -> list[ModelRow]:
     """The row of a saved model."""
-    return _frame("models", list_models(RUN_ID, "lab", chosen))
+    return list_models(RUN_ID, "lab", chosen)
 
 
-def make_pictures(study: Study, sheet: Path) -> pd.DataFrame:
+def make_pictures(study: Study, sheet: Path) -> list[PictureRow]:
     """The rows of the pictures drawn of images."""
-    return _frame("pictures", list_pictures(RUN_ID, study.name, describe_pictures(study, sheet)))
+    return list_pictures(RUN_ID, study.name, describe_pictures(study, sheet))
 
 
 def _confused(confusion: Sequence[Sequence[int]]) -> tuple[ConfusedPair, ...]:
@@ -248,51 +259,50 @@ def _confused(confusion: Sequence[Sequence[int]]) -> tuple[ConfusedPair, ...]:
     )
 
 
-def make_run(study: Study | None = None, trials: pd.DataFrame | None = None) -> "pd.Series[Any]":
-    """The run's row in `runs`, as `storage.tables.published.read_run` gives it."""
+def make_run(study: Study | None = None, trials: Sequence[TrialRow] | None = None) -> RunRow:
+    """The run's row in `runs`."""
     study = study or make_study()
     trials = make_trials(study) if trials is None else trials
     plan = compile_plan(study, _all_trials(study), make_source(study))
-    failed = int((trials["status"] == "failed").sum())
-    row = {
-        "run_id": RUN_ID,
-        "study": study.name,
-        "protocol": study.protocol,
-        "status": "completed with failures" if failed else "completed",
-        "started_at": STARTED_AT,
-        "finished_at": STARTED_AT + timedelta(minutes=42),
-        "wall_seconds": 2520.0,
-        "exercises": ",".join(str(each.number) for each in study.exercises),
-        "trials": len(trials),
-        "failed_trials": failed,
-        "trainings": len(plan.trainings),
-        "reused_trainings": 0,
-        "epochs_asked": plan.epochs_asked,
-        "epochs_trained": plan.most_epochs,
-        "lanes": 2,
-        "device": "CPU",
-        "processor": "A processor with two cores",
-        "train_images": study.data.train_images,
-        "test_images": study.data.test_images,
-        "data_fingerprint": FINGERPRINT,
-        "data_source": "/data/fashion-mnist",
-        "flow_run_id": None,
-        "git_commit": COMMIT,
-        "git_dirty": False,
-        "versions": json.dumps(VERSIONS),
-        "study_definition": study.model_dump_json(),
-        "predicted_seconds": 2400.0,
-        "predicted_low_seconds": 2000.0,
-        "predicted_high_seconds": 2880.0,
-        "predicted_lane_seconds": 4700.0,
-        "lane_seconds": 4900.0,
-        "makespan_seconds": 2480.0,
-        "makespan_bound_seconds": 2450.0,
-        "retried_trainings": 0,
-        "resumed": 0,
-        "engine": "tensorflow",
-    }
-    return _frame("runs", [row]).iloc[0]
+    failed = sum(trial.status == Status.FAILED for trial in trials)
+    return RunRow(
+        run_id=RUN_ID,
+        study=study.name,
+        protocol=study.protocol,
+        status=RunStatus.WITH_FAILURES if failed else RunStatus.COMPLETED,
+        started_at=STARTED_AT,
+        finished_at=STARTED_AT + timedelta(minutes=42),
+        wall_seconds=2520.0,
+        exercises=",".join(str(each.number) for each in study.exercises),
+        trials=len(trials),
+        failed_trials=failed,
+        trainings=len(plan.trainings),
+        reused_trainings=0,
+        epochs_asked=plan.epochs_asked,
+        epochs_trained=plan.most_epochs,
+        lanes=2,
+        device="CPU",
+        processor="A processor with two cores",
+        train_images=study.data.train_images,
+        test_images=study.data.test_images,
+        data_fingerprint=FINGERPRINT,
+        data_source="/data/fashion-mnist",
+        flow_run_id=None,
+        git_commit=COMMIT,
+        git_dirty=False,
+        versions=json.dumps(VERSIONS),
+        study_definition=study.model_dump_json(),
+        predicted_seconds=2400.0,
+        predicted_low_seconds=2000.0,
+        predicted_high_seconds=2880.0,
+        predicted_lane_seconds=4700.0,
+        lane_seconds=4900.0,
+        makespan_seconds=2480.0,
+        makespan_bound_seconds=2450.0,
+        retried_trainings=0,
+        resumed=0,
+        engine="tensorflow",
+    )
 
 
 def make_source(study: Study) -> Source:
@@ -314,31 +324,31 @@ def _all_trials(study: Study) -> tuple[Trial, ...]:
     return list_trials(study) + (candidate_trials(study, "combination", combination) if combined else ())
 
 
-def _night(exercise: int, verdict: str, run_id: str, by: float) -> dict[str, Any]:
+def _night(exercise: int, verdict: str, run_id: str, by: float) -> NightRow:
     is_new = verdict in ("drifted", "same within noise", "unclear")
     is_tested = verdict in ("drifted", "same within noise")
     is_compared = verdict not in ("first", "no reading")
     change = {"name": "TensorFlow", "before": "2.21.0", "now": "2.22.0"}
-    return {
-        "run_id": run_id,
-        "study": "lab",
-        "exercise": exercise,
-        "verdict": verdict,
-        "message": f"Exercise {exercise}: {verdict}.",
-        "trials": 25,
-        "failed_trials": 0,
-        "changed_trials": 25 if is_new else 0,
-        "compared_with": "20260228-120000-abcd" if is_compared else None,
-        "earlier_runs": 1 if is_compared else 0,
-        "distinct_readings": 25 if is_compared else 0,
-        "difference": by if is_compared else None,
-        "p_value": (1e-5 if verdict == "drifted" else 0.4) if is_tested else None,
-        "threshold": 0.0005 if is_tested else None,
-        "changes": json.dumps([change] if is_new else []) if is_compared else None,
-        "mean_accuracy": None if verdict == "no reading" else 0.85 + 0.01 * exercise + by,
-        "best_accuracy": None if verdict == "no reading" else 0.86 + 0.01 * exercise + by,
-        "lane_seconds": 600.0,
-    }
+    return NightRow(
+        run_id=run_id,
+        study="lab",
+        exercise=exercise,
+        verdict=verdict,
+        message=f"Exercise {exercise}: {verdict}.",
+        trials=25,
+        failed_trials=0,
+        changed_trials=25 if is_new else 0,
+        compared_with="20260228-120000-abcd" if is_compared else None,
+        earlier_runs=1 if is_compared else 0,
+        distinct_readings=25 if is_compared else 0,
+        difference=by if is_compared else None,
+        p_value=(1e-5 if verdict == "drifted" else 0.4) if is_tested else None,
+        threshold=0.0005 if is_tested else None,
+        changes=json.dumps([change] if is_new else []) if is_compared else None,
+        mean_accuracy=None if verdict == "no reading" else 0.85 + 0.01 * exercise + by,
+        best_accuracy=None if verdict == "no reading" else 0.86 + 0.01 * exercise + by,
+        lane_seconds=600.0,
+    )
 
 
 def _asked(study: Study, trial: Trial) -> dict[str, Any]:
@@ -387,12 +397,3 @@ def _found(study: Study, trial: Trial) -> dict[str, Any]:
         "target_seconds": reading.seconds_until(reading.epoch_reaching(study.target_accuracy)),
         "device": "CPU",
     }
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
-
-
-def _frame(table: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    # Through Arrow, so that types and nulls are those of a table read back.
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema_of(table)).to_pandas()

@@ -6,9 +6,8 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-import pandas as pd
-
-from storage.tables.published import RunTables
+from storage.tables.published import AnyRow, RunTables
+from storage.tables.rows_of_findings import NightRow
 from study.spec.study import Study
 from study.spec.study_file import read_study
 from tests.frames import (
@@ -35,25 +34,25 @@ def make_tables(run_id: str = RUN_ID, failed: Iterable[tuple[int, float, int]] =
     trials = make_trials(study, failed=list(failed))
     run = make_run(study, trials)
     started = STARTED_AT + timedelta(days=run_id > RUN_ID)
-    frames = (run.to_frame().T, trials, make_trainings(study), make_epochs(study), make_summary(trials))
-    tables = tables_of(*frames, run_id=run_id)
-    return dataclasses.replace(tables, run={**tables.run, "started_at": started})
+    tables = RunTables(run, trials, make_trainings(study), make_epochs(study), make_summary(trials))
+    return with_run_id(dataclasses.replace(tables, run=changed(run, started_at=started)), run_id)
 
 
-def tables_of(*frames: pd.DataFrame, run_id: str = RUN_ID) -> RunTables:
-    """The rows of these frames, in the order of `RunTables`, as a run of this id."""
-    runs, *rest = ([{**row, "run_id": run_id} for row in rows_of(frame)] for frame in frames)
-    return RunTables(runs[0], *rest)
+def with_run_id(tables: RunTables, run_id: str) -> RunTables:
+    """These tables as those of another run."""
+    rest = {
+        field.name: [changed(row, run_id=run_id) for row in getattr(tables, field.name)]
+        for field in dataclasses.fields(tables)
+        if field.name != "run"
+    }
+    return RunTables(changed(tables.run, run_id=run_id), **rest)
 
 
-def make_small_night(verdicts: Mapping[int, str] | None = None, run_id: str = RUN_ID) -> list[dict[str, Any]]:
+def changed(row: AnyRow, **values: Any) -> AnyRow:
+    """A row with other values in some columns."""
+    return row.model_copy(update=values)
+
+
+def make_small_night(verdicts: Mapping[int, str] | None = None, run_id: str = RUN_ID) -> list[NightRow]:
     """Rows of the table `nights`, by exercise; none given: exercise 4 was identical."""
-    return rows_of(make_nights(verdicts or {4: "identical"}, run_id))
-
-
-def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A frame as rows to publish."""
-    return [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in frame.to_dict("records")
-    ]
+    return make_nights(verdicts or {4: "identical"}, run_id)

@@ -1,8 +1,3 @@
-from .column import (
-    UNITS as UNITS,
-    Column as Column,
-    Table as Table,
-)
 from .history import (
     COMPACT as COMPACT,
     list_behind as list_behind,
@@ -17,7 +12,6 @@ from .parts import (
     read_part as read_part,
 )
 from .published import (
-    RunFrames as RunFrames,
     RunTables as RunTables,
     is_published as is_published,
     list_nights as list_nights,
@@ -25,7 +19,27 @@ from .published import (
     publish as publish,
     read_rows as read_rows,
     read_run as read_run,
-    rows_of as rows_of,
+)
+from .row import (
+    UNITS as UNITS,
+    Column as Column,
+    Row as Row,
+)
+from .rows_of_findings import (
+    AgreementRow as AgreementRow,
+    ComparisonRow as ComparisonRow,
+    FinalRow as FinalRow,
+    ModelRow as ModelRow,
+    NightRow as NightRow,
+    PictureRow as PictureRow,
+    SearchRow as SearchRow,
+    SummaryRow as SummaryRow,
+)
+from .rows_of_work import (
+    EpochRow as EpochRow,
+    RunRow as RunRow,
+    TrainingRow as TrainingRow,
+    TrialRow as TrialRow,
 )
 from .schema import (
     SCHEMA_VERSION as SCHEMA_VERSION,

@@ -22,6 +22,8 @@ from storage.locks import waiting_lock
 from storage.results import Results, find_paths, remove_path, write_atomically
 from storage.tables.parts import list_published, read_part, read_parts, write_parquet
 from storage.tables.published import BODY
+from storage.tables.row import Row
+from storage.tables.rows_of_work import RunRow
 from storage.tables.schema import TABLES, schema_of
 from study.errors import InputError
 
@@ -34,6 +36,11 @@ PATIENCE_SECONDS = 60.0
 
 COMPACT = "`study compact` writes it again"
 """The remedy for a damaged month."""
+
+
+class RunId(Row, table="runs"):
+    """A run's id alone."""
+
 
 _MONTH = re.compile(r"(\d{4})(\d{2})\d{2}")
 
@@ -81,9 +88,9 @@ def list_months(results: Results) -> list[str]:
 def why_damaged(results: Results, month: str) -> list[str]:
     """Describe each fault of a month's files, on one line each."""
     found = []
-    for table in TABLES:
+    for table, kind in TABLES.items():
         try:
-            read_part(_path(results, table, month), table, mend=COMPACT)
+            read_part(_path(results, table, month), kind, mend=COMPACT)
         except InputError as error:
             found.append(str(error))
     return found
@@ -112,8 +119,7 @@ def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Colle
     if not all(_path(results, table, month) in lying for table in TABLES):
         return False
     try:
-        schema = pa.schema([schema_of("runs").field("run_id")])
-        found = read_part(_path(results, "runs", month), "runs", schema)
+        found = read_part(_path(results, RunRow.TABLE, month), RunId)
     except InputError:
         return False
     return sorted(found["run_id"].to_pylist()) == sorted(run_ids)
@@ -122,52 +128,53 @@ def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Colle
 def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: Sequence[str]) -> None:
     """Write a month: first without the runs that go or change, then with all but the damaged ones."""
     tables = _read_whole(results, run_ids)
-    whole = [run_id for run_id in run_ids if run_id in tables["runs"]]
+    whole = [run_id for run_id in run_ids if run_id in tables[RunRow]]
     _keep_only(results, month, set(whole) - set(touched))
-    for table in (*BODY, "runs"):
-        path = _path(results, table, month)
+    kinds: tuple[type[Row], ...] = (*BODY, RunRow)
+    for kind in kinds:
+        path = _path(results, kind.TABLE, month)
         if whole:
-            write_atomically(path, _encode(table, tables[table], whole))
+            write_atomically(path, _encode(kind, tables[kind], whole))
         else:
             remove_path(path.parent)
 
 
-def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[str, dict[str, pa.Table]]:
+def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[type[Row], dict[str, pa.Table]]:
     """Read the rows of each table by run, of the runs that can be read whole."""
-    found: dict[str, dict[str, pa.Table]] = {table: {} for table in TABLES}
+    found: dict[type[Row], dict[str, pa.Table]] = {kind: {} for kind in TABLES.values()}
     damaged: set[str] = set()
-    for table in ("runs", *BODY):
-        for run_id, part in read_parts(results, table, run_ids):
+    for kind in found:
+        for run_id, part in read_parts(results, kind, run_ids):
             if isinstance(part, InputError):
                 logger.warning("%s; the history omits this run", part)
                 damaged.add(run_id)
             elif part is not None:
-                found[table][run_id] = part
+                found[kind][run_id] = part
             else:
                 damaged.add(run_id)
     for run_id in damaged:
-        found["runs"].pop(run_id, None)
+        found[RunRow].pop(run_id, None)
     return found
 
 
 def _keep_only(results: Results, month: str, run_ids: set[str]) -> None:
     """Remove the runs that go or change from a month's `runs`, so that no reader sees a part of them."""
-    path = _path(results, "runs", month)
+    path = _path(results, RunRow.TABLE, month)
     try:
-        rows = read_part(path, "runs")
+        rows = read_part(path, RunRow)
     except InputError:
         remove_path(path)
         return
     kept = rows.filter(pc.is_in(rows["run_id"], pa.array(sorted(run_ids), pa.string())))
     if len(kept) < len(rows):
         into = io.BytesIO()
-        write_parquet([kept], schema_of("runs"), into)
+        write_parquet([kept], schema_of(RunRow), into)
         write_atomically(path, into.getvalue())
 
 
-def _encode(table: str, parts: Mapping[str, pa.Table], run_ids: Sequence[str]) -> bytes:
+def _encode(kind: type[Row], parts: Mapping[str, pa.Table], run_ids: Sequence[str]) -> bytes:
     """Encode a month's file of a table: study by study, each in its own row groups, runs by their ids."""
-    schema = schema_of(table)
+    schema = schema_of(kind)
     together = pa.concat_tables([*(parts[each] for each in run_ids if each in parts), schema.empty_table()])
     studies = sorted(set(together["study"].to_pylist()))
     groups = [together.filter(pc.equal(together["study"], study)) for study in studies]

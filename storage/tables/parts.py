@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.results import Results, find_paths, is_local, read_all, read_bytes
+from storage.tables.row import Row
 from storage.tables.schema import SCHEMA_VERSION, schema_of
 from study.errors import InputError, StoreUnreachable
 from study.wording import shortened, shown
-
-Row = Mapping[str, Any]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -46,19 +45,10 @@ def list_published(results: Results) -> list[str]:
     return [path.parent.name.removeprefix("run=") for path in parts]
 
 
-def encode_part(table: str, rows: Sequence[Row]) -> bytes:
-    """Encode the rows of a table as a Parquet file; the same rows give the same bytes.
-
-    Raises:
-        ValueError: a row has a column that the table has not.
-        pyarrow.ArrowInvalid: a row does not fit the schema.
-    """
-    schema = schema_of(table)
-    extra = set().union(*(row.keys() for row in rows)) - set(schema.names) if rows else set()
-    if extra:
-        raise ValueError(f"table {table}: columns {sorted(extra)} are not in its schema")
-    content = io.BytesIO()
-    write_parquet([pa.Table.from_pylist([dict(row) for row in rows], schema=schema)], schema, content)
+def encode_part(kind: type[Row], rows: Sequence[Row]) -> bytes:
+    """Encode the rows of a table as a Parquet file; the same rows give the same bytes."""
+    schema, content = schema_of(kind), io.BytesIO()
+    write_parquet([pa.Table.from_pylist([vars(row) for row in rows], schema=schema)], schema, content)
     return content.getvalue()
 
 
@@ -76,13 +66,13 @@ def open_source(path: Path, content: bytes | None = None) -> Any:
 
 
 def read_parts(
-    results: Results, table: str, run_ids: Sequence[str], schema: pa.Schema | None = None
+    results: Results, kind: type[Row], run_ids: Sequence[str]
 ) -> Iterator[tuple[str, pa.Table | InputError | None]]:
-    """Read each run's rows of a table as `read_part`: None if it has no such file, or the error."""
+    """Read each run's rows as `read_part`: None if it has no such file, or the error."""
     paths: dict[str, Path | InputError] = {}
     for run_id in run_ids:
         try:
-            paths[run_id] = part_path(results, table, run_id)
+            paths[run_id] = part_path(results, kind.TABLE, run_id)
         except InputError as error:
             paths[run_id] = error
     contents = read_all([path for path in paths.values() if not isinstance(path, InputError)])
@@ -94,26 +84,24 @@ def read_parts(
             yield run_id, None
             continue
         try:
-            yield run_id, read_part(path, table, schema, contents.get(path))
+            yield run_id, read_part(path, kind, contents.get(path))
         except InputError as damage:
             yield run_id, damage
 
 
-def read_part(
-    path: Path, table: str, schema: pa.Schema | None = None, content: bytes | None = None, mend: str = MEND
-) -> pa.Table:
-    """Read all columns of a file of a table, or some; skip columns that a later version added.
+def read_part(path: Path, kind: type[Row], content: bytes | None = None, mend: str = MEND) -> pa.Table:
+    """Read the columns of a kind of row from a file of its table; skip others, which a later version added.
 
     Raises:
         InputError: the file is missing or damaged (its pages have checksums), is another table's, or of a
             version that is not read here. The message ends with `mend`: what a person can do.
         StoreUnreachable: the store that has it does not answer.
     """
-    schema = schema or schema_of(table)
+    schema = schema_of(kind)
     try:
         # We pass it as a file: the folder's `run=` partition would add a column that repeats run_id.
         with pq.ParquetFile(open_source(path, content), page_checksum_verification=True) as file:
-            _check_kind(file.schema_arrow.metadata or {}, table)
+            _check_kind(file.schema_arrow.metadata or {}, kind.TABLE)
             return _fit(file.read(columns=schema.names), schema)
     except StoreUnreachable:
         raise  # this is not damage

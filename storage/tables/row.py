@@ -1,0 +1,128 @@
+"""Define a row of a table as a class, and read its columns from that class."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from study.errors import InputError
+from study.wording import shown
+
+UNITS = {
+    "": "a name, a number of things, or a ratio without a unit",
+    "fraction": "of 1: 0.9 is 90%",
+    "nats": "of a loss: cross entropy with the natural logarithm",
+    "s": "seconds",
+    "UTC": "a moment, in universal time",
+    "epochs": "passes over the training images",
+    "images": "of the dataset",
+    "pixels": "of the 28 x 28 of an image",
+    "bytes": "of memory",
+}
+"""Every unit that a column may have, and its meaning."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of a column: a name in `UNITS`."""
+
+    name: str
+
+
+Fraction = Annotated[float, Unit("fraction")]
+Nats = Annotated[float, Unit("nats")]
+Seconds = Annotated[float, Unit("s")]
+Moment = Annotated[datetime, Unit("UTC")]
+Epochs = Annotated[int, Unit("epochs")]
+MeanEpochs = Annotated[float, Unit("epochs")]
+Images = Annotated[int, Unit("images")]
+Pixels = Annotated[int, Unit("pixels")]
+Bytes = Annotated[int, Unit("bytes")]
+
+_TYPES = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    bytes: pa.binary(),
+    datetime: pa.timestamp("us", tz="UTC"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, Arrow type, unit (one of `UNITS`) and meaning."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    meaning: str
+    nullable: bool = False
+
+
+class Row(BaseModel):
+    """A row of a table. Each field is a column: its type says unit and null, its docstring the meaning.
+
+    A class may have only some of a table's columns, to read those alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    TABLE: ClassVar[str] = ""
+    """The name of the table."""
+    KEY: ClassVar[tuple[str, ...]] = ()
+    """The columns that identify a row."""
+
+    run_id: str
+    """The run; joins every table with `runs`."""
+    study: str
+    """Name of the study."""
+
+    def __init_subclass__(cls, table: str = "", key: tuple[str, ...] = (), **options: Any) -> None:
+        """Name the table and its key."""
+        super().__init_subclass__(**options)
+        cls.TABLE, cls.KEY = table or cls.TABLE, key or cls.KEY
+
+    @classmethod
+    def columns(cls) -> tuple[Column, ...]:
+        """Return its columns, in order."""
+        return tuple(
+            _column(name, field.annotation, field.metadata, field.description or "")
+            for name, field in cls.model_fields.items()
+        )
+
+    @classmethod
+    def meaning(cls) -> str:
+        """Say what a row is, such as `a published run`."""
+        text = " ".join((cls.__doc__ or "").split()).removesuffix(".")
+        return text[:1].lower() + text[1:]
+
+    @classmethod
+    def read(cls, rows: Iterable[Mapping[str, Any]], path: Path) -> list[Self]:
+        """Return the rows of a file as objects.
+
+        Raises:
+            InputError: a value is not one that its column can have.
+        """
+        try:
+            return [cls.model_validate(row) for row in rows]
+        except ValidationError as error:
+            first = error.errors()[0]
+            name, value = first["loc"][0], shown(str(first["input"]))
+            raise InputError(f"{path}: column {name!r} holds {value}: {first['msg']}") from error
+
+
+def _column(name: str, annotation: Any, metadata: Iterable[Any], meaning: str) -> Column:
+    kinds = get_args(annotation)
+    nullable = type(None) in kinds
+    if nullable:
+        (annotation,) = (kind for kind in kinds if kind is not type(None))
+    if get_origin(annotation) is Annotated:
+        annotation, *metadata = get_args(annotation)
+    unit = next((each.name for each in metadata if isinstance(each, Unit)), "")
+    type_ = next(_TYPES[kind] for kind in annotation.__mro__ if kind in _TYPES)
+    return Column(name, type_, unit, meaning, nullable)
