@@ -2,7 +2,7 @@
 
 from storage.tables.row import Epochs, Fraction, MeanEpochs, Row, Seconds
 from storage.tables.rows_of_work import Place, Shape
-from study.records import CandidateState
+from study.records import Agreement, CandidateState, NightVerdict, Published
 
 
 class SummaryRow(Place, table="summary", key=("run_id", "exercise", "setting")):
@@ -114,7 +114,7 @@ class ComparisonRow(Row, table="comparisons", key=("run_id", "exercise", "first_
 class AgreementRow(Row, table="agreement", key=("run_id", "kind", "exercise", "subject")):
     """A published mean, band or claim, compared with the run."""
 
-    kind: str
+    kind: Published
     """`cell`: one setting's mean; `band`; `claim`."""
     subject: str
     """The setting, the band or the claim, in words."""
@@ -142,10 +142,10 @@ class AgreementRow(Row, table="agreement", key=("run_id", "kind", "exercise", "s
     """What a band allows."""
     found: str | None = None
     """What we found, in words."""
-    verdict: str
+    verdict: Agreement
     """Cells: `agrees`, `differs`; bands: `inside`, `outside`; claims: `supported`, `contradicted`; all:
     `cannot tell`, `not measured`."""
-    published_verdict: str | None = None
+    published_verdict: Agreement | None = None
     """Of a claim, what the published readings themselves support."""
     published_reason: str | None = None
     """Why, in words."""
@@ -194,7 +194,7 @@ class NightRow(Row, table="nights", key=("run_id", "exercise")):
 
     exercise: int
     """Number of the exercise."""
-    verdict: str
+    verdict: NightVerdict
     """`identical`: the weights of an earlier run; `same within noise`; `drifted`; `unclear`: new weights, and
     too few readings to decide; `first`: nothing to compare with; `no reading`: all trials failed."""
     message: str

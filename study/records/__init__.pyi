@@ -14,7 +14,10 @@ from .record import (
     TrainingRecord as TrainingRecord,
 )
 from .status import (
+    Agreement as Agreement,
     CandidateState as CandidateState,
+    NightVerdict as NightVerdict,
+    Published as Published,
     RunStatus as RunStatus,
     Status as Status,
 )

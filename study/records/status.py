@@ -1,4 +1,4 @@
-"""How trials, trainings, runs and candidates of the search can end: the words in the tables."""
+"""How trials, trainings, runs and candidates can end, and how they compare: the words in the tables."""
 
 from enum import StrEnum
 
@@ -26,3 +26,35 @@ class CandidateState(StrEnum):
     COMPLETED = "completed"
     DIVERGED = "diverged"
     FAILED = "failed"
+
+
+class NightVerdict(StrEnum):
+    """How a fresh run compares with earlier ones: the column `verdict` of `nights`."""
+
+    IDENTICAL = "identical"
+    SAME = "same within noise"
+    DRIFTED = "drifted"
+    UNCLEAR = "unclear"
+    FIRST = "first"
+    NO_READING = "no reading"
+
+
+class Agreement(StrEnum):
+    """How two means compare, or a mean and a statement: the column `verdict` of `agreement`."""
+
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    CANNOT_TELL = "cannot tell"
+    NOT_MEASURED = "not measured"
+
+
+class Published(StrEnum):
+    """What was published: the column `kind` of `agreement`."""
+
+    CELL = "cell"
+    BAND = "band"
+    CLAIM = "claim"
