@@ -30,8 +30,8 @@ from flows.trigger import current_trigger, name_run, why_skipped
 from storage.tables import RunFrames
 from study.conclusions import shorten_verdicts
 from study.plan import compile_plan
-from study.records import RunStatus
 from study.spec import RunOptions
+from study.status import RunStatus
 from tasks.data import draw_first_images
 from tasks.engines import read_commit
 from tasks.lanes import Lanes

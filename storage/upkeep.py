@@ -39,8 +39,8 @@ from storage.tables import (
 )
 from storage.trainings import DamagedTraining, list_keys, read_records, remove_training, verify_training
 from study.errors import InputError
-from study.records import RunStatus
 from study.spec import RUN_ID
+from study.status import RunStatus
 
 Kind = Literal["run", "interrupted run", "remains", "training", "temporary file"]
 

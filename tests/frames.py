@@ -26,12 +26,12 @@ from study.conclusions.chosen_model import ChosenModel, ConfusedPair, NewImage, 
 from study.fashion_mnist import CLASS_NAMES
 from study.plan.plan import Training, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
 from study.records.record import Epoch, Segment, Source, TrainingRecord
-from study.records.status import RunStatus, Status
 from study.records.stopping import StopRule
 from study.spec.bands import Cell
 from study.spec.published import PublishedAverage
 from study.spec.study import Study
 from study.spec.study_file import read_study
+from study.status import RunStatus, Status
 from tasks.optimum.choose import compare_candidates
 from tasks.optimum.search import OptimumSearch, list_candidates
 from tasks.tables.findings import compare_run_with_published, compare_settings

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from flows.shown.progress import SweepState
 from storage.tables import RunFrames
-from study.records import Status
+from study.status import Status
 from study.wording import MISSING, duration, interval, percent, points
 from tasks.report import Report
 from tasks.tables import Picture

@@ -2,7 +2,7 @@
 
 from storage.tables.row import Epochs, Fraction, MeanEpochs, Row, Seconds
 from storage.tables.rows_of_work import Place, Shape
-from study.records import Agreement, CandidateState, NightVerdict, Published
+from study.status import Agreement, CandidateState, NightVerdict, Published
 
 
 class SummaryRow(Place, table="summary", key=("run_id", "exercise", "setting")):

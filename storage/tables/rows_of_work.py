@@ -1,7 +1,7 @@
 """The rows of work: runs, trials, trainings and epochs."""
 
 from storage.tables.row import Bytes, Epochs, Fraction, Images, Moment, Nats, Pixels, Row, Seconds
-from study.records import RunStatus, Status
+from study.status import RunStatus, Status
 
 
 class Place(Row):

@@ -13,14 +13,6 @@ from .record import (
     Source as Source,
     TrainingRecord as TrainingRecord,
 )
-from .status import (
-    Agreement as Agreement,
-    CandidateState as CandidateState,
-    NightVerdict as NightVerdict,
-    Published as Published,
-    RunStatus as RunStatus,
-    Status as Status,
-)
 from .stopping import (
     CONVERGENCE_PATIENCE as CONVERGENCE_PATIENCE,
     StopRule as StopRule,

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from study.records import Status
 from study.spec import Study, SweepExercise
+from study.status import Status
 from study.wording import count, listing, plain
 from tasks.figures.points import LONG_RANGE, readings_floor
 from tasks.figures.style import BLUE, GREY, DrawnFigure, ParameterAxis, new_figure, parameter_axis, save

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from study.records import Status
 from study.spec import Cell, PublishedAverage, SweepExercise
+from study.status import Status
 
 FAR_POINTS = 20.0
 FAR_TIMES = 2.0

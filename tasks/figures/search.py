@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from study.records import CandidateState, Status
 from study.spec import Range, Search, Study
 from study.statistics import summarise
+from study.status import CandidateState, Status
 from study.wording import count, listing
 from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, parameter_noun, save
 

@@ -10,8 +10,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Trial, candidate_trials, multiply_adds, parameter_count
-from study.records import Status
 from study.spec import Hyperparameters, Setting, Study
+from study.status import Status
 from tasks.tables import completed_candidates, kept_candidate, read_candidates, read_setting
 
 if TYPE_CHECKING:

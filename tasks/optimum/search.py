@@ -9,8 +9,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Training, Trial, candidate_trials, multiply_adds, parameter_count, training_label
-from study.records import CandidateState, Source, StopRule, TrainingRecord
+from study.records import Source, StopRule, TrainingRecord
 from study.spec import REDUCTION, Hyperparameters, Range, Search, Setting, Study, rungs_to
+from study.status import CandidateState
 from study.wording import count
 from tasks.tables import Outcome
 

@@ -8,8 +8,8 @@ import pandas as pd
 from storage.results import Results, is_local
 from storage.tables import RunFrames
 from study.conclusions import Answer, ChosenModel, answer_images, answer_model, answer_sweep
-from study.records import RunStatus
 from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
+from study.status import RunStatus
 from study.wording import count
 from tasks.figures import NIGHTS, WHOLE_RUN, DrawnFigure
 from tasks.report.agreement import AgainstPublished, describe_agreement

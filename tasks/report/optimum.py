@@ -12,8 +12,8 @@ from study.conclusions import (
     answer_optimum,
     describe_search,
 )
-from study.records import CandidateState
 from study.spec import Study, rungs_to
+from study.status import CandidateState
 from study.wording import MISSING, listing, percent, plain, points, probability
 from tasks.optimum import finals_of
 from tasks.report.settings import Table, title_of

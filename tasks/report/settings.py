@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from study.records import CONVERGENCE_PATIENCE, Status
+from study.records import CONVERGENCE_PATIENCE
 from study.spec import Setting, SweepExercise
+from study.status import Status
 from study.wording import MISSING, count, interval, percent, plain, points, probability
 from tasks.tables import read_setting
 

@@ -26,8 +26,8 @@ from study.conclusions import (
     write_changes,
 )
 from study.errors import InputError
-from study.records import Status
 from study.spec import BandVerdict, Cell, PublishedSource, Setting, Study
+from study.status import Status
 from tasks.data import Dataset
 from tasks.tables.publish import RunFacts, describe_provenance
 from tasks.tables.readings import kept_candidate, read_candidates, read_setting, read_sweep

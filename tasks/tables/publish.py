@@ -16,7 +16,7 @@ from storage.results import Results
 from storage.tables import RunFrames, RunTables, publish, read_run, update_history
 from study.conclusions import Provenance
 from study.plan import Forecast, describe_reasons
-from study.records import RunStatus, Status
+from study.status import RunStatus, Status
 from tasks.data import Dataset
 from tasks.engines import hash_lock, library_versions, processor_name, read_commit
 from tasks.tables.rows import Outcome, RunContext

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from study.records import Read, SettingId, SettingReadings, Status, Sweep
+from study.records import Read, SettingId, SettingReadings, Sweep
 from study.spec import Setting, Study
+from study.status import Status
 
 Row = Mapping[Any, Any]
 

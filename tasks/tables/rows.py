@@ -9,8 +9,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from study.plan import Training, Trial, key_of
-from study.records import Epoch, Reading, Source, Status, TrainingRecord
+from study.records import Epoch, Reading, Source, TrainingRecord
 from study.spec import Setting, Study
+from study.status import Status
 
 Row = dict[str, Any]
 

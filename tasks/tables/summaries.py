@@ -8,9 +8,10 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from study.records import Status, count_collapsed
+from study.records import count_collapsed
 from study.spec import Cell, PublishedAverage, Study
 from study.statistics import Spread, summarise
+from study.status import Status
 
 Row = dict[str, Any]
 

@@ -27,8 +27,9 @@ from study.conclusions import (
 )
 from study.errors import InputError
 from study.plan import Job, Training
-from study.records import Segment, Source, Status, StopRule, TrainingRecord
+from study.records import Segment, Source, StopRule, TrainingRecord
 from study.spec import Hyperparameters, Setting
+from study.status import Status
 from study.wording import count, plain, shortened, shown
 from tasks.data import Dataset
 from tasks.engines import choose_engine, hash_lock, processor_name, read_commit

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-
 from storage.tables.column import UNITS
+
 from storage.tables.published import RunTables
 from storage.tables.schema import COLUMNS, SCHEMA_VERSION, TABLES, schema_of
 from tests.frames import (
