@@ -15,27 +15,12 @@ _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_error
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ.pop("PREFECT_API_URL", None)
 
-_TESTS = Path(__file__).parent
-
 # Started in the background of a script, this process ignores Ctrl-C, and so would every command it tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-LONGEST = (
-    "test_hosts_study", "flows/test_nights", "flows/test_cluster", "flows/serving/test_automations",
-    "test_chaos", "flows/test_ui", "flows/test_search", "flows/test_object_store", "flows/test_run_study",
-    "security/test_servers", "tasks/lanes/test_cluster", "flows/test_postgres",
-)  # fmt: skip
-"""Files of tests that take longest, as measured: begun first, so that no core waits for one at the end."""
 
 from tasks.lanes.devices import Device  # noqa: E402 - needs the environment above
 
 os.environ.update(Device("CPU").environment)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first; the others stay in their random order."""
-    ranks = {_TESTS / f"{name}.py": rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.fixture(scope="module", autouse=True)
