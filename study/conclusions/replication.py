@@ -17,7 +17,7 @@ from study.spec import (
     read_averages,
     read_readings,
 )
-from study.statistics import Agreement, Published, judge_agreement, paired, pooled_deviation, welch
+from study.statistics import EquivalenceTest, Published, judge_agreement, paired, pooled_deviation, welch
 from study.wording import phrase
 
 Ours = Mapping[Cell, Readings]
@@ -32,7 +32,7 @@ class CellAgreement:
     published: PublishedAverage
     trials: int
     mean: float | None
-    agreement: Agreement | None
+    agreement: EquivalenceTest | None
 
 
 @dataclass(frozen=True)

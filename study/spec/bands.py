@@ -16,7 +16,7 @@ Number = TypeVar("Number", bound=float)
 Points = Annotated[
     Number,
     AfterValidator(lambda value: value / 100),
-    PlainSerializer(lambda fraction: float(f"{100 * fraction:.15g}")),
+    PlainSerializer(lambda fraction: float(f"{100 * fraction:.15g}"), return_type=float),
 ]
 """A fraction that study files and JSON give in points or percent; up to 15 digits come back as written."""
 
@@ -67,7 +67,9 @@ class _Range(_Band):
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.low > self.high:
-            raise ValueError(f"low={100 * self.low:g} is above high={100 * self.high:g}; nothing could lie within")
+            raise ValueError(
+                f"low={100 * self.low:g} is above high={100 * self.high:g}; nothing could lie within"
+            )
         return self
 
     def _judge_range(self, allowed: str, found: str, estimate: float, interval: Interval) -> BandVerdict:
