@@ -28,6 +28,9 @@ Readings = Mapping[int, float]
 
 Interval = tuple[float, float]
 
+_ROUNDING = 1e-9
+"""A mean this far from a bound is on it: 0.91 - 0.905 is a little more than 0.005 in floating point."""
+
 Compare = Callable[[Readings, Readings], Interval]
 """The 95% interval of the second mean less the first; NaN if there are too few readings."""
 
@@ -51,6 +54,13 @@ class _Band(Fact):
     claim: str = Field(min_length=1)
     exercise: int
 
+    def _judge_within(
+        self, allowed: str, found: str, estimate: float, interval: Interval, bounds: Interval
+    ) -> BandVerdict:
+        low, high = bounds
+        outside = interval[0] > high or interval[1] < low  # false if the interval is NaN
+        return self._verdict(allowed, found, low - _ROUNDING <= estimate <= high + _ROUNDING, outside)
+
     def _verdict(self, allowed: str, found: str, inside: bool, outside: bool) -> BandVerdict:
         seen = Agreement.OUTSIDE if outside else Agreement.CANNOT_TELL
         verdict = Agreement.INSIDE if inside else seen
@@ -72,10 +82,6 @@ class _Range(_Band):
             )
         return self
 
-    def _judge_range(self, allowed: str, found: str, estimate: float, interval: Interval) -> BandVerdict:
-        outside = interval[0] > self.high or interval[1] < self.low  # false if the interval is NaN
-        return self._verdict(allowed, found, self.low <= estimate <= self.high, outside)
-
 
 class MeanBand(_Range):
     """The mean accuracy of one setting lies between `low` and `high` percent."""
@@ -94,7 +100,8 @@ class MeanBand(_Range):
         spread = summarise(list(readings.values()))
         within = interval(spread.low, spread.high) if spread.count > 1 else "one reading"
         found = f"{percent(spread.mean)} ({within})"
-        return self._judge_range(allowed, found, spread.mean, (spread.low, spread.high))
+        measured = (spread.low, spread.high)
+        return self._judge_within(allowed, found, spread.mean, measured, (self.low, self.high))
 
 
 class GainBand(_Range):
@@ -112,7 +119,7 @@ class GainBand(_Range):
             return self._unmeasured(allowed)
         gain, interval = fmean(end.values()) - fmean(start.values()), compare(start, end)
         found = f"{points(gain)} points{_between(interval)}"
-        return self._judge_range(allowed, found, gain, interval)
+        return self._judge_within(allowed, found, gain, interval, (self.low, self.high))
 
 
 class OrderBand(_Band):
@@ -164,8 +171,7 @@ class NearBand(_Band):
         value = max(distances, key=lambda each: abs(distances[each]))
         interval = compare(reference, others[value])
         found = f"largest {points(distances[value])} points{_between(interval)} (at {plain(value)})"
-        outside = interval[0] > self.margin or interval[1] < -self.margin
-        return self._verdict(allowed, found, abs(distances[value]) <= self.margin, outside)
+        return self._judge_within(allowed, found, distances[value], interval, (-self.margin, self.margin))
 
 
 Band = Annotated[MeanBand | GainBand | OrderBand | NearBand, Field(discriminator="kind")]
