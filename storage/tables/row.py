@@ -91,7 +91,7 @@ class Row(BaseModel):
     def columns(cls) -> tuple[Column, ...]:
         """Return its columns, in order."""
         return tuple(
-            _column(name, field.annotation, field.metadata, field.description or "")
+            _column(name, field.annotation, field.metadata, " ".join((field.description or "").split()))
             for name, field in cls.model_fields.items()
         )
 
