@@ -11,7 +11,7 @@ from storage.locks import run_lock, waiting_lock, why_held
 from storage.results import Results, find_paths, read_bytes, remove_path, replace_folder, write_atomically
 from storage.run_starts import list_interrupted, list_starts, read_speeds, read_start, remove_start
 from storage.tables.history import list_behind, month_of, update_history
-from storage.tables.parts import MEND, list_published, part_path, read_part
+from storage.tables.parts import MEND, list_published, list_rows, part_path, read_part
 from storage.tables.published import is_published, list_runs, publish, read_rows, read_run
 from storage.tables.row import Row
 from storage.tables.rows_of_findings import SummaryRow
@@ -145,7 +145,7 @@ def test_verify_names_every_damage_and_what_to_redo(any_results: Results):
 
 def history_of(results: Results, kind: type[Row] = RunRow) -> list[Row]:
     path = results.history / kind.TABLE / "month=2026-03" / "part-0.parquet"
-    return list(kind.read(read_part(path, kind).to_pylist(), path))
+    return list(list_rows(kind, read_part(path, kind), path))
 
 
 def ids_of(rows: list[Row]) -> set[str]:

@@ -13,6 +13,7 @@ from storage.tables.published import list_runs, publish, read_rows, read_run
 from storage.tables.row import Row
 from storage.tables.rows_of_work import TrialRow
 from storage.tables.schema import TABLES, schema_of
+from storage.upkeep import check_runs
 from study.errors import InputError
 from study.status import Status
 from tests.frames import RUN_ID
@@ -152,6 +153,7 @@ def test_a_word_that_a_column_cannot_have_is_named_and_hides_no_other_run(
     publish(results, dataclasses.replace(tables, run=changed(tables.run, status="paused")))
     publish(results, make_tables(LATER))
     fault = f"{_part(results, 'runs')}: column 'status' holds 'paused': Input should be 'completed', "
+    assert [each.damage[0].startswith(fault) for each in check_runs(results) if each.damage] == [True]
     with pytest.raises(InputError, match=f"^{re.escape(fault)}"):
         read_run(results, RUN_ID)
     assert _ids(results) == [LATER]

@@ -65,6 +65,7 @@ def test_a_row_of_another_row_has_its_columns_first_and_its_table():
         ({"colour": None}, "colour\n  Input should be 'red'"),
         ({}, "colour\n  Field required"),
         ({"colour": "red", "sugar": "much"}, "sugar\n  Input should be a valid number"),
+        ({"colour": "red", "sugar": float("nan")}, "sugar\n  Input should be a finite number"),
         ({"colour": "red", "weight": 1}, "weight\n  Extra inputs are not permitted"),
     ],
 )
