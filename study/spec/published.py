@@ -19,7 +19,7 @@ from study.spec.bands import Band, Cell, Points
 from study.spec.claims import Claim
 from study.wording import shown
 
-Row = TypeVar("Row")
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def read_readings(source: PublishedSource | None) -> dict[Cell, dict[int, float]
     return dict(readings)
 
 
-def _read(path: Path, parse: Callable[[dict[str, str]], Row], columns: str) -> list[Row]:
+def _read(path: Path, parse: Callable[[dict[str, str]], Entry], columns: str) -> list[Entry]:
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             return [parse(row) for row in csv.DictReader(lines)]
