@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from study.fact import Fact
+from study.status import Agreement
 from study.wording import listing, plain, points, probability
 
 if TYPE_CHECKING:
@@ -16,18 +17,16 @@ if TYPE_CHECKING:
 Readings = Mapping[float, Mapping[int, float]]
 """Accuracies (fractions) of an exercise by value, and by seed or the number of a published reading."""
 
-Verdict = Literal["supported", "contradicted", "cannot tell", "not measured"]
-
 
 @dataclass(frozen=True)
 class ClaimVerdict:
     """The verdict of readings on a claim, and the reason."""
 
-    verdict: Verdict
+    verdict: Agreement
     reason: str
 
 
-NOT_MEASURED = ClaimVerdict("not measured", "not measured")
+NOT_MEASURED = ClaimVerdict(Agreement.NOT_MEASURED, "not measured")
 
 
 class _Claim(Fact):
@@ -50,18 +49,16 @@ class _Above(_Claim):
         above = {value: _seen(test) for value, test in tests.items()}
         higher = [value for value, seen in above.items() if seen > 0]
         if higher:
-            return ClaimVerdict(
-                "contradicted", f"{_values(higher)} {_is(higher)} higher: {_of(tests, higher)}"
-            )
+            reason = f"{_values(higher)} {_is(higher)} higher: {_of(tests, higher)}"
+            return ClaimVerdict(Agreement.CONTRADICTED, reason)
         unclear = [value for value, seen in above.items() if seen == 0]
         missing = [value for value in others if value not in measured]
         if unclear:
-            return ClaimVerdict(
-                "cannot tell", f"not significantly different from {_values(unclear)}: {_of(tests, unclear)}"
-            )
+            reason = f"not significantly different from {_values(unclear)}: {_of(tests, unclear)}"
+            return ClaimVerdict(Agreement.CANNOT_TELL, reason)
         if missing:
-            return ClaimVerdict("cannot tell", f"not measured: {_values(missing)}")
-        return ClaimVerdict("supported", f"higher than {_values(measured)}: {_of(tests, measured)}")
+            return ClaimVerdict(Agreement.CANNOT_TELL, f"not measured: {_values(missing)}")
+        return ClaimVerdict(Agreement.SUPPORTED, f"higher than {_values(measured)}: {_of(tests, measured)}")
 
 
 class BestClaim(_Above):
@@ -114,8 +111,8 @@ class TrendClaim(_Claim):
         change = fmean(groups[-1].values()) - fmean(groups[0].values())
         reason = f"{points(change)} points from first to last, {_describe(trend)}"
         if not trend.is_seen:
-            return ClaimVerdict("cannot tell", reason)
-        return ClaimVerdict("supported" if trend.rising else "contradicted", reason)
+            return ClaimVerdict(Agreement.CANNOT_TELL, reason)
+        return ClaimVerdict(Agreement.SUPPORTED if trend.rising else Agreement.CONTRADICTED, reason)
 
 
 Claim = Annotated[BestClaim | HigherClaim | TrendClaim, Field(discriminator="kind")]
