@@ -23,6 +23,7 @@ from storage.results import Results, open_results
 from storage.tables.history import update_history
 from storage.tables.published import publish
 from storage.tables.schema import TABLES
+from study.status import NightVerdict
 from tests.frames import make_study
 from tests.gallery import list_questions
 from tests.many_nights import ManyNights
@@ -44,7 +45,7 @@ def publish_nights(results: Results, nights: ManyNights, first: int, last: int) 
             results,
             nights.make(
                 FIRST + timedelta(days=number),
-                verdict="drifted" if number % 90 == 50 else "same within noise",
+                verdict=NightVerdict.DRIFTED if number % 90 == 50 else NightVerdict.SAME,
                 failed=[number % 100] if number % 40 == 7 else [],
                 reused=20 if number % 10 == 0 else 0,
             ),
