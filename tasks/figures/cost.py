@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from storage.tables import TrainingRow
 from study.wording import count, duration
-from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, save
+from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, Values, new_figure, save
 
 WHOLE_RUN = 0
 """Stands for an exercise's number: the figure belongs to the whole run."""
@@ -18,8 +17,6 @@ WHOLE_RUN = 0
 
 BAND = 0.2
 """Half width of the band drawn around equality, as a fraction of the prediction."""
-
-Seconds = npt.NDArray[np.float64]
 
 
 def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[DrawnFigure]:
@@ -74,7 +71,7 @@ def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[Dra
         ]
 
 
-def _plot_equality(axes: Axes, predicted: Seconds, taken: Seconds) -> None:
+def _plot_equality(axes: Axes, predicted: Values, taken: Values) -> None:
     ends = np.array([min(predicted.min(), taken.min()) / 1.3, max(predicted.max(), taken.max()) * 1.3])
     axes.plot(ends, ends, color=INK, linewidth=1)
     axes.fill_between(ends, ends * (1 - BAND), ends * (1 + BAND), color=GREY, alpha=0.15, linewidth=0)

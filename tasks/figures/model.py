@@ -91,19 +91,11 @@ def _draw_curves(curves: Sequence[EpochRow], folder: Path, exercise: int) -> Dra
 
 def _plot_curves(axes: Axes, pairs: Sequence[tuple[float, float]], label: str, best: int) -> None:
     """Plot training and validation values, epoch by epoch."""
-    every = max(1, len(pairs) // 20)
+    epochs, every = range(1, len(pairs) + 1), max(1, len(pairs) // 20)
     for heights, name, style, colour in zip(
         zip(*pairs, strict=True), ("training", "validation"), ("o-", "s--"), (BLUE, VERMILLION), strict=True
     ):
-        axes.plot(
-            range(1, len(pairs) + 1),
-            heights,
-            style,
-            color=colour,
-            markersize=4.5,
-            markevery=every,
-            label=name,
-        )
+        axes.plot(epochs, heights, style, color=colour, markersize=4.5, markevery=every, label=name)
     axes.axvline(
         best, color=GREY, linestyle=":", linewidth=1.5, label=f"lowest validation loss: epoch {best}"
     )

@@ -1,13 +1,11 @@
 """Draw the nights: accuracy and time of each exercise over the fresh runs of a study."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
@@ -17,7 +15,7 @@ from storage.tables import NightRow, RunRow
 from study.spec import Study
 from study.status import NightVerdict
 from study.wording import count, duration
-from tasks.figures.style import BLUE, INK, VERMILLION, DrawnFigure, new_figure, save
+from tasks.figures.style import BLUE, INK, VERMILLION, DrawnFigure, Values, new_figure, save
 
 NIGHTS = -1
 """Stands for an exercise's number: the figure belongs to the comparison with earlier nights."""
@@ -30,8 +28,6 @@ _MOST_DOTS = 60
 
 _LEAST_SPAN = 1.0
 """Percentage points an accuracy axis shows at least: less would make noise look like drift."""
-
-Values = npt.NDArray[np.float64]
 
 _KNOWN = "first, or the weights of an earlier night"
 _MARKS = {
@@ -56,13 +52,10 @@ def draw_history_figures(study: Study, nights: Sequence[Night], folder: Path) ->
     whole = list({run.run_id: (run, night) for run, night in nights}.values())
     if len(whole) < MIN_NIGHTS:
         return []
-    by_exercise = defaultdict(list)
-    for run, night in nights:
-        by_exercise[night.exercise].append((run, night))
     panels = [
-        (f"Exercise {each.number}: {each.title}", by_exercise[each.number])
+        (f"Exercise {each.number}: {each.title}", rows)
         for each in sorted(study.exercises, key=lambda each: each.number)
-        if each.number in by_exercise
+        if (rows := [(run, night) for run, night in nights if night.exercise == each.number])
     ]
     drifts = [(run, night) for run, night in nights if night.verdict == NightVerdict.DRIFTED]
     return [_draw_accuracy(whole, drifts, panels, folder), _draw_time(whole, panels, folder)]

@@ -64,18 +64,14 @@ def list_dots(search: Sequence[SearchRow]) -> list[Dot]:
 
 def list_finals(trials: Sequence[TrialRow], finals: Sequence[FinalRow]) -> list[Dot]:
     """Return a dot for each candidate of the finals: the mean of its fresh seeds, with interval."""
-    return [
-        _final_dot(
-            final, [row for row in trials if (row.exercise, row.setting) == (final.exercise, final.setting)]
-        )
-        for final in finals
-    ]
+    return [_final_dot(final, trials) for final in finals]
 
 
 def _final_dot(final: FinalRow, trials: Sequence[TrialRow]) -> Dot:
-    spread = summarise([row.validation_accuracy for row in trials if row.validation_accuracy is not None])
+    rows = [row for row in trials if (row.exercise, row.setting) == (final.exercise, final.setting)]
+    spread = summarise([row.validation_accuracy for row in rows if row.validation_accuracy is not None])
     half = 100 * (spread.high - spread.mean) if spread.count > 1 else 0.0
-    seconds = fmean(row.training_seconds for row in trials if row.training_seconds is not None)
+    seconds = fmean(row.training_seconds for row in rows if row.training_seconds is not None)
     return Dot(final.parameters, seconds, 100 * spread.mean, True, final.setting, half)
 
 

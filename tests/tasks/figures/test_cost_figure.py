@@ -1,10 +1,9 @@
 from pathlib import Path
 
-import cv2
-
 from tasks.figures.cost import WHOLE_RUN, draw_cost_figure
 from tests.frames import make_study, make_trainings
 from tests.small_run import changed
+from tests.tasks.figures.pictures import assert_is_picture
 
 
 def test_predicted_and_actual_times_are_drawn_with_their_totals_in_words(tmp_path: Path):
@@ -13,7 +12,7 @@ def test_predicted_and_actual_times_are_drawn_with_their_totals_in_words(tmp_pat
     assert (figure.name, figure.exercise) == ("predicted-time", WHOLE_RUN)
     assert f"{len(trainings)} trainings; both axes logarithmic" in figure.caption
     assert f"within 20% of it, {len(trainings)} of {len(trainings)}" in figure.caption
-    assert cv2.imread(str(figure.png)) is not None
+    assert_is_picture(figure)
 
 
 def test_trainings_that_were_reused_or_failed_are_left_out(tmp_path: Path):

@@ -1,11 +1,8 @@
 """The learning curves of a sweep: what is plotted, as plain values; and the files that are drawn."""
 
 import logging
-import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
-import cv2
-import numpy as np
 import pytest
 
 from study.spec.exercises import SweepExercise
@@ -20,6 +17,7 @@ from tasks.figures.curves import (
 )
 from tests.frames import make_epochs, make_study, make_trials
 from tests.small_run import changed
+from tests.tasks.figures.pictures import assert_is_picture
 
 STUDY = make_study()
 TRIALS, EPOCHS = make_trials(), make_epochs()
@@ -54,16 +52,6 @@ def collapse(trials, epochs, value, repeats, start=2):
 def key_of_setting(exercise, value):
     """The key of its first training."""
     return next(each.key for each in TRIALS if (each.exercise, each.value) == (exercise, value))
-
-
-def assert_is_picture(figure):
-    picture = cv2.imread(str(figure.png))
-    assert min(picture.shape[:2]) > 500
-    assert np.ptp(picture) == pytest.approx(255, abs=40), "ink on white paper"
-    assert figure.png.stat().st_size < 110_000
-    assert ElementTree.parse(figure.svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    assert len(figure.caption) > 100
-    assert 40 < len(figure.alt) < 700
 
 
 # What is plotted

@@ -1,10 +1,8 @@
 """The figures: what is plotted, as plain values; and the files that are drawn."""
 
 import math
-import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
 import matplotlib
 import numpy as np
 import pytest
@@ -27,6 +25,7 @@ from tasks.figures.style import parameter_axis
 from tasks.figures.sweeps import accuracy_words, draw_model_figures, draw_sweep_figures
 from tests.frames import make_chosen_model, make_epochs, make_study, make_summary, make_trials
 from tests.small_run import changed
+from tests.tasks.figures.pictures import assert_is_picture
 
 STUDY = make_study()
 AVERAGES = read_averages(STUDY.published)
@@ -47,16 +46,9 @@ def draw(exercise, trials, folder, averages=AVERAGES, study=STUDY):
     return draw_sweep_figures(study, exercise, trials, make_summary(trials, averages), averages, folder)
 
 
-def assert_files_are_pictures(figures):
+def assert_are_pictures(figures):
     for figure in figures:
-        picture = cv2.imread(str(figure.png))
-        assert min(picture.shape[:2]) > 500
-        assert np.ptp(picture) == pytest.approx(255, abs=40), "ink on white paper"
-        assert figure.png.stat().st_size < 100_000
-        assert ElementTree.parse(figure.svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
-        assert figure.png.stem == figure.svg.stem == figure.name
-        assert len(figure.caption) > 100
-        assert len(figure.alt) > 40
+        assert_is_picture(figure)
 
 
 def test_the_rows_that_tests_draw_from_are_the_same_each_time():
@@ -198,7 +190,7 @@ def test_every_exercise_of_the_lab_has_a_figure_of_accuracy_and_one_of_time(tmp_
     number = exercise.number
     assert [each.name for each in figures] == [f"exercise-{number}-accuracy", f"exercise-{number}-time"]
     assert {each.exercise for each in figures} == {number}
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert len(list((tmp_path / "figures").iterdir())) == 4
 
 
@@ -230,7 +222,7 @@ def test_figures_drawn_in_threads_are_those_drawn_alone_and_leave_the_settings_a
 def test_settings_whose_trials_failed_or_are_absent_are_drawn_as_empty_places(tmp_path):
     trials = make_trials(failed={(2, 64.0, repeat) for repeat in range(1, 6)})
     figures = draw(FILTERS, [each for each in trials if each.value != 8], tmp_path)
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert "Failed trials, not drawn: 5 at 64." in figures[0].caption
     assert "n = 0 to 5 a setting" in figures[0].caption
 
@@ -242,20 +234,20 @@ def test_an_exercise_without_a_completed_trial_has_no_figure(tmp_path):
 
 def test_single_repeats_are_drawn_without_error_bars(tmp_path):
     figures = draw(FILTERS, FIRST_REPEATS, tmp_path)
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert "A single reading has no interval." in figures[0].caption
 
 
 def test_collapsed_readings_are_marked_and_the_caption_says_them_with_their_mean(tmp_path):
     trials = make_trials(readings={(5, 0.1): [0.1, 0.8, 0.81, 0.82]})
     figures = draw(RATES, trials, tmp_path)
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert "off the axis (at 0.1: 10.0%, mean 63.2%, 95% interval" in figures[0].caption
 
 
 def test_without_published_averages_the_caption_speaks_of_none(tmp_path):
     figures = draw(FILTERS, make_trials(), tmp_path, averages={})
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert "published report" not in figures[0].caption
 
 
@@ -272,14 +264,14 @@ def test_the_caption_says_how_many_readings_are_behind_the_published_averages():
 def test_a_study_of_a_single_value_is_drawn(tmp_path):
     for exercise in (FILTERS, RATES, DROPOUT):
         alone = exercise.model_copy(update={"values": exercise.values[:1]})
-        assert_files_are_pictures(draw(alone, TRIALS, tmp_path))
+        assert_are_pictures(draw(alone, TRIALS, tmp_path))
 
 
 def test_the_smoke_study_is_drawn(tmp_path):
     smoke = read_study("smoke")
     trials = make_trials(smoke)
     for exercise in smoke.sweeps:
-        assert_files_are_pictures(draw(exercise, trials, tmp_path, averages={}, study=smoke))
+        assert_are_pictures(draw(exercise, trials, tmp_path, averages={}, study=smoke))
 
 
 def test_a_sweep_of_any_parameter_and_of_many_values_is_drawn(tmp_path):
@@ -292,7 +284,7 @@ def test_a_sweep_of_any_parameter_and_of_many_values_is_drawn(tmp_path):
             number=9, kind="sweep", title="t", question="q?", parameter=parameter, values=values, repeats=3
         )
         study = STUDY.model_copy(update={"exercises": (sweep,), "published": None})
-        assert_files_are_pictures(draw(sweep, make_trials(study), tmp_path, averages={}, study=study))
+        assert_are_pictures(draw(sweep, make_trials(study), tmp_path, averages={}, study=study))
 
 
 # What is drawn of the model
@@ -302,7 +294,7 @@ def test_the_model_has_learning_curves_and_a_confusion_matrix(tmp_path):
     figures = draw_model_figures(make_chosen_model(), make_epochs(), tmp_path, exercise=8)
     assert [each.name for each in figures] == ["learning-curves", "confusion-matrix"]
     assert {each.exercise for each in figures} == {8}
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert "n = 10000" in figures[1].caption
     assert "106 images of T-shirt/top taken for Shirt" in figures[1].alt
 
@@ -318,7 +310,7 @@ def test_learning_curves_end_where_the_model_ended_and_mark_the_first_lowest_val
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_model_of_very_few_epochs_is_drawn(tmp_path, epochs):
     chosen = make_chosen_model().model_copy(update={"epochs_run": epochs})
-    assert_files_are_pictures(draw_model_figures(chosen, make_epochs(), tmp_path, exercise=8))
+    assert_are_pictures(draw_model_figures(chosen, make_epochs(), tmp_path, exercise=8))
 
 
 def test_without_epochs_of_the_model_only_the_confusion_matrix_is_drawn(tmp_path):
