@@ -231,7 +231,7 @@ def compare_command(
         raise InputError(
             f"--margin: {margin:g} is not allowed; give points above 0, at most 100, such as 0.5"
         )
-    tables, within = read_run(results_at(results), run), (margin or MARGIN) / 100
+    tables, within = read_run(results_at(results), run), margin or MARGIN
     if other is None:
         compared = _recorded(tables, margin, readings)
     elif other.endswith(".csv"):
@@ -273,7 +273,7 @@ def _against_table(tables: RunTables, path: Path, readings: Path | None, margin:
 
 
 def _against_run(tables: RunTables, others: RunTables, margin: float) -> _Comparison:
-    compared = compare_runs(read_trials(tables.trials), read_trials(others.trials), margin)
+    compared = compare_runs(read_trials(tables.trials), read_trials(others.trials), margin / 100)
     if not compared:
         raise InputError(
             f"runs {tables.run.run_id} and {others.run.run_id} have no setting that both completed"
