@@ -302,7 +302,7 @@ def _sentences(planned: Planned, lanes_here: int) -> list[str]:
     plan, forecast = planned.plan, planned.forecast
     waiting = len(plan.trainings) - forecast.reused
     stops = forecast.most_epochs - forecast.epochs_to_run
-    low, high = map(duration, forecast.interval)
+    low, high = map(_time, forecast.interval)
     lines = [
         f"{count(len(plan.trials), 'trial')} read {count(len(plan.trainings), 'training')}: "
         f"{forecast.reused} from earlier runs, {waiting} to train, {count(forecast.epochs_to_run, 'epoch')}"
@@ -313,7 +313,7 @@ def _sentences(planned: Planned, lanes_here: int) -> list[str]:
         f"with it, from nothing: {_total_sentence(planned.from_nothing)}",
         f"memory: at most about {forecast.peak_bytes / 1e9:.1f} GB for {_lanes(forecast.lanes)}",
         *(_lanes_sentence(forecast, number) for number in planned.lanes),
-        f"predicted: {duration(forecast.wall_seconds)} on {_lanes(forecast.lanes)} (95%: {low} to {high})",
+        f"predicted: {_time(forecast.wall_seconds)} on {_lanes(forecast.lanes)} (95%: {low} to {high})",
     ]
     if not planned.speed_is_measured:
         lines.append("this machine's speed is not measured yet: the prediction is from another machine's")
@@ -325,7 +325,7 @@ def _sentences(planned: Planned, lanes_here: int) -> list[str]:
 def _combination_sentence(later: FurtherTrainings) -> list[str]:
     if not later.trainings:
         return []
-    name, seconds = count(later.trainings, "training"), duration(sum(later.seconds))
+    name, seconds = count(later.trainings, "training"), _time(sum(later.seconds))
     if later.training is None:
         text = f"of the combination of best values, about {seconds}"
     elif not later.seconds:
@@ -341,10 +341,10 @@ def _search_sentences(forecast: Forecast) -> list[str]:
     if search.trainings:
         lines.append(
             f"the search: {count(search.trainings, 'training')} to begin, most of them stopped early, "
-            f"about {duration(sum(search.seconds))} of a lane"
+            f"about {_time(sum(search.seconds))} of a lane"
         )
     if finals.trainings:
-        spent = f"about {duration(sum(finals.seconds))} of a lane"
+        spent = f"about {_time(sum(finals.seconds))} of a lane"
         told = spent if finals.seconds else "read from earlier runs"
         lines.append(f"its finalists: {count(finals.trainings, 'training')} with fresh seeds, {told}")
     return lines
@@ -353,7 +353,7 @@ def _search_sentences(forecast: Forecast) -> list[str]:
 def _total_sentence(total: Forecast) -> str:
     return (
         f"{count(len(total.jobs), 'training')}, {count(total.epochs_to_run, 'epoch')}, "
-        f"{duration(total.wall_seconds)}"
+        f"{_time(total.wall_seconds)}"
     )
 
 
@@ -361,11 +361,15 @@ def _lanes_sentence(forecast: Forecast, lanes: int) -> str:
     mark = " <- asked" if lanes == forecast.lanes else ""
     return (
         f"{lanes:>6,} {'lane ' if lanes == 1 else 'lanes'}: "
-        f"{duration(forecast.wall_seconds_on(lanes)):>12}, "
-        f"trainings {duration(forecast.makespan_on(lanes)):>12} "
-        f"(cannot be below {duration(forecast.bound_on(lanes))}){mark}"
+        f"{_time(forecast.wall_seconds_on(lanes)):>12}, "
+        f"trainings {_time(forecast.makespan_on(lanes)):>12} "
+        f"(cannot be below {_time(forecast.bound_on(lanes))}){mark}"
     )
 
 
 def _lanes(number: int) -> str:
     return count(number, "lane")
+
+
+def _time(seconds: float) -> str:
+    return duration(round(seconds, 1))  # as in the JSON
