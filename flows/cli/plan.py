@@ -325,14 +325,10 @@ def _sentences(planned: Planned, lanes_here: int) -> list[str]:
 def _combination_sentence(later: FurtherTrainings) -> list[str]:
     if not later.trainings:
         return []
-    name, seconds = count(later.trainings, "training"), _time(sum(later.seconds))
-    if later.training is None:
-        text = f"of the combination of best values, about {seconds}"
-    elif not later.seconds:
-        text = "of the combination of best values, read from an earlier run"
-    else:
-        text = f"of the combination of best values, {seconds}"
-    return [f"after the sweeps: {name} {text}"]
+    spent = _time(sum(later.seconds)) if later.seconds else "read from an earlier run"
+    about = "" if later.training else "about "
+    name = count(later.trainings, "training")
+    return [f"after the sweeps: {name} of the combination of best values, {about}{spent}"]
 
 
 def _search_sentences(forecast: Forecast) -> list[str]:

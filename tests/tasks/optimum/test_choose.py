@@ -71,10 +71,6 @@ def test_the_combination_changes_the_baseline_by_the_named_sweeps_only():
     assert (trial.setting.filters, trial.setting.learning_rate, trial.setting.dropout) == (16, 0.1, 0.0)
 
 
-def test_without_readings_there_is_no_combination():
-    assert combine_best.fn(STUDY, [failed(2, 8)]) == ()
-
-
 def test_a_study_without_an_optimum_has_neither_combination_nor_choice():
     without = STUDY.only(frozenset({2}))
     assert combine_best.fn(without, TRIALS) == ()

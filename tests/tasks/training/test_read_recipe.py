@@ -140,17 +140,16 @@ def names(trials: list[TrialRow]) -> list[str]:
     return [name_trial(each) for each in trials]
 
 
-def test_a_key_chooses_every_row_that_reads_it():
-    assert names(choose_rows(ROWS, ["key21"], (), None, 0)) == ["2/filters=2/1", "4/epochs=1/1"]
-
-
-def test_a_key_given_as_a_trial_is_a_key_all_the_same():
-    assert names(choose_rows(ROWS, (), ["key42"], None, 0)) == ["2/filters=4/2"]
-
-
-def test_a_row_that_is_asked_for_twice_comes_once_and_in_the_tables_order():
-    chosen = choose_rows(ROWS, ["key42"], ["2/filters=4/2", "2/filters=2/1"], None, 0)
-    assert names(chosen) == ["2/filters=2/1", "2/filters=4/2"]
+@pytest.mark.parametrize(
+    ("keys", "trials", "chosen"),
+    [
+        (["key21"], [], ["2/filters=2/1", "4/epochs=1/1"]),  # every row that reads the key
+        ([], ["key42"], ["2/filters=4/2"]),  # a key given as a trial
+        (["key42"], ["2/filters=4/2", "2/filters=2/1"], ["2/filters=2/1", "2/filters=4/2"]),
+    ],
+)
+def test_each_row_that_is_asked_for_comes_once_in_the_tables_order(keys, trials, chosen):
+    assert names(choose_rows(ROWS, keys, trials, None, 0)) == chosen
 
 
 def test_a_seed_draws_the_same_rows_again_and_another_one_others():
