@@ -188,11 +188,11 @@ def test_a_full_disk_sigterm_and_a_step_that_fails_stop_a_run_with_one_line_and_
     figures.unlink()
     assert arena.run("resume") == 0, arena.said()
     assert trials_of(arena.results) == of_exercises(quiet, 2, 4)
-    run = read_run(arena.results).run
-    assert run.resumed == 3
+    ended = read_run(arena.results).run
+    assert ended.resumed == 3
     assert arena.run("resume") == 2
     assert "no interrupted run in" in arena.said()
-    assert arena.run("resume", run.run_id) == 2
+    assert arena.run("resume", ended.run_id) == 2
     assert "has ended, its report is there" in arena.said()
 
 
