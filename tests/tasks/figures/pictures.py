@@ -1,4 +1,4 @@
-"""A check of what every figure has: two files that show something, and words."""
+"""A check of what a figure has: two files that show something, and words."""
 
 import xml.etree.ElementTree as ElementTree
 
