@@ -29,14 +29,14 @@ class CandidateState(StrEnum):
 
 
 class NightVerdict(StrEnum):
-    """How a fresh run compares with earlier ones: the column `verdict` of `nights`."""
+    """How a fresh run compares with earlier ones, the gravest first: the column `verdict` of `nights`."""
 
-    IDENTICAL = "identical"
-    SAME = "same within noise"
     DRIFTED = "drifted"
-    UNCLEAR = "unclear"
-    FIRST = "first"
     NO_READING = "no reading"
+    UNCLEAR = "unclear"
+    SAME = "same within noise"
+    FIRST = "first"
+    IDENTICAL = "identical"
 
 
 class Agreement(StrEnum):

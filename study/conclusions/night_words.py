@@ -10,15 +10,6 @@ from study.wording import count, points
 MAX_NAMED = 8
 """Changes named in a sentence; the table `nights` has all."""
 
-_BY_WEIGHT = (
-    NightVerdict.DRIFTED,
-    NightVerdict.NO_READING,
-    NightVerdict.UNCLEAR,
-    NightVerdict.SAME,
-    NightVerdict.FIRST,
-    NightVerdict.IDENTICAL,
-)
-
 
 def shorten_verdicts(verdicts: Mapping[int, NightVerdict]) -> str:
     """Return a night's verdicts by exercise on one line, the gravest first: "drifted 3, 5; identical 2"."""
@@ -26,7 +17,7 @@ def shorten_verdicts(verdicts: Mapping[int, NightVerdict]) -> str:
         return next(iter(verdicts.values()))
     return "; ".join(
         f"{name} {', '.join(str(number) for number, each in sorted(verdicts.items()) if each == name)}"
-        for name in _BY_WEIGHT
+        for name in NightVerdict
         if name in verdicts.values()
     )
 

@@ -83,14 +83,9 @@ def test_without_an_interrupted_run_there_is_nothing_to_go_on_with(results: Resu
     "run_id", ["../../etc", "/etc/passwd", "..", "lab", "", "20260102T030405Z-lab-1a2b/.."]
 )
 def test_what_is_no_runs_id_is_refused_before_any_file_is_looked_at(results: Results, run_id: str):
-    with pytest.raises(InputError, match="this is no run's id; one looks like 20260102T030405Z-lab-1a2b"):
+    with pytest.raises(InputError) as told:
         read_start(results, run_id)
-
-
-def test_a_run_that_was_never_started_is_answered_with_those_that_were(results: Results):
-    one = start(results, 1)
-    with pytest.raises(InputError, match=f"was not started in .+; interrupted: {one.run_id}"):
-        choose_interrupted(results, "20300102T030405Z-lab-1a2b")
+    assert str(told.value).startswith(f"run {run_id!r}: this is no run's id; one looks like 20260102T030405Z")
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"run_id": 3}', "[]"])
@@ -100,12 +95,6 @@ def test_a_damaged_start_is_told_and_never_gone_on_with(results: Results, text: 
     assert choose_interrupted(results) == one
     with pytest.raises(InputError, match=r"run\.json is damaged .+; start the study again"):
         choose_interrupted(results, other.run_id)
-
-
-def test_what_is_no_runs_id_is_named(results: Results):
-    with pytest.raises(InputError) as told:
-        read_start(results, "lab")
-    assert str(told.value) == "run 'lab': this is no run's id; one looks like 20260102T030405Z-lab-1a2b"
 
 
 def test_a_run_that_was_not_started_is_answered_with_the_latest_interrupted(results: Results):

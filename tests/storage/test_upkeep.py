@@ -368,9 +368,3 @@ def test_remains_of_a_run_that_may_just_be_starting_stay(results: Results):
     pruned = prune(results, MONTH, NOW)
     (remains,) = gone(pruned, "remains")
     assert remains.endswith("-lab-00000001")
-
-
-def test_without_a_limit_of_age_no_interrupted_run_goes(results: Results):
-    begun = begin_run(results, 400)
-    assert stayed(prune(results, Limits(keep=1), NOW), begun) == "only --older-than removes any"
-    assert gone(prune(results, MONTH, NOW), "interrupted run") == [begun]

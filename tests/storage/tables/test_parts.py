@@ -31,9 +31,8 @@ def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     return table.set_column(table.column_names.index(name), pa.field(name, values.type), values)
 
 
-def _labelled(table: pa.Table, /, **labels: str) -> pa.Table:
-    changed = {name.encode(): label.encode() for name, label in labels.items()}
-    return table.replace_schema_metadata({**table.schema.metadata, **changed})
+def _labelled(table: pa.Table, name: bytes, label: bytes) -> pa.Table:
+    return table.replace_schema_metadata({**table.schema.metadata, name: label})
 
 
 @pytest.mark.parametrize(
@@ -49,11 +48,14 @@ def _labelled(table: pa.Table, /, **labels: str) -> pa.Table:
             lambda table: _replaced(table, "trials", pa.array(["x"] * 5)),
             "column 'trials' is string, expected int64",
         ),
-        (lambda table: _labelled(table, table="trials"), "holds table 'trials', expected 'summary'"),
+        (lambda table: _labelled(table, b"table", b"trials"), "holds table 'trials', expected 'summary'"),
         (lambda table: table.replace_schema_metadata({}), "holds no table, expected 'summary'"),
-        (
-            lambda table: _labelled(table, schema_version="2.0.0"),
-            "has schema version '2.0.0', this program reads 1.x",
+        *(
+            (
+                lambda table, version=version: _labelled(table, b"schema_version", version),
+                f"has schema version {version.decode(errors='replace')!r}, this program reads 1.x",
+            )
+            for version in (b"2.0.0", b"0.9", b"", b"newest", b"\xff")
         ),
     ],
 )
