@@ -41,26 +41,29 @@ class _Above(_Claim):
     value: float
 
     def _judge_above(self, others: Sequence[float], readings: Readings, is_paired: bool) -> ClaimVerdict:
-        from study.statistics import compare_with  # late: a study is read before SciPy is needed
+        from study.statistics import compare_pairs  # late: a study is read before SciPy is needed
 
         measured = [value for value in others if readings.get(value)]
         if not readings.get(self.value) or not measured:
             return NOT_MEASURED
-        tests = compare_with(self.value, measured, readings, is_paired)
-        above = {value: _seen(test) for value, test in tests.items()}
-        higher = [value for value, seen in above.items() if seen > 0]
+        pairwise = compare_pairs(readings, is_paired)
+        compared = set(pairwise.settings) if self.value in pairwise.settings else set()
+        tests = {value: pairwise.of(self.value, value) for value in measured if value in compared}
+        higher = [value for value, test in tests.items() if test.differs and test.difference > 0]
         if higher:
             return ClaimVerdict(
                 "contradicted", f"{_values(higher)} {_is(higher)} higher: {_of(tests, higher)}"
             )
-        unclear = [value for value, seen in above.items() if seen == 0]
+        unclear = [value for value, test in tests.items() if not test.differs]
+        single = [value for value in measured if value not in tests]
         missing = [value for value in others if value not in measured]
-        if unclear:
-            return ClaimVerdict(
-                "cannot tell", f"not significantly different from {_values(unclear)}: {_of(tests, unclear)}"
-            )
-        if missing:
-            return ClaimVerdict("cannot tell", f"not measured: {_values(missing)}")
+        reasons = (
+            f"not significantly different from {_values(unclear)}: {_of(tests, unclear)}" if unclear else "",
+            f"a single reading to compare with {_values(single)}" if single else "",
+            f"not measured: {_values(missing)}" if missing else "",
+        )
+        if any(reasons):
+            return ClaimVerdict("cannot tell", "; ".join(filter(None, reasons)))
         return ClaimVerdict("supported", f"higher than {_values(measured)}: {_of(tests, measured)}")
 
 
@@ -70,7 +73,7 @@ class BestClaim(_Above):
     kind: Literal["best"]
 
     def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
-        """Compare the value with every other, corrected for their number."""
+        """Compare the value with every other."""
         return self._judge_above([each for each in readings if each != self.value], readings, is_paired)
 
 
@@ -87,7 +90,7 @@ class HigherClaim(_Above):
         return self
 
     def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
-        """Compare the value with those, corrected for their number."""
+        """Compare the value with those."""
         return self._judge_above(self.than, readings, is_paired)
 
 
@@ -105,7 +108,7 @@ class TrendClaim(_Claim):
 
     def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
         """Test for a trend over the values, in their order."""
-        from study.statistics import find_trend
+        from study.statistics import compare_pairs, find_trend, turning_point
 
         groups = [readings.get(value, {}) for value in self.values]
         if not all(groups):
@@ -115,23 +118,20 @@ class TrendClaim(_Claim):
         reason = f"{points(change)} points from first to last, {_describe(trend)}"
         if not trend.is_seen:
             return ClaimVerdict("cannot tell", reason)
+        turn = turning_point(self.values, trend, compare_pairs(readings, is_paired))
+        if turn is not None:
+            return ClaimVerdict("contradicted", f"{plain(turn[1])} is lower than {plain(turn[0])}")
         return ClaimVerdict("supported" if trend.rising else "contradicted", reason)
 
 
 Claim = Annotated[BestClaim | HigherClaim | TrendClaim, Field(discriminator="kind")]
 
 
-def _seen(test: "PairTest") -> int:
-    """Return 1 if the other value is significantly higher, -1 if lower, 0 if neither."""
-    return 0 if not test.differs else 1 if test.difference > 0 else -1
-
-
 def _of(tests: "Mapping[float, PairTest]", values: Sequence[float]) -> str:
     """Describe the least clear of some differences, seen from the claimed value."""
     test = tests[max(values, key=lambda value: tests[value].adjusted_p_value)]
     least = "" if len(values) == 1 else "least clear "
-    bears = f"p {probability(test.adjusted_p_value)}" if test.repeats > 1 else "but of a single reading"
-    return f"{least}{points(-test.difference)} points, {bears}"
+    return f"{least}{points(-test.difference)} points, p {probability(test.adjusted_p_value)}"
 
 
 def _describe(trend: "Trend") -> str:

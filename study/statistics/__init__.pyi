@@ -14,9 +14,7 @@ from .pairwise import (
     PairTest as PairTest,
     Pairwise as Pairwise,
     compare_pairs as compare_pairs,
-    compare_with as compare_with,
     correct as correct,
-    indistinguishable_from_best as indistinguishable_from_best,
 )
 from .power import (
     POWER as POWER,
@@ -30,4 +28,5 @@ from .summary import (
 from .trend import (
     Trend as Trend,
     find_trend as find_trend,
+    turning_point as turning_point,
 )
