@@ -41,48 +41,164 @@ _CORRECTED_FROM = 4
 
 
 @dataclass(frozen=True)
+class Family:
+    """How a difference is corrected for being one of several, which are `number` in each of these."""
+
+    p_value: Callable[[Difference, int], float]
+    critical: Callable[[float, int], float]
+    """Return the t from which means differ, for degrees of freedom and that number."""
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A difference, and how it is corrected.
+
+    `at_least` is the largest p value of the steps before. `has_ended`: one before it, in a fixed order, does
+    not differ; then no later one does.
+    """
+
+    difference: Difference
+    family: Family
+    number: int
+    at_least: float = 0.0
+    has_ended: bool = False
+
+    @cached_property
+    def p_value(self) -> float:
+        """Return the corrected p value."""
+        return max(self.at_least, self.family.p_value(self.difference, self.number))
+
+    @cached_property
+    def critical(self) -> float:
+        """Return the t from which the means differ."""
+        return self.family.critical(self.difference.freedom, self.number)
+
+    @property
+    def level(self) -> float:
+        """Return the p value, before it is corrected, up to which the means differ."""
+        return 2 * float(stdtr(self.difference.freedom, -self.critical))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return the interval of the difference that holds zero just where the means do not differ."""
+        found = self.difference
+        half = self.critical * found.standard_error if found.standard_error > 0 else found.standard_error
+        low, high = found.difference - half, found.difference + half
+        # Hsu and Berger 1999, J. Am. Stat. Assoc. 94:468
+        return (min(low, 0.0), max(high, 0.0)) if self.has_ended else (low, high)
+
+
+@dataclass(frozen=True)
 class PairTest:
     """Two settings of a sweep compared; differences are of the second less the first, as fractions.
 
-    `p_value` is of this pair alone, `adjusted_p_value` is corrected; `low` and `high` are the 95% interval
-    that goes with it: it leaves out zero just where the settings differ. NaN if there are too few readings.
-    `other_p_value` is of the paired test over the seeds that both share if Welch's decides: it is reported,
-    and decides nothing. `deviation` is of one reading, or of the pairs' differences if the test is paired.
+    `deviation` is of one reading, or of the pairs' differences if the test is paired; `variance_ratio` is the
+    larger variance over the smaller.
     """
 
     first: float
     second: float
+    first_readings: Readings
+    second_readings: Readings
     test: Test
-    first_count: int
-    second_count: int
-    difference: float
-    low: float
-    high: float
-    p_value: float
-    adjusted_p_value: float
-    other_p_value: float
-    effect: float
-    effect_low: float
-    effect_high: float
-    deviation: float
-    variance_ratio: float
-    level: float
+    corrected: Corrected
 
     def turned(self) -> "PairTest":
         """Return the same with the two settings in the other order."""
+        found = self.corrected.difference
         return replace(
             self,
             first=self.second,
             second=self.first,
-            first_count=self.second_count,
-            second_count=self.first_count,
-            difference=-self.difference,
-            low=-self.high,
-            high=-self.low,
-            effect=-self.effect,
-            effect_low=-self.effect_high,
-            effect_high=-self.effect_low,
+            first_readings=self.second_readings,
+            second_readings=self.first_readings,
+            corrected=replace(self.corrected, difference=replace(found, difference=-found.difference)),
         )
+
+    @property
+    def difference(self) -> float:
+        """Return the second setting's mean less the first's."""
+        return self.corrected.difference.difference
+
+    @property
+    def p_value(self) -> float:
+        """Return the p value of this pair alone."""
+        return self.corrected.difference.p_value
+
+    @property
+    def adjusted_p_value(self) -> float:
+        """Return the corrected p value."""
+        return self.corrected.p_value
+
+    @cached_property
+    def low(self) -> float:
+        """Return the lower end of the corrected 95% interval; NaN if there are too few readings."""
+        return self.corrected.interval[0]
+
+    @cached_property
+    def high(self) -> float:
+        """Return its upper end."""
+        return self.corrected.interval[1]
+
+    @cached_property
+    def level(self) -> float:
+        """Return the p value, before it is corrected, up to which the means differ."""
+        return self.corrected.level
+
+    @property
+    def first_count(self) -> int:
+        """Return the readings of the first setting; pairs if the test is paired."""
+        return len(self._sample[0])
+
+    @property
+    def second_count(self) -> int:
+        """Return the readings of the second setting; pairs if the test is paired."""
+        return len(self._sample[1])
+
+    @cached_property
+    def other_p_value(self) -> float:
+        """Return the p value of the paired test over shared seeds if Welch's decides; else NaN.
+
+        It is reported, and decides nothing.
+        """
+        shared = self.first_readings.keys() & self.second_readings.keys()
+        if self.test == "paired t" or len(shared) < 2:
+            return math.nan
+        return paired(*_sample(self.first_readings, self.second_readings, True)).p_value
+
+    @cached_property
+    def _effect(self) -> tuple[float, float]:
+        effect, error = _effect(self._sample, self.test == "paired t")
+        return effect, float(ndtri(0.975)) * error
+
+    @property
+    def effect(self) -> float:
+        """Return Hedges' g; of a paired test, of the differences; NaN if there is none."""
+        return self._effect[0]
+
+    @property
+    def effect_low(self) -> float:
+        """Return the lower end of its 95% interval."""
+        return self._effect[0] - self._effect[1]
+
+    @property
+    def effect_high(self) -> float:
+        """Return its upper end."""
+        return self._effect[0] + self._effect[1]
+
+    @cached_property
+    def deviation(self) -> float:
+        """Return the standard deviation of a reading; of a paired test, of the differences."""
+        return _deviation(self._sample, self.test == "paired t")
+
+    @cached_property
+    def variance_ratio(self) -> float:
+        """Return the larger variance over the smaller."""
+        return _variance_ratio(self._sample)
+
+    @property
+    def _sample(self) -> tuple[list[float], list[float]]:
+        return _sample(self.first_readings, self.second_readings, self.test == "paired t")
 
     @property
     def differs(self) -> bool:
@@ -164,20 +280,22 @@ def compare_pairs(readings: Mapping[float, Readings], is_paired: bool) -> Pairwi
     if len(values) < 2:
         return Pairwise(test, ())
     reference = max(values) if is_paired else max(values, key=lambda value: fmean(readings[value].values()))
-    samples = {
-        pair: _sample(readings[pair[0]], readings[pair[1]], is_paired) for pair in combinations(values, 2)
+    found = {
+        (first, second): (paired if is_paired else welch)(
+            *_sample(readings[first], readings[second], is_paired)
+        )
+        for first, second in combinations(values, 2)
     }
-    found = {pair: paired(*each) if is_paired else welch(*each) for pair, each in samples.items()}
     with_reference = {pair: each for pair, each in found.items() if reference in pair}
     others = {pair: each for pair, each in found.items() if reference not in pair}
     if is_paired:
-        judged = _in_order(with_reference) | _step_down(others, _student_t, len(others))
+        corrected = _in_order(with_reference) | _step_down(others, STUDENT_T, len(others))
     else:
-        every = {pair: _judge(each, _studentized, len(values)) for pair, each in others.items()}
-        judged = _step_down(with_reference, _studentized, len(values)) | every
+        at_once = {pair: Corrected(each, STUDENTIZED_RANGE, len(values)) for pair, each in others.items()}
+        corrected = at_once | _step_down(with_reference, STUDENTIZED_RANGE, len(values))
     tests = [
-        _pair_test(test, pair, samples[pair], found[pair], judged[pair], _other_p_value(readings, pair, test))
-        for pair in samples
+        PairTest(first, second, readings[first], readings[second], test, corrected[first, second])
+        for first, second in found
     ]
     return Pairwise(test, tuple(tests), reference)
 
@@ -185,60 +303,25 @@ def compare_pairs(readings: Mapping[float, Readings], is_paired: bool) -> Pairwi
 Pair = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class _Family:
-    """How a difference is corrected: its p value and its critical t, by how many it is one of."""
-
-    p_value: Callable[[Difference, int], float]
-    critical: Callable[[float, int], float]
-    """Of degrees of freedom and that number."""
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """A corrected p value, and the interval and the level that go with it."""
-
-    p_value: float
-    low: float
-    high: float
-    level: float
-
-
-def _step_down(found: Mapping[Pair, Difference], family: _Family, number: int) -> dict[Pair, _Judged]:
+def _step_down(found: Mapping[Pair, Difference], family: Family, number: int) -> dict[Pair, Corrected]:
     """Judge the clearest first as one of `number`, each next as one of fewer, while they differ."""
-    left, judged, largest = dict(found), dict[Pair, _Judged](), 0.0
+    left, done, largest = dict(found), dict[Pair, Corrected](), 0.0
     while left:
-        p_values = {pair: family.p_value(each, number) for pair, each in left.items()}
-        pair = min(p_values, key=lambda each: p_values[each])
-        largest = max(largest, p_values[pair])
-        judged[pair] = _judge(left.pop(pair), family, number, largest)
+        tried = {pair: Corrected(each, family, number, largest) for pair, each in left.items()}
+        pair = min(tried, key=lambda each: family.p_value(left[each], number))
+        done[pair], largest = tried[pair], tried[pair].p_value
+        del left[pair]
         number -= largest <= SIGNIFICANCE
-    return judged
+    return done
 
 
-def _in_order(found: Mapping[Pair, Difference]) -> dict[Pair, _Judged]:
-    """Judge each alone, in this order, and none after one that does not differ.
-
-    Those after it have an interval with zero (Hsu and Berger 1999, J. Am. Stat. Assoc. 94:468).
-    """
-    judged, largest = dict[Pair, _Judged](), 0.0
+def _in_order(found: Mapping[Pair, Difference]) -> dict[Pair, Corrected]:
+    """Judge each alone, in this order, and none after one that does not differ."""
+    done, largest = dict[Pair, Corrected](), 0.0
     for pair in sorted(found):
-        alone = _judge(found[pair], _student_t, 1)
-        has_ended, largest = largest > SIGNIFICANCE, max(largest, alone.p_value)
-        low, high = (min(alone.low, 0.0), max(alone.high, 0.0)) if has_ended else (alone.low, alone.high)
-        judged[pair] = _Judged(largest, low, high, alone.level)
-    return judged
-
-
-def _judge(found: Difference, family: _Family, number: int, p_value: float | None = None) -> _Judged:
-    if p_value is None:
-        p_value = family.p_value(found, number)
-    if not found.standard_error > 0:
-        return _Judged(p_value, *found.interval(), SIGNIFICANCE)
-    critical = family.critical(found.freedom, number)
-    half = critical * found.standard_error
-    level = 2 * float(stdtr(found.freedom, -critical))
-    return _Judged(p_value, found.difference - half, found.difference + half, level)
+        done[pair] = Corrected(found[pair], STUDENT_T, 1, largest, largest > SIGNIFICANCE)
+        largest = done[pair].p_value
+    return done
 
 
 def _studentized_p(found: Difference, settings: int) -> float:
@@ -268,9 +351,9 @@ def _studentized_critical(freedom: float, settings: int) -> float:
     return exact / math.sqrt(2)
 
 
-_studentized = _Family(_studentized_p, _studentized_critical)
+STUDENTIZED_RANGE = Family(_studentized_p, _studentized_critical)
 
-_student_t = _Family(
+STUDENT_T = Family(
     lambda found, pairs: min(1.0, pairs * found.p_value),
     lambda freedom, pairs: float(stdtrit(freedom, 1 - SIGNIFICANCE / (2 * pairs))),
 )
@@ -289,36 +372,6 @@ def correct(p_values: Sequence[float]) -> list[float]:
     return [float(each) for each in corrected]
 
 
-def _pair_test(
-    test: Test,
-    pair: Pair,
-    sample: tuple[list[float], list[float]],
-    found: Difference,
-    judged: _Judged,
-    other: float,
-) -> PairTest:
-    effect, effect_error = _effect(sample, test == "paired t")
-    half = float(ndtri(0.975)) * effect_error
-    return PairTest(
-        *pair,
-        test,
-        len(sample[0]),
-        len(sample[1]),
-        found.difference,
-        judged.low,
-        judged.high,
-        found.p_value,
-        judged.p_value,
-        other,
-        effect,
-        effect - half,
-        effect + half,
-        _deviation(sample, test == "paired t"),
-        _variance_ratio(sample),
-        judged.level,
-    )
-
-
 def _sample(first: Readings, second: Readings, is_paired: bool) -> tuple[list[float], list[float]]:
     if not is_paired:
         return list(first.values()), list(second.values())
@@ -326,14 +379,6 @@ def _sample(first: Readings, second: Readings, is_paired: bool) -> tuple[list[fl
     if not shared:  # nothing to pair: one of each, which no test finds different
         return [next(iter(first.values()))], [next(iter(second.values()))]
     return [first[seed] for seed in shared], [second[seed] for seed in shared]
-
-
-def _other_p_value(readings: Mapping[float, Readings], pair: tuple[float, float], test: Test) -> float:
-    if test == "paired t":
-        return math.nan
-    first, second = (readings[value] for value in pair)
-    shared = len(first.keys() & second.keys())
-    return paired(*_sample(first, second, True)).p_value if shared > 1 else math.nan
 
 
 def _deviation(sample: Sequence[Sequence[float]], is_paired: bool) -> float:
