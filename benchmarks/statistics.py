@@ -119,7 +119,7 @@ LOWER = (
 def claim_falsely(
     seeds: Iterable[int], draw: Draw, settings: int, repeats: int, paired: bool, is_old: bool
 ) -> int:
-    """In how many studies without any difference a setting is said to differ from the best, or the longest."""
+    """In how many studies without any difference a setting is said to differ from the best (longest)."""
     return sum(bool(_differing(_study(seed, draw, settings, repeats), paired, is_old)) for seed in seeds)
 
 
