@@ -11,7 +11,7 @@ from prefect.futures import PrefectFuture
 from flows.prepare import Request
 from flows.shown import show_results, tell_night
 from flows.sweep import result_or_none, submit
-from storage.tables import RunFrames
+from storage.tables import RunTables, TrialRow
 from study.conclusions import ChosenModel
 from study.spec import read_averages
 from tasks.data import Dataset
@@ -23,7 +23,6 @@ from tasks.report import write_report
 from tasks.tables import (
     CONFUSED,
     Outcome,
-    Row,
     RunContext,
     RunFacts,
     compare_nights,
@@ -51,11 +50,11 @@ class Work:
     sheet: PrefectFuture[Path] | None
     outcomes: Mapping[str, Outcome]
     trained: Sequence[Any]
-    trials: PrefectFuture[list[Row]]
+    trials: PrefectFuture[list[TrialRow]]
     search: OptimumSearch | None = None
 
 
-def conclude_run(work: Work) -> RunFrames:
+def conclude_run(work: Work) -> RunTables:
     """Conclude a run and return its tables, which are published even if the model cannot be saved."""
     request, study = work.request, work.request.study
     model, confused = _save_model(work)
@@ -63,25 +62,25 @@ def conclude_run(work: Work) -> RunFrames:
     # Without a model this step never runs and has no result.
     drawn = None if chosen is None else result_or_none(confused)
     pictures = describe_pictures(study, result_or_none(work.sheet), drawn)
-    tables = _make_tables(work) | {
+    rows = _make_rows(work) | {
         "models": list_models(request.run_id, study.name, chosen),
         "pictures": list_pictures(request.run_id, study.name, pictures),
     }
     of_run = (request.results, work.context, work.run_facts, work.dataset, work.outcomes)
     ready = [allow_failure(each) for each in (work.sheet, model) if each is not None]
-    frames = submit(publish_run, *of_run, wait_for=ready, **tables)
-    figures = submit(draw_figures, study, request.results, frames)
+    tables = submit(publish_run, *of_run, wait_for=ready, **rows)
+    figures = submit(draw_figures, study, request.results, tables)
     # In the order of the DAG: this raises the first failure, not the failure of a step that waited for it.
-    for step in (*tables.values(), frames, work.sheet, model, confused):
+    for step in (*rows.values(), tables, work.sheet, model, confused):
         if isinstance(step, PrefectFuture):
             step.result()
-    report = submit(write_report, request.results, study, frames, figures)
-    show_results(frames.result(), figures.result(), pictures, report.result())
-    tell_night(frames.result())
-    return frames.result()
+    report = submit(write_report, request.results, study, tables, figures)
+    show_results(tables.result(), figures.result(), pictures, report.result())
+    tell_night(tables.result())
+    return tables.result()
 
 
-def _make_tables(work: Work) -> dict[str, Any]:
+def _make_rows(work: Work) -> dict[str, Any]:
     """Return the rows of the tables by name, or the steps that make them.
 
     Only a fresh run is compared with earlier nights; other runs have no rows here, and no step.

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
@@ -27,7 +26,7 @@ from flows.prepare import (
 from flows.shown import ProgressArtifact, ProgressView, list_verdicts, tag_flow_run
 from flows.sweep import Sweep, search_optimum, submit
 from flows.trigger import current_trigger, name_run, why_skipped
-from storage.tables import RunFrames
+from storage.tables import RunTables
 from study.conclusions import shorten_verdicts
 from study.plan import compile_plan
 from study.spec import RunOptions
@@ -79,11 +78,11 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
     request = prepared.request.executed_by(flow_run.get_id())
     tag_flow_run(request.study)
     with executing(request), prepared.lanes as lanes:
-        frames = run_steps(request, lanes, [ProgressArtifact(), *prepared.views])
-    return _conclude(frames)
+        tables = run_steps(request, lanes, [ProgressArtifact(), *prepared.views])
+    return _conclude(tables)
 
 
-def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> RunFrames:
+def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> RunTables:
     """Run every step of the DAG and return the published tables."""
     study, results, run_id = request.study, request.results, request.run_id
 
@@ -142,14 +141,15 @@ class StoppedEarly(RuntimeError):
         self.run_id = run_id
 
 
-def _conclude(frames: RunFrames) -> State[str]:
-    run, best = frames.run, frames.summary["mean_accuracy"].max()
-    outcome = "no result" if pd.isna(best) else f"best {100 * best:.1f}%"
+def _conclude(tables: RunTables) -> State[str]:
+    run = tables.run
+    best = max((row.mean_accuracy for row in tables.summary if row.mean_accuracy is not None), default=None)
+    outcome = "no result" if best is None else f"best {100 * best:.1f}%"
     failed = f"{run.failed_trials} failed" + (f" ({run.failures})" if run.failed_trials else "")
-    verdicts = list_verdicts(frames)
+    verdicts = list_verdicts(tables)
     compared = f"; against earlier runs: {shorten_verdicts(verdicts)}" if verdicts else ""
-    message, run_id = f"{run.trials} trials, {failed}, {outcome}{compared}", str(run.run_id)
+    message = f"{run.trials} trials, {failed}, {outcome}{compared}"
     if run.status == RunStatus.STOPPED_EARLY:
-        return Failed(name="Stopped early", message=message, data=StoppedEarly(message, run_id))
+        return Failed(name="Stopped early", message=message, data=StoppedEarly(message, run.run_id))
     name = "Completed" if run.failed_trials == 0 else "Completed with failures"
-    return Completed(name=name, message=message, data=run_id)
+    return Completed(name=name, message=message, data=run.run_id)

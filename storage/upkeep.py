@@ -31,6 +31,7 @@ from storage.tables import (
     list_behind,
     list_months,
     list_published,
+    list_rows,
     list_runs,
     part_path,
     read_part,
@@ -347,7 +348,7 @@ def _check_run(results: Results, run_id: str) -> Iterator[str]:
     for table, kind in TABLES.items():
         try:
             path = part_path(results, table, run_id)
-            others = set(read_part(path, kind)["run_id"].to_pylist()) - {run_id}
+            others = {row.run_id for row in list_rows(kind, read_part(path, kind), path)} - {run_id}
         except InputError as error:
             yield str(error)
         else:

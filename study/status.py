@@ -42,6 +42,7 @@ class NightVerdict(StrEnum):
 class Agreement(StrEnum):
     """How two means compare, or a mean and a statement: the column `verdict` of `agreement`."""
 
+    IDENTICAL = "identical"
     AGREES = "agrees"
     DIFFERS = "differs"
     INSIDE = "inside"
@@ -50,6 +51,14 @@ class Agreement(StrEnum):
     CONTRADICTED = "contradicted"
     CANNOT_TELL = "cannot tell"
     NOT_MEASURED = "not measured"
+
+
+class ReplayVerdict(StrEnum):
+    """How a trial that was trained again compares with its row in `trials`."""
+
+    EQUAL = "equal"
+    WITHIN_TOLERANCE = "within tolerance"
+    DIFFERS = "differs"
 
 
 class Published(StrEnum):

@@ -1,8 +1,8 @@
 """Runs that look real and ended some days ago: rows, report, figure, what was asked; and kept trainings."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from study.spec.run_start import RunStart
 from study.spec.setting import Hyperparameters
 from tests import simulated
 from tests.frames import make_record
-from tests.small_run import make_tables
+from tests.small_run import changed, make_tables, with_run_id
 
 NOW = datetime.now(UTC)
 SOURCE = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2.21.0", device="CPU")
@@ -52,25 +52,15 @@ def end_run(
     """Leave all that a run leaves that ended so many days ago, and read these trainings; return its id."""
     run_id, ended = begin_run(results, days, study, number), NOW - timedelta(days=days)
     times = {"started_at": ended - timedelta(minutes=40), "finished_at": ended}
-    template = _template()
-    publish(results, _changed(template, {"run_id": run_id}, {"study": study, **times, **row}, keys))
+    tables = with_run_id(_template(), run_id)
+    trials = [changed(tables.trials[0], key=key) for key in keys] or tables.trials
+    publish(
+        results, replace(tables, run=changed(tables.run, **{"study": study, **times, **row}), trials=trials)
+    )
     results.figures(run_id).mkdir(parents=True)
     (results.figures(run_id) / "accuracy.png").write_bytes(os.urandom(2000))
     results.report(run_id).write_text(f"the report of {run_id}")
     return run_id
-
-
-def _changed(
-    template: RunTables, every: Mapping[str, object], run: Mapping[str, object], keys: Sequence[str]
-) -> RunTables:
-    rows = {
-        field.name: [{**row, **every} for row in getattr(template, field.name)]
-        for field in fields(template)
-        if field.name != "run"
-    }
-    if keys:
-        rows["trials"] = [{**rows["trials"][0], "key": key} for key in keys]
-    return replace(template, run={**template.run, **every, **run}, **rows)
 
 
 def keep_training(results: Results, seed: int, days: float = 0, run_id: str = "gone") -> str:

@@ -17,8 +17,8 @@ import pytest
 
 from storage.results import Results, open_results
 from storage.tables.history import update_history
-from storage.tables.published import BODY, RunTables, publish
-from storage.tables.schema import schema_of
+from storage.tables.published import RunTables, publish
+from storage.tables.schema import TABLES, schema_of
 from tests.gallery import ENGINES, answer, list_questions, read_gallery, set_up
 from tests.gallery_answers import EXPECTED, Rows, list_lab, make_gallery_nights
 
@@ -163,10 +163,10 @@ def test_each_row_group_of_the_history_is_of_one_study(here: list[RunTables]):
         assert [group["min"] for group in groups] == [group["max"] for group in groups] == ["lab", "smoke"]
 
 
-@pytest.mark.parametrize("table", ["runs", *BODY])
+@pytest.mark.parametrize("table", TABLES)
 def test_the_history_has_today_s_columns_in_every_file(here: list[RunTables], table: str):
     for path in Path("results/history", table).rglob("*.parquet"):
-        assert pq.read_schema(path).equals(schema_of(table), check_metadata=True)
+        assert pq.read_schema(path).equals(schema_of(TABLES[table]), check_metadata=True)
 
 
 def _make_newer(path: Path) -> None:
@@ -228,7 +228,7 @@ def test_an_object_store_is_read_in_the_same_way(
     for way in blocks:
         columns, rows = answer(replace(section, blocks=blocks), way, {})
         assert columns == ["run_id", "status"]
-        assert rows == [(each.run["run_id"], each.run["status"]) for each in here[:2]]
+        assert rows == [(each.run.run_id, each.run.status) for each in here[:2]]
 
 
 def test_the_readme_s_example_tells_each_setting_s_readings_by_run(

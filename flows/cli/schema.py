@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from storage.tables import SCHEMA_VERSION, TABLES, UNITS, Column, Table
+from storage.tables import SCHEMA_VERSION, TABLES, UNITS, Column, Row
 from study.errors import InputError
 from study.wording import shown
 
@@ -26,7 +26,7 @@ def schema_command(
 _INTRODUCTION = """\
 # The tables
 
-<!-- Made from storage/tables/schema.py: `.venv/bin/study schema > docs/tables.md` writes it again. -->
+<!-- Made from the rows in storage/tables: `.venv/bin/study schema > docs/tables.md` writes it again. -->
 
 The results of a run are Parquet files. Any reader of Parquet opens them, without this program.
 This page is schema version {version}. `study schema trials` prints the section of one table, and
@@ -109,22 +109,22 @@ def draw_page() -> str:
         version=SCHEMA_VERSION,
         json=_list_json(),
         units="\n".join(f"| {name or '(none)'} | {says} |" for name, says in UNITS.items()),
-        tables="\n".join(_table_row(name, each) for name, each in TABLES.items()),
+        tables="\n".join(map(_table_row, TABLES.values())),
     )
     return "\n".join([introduction, *map(draw_table, TABLES)])
 
 
 def draw_table(name: str) -> str:
     """Return the page's section of one table."""
-    table = TABLES[name]
+    kind = TABLES[name]
     lines = [
         f"## {name}",
         "",
-        f"A row is {table.row}. Identified by {_key(table)}.",
+        f"A row is {kind.meaning()}. Identified by {_key(kind)}.",
         "",
         "| column | type | unit | null | meaning |",
         "| --- | --- | --- | --- | --- |",
-        *map(_column_row, table.columns),
+        *map(_column_row, kind.columns()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -136,14 +136,14 @@ def holds_json(column: Column) -> bool:
 
 def _list_json() -> str:
     found = {
-        table: ", ".join(f"`{column.name}`" for column in each.columns if holds_json(column))
-        for table, each in TABLES.items()
+        table: ", ".join(f"`{column.name}`" for column in kind.columns() if holds_json(column))
+        for table, kind in TABLES.items()
     }
     return "\n".join(f"- `{table}`: {names}" for table, names in found.items() if names)
 
 
-def _table_row(name: str, table: Table) -> str:
-    return f"| [`{name}`](#{name}) | {table.row} | {_key(table)} |"
+def _table_row(kind: type[Row]) -> str:
+    return f"| [`{kind.TABLE}`](#{kind.TABLE}) | {kind.meaning()} | {_key(kind)} |"
 
 
 def _column_row(column: Column) -> str:
@@ -151,5 +151,5 @@ def _column_row(column: Column) -> str:
     return f"| `{column.name}` | {column.type} | {column.unit} | {may_be_null} | {column.meaning} |"
 
 
-def _key(table: Table) -> str:
-    return ", ".join(f"`{each}`" for each in table.key)
+def _key(kind: type[Row]) -> str:
+    return ", ".join(f"`{each}`" for each in kind.KEY)

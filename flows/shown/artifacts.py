@@ -8,10 +8,9 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-import pandas as pd
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
@@ -23,7 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.shown.progress import SweepState
-from storage.tables import RunFrames
+from storage.tables import RunTables, SummaryRow
 from study.status import Status
 from study.wording import MISSING, duration, interval, percent, points
 from tasks.report import Report
@@ -33,42 +32,39 @@ if TYPE_CHECKING:
     from tasks.figures import DrawnFigure
 
 
-def list_cells(summary: pd.DataFrame) -> list[dict[str, str]]:
+def list_cells(summary: Sequence[SummaryRow]) -> list[dict[str, str]]:
     """Return the text of each setting's cells, by column; accuracies in percent."""
-    rows: list[dict[str, Any]] = [dict(row) for _, row in summary.iterrows()]
     return [
         {
-            "ex.": str(row["exercise"]),
-            "setting": row["setting"],
-            "n": f"{row['trials']}" + (f" ({row['failed_trials']} failed)" if row["failed_trials"] else ""),
-            "mean": percent(row["mean_accuracy"], sign=False),
-            "95% interval": interval(row["low_accuracy"], row["high_accuracy"]),
-            "published": percent(row["published_accuracy"], sign=False),
-            "difference": points(row["difference"]),
-            "time": MISSING
-            if pd.isna(row["mean_training_seconds"])
-            else duration(row["mean_training_seconds"]),
+            "ex.": str(row.exercise),
+            "setting": row.setting,
+            "n": f"{row.trials}" + (f" ({row.failed_trials} failed)" if row.failed_trials else ""),
+            "mean": percent(row.mean_accuracy, sign=False),
+            "95% interval": interval(row.low_accuracy, row.high_accuracy),
+            "published": percent(row.published_accuracy, sign=False),
+            "difference": points(row.difference),
+            "time": MISSING if row.mean_training_seconds is None else duration(row.mean_training_seconds),
         }
-        for row in rows
+        for row in summary
     ]
 
 
-def print_summary(frames: RunFrames) -> None:
+def print_summary(tables: RunTables) -> None:
     """Print the summary to standard output; outside a terminal it is wide enough for its columns."""
     console = Console()
-    if frames.summary.empty:
-        console.print(f"{frames.run.study}: {frames.run.status}, no trials")
+    if tables.summary:
+        (console if console.is_terminal else Console(width=120)).print(draw_summary(tables))
     else:
-        (console if console.is_terminal else Console(width=120)).print(draw_summary(frames))
+        console.print(f"{tables.run.study}: {tables.run.status}, no trials")
 
 
-def draw_summary(frames: RunFrames) -> Table:
+def draw_summary(tables: RunTables) -> Table:
     """Make a table of each setting's mean test accuracy next to the published average."""
-    run = frames.run
+    run = tables.run
     title = f"{run.study}: {run.status}, {run.trials} trials, {run.failed_trials} failed, "
     title += f"{run.trainings} trainings ({run.reused_trainings} reused), {duration(run.wall_seconds)}"
     table = Table(title=title, caption="test accuracy in percent, 95% t interval of its mean; training time")
-    cells = list_cells(frames.summary)
+    cells = list_cells(tables.summary)
     for name in cells[0]:
         table.add_column(name, justify="left" if name == "setting" else "right")
     for number, row in enumerate(cells, start=1):
@@ -78,14 +74,14 @@ def draw_summary(frames: RunFrames) -> Table:
     return table
 
 
-def describe_failures(frames: RunFrames) -> str:
+def describe_failures(tables: RunTables) -> str:
     """List every failed trial with its reason, a line each."""
-    failed = frames.trials[frames.trials["status"] == Status.FAILED]
     lines = [
-        f"  exercise {row['exercise']} {row['setting']} seed={row['seed']}: {row['reason']}"
-        for _, row in failed.iterrows()
+        f"  exercise {row.exercise} {row.setting} seed={row.seed}: {row.reason}"
+        for row in tables.trials
+        if row.status == Status.FAILED
     ]
-    return "\n".join([f"{len(failed)} of {len(frames.trials)} trials failed:", *lines])
+    return "\n".join([f"{len(lines)} of {len(tables.trials)} trials failed:", *lines])
 
 
 logger = logging.getLogger(__name__)
@@ -139,25 +135,25 @@ def show_picture(key: str, path: Path, caption: str, alt: str) -> None:
     create_markdown_artifact(f"{picture}\n\n{caption}", key=key, description=alt)
 
 
-def show_summary(summary: pd.DataFrame) -> None:
+def show_summary(summary: Sequence[SummaryRow]) -> None:
     """Show the summary as a table artifact, accuracies in percent."""
     create_table_artifact(list_cells(summary), key="summary", description="Test accuracy of each setting")
 
 
 def show_results(
-    frames: RunFrames, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
+    tables: RunTables, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
 ) -> None:
     """Show summary, pictures and report of a run; warn if the server does not answer."""
     try:
-        _show_results(frames, figures, pictures, report)
+        _show_results(tables, figures, pictures, report)
     except Exception as error:
         logger.warning("the results are published, but cannot be shown in Prefect's UI: %s", error)
 
 
 def _show_results(
-    frames: RunFrames, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
+    tables: RunTables, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
 ) -> None:
-    show_summary(frames.summary)
+    show_summary(tables.summary)
     for picture in pictures:
         show_picture(f"{picture.name}-images", picture.png, picture.caption, picture.alt)
     for figure in figures:

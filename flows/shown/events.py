@@ -10,9 +10,10 @@ from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 
-from storage.tables import RunFrames
+from storage.tables import RunTables
 from study.conclusions import describe_night, read_changes
 from study.spec import Study
+from study.status import NightVerdict
 from study.wording import shortened
 
 logger = logging.getLogger(__name__)
@@ -21,24 +22,21 @@ ENDED, DRIFTED = "study.night.ended", "study.night.drifted"
 """The events' names: a night was compared with earlier ones; it differs from them."""
 RESOURCE = "study"
 """The events' resource ids are `study.NAME`, such as `study.lab`."""
-DRIFT = "drifted"
-"""The verdict on an exercise that raises an alarm."""
 MAX_LETTERS = 2000
 
 
-def tell_night(frames: RunFrames) -> None:
+def tell_night(tables: RunTables) -> None:
     """Send the comparison of a published run with earlier ones; nothing if it was not compared."""
-    verdicts = list_verdicts(frames)
+    verdicts, run = list_verdicts(tables), tables.run
     if verdicts:
-        found = [change for text in frames.nights["changes"].dropna() for change in read_changes(text)]
+        found = [change for row in tables.nights for change in read_changes(row.changes or "[]")]
         changes = list({str(change): change for change in found}.values())
-        study, run_id = str(frames.run.study), str(frames.run.run_id)
-        emit_night(study, run_id, verdicts, describe_night(study, verdicts, changes))
+        emit_night(run.study, run.run_id, verdicts, describe_night(run.study, verdicts, changes))
 
 
-def list_verdicts(frames: RunFrames) -> dict[int, str]:
+def list_verdicts(tables: RunTables) -> dict[int, NightVerdict]:
     """Return the verdict on each exercise of a run, by number; empty if it was not compared."""
-    return {int(row["exercise"]): str(row["verdict"]) for _, row in frames.nights.iterrows()}
+    return {row.exercise: row.verdict for row in tables.nights}
 
 
 def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: str) -> None:
@@ -53,7 +51,7 @@ def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: st
         verdicts: The verdict on each exercise, by number: `drifted`, or anything better.
         message: The summary in a line, such as "lab drifted in exercises 3, 5; tensorflow 2.21 -> 2.22".
     """
-    drifted = sorted(number for number, verdict in verdicts.items() if verdict == DRIFT)
+    drifted = sorted(number for number, verdict in verdicts.items() if verdict == NightVerdict.DRIFTED)
     payload = {
         "study": study,
         "run_id": run_id,

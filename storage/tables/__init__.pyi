@@ -8,6 +8,7 @@ from .history import (
 from .parts import (
     MEND as MEND,
     list_published as list_published,
+    list_rows as list_rows,
     part_path as part_path,
     read_part as read_part,
 )

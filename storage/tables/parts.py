@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from storage.results import Results, find_paths, is_local, read_all, read_bytes
-from storage.tables.row import Row
+from storage.tables.row import AnyRow, Row
 from storage.tables.schema import SCHEMA_VERSION, schema_of
 from study.errors import InputError, StoreUnreachable
 from study.wording import shortened, shown
@@ -111,6 +112,20 @@ def read_part(path: Path, kind: type[Row], content: bytes | None = None, mend: s
         raise InputError(f"{path}: {error}; {mend}") from error
     except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as a Parquet file: {_reason_of(error)}; {mend}") from error
+
+
+def list_rows(kind: type[AnyRow], part: pa.Table, path: Path) -> list[AnyRow]:
+    """Return the rows of a file.
+
+    Raises:
+        InputError: a value is not one that its column can have, such as a status of a later version.
+    """
+    try:
+        return [kind.model_validate(row) for row in part.to_pylist()]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, value = first["loc"][0], shown(str(first["input"]))
+        raise InputError(f"{path}: column {name!r} holds {value}: {first['msg']}; {MEND}") from error
 
 
 class _Misfit(Exception):

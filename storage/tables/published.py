@@ -6,11 +6,11 @@ A run is part of the tables if its row in `runs` is, which is written last.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from storage.results import Results, exists, remove_path, write_atomically
-from storage.tables.parts import encode_part, list_published, part_path, read_part, read_parts
-from storage.tables.row import Row
+from storage.tables.parts import encode_part, list_published, list_rows, part_path, read_part, read_parts
+from storage.tables.row import AnyRow, Row
 from storage.tables.rows_of_findings import (
     AgreementRow,
     ComparisonRow,
@@ -27,8 +27,6 @@ from study.errors import InputError
 from study.wording import shown
 
 logger = logging.getLogger(__name__)
-
-AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def list_runs(results: Results) -> list[RunRow]:
             if isinstance(part, InputError):
                 raise part
             if part is not None:
-                runs += RunRow.read(part.to_pylist(), part_path(results, RunRow.TABLE, run_id))
+                runs += list_rows(RunRow, part, part_path(results, RunRow.TABLE, run_id))
         except InputError as error:
             errors.append(error)
     if errors and not runs:
@@ -122,7 +120,7 @@ def _named(results: Results, run_id: str) -> RunRow:
 
 def _read_file(results: Results, kind: type[AnyRow], run_id: str) -> list[AnyRow]:
     path = part_path(results, kind.TABLE, run_id)
-    return kind.read(read_part(path, kind).to_pylist(), path)
+    return list_rows(kind, read_part(path, kind), path)
 
 
 def read_rows(results: Results, kind: type[AnyRow], run_ids: Sequence[str]) -> list[AnyRow]:
@@ -143,7 +141,7 @@ def read_rows(results: Results, kind: type[AnyRow], run_ids: Sequence[str]) -> l
             path = part_path(results, kind.TABLE, run_id)
             if part is None:
                 raise InputError(f"{path}: no such file, though the run was published")
-            rows += kind.read(part.to_pylist(), path)
+            rows += list_rows(kind, part, path)
         except InputError as damage:
             logger.warning("%s; skipping this run", damage)
     return rows

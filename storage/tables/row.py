@@ -1,16 +1,12 @@
-"""Define a row of a table as a class, and read its columns from that class."""
+"""Define a row of a table as a class, and derive the table's columns from it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from study.errors import InputError
-from study.wording import shown
+from pydantic import BaseModel, ConfigDict
 
 UNITS = {
     "": "a name, a number of things, or a ratio without a unit",
@@ -70,7 +66,7 @@ class Row(BaseModel):
     A class may have only some of a table's columns, to read those alone.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     TABLE: ClassVar[str] = ""
     """The name of the table."""
@@ -91,7 +87,7 @@ class Row(BaseModel):
     def columns(cls) -> tuple[Column, ...]:
         """Return its columns, in order."""
         return tuple(
-            _column(name, field.annotation, field.metadata, field.description or "")
+            _column(name, field.annotation, field.metadata, " ".join((field.description or "").split()))
             for name, field in cls.model_fields.items()
         )
 
@@ -101,19 +97,8 @@ class Row(BaseModel):
         text = " ".join((cls.__doc__ or "").split()).removesuffix(".")
         return text[:1].lower() + text[1:]
 
-    @classmethod
-    def read(cls, rows: Iterable[Mapping[str, Any]], path: Path) -> list[Self]:
-        """Return the rows of a file as objects.
 
-        Raises:
-            InputError: a value is not one that its column can have.
-        """
-        try:
-            return [cls.model_validate(row) for row in rows]
-        except ValidationError as error:
-            first = error.errors()[0]
-            name, value = first["loc"][0], shown(str(first["input"]))
-            raise InputError(f"{path}: column {name!r} holds {value}: {first['msg']}") from error
+AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 def _column(name: str, annotation: Any, metadata: Iterable[Any], meaning: str) -> Column:

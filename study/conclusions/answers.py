@@ -252,9 +252,10 @@ def _permutation(pairwise: Pairwise) -> tuple[str, ...]:
 
 
 def _sampling(accuracy: float, images: int) -> str:
+    error = percent(sampling_error(accuracy, images), sign=False)
     return (
         f"All settings are read on the same {images:,} test images. On others an accuracy of "
-        f"{percent(accuracy)} would move by about {100 * sampling_error(accuracy, images):.2f} points "
+        f"{percent(accuracy)} would move by about {error} points "
         "(standard error), mostly alike in all settings; the intervals cover seeds only."
     )
 

@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from study.records import Read, SettingId
 from study.statistics import SIGNIFICANCE, Difference, correct, paired, welch
-
-Verdict = Literal["identical", "agrees", "differs", "cannot tell"]
-
+from study.status import Agreement
 
 Trials = Mapping[SettingId, Mapping[int, Read]]
 """The readings of a run's completed trials, by setting and seed."""
@@ -30,7 +27,7 @@ class SettingComparison:
     high: float
     is_paired: bool
     adjusted_p_value: float | None
-    verdict: Verdict
+    verdict: Agreement
 
 
 def compare_runs(first: Trials, second: Trials, margin: float) -> list[SettingComparison]:
@@ -79,15 +76,16 @@ def _compare(
         high,
         first.keys() == second.keys(),
         adjusted,
-        "identical" if found is None or adjusted is None else _judge(found, adjusted, margin),
+        Agreement.IDENTICAL if found is None or adjusted is None else _judge(found, adjusted, margin),
     )
 
 
-def _judge(found: Difference, adjusted: float, margin: float) -> Verdict:
+def _judge(found: Difference, adjusted: float, margin: float) -> Agreement:
     if adjusted <= SIGNIFICANCE:
-        return "differs"
+        return Agreement.DIFFERS
     low, high = found.interval(1 - 2 * SIGNIFICANCE)
-    return "agrees" if -margin < low and high < margin else "cannot tell"  # NaN: cannot tell
+    is_within = -margin < low and high < margin  # false for NaN
+    return Agreement.AGREES if is_within else Agreement.CANNOT_TELL
 
 
 def _test(first: Mapping[int, Read], second: Mapping[int, Read]) -> Difference:

@@ -5,12 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr, stdtr
 
 from study.fashion_mnist import TEST_COUNT
+from study.status import NightVerdict
 
 FEWEST = 2
 """Readings of a setting tonight, and earlier; with fewer, no shift can be detected."""
@@ -165,10 +165,6 @@ weights differ; none where they are identical."""
 MAX_RUNS = 30
 """The number of latest earlier runs with which a night is compared."""
 
-VerdictName = Literal["identical", "same within noise", "drifted", "unclear", "first", "no reading"]
-"""`unclear`: weights differ, and too few readings to decide; `first`: nothing to compare with;
-`no reading`: every trial failed."""
-
 
 @dataclass(frozen=True)
 class NightReading:
@@ -192,7 +188,7 @@ class Verdict:
     """The result of comparing one exercise of a night with earlier runs."""
 
     exercise: int
-    name: VerdictName
+    name: NightVerdict
     trials: int
     failed_trials: int
     changed_trials: int = 0
@@ -346,15 +342,15 @@ def _judge(
     comparison: _Comparison, changed: int, samples: Sequence[Sample], shift: Shift | None, threshold: float
 ) -> Verdict:
     trials, done = len(comparison.asked), len(comparison.tonight)
-    bare = Verdict(comparison.exercise, "no reading", trials, trials - done)
+    bare = Verdict(comparison.exercise, NightVerdict.NO_READING, trials, trials - done)
     if not done:
         return bare
     of_tonight = {each.identity for each in comparison.tonight} & comparison.known.keys()
     if not of_tonight:
-        return replace(bare, name="first")
+        return replace(bare, name=NightVerdict.FIRST)
     told = replace(
         bare,
-        name="identical",
+        name=NightVerdict.IDENTICAL,
         changed_trials=changed,
         compared_with=comparison.find_twin(),
         earlier_runs=len(comparison.runs),
@@ -364,8 +360,8 @@ def _judge(
     if not changed:
         return told
     if shift is None:
-        return replace(told, name="unclear", setting=_widest(samples))
-    name: VerdictName = "drifted" if shift.p_value <= threshold else "same within noise"
+        return replace(told, name=NightVerdict.UNCLEAR, setting=_widest(samples))
+    name = NightVerdict.DRIFTED if shift.p_value <= threshold else NightVerdict.SAME
     return replace(told, name=name, p_value=shift.p_value, threshold=threshold, setting=shift.setting)
 
 

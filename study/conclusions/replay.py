@@ -1,14 +1,12 @@
 """Turn a published row into a recipe, and judge whether the row trained again equals it."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 from study.conclusions.changes import Change, compare_facts
 from study.fact import Fact
 from study.plan import Training
+from study.status import ReplayVerdict
 from study.wording import points
-
-Verdict = Literal["equal", "within tolerance", "differs"]
 
 TOLERANCE = 0.015
 """Allowed difference of accuracies (fractions) if an input differs: the largest one seen, rounded up.
@@ -78,7 +76,7 @@ class Replay(Fact):
     trial: str
     key: str
     seed: int
-    verdict: Verdict
+    verdict: ReplayVerdict
     reason: str
     """Why it is not equal; empty if it is."""
     differences: tuple[Change, ...]
@@ -114,7 +112,7 @@ def judge(recipe: Recipe, today: Mapping[str, str], found: Readings | None, fail
         failure: Why it was not trained.
     """
     differences = list_differences(recipe.inputs, today)
-    verdict, reason = _compare(recipe, found, differences) if found else ("differs", failure)
+    verdict, reason = _compare(recipe, found, differences) if found else (ReplayVerdict.DIFFERS, failure)
     return Replay(
         trial=recipe.trial,
         key=recipe.key,
@@ -134,13 +132,13 @@ def list_differences(recorded: Mapping[str, str], today: Mapping[str, str]) -> t
     return tuple(sorted(differences, key=lambda each: (*_ORDER, each.name).index(each.name)))
 
 
-def _compare(recipe: Recipe, found: Readings, differences: tuple[Change, ...]) -> tuple[Verdict, str]:
+def _compare(recipe: Recipe, found: Readings, differences: tuple[Change, ...]) -> tuple[ReplayVerdict, str]:
     recorded = recipe.recorded
     if found == recorded:
-        return "equal", ""
+        return ReplayVerdict.EQUAL, ""
     what = _first_unlike(recorded, found)
     if not differences:
-        return "differs", f"{what}, and no recorded input differs"
+        return ReplayVerdict.DIFFERS, f"{what}, and no recorded input differs"
     reason = f"{what}; first differing input: {differences[0]}"
     apart = max(
         abs(recorded.test_accuracy - found.test_accuracy),
@@ -148,9 +146,9 @@ def _compare(recipe: Recipe, found: Readings, differences: tuple[Change, ...]) -
     )
     allowed = tolerance_of(recipe)
     if apart <= allowed:
-        return "within tolerance", reason
+        return ReplayVerdict.WITHIN_TOLERANCE, reason
     return (
-        "differs",
+        ReplayVerdict.DIFFERS,
         f"accuracies are {_points(apart)} points apart, {_points(allowed)} are allowed; {reason}",
     )
 

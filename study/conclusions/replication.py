@@ -17,11 +17,11 @@ from study.spec import (
     read_averages,
     read_readings,
 )
-from study.statistics import Agreement, Published, judge_agreement, paired, pooled_deviation, welch
+from study.statistics import EquivalenceTest, Published, judge_agreement, paired, pooled_deviation, welch
 from study.wording import phrase
 
 Ours = Mapping[Cell, Readings]
-"""Our accuracies in percent by cell and seed; those of the kept candidate under None."""
+"""Our accuracies (fractions) by cell and seed; those of the kept candidate under None."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class CellAgreement:
     published: PublishedAverage
     trials: int
     mean: float | None
-    agreement: Agreement | None
+    agreement: EquivalenceTest | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class HeldClaim:
 
 @dataclass(frozen=True)
 class Replication:
-    """A run compared with everything its study names as published; accuracies in percent."""
+    """A run compared with everything its study names as published."""
 
     cells: tuple[CellAgreement, ...]
     bands: tuple[BandVerdict, ...]
@@ -96,9 +96,9 @@ def _describe(source: PublishedSource, published: PublishedAverage, readings: Ou
     """
     own = list(readings.get((published.exercise, published.value), {}).values())
     if len(own) > 1:
-        return Published(published.accuracy_pct, len(own), pooled_deviation([own]), is_own=True)
+        return Published(published.accuracy, len(own), pooled_deviation([own]), is_own=True)
     known = source.deviation or _pooled(readings) or _pooled(ours) or math.nan
-    return Published(published.accuracy_pct, published.readings or 1, known, is_own=False)
+    return Published(published.accuracy, published.readings or 1, known, is_own=False)
 
 
 def _pooled(readings: Ours) -> float | None:
@@ -126,17 +126,17 @@ def _hold_claims(study: Study, source: PublishedSource, ours: Ours, theirs: Ours
         HeldClaim(
             claim.claim,
             claim.exercise,
-            claim.judge(_fractions(ours, claim.exercise), _is_paired(study, claim.exercise)),
+            claim.judge(_of_exercise(ours, claim.exercise), _is_paired(study, claim.exercise)),
             # The numbers of published readings are not seeds: two settings need not share one.
-            claim.judge(_fractions(theirs, claim.exercise), is_paired=False),
+            claim.judge(_of_exercise(theirs, claim.exercise), is_paired=False),
         )
         for claim in source.claims
     ]
 
 
-def _fractions(cells: Ours, exercise: int) -> dict[float, dict[int, float]]:
+def _of_exercise(cells: Ours, exercise: int) -> dict[float, Readings]:
     return {
-        value: {seed: accuracy / 100 for seed, accuracy in readings.items()}
+        value: readings
         for (number, value), readings in cells.items()
         if number == exercise and value is not None
     }

@@ -1,30 +1,38 @@
-"""The bands within which a replication agrees with the published values, each judged on our readings.
-
-Accuracies here are in percent, differences in points.
-"""
+"""The bands within which a replication agrees with the published values, each judged on our readings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, PositiveFloat, model_validator
 
 from study.fact import Fact
-from study.wording import plain, points
+from study.status import Agreement
+from study.wording import interval, percent, plain, points
+
+Number = TypeVar("Number", bound=float)
+
+Points = Annotated[
+    Number,
+    AfterValidator(lambda value: value / 100),
+    PlainSerializer(lambda fraction: float(f"{100 * fraction:.15g}"), return_type=float),
+]
+"""A fraction that study files and JSON give in points or percent; up to 15 digits come back as written."""
 
 Cell = tuple[int, float | None]
 """Exercise number and the value of its parameter (None: the chosen optimum)."""
 
 Readings = Mapping[int, float]
-"""Accuracies (percent) by seed."""
+"""Accuracies (fractions) by seed."""
 
 Interval = tuple[float, float]
 
+_ROUNDING = 1e-9
+"""A mean this far from a bound is on it: 0.91 - 0.905 is a little more than 0.005 in floating point."""
+
 Compare = Callable[[Readings, Readings], Interval]
 """The 95% interval of the second mean less the first; NaN if there are too few readings."""
-
-Verdict = Literal["inside", "outside", "cannot tell", "not measured"]
 
 
 @dataclass(frozen=True)
@@ -39,34 +47,40 @@ class BandVerdict:
     exercise: int
     allowed: str
     found: str
-    verdict: Verdict
+    verdict: Agreement
 
 
 class _Band(Fact):
     claim: str = Field(min_length=1)
     exercise: int
 
+    def _judge_within(
+        self, allowed: str, found: str, estimate: float, interval: Interval, bounds: Interval
+    ) -> BandVerdict:
+        low, high = bounds
+        outside = interval[0] > high or interval[1] < low  # false if the interval is NaN
+        return self._verdict(allowed, found, low - _ROUNDING <= estimate <= high + _ROUNDING, outside)
+
     def _verdict(self, allowed: str, found: str, inside: bool, outside: bool) -> BandVerdict:
-        verdict: Verdict = "inside" if inside else "outside" if outside else "cannot tell"
+        seen = Agreement.OUTSIDE if outside else Agreement.CANNOT_TELL
+        verdict = Agreement.INSIDE if inside else seen
         return BandVerdict(self.claim, self.exercise, allowed, found, verdict)
 
     def _unmeasured(self, allowed: str) -> BandVerdict:
-        return BandVerdict(self.claim, self.exercise, allowed, "not measured", "not measured")
+        return BandVerdict(self.claim, self.exercise, allowed, "not measured", Agreement.NOT_MEASURED)
 
 
 class _Range(_Band):
-    low: float
-    high: float
+    low: Points[float]
+    high: Points[float]
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.low > self.high:
-            raise ValueError(f"low={self.low:g} is above high={self.high:g}; nothing could lie within")
+            raise ValueError(
+                f"low={100 * self.low:g} is above high={100 * self.high:g}; nothing could lie within"
+            )
         return self
-
-    def _judge_range(self, allowed: str, found: str, estimate: float, interval: Interval) -> BandVerdict:
-        outside = interval[0] > self.high or interval[1] < self.low  # false if the interval is NaN
-        return self._verdict(allowed, found, self.low <= estimate <= self.high, outside)
 
 
 class MeanBand(_Range):
@@ -76,18 +90,18 @@ class MeanBand(_Range):
     value: float | None = None
 
     def judge(self, ours: Mapping[Cell, Readings], compare: Compare) -> BandVerdict:
-        """Compare our mean (percent) with the band."""
+        """Compare our mean with the band."""
         from study.statistics import summarise  # late: a study is read before SciPy is needed
 
-        allowed = f"{self.low:g} to {self.high:g}%"
+        allowed = f"{100 * self.low:g} to {100 * self.high:g}%"
         readings = ours.get((self.exercise, self.value))
         if not readings:
             return self._unmeasured(allowed)
         spread = summarise(list(readings.values()))
-        low, high = max(spread.low, 0.0), min(spread.high, 100.0)
-        within = f" ({low:.2f} to {high:.2f})" if spread.count > 1 else " (one reading)"
-        interval = (spread.low, spread.high)
-        return self._judge_range(allowed, f"{spread.mean:.2f}%{within}", spread.mean, interval)
+        within = interval(spread.low, spread.high) if spread.count > 1 else "one reading"
+        found = f"{percent(spread.mean)} ({within})"
+        measured = (spread.low, spread.high)
+        return self._judge_within(allowed, found, spread.mean, measured, (self.low, self.high))
 
 
 class GainBand(_Range):
@@ -98,14 +112,14 @@ class GainBand(_Range):
     end: float
 
     def judge(self, ours: Mapping[Cell, Readings], compare: Compare) -> BandVerdict:
-        """Compare our gain (points) with the band."""
-        allowed = f"{points(self.low / 100)} to {points(self.high / 100)} points"
+        """Compare our gain with the band."""
+        allowed = f"{points(self.low)} to {points(self.high)} points"
         start, end = ours.get((self.exercise, self.start)), ours.get((self.exercise, self.end))
         if not start or not end:
             return self._unmeasured(allowed)
         gain, interval = fmean(end.values()) - fmean(start.values()), compare(start, end)
-        found = f"{points(gain / 100)} points{_between(interval)}"
-        return self._judge_range(allowed, found, gain, interval)
+        found = f"{points(gain)} points{_between(interval)}"
+        return self._judge_within(allowed, found, gain, interval, (self.low, self.high))
 
 
 class OrderBand(_Band):
@@ -139,11 +153,11 @@ class NearBand(_Band):
 
     kind: Literal["near"]
     reference: float
-    margin: float = Field(gt=0)
+    margin: Points[PositiveFloat]
 
     def judge(self, ours: Mapping[Cell, Readings], compare: Compare) -> BandVerdict:
-        """Compare our largest distance from the reference (points) with the margin."""
-        allowed = f"at most {self.margin:g} points apart"
+        """Compare our largest distance from the reference with the margin."""
+        allowed = f"at most {100 * self.margin:g} points apart"
         reference = ours.get((self.exercise, self.reference))
         others = {
             value: readings
@@ -156,9 +170,8 @@ class NearBand(_Band):
         distances = {value: fmean(each.values()) - middle for value, each in others.items()}
         value = max(distances, key=lambda each: abs(distances[each]))
         interval = compare(reference, others[value])
-        found = f"largest {points(distances[value] / 100)} points{_between(interval)} (at {plain(value)})"
-        outside = interval[0] > self.margin or interval[1] < -self.margin
-        return self._verdict(allowed, found, abs(distances[value]) <= self.margin, outside)
+        found = f"largest {points(distances[value])} points{_between(interval)} (at {plain(value)})"
+        return self._judge_within(allowed, found, distances[value], interval, (-self.margin, self.margin))
 
 
 Band = Annotated[MeanBand | GainBand | OrderBand | NearBand, Field(discriminator="kind")]
@@ -166,4 +179,4 @@ Band = Annotated[MeanBand | GainBand | OrderBand | NearBand, Field(discriminator
 
 def _between(interval: Interval) -> str:
     low, high = interval
-    return "" if low != low else f" ({points(low / 100)} to {points(high / 100)})"
+    return "" if low != low else f" ({points(low)} to {points(high)})"

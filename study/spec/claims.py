@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from study.fact import Fact
+from study.status import Agreement
 from study.wording import listing, plain, points, probability
 
 if TYPE_CHECKING:
@@ -16,18 +17,16 @@ if TYPE_CHECKING:
 Readings = Mapping[float, Mapping[int, float]]
 """Accuracies (fractions) of an exercise by value, and by seed or the number of a published reading."""
 
-Verdict = Literal["supported", "contradicted", "cannot tell", "not measured"]
-
 
 @dataclass(frozen=True)
 class ClaimVerdict:
     """The verdict of readings on a claim, and the reason."""
 
-    verdict: Verdict
+    verdict: Agreement
     reason: str
 
 
-NOT_MEASURED = ClaimVerdict("not measured", "not measured")
+NOT_MEASURED = ClaimVerdict(Agreement.NOT_MEASURED, "not measured")
 
 
 class _Claim(Fact):
@@ -52,7 +51,7 @@ class _Above(_Claim):
         higher = [value for value, test in tests.items() if test.differs and test.difference > 0]
         if higher:
             return ClaimVerdict(
-                "contradicted", f"{_values(higher)} {_is(higher)} higher: {_of(tests, higher)}"
+                Agreement.CONTRADICTED, f"{_values(higher)} {_is(higher)} higher: {_of(tests, higher)}"
             )
         unclear = [value for value, test in tests.items() if not test.differs]
         single = [value for value in measured if value not in tests]
@@ -63,8 +62,8 @@ class _Above(_Claim):
             f"not measured: {_values(missing)}" if missing else "",
         )
         if any(reasons):
-            return ClaimVerdict("cannot tell", "; ".join(filter(None, reasons)))
-        return ClaimVerdict("supported", f"higher than {_values(measured)}: {_of(tests, measured)}")
+            return ClaimVerdict(Agreement.CANNOT_TELL, "; ".join(filter(None, reasons)))
+        return ClaimVerdict(Agreement.SUPPORTED, f"higher than {_values(measured)}: {_of(tests, measured)}")
 
 
 class BestClaim(_Above):
@@ -117,11 +116,11 @@ class TrendClaim(_Claim):
         change = fmean(groups[-1].values()) - fmean(groups[0].values())
         reason = f"{points(change)} points from first to last, {_describe(trend)}"
         if not trend.is_seen:
-            return ClaimVerdict("cannot tell", reason)
+            return ClaimVerdict(Agreement.CANNOT_TELL, reason)
         turn = turning_point(self.values, trend, compare_pairs(readings, is_paired))
         if turn is not None:
-            return ClaimVerdict("contradicted", f"{plain(turn[1])} is lower than {plain(turn[0])}")
-        return ClaimVerdict("supported" if trend.rising else "contradicted", reason)
+            return ClaimVerdict(Agreement.CONTRADICTED, f"{plain(turn[1])} is lower than {plain(turn[0])}")
+        return ClaimVerdict(Agreement.SUPPORTED if trend.rising else Agreement.CONTRADICTED, reason)
 
 
 Claim = Annotated[BestClaim | HigherClaim | TrendClaim, Field(discriminator="kind")]

@@ -1,6 +1,6 @@
 """Read the published averages and readings of a study, from files next to its YAML.
 
-Accuracies here are in percent, as printed in the lab report.
+The files have accuracies in percent, as printed in the lab report.
 """
 
 import csv
@@ -11,26 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from study.errors import InputError
 from study.fact import Fact
-from study.spec.bands import Band, Cell
+from study.spec.bands import Band, Cell, Points
 from study.spec.claims import Claim
 from study.wording import shown
 
-Row = TypeVar("Row")
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
 class PublishedAverage:
-    """One printed average: accuracy in percent over `readings` readings (None: the report does not say)."""
+    """One printed average: accuracy (fraction) over `readings` readings (None: the report does not say)."""
 
     exercise: int
     parameter: str
     value: float
     readings: int | None
-    accuracy_pct: float
+    accuracy: float
     note: str
 
 
@@ -41,12 +41,13 @@ class PublishedSource(Fact):
     readings: Path | None = None
     bands: tuple[Band, ...] = ()
     claims: tuple[Claim, ...] = ()
-    margin: float = Field(
-        0.5, gt=0, description="points within which our mean and a published one are taken to agree"
+    margin: Points[PositiveFloat] = Field(
+        0.5,
+        validate_default=True,
+        description="points within which our mean and a published one are taken to agree",
     )
-    deviation: float | None = Field(
+    deviation: Points[PositiveFloat] | None = Field(
         None,
-        gt=0,
         description="standard deviation of one reading, points, where a cell's own readings are not given; "
         "default: pooled over those that are",
     )
@@ -97,7 +98,7 @@ def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage
 
 
 def read_readings(source: PublishedSource | None) -> dict[Cell, dict[int, float]]:
-    """Read single published readings, percent by number, by exercise and value; none if none are given.
+    """Read single published readings, fractions by number, by exercise and value; none if none are given.
 
     Raises:
         InputError: as `read_averages`.
@@ -111,7 +112,7 @@ def read_readings(source: PublishedSource | None) -> dict[Cell, dict[int, float]
     return dict(readings)
 
 
-def _read(path: Path, parse: Callable[[dict[str, str]], Row], columns: str) -> list[Row]:
+def _read(path: Path, parse: Callable[[dict[str, str]], Entry], columns: str) -> list[Entry]:
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             return [parse(row) for row in csv.DictReader(lines)]
@@ -134,11 +135,11 @@ def _average(row: dict[str, str]) -> PublishedAverage:
         parameter=row["parameter"],
         value=_finite(row["value"]),
         readings=int(row["n_readings"]) if row["n_readings"] else None,
-        accuracy_pct=_finite(row["accuracy_pct"]),
+        accuracy=_finite(row["accuracy_pct"]) / 100,
         note=row["note"] or "",
     )
 
 
 def _reading(row: dict[str, str]) -> tuple[Cell, int, float]:
     cell = (int(row["exercise"]), _finite(row["value"]))
-    return cell, int(row["reading"]), _finite(row["accuracy_pct"])
+    return cell, int(row["reading"]), _finite(row["accuracy_pct"]) / 100

@@ -2,8 +2,8 @@ from .bootstrap import bootstrap_interval as bootstrap_interval
 from .convergence import summarise_times as summarise_times
 from .difference import (
     SIGNIFICANCE as SIGNIFICANCE,
-    Agreement as Agreement,
     Difference as Difference,
+    EquivalenceTest as EquivalenceTest,
     Published as Published,
     judge_agreement as judge_agreement,
     paired as paired,

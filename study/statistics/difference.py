@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import stats
 from scipy.special import stdtrit
+
+from study.status import Agreement
 
 SIGNIFICANCE = 0.05
 """The level of every test: the chance of seeing a difference if there is none."""
@@ -78,9 +79,6 @@ def _without_spread(difference: float, freedom: float) -> Difference:
     return Difference(difference, 0.0, float(freedom), float(abs(difference) < SAME))
 
 
-Verdict = Literal["agrees", "differs", "cannot tell"]
-
-
 @dataclass(frozen=True)
 class Published:
     """A published mean, its number of readings, and the standard deviation of a single one.
@@ -96,17 +94,17 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class EquivalenceTest:
     """Our mean less the published one with its 95% interval, and the verdict at a margin; all in one unit."""
 
     difference: float
     low: float
     high: float
     margin: float
-    verdict: Verdict
+    verdict: Agreement
 
 
-def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> Agreement:
+def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> EquivalenceTest:
     """Compare our readings with a published mean.
 
     They agree if two one-sided tests at 5% (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657) reject a
@@ -122,12 +120,12 @@ def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> 
     found = _difference(ours, theirs)
     low, high = found.interval(1 - SIGNIFICANCE)
     near_low, near_high = found.interval(1 - 2 * SIGNIFICANCE)
-    verdict: Verdict = "cannot tell"  # also if the interval is NaN: comparisons with NaN are false
+    verdict = Agreement.CANNOT_TELL  # also if the interval is NaN: comparisons with NaN are false
     if -margin < near_low and near_high < margin:
-        verdict = "agrees"
+        verdict = Agreement.AGREES
     elif low > 0 or high < 0:
-        verdict = "differs"
-    return Agreement(found.difference, low, high, margin, verdict)
+        verdict = Agreement.DIFFERS
+    return EquivalenceTest(found.difference, low, high, margin, verdict)
 
 
 def pooled_deviation(cells: Iterable[Sequence[float]]) -> float:

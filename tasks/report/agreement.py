@@ -3,29 +3,34 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
+from storage.tables import AgreementRow
+from study.status import Agreement, Published
 from study.wording import MISSING, count, listing, percent, points
-from tasks.report.settings import Table
+from tasks.report.settings import Table, points_interval
 
 _NOTHING = "The study states no published readings to compare with."
 
-_VERDICTS = {
-    "cell": ("published mean", ("agrees", "differs", "cannot tell", "not measured")),
-    "band": ("band of agreement", ("inside", "outside", "cannot tell", "not measured")),
-    "claim": ("published claim", ("supported", "contradicted", "cannot tell", "not measured")),
+_KINDS = {
+    Published.CELL: ("published mean", "published means"),
+    Published.BAND: ("band of agreement", "bands of agreement"),
+    Published.CLAIM: ("published claim", "published claims"),
 }
-"""Noun of each kind of row, and its possible verdicts, in the report's order."""
+"""Noun of each kind of row, one and many, in the report's order."""
 
 _WORDS = {
-    "agrees": "agree with ours",
-    "differs": "differ",
-    "inside": "are met",
-    "outside": "are missed",
-    "supported": "are supported by our readings",
-    "contradicted": "contradicted",
-    "cannot tell": "cannot be told",
+    Agreement.AGREES: "agree with ours",
+    Agreement.DIFFERS: "differ",
+    Agreement.INSIDE: "are met",
+    Agreement.OUTSIDE: "are missed",
+    Agreement.SUPPORTED: "are supported by our readings",
+    Agreement.CONTRADICTED: "contradicted",
+    Agreement.CANNOT_TELL: "cannot be told",
+    Agreement.NOT_MEASURED: "not measured",
 }
+"""The summary's words for each verdict, in its order."""
+
+_MISSED = (Agreement.DIFFERS, Agreement.OUTSIDE, Agreement.CONTRADICTED)
+"""The verdicts that are marked."""
 
 
 @dataclass(frozen=True)
@@ -39,64 +44,59 @@ class AgainstPublished:
     folded: tuple[Table, ...]
 
 
-def describe_agreement(agreement: pd.DataFrame) -> AgainstPublished:
+def describe_agreement(agreement: Sequence[AgreementRow]) -> AgainstPublished:
     """Describe the rows of the `agreement` table, or say that the study has no published values."""
-    by_kind = {kind: agreement[agreement["kind"] == kind] for kind in _VERDICTS}
-    told = [_count(kind, rows) for kind, rows in by_kind.items() if len(rows)]
-    tables = (_claims(by_kind["claim"]), _bands(by_kind["band"]))
-    cells = _cells(by_kind["cell"])
+    by_kind = {kind: [row for row in agreement if row.kind == kind] for kind in _KINDS}
+    told = [_count(kind, rows) for kind, rows in by_kind.items() if rows]
+    tables = (_claims(by_kind[Published.CLAIM]), _bands(by_kind[Published.BAND]))
+    cells = _cells(by_kind[Published.CELL])
     return AgainstPublished(
         " ".join(told) or _NOTHING,
-        bool(agreement["verdict"].isin(["differs", "outside", "contradicted"]).any()),
+        any(row.verdict in _MISSED for row in agreement),
         tuple(each for each in tables if each.rows),
         (cells,) if cells.rows else (),
     )
 
 
-def _count(kind: str, rows: pd.DataFrame) -> str:
-    (noun, order), verdicts = _VERDICTS[kind], rows["verdict"]
-    plural = noun.replace("band of", "bands of") if kind == "band" else f"{noun}s"
-    counts = [(int((verdicts == each).sum()), _WORDS.get(each, each)) for each in order]
-    told = [f"{number} {each}" for number, each in counts if number]
-    own = int((rows["published_verdict"] == "supported").sum())
-    beside = f"; their own readings support {own}" if kind == "claim" else ""
-    return f"Of {count(len(verdicts), noun, plural)}, {listing(told)}{beside}."
+def _count(kind: Published, rows: Sequence[AgreementRow]) -> str:
+    verdicts = [row.verdict for row in rows]
+    told = [f"{verdicts.count(each)} {words}" for each, words in _WORDS.items() if each in verdicts]
+    own = sum(row.published_verdict == Agreement.SUPPORTED for row in rows)
+    beside = f"; their own readings support {own}" if kind == Published.CLAIM else ""
+    return f"Of {count(len(rows), *_KINDS[kind])}, {listing(told)}{beside}."
 
 
-def _claims(rows: pd.DataFrame) -> Table:
+def _claims(rows: Sequence[AgreementRow]) -> Table:
     header = ("Claim", "Ours", "Why", "Their own readings", "Why")
     cells = [
         (
-            str(row["subject"]),
-            str(row["verdict"]),
-            str(row["found"]),
-            str(row["published_verdict"]),
-            str(row["published_reason"]),
+            row.subject,
+            row.verdict,
+            row.found or MISSING,
+            row.published_verdict or MISSING,
+            row.published_reason or MISSING,
         )
-        for row in rows.to_dict("records")
+        for row in rows
     ]
     note = (
         "What our readings bear of each published claim, and beside it what the published ones bear "
         "alone; each claim at 5%, with Holm's correction over the pairs it compares. Not measured: there "
         "are no single readings to ask."
     )
-    return _table("Published claims", header, cells, (note,), rows["verdict"] == "contradicted")
+    return _table("Published claims", header, cells, note, rows)
 
 
-def _bands(rows: pd.DataFrame) -> Table:
+def _bands(rows: Sequence[AgreementRow]) -> Table:
     header = ("Band", "Allowed", "Found (95% interval)", "Verdict")
-    cells = [
-        (str(row["subject"]), str(row["allowed"]), str(row["found"]), str(row["verdict"]))
-        for row in rows.to_dict("records")
-    ]
+    cells = [(row.subject, row.allowed or MISSING, row.found or MISSING, row.verdict) for row in rows]
     note = (
         "Inside: our mean is. Outside: our 95% interval leaves the band out. Cannot tell: it "
         "is outside, and our interval reaches in, or a single reading has none."
     )
-    return _table("Bands of agreement", header, cells, (note,), rows["verdict"] == "outside")
+    return _table("Bands of agreement", header, cells, note, rows)
 
 
-def _cells(rows: pd.DataFrame) -> Table:
+def _cells(rows: Sequence[AgreementRow]) -> Table:
     header = (
         "Setting",
         "Exercise",
@@ -110,34 +110,34 @@ def _cells(rows: pd.DataFrame) -> Table:
     )
     cells = [
         (
-            str(row["subject"]),
-            str(row["exercise"]),
-            percent(row["published_accuracy"], sign=False),
-            "not stated" if pd.isna(row["published_trials"]) else f"{int(row['published_trials'])}",
-            percent(row["mean_accuracy"], sign=False),
-            f"{int(row['trials'])}",
-            points(row["difference"]),
-            MISSING if pd.isna(row["low"]) else f"{points(row['low'])} to {points(row['high'])}",
-            str(row["verdict"]),
+            row.subject,
+            str(row.exercise),
+            percent(row.published_accuracy, sign=False),
+            "not stated" if row.published_trials is None else str(row.published_trials),
+            percent(row.mean_accuracy, sign=False),
+            str(row.trials),
+            points(row.difference),
+            points_interval(row.low, row.high),
+            row.verdict,
         )
-        for row in rows.to_dict("records")
+        for row in rows
     ]
-    margin = f"{100 * rows['margin'].max():g}" if len(rows) else ""
+    margin = max((row.margin or 0 for row in rows), default=0)
     note = (
-        f"Agrees: two one-sided tests at 5% leave out a difference of {margin} points or more. Differs: the "
-        "95% interval leaves out none. Each is judged alone: of as many means without any difference, "
-        f"{0.05 * len(rows):.1f} would be said to differ by chance."
+        f"Agrees: two one-sided tests at 5% leave out a difference of {100 * margin:g} points or more. "
+        "Differs: the 95% interval leaves out none. Each is judged alone: of as many means without any "
+        f"difference, {0.05 * len(rows):.1f} would be said to differ by chance."
     )
-    return _table("Published means", header, cells, (note,), rows["verdict"] == "differs", has_words=False)
+    return _table("Published means", header, cells, note, rows, has_words=False)
 
 
 def _table(
     title: str,
     header: tuple[str, ...],
     cells: Sequence[tuple[str, ...]],
-    notes: tuple[str, ...],
-    is_marked: "pd.Series[bool]",
+    note: str,
+    rows: Sequence[AgreementRow],
     has_words: bool = True,
 ) -> Table:
-    marked = frozenset(place for place, is_one in enumerate(is_marked) if is_one)
-    return Table(title, header, tuple(cells), notes, marked, has_words)
+    marked = frozenset(place for place, row in enumerate(rows) if row.verdict in _MISSED)
+    return Table(title, header, tuple(cells), (note,), marked, has_words)

@@ -1,15 +1,14 @@
 """The report's content, free of HTML and Markdown: made from one run's rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import Protocol, TypeVar
 
 from storage.results import Results, is_local
-from storage.tables import RunFrames
+from storage.tables import RunRow, RunTables
 from study.conclusions import Answer, ChosenModel, answer_images, answer_model, answer_sweep
 from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
-from study.status import RunStatus
+from study.status import Published, RunStatus
 from study.wording import count
 from tasks.figures import NIGHTS, WHOLE_RUN, DrawnFigure
 from tasks.report.agreement import AgainstPublished, describe_agreement
@@ -76,7 +75,7 @@ class Findings:
     """One published run with its figures, pictures and saved model."""
 
     study: Study
-    frames: RunFrames
+    tables: RunTables
     figures: Sequence[DrawnFigure]
     drawn: Sequence[Picture]
     chosen: ChosenModel | None
@@ -84,7 +83,7 @@ class Findings:
     @property
     def exercises(self) -> list[Exercise]:
         """Return the exercises that ran, in the order of the study."""
-        ran = str(self.frames.run["exercises"]).split(",")
+        ran = self.tables.run.exercises.split(",")
         return [each for each in self.study.exercises if str(each.number) in ran]
 
     @property
@@ -92,41 +91,47 @@ class Findings:
         """Return the name of the candidate kept on validation; None if there is none."""
         if self.chosen is not None:
             return self.chosen.candidate
-        return kept_candidate(self.study, self.frames.trials.to_dict("records"))
-
-    def drawn_of(self, exercise: int) -> tuple[Picture, ...]:
-        """Return the pictures of images that belong to an exercise."""
-        return tuple(each for each in self.drawn if each.exercise == exercise)
+        return kept_candidate(self.study, self.tables.trials)
 
     def figures_named(self, name: str) -> tuple[Picture, ...]:
         """Return the figure of a name, if it was drawn."""
         return _pictures([each for each in self.figures if each.name == name])
 
-    def rows(self, table: str, exercise: int) -> pd.DataFrame:
-        """Return an exercise's rows of a table."""
-        frame: pd.DataFrame = getattr(self.frames, table)
-        return frame[frame["exercise"] == exercise]
+
+class _OfExercise(Protocol):
+    """A row, a figure or a picture that belongs to an exercise."""
+
+    @property
+    def exercise(self) -> int: ...
+
+
+OfExercise = TypeVar("OfExercise", bound=_OfExercise)
+
+
+def _of(number: int, rows: Iterable[OfExercise]) -> list[OfExercise]:
+    """Return what belongs to an exercise."""
+    return [each for each in rows if each.exercise == number]
 
 
 def compose(results: Results, findings: Findings) -> Content:
     """Make the report's content; figures of no exercise of the run go with the published readings."""
-    study, frames = findings.study, findings.frames
-    published = describe_agreement(frames.agreement)
+    study, tables = findings.study, findings.tables
+    published = describe_agreement(tables.agreement)
     numbers = {WHOLE_RUN, NIGHTS, *(exercise.number for exercise in findings.exercises)}
     return Content(
         title=study.title,
         study_name=study.name,
-        run_id=str(frames.run["run_id"]),
-        status=_describe_status(frames),
-        failures=tabulate_failures(frames.trials),
+        run_id=tables.run.run_id,
+        status=_describe_status(tables.run),
+        failures=tabulate_failures(tables.trials),
         sections=tuple(_compose_section(exercise, findings) for exercise in findings.exercises),
         published=published,
         explanation=study.published.explanation if study.published and published.has_missed else "",
         pictures=_pictures([each for each in findings.figures if each.exercise not in numbers]),
-        facts=list_facts(study, frames),
-        cost_pictures=_pictures([each for each in findings.figures if each.exercise == WHOLE_RUN]),
-        nights=describe_nights(frames),
-        night_pictures=_pictures([each for each in findings.figures if each.exercise == NIGHTS]),
+        facts=list_facts(study, tables),
+        cost_pictures=_pictures(_of(WHOLE_RUN, findings.figures)),
+        nights=describe_nights(tables),
+        night_pictures=_pictures(_of(NIGHTS, findings.figures)),
         trials_path=_name_trials(results),
         folder_name=results.folder.name if is_local(results.folder) else "",
     )
@@ -141,18 +146,18 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
     number = exercise.number
     if isinstance(exercise, SweepExercise):
         return _compose_sweep(exercise, findings)
-    figures = _pictures([each for each in findings.figures if each.exercise == number])
-    pictures = (*figures, *findings.drawn_of(number))
+    rows, drawn = findings.tables, _of(number, findings.drawn)
+    pictures = (*_pictures(_of(number, findings.figures)), *drawn)
     chosen, tables, folded = findings.chosen, tuple[Table, ...](), tuple[Collapsible, ...]()
     if isinstance(exercise, ImagesExercise):
-        answer = answer_images(bool(findings.drawn_of(number)))
+        answer = answer_images(bool(drawn))
     elif isinstance(exercise, OptimumExercise):
-        trials, summary = findings.rows("trials", number), findings.rows("summary", number)
-        answer = answer_search(findings.study, findings.frames)
+        trials, summary = _of(number, rows.trials), _of(number, rows.summary)
+        answer = answer_search(findings.study, rows)
         tables = (tabulate_candidates(findings.study.baseline, trials, summary, findings.kept),)
-        compared = tabulate_finals(findings.rows("finals", number))
+        compared = tabulate_finals(_of(number, rows.finals))
         tables = tables if compared is None else (*tables, compared)
-        searched = tabulate_search(findings.study, findings.rows("search", number))
+        searched = tabulate_search(findings.study, _of(number, rows.search))
         folded = () if searched is None else (Collapsible("Every candidate of the search", (), (searched,)),)
     else:
         answer = answer_model(chosen)
@@ -161,10 +166,11 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
 
 
 def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
-    number, agreement = exercise.number, findings.rows("agreement", exercise.number)
-    summary = findings.rows("summary", number)
-    readings = read_sweep(number, findings.rows("trials", number).to_dict("records"))
-    pairs = tabulate_pairs(exercise, findings.rows("comparisons", number))
+    number, tables = exercise.number, findings.tables
+    summary = _of(number, tables.summary)
+    published = [row for row in _of(number, tables.agreement) if row.kind == Published.CELL]
+    readings = read_sweep(number, tables.trials)
+    pairs = tabulate_pairs(exercise, _of(number, tables.comparisons))
     folded = (
         Collapsible("Every pair of settings compared", (), () if pairs is None else (pairs,)),
         Collapsible("Learning curves", findings.figures_named(f"exercise-{number}-curves"), ()),
@@ -175,24 +181,24 @@ def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
         ),
     )
     folded_names = {each.name for fold in folded for each in fold.pictures}
-    figures = [each for each in findings.figures if each.exercise == number and each.name not in folded_names]
+    figures = [each for each in _of(number, findings.figures) if each.name not in folded_names]
     return Section(
         number,
         exercise.title,
         exercise.question,
-        answer_sweep(exercise, findings.study.baseline, readings, int(findings.frames.run["test_images"])),
+        answer_sweep(exercise, findings.study.baseline, readings, tables.run.test_images),
         _pictures(figures),
-        (tabulate_sweep(exercise, summary, agreement[agreement["kind"] == "cell"]),),
+        (tabulate_sweep(exercise, summary, published),),
         tuple(each for each in folded if each.pictures or each.tables),
     )
 
 
-def _describe_status(frames: RunFrames) -> str:
-    trials, failed = int(frames.run["trials"]), int(frames.run["failed_trials"])
-    if frames.run["status"] == RunStatus.STOPPED_EARLY:
+def _describe_status(run: RunRow) -> str:
+    trials, failed = run.trials, run.failed_trials
+    if run.status == RunStatus.STOPPED_EARLY:
         return (
             f"STOPPED EARLY: {failed:,} of {count(trials, 'trial')} have no result, and nothing below is "
-            f"complete. Why: {frames.run['failures']}."
+            f"complete. Why: {run.failures}."
         )
     if failed:
         return f"{failed:,} of {count(trials, 'trial')} FAILED; the numbers below are of the others."

@@ -1,10 +1,9 @@
 """The facts of a run, in words: protocol, data, machine, compute, code and seeds."""
 
 import json
+from collections.abc import Sequence
 
-import pandas as pd
-
-from storage.tables import RunFrames
+from storage.tables import RunRow, RunTables, TrainingRow, TrialRow
 from study.spec import Study
 from study.wording import count, duration, plain
 
@@ -15,39 +14,39 @@ MAX_NAMED = 10
 """Most trainings whose failed attempts are named; the table `trainings` has all."""
 
 
-def list_facts(study: Study, frames: RunFrames) -> tuple[Line, ...]:
+def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
     """List the facts that a reader needs to judge and to reproduce the numbers."""
-    run = frames.run
-    lanes = count(int(run["lanes"]), "lane")
-    started = run["started_at"].strftime("%Y-%m-%d %H:%M UTC")
+    run = tables.run
+    lanes = count(run.lanes, "lane")
+    started = run.started_at.strftime("%Y-%m-%d %H:%M UTC")
+    versions = json.loads(run.versions)
     return (
-        ("Accuracy", _protocol(study, frames)),
+        ("Accuracy", _protocol(study, run)),
         ("Model", _model(study)),
         ("Baseline", _baseline(study)),
-        ("Data", f"{run['data_source']}; SHA-256 {run['data_fingerprint']}"),
-        ("Machine", f"{lanes} on {run['device']}; processor: {run['processor']}; {run['engine']} engine"),
-        ("Time", f"started {started}; wall time {duration(float(run['wall_seconds']))}{_resumed(frames)}"),
-        ("Predicted", _prediction(frames)),
-        ("Trainings", _trainings(frames)),
-        ("Attempts", _attempts(frames)),
-        ("Seeds", _seeds(frames)),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in json.loads(run["versions"]).items())),
-        ("Code", _code(run["git_commit"], run["git_dirty"])),
+        ("Data", f"{run.data_source}; SHA-256 {run.data_fingerprint}"),
+        ("Machine", f"{lanes} on {run.device}; processor: {run.processor}; {run.engine} engine"),
+        ("Time", f"started {started}; wall time {duration(run.wall_seconds)}{_resumed(run)}"),
+        ("Predicted", _prediction(run)),
+        ("Trainings", _trainings(run)),
+        ("Attempts", _attempts(tables.trainings)),
+        ("Seeds", _seeds(tables.trials)),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("Code", _code(run)),
     )
 
 
-def _protocol(study: Study, frames: RunFrames) -> str:
-    train, test = int(frames.run["train_images"]), int(frames.run["test_images"])
-    read = f"read after a trial's last epoch, on {count(test, 'test image')}"
+def _protocol(study: Study, run: RunRow) -> str:
+    read = f"read after a trial's last epoch, on {count(run.test_images, 'test image')}"
     if study.protocol == "lab":
         return (
-            f"{read}. Trained on {count(train, 'image')}; the test images are also the validation images, "
-            "as in the published readings (protocol “lab”)."
+            f"{read}. Trained on {count(run.train_images, 'image')}; the test images are also the validation "
+            "images, as in the published readings (protocol “lab”)."
         )
     held_out = study.data.held_out_images
     return (
-        f"{read}. Trained on {count(train - held_out, 'image')}; {held_out:,} others are set aside for "
-        "validation, and every choice is made on those (protocol “held-out”)."
+        f"{read}. Trained on {count(run.train_images - held_out, 'image')}; {held_out:,} others are set "
+        "aside for validation, and every choice is made on those (protocol “held-out”)."
     )
 
 
@@ -76,61 +75,54 @@ def _baseline(study: Study) -> str:
     )
 
 
-def _trainings(frames: RunFrames) -> str:
-    run = frames.run
+def _trainings(run: RunRow) -> str:
     return (
-        f"{count(int(run['trainings']), 'training')} for {count(int(run['trials']), 'trial')}, "
-        f"{int(run['reused_trainings']):,} read from earlier runs. "
-        f"{count(int(run['epochs_trained']), 'epoch')} trained in this run; {int(run['epochs_asked']):,} "
+        f"{count(run.trainings, 'training')} for {count(run.trials, 'trial')}, "
+        f"{run.reused_trainings:,} read from earlier runs. "
+        f"{count(run.epochs_trained, 'epoch')} trained in this run; {run.epochs_asked:,} "
         "were asked for, and trials that differ only in epochs read one training."
     )
 
 
-def _attempts(frames: RunFrames) -> str:
-    retried = frames.trainings[frames.trainings["failed_attempts"].notna()]
-    if retried.empty:
+def _attempts(trainings: Sequence[TrainingRow]) -> str:
+    retried = [row for row in trainings if row.failed_attempts is not None]
+    if not retried:
         return "every training succeeded at its first."
-    named = "; ".join(
-        f"{row['training']} ({row['failed_attempts']})" for row in retried.head(MAX_NAMED).to_dict("records")
-    )
+    named = "; ".join(f"{row.training} ({row.failed_attempts})" for row in retried[:MAX_NAMED])
     further = f"; and {len(retried) - MAX_NAMED} others" if len(retried) > MAX_NAMED else ""
     return (
-        f"of {count(len(frames.trainings), 'training')}, {len(retried)} had attempts that failed: "
+        f"of {count(len(trainings), 'training')}, {len(retried)} had attempts that failed: "
         f"{named}{further}. A training that succeeds at a later attempt has the same weights."
     )
 
 
-def _resumed(frames: RunFrames) -> str:
-    times = int(frames.run["resumed"])
-    return f" since it was resumed, {count(times, 'time')} in all" if times else ""
+def _resumed(run: RunRow) -> str:
+    return f" since it was resumed, {count(run.resumed, 'time')} in all" if run.resumed else ""
 
 
-def _prediction(frames: RunFrames) -> str:
-    run = frames.run
-    low, high = duration(float(run["predicted_low_seconds"])), duration(float(run["predicted_high_seconds"]))
-    said = f"{duration(float(run['predicted_seconds']))} before it ran, 95% interval {low} to {high}"
-    taken, makespan = float(run["lane_seconds"]), float(run["makespan_seconds"])
-    if taken == 0:
+def _prediction(run: RunRow) -> str:
+    low, high = duration(run.predicted_low_seconds), duration(run.predicted_high_seconds)
+    said = f"{duration(run.predicted_seconds)} before it ran, 95% interval {low} to {high}"
+    if run.lane_seconds == 0:
         return f"{said}; nothing was trained."
-    error = float(run["wall_seconds"]) / float(run["predicted_seconds"]) - 1
-    excess = makespan / float(run["makespan_bound_seconds"]) - 1
+    error = run.wall_seconds / run.predicted_seconds - 1
+    excess = run.makespan_seconds / run.makespan_bound_seconds - 1
     return (
         f"{said}; the wall time was {abs(error):.0%} {'longer' if error > 0 else 'shorter'}. Time of all "
-        f"lanes: predicted {duration(float(run['predicted_lane_seconds']))}, took {duration(taken)}. The "
-        f"trainings took {duration(makespan)}, {excess:.1%} above what no order of them on these lanes could "
-        "go below."
+        f"lanes: predicted {duration(run.predicted_lane_seconds)}, took {duration(run.lane_seconds)}. The "
+        f"trainings took {duration(run.makespan_seconds)}, {excess:.1%} above what no order of them on these "
+        "lanes could go below."
     )
 
 
-def _seeds(frames: RunFrames) -> str:
-    seeds = frames.trials["seed"]
-    if seeds.empty:
+def _seeds(trials: Sequence[TrialRow]) -> str:
+    seeds = [row.seed for row in trials]
+    if not seeds:
         return "none used."
-    return f"{seeds.min()} to {seeds.max()}, one for each repeat and the same for every setting."
+    return f"{min(seeds)} to {max(seeds)}, one for each repeat and the same for every setting."
 
 
-def _code(commit: str | float | None, dirty: bool | float | None) -> str:
-    if pd.isna(commit):  # pandas reads a missing text as NaN
+def _code(run: RunRow) -> str:
+    if run.git_commit is None:
         return "commit not recorded."
-    changes = ", with uncommitted changes" if not pd.isna(dirty) and dirty else ""
-    return f"commit {commit}{changes}."
+    return f"commit {run.git_commit}{', with uncommitted changes' if run.git_dirty else ''}."

@@ -1,11 +1,8 @@
 """What the report says of the optimum: the answer, and the tables of the finals and of the search."""
 
-import math
-from typing import Any
+from collections.abc import Sequence
 
-import pandas as pd
-
-from storage.tables import RunFrames
+from storage.tables import FinalRow, RunTables, SearchRow
 from study.conclusions import (
     Answer,
     SearchCost,
@@ -14,22 +11,21 @@ from study.conclusions import (
 )
 from study.spec import Study, rungs_to
 from study.status import CandidateState
-from study.wording import MISSING, listing, percent, plain, points, probability
+from study.wording import MISSING, listing, percent, plain, points
 from tasks.optimum import finals_of
-from tasks.report.settings import Table, title_of
-from tasks.tables import read_candidates, read_setting
+from tasks.report.settings import Table, p_value, points_interval, title_of
+from tasks.tables import read_candidates
 
 
-def answer_search(study: Study, frames: RunFrames) -> Answer:
+def answer_search(study: Study, tables: RunTables) -> Answer:
     """Return the answer to the optimum exercise, with the cost of its search, if it searched."""
-    trials: list[dict[Any, Any]] = frames.trials.to_dict("records")
+    trials = tables.trials
     number = study.optimum.number if study.optimum else 0
-    own = [row for row in trials if row["exercise"] == number]
-    augmented = {str(row["setting"]) for row in own if read_setting(row).augmentation != "none"}
+    augmented = {row.setting for row in trials if row.exercise == number and row.augmentation != "none"}
     answer = answer_optimum(
         finals_of(study, trials), read_candidates(number, trials), study.protocol, augmented
     )
-    cost = cost_of_search(study, frames)
+    cost = cost_of_search(tables.search)
     if cost is None:
         return answer
     limit = (
@@ -39,24 +35,23 @@ def answer_search(study: Study, frames: RunFrames) -> Answer:
     return Answer(answer.headline, (*answer.details, describe_search(cost)), (*answer.limits, limit))
 
 
-def cost_of_search(study: Study, frames: RunFrames) -> SearchCost | None:
+def cost_of_search(search: Sequence[SearchRow]) -> SearchCost | None:
     """Add up the trainings of the run's search; None if it did not search."""
-    if study.optimum is None or study.optimum.search is None or frames.search.empty:
+    if not search:
         return None
-    own = frames.search[frames.search["origin"] == "suggested"]
+    own = [row for row in search if row.origin == "suggested"]
     return SearchCost(
         trainings=len(own),
-        stopped=int(own["state"].isin([CandidateState.STOPPED, CandidateState.DIVERGED]).sum()),
-        free=len(frames.search) - len(own),
-        epochs=int(own["epochs_trained"].sum()),
-        seconds=float(own["training_seconds"].sum()),
+        stopped=sum(row.state in (CandidateState.STOPPED, CandidateState.DIVERGED) for row in own),
+        free=len(search) - len(own),
+        epochs=sum(row.epochs_trained for row in own),
+        seconds=sum(row.training_seconds for row in own),
     )
 
 
-def tabulate_finals(finals: pd.DataFrame) -> Table | None:
+def tabulate_finals(finals: Sequence[FinalRow]) -> Table | None:
     """Return a row for each candidate compared with the kept one; None if none could be compared."""
-    rows = finals.to_dict("records")
-    if not any(row["gain"] == row["gain"] for row in rows):
+    if not any(row.gain is not None for row in finals):
         return None
     header = ("Kept against", "Gain, points", "95% interval", "p, Holm", "Parameters", "Multiply-adds")
     notes = (
@@ -66,26 +61,25 @@ def tabulate_finals(finals: pd.DataFrame) -> Table | None:
     )
     cells = tuple(
         (
-            f"{row['setting']} (kept)" if row["kept"] else str(row["setting"]),
-            points(row["gain"]),
-            MISSING if math.isnan(row["low"]) else f"{points(row['low'])} to {points(row['high'])}",
-            probability(row["adjusted_p_value"]).replace("below ", "< "),
-            f"{int(row['parameters']):,}",
-            f"{int(row['multiply_adds']):,}",
+            f"{row.setting} (kept)" if row.kept else row.setting,
+            points(row.gain),
+            points_interval(row.low, row.high),
+            p_value(row.adjusted_p_value),
+            f"{row.parameters:,}",
+            f"{row.multiply_adds:,}",
         )
-        for row in rows
+        for row in finals
     )
-    marked = frozenset(place for place, row in enumerate(rows) if row["as_good"])
+    marked = frozenset(place for place, row in enumerate(finals) if row.as_good)
     return Table("The kept candidate against the others", header, cells, notes, marked)
 
 
-def tabulate_search(study: Study, search: pd.DataFrame) -> Table | None:
+def tabulate_search(study: Study, search: Sequence[SearchRow]) -> Table | None:
     """Return a row for each candidate of the search, the best on validation first; None without a search."""
-    if study.optimum is None or study.optimum.search is None or search.empty:
+    if study.optimum is None or study.optimum.search is None or not search:
         return None
     names = [name for name in study.optimum.search.space if name != "epochs"]
-    ordered = search.sort_values("validation_accuracy", ascending=False, kind="stable", na_position="last")
-    rows = ordered.to_dict("records")
+    rows = sorted(search, key=_validation, reverse=True)
     measures = ("Epochs", "Validation, %", "Trained, epochs", "Ended", "Time, s")
     header = ("Candidate", *map(title_of, names), *measures)
     rungs = rungs_to(study.optimum.search.budgets(study.baseline)[-1])[:-1]
@@ -98,19 +92,24 @@ def tabulate_search(study: Study, search: pd.DataFrame) -> Table | None:
         "Validation: of one training, at the number of epochs that reads best. Ended: completed, or stopped"
         f"{asked}. Marked: the finalists.",
     )
-    marked = frozenset(place for place, row in enumerate(rows) if isinstance(row["finalist"], str))
+    marked = frozenset(place for place, row in enumerate(rows) if row.finalist is not None)
     return Table("Every candidate", header, tuple(_candidate(row, names) for row in rows), notes, marked)
 
 
-def _candidate(row: Any, names: list[str]) -> tuple[str, ...]:
-    origin = ", of a sweep" if row["origin"] == "sweep" else ""
-    finalist = f": {row['finalist']}" if isinstance(row["finalist"], str) else ""
+def _validation(row: SearchRow) -> float:
+    """Return what the search maximises; below everything for a candidate without a reading."""
+    return -1 if row.validation_accuracy is None else row.validation_accuracy
+
+
+def _candidate(row: SearchRow, names: list[str]) -> tuple[str, ...]:
+    origin = ", of a sweep" if row.origin == "sweep" else ""
+    finalist = "" if row.finalist is None else f": {row.finalist}"
     return (
-        f"{row['candidate']}{origin}{finalist}",
-        *(plain(row[name]) for name in names),
-        MISSING if pd.isna(row["epochs"]) else str(int(row["epochs"])),
-        percent(row["validation_accuracy"], sign=False),
-        str(int(row["epochs_trained"])),
-        str(row["state"]),
-        f"{row['training_seconds']:,.1f}",
+        f"{row.candidate}{origin}{finalist}",
+        *(plain(getattr(row, name)) for name in names),
+        MISSING if row.epochs is None else str(row.epochs),
+        percent(row.validation_accuracy, sign=False),
+        str(row.epochs_trained),
+        row.state,
+        f"{row.training_seconds:,.1f}",
     )

@@ -14,7 +14,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from storage.results import Results, write_atomically
-from storage.tables import RunFrames
+from storage.tables import RunTables
 from study.spec import Study
 from tasks.tables import read_model, restore_pictures
 
@@ -84,7 +84,7 @@ class Report:
 def write_report(
     results: Results,
     study: Study,
-    frames: RunFrames,
+    tables: RunTables,
     figures: "Sequence[DrawnFigure]",
 ) -> Report:
     """Write the report of a published run as `report.html` and `report.md`.
@@ -92,15 +92,15 @@ def write_report(
     Args:
         results: The folder of the tables and of the report.
         study: The study as it ran.
-        frames: The run's rows.
+        tables: The run's rows.
         figures: Figures drawn from them.
 
     Raises:
         InputError: the row of a model or a picture is damaged.
         OSError: a picture cannot be read, or a file cannot be written.
     """
-    html = results.report(str(frames.run["run_id"]))
-    content = _compose(results, study, frames, figures)
+    html = results.report(tables.run.run_id)
+    content = _compose(results, study, tables, figures)
     page = html_environment().get_template("report.html.j2").render(content=content)
     write_atomically(html, page.encode())
     markdown = html.with_suffix(".md")
@@ -113,13 +113,13 @@ def write_report(
 def _compose(
     results: Results,
     study: Study,
-    frames: RunFrames,
+    tables: RunTables,
     figures: "Sequence[DrawnFigure]",
 ) -> "Content":
     from tasks.report.content import Findings, compose  # late, with matplotlib and SciPy: at a run's end
 
-    pictures = restore_pictures(frames, results.figures(str(frames.run["run_id"])))
-    return compose(results, Findings(study, frames, figures, pictures, read_model(frames)))
+    pictures = restore_pictures(tables, results.figures(tables.run.run_id))
+    return compose(results, Findings(study, tables, figures, pictures, read_model(tables)))
 
 
 def _render_markdown(content: "Content", folder: Path, with_pictures: bool = True) -> str:

@@ -29,7 +29,6 @@ from .recorded import (
 )
 from .rows import (
     Outcome as Outcome,
-    Row as Row,
     RunContext as RunContext,
     aggregate_trials as aggregate_trials,
     list_epochs as list_epochs,

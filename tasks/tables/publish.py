@@ -3,9 +3,10 @@
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -13,7 +14,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from storage.results import Results
-from storage.tables import RunFrames, RunTables, publish, read_run, update_history
+from storage.tables import RunRow, RunTables, TrialRow, publish, read_run, update_history
 from study.conclusions import Provenance
 from study.plan import Forecast, describe_reasons
 from study.status import RunStatus, Status
@@ -22,8 +23,6 @@ from tasks.engines import hash_lock, library_versions, processor_name, read_comm
 from tasks.tables.rows import Outcome, RunContext
 
 logger = logging.getLogger(__name__)
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,9 @@ def publish_run(
     run_facts: RunFacts,
     dataset: Dataset,
     outcomes: Mapping[str, Outcome],
-    **tables: Sequence[Row],
-) -> RunFrames:
+    trials: Sequence[TrialRow],
+    **tables: Sequence[Any],
+) -> RunTables:
     """Write the tables, `runs` last, and return them as read back.
 
     Args:
@@ -71,17 +71,14 @@ def publish_run(
         run_facts: Facts of the whole run.
         dataset: The images of the trainings.
         outcomes: The outcome of each training, by key.
+        trials: The rows of `trials`.
         tables: The rows of every other table, by its name.
 
     Raises:
         OSError: the results folder cannot be written to; the run stays invisible.
     """
-    run = {
-        **_describe_run(context, run_facts, dataset),
-        **_count(context, run_facts, outcomes, tables["trials"]),
-        **_describe_time(context, run_facts, outcomes),
-    }
-    publish(results, RunTables(run, **tables))
+    run = _run_row(context, run_facts, dataset, outcomes, trials)
+    publish(results, RunTables(run, trials, **tables))
     _add_to_history(results, context.run_id)
     return read_run(results, context.run_id)
 
@@ -96,28 +93,61 @@ def _add_to_history(results: Results, run_id: str) -> None:
         logger.warning("the history is not up to date: %s; `study compact` brings it up to date", error)
 
 
-def _describe_run(context: RunContext, run_facts: RunFacts, dataset: Dataset) -> Row:
-    provenance = describe_provenance(context, run_facts, dataset)
-    return {
-        "run_id": context.run_id,
-        "study": context.study.name,
-        "protocol": context.study.protocol,
-        "started_at": run_facts.started_at,
-        "finished_at": datetime.now(UTC),
-        "wall_seconds": time.monotonic() - run_facts.begun,  # a changed clock affects only the two times
-        "resumed": run_facts.resumed,
-        "exercises": ",".join(str(each.number) for each in context.study.exercises),
-        "lanes": run_facts.lanes,
-        "train_images": dataset.train_count,
-        "test_images": dataset.test_count,
-        "data_source": dataset.source,
-        "flow_run_id": run_facts.flow_run_id,
-        "trigger": run_facts.trigger,
-        "parameters": run_facts.parameters,
-        "devices": run_facts.devices,
-        **provenance.model_dump(),
-        "versions": json.dumps(provenance.versions, sort_keys=True),
-    }
+def _run_row(
+    context: RunContext,
+    run_facts: RunFacts,
+    dataset: Dataset,
+    outcomes: Mapping[str, Outcome],
+    trials: Sequence[TrialRow],
+) -> RunRow:
+    records = [outcome.record for outcome in outcomes.values() if outcome.record is not None]
+    reasons = [str(row.reason) for row in trials if row.status == Status.FAILED]
+    status = RunStatus.WITH_FAILURES if reasons else RunStatus.COMPLETED
+    return _fact_row(context, run_facts, dataset)(
+        status=RunStatus.STOPPED_EARLY if run_facts.stopped_early else status,
+        trials=len(trials),
+        failed_trials=len(reasons),
+        failures="; ".join(filter(None, [run_facts.stopped_early, describe_reasons(reasons)])) or None,
+        trainings=len(outcomes),
+        reused_trainings=sum(not record.was_trained_by(context.run_id) for record in records),
+        retried_trainings=sum(bool(outcome.failed_attempts) for outcome in outcomes.values()),
+        epochs_asked=sum(row.epochs for row in trials),
+        epochs_trained=sum(record.epochs_by(context.run_id) for record in records),
+        lane_seconds=sum(outcome.lane_seconds(context.run_id) for outcome in outcomes.values()),
+    )
+
+
+def _fact_row(context: RunContext, run_facts: RunFacts, dataset: Dataset) -> Callable[..., RunRow]:
+    """Return what makes the run's row, given what became of its trials and trainings."""
+    provenance, forecast = describe_provenance(context, run_facts, dataset), run_facts.forecast
+    low, high = forecast.interval
+    return partial(
+        RunRow,
+        **provenance.model_dump(exclude={"versions"}),
+        versions=json.dumps(provenance.versions, sort_keys=True),
+        run_id=context.run_id,
+        study=context.study.name,
+        protocol=context.study.protocol,
+        started_at=run_facts.started_at,
+        finished_at=datetime.now(UTC),
+        wall_seconds=time.monotonic() - run_facts.begun,  # a changed clock affects only the two times
+        resumed=run_facts.resumed,
+        exercises=",".join(str(each.number) for each in context.study.exercises),
+        lanes=run_facts.lanes,
+        train_images=dataset.train_count,
+        test_images=dataset.test_count,
+        data_source=dataset.source,
+        flow_run_id=run_facts.flow_run_id,
+        trigger=run_facts.trigger,
+        parameters=run_facts.parameters,
+        devices=run_facts.devices,
+        predicted_seconds=forecast.wall_seconds,
+        predicted_low_seconds=low,
+        predicted_high_seconds=high,
+        predicted_lane_seconds=forecast.lane_seconds,
+        makespan_seconds=run_facts.makespan_seconds,
+        makespan_bound_seconds=run_facts.makespan_bound_seconds,
+    )
 
 
 def describe_provenance(context: RunContext, run_facts: RunFacts, dataset: Dataset) -> Provenance:
@@ -138,39 +168,3 @@ def describe_provenance(context: RunContext, run_facts: RunFacts, dataset: Datas
         lock_sha256=hash_lock(),
         study_definition=context.study.model_dump_json(),
     )
-
-
-def _describe_time(context: RunContext, run_facts: RunFacts, outcomes: Mapping[str, Outcome]) -> Row:
-    forecast = run_facts.forecast
-    low, high = forecast.interval
-    return {
-        "predicted_seconds": forecast.wall_seconds,
-        "predicted_low_seconds": low,
-        "predicted_high_seconds": high,
-        "predicted_lane_seconds": forecast.lane_seconds,
-        "lane_seconds": sum(outcome.lane_seconds(context.run_id) for outcome in outcomes.values()),
-        "makespan_seconds": run_facts.makespan_seconds,
-        "makespan_bound_seconds": run_facts.makespan_bound_seconds,
-    }
-
-
-def _count(
-    context: RunContext,
-    run_facts: RunFacts,
-    outcomes: Mapping[str, Outcome],
-    trials: Sequence[Row],
-) -> Row:
-    records = [outcome.record for outcome in outcomes.values() if outcome.record is not None]
-    reasons = [row["reason"] for row in trials if row["status"] == Status.FAILED]
-    status = RunStatus.WITH_FAILURES if reasons else RunStatus.COMPLETED
-    return {
-        "status": RunStatus.STOPPED_EARLY if run_facts.stopped_early else status,
-        "trials": len(trials),
-        "failed_trials": len(reasons),
-        "failures": "; ".join(filter(None, [run_facts.stopped_early, describe_reasons(reasons)])) or None,
-        "trainings": len(outcomes),
-        "reused_trainings": sum(not record.was_trained_by(context.run_id) for record in records),
-        "retried_trainings": sum(bool(outcome.failed_attempts) for outcome in outcomes.values()),
-        "epochs_asked": sum(row["epochs"] for row in trials),
-        "epochs_trained": sum(record.epochs_by(context.run_id) for record in records),
-    }

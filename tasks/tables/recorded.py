@@ -4,19 +4,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 
 from storage.results import write_atomically
-from storage.tables import RunFrames
+from storage.tables import ModelRow, PictureRow, RunTables
 from study.conclusions import ChosenModel
 from study.errors import InputError
 from study.spec import NARROWED, Cell, PublishedAverage, Study
+from study.status import Published
 from study.wording import shortened, shown
-
-Row = dict[str, Any]
 
 FIRST_NINE, CONFUSED = "first-nine", "confused-pairs"
 
@@ -49,53 +46,62 @@ def describe_pictures(study: Study, sheet: Path | None, confused: Path | None = 
     return pictures
 
 
-def list_models(run_id: str, study: str, chosen: ChosenModel | None) -> list[Row]:
+def list_models(run_id: str, study: str, chosen: ChosenModel | None) -> list[ModelRow]:
     """Return the row of the table `models`; none if no model was saved."""
     if chosen is None:
         return []
-    names = (
-        *("candidate", "key", "seed", "epochs_run", "validation_accuracy", "test_accuracy"),
-        *("reloaded_test_accuracy", "files_agree"),
-    )
-    columns = {name: getattr(chosen, name) for name in names}
-    return [{"run_id": run_id, "study": study, **columns, "definition": chosen.model_dump_json()}]
+    return [
+        ModelRow(
+            run_id=run_id,
+            study=study,
+            candidate=chosen.candidate,
+            key=chosen.key,
+            seed=chosen.seed,
+            epochs_run=chosen.epochs_run,
+            validation_accuracy=chosen.validation_accuracy,
+            test_accuracy=chosen.test_accuracy,
+            reloaded_test_accuracy=chosen.reloaded_test_accuracy,
+            files_agree=chosen.files_agree,
+            definition=chosen.model_dump_json(),
+        )
+    ]
 
 
-def read_model(frames: RunFrames) -> ChosenModel | None:
+def read_model(tables: RunTables) -> ChosenModel | None:
     """Return the saved model of a published run; None if none was saved.
 
     Raises:
         InputError: the row does not describe a model.
     """
-    if frames.models.empty:
+    if not tables.models:
         return None
-    definition = str(frames.models["definition"].iloc[0])
+    definition = tables.models[0].definition
     try:
         return ChosenModel.model_validate_json(definition)
     except ValidationError as error:
         raise InputError(
-            f"run {frames.run['run_id']}: column 'definition' of table `models` holds {shown(definition)}, "
+            f"run {tables.run.run_id}: column 'definition' of table `models` holds {shown(definition)}, "
             "which describes no model; run the study again, which is quick as trainings are kept"
         ) from error
 
 
-def list_pictures(run_id: str, study: str, pictures: Sequence[Picture]) -> list[Row]:
+def list_pictures(run_id: str, study: str, pictures: Sequence[Picture]) -> list[PictureRow]:
     """Return a row of the table `pictures` for each."""
     return [
-        {
-            "run_id": run_id,
-            "study": study,
-            "name": each.name,
-            "exercise": each.exercise,
-            "caption": each.caption,
-            "alt": each.alt,
-            "png": each.png.read_bytes(),
-        }
+        PictureRow(
+            run_id=run_id,
+            study=study,
+            name=each.name,
+            exercise=each.exercise,
+            caption=each.caption,
+            alt=each.alt,
+            png=each.png.read_bytes(),
+        )
         for each in pictures
     ]
 
 
-def restore_pictures(frames: RunFrames, folder: Path) -> tuple[Picture, ...]:
+def restore_pictures(tables: RunTables, folder: Path) -> tuple[Picture, ...]:
     """Write the pictures of a published run to files in a folder.
 
     Raises:
@@ -104,13 +110,13 @@ def restore_pictures(frames: RunFrames, folder: Path) -> tuple[Picture, ...]:
     """
     return tuple(
         Picture(
-            _checked(str(row["name"])),
-            int(row["exercise"]),
-            str(row["caption"]),
-            str(row["alt"]),
-            write_atomically(folder / f"{row['name']}.png", row["png"]),
+            _checked(row.name),
+            row.exercise,
+            row.caption,
+            row.alt,
+            write_atomically(folder / f"{row.name}.png", row.png),
         )
-        for row in frames.pictures.to_dict("records")
+        for row in tables.pictures
     )
 
 
@@ -123,39 +129,36 @@ def _checked(name: str) -> str:
     return name
 
 
-def read_study_of(frames: RunFrames) -> Study:
+def read_study_of(tables: RunTables) -> Study:
     """Return the study as a published run ran it.
 
     Raises:
         InputError: the run's row does not hold a study that this program reads.
     """
-    definition = str(frames.run["study_definition"])
+    definition = tables.run.study_definition
     try:
         # As narrowed: a run may have only some of a study's exercises.
         return Study.model_validate_json(definition, context=NARROWED)
     except ValidationError as error:
         raise InputError(
-            f"run {frames.run['run_id']}: column 'study_definition' of table `runs` holds "
+            f"run {tables.run.run_id}: column 'study_definition' of table `runs` holds "
             f"{shown(definition)}, which is no study: {shortened(str(error), 200)}; run the study again"
         ) from error
 
 
-def read_averages_of(frames: RunFrames) -> dict[Cell, PublishedAverage]:
+def read_averages_of(tables: RunTables) -> dict[Cell, PublishedAverage]:
     """Return the published averages that a run was compared with, by cell."""
-    readings = {
-        (int(row["exercise"]), float(row["value"])): row["published_trials"]
-        for row in frames.agreement[frames.agreement["kind"] == "cell"].to_dict("records")
-    }
-    averages: dict[Cell, PublishedAverage] = {}
-    for row in frames.summary.dropna(subset=["published_accuracy", "value"]).to_dict("records"):
-        cell = (int(row["exercise"]), float(row["value"]))
-        number = readings.get(cell)
-        averages[cell] = PublishedAverage(
-            cell[0],
-            str(row["parameter"]),
-            cell[1],
-            None if number is None or pd.isna(number) else int(number),
-            100 * float(row["published_accuracy"]),
-            "",
+    cells = (row for row in tables.agreement if row.kind == Published.CELL)
+    readings = {(row.exercise, row.value): row.published_trials for row in cells}
+    return {
+        (row.exercise, row.value): PublishedAverage(
+            exercise=row.exercise,
+            parameter=row.parameter,
+            value=row.value,
+            readings=readings.get((row.exercise, row.value)),
+            accuracy=row.published_accuracy,
+            note="",
         )
-    return averages
+        for row in tables.summary
+        if row.published_accuracy is not None and row.value is not None
+    }

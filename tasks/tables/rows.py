@@ -1,19 +1,18 @@
 """Turn training records into the rows of the tables: trials, trainings and epochs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from storage.tables import EpochRow, TrainingRow, TrialRow
 from study.plan import Training, Trial, key_of
-from study.records import Epoch, Reading, Source, TrainingRecord
-from study.spec import Setting, Study
+from study.records import Epoch, Source, TrainingRecord
+from study.spec import Study
 from study.status import Status
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class RunContext:
 @task(name="aggregate", task_run_name="aggregate {stage}", cache_policy=NO_CACHE, persist_result=False)
 def aggregate_trials(
     context: RunContext, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], stage: str = "trials"
-) -> list[Row]:
+) -> list[TrialRow]:
     """Return a row for each trial, in the order of the study; a failed trial is a row with its reason.
 
     Args:
@@ -83,124 +82,118 @@ def aggregate_trials(
 
 
 @task(name="list epochs", task_run_name="list epochs", cache_policy=NO_CACHE, persist_result=False)
-def list_epochs(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[Row]:
+def list_epochs(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[EpochRow]:
     """Return a row for each epoch of each training, by label and epoch."""
     return [
-        {
-            "run_id": context.run_id,
-            "study": context.study.name,
-            "key": training.key,
-            "training": training.label,
-            "seed": training.seed,
+        EpochRow(
             **epoch.model_dump(),
-        }
-        for training, epochs in sorted(
-            ((each.training, each.epochs) for each in outcomes.values()),
-            key=lambda pair: (pair[0].label, pair[0].key),
+            run_id=context.run_id,
+            study=context.study.name,
+            key=each.training.key,
+            training=each.training.label,
+            seed=each.training.seed,
         )
-        for epoch in epochs
+        for each in _by_label(outcomes)
+        for epoch in each.epochs
     ]
 
 
 @task(name="list trainings", task_run_name="list trainings", cache_policy=NO_CACHE, persist_result=False)
-def list_trainings(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[Row]:
+def list_trainings(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[TrainingRow]:
     """Return a row for each training, by label: its predicted and actual time.
 
     Not in the plan's order, which depends on the machine's speed: equal results give equal files.
     """
-    ordered = sorted(outcomes.values(), key=lambda each: (each.training.label, each.training.key))
-    return [_training_row(context, outcome) for outcome in ordered]
+    return [_training_row(context, outcome) for outcome in _by_label(outcomes)]
 
 
-def _trial_row(context: RunContext, trial: Trial, outcome: Outcome) -> Row:
-    record = outcome.record
+def _by_label(outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+    return sorted(outcomes.values(), key=lambda each: (each.training.label, each.training.key))
+
+
+def _trial_row(context: RunContext, trial: Trial, outcome: Outcome) -> TrialRow:
+    row, record = _asked_row(context, trial, outcome), outcome.record
     reading = None if record is None else record.read(trial.rule)
-    return {
-        "run_id": context.run_id,
-        "study": context.study.name,
-        "exercise": trial.exercise,
-        "parameter": trial.parameter,
-        "value": trial.value,
-        "setting": trial.name,
-        "repeat": trial.repeat,
-        "seed": trial.seed,
-        "protocol": context.source.protocol,
-        **{name: getattr(trial.setting, name) for name in Setting.model_fields},
-        "key": key_of(trial, context.source),
-        "status": Status.FAILED if reading is None else Status.COMPLETED,
-        "reason": outcome.reason if reading is None else None,
-        "attempts": outcome.attempts,
-        "reused": False,
-        "data_fingerprint": context.source.data,
-        "held_out_images": context.source.held_out_images,
-        "model_version": context.source.model,
-        "engine": context.source.engine,
-        "git_commit": context.git_commit,
-        **_reading_columns(context, record, reading),
-    }
-
-
-def _training_row(context: RunContext, outcome: Outcome) -> Row:
-    training, record = outcome.training, outcome.record
-    trained = record.epochs_by(context.run_id) if record else 0
-    return {
-        "run_id": context.run_id,
-        "study": context.study.name,
-        "key": training.key,
-        "training": training.label,
-        "seed": training.seed,
-        **training.hyperparameters.model_dump(),
-        "engine": training.source.engine,
-        "most_epochs": training.most_epochs,
-        "epochs": len(outcome.epochs) if record else None,
-        "epochs_trained": trained,
-        "status": Status.COMPLETED if outcome.reason is None else Status.FAILED,
-        "reason": outcome.reason,
-        "attempts": outcome.attempts,
-        "failed_attempts": "; ".join(outcome.failed_attempts) or None,
-        "reused": record is not None and not record.was_trained_by(context.run_id),
-        "predicted_seconds": outcome.predicted_seconds,
-        "lane_seconds": outcome.lane_seconds(context.run_id),
-        **(_segment_columns(record, outcome.epochs) if record else {}),
-    }
-
-
-def _segment_columns(record: TrainingRecord, epochs: Sequence[Epoch]) -> Row:
-    last = record.segments[-1]
-    return {
-        "trained_by": last.run_id,
-        "lane": last.lane,
-        "device": last.device,
-        "processor": last.processor,
-        "finished_at": last.finished_at,
-        "startup_seconds": last.startup_seconds,
-        "training_seconds": sum(epoch.seconds for epoch in epochs),
-        "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in epochs),
-        "peak_bytes": last.peak_bytes,
-        "threads": last.threads,
-        "versions": json.dumps(last.versions, sort_keys=True),
-    }
-
-
-def _reading_columns(context: RunContext, record: TrainingRecord | None, reading: Reading | None) -> Row:
     if record is None or reading is None:
-        return {}
-    last = reading.last.model_dump(exclude={"epoch", "seconds", "evaluation_seconds"})
+        return row(status=Status.FAILED, reason=outcome.reason, reused=False)
     segment = record.segment_of(reading.last.epoch)
     target = reading.epoch_reaching(context.study.target_accuracy)
-    return {
-        **last,
-        "epochs_run": reading.last.epoch,
-        "training_seconds": reading.training_seconds,
-        "converged": reading.converged_epoch is not None,
-        "convergence_epoch": reading.converged_epoch,
-        "convergence_seconds": reading.convergence_seconds,
-        "lowest_loss_epoch": reading.lowest_loss_epoch,
-        "lowest_loss_seconds": reading.seconds_until(reading.lowest_loss_epoch),
-        "target_epoch": target,
-        "target_seconds": reading.seconds_until(target),
-        "device": segment.device,
-        "reused": segment.run_id != context.run_id,
-        "trained_by": segment.run_id,
-        "versions": json.dumps(segment.versions, sort_keys=True),
-    }
+    return row(
+        **reading.last.model_dump(exclude={"epoch", "seconds", "evaluation_seconds"}),
+        status=Status.COMPLETED,
+        epochs_run=reading.last.epoch,
+        training_seconds=reading.training_seconds,
+        converged=reading.converged_epoch is not None,
+        convergence_epoch=reading.converged_epoch,
+        convergence_seconds=reading.convergence_seconds,
+        lowest_loss_epoch=reading.lowest_loss_epoch,
+        lowest_loss_seconds=reading.seconds_until(reading.lowest_loss_epoch),
+        target_epoch=target,
+        target_seconds=reading.seconds_until(target),
+        device=segment.device,
+        reused=segment.run_id != context.run_id,
+        trained_by=segment.run_id,
+        versions=json.dumps(segment.versions, sort_keys=True),
+    )
+
+
+def _asked_row(context: RunContext, trial: Trial, outcome: Outcome) -> Callable[..., TrialRow]:
+    """Return what makes a trial's row, given how the trial ended."""
+    source = context.source
+    return partial(
+        TrialRow,
+        **trial.setting.model_dump(),
+        run_id=context.run_id,
+        study=context.study.name,
+        exercise=trial.exercise,
+        parameter=trial.parameter,
+        value=trial.value,
+        setting=trial.name,
+        repeat=trial.repeat,
+        seed=trial.seed,
+        protocol=source.protocol,
+        key=key_of(trial, source),
+        attempts=outcome.attempts,
+        data_fingerprint=source.data,
+        held_out_images=source.held_out_images,
+        model_version=source.model,
+        engine=source.engine,
+        git_commit=context.git_commit,
+    )
+
+
+def _training_row(context: RunContext, outcome: Outcome) -> TrainingRow:
+    training, record, epochs = outcome.training, outcome.record, outcome.epochs
+    row = partial(
+        TrainingRow,
+        **training.hyperparameters.model_dump(),
+        run_id=context.run_id,
+        study=context.study.name,
+        key=training.key,
+        training=training.label,
+        seed=training.seed,
+        engine=training.source.engine,
+        most_epochs=training.most_epochs,
+        status=Status.COMPLETED if outcome.reason is None else Status.FAILED,
+        reason=outcome.reason,
+        attempts=outcome.attempts,
+        failed_attempts="; ".join(outcome.failed_attempts) or None,
+        predicted_seconds=outcome.predicted_seconds,
+        lane_seconds=outcome.lane_seconds(context.run_id),
+    )
+    if record is None:
+        return row(epochs_trained=0, reused=False)
+    last = record.segments[-1]
+    return row(
+        **last.model_dump(include=_OF_SEGMENT),
+        epochs=len(epochs),
+        epochs_trained=record.epochs_by(context.run_id),
+        reused=not record.was_trained_by(context.run_id),
+        trained_by=last.run_id,
+        training_seconds=sum(epoch.seconds for epoch in epochs),
+        evaluation_seconds=sum(epoch.evaluation_seconds for epoch in epochs),
+        versions=json.dumps(last.versions, sort_keys=True),
+    )
+
+
+_OF_SEGMENT = {"lane", "device", "processor", "finished_at", "startup_seconds", "peak_bytes", "threads"}

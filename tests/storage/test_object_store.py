@@ -15,6 +15,7 @@ from storage.results import Results, explain_unwritable, is_local, open_results,
 from storage.run_starts import has_ended
 from storage.tables.parts import part_path, read_part
 from storage.tables.published import read_run
+from storage.tables.rows_of_work import TrialRow
 from storage.trainings import find_training
 from storage.upkeep import check_runs
 from study.errors import InputError, ResultsUnwritable, StoreUnreachable
@@ -81,7 +82,7 @@ def test_a_store_that_stays_away_ends_a_run_with_a_line(monkeypatch, caplog):
         for ask in (
             lambda: find_training(results, "0" * 16),
             lambda: read_run(results),
-            lambda: read_part(part_path(results, "trials", "mine"), "trials"),
+            lambda: read_part(part_path(results, "trials", "mine"), TrialRow),
             lambda: list(check_runs(results)),
             lambda: has_ended(results, "mine"),
         ):

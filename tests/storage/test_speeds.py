@@ -1,8 +1,6 @@
-from pathlib import Path
-
 import pytest
 
-from storage.results import Results, open_results
+from storage.results import Results
 from storage.run_starts import read_speeds, save_speeds
 from study.plan.cost import Speed
 from study.spec.setting import Hyperparameters
@@ -13,11 +11,6 @@ SPEEDS = tuple(
     )
     for filters in (8, 64)
 )
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return open_results(tmp_path / "results")
 
 
 def test_what_was_measured_of_a_machine_is_read_for_that_machine_only(results: Results):

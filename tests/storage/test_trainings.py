@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage.results import Results, open_results
+from storage.results import Results
 from storage.trainings import (
     Arrays,
     DamagedTraining,
@@ -33,11 +33,6 @@ from tests.frames import make_record, make_source, make_study
 
 KEPT = (2, 5)
 """Where the trials of the training below end."""
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return open_results(tmp_path / "results")
 
 
 def make_arrays(epoch: int) -> Arrays:

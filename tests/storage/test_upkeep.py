@@ -37,7 +37,7 @@ prune(results, Limits(keep=2), datetime.now(UTC))
 
 
 def ids(results: Results) -> list[str]:
-    return list(list_runs(results)["run_id"])
+    return [run.run_id for run in list_runs(results)]
 
 
 def gone(pruned: Pruned, kind: str) -> list[str]:
@@ -356,7 +356,7 @@ def test_runs_published_meanwhile_are_not_touched(results: Results):
 
 def test_what_ended_just_at_the_limit_stays(results: Results):
     at, _ = end_run(results, 31), end_run(results, 1)
-    ended = list_runs(results)["finished_at"].iloc[0].to_pydatetime()
+    ended = list_runs(results)[0].finished_at
     assert stayed(prune(results, Limits(before=ended), NOW), at) == "not old enough"
     assert gone(prune(results, Limits(before=ended + timedelta(microseconds=1)), NOW), "run") == [at]
 

@@ -11,6 +11,8 @@ import pytest
 from storage.results import Results
 from storage.tables.parts import MEND, part_path, read_part
 from storage.tables.published import list_runs, publish
+from storage.tables.rows_of_findings import SummaryRow
+from storage.tables.rows_of_work import RunRow, TrialRow
 from study.errors import InputError
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
@@ -60,33 +62,33 @@ def test_what_is_not_as_the_schema_says_is_named_with_file_and_remedy(
 ):
     pq.write_table(change(pq.ParquetFile(summary).read()), summary)
     with pytest.raises(InputError) as told:
-        read_part(summary, "summary")
+        read_part(summary, SummaryRow)
     assert str(told.value) == f"{summary}: {fault}; {MEND}"
 
 
 def test_a_file_that_is_not_there_is_named(results: Results):
     missing = part_path(results, "trials", "nowhere")
     with pytest.raises(InputError, match=f"^{re.escape(str(missing))}: no such file; {re.escape(MEND)}$"):
-        read_part(missing, "trials")
+        read_part(missing, TrialRow)
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100])
 def test_a_file_cut_short_cannot_be_read(summary: Path, kept: int):
     summary.write_bytes(summary.read_bytes()[:kept])
     with pytest.raises(InputError, match="cannot be read as a Parquet file: "):
-        read_part(summary, "summary")
+        read_part(summary, SummaryRow)
 
 
 def test_a_changed_bit_never_changes_what_is_read(results: Results, summary: Path):
     trials = part_path(results, "trials", RUN_ID)
-    written, sound = trials.read_bytes(), read_part(trials, "trials")
+    written, sound = trials.read_bytes(), read_part(trials, TrialRow)
     places, found = range(0, len(written), 41), 0
     for place in places:
         damaged = bytearray(written)
         damaged[place] ^= 1
         trials.write_bytes(damaged)
         try:
-            assert read_part(trials, "trials").equals(sound), place
+            assert read_part(trials, TrialRow).equals(sound), place
         except InputError:
             found += 1
     assert found > len(places) / 2
@@ -96,10 +98,10 @@ def test_a_damaged_name_of_a_column_is_damage_and_hides_no_other_run(
     results: Results, summary: Path, caplog: pytest.LogCaptureFixture
 ):
     publish(results, make_tables("20260302-120000-abcd"))
-    for table, name in (("summary", b"setting"), ("runs", b"study")):
-        path = part_path(results, table, RUN_ID)
+    for kind, name in ((SummaryRow, b"setting"), (RunRow, b"study")):
+        path = part_path(results, kind.TABLE, RUN_ID)
         path.write_bytes(path.read_bytes().replace(name, name[:-1] + b"\xff"))
         with pytest.raises(InputError, match="cannot be read as a Parquet file: 'utf-8' codec"):
-            read_part(path, table)
-    assert list_runs(results)["run_id"].tolist() == ["20260302-120000-abcd"]
+            read_part(path, kind)
+    assert [run.run_id for run in list_runs(results)] == ["20260302-120000-abcd"]
     assert "cannot be read as a Parquet file: 'utf-8' codec" in caplog.text

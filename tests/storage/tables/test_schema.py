@@ -6,13 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
-from storage.tables.column import UNITS
 
 from storage.tables.published import RunTables
-from storage.tables.schema import COLUMNS, SCHEMA_VERSION, TABLES, schema_of
+from storage.tables.row import UNITS, Row
+from storage.tables.schema import SCHEMA_VERSION, TABLES, schema_of
 from tests.frames import (
     make_agreement,
     make_chosen_model,
@@ -28,7 +27,7 @@ from tests.frames import (
     make_trainings,
     make_trials,
 )
-from tests.searches import searched_frames
+from tests.searches import searched_tables
 
 FIRST = (Path(__file__).parent / "schema-1.0.0.txt").read_text(encoding="utf-8").splitlines()
 """Every column of schema 1.0.0: table, name, type, unit and whether it may be null."""
@@ -39,58 +38,74 @@ PAGE = (Path(__file__).parents[3] / "docs" / "tables.md").read_text(encoding="ut
 TYPES = (pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.binary(), pa.timestamp("us", tz="UTC"))
 
 
+COLUMNS = {table: kind.columns() for table, kind in TABLES.items()}
+
+
 @pytest.fixture(scope="module")
-def lab_frames(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
-    """Every table of the lab study, and `search` of one that searches."""
+def lab_rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """The rows of every table of the lab study, and `search` of one that searches."""
     study, trials = make_study(), make_trials()
     sheet = tmp_path_factory.mktemp("sheet") / "sheet.png"
     cv2.imwrite(str(sheet), np.full((30, 30), 200, np.uint8))
-    return {
-        "runs": make_run(study, trials).to_frame().T,
-        "trials": trials,
-        "trainings": make_trainings(study),
-        "epochs": make_epochs(study),
-        "summary": make_summary(trials),
-        "nights": make_nights({2: "identical", 3: "drifted"}),
-        "comparisons": make_comparisons(study, trials),
-        "agreement": make_agreement(study, trials),
-        "models": make_models(make_chosen_model(study)),
-        "pictures": make_pictures(study, sheet),
-        "search": searched_frames().search,
-        "finals": make_finals(study, trials),
-    }
+    return [
+        make_run(study, trials),
+        *trials,
+        *make_trainings(study),
+        *make_epochs(study),
+        *make_summary(trials),
+        *make_nights({2: "identical", 3: "drifted"}),
+        *make_comparisons(study, trials),
+        *make_agreement(study, trials),
+        *make_models(make_chosen_model(study)),
+        *make_pictures(study, sheet),
+        *searched_tables().search,
+        *make_finals(study, trials),
+    ]
+
+
+def read_keys(rows: list[Row], table: str, without: str = "") -> list[tuple[object, ...]]:
+    """The key of each row of a table, or its parts but one."""
+    kind = TABLES[table]
+    names = [name for name in kind.KEY if name != without]
+    return [tuple(getattr(row, name) for name in names) for row in rows if isinstance(row, kind)]
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_key_identifies_each_row(lab_frames: dict[str, pd.DataFrame], table: str):
-    frame = lab_frames[table]
-    assert len(frame) > 0
-    assert not frame.duplicated(list(TABLES[table].key)).any()
+def test_a_key_identifies_each_row(lab_rows: list[Row], table: str):
+    keys = read_keys(lab_rows, table)
+    assert keys
+    assert len(set(keys)) == len(keys)
 
 
-def test_no_column_can_be_spared_from_a_key(lab_frames: dict[str, pd.DataFrame]):
-    for table, name in (
-        ("trials", "repeat"),
-        ("trials", "setting"),
-        ("epochs", "epoch"),
-    ):
-        shorter = [each for each in TABLES[table].key if each != name]
-        assert lab_frames[table].duplicated(shorter).any(), (table, name)
+@pytest.mark.parametrize(
+    ("table", "part"), [("trials", "repeat"), ("trials", "setting"), ("epochs", "epoch")]
+)
+def test_no_column_can_be_spared_from_a_key(lab_rows: list[Row], table: str, part: str):
+    keys = read_keys(lab_rows, table, without=part)
+    assert len(set(keys)) < len(keys)
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_a_key_begins_with_the_run_and_is_of_columns_that_are_never_null(table: str):
-    columns = {each.name: each for each in COLUMNS[table]}
-    assert TABLES[table].key[0] == "run_id"
-    for name in TABLES[table].key:
-        assert not columns[name].nullable
+@pytest.mark.parametrize("kind", TABLES.values(), ids=TABLES)
+def test_a_key_begins_with_the_run_and_is_of_columns_that_are_never_null(kind: type[Row]):
+    nullable = {each.name: each.nullable for each in kind.columns()}
+    assert kind.KEY[0] == next(iter(nullable)) == "run_id"
+    assert not any(nullable[name] for name in kind.KEY)
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_units_and_types_are_of_a_fixed_vocabulary(table: str):
+def test_units_types_and_meanings_are_as_the_page_promises(table: str):
     for column in COLUMNS[table]:
         assert column.unit in UNITS, column
         assert column.type in TYPES, column
+        assert re.fullmatch(r"[A-Z`].*\.", column.meaning), column
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_column_has_the_unit_that_its_name_promises(table: str):
+    promised = {"_accuracy": "fraction", "_loss": "nats", "seconds": "s", "_at": "UTC"}
+    for column in COLUMNS[table]:
+        units = {unit for ending, unit in promised.items() if column.name.endswith(ending)}
+        assert units <= {column.unit}, column
 
 
 def test_every_unit_is_used():
@@ -133,7 +148,7 @@ def test_the_page_has_the_version_the_units_and_what_a_row_of_each_table_is():
     ]
     tables = PAGE.partition("\n## Every table\n")[2].partition("\n## ")[0]
     assert read_cells(tables) == [
-        (f"[`{name}`](#{name})", each.row, ", ".join(f"`{part}`" for part in each.key))
+        (f"[`{name}`](#{name})", each.meaning(), ", ".join(f"`{part}`" for part in each.KEY))
         for name, each in TABLES.items()
     ]
 
@@ -142,7 +157,7 @@ def test_the_page_has_the_version_the_units_and_what_a_row_of_each_table_is():
 def test_the_page_has_each_column_with_its_type_unit_and_meaning(table: str):
     section = PAGE.partition(f"\n## {table}\n")[2].partition("\n## ")[0]
     described = []
-    for field in schema_of(table):
+    for field in schema_of(TABLES[table]):
         labels = {name.decode(): text.decode() for name, text in field.metadata.items()}
         null = "yes" if field.nullable else ""
         described.append((f"`{field.name}`", str(field.type), labels["unit"], null, labels["meaning"]))
@@ -150,4 +165,4 @@ def test_the_page_has_each_column_with_its_type_unit_and_meaning(table: str):
 
 
 def test_a_file_names_its_table_and_the_version():
-    assert schema_of("epochs").metadata == {b"schema_version": b"1.0.0", b"table": b"epochs"}
+    assert schema_of(TABLES["epochs"]).metadata == {b"schema_version": b"1.0.0", b"table": b"epochs"}

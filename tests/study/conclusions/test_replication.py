@@ -8,19 +8,18 @@ import pytest
 from scipy import stats
 
 from study.conclusions.replication import Replication, compare_with_published
+from study.spec.published import read_averages
 from study.spec.study import Study
 from study.spec.study_file import read_study
 
 LAB = read_study("lab")
 
 
-def _ours(repeats: int = 30, spread: float = 0.3) -> dict:
+def _ours(repeats: int = 30, spread: float = 0.003) -> dict:
     """Readings of the lab's settings around the published averages, from a seed of their own."""
-    from study.spec.published import read_averages
-
     rng = np.random.default_rng(8)
     return {
-        cell: dict(enumerate(rng.normal(average.accuracy_pct, spread, repeats)))
+        cell: dict(enumerate(rng.normal(average.accuracy, spread, repeats)))
         for cell, average in read_averages(LAB.published).items()
     }
 
@@ -72,7 +71,7 @@ def test_shuffled_repeats_change_nothing():
 
 
 def test_a_repeat_fewer_widens_the_intervals_that_our_spread_makes():
-    ours = _ours(repeats=6, spread=1.5)
+    ours = _ours(repeats=6, spread=0.015)
     fewer = {}
     for cell, each in ours.items():
         middle = sorted(each, key=lambda seed: each[seed])[3]
@@ -91,7 +90,7 @@ def test_many_repeats_around_the_published_means_agree_where_those_are_known_wel
 
 
 def test_a_cell_that_was_not_measured_has_no_verdict():
-    held = compare_with_published(LAB, {(2, 8.0): {1: 89.0, 2: 89.2}})
+    held = compare_with_published(LAB, {(2, 8.0): {1: 0.89, 2: 0.892}})
     measured = [each for each in held.cells if each.agreement is not None]
     assert [each.subject for each in measured] == ["8 filters"]
     assert {band.verdict for band in held.bands} == {"not measured"}
@@ -99,7 +98,7 @@ def test_a_cell_that_was_not_measured_has_no_verdict():
 
 
 def test_the_eight_bands_of_the_lab_study_speak_of_what_it_measures():
-    held = compare_with_published(LAB, {**_ours(), (7, None): {1: 92.0}})
+    held = compare_with_published(LAB, {**_ours(), (7, None): {1: 0.92}})
     assert len(held.bands) == 8
     assert "not measured" not in {band.verdict for band in held.bands}
     assert len(held.claims) == 10
@@ -131,27 +130,27 @@ def test_averages_alone_are_taken_to_spread_as_ours_do(repeats: int, verdict: st
 def test_a_mean_that_does_not_say_of_how_many_readings_it_is_counts_as_one():
     source = LAB.published
     assert source is not None
-    alone = source.model_copy(update={"readings": None, "deviation": 0.4, "bands": (), "claims": ()})
+    alone = source.model_copy(update={"readings": None, "deviation": 0.004, "bands": (), "claims": ()})
     study = LAB.model_copy(update={"published": alone})
-    ours = {(3, 64.0): {1: 89.0, 2: 89.4, 3: 89.2}}
+    ours = {(3, 64.0): {1: 0.89, 2: 0.894, 3: 0.892}}
     (cell,) = [each for each in compare_with_published(study, ours).cells if each.agreement is not None]
     assert cell.published.readings is None
-    assert (cell.subject, cell.trials, cell.mean) == ("64 units", 3, pytest.approx(89.2))
-    error = 0.2**2 / 3, 0.4**2 / 1
+    assert (cell.subject, cell.trials, cell.mean) == ("64 units", 3, pytest.approx(0.892))
+    error = 0.002**2 / 3, 0.004**2 / 1
     freedom = sum(error) ** 2 / (error[0] ** 2 / 2)
     half = stats.t.ppf(0.975, freedom) * sum(error) ** 0.5
     assert cell.agreement is not None
     assert (cell.agreement.low, cell.agreement.high) == pytest.approx(
-        (89.2 - cell.published.accuracy_pct - half, 89.2 - cell.published.accuracy_pct + half)
+        (0.892 - cell.published.accuracy - half, 0.892 - cell.published.accuracy + half)
     )
 
 
 def test_claims_of_epochs_are_judged_seed_by_seed():
     # Seeds differ far more than budgets do: only pairs can tell.
-    seeds = (82.0, 86.0, 90.0, 94.0)
+    seeds = (0.82, 0.86, 0.90, 0.94)
     budgets = (1.0, 2.0, 5.0, 10.0, 20.0)
     ours = {
-        (4, value): {seed: mean + place + 0.01 * seed * place for seed, mean in enumerate(seeds)}
+        (4, value): {seed: mean + (place + 0.01 * seed * place) / 100 for seed, mean in enumerate(seeds)}
         for place, value in enumerate(budgets)
     }
     claims = [each for each in compare_with_published(LAB, ours).claims if each.exercise == 4]
@@ -161,9 +160,9 @@ def test_claims_of_epochs_are_judged_seed_by_seed():
 
 def test_claims_of_other_sweeps_are_not_judged_seed_by_seed():
     # As above, but of filters: what equal seeds have in common counts for nothing there.
-    seeds = (82.0, 86.0, 90.0, 94.0)
+    seeds = (0.82, 0.86, 0.90, 0.94)
     ours = {
-        (2, value): {seed: mean + place + 0.01 * seed * place for seed, mean in enumerate(seeds)}
+        (2, value): {seed: mean + (place + 0.01 * seed * place) / 100 for seed, mean in enumerate(seeds)}
         for place, value in enumerate((8.0, 16.0, 32.0, 64.0, 128.0))
     }
     claims = [each for each in compare_with_published(LAB, ours).claims if each.exercise == 2]

@@ -1,7 +1,9 @@
 import dataclasses
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import markdown
@@ -10,7 +12,8 @@ import pandas as pd
 import pytest
 
 from storage.results import Results
-from storage.tables.published import RunFrames, RunTables, publish
+from storage.tables.published import RunTables, publish
+from storage.tables.rows_of_work import TrialRow
 from study.conclusions.chosen_model import ChosenModel
 from study.spec.published import read_averages
 from study.spec.study import Study
@@ -33,6 +36,7 @@ from tests.frames import (
     make_trainings,
     make_trials,
 )
+from tests.small_run import changed
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -61,12 +65,12 @@ class _Page(HTMLParser):
         self.text += data
 
 
-def _frames(
-    study: Study, failed: tuple[FailedTrial, ...] = (), trials: pd.DataFrame | None = None
-) -> RunFrames:
+def _tables(
+    study: Study, failed: tuple[FailedTrial, ...] = (), trials: Sequence[TrialRow] | None = None
+) -> RunTables:
     trials = make_trials(study, failed=failed) if trials is None else trials
     summary = make_summary(trials, read_averages(study.published))
-    return RunFrames(
+    return RunTables(
         make_run(study, trials),
         trials,
         make_trainings(study),
@@ -75,6 +79,14 @@ def _frames(
         comparisons=make_comparisons(study, trials),
         agreement=make_agreement(study, trials),
     )
+
+
+def _with_run(tables: RunTables, **values: object) -> RunTables:
+    return dataclasses.replace(tables, run=changed(tables.run, **values))
+
+
+def _with_reason(tables: RunTables, reason: str | None) -> RunTables:
+    return dataclasses.replace(tables, trials=[changed(trial, reason=reason) for trial in tables.trials])
 
 
 def _picture(path: Path) -> Path:
@@ -88,25 +100,30 @@ def _figure(results: Results, exercise: int) -> DrawnFigure:
     return DrawnFigure(f"exercise-{exercise}", exercise, "Its caption.", "Its alt text.", png, png)
 
 
-def _night(study: Study, verdicts: dict[int, str]) -> RunFrames:
-    return dataclasses.replace(_frames(study), nights=make_nights(verdicts, by=-0.005))
+def _night(study: Study, verdicts: dict[int, str]) -> RunTables:
+    return dataclasses.replace(_tables(study), nights=make_nights(verdicts, by=-0.005))
 
 
 def _write(
     folder: Path,
     study: Study,
-    frames: RunFrames | None = None,
+    tables: RunTables | None = None,
     chosen: ChosenModel | None = None,
 ) -> Report:
     results = Results(folder / "results")
     figures = [_figure(results, exercise.number) for exercise in study.sweeps]
-    frames = frames or _frames(study)
+    tables = tables or _tables(study)
     if study.images:
         sheet = _picture(folder / "drawn" / "sheet.png")
-        frames = dataclasses.replace(frames, pictures=make_pictures(study, sheet))
+        tables = dataclasses.replace(tables, pictures=make_pictures(study, sheet))
     if chosen is not None:
-        frames = dataclasses.replace(frames, models=make_models(chosen))
-    return write_report.fn(results, study, frames, figures)
+        tables = dataclasses.replace(tables, models=make_models(chosen))
+    return write_report.fn(results, study, tables, figures)
+
+
+def _read(*arguments: Any, **keywords: Any) -> str:
+    """The Markdown of the report that `_write` writes."""
+    return _write(*arguments, **keywords).markdown.read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +190,7 @@ def test_markdown_without_pictures_has_no_broken_links(tmp_path: Path):
     study = make_study()
     results = Results(tmp_path)
     figures = [_figure(results, 2)]
-    text = write_report.fn(results, study, _frames(study), figures).text
+    text = write_report.fn(results, study, _tables(study), figures).text
     assert "![" not in text
     assert "Its caption." not in text
 
@@ -186,7 +203,7 @@ def test_a_run_without_failures_says_that_it_completed(page: _Page, text: str):
 
 def test_failures_come_first_and_with_their_reason(tmp_path: Path):
     study = make_study()
-    report = _write(tmp_path, study, _frames(study, ((2, 64.0, 1), (5, 0.1, 2))))
+    report = _write(tmp_path, study, _tables(study, ((2, 64.0, 1), (5, 0.1, 2))))
     for text in (_Page(report.html.read_text("utf-8")).text, report.markdown.read_text("utf-8")):
         assert "2 of 116 trials FAILED" in text
         assert text.index("KilledWorker: lane 0 died 4 times") < text.index("Summary")
@@ -198,8 +215,7 @@ def test_failures_come_first_and_with_their_reason(tmp_path: Path):
 def test_an_exercise_whose_trials_all_failed_is_still_reported(tmp_path: Path):
     study = make_study().only(frozenset({2}))
     failed = tuple((2, float(value), repeat) for value in (8, 16, 32, 64, 128) for repeat in range(1, 6))
-    report = _write(tmp_path, study, _frames(study, failed))
-    text = report.markdown.read_text("utf-8")
+    text = _read(tmp_path, study, _tables(study, failed))
     assert "25 of 25 trials FAILED" in text
     assert "No conclusion: every trial failed." in text
     assert "nan" not in text.lower()
@@ -207,7 +223,7 @@ def test_an_exercise_whose_trials_all_failed_is_still_reported(tmp_path: Path):
 
 def test_a_study_of_one_exercise_has_one_section(tmp_path: Path):
     study = make_study().only(frozenset({4}))
-    text = _write(tmp_path, study).markdown.read_text("utf-8")
+    text = _read(tmp_path, study)
     assert re.findall(r"^## Exercise (\d)", text, re.MULTILINE) == ["4"]
     assert "a paired t test over equal seeds" in text
     assert "6 not measured" in text
@@ -215,14 +231,14 @@ def test_a_study_of_one_exercise_has_one_section(tmp_path: Path):
 
 def test_an_exercise_of_the_study_that_did_not_run_is_left_out(tmp_path: Path):
     study = make_study()
-    frames = _frames(study.only(frozenset({1, 5})))
-    text = _write(tmp_path, study, frames).markdown.read_text("utf-8")
+    tables = _tables(study.only(frozenset({1, 5})))
+    text = _read(tmp_path, study, tables)
     assert re.findall(r"^## Exercise (\d)", text, re.MULTILINE) == ["1", "5"]
 
 
 def test_a_study_without_published_values_has_no_columns_for_them(tmp_path: Path):
     study = make_study().model_copy(update={"published": None})
-    text = _write(tmp_path, study).markdown.read_text("utf-8")
+    text = _read(tmp_path, study)
     assert "The study states no published readings to compare with." in text
     assert "Published, %" not in text
     assert "outside" not in text
@@ -232,20 +248,20 @@ def test_the_explanation_stands_only_where_something_published_is_missed(tmp_pat
     published = make_study().published
     assert published is not None
     low = make_trials(make_study(), readings={(4, 5.0): (0.80, 0.801, 0.802, 0.803)})
-    missed = _write(tmp_path, make_study(), _frames(make_study(), trials=low)).markdown.read_text("utf-8")
+    missed = _read(tmp_path, make_study(), _tables(make_study(), trials=low))
     assert re.search(r"\*\*80\.15% \(79\.94 to 80\.36\)\*\* \| \*\*outside\*\*", missed)
     assert _flat(published.explanation) in _flat(missed)
     study = make_study().only(frozenset({4}))
     near = {
-        cell: tuple(average.accuracy_pct / 100 + each for each in (0.001, -0.001, 0.002, -0.002))
+        cell: tuple(average.accuracy + each for each in (0.001, -0.001, 0.002, -0.002))
         for cell, average in read_averages(published).items()
     }
-    met = _frames(study, trials=make_trials(study, readings=near))
-    assert published.explanation not in _write(tmp_path, study, met).markdown.read_text("utf-8")
+    met = _tables(study, trials=make_trials(study, readings=near))
+    assert published.explanation not in _read(tmp_path, study, met)
 
 
 def test_without_a_saved_model_the_candidate_kept_is_the_best_on_validation(tmp_path: Path):
-    text = _write(tmp_path, make_study()).markdown.read_text("utf-8")
+    text = _read(tmp_path, make_study())
     assert "combination (kept)" in text
     assert "No model was saved in this run." in text
 
@@ -254,7 +270,7 @@ def test_files_that_differ_when_loaded_are_said_to_differ(tmp_path: Path):
     chosen = make_chosen_model()
     saved = tuple(each.model_copy(update={"same_classes": 9_000}) for each in chosen.saved)
     chosen = chosen.model_copy(update={"files_agree": False, "saved": saved})
-    text = _write(tmp_path, make_study(), chosen=chosen).markdown.read_text("utf-8")
+    text = _read(tmp_path, make_study(), chosen=chosen)
     assert "THE FILES' OUTPUTS DIFFER" in text
     assert "same outputs on every test image" not in text
 
@@ -272,26 +288,23 @@ def test_markup_in_a_study_is_shown_and_not_obeyed(tmp_path: Path):
 
 def test_a_reason_of_many_lines_stays_in_its_row(tmp_path: Path):
     study = make_study().only(frozenset({2}))
-    frames = _frames(study, ((2, 8.0, 1),))
-    frames.trials.loc[frames.trials["status"] == "failed", "reason"] = "first | line\nsecond"
-    text = _write(tmp_path, study, frames).markdown.read_text("utf-8")
+    tables = _with_reason(_tables(study, ((2, 8.0, 1),)), "first | line\nsecond")
+    text = _read(tmp_path, study, tables)
     assert "first \\| line second |" in text
 
 
 def test_code_with_uncommitted_changes_is_said_to_have_them(tmp_path: Path, text: str):
     study = make_study().only(frozenset({2}))
-    frames = _frames(study)
-    frames.run["git_dirty"] = True
-    assert "with uncommitted changes" in _write(tmp_path, study, frames).markdown.read_text("utf-8")
+    dirty = _with_run(_tables(study), git_dirty=True)
+    assert "with uncommitted changes" in _read(tmp_path, study, dirty)
     assert "with uncommitted changes" not in text
 
 
 def test_what_was_not_recorded_is_said_to_be_missing(tmp_path: Path):
     study = make_study().only(frozenset({2}))
-    frames = _frames(study, ((2, 8.0, 1),))
-    frames.run["git_commit"] = frames.run["git_dirty"] = None
-    frames.trials.loc[frames.trials["status"] == "failed", "reason"] = None
-    text = _write(tmp_path, study, frames).markdown.read_text("utf-8")
+    tables = _with_reason(_tables(study, ((2, 8.0, 1),)), None)
+    tables = _with_run(tables, git_commit=None, git_dirty=None)
+    text = _read(tmp_path, study, tables)
     assert "commit not recorded." in text
     assert "| filters=8, repeat 1 | 2 | 4 | not recorded |" in text
 
@@ -299,7 +312,7 @@ def test_what_was_not_recorded_is_said_to_be_missing(tmp_path: Path):
 def test_the_held_out_protocol_is_told_from_the_lab_one(tmp_path: Path, text: str):
     assert "the test images are also the validation images" in text
     study = make_study().model_copy(update={"protocol": "held-out"})
-    held_out = _write(tmp_path, study).markdown.read_text("utf-8")
+    held_out = _read(tmp_path, study)
     assert "Trained on 50,000 images; 10,000 others are set aside for validation" in held_out
     assert "tends to be high" not in held_out
 
@@ -312,10 +325,8 @@ def test_predicted_and_actual_times_stand_side_by_side(text: str):
 
 
 def test_a_run_that_trained_nothing_says_so(tmp_path: Path):
-    frames = _frames(make_study())
-    run = frames.run.copy()
-    run["lane_seconds"] = 0.0
-    text = _write(tmp_path, make_study(), dataclasses.replace(frames, run=run)).markdown.read_text("utf-8")
+    tables = _with_run(_tables(make_study()), lane_seconds=0.0)
+    text = _read(tmp_path, make_study(), tables)
     assert "to 48 min 00 s; nothing was trained." in text
 
 
@@ -351,7 +362,7 @@ def test_a_drift_stands_out_with_its_exercise_and_what_changed(tmp_path: Path):
 
 def test_a_first_night_is_compared_with_nothing(tmp_path: Path):
     study = make_study().only(frozenset({2, 3}))
-    text = _write(tmp_path, study, _night(study, {2: "first", 3: "no reading"})).markdown.read_text("utf-8")
+    text = _read(tmp_path, study, _night(study, {2: "first", 3: "no reading"}))
     assert "Against earlier runs: no reading 3; first 2." in text
     assert "| 2 | first | 0 of 25 trials | – | – | – | – |" in text
     assert "Changed since" not in text and "nan" not in text.lower()
@@ -359,9 +370,9 @@ def test_a_first_night_is_compared_with_nothing(tmp_path: Path):
 
 def test_the_figures_of_the_nights_stand_in_their_own_section(tmp_path: Path):
     study = make_study().only(frozenset({2}))
-    results, frames = Results(tmp_path), _night(study, {2: "identical"})
+    results, tables = Results(tmp_path), _night(study, {2: "identical"})
     figure = dataclasses.replace(_figure(results, NIGHTS), caption="Night after night.")
-    text = write_report.fn(results, study, frames, [figure]).markdown.read_text("utf-8")
+    text = write_report.fn(results, study, tables, [figure]).markdown.read_text("utf-8")
     before, _, after = text.partition("## The nights")
     assert "Night after night." in after.partition("## How it was run")[0]
     assert "Night after night." not in before
@@ -369,11 +380,9 @@ def test_the_figures_of_the_nights_stand_in_their_own_section(tmp_path: Path):
 
 def test_the_lines_for_readers_run_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     study = make_study().only(frozenset({2}))
-    frames = _frames(study)
-    tables = (frames.run.to_frame().T, frames.trials, frames.trainings, frames.epochs, frames.summary)
-    rows = [frame.astype(object).where(frame.notna(), None).to_dict("records") for frame in tables]
-    publish(Results(tmp_path / "results"), RunTables(rows[0][0], *rows[1:]))
-    text = _write(tmp_path, study, frames).markdown.read_text("utf-8")
+    tables = _tables(study)
+    publish(Results(tmp_path / "results"), tables)
+    text = _read(tmp_path, study, tables)
     code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert code is not None
     monkeypatch.chdir(tmp_path)

@@ -1,22 +1,24 @@
 """The report's table of candidates: with the parameters in which any differs from the baseline."""
 
-import pandas as pd
+from collections.abc import Sequence
 
+from storage.tables.rows_of_findings import SummaryRow
+from storage.tables.rows_of_work import TrialRow
 from study.spec.setting import Setting
 from study.spec.study import Study
 from tasks.report.settings import tabulate_candidates
 from tests.frames import make_study, make_summary, make_trials
+from tests.small_run import changed
 
 BEYOND = {"filters": 64, "schedule": "cosine", "augmentation": "flip", "averaging": 0.8, "epochs": 20}
 
 
-def make_candidates() -> tuple[Study, pd.DataFrame, pd.DataFrame]:
+def make_candidates() -> tuple[Study, Sequence[TrialRow], Sequence[SummaryRow]]:
     study = make_study()
     assert study.optimum is not None
-    changed = study.optimum.model_copy(
-        update={"candidates": {"baseline": {}, "beyond": BEYOND}, "combine": ()}
-    )
-    study = study.model_copy(update={"exercises": (changed,)})
+    candidates = {"baseline": {}, "beyond": BEYOND}
+    optimum = study.optimum.model_copy(update={"candidates": candidates, "combine": ()})
+    study = study.model_copy(update={"exercises": (optimum,)})
     trials = make_trials(study)
     return study, trials, make_summary(trials)
 
@@ -30,16 +32,7 @@ def test_augmentation_schedule_and_averaging_are_columns_where_a_candidate_has_t
     assert cells["beyond (kept)"] == ("64", "cosine", "flip", "0.8", "20")
 
 
-def test_what_an_old_run_did_not_record_is_no_column():
-    study, trials, summary = make_candidates()
-    old = trials.assign(schedule=None, augmentation=None, averaging=float("nan"))
-    table = tabulate_candidates(study.baseline, old, summary, None)
-    assert table.header[:3] == ("Candidate", "Filters", "Epochs")
-
-
 def test_candidates_like_the_baseline_have_no_parameters_to_tell():
     study, trials, summary = make_candidates()
-    alike = trials.assign(
-        **{name: value for name, value in Setting().model_dump().items() if value is not None}
-    )
+    alike = [changed(trial, **Setting().model_dump()) for trial in trials]
     assert tabulate_candidates(study.baseline, alike, summary, None).header[:2] == ("Candidate", "n")

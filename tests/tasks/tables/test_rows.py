@@ -1,6 +1,5 @@
 """Aggregation: a row for each trial, failed or not."""
 
-from storage.tables.schema import COLUMNS
 from study.plan.plan import compile_plan, list_trials
 from study.records.record import Epoch, Source
 from study.records.stopping import StopRule
@@ -58,19 +57,19 @@ OTHER = make_outcome(2, [0.52, 0.6, 0.7, 0.84], run_id="earlier-run")
 
 def test_a_shorter_trial_reads_the_first_epochs_of_its_training():
     rows = aggregate(GOOD, OTHER)
-    assert [(row["setting"], row["repeat"], row["test_accuracy"]) for row in rows] == [
+    assert [(row.setting, row.repeat, row.test_accuracy) for row in rows] == [
         ("epochs=1", 1, 0.5),
         ("epochs=1", 2, 0.52),
         ("epochs=4", 1, 0.8),
         ("epochs=4", 2, 0.84),
     ]
-    assert [row["training_seconds"] for row in rows] == [2.0, 2.0, 8.0, 8.0]
-    assert [row["weights_sha256"] for row in rows] == ["1-1", "2-1", "1-4", "2-4"]
+    assert [row.training_seconds for row in rows] == [2.0, 2.0, 8.0, 8.0]
+    assert [row.weights_sha256 for row in rows] == ["1-1", "2-1", "1-4", "2-4"]
 
 
 def test_a_trial_says_whether_and_from_which_run_it_was_reused():
     rows = aggregate(GOOD, OTHER)
-    assert [(row["reused"], row["trained_by"]) for row in rows[:2]] == [
+    assert [(row.reused, row.trained_by) for row in rows[:2]] == [
         (False, "this-run"),
         (True, "earlier-run"),
     ]
@@ -78,12 +77,12 @@ def test_a_trial_says_whether_and_from_which_run_it_was_reused():
 
 def test_a_failed_training_makes_each_of_its_trials_a_row_with_the_reason():
     rows = aggregate(GOOD, make_failure(2))
-    failed = [row for row in rows if row["status"] == "failed"]
-    assert [(row["setting"], row["reason"], row["attempts"]) for row in failed] == [
+    failed = [row for row in rows if row.status == "failed"]
+    assert [(row.setting, row.reason, row.attempts) for row in failed] == [
         ("epochs=1", "LaneDied: lane-0 died", 3),
         ("epochs=4", "LaneDied: lane-0 died", 3),
     ]
-    assert all("test_accuracy" not in row for row in failed)
+    assert all(row.test_accuracy is None for row in failed)
 
 
 def test_trials_of_a_training_that_was_gone_on_with_are_reused_as_far_as_it_was_there():
@@ -93,64 +92,55 @@ def test_trials_of_a_training_that_was_gone_on_with_are_reused_as_far_as_it_was_
     longer = Outcome(GOOD.training, record.model_copy(update={"segments": segments}), None, 1)
     rows = aggregate(longer, OTHER)
     short, long = rows[0], rows[2]
-    assert (short["reused"], short["trained_by"]) == (True, "earlier-run")
-    assert (long["reused"], long["trained_by"]) == (False, "this-run")
+    assert (short.reused, short.trained_by) == (True, "earlier-run")
+    assert (long.reused, long.trained_by) == (False, "this-run")
 
 
 def test_a_training_s_row_has_what_was_predicted_and_what_it_took():
     outcomes = {each.training.key: each for each in (GOOD, OTHER, make_failure(2))}
     trained, failed = list_trainings.fn(CONTEXT, outcomes)
-    assert (trained["predicted_seconds"], trained["lane_seconds"]) == (10.0, 1.5 + 4 * 2.5)
-    assert (trained["epochs"], trained["epochs_trained"], trained["reused"]) == (4, 4, False)
-    assert (failed["status"], failed["reason"], failed["epochs"]) == ("failed", "LaneDied: lane-0 died", None)
+    assert (trained.predicted_seconds, trained.lane_seconds) == (10.0, 1.5 + 4 * 2.5)
+    assert (trained.epochs, trained.epochs_trained, trained.reused) == (4, 4, False)
+    assert (failed.status, failed.reason, failed.epochs) == ("failed", "LaneDied: lane-0 died", None)
     (reused,) = list_trainings.fn(CONTEXT, {OTHER.training.key: OTHER})
-    assert (reused["reused"], reused["epochs_trained"], reused["lane_seconds"]) == (True, 0, 0)
-    assert {column.name for column in COLUMNS["trainings"]} == set(trained)
+    assert (reused.reused, reused.epochs_trained, reused.lane_seconds) == (True, 0, 0)
 
 
 def test_epochs_that_no_trial_of_the_run_reads_are_left_out():
     longer = make_outcome(1, [0.5, 0.6, 0.7, 0.8, 0.85, 0.9])
     outcomes = {longer.training.key: longer}
-    assert [row["epoch"] for row in list_epochs.fn(CONTEXT, outcomes)] == [1, 2, 3, 4]
+    assert [row.epoch for row in list_epochs.fn(CONTEXT, outcomes)] == [1, 2, 3, 4]
     (row,) = list_trainings.fn(CONTEXT, outcomes)
-    assert (row["epochs"], row["training_seconds"]) == (4, 8.0)
+    assert (row.epochs, row.training_seconds) == (4, 8.0)
 
 
 def test_a_training_asked_for_twice_in_a_run_answers_both_and_fails_only_where_it_failed():
     again = GOOD.training.model_copy(update={"rules": (StopRule(epochs=6),)})
     failure = Outcome(again, None, "LaneDied: lane-0 died", 3, 5.0)
     both = failure.following(GOOD)
-    assert [row["status"] for row in aggregate(both, OTHER)] == ["completed"] * 4
-    assert all(row["reason"] is None for row in aggregate(both, OTHER))
+    assert [row.status for row in aggregate(both, OTHER)] == ["completed"] * 4
+    assert all(row.reason is None for row in aggregate(both, OTHER))
     assert len(both.epochs) == 4
     assert both.predicted_seconds == 15.0
     longer = make_outcome(1, [0.5, 0.6, 0.7, 0.8, 0.85, 0.9])
     extended = Outcome(again, longer.record, None, 2, 5.0).following(GOOD)
     assert len(extended.epochs) == 6
-    assert [row["test_accuracy"] for row in aggregate(extended, OTHER)] == [0.5, 0.52, 0.8, 0.84]
-
-
-def test_rows_have_the_schema_s_columns_and_no_other():
-    names = {column.name for column in COLUMNS["trials"]}
-    complete, _, _, _ = aggregate(GOOD, OTHER)
-    assert names == set(complete)
-    (epoch, *_) = list_epochs.fn(CONTEXT, {GOOD.training.key: GOOD})
-    assert {column.name for column in COLUMNS["epochs"]} == set(epoch)
+    assert [row.test_accuracy for row in aggregate(extended, OTHER)] == [0.5, 0.52, 0.8, 0.84]
 
 
 def test_a_training_that_did_not_converge_has_no_time():
     row = aggregate(GOOD, OTHER)[2]
-    assert (row["converged"], row["convergence_epoch"], row["convergence_seconds"]) == (False, None, None)
+    assert (row.converged, row.convergence_epoch, row.convergence_seconds) == (False, None, None)
 
 
 def test_a_training_that_converged_has_the_time_up_to_its_lowest_validation_loss():
     row = aggregate(make_outcome(1, [0.8, 0.7, 0.7, 0.7]), OTHER)[2]
-    assert (row["converged"], row["convergence_epoch"], row["convergence_seconds"]) == (True, 1, 2.0)
-    assert (row["lowest_loss_epoch"], row["lowest_loss_seconds"]) == (1, 2.0)
+    assert (row.converged, row.convergence_epoch, row.convergence_seconds) == (True, 1, 2.0)
+    assert (row.lowest_loss_epoch, row.lowest_loss_seconds) == (1, 2.0)
 
 
 def test_a_trial_has_the_time_to_the_study_s_target_of_validation_accuracy():
     reached = aggregate(make_outcome(1, [0.8, 0.879, 0.88, 0.9]), OTHER)[2]
-    assert (reached["target_epoch"], reached["target_seconds"]) == (3, 6.0)
+    assert (reached.target_epoch, reached.target_seconds) == (3, 6.0)
     missed = aggregate(make_outcome(1, [0.8, 0.7, 0.87, 0.8799]), OTHER)[2]
-    assert (missed["target_epoch"], missed["target_seconds"]) == (None, None)
+    assert (missed.target_epoch, missed.target_seconds) == (None, None)
