@@ -40,10 +40,11 @@ test: setup ## Run the tests that start few processes, in minutes
 test-all: setup ## Run all tests: lanes, flows and servers killed, hosts cut off, the UI in a browser
 	@$(BIN)/python -m pytest
 
-check: setup ## Format, lint, import floors and types, as CI does
+check: setup ## Format, lint, import floors, columns and types, as CI does
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tests.subscripts
 	@$(BIN)/mypy
 
 format: setup ## Format the code and let lint fix it

@@ -12,14 +12,15 @@ import random
 import subprocess
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
 import psutil
 
 from storage.run_starts import list_interrupted
 from storage.tables.published import read_run
+from storage.tables.rows_of_work import TrialRow
 from tests.chaos import CHAOS, Arena, hit, published, trials_of
 
 TARGETS = (*["lane"] * 6, *["server"] * 2, "flow")
@@ -94,22 +95,20 @@ def survive(arena: Arena, dice: random.Random, score: Score, most: int) -> None:
         if list_interrupted(arena.results):
             score.resumed += 1
             command = ("resume",)
-        elif published(arena.results) and read_run(arena.results).run["failed_trials"] == 0:
+        elif published(arena.results) and read_run(arena.results).run.failed_trials == 0:
             break  # it was killed when all was done
         else:
             score.run_again += bool(published(arena.results))
             command = ("run", arena.study)
-    frames = read_run(arena.results)
-    score.retried += int(frames.run["retried_trainings"])
+    score.retried += read_run(arena.results).run.retried_trainings
 
 
-def compare(score: Score, quiet: pd.DataFrame, trials: pd.DataFrame) -> None:
+def compare(score: Score, quiet: Sequence[TrialRow], trials: Sequence[TrialRow]) -> None:
     """Count rows that are lost, doubled or different."""
-    place = ["exercise", "setting", "repeat"]
-    expected, found = quiet.set_index(place), trials.set_index(place)
-    score.lost += len(expected.index.difference(found.index))
-    score.doubled += int(found.index.duplicated().sum())
-    score.unequal += not quiet.equals(trials)
+    expected, found = ({(row.exercise, row.setting, row.repeat) for row in rows} for rows in (quiet, trials))
+    score.lost += len(expected - found)
+    score.doubled += len(trials) - len(found)
+    score.unequal += quiet != trials
 
 
 def storm(folder: Path, kills: int, seed: int) -> Score:

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from study.conclusions.nights import MAX_RUNS, NightReading, Verdict, compare_night
+from study.status import NightVerdict
 
 NIGHTS = 365
 
@@ -166,7 +167,7 @@ def simulate_drifts(seed: int, settings: Mapping[str, float], earlier: int, new:
 
 
 def _drifts(verdicts: list[Verdict]) -> list[Verdict]:
-    return [verdict for verdict in verdicts if verdict.name == "drifted"]
+    return [verdict for verdict in verdicts if verdict.name == NightVerdict.DRIFTED]
 
 
 def _tabulate_years(pool: ProcessPoolExecutor, years: int) -> Iterator[str]:

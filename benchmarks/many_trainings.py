@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from storage.results import open_results
-from storage.tables.published import RunFrames, read_run
+from storage.tables.published import RunTables, read_run
 from study.plan.plan import MAX_TASK_RUNS
 from tests import postgres
 from tests.night_server import NightServer, bare_server
@@ -175,10 +175,10 @@ def _count_task_runs(server: NightServer) -> Counter[str]:
     return Counter({kind: count for kind, count in counts.items() if count})
 
 
-def _tell_trainings(frames: RunFrames, lanes: int, wall: float) -> None:
-    row, count = frames.run, len(frames.trainings)
-    makespan, own = float(row["makespan_seconds"]), float(row["lane_seconds"]) / lanes
-    print(f"{len(frames.trials)} trials, {row['failed_trials']} failed; {count} trainings")
+def _tell_trainings(tables: RunTables, lanes: int, wall: float) -> None:
+    run, count = tables.run, len(tables.trainings)
+    makespan, own = run.makespan_seconds, run.lane_seconds / lanes
+    print(f"{len(tables.trials)} trials, {run.failed_trials} failed; {count} trainings")
     print(
         f"makespan {makespan:.1f} s of {wall:.1f} s: {1000 * makespan / count:.1f} ms a training, "
         f"of which {1000 * own / count:.1f} on its lane; overhead {1000 * (makespan - own) / count:.1f} ms a "

@@ -48,13 +48,13 @@ from storage.tables.published import publish
 results, name, again = results_at(sys.argv[1]), sys.argv[2], sys.argv[3] == "again"
 tables = pickle.loads(Path(sys.argv[4]).read_bytes())
 def named(rows, run_id):
-    return [{**row, "run_id": run_id} for row in rows]
+    return [row.model_copy(update={"run_id": run_id}) for row in rows]
 print("ready", flush=True)
 number = 0
 while True:
     run_id = name if again else f"{name}{number:04x}"
     others = {each.name: named(getattr(tables, each.name), run_id) for each in dataclasses.fields(tables)[1:]}
-    run = {**tables.run, "run_id": run_id}
+    (run,) = named([tables.run], run_id)
     with run_lock(results, run_id):
         publish(results, dataclasses.replace(tables, run=run, **others))
     update_history(results, run_id)
@@ -101,8 +101,8 @@ class Reader:
     def _one(self) -> None:
         for run_id in list_published(self._results)[-2:]:
             try:
-                frames = read_run(self._results, run_id)
-                found = {name: len(getattr(frames, name)) for name in self._expected}
+                tables = read_run(self._results, run_id)
+                found = {name: len(getattr(tables, name)) for name in self._expected}
             except InputError as error:
                 found = {"error": str(error)}
             self._judge("a run by `read_run`", {run_id: found})

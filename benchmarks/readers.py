@@ -22,7 +22,8 @@ from pathlib import Path
 from storage.results import Results, open_results
 from storage.tables.history import update_history
 from storage.tables.published import publish
-from storage.tables.schema import COLUMNS
+from storage.tables.schema import TABLES
+from study.status import NightVerdict
 from tests.frames import make_study
 from tests.gallery import list_questions
 from tests.many_nights import ManyNights
@@ -44,7 +45,7 @@ def publish_nights(results: Results, nights: ManyNights, first: int, last: int) 
             results,
             nights.make(
                 FIRST + timedelta(days=number),
-                verdict="drifted" if number % 90 == 50 else "same within noise",
+                verdict=NightVerdict.DRIFTED if number % 90 == 50 else NightVerdict.SAME,
                 failed=[number % 100] if number % 40 == 7 else [],
                 reused=20 if number % 10 == 0 else 0,
             ),
@@ -67,7 +68,7 @@ def make_results(results: Results, nights: ManyNights, count: int) -> Iterator[s
 def tabulate_sizes(results: Results) -> Iterator[str]:
     """Megabytes and files of each table, as it is written and as readers get it."""
     yield "| table | `tables`: MB | files | `history`: MB | files |\n| --- | ---: | ---: | ---: | ---: |"
-    rows = [(table, *_size(results.tables / table), *_size(results.history / table)) for table in COLUMNS]
+    rows = [(table, *_size(results.tables / table), *_size(results.history / table)) for table in TABLES]
     total = ("all", *(sum(row[place] for row in rows) for place in range(1, 5)))
     for table, before, many, after, few in (*rows, total):
         yield f"| {table} | {before:.1f} | {many:,} | {after:.1f} | {few:,} |"

@@ -78,10 +78,10 @@ def _find_marks(line_times: Sequence[tuple[float, str]]) -> dict[str, float]:
 
 def count_overhead(results: Path) -> dict[str, float]:
     """What the sweep of the latest run took, and how much of it lanes did something else than train."""
-    frames = read_run(Results(results), None)
-    lanes, sweep = float(frames.run["lanes"]), float(frames.run["makespan_seconds"])
-    beside = lanes * sweep - float(frames.trainings["lane_seconds"].sum())
-    each = 1000 * beside / len(frames.trainings)
+    tables = read_run(Results(results), None)
+    sweep = tables.run.makespan_seconds
+    beside = tables.run.lanes * sweep - sum(each.lane_seconds for each in tables.trainings)
+    each = 1000 * beside / len(tables.trainings)
     return {"sweep": sweep, "lanes beside training, all together": beside, "the same, ms a training": each}
 
 

@@ -3,18 +3,18 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-import pandas as pd
 import psutil
 from filelock import FileLock
 
 from storage.results import Results, results_at
-from storage.tables.published import RunFrames, list_runs, read_run
+from storage.tables.published import RunTables, list_runs, read_run
+from storage.tables.rows_of_work import TrialRow
 from tests.command import STUDY
 from tests.held_trainings import HeldTrainings
 from tests.prefect_home import prepare_home
@@ -178,32 +178,23 @@ def hit(process: psutil.Process, number: int = signal.SIGKILL) -> bool:
 
 def published(results: Results) -> list[str]:
     """Ids of the published runs, oldest first."""
-    return [str(each) for each in list_runs(results)["run_id"]]
+    return [run.run_id for run in list_runs(results)]
 
 
-def trials_of(results: Results, run_id: str | None = None) -> pd.DataFrame:
-    """What must be equal in the trials of a disturbed and of a quiet run."""
+def trials_of(results: Results, run_id: str | None = None) -> list[TrialRow]:
+    """The trials of a run without their circumstances: equal in a disturbed and in a quiet run."""
     trials = read_run(results, run_id).trials
-    return trials.drop(columns=list(CIRCUMSTANCES))
+    return [each.model_copy(update=dict.fromkeys(CIRCUMSTANCES)) for each in trials]
 
 
-def check_equal(one: pd.DataFrame, other: pd.DataFrame) -> None:
-    """Check that no row is lost, doubled or different.
-
-    Raises:
-        AssertionError: one is.
-    """
-    pd.testing.assert_frame_equal(one, other)
-
-
-def of_exercises(trials: pd.DataFrame, *exercises: int) -> pd.DataFrame:
-    """The trials of some exercises, numbered anew."""
-    return trials[trials["exercise"].isin(exercises)].reset_index(drop=True)
+def of_exercises(trials: Sequence[TrialRow], *exercises: int) -> list[TrialRow]:
+    """The trials of some exercises."""
+    return [each for each in trials if each.exercise in exercises]
 
 
 def run_two_at_once(
-    arena: Arena, quiet: pd.DataFrame, *exercises: int, is_resumed: bool = False
-) -> list[RunFrames]:
+    arena: Arena, quiet: Sequence[TrialRow], *exercises: int, is_resumed: bool = False
+) -> list[RunTables]:
     """Run exercises and, at once, the sweeps 2 and 6; check both, and that no key is trained twice.
 
     Both have begun before the next training does.
@@ -233,10 +224,10 @@ def run_two_at_once(
     runs = [read_run(arena.results, each) for each in published(arena.results)]
     runs.sort(key=lambda each: len(each.trials), reverse=True)
     for each, numbers in zip(runs, asked, strict=True):
-        check_equal(of_exercises(quiet, *numbers), trials_of(arena.results, str(each.run["run_id"])))
-    trained = [set(each.trainings.loc[~each.trainings["reused"], "key"]) for each in runs]
+        assert trials_of(arena.results, each.run.run_id) == of_exercises(quiet, *numbers)
+    trained = [{training.key for training in each.trainings if not training.reused} for each in runs]
     assert not trained[0] & trained[1]
-    assert trained[0] | trained[1] == set(runs[0].trainings["key"])
+    assert trained[0] | trained[1] == {training.key for training in runs[0].trainings}
     return runs
 
 

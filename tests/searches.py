@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from storage.tables.published import RunFrames
+from storage.tables.published import RunTables
 from study.records.record import TrainingRecord
 from study.spec.setting import Setting
 from study.spec.study import Study
@@ -81,13 +81,13 @@ def state_of(search: OptimumSearch) -> list[tuple[Setting, str, int, tuple[float
 
 
 @cache
-def searched_frames() -> RunFrames:
+def searched_frames() -> RunTables:
     """The tables of a run of `searching_study(trainings=40)`, whose search came to its end."""
     study = searching_study(trainings=40)
     search = begin_search(study)
     run_search(search)
     trials = make_trials(study, found=choose_finalists.fn(search))
-    return RunFrames(
+    return RunTables(
         make_run(study, trials),
         trials,
         make_trainings(study),

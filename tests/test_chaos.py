@@ -9,16 +9,16 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import psutil
 import pytest
 
 from storage.results import Results
 from storage.tables.published import read_run
+from storage.tables.rows_of_work import TrialRow
 from storage.trainings import hash_weights, read_checkpoint, read_records, read_weights, save_training
+from study.status import Status
 from tests.chaos import (
     Arena,
-    check_equal,
     hit,
     of_exercises,
     published,
@@ -80,7 +80,7 @@ def next_lane(arena: Arena, known: set[int]) -> psutil.Process:
     return lane
 
 
-def test_a_killed_lane_and_a_lost_server_change_no_row(arena: Arena, quiet: pd.DataFrame):
+def test_a_killed_lane_and_a_lost_server_change_no_row(arena: Arena, quiet: list[TrialRow]):
     with stopping(arena.start("run", arena.study, "--exercises", 2)) as run:
         arena.held.let(1)
         arena.wait_for_trainings(1)
@@ -89,15 +89,16 @@ def test_a_killed_lane_and_a_lost_server_change_no_row(arena: Arena, quiet: pd.D
         wait_until(lambda: "Prefect's temporary server ended" in arena.said())
         arena.held.let_all()
         assert run.wait(WAIT_SECONDS) == 0, arena.said()
-    check_equal(of_exercises(quiet, 2), trials_of(arena.results))
+    assert trials_of(arena.results) == of_exercises(quiet, 2)
     trainings = read_run(arena.results).trainings
-    assert sorted(trainings["attempts"])[-2:] == [1, 2]
-    assert "LaneDied: " in trainings["failed_attempts"].dropna().item()
+    assert sorted(each.attempts for each in trainings)[-2:] == [1, 2]
+    (failed,) = (each.failed_attempts for each in trainings if each.failed_attempts)
+    assert "LaneDied: " in failed
 
 
 @pytest.mark.slow
 def test_a_night_on_which_everything_breaks_ends_with_the_tables_of_a_quiet_one(
-    arena: Arena, quiet: pd.DataFrame
+    arena: Arena, quiet: list[TrialRow]
 ):
     known = set[int]()
     with stopping(arena.start("run", arena.study, "--lanes", 2, program=IMPATIENT)) as run:
@@ -119,20 +120,20 @@ def test_a_night_on_which_everything_breaks_ends_with_the_tables_of_a_quiet_one(
             arena.held.let_all()
             wait_until(lambda: arena.finished() > finished, arena.said)
         assert run.wait(WAIT_SECONDS) == 0, arena.said()
-    check_equal(quiet, trials_of(arena.results))
+    assert trials_of(arena.results) == quiet
     arena.wait_until_gone()
-    frames = read_run(arena.results)
-    failed = "; ".join(frames.trainings["failed_attempts"].dropna())
-    assert "LaneDied: " in failed
-    assert "LaneHung: " in failed
-    assert frames.trials["attempts"].max() > 1
-    assert frames.run["retried_trainings"] == frames.trainings["failed_attempts"].notna().sum() >= 2
-    page = arena.results.report(str(frames.run["run_id"])).read_text(encoding="utf-8")
+    tables = read_run(arena.results)
+    failed = [each.failed_attempts for each in tables.trainings if each.failed_attempts]
+    assert "LaneDied: " in "; ".join(failed)
+    assert "LaneHung: " in "; ".join(failed)
+    assert max(each.attempts for each in tables.trials) > 1
+    assert tables.run.retried_trainings == len(failed) >= 2
+    page = arena.results.report(tables.run.run_id).read_text(encoding="utf-8")
     assert "had attempts that failed" in page
-    assert 0 < frames.run["wall_seconds"] < 3600
+    assert 0 < tables.run.wall_seconds < 3600
 
 
-def test_a_killed_flow_leaves_nothing_running_and_is_resumed(arena: Arena, quiet: pd.DataFrame):
+def test_a_killed_flow_leaves_nothing_running_and_is_resumed(arena: Arena, quiet: list[TrialRow]):
     with stopping(arena.start("run", arena.study, "--exercises", 2, "--fresh")) as run:
         arena.held.let(2)
         arena.wait_for_trainings(2)
@@ -144,16 +145,16 @@ def test_a_killed_flow_leaves_nothing_running_and_is_resumed(arena: Arena, quiet
     assert published(arena.results) == []
     arena.held.let_all()
     assert arena.run("resume") == 0, arena.said()
-    check_equal(of_exercises(quiet, 2), trials_of(arena.results))
-    run_row, trainings = read_run(arena.results).run, read_run(arena.results).trainings
-    assert run_row["resumed"] == 1
-    assert (trainings["trained_by"] == run_row["run_id"]).all()
-    assert (trainings["attempts"] == 0).sum() == 0
+    assert trials_of(arena.results) == of_exercises(quiet, 2)
+    tables = read_run(arena.results)
+    assert tables.run.resumed == 1
+    assert {each.trained_by for each in tables.trainings} == {tables.run.run_id}
+    assert all(each.attempts for each in tables.trainings)
 
 
 @pytest.mark.slow
 def test_a_full_disk_sigterm_and_a_step_that_fails_stop_a_run_with_one_line_and_lose_nothing(
-    arena: Arena, quiet: pd.DataFrame
+    arena: Arena, quiet: list[TrialRow]
 ):
     with stopping(arena.start("run", arena.study, "--exercises", "2,4")) as run:
         arena.held.let(2)
@@ -186,23 +187,23 @@ def test_a_full_disk_sigterm_and_a_step_that_fails_stop_a_run_with_one_line_and_
     assert "Traceback" not in arena.said()
     figures.unlink()
     assert arena.run("resume") == 0, arena.said()
-    check_equal(of_exercises(quiet, 2, 4), trials_of(arena.results))
-    run_row = read_run(arena.results).run
-    assert run_row["resumed"] == 3
+    assert trials_of(arena.results) == of_exercises(quiet, 2, 4)
+    ended = read_run(arena.results).run
+    assert ended.resumed == 3
     assert arena.run("resume") == 2
     assert "no interrupted run in" in arena.said()
-    assert arena.run("resume", run_row["run_id"]) == 2
+    assert arena.run("resume", ended.run_id) == 2
     assert "has ended, its report is there" in arena.said()
 
 
 @pytest.mark.slow
-def test_two_runs_of_a_study_at_once_train_no_key_twice(arena: Arena, quiet: pd.DataFrame):
+def test_two_runs_of_a_study_at_once_train_no_key_twice(arena: Arena, quiet: list[TrialRow]):
     run_two_at_once(arena, quiet, 2, 4, 6)
 
 
 @pytest.mark.slow
 def test_lanes_that_always_die_stop_the_run_early_and_it_says_so_everywhere(
-    arena: Arena, quiet: pd.DataFrame
+    arena: Arena, quiet: list[TrialRow]
 ):
     with stopping(arena.start("run", arena.study, "--lanes", 1, program=IMPATIENT)) as run:
 
@@ -213,23 +214,21 @@ def test_lanes_that_always_die_stop_the_run_early_and_it_says_so_everywhere(
 
         wait_until(has_ended_without_lanes, arena.said)
     assert run.returncode == 1, arena.said()
-    frames = read_run(arena.results)
-    assert frames.run["status"] == "stopped early"
+    tables = read_run(arena.results)
+    trials, failed = len(tables.trials), tables.run.failed_trials
+    assert tables.run.status == "stopped early"
     # Those in flight when the second failed come to their end, too.
-    assert re.match("the run stopped early, as [2-4] of 14 trainings failed all", frames.run["failures"])
-    assert "LaneDied: " in frames.run["failures"]
-    assert len(frames.trials) == len(quiet) - 1  # all but the combination, which is not known
-    reasons = " ".join(frames.trials["reason"].dropna())
-    assert "not attempted: the run stopped early" in reasons
-    assert f"{frames.run['failed_trials']} of {len(frames.trials)} trials failed" in arena.said()
-    page = arena.results.report(str(frames.run["run_id"])).read_text(encoding="utf-8")
+    assert tables.run.failures is not None
+    assert re.match("the run stopped early, as [2-4] of 14 trainings failed all", tables.run.failures)
+    assert "LaneDied: " in tables.run.failures
+    assert trials == len(quiet) - 1  # all but the combination, which is not known
+    assert any("not attempted: the run stopped early" in (each.reason or "") for each in tables.trials)
+    assert f"{failed} of {trials} trials failed" in arena.said()
+    page = arena.results.report(tables.run.run_id).read_text(encoding="utf-8")
     assert "STOPPED EARLY" in page
-    state = final_state(arena, str(frames.run["flow_run_id"]))
+    state = final_state(arena, str(tables.run.flow_run_id))
     assert state[:2] == ("FAILED", "Stopped early")
-    assert (
-        f"{len(frames.trials)} trials, {frames.run['failed_trials']} failed (the run stopped early"
-        in state[2]
-    )
+    assert f"{trials} trials, {failed} failed (the run stopped early" in state[2]
     assert arena.run("plan", arena.study) == 0, arena.said()
     assert "13 trainings: 0 from earlier runs, 13 to train" in arena.printed()
 
@@ -254,26 +253,26 @@ def plant_divergence(source: Results, target: Results, label: str) -> None:
 
 @pytest.mark.slow
 def test_a_training_that_diverges_fails_the_trials_that_need_more_of_it_and_no_others(
-    tmp_path: Path, quiet_arena: Arena, quiet: pd.DataFrame
+    tmp_path: Path, quiet_arena: Arena, quiet: list[TrialRow]
 ):
     arena = Arena(tmp_path)
     plant_divergence(quiet_arena.results, arena.results, "baseline seed=1")
     for attempts in (1, 0):  # a later run does not try again
         assert arena.run_study("--exercises", "4,6") == 1, arena.said()
-        frames = read_run(arena.results, published(arena.results)[-1])
-        failed = frames.trials[frames.trials["status"] == "failed"]
-        assert set(failed["reason"]) == {"Diverged: the loss is nan in epoch 3 of baseline seed=1"}
-        assert (failed["seed"] == 1).all()
-        assert (failed["epochs"] == 4).all()
-        assert set(failed["attempts"]) == {attempts}
-        assert frames.run["failures"].endswith("x Diverged: the loss is nan in epoch 3 of baseline seed=1")
-        done = frames.trials[(frames.trials["status"] == "completed") & (frames.trials["seed"] == 1)]
-        assert (done.loc[done["exercise"] == 4, "epochs"] == 1).all()
+        tables = read_run(arena.results, published(arena.results)[-1])
+        failed = [each for each in tables.trials if each.status == Status.FAILED]
+        reason = "Diverged: the loss is nan in epoch 3 of baseline seed=1"
+        found = {(each.reason, each.seed, each.epochs, each.attempts) for each in failed}
+        assert found == {(reason, 1, 4, attempts)}
+        assert tables.run.failures is not None
+        assert tables.run.failures.endswith(f"x {reason}")
+        done = [each for each in tables.trials if each not in failed and each.seed == 1]
+        assert {each.epochs for each in done if each.exercise == 4} == {1}
         assert f"{len(failed)} of {len(of_exercises(quiet, 4, 6))} trials failed" in arena.said()
 
 
 @pytest.mark.slow
-def test_a_retry_in_prefects_ui_goes_on_with_its_run(arena: Arena, quiet: pd.DataFrame):
+def test_a_retry_in_prefects_ui_goes_on_with_its_run(arena: Arena, quiet: list[TrialRow]):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with stopping(arena.start("serve", "--port", port)):
@@ -298,10 +297,9 @@ def test_a_retry_in_prefects_ui_goes_on_with_its_run(arena: Arena, quiet: pd.Dat
         ask(url, f"flow_runs/{flow_run}/set_state", {"state": retry})
         wait_until(lambda: state() in ("COMPLETED", "FAILED", "CRASHED"), arena.said)
         assert state() == "COMPLETED", arena.said()
-    check_equal(of_exercises(quiet, 2), trials_of(arena.results))
+    assert trials_of(arena.results) == of_exercises(quiet, 2)
     (only,) = published(arena.results)
-    run = read_run(arena.results, only).run
-    assert (run["resumed"], run["flow_run_id"]) == (1, flow_run)
-    trained = read_run(arena.results).trainings
-    assert (trained["trained_by"] == only).all()
+    tables = read_run(arena.results, only)
+    assert (tables.run.resumed, tables.run.flow_run_id) == (1, flow_run)
+    assert {each.trained_by for each in tables.trainings} == {only}
     arena.wait_until_gone()

@@ -76,4 +76,4 @@ def finish_toy(shared: Path) -> FinishedRun:
     folder = make_once(shared / "toy", run)
     results = Results(folder / "results")
     ended = Ended(*json.loads((folder / "ended.json").read_text()))
-    return FinishedRun(results, str(read_run(results).run["run_id"]), folder / "toy.yaml", ended)
+    return FinishedRun(results, read_run(results).run.run_id, folder / "toy.yaml", ended)

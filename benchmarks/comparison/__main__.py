@@ -103,10 +103,11 @@ def read_own_answers(results: Path) -> list[Answer]:
     Raises:
         InputError: there is no run.
     """
-    trials = read_run(open_results(results)).trials
-    done = trials[trials["status"] == "completed"]
-    columns = (done["setting"], done["test_accuracy"], done["epochs_run"])
-    return [Answer(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    return [
+        Answer(row.setting, row.test_accuracy, row.epochs_run)
+        for row in read_run(open_results(results)).trials
+        if row.test_accuracy is not None and row.epochs_run is not None
+    ]
 
 
 def _in_bench(module: str, *tool: str) -> Callable[[Path], list[str]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
@@ -72,11 +73,11 @@ def plan_command(
         forecast = predict(spec, plan, predictor, lanes or here.useful)
         lanes_here = len(here.devices)
     sharing = compare_sharing(spec, plan, predictor, forecast.lanes)
-    described = describe_plan(spec, plan, forecast, sharing, predictor.costs.is_calibrated)
+    planned = Planned(spec, plan, forecast, *sharing, predictor.costs.is_calibrated)
     if as_json:
-        typer.echo(json.dumps(described, indent=1))
+        typer.echo(json.dumps(describe_plan(planned), indent=1))
     else:
-        print_plan(described, lanes_here)
+        print_plan(planned, lanes_here)
 
 
 def _check_lanes(lanes: int | None) -> None:
@@ -90,27 +91,82 @@ def _check_lanes(lanes: int | None) -> None:
         raise InputError(f"--lanes: {value} is not allowed; give 1 to {MAX_PLANNED_LANES:,}, or leave it out")
 
 
-Described = dict[str, Any]
-
 MANY_LANES = (1, 10, 100, 1000)
 """Numbers of lanes that a plan is simulated for, besides the requested number."""
 
 
-def describe_plan(
-    study: Study, plan: Plan, forecast: Forecast, sharing: tuple[Forecast, Forecast], calibrated: bool
-) -> Described:
-    """Describe everything `study plan` knows, in seconds, epochs and bytes.
+@dataclass(frozen=True)
+class ExerciseShare:
+    """An exercise's share of a plan; a training counts for the first exercise that reads it."""
 
-    Args:
-        study: The study.
-        plan: Its plan.
-        forecast: The predicted cost of the plan.
-        sharing: Its cost from nothing, with trials sharing trainings and without.
-        calibrated: True if this machine's speed is known.
-    """
+    exercise: int
+    title: str
+    trials: int
+    trainings: int
+    shared_trainings: int
+    reused_trainings: int
+    to_train: int
+    epochs_asked: int
+    epochs_to_run: int
+    lane_seconds: float
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A study's plan, and all that is predicted of it."""
+
+    study: Study
+    plan: Plan
+    forecast: Forecast
+    from_nothing: Forecast
+    """Its cost without kept trainings."""
+    without_sharing: Forecast
+    """The same with a training for each trial."""
+    speed_is_measured: bool
+    """Whether this machine's speed is known."""
+
+    @property
+    def lanes(self) -> list[int]:
+        """Return the numbers of lanes to simulate."""
+        return sorted({*MANY_LANES, self.forecast.lanes})
+
+    @property
+    def exercises(self) -> list[ExerciseShare]:
+        """Return the share of each exercise."""
+        jobs = {job.training.key: job for job in self.forecast.jobs}
+        seen: set[str] = set()
+        shares = []
+        for exercise in self.study.exercises:
+            trials = [trial for trial in self.plan.trials if trial.exercise == exercise.number]
+            keys = list(dict.fromkeys(key_of(trial, self.plan.source) for trial in trials))
+            own = [jobs[key] for key in keys if key not in seen]
+            seen.update(keys)
+            shares.append(
+                ExerciseShare(
+                    exercise=exercise.number,
+                    title=exercise.title,
+                    trials=len(trials),
+                    trainings=len(keys),
+                    shared_trainings=len(keys) - len(own),
+                    reused_trainings=sum(job.is_reused for job in own),
+                    to_train=sum(not job.is_reused for job in own),
+                    epochs_asked=sum(trial.setting.epochs for trial in trials),
+                    epochs_to_run=sum(job.epochs for job in own),
+                    lane_seconds=round(sum(job.seconds for job in own), 1),
+                )
+            )
+        return shares
+
+
+Described = dict[str, Any]
+"""A part of the JSON."""
+
+
+def describe_plan(planned: Planned) -> Described:
+    """Return the content of the JSON: everything `study plan` knows, in seconds, epochs and bytes."""
+    study, plan, forecast = planned.study, planned.plan, planned.forecast
     low, high = forecast.interval
     readers = _list_readers(plan)
-    lanes = sorted({*MANY_LANES, forecast.lanes})
     return {
         "study": study.name,
         "protocol": study.protocol,
@@ -130,23 +186,23 @@ def describe_plan(
         "makespan_seconds": round(forecast.makespan, 1),
         "makespan_bound_seconds": round(forecast.bound, 1),
         "peak_bytes": forecast.peak_bytes,
-        "speed_is_measured": calibrated,
+        "speed_is_measured": planned.speed_is_measured,
         "combination": _describe_combination(forecast),
         "search": _describe_later(forecast.search),
         "finalists": _describe_later(forecast.finals),
-        "from_nothing": _describe_total(sharing[0]),
-        "without_sharing": _describe_total(sharing[1]),
-        "on_lanes": [_describe_lanes(forecast, number) for number in lanes],
-        "exercises": _describe_exercises(study, plan, forecast),
+        "from_nothing": _describe_total(planned.from_nothing),
+        "without_sharing": _describe_total(planned.without_sharing),
+        "on_lanes": [_describe_lanes(forecast, number) for number in planned.lanes],
+        "exercises": [asdict(share) for share in planned.exercises],
         "training_list": [_describe_job(job, readers[job.training.key]) for job in forecast.jobs],
     }
 
 
-def print_plan(described: Described, lanes_here: int) -> None:
-    """Print a described plan as tables and sentences."""
+def print_plan(planned: Planned, lanes_here: int) -> None:
+    """Print a plan as a table and sentences."""
     console = Console()
-    (console if console.is_terminal else Console(width=120)).print(_draw_exercises(described))
-    for line in _sentences(described, lanes_here):
+    (console if console.is_terminal else Console(width=120)).print(_draw_exercises(planned))
+    for line in _sentences(planned, lanes_here):
         typer.echo(line)
 
 
@@ -209,33 +265,6 @@ def _describe_job(job: Job, exercises: list[int]) -> Described:
     }
 
 
-def _describe_exercises(study: Study, plan: Plan, forecast: Forecast) -> list[Described]:
-    """Describe each exercise's share; a training counts for the first exercise that reads it."""
-    jobs = {job.training.key: job for job in forecast.jobs}
-    seen: set[str] = set()
-    described = []
-    for exercise in study.exercises:
-        trials = [trial for trial in plan.trials if trial.exercise == exercise.number]
-        keys = list(dict.fromkeys(key_of(trial, plan.source) for trial in trials))
-        own = [jobs[key] for key in keys if key not in seen]
-        seen.update(keys)
-        described.append(
-            {
-                "exercise": exercise.number,
-                "title": exercise.title,
-                "trials": len(trials),
-                "trainings": len(keys),
-                "shared_trainings": len(keys) - len(own),
-                "reused_trainings": sum(job.is_reused for job in own),
-                "to_train": sum(not job.is_reused for job in own),
-                "epochs_asked": sum(trial.setting.epochs for trial in trials),
-                "epochs_to_run": sum(job.epochs for job in own),
-                "lane_seconds": round(sum(job.seconds for job in own), 1),
-            }
-        )
-    return described
-
-
 _COLUMNS = {
     "exercise": "ex.",
     "title": "title",
@@ -250,16 +279,18 @@ _COLUMNS = {
 }
 
 
-def _draw_exercises(described: Described) -> Table:
-    table = Table(title=f"plan of {described['study']}", show_footer=True)
-    rows = described["exercises"]
+def _draw_exercises(planned: Planned) -> Table:
+    table = Table(title=f"plan of {planned.study.name}", show_footer=True)
+    shares = planned.exercises
     for name, heading in _COLUMNS.items():
-        total = "" if name in ("exercise", "title") else _cell(name, sum(row[name] for row in rows))
+        total = (
+            "" if name in ("exercise", "title") else _cell(name, sum(getattr(each, name) for each in shares))
+        )
         table.add_column(heading, total, justify="left" if name == "title" else "right")
-    table.columns[3].footer = str(described["trainings"])  # the exercises' trainings overlap
+    table.columns[3].footer = str(len(planned.plan.trainings))  # the exercises' trainings overlap
     table.columns[4].footer = ""
-    for row in rows:
-        table.add_row(*(_cell(name, row[name]) for name in _COLUMNS))
+    for each in shares:
+        table.add_row(*(_cell(name, getattr(each, name)) for name in _COLUMNS))
     return table
 
 
@@ -267,75 +298,74 @@ def _cell(name: str, value: Any) -> str:
     return duration(value) if name == "lane_seconds" else escape(str(value))  # a title may have brackets
 
 
-def _sentences(described: Described, lanes_here: int) -> list[str]:
-    waiting = described["trainings"] - described["reused_trainings"]
-    stops = described["epochs_to_run_at_most"] - described["epochs_to_run"]
+def _sentences(planned: Planned, lanes_here: int) -> list[str]:
+    plan, forecast = planned.plan, planned.forecast
+    waiting = len(plan.trainings) - forecast.reused
+    stops = forecast.most_epochs - forecast.epochs_to_run
+    low, high = map(_time, forecast.interval)
     lines = [
-        f"{count(described['trials'], 'trial')} read {count(described['trainings'], 'training')}: "
-        f"{described['reused_trainings']} from earlier runs, {waiting} to train, "
-        f"{count(described['epochs_to_run'], 'epoch')}"
+        f"{count(len(plan.trials), 'trial')} read {count(len(plan.trainings), 'training')}: "
+        f"{forecast.reused} from earlier runs, {waiting} to train, {count(forecast.epochs_to_run, 'epoch')}"
         + (f" (early stopping is expected to save {stops} more)" if stops else ""),
-        *_combination_sentence(described),
-        *_search_sentences(described),
-        f"without sharing: {_total_sentence(described['without_sharing'])}; "
-        f"with it, from nothing: {_total_sentence(described['from_nothing'])}",
-        f"memory: at most about {described['peak_bytes'] / 1e9:.1f} GB for {_lanes(described['lanes'])}",
-        *(_lanes_sentence(each, described["lanes"]) for each in described["on_lanes"]),
-        f"predicted: {duration(described['predicted_seconds'])} on {_lanes(described['lanes'])} "
-        f"(95%: {duration(described['predicted_low_seconds'])} to "
-        f"{duration(described['predicted_high_seconds'])})",
+        *_combination_sentence(forecast.later),
+        *_search_sentences(forecast),
+        f"without sharing: {_total_sentence(planned.without_sharing)}; "
+        f"with it, from nothing: {_total_sentence(planned.from_nothing)}",
+        f"memory: at most about {forecast.peak_bytes / 1e9:.1f} GB for {_lanes(forecast.lanes)}",
+        *(_lanes_sentence(forecast, number) for number in planned.lanes),
+        f"predicted: {_time(forecast.wall_seconds)} on {_lanes(forecast.lanes)} (95%: {low} to {high})",
     ]
-    if not described["speed_is_measured"]:
+    if not planned.speed_is_measured:
         lines.append("this machine's speed is not measured yet: the prediction is from another machine's")
-    if described["lanes"] > lanes_here:
+    if forecast.lanes > lanes_here:
         lines.append(f"this machine has devices for {_lanes(lanes_here)}; more would share them")
     return lines
 
 
-def _combination_sentence(described: Described) -> list[str]:
-    later = described["combination"]
-    if not later["trainings"]:
+def _combination_sentence(later: FurtherTrainings) -> list[str]:
+    if not later.trainings:
         return []
-    name = count(later["trainings"], "training")
-    if later["hyperparameters"] is None:
-        text = f"of the combination of best values, about {duration(later['lane_seconds'])}"
-    elif later["to_train"] == 0:
-        text = "of the combination of best values, read from an earlier run"
-    else:
-        text = f"of the combination of best values, {duration(later['lane_seconds'])}"
-    return [f"after the sweeps: {name} {text}"]
+    spent = _time(sum(later.seconds)) if later.seconds else "read from an earlier run"
+    about = "" if later.training else "about "
+    name = count(later.trainings, "training")
+    return [f"after the sweeps: {name} of the combination of best values, {about}{spent}"]
 
 
-def _search_sentences(described: Described) -> list[str]:
-    search, finals = described["search"], described["finalists"]
+def _search_sentences(forecast: Forecast) -> list[str]:
+    search, finals = forecast.search, forecast.finals
     lines = []
-    if search["trainings"]:
+    if search.trainings:
         lines.append(
-            f"the search: {count(search['trainings'], 'training')} to begin, most of them stopped early, "
-            f"about {duration(search['lane_seconds'])} of a lane"
+            f"the search: {count(search.trainings, 'training')} to begin, most of them stopped early, "
+            f"about {_time(sum(search.seconds))} of a lane"
         )
-    if finals["trainings"]:
-        spent = f"about {duration(finals['lane_seconds'])} of a lane"
-        told = spent if finals["to_train"] else "read from earlier runs"
-        lines.append(f"its finalists: {count(finals['trainings'], 'training')} with fresh seeds, {told}")
+    if finals.trainings:
+        spent = f"about {_time(sum(finals.seconds))} of a lane"
+        told = spent if finals.seconds else "read from earlier runs"
+        lines.append(f"its finalists: {count(finals.trainings, 'training')} with fresh seeds, {told}")
     return lines
 
 
-def _total_sentence(total: Described) -> str:
+def _total_sentence(total: Forecast) -> str:
     return (
-        f"{count(total['trainings'], 'training')}, {count(total['epochs_to_run'], 'epoch')}, "
-        f"{duration(total['predicted_seconds'])}"
+        f"{count(len(total.jobs), 'training')}, {count(total.epochs_to_run, 'epoch')}, "
+        f"{_time(total.wall_seconds)}"
     )
 
 
-def _lanes_sentence(each: Described, asked: int) -> str:
-    mark = " <- asked" if each["lanes"] == asked else ""
+def _lanes_sentence(forecast: Forecast, lanes: int) -> str:
+    mark = " <- asked" if lanes == forecast.lanes else ""
     return (
-        f"{each['lanes']:>6,} {'lane ' if each['lanes'] == 1 else 'lanes'}: "
-        f"{duration(each['predicted_seconds']):>12}, trainings {duration(each['makespan_seconds']):>12} "
-        f"(cannot be below {duration(each['makespan_bound_seconds'])}){mark}"
+        f"{lanes:>6,} {'lane ' if lanes == 1 else 'lanes'}: "
+        f"{_time(forecast.wall_seconds_on(lanes)):>12}, "
+        f"trainings {_time(forecast.makespan_on(lanes)):>12} "
+        f"(cannot be below {_time(forecast.bound_on(lanes))}){mark}"
     )
 
 
 def _lanes(number: int) -> str:
     return count(number, "lane")
+
+
+def _time(seconds: float) -> str:
+    return duration(round(seconds, 1))  # as in the JSON

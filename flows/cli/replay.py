@@ -24,7 +24,7 @@ from flows.cli.options import (
 from flows.cli.run import Terminated, terminate_in_order
 from flows.shown import SweepCounter, TerminalProgress
 from storage.results import results_at
-from storage.tables import list_runs, read_run, rows_of
+from storage.tables import list_runs, read_run
 from study.errors import InputError
 from study.wording import MISSING, count, percent, points
 from tasks.data import load_dataset
@@ -82,12 +82,11 @@ def replay_command(
     terminate_in_order()
     try:
         place = results_at(results)
-        frames = read_run(place, run)
-        run_id, kind = str(frames.run["run_id"]), str(frames.run["device"])
-        rows = choose_rows(
-            rows_of(frames.trials), keys or (), trial or (), number, _choose_seed(number, seed)
-        )
-        replays = _replay(read_recipes(rows, frames, list_runs(place)), load_dataset(data), kind, lanes)
+        tables = read_run(place, run)
+        run_id, kind = tables.run.run_id, tables.run.device
+        rows = choose_rows(tables.trials, keys or (), trial or (), number, _choose_seed(number, seed))
+        recipes = read_recipes(rows, tables, list_runs(place))
+        replays = _replay(recipes, load_dataset(data), kind, lanes)
     except KeyboardInterrupt as error:
         typer.echo("\nstopped; nothing was written", err=True)
         if isinstance(error, Terminated):

@@ -3,9 +3,10 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -15,19 +16,15 @@ from rich.table import Table
 from flows.cli.options import FAILED, ResultsOption
 from flows.shown import print_summary
 from storage.results import results_at
-from storage.tables import list_nights, read_run, rows_of
+from storage.tables import AgreementRow, NightRow, RunRow, RunTables, list_nights, read_run
 from study.conclusions import compare_runs, read_changes, shorten_verdicts
 from study.errors import InputError
 from study.spec import PublishedSource
+from study.status import Agreement, NightVerdict, Published
 from study.wording import MISSING, count, duration, percent, points
 from tasks.figures import draw_figures
 from tasks.report import write_report
 from tasks.tables import compare_run_with_published, read_study_of, read_trials
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from storage.tables import RunFrames
 
 
 def report_command(
@@ -41,15 +38,41 @@ def report_command(
     Figures, `report.html` and `report.md` are replaced. Nothing is trained.
     """
     place = results_at(results)
-    frames = read_run(place, run)
-    study = read_study_of(frames)
-    figures = draw_figures.fn(study, place, frames)
-    report = write_report.fn(place, study, frames, figures)
+    tables = read_run(place, run)
+    study = read_study_of(tables)
+    figures = draw_figures.fn(study, place, tables)
+    report = write_report.fn(place, study, tables, figures)
     typer.echo(f"report: {report.html}")
 
 
-Night = dict[str, Any]
-"""The description of one night, as plain data."""
+@dataclass(frozen=True)
+class Night:
+    """A run that trained everything fresh, and its rows of `nights`."""
+
+    run: RunRow
+    exercises: Sequence[NightRow]
+
+    @property
+    def verdicts(self) -> dict[int, NightVerdict]:
+        """Return its verdicts by exercise."""
+        return {each.exercise: each.verdict for each in self.exercises}
+
+    @property
+    def changes(self) -> list[str]:
+        """Return what changed since the runs it was compared with, in words."""
+        changes = [str(change) for each in self.exercises for change in read_changes(each.changes or "[]")]
+        return list(dict.fromkeys(changes))
+
+    @property
+    def best_accuracy(self) -> float | None:
+        """Return the highest mean test accuracy of a setting; None if there is no reading."""
+        read = [each.best_accuracy for each in self.exercises if each.best_accuracy is not None]
+        return max(read, default=None)
+
+    @property
+    def is_drifted(self) -> bool:
+        """Say whether an exercise has drifted."""
+        return NightVerdict.DRIFTED in self.verdicts.values()
 
 
 def nights_command(
@@ -67,9 +90,9 @@ def nights_command(
     or have drifted. It also lists the changes since the compared run.
     """
     place = results_at(results)
-    nights = describe_nights(list_nights(place, study))
+    nights = group_nights(list_nights(place, study))
     if as_json:
-        typer.echo(json.dumps(nights, indent=1))
+        typer.echo(json.dumps([describe_night(each) for each in nights], indent=1))
     elif not nights:
         of_study = f" of study {study}" if study else ""
         typer.echo(f"no night{of_study} in {place.tables}: `study run --fresh` makes one")
@@ -77,12 +100,14 @@ def nights_command(
         print_nights(nights)
 
 
-def describe_nights(nights: "pd.DataFrame") -> list[Night]:
-    """Describe each night with its exercises, oldest first, from the rows of `storage.tables.list_nights`."""
-    return [_describe_night(rows) for _, rows in nights.groupby("run_id", sort=False)]
+def group_nights(rows: Sequence[tuple[RunRow, NightRow]]) -> list[Night]:
+    """Return each night with its exercises, oldest first, from what `storage.tables.list_nights` lists."""
+    return [
+        Night(run, [night for _, night in pairs]) for run, pairs in groupby(rows, key=lambda pair: pair[0])
+    ]
 
 
-def print_nights(nights: list[Night]) -> None:
+def print_nights(nights: Sequence[Night]) -> None:
     """Print a table of nights, and their number."""
     table = Table(caption="Identical: the weights of an earlier run. Best: the setting with the best mean.")
     for name in ("started (UTC)", "run", "against earlier runs", "what changed"):
@@ -90,77 +115,80 @@ def print_nights(nights: list[Night]) -> None:
     for name in ("wall time", "best"):
         table.add_column(name, justify="right", no_wrap=True)
     for night in nights:
-        verdicts = {each["exercise"]: each["verdict"] for each in night["exercises"]}
+        failed = f"; {night.run.failed_trials} trials failed" if night.run.failed_trials else ""
+        is_first = set(night.verdicts.values()) == {NightVerdict.FIRST}
         cells = (
-            night["started_at"][:16].replace("T", " "),
-            night["run_id"],
-            shorten_verdicts(verdicts) + _failed(night),
-            "; ".join(night["changes"])
-            or (MISSING if set(verdicts.values()) == {"first"} else "nothing recorded"),
-            duration(night["wall_seconds"]),
-            percent(night["best_accuracy"]),
+            f"{night.run.started_at:%Y-%m-%d %H:%M}",
+            night.run.run_id,
+            shorten_verdicts(night.verdicts) + failed,
+            "; ".join(night.changes) or (MISSING if is_first else "nothing recorded"),
+            duration(night.run.wall_seconds),
+            percent(night.best_accuracy),
         )
-        is_drift = "drifted" in verdicts.values()
-        table.add_row(*map(escape, cells), style="bold" if is_drift else None)
+        table.add_row(*map(escape, cells), style="bold" if night.is_drifted else None)
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(table)
-    drifted = sum(any(each["verdict"] == "drifted" for each in night["exercises"]) for night in nights)
+    drifted = sum(night.is_drifted for night in nights)
     typer.echo(f"{count(len(nights), 'night')}, {drifted or 'none'} with a drift")
 
 
-def _describe_night(rows: "pd.DataFrame") -> Night:
-    first = rows.iloc[0]
-    exercises = [_describe_exercise(row) for row in rows.to_dict("records")]
-    changes = [str(each) for text in rows["changes"].dropna() for each in read_changes(text)]
+def describe_night(night: Night) -> dict[str, Any]:
+    """Return the content of a night's JSON."""
     return {
-        "run_id": str(first["run_id"]),
-        "study": str(first["study"]),
-        "protocol": str(first["protocol"]),
-        "status": str(first["status"]),
-        "started_at": first["started_at"].isoformat(),
-        "wall_seconds": float(first["wall_seconds"]),
-        "failed_trials": int(first["run_failed_trials"]),
-        "best_accuracy": _number(rows["best_accuracy"].max()),
-        "changes": list(dict.fromkeys(changes)),
-        "exercises": exercises,
+        "run_id": night.run.run_id,
+        "study": night.run.study,
+        "protocol": night.run.protocol,
+        "status": night.run.status,
+        "started_at": night.run.started_at.isoformat(),
+        "wall_seconds": night.run.wall_seconds,
+        "failed_trials": night.run.failed_trials,
+        "best_accuracy": night.best_accuracy,
+        "changes": night.changes,
+        "exercises": [_describe_exercise(each) for each in night.exercises],
     }
 
 
-def _describe_exercise(row: dict[Any, Any]) -> dict[str, Any]:
-    compared_with, changes = _text(row["compared_with"]), _text(row["changes"])
+def _describe_exercise(night: NightRow) -> dict[str, Any]:
     return {
-        "exercise": int(row["exercise"]),
-        "verdict": str(row["verdict"]),
-        "message": str(row["message"]),
-        "mean_accuracy": _number(row["mean_accuracy"]),
-        "difference": _number(row["difference"]),
-        "p_value": _number(row["p_value"]),
-        "threshold": _number(row["threshold"]),
-        "compared_with": compared_with,
-        "lane_seconds": float(row["lane_seconds"]),
-        "changes": [each.model_dump() for each in read_changes(changes or "[]")],
+        "exercise": night.exercise,
+        "verdict": night.verdict,
+        "message": night.message,
+        "mean_accuracy": night.mean_accuracy,
+        "difference": night.difference,
+        "p_value": night.p_value,
+        "threshold": night.threshold,
+        "compared_with": night.compared_with,
+        "lane_seconds": night.lane_seconds,
+        "changes": [each.model_dump() for each in read_changes(night.changes or "[]")],
     }
-
-
-def _failed(night: Night) -> str:
-    return f"; {night['failed_trials']} trials failed" if night["failed_trials"] else ""
-
-
-def _number(value: float) -> float | None:
-    """Return a number for JSON: null for NaN."""
-    return None if value != value else float(value)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None  # pandas reads a missing text as NaN
 
 
 MARGIN = 0.5
 """Default margin in points within which means agree: the spread of one published reading."""
 
-_DIFFERENCES = ("differs", "outside")
+_DIFFERENCES = (Agreement.DIFFERS, Agreement.OUTSIDE)
 
-Row = dict[str, Any]
+
+class _Line(NamedTuple):
+    """A line of the printed table: accuracies in percent, differences in points."""
+
+    exercise: int
+    setting: str
+    first: str
+    second: str
+    difference: str
+    interval: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The comparison of two sources: the content of its JSON, and the lines of its table."""
+
+    first: str
+    second: str
+    content: list[dict[str, Any]]
+    lines: list[_Line]
 
 
 def compare_command(
@@ -203,95 +231,94 @@ def compare_command(
         raise InputError(
             f"--margin: {margin:g} is not allowed; give points above 0, at most 100, such as 0.5"
         )
-    frames = read_run(results_at(results), run)
+    tables, within = read_run(results_at(results), run), margin or MARGIN
     if other is None:
-        rows = _recorded(frames, margin, readings)
+        compared = _recorded(tables, margin, readings)
     elif other.endswith(".csv"):
-        rows = _against_table(frames, Path(other), readings, margin or MARGIN)
+        compared = _against_table(tables, Path(other), readings, within)
     else:
         if readings is not None:
             raise InputError(f"--readings: {readings} goes with a CSV of averages, and {other!r} is a run")
-        others = read_run(results_at(other_results or results), other)
-        rows = _against_run(frames, others, margin or MARGIN)
-    _tell(rows, as_json)
-    if any(row["verdict"] in _DIFFERENCES for row in rows):
+        compared = _against_run(tables, read_run(results_at(other_results or results), other), within)
+    if as_json:
+        typer.echo(json.dumps(compared.content, indent=1))
+    else:
+        _print_comparison(compared)
+    if any(line.verdict in _DIFFERENCES for line in compared.lines):
         sys.exit(FAILED)
 
 
-def _recorded(frames: "RunFrames", margin: float | None, readings: Path | None) -> list[Row]:
+def _recorded(tables: RunTables, margin: float | None, readings: Path | None) -> _Comparison:
     """Return the run's own comparison with the values that its study names as published."""
     if margin is not None or readings is not None:
         raise InputError(
             "--margin and --readings: a run was compared with its own study's published values when it ran; "
             "give a CSV as OTHER to compare it again"
         )
-    if frames.agreement.empty:
+    if not tables.agreement:
         raise InputError(
-            f"run {frames.run['run_id']} was compared with no published values: its study names none; give "
+            f"run {tables.run.run_id} was compared with no published values: its study names none; give "
             "another run or a CSV as OTHER"
         )
-    return rows_of(frames.agreement)
+    return _compare_published(tables.agreement)
 
 
-def _against_table(frames: "RunFrames", path: Path, readings: Path | None, margin: float) -> list[Row]:
+def _against_table(tables: RunTables, path: Path, readings: Path | None, margin: float) -> _Comparison:
     source = PublishedSource(averages=path, readings=readings, margin=margin)
-    study = read_study_of(frames).model_copy(update={"published": source})
-    rows = compare_run_with_published.fn(study, str(frames.run["run_id"]), rows_of(frames.trials))
+    study = read_study_of(tables).model_copy(update={"published": source})
+    rows = compare_run_with_published.fn(study, tables.run.run_id, tables.trials)
     if not rows:
-        raise InputError(f"{path}: has no setting of an exercise that run {frames.run['run_id']} has")
-    return rows
+        raise InputError(f"{path}: has no setting of an exercise that run {tables.run.run_id} has")
+    return _compare_published(rows)
 
 
-def _against_run(frames: "RunFrames", others: "RunFrames", margin: float) -> list[Row]:
-    compared = compare_runs(
-        read_trials(rows_of(frames.trials)), read_trials(rows_of(others.trials)), margin / 100
-    )
+def _against_run(tables: RunTables, others: RunTables, margin: float) -> _Comparison:
+    compared = compare_runs(read_trials(tables.trials), read_trials(others.trials), margin / 100)
     if not compared:
         raise InputError(
-            f"runs {frames.run['run_id']} and {others.run['run_id']} have no setting that both completed"
+            f"runs {tables.run.run_id} and {others.run.run_id} have no setting that both completed"
         )
-    return [asdict(each) for each in compared]
+    lines = []
+    for each in compared:
+        first, second = (percent(mean, sign=False) for mean in each.means)
+        difference = (points(each.difference), _interval(each.low, each.high))
+        lines.append(_Line(each.exercise, each.setting, first, second, *difference, each.verdict))
+    return _Comparison("first run", "second run", [asdict(each) for each in compared], lines)
 
 
-def _tell(rows: Sequence[Row], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(rows, indent=1, default=str))
-        return
-    rows = [
-        row for row in rows if row.get("kind") != "claim"
-    ]  # claims are whole sentences: the report has them
-    is_of_runs = "means" in rows[0]
-    first, second = ("first run", "second run") if is_of_runs else ("published", "ours")
+def _compare_published(rows: Sequence[AgreementRow]) -> _Comparison:
+    # Claims are whole sentences: the report has them.
+    lines = [_line_of(row) for row in rows if row.kind != Published.CLAIM]
+    return _Comparison("published", "ours", [row.model_dump() for row in rows], lines)
+
+
+def _line_of(row: AgreementRow) -> _Line:
+    if row.kind == Published.BAND:
+        band = (f"band: {row.subject}", row.allowed or "", row.found or "")
+        return _Line(row.exercise, *band, "", "", row.verdict)
+    published, ours = (percent(each, sign=False) for each in (row.published_accuracy, row.mean_accuracy))
+    difference = (points(row.difference), _interval(row.low, row.high))
+    return _Line(row.exercise, row.subject, published, ours, *difference, row.verdict)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return MISSING if low is None else f"{points(low)} to {points(high)}"
+
+
+def _print_comparison(compared: _Comparison) -> None:
     table = Table(caption="accuracies in percent, differences in points: the second less the first")
-    for name in ("ex.", "setting", first, second, "difference", "95% interval", "verdict"):
+    headings = ("ex.", "setting", compared.first, compared.second, "difference", "95% interval", "verdict")
+    for name in headings:
         table.add_column(name, justify="left" if name in ("setting", "verdict") else "right", overflow="fold")
-    for row in rows:
-        cells = _run_cells(row) if is_of_runs else _published_cells(row)
-        style = "bold" if row["verdict"] in _DIFFERENCES else None
-        table.add_row(*map(escape, (str(row["exercise"]), *cells, row["verdict"])), style=style)
+    for line in compared.lines:
+        table.add_row(
+            *(escape(str(cell)) for cell in line), style="bold" if line.verdict in _DIFFERENCES else None
+        )
     console = Console()
     (console if console.is_terminal else Console(width=140)).print(table)
-    verdicts = [row["verdict"] for row in rows]
-    told = ", ".join(f"{verdicts.count(each)} {each}" for each in dict.fromkeys(verdicts))
-    typer.echo(f"{len(rows)} compared: {told}")
-
-
-def _run_cells(row: Row) -> tuple[str, ...]:
-    first, second = (percent(mean, sign=False) for mean in row["means"])
-    return row["setting"], first, second, points(row["difference"]), _interval(row)
-
-
-def _published_cells(row: Row) -> tuple[str, ...]:
-    if row["kind"] == "band":
-        return f"band: {row['subject']}", row["allowed"], row["found"], "", ""
-    numbers = (row["published_accuracy"], row.get("mean_accuracy"))
-    published, ours = (percent(number, sign=False) for number in numbers)
-    return row["subject"], published, ours, points(row.get("difference")), _interval(row)
-
-
-def _interval(row: Row) -> str:
-    low, high = points(row.get("low")), points(row.get("high"))
-    return f"{low} to {high}" if row.get("low") is not None else low
+    verdicts = [line.verdict for line in compared.lines]
+    counted = ", ".join(f"{verdicts.count(each)} {each}" for each in dict.fromkeys(verdicts))
+    typer.echo(f"{len(verdicts)} compared: {counted}")
 
 
 def show_command(
@@ -302,6 +329,6 @@ def show_command(
 ) -> None:
     """Show the summary of a run as a table."""
     place = results_at(results)
-    frames = read_run(place, run)
-    print_summary(frames)
-    typer.echo(f"report: {place.report(str(frames.run.run_id))}")
+    tables = read_run(place, run)
+    print_summary(tables)
+    typer.echo(f"report: {place.report(tables.run.run_id)}")

@@ -138,11 +138,11 @@ def _kept(request: Request) -> str:
 
 def _conclude(request: Request) -> None:
     """Print summary, report path and failures of a run; exit 1 if trials failed."""
-    frames = read_run(request.results, request.run_id)
-    print_summary(frames)
+    tables = read_run(request.results, request.run_id)
+    print_summary(tables)
     typer.echo(f"report: {request.results.report(request.run_id)}")
-    if frames.run.failed_trials:
-        typer.echo(describe_failures(frames), err=True)
+    if tables.run.failed_trials:
+        typer.echo(describe_failures(tables), err=True)
         sys.exit(FAILED)
 
 

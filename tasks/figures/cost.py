@@ -1,14 +1,15 @@
 """Draw what each training was predicted to take against what it took."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from storage.tables import TrainingRow
 from study.wording import count, duration
-from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, save
+from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, Values, new_figure, save
 
 WHOLE_RUN = 0
 """Stands for an exercise's number: the figure belongs to the whole run."""
@@ -18,7 +19,7 @@ BAND = 0.2
 """Half width of the band drawn around equality, as a fraction of the prediction."""
 
 
-def draw_cost_figure(trainings: pd.DataFrame, folder: Path) -> list[DrawnFigure]:
+def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[DrawnFigure]:
     """Draw predicted and actual seconds of the trainings of a run, as PNG and SVG; none if it trained none.
 
     Args:
@@ -28,10 +29,12 @@ def draw_cost_figure(trainings: pd.DataFrame, folder: Path) -> list[DrawnFigure]
     Raises:
         OSError: the folder cannot be written to.
     """
-    done = trainings[(trainings["lane_seconds"] > 0) & (trainings["predicted_seconds"] > 0)]
-    if done.empty:
+    done = [each for each in trainings if each.lane_seconds and each.predicted_seconds]
+    if not done:
         return []
-    predicted, taken = done["predicted_seconds"], done["lane_seconds"]
+    predicted = np.array([each.predicted_seconds for each in done], float)
+    taken = np.array([each.lane_seconds for each in done])
+    stops = np.array([each.epochs is not None and each.epochs < each.most_epochs for each in done])
     within = int((abs(taken / predicted - 1) <= BAND).sum())
     total = duration(float(predicted.sum())), duration(float(taken.sum()))
     title = "How long did trainings take compared with the prediction?"
@@ -53,14 +56,13 @@ def draw_cost_figure(trainings: pd.DataFrame, folder: Path) -> list[DrawnFigure]
             axis.set_minor_formatter(NullFormatter())
         axes.grid(True, axis="both")
         _plot_equality(axes, predicted, taken)
-        stops = done["epochs"] < done["most_epochs"]
-        for rows, colour, marker, label in (
-            (done[~stops], BLUE, "o", "all its epochs"),
-            (done[stops], VERMILLION, "^", "stopped early"),
+        for some, colour, marker, label in (
+            (~stops, BLUE, "o", "all its epochs"),
+            (stops, VERMILLION, "^", "stopped early"),
         ):
-            if not rows.empty:
+            if some.any():
                 axes.plot(
-                    rows["predicted_seconds"], rows["lane_seconds"], marker,
+                    predicted[some], taken[some], marker,
                     color=colour, alpha=0.7, mew=0, markersize=6, label=label,
                 )  # fmt: skip
         axes.legend(loc="upper left")
@@ -69,7 +71,7 @@ def draw_cost_figure(trainings: pd.DataFrame, folder: Path) -> list[DrawnFigure]
         ]
 
 
-def _plot_equality(axes: Axes, predicted: "pd.Series[float]", taken: "pd.Series[float]") -> None:
+def _plot_equality(axes: Axes, predicted: Values, taken: Values) -> None:
     ends = np.array([min(predicted.min(), taken.min()) / 1.3, max(predicted.max(), taken.max()) * 1.3])
     axes.plot(ends, ends, color=INK, linewidth=1)
     axes.fill_between(ends, ends * (1 - BAND), ends * (1 + BAND), color=GREY, alpha=0.15, linewidth=0)

@@ -2,17 +2,18 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from storage.tables import EpochRow, TrialRow
 from study.spec import Study, SweepExercise
 from study.status import Status
 from study.wording import count, listing, plain
@@ -61,7 +62,7 @@ class Span:
 
 
 def setting_curves(
-    study: Study, exercise: SweepExercise, trials: pd.DataFrame, epochs: pd.DataFrame
+    study: Study, exercise: SweepExercise, trials: Sequence[TrialRow], epochs: Sequence[EpochRow]
 ) -> list[SettingCurves]:
     """Return the curves of each setting of an exercise, by rising value; only those of the longest budget if
     all settings read prefixes of them.
@@ -72,27 +73,29 @@ def setting_curves(
         trials: Rows of the `trials` table; those of other exercises are ignored.
         epochs: Rows of the `epochs` table, of the same run; each trial gets those that it read.
     """
-    ours = trials[trials["exercise"] == exercise.number]
+    by_training = defaultdict(list)
+    for each in sorted(epochs, key=lambda each: each.epoch):
+        by_training[each.key].append(each)
+    ours = sorted((row for row in trials if row.exercise == exercise.number), key=lambda row: row.repeat)
     all_curves = [
-        _curves_of(value, ours[ours["value"] == value], epochs) for value in sorted(exercise.values)
+        _curves_of(value, [row for row in ours if row.value == value], by_training)
+        for value in sorted(exercise.values)
     ]
     if exercise.reads_prefixes(study.baseline):
         return [each for each in all_curves if each.losses][-1:]
     return all_curves
 
 
-def _curves_of(value: float, trials: pd.DataFrame, epochs: pd.DataFrame) -> SettingCurves:
-    done = trials[trials["status"] == Status.COMPLETED].sort_values("repeat")
-    joined = done[["key", "repeat", "epochs_run"]].merge(
-        epochs[["key", "epoch", "validation_accuracy", "validation_loss"]], on="key"
-    )
-    read = joined[joined["epoch"] <= joined["epochs_run"]].sort_values(["repeat", "epoch"])
-    trainings = [rows for _, rows in read.groupby("repeat")]
+def _curves_of(
+    value: float, trials: Sequence[TrialRow], by_training: Mapping[str, Sequence[EpochRow]]
+) -> SettingCurves:
+    done = [row for row in trials if row.status == Status.COMPLETED and row.key in by_training]
+    read = [by_training[row.key][: row.epochs_run] for row in done]
     return SettingCurves(
         value,
-        tuple(tuple((100 * rows["validation_accuracy"]).tolist()) for rows in trainings),
-        tuple(tuple(rows["validation_loss"].tolist()) for rows in trainings),
-        failed=int((trials["status"] == Status.FAILED).sum()),
+        tuple(tuple(100 * each.validation_accuracy for each in epochs) for epochs in read),
+        tuple(tuple(each.validation_loss for each in epochs) for epochs in read),
+        failed=sum(row.status == Status.FAILED for row in trials),
     )
 
 
@@ -241,7 +244,11 @@ class _Panel:
 
 
 def draw_curve_figures(
-    study: Study, exercise: SweepExercise, trials: pd.DataFrame, epochs: pd.DataFrame, folder: Path
+    study: Study,
+    exercise: SweepExercise,
+    trials: Sequence[TrialRow],
+    epochs: Sequence[EpochRow],
+    folder: Path,
 ) -> list[DrawnFigure]:
     """Draw validation accuracy and loss of one exercise against the epoch, as PNG and SVG.
 

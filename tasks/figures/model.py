@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize, PowerNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from storage.tables import EpochRow
 from study.conclusions import ChosenModel
 from study.fashion_mnist import CLASS_NAMES
 from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, save
@@ -23,7 +23,7 @@ Shares = npt.NDArray[np.float64]
 
 
 def draw_model_figures(
-    chosen: ChosenModel, epochs: pd.DataFrame, folder: Path, exercise: int
+    chosen: ChosenModel, epochs: Sequence[EpochRow], folder: Path, exercise: int
 ) -> list[DrawnFigure]:
     """Draw the learning curves and the confusion matrix of the chosen model, each as PNG and SVG.
 
@@ -38,21 +38,21 @@ def draw_model_figures(
     """
     matrix = _draw_confusion(chosen, folder, exercise)
     curves = epochs_of_model(chosen, epochs)
-    if curves.empty:
+    if not curves:
         logger.warning("training %s: no rows in `epochs`, no learning curves", chosen.key)
         return [matrix]
     return [_draw_curves(curves, folder, exercise), matrix]
 
 
-def epochs_of_model(chosen: ChosenModel, epochs: pd.DataFrame) -> pd.DataFrame:
+def epochs_of_model(chosen: ChosenModel, epochs: Sequence[EpochRow]) -> list[EpochRow]:
     """Return the epochs the model was trained for; its training may have continued for another trial."""
-    rows = epochs[(epochs["key"] == chosen.key) & (epochs["epoch"] <= chosen.epochs_run)]
-    return rows.sort_values("epoch", ignore_index=True)
+    rows = [each for each in epochs if each.key == chosen.key and each.epoch <= chosen.epochs_run]
+    return sorted(rows, key=lambda each: each.epoch)
 
 
-def lowest_loss_epoch(curves: pd.DataFrame) -> int:
+def lowest_loss_epoch(curves: Sequence[EpochRow]) -> int:
     """Return the first epoch with the lowest validation loss."""
-    return int(curves["epoch"].iloc[int(curves["validation_loss"].argmin())])
+    return min(curves, key=lambda each: each.validation_loss).epoch
 
 
 def row_shares(counts: Counts) -> Shares:
@@ -62,9 +62,8 @@ def row_shares(counts: Counts) -> Shares:
     return shares
 
 
-def _draw_curves(curves: pd.DataFrame, folder: Path, exercise: int) -> DrawnFigure:
-    best = lowest_loss_epoch(curves)
-    last = curves.iloc[-1]
+def _draw_curves(curves: Sequence[EpochRow], folder: Path, exercise: int) -> DrawnFigure:
+    best, last = lowest_loss_epoch(curves), curves[-1]
     title = "How did the final model learn?"
     caption = (
         "Loss and accuracy of the final model, epoch by epoch; one training (n = 1), so there are no error "
@@ -72,15 +71,17 @@ def _draw_curves(curves: pd.DataFrame, folder: Path, exercise: int) -> DrawnFigu
         f"are taken after it. Dotted line: the lowest validation loss, epoch {best}."
     )
     alt = (
-        f"Learning curves over {len(curves)} epochs. At the end: training loss {last['train_loss']:.3f}, "
-        f"validation loss {last['validation_loss']:.3f}, training accuracy {last['train_accuracy']:.1%}, "
-        f"validation accuracy {last['validation_accuracy']:.1%}. Lowest validation loss at epoch {best}."
+        f"Learning curves over {len(curves)} epochs. At the end: training loss {last.train_loss:.3f}, "
+        f"validation loss {last.validation_loss:.3f}, training accuracy {last.train_accuracy:.1%}, "
+        f"validation accuracy {last.validation_accuracy:.1%}. Lowest validation loss at epoch {best}."
     )
     with new_figure(8.0, 4.0) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
         loss, accuracy = figure.subplots(1, 2)
-        _plot_curves(loss, curves, "loss", 1, "Loss (cross-entropy, nats)", best)
-        _plot_curves(accuracy, curves, "accuracy", 100, "Accuracy (%)", best)
+        losses = [(each.train_loss, each.validation_loss) for each in curves]
+        percents = [(100 * each.train_accuracy, 100 * each.validation_accuracy) for each in curves]
+        _plot_curves(loss, losses, "Loss (cross-entropy, nats)", best)
+        _plot_curves(accuracy, percents, "Accuracy (%)", best)
         handles, labels = loss.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
         return save(
@@ -88,21 +89,17 @@ def _draw_curves(curves: pd.DataFrame, folder: Path, exercise: int) -> DrawnFigu
         )
 
 
-def _plot_curves(
-    axes: Axes, curves: pd.DataFrame, measure: str, factor: float, label: str, best: int
-) -> None:
-    every = max(1, len(curves) // 20)
-    epochs = curves["epoch"].to_numpy()
-    for part, name, style, colour in (
-        ("train", "training", "o-", BLUE),
-        ("validation", "validation", "s--", VERMILLION),
+def _plot_curves(axes: Axes, pairs: Sequence[tuple[float, float]], label: str, best: int) -> None:
+    """Plot training and validation values, epoch by epoch."""
+    epochs, every = range(1, len(pairs) + 1), max(1, len(pairs) // 20)
+    for heights, name, style, colour in zip(
+        zip(*pairs, strict=True), ("training", "validation"), ("o-", "s--"), (BLUE, VERMILLION), strict=True
     ):
-        heights = factor * curves[f"{part}_{measure}"].to_numpy()
         axes.plot(epochs, heights, style, color=colour, markersize=4.5, markevery=every, label=name)
     axes.axvline(
         best, color=GREY, linestyle=":", linewidth=1.5, label=f"lowest validation loss: epoch {best}"
     )
-    axes.set(xlabel="Epoch", ylabel=label, xlim=(0.5, float(epochs[-1]) + 0.5))
+    axes.set(xlabel="Epoch", ylabel=label, xlim=(0.5, len(pairs) + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
 
 

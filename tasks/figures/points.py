@@ -3,12 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import pandas as pd
-
+from storage.tables import SummaryRow, TrialRow
 from study.spec import Cell, PublishedAverage, SweepExercise
-from study.status import Status
 
 FAR_POINTS = 20.0
 FAR_TIMES = 2.0
@@ -20,12 +17,12 @@ class AccuracyPoint:
     """One setting's accuracies in percent; None where there is none."""
 
     value: float
-    readings: tuple[float, ...]
-    mean: float | None
-    low: float | None
-    high: float | None
-    published: float | None
-    failed: int
+    readings: tuple[float, ...] = ()
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    published: float | None = None
+    failed: int = 0
 
     def below(self, floor: float) -> tuple[float, ...]:
         """Return the readings under a floor, in percent."""
@@ -37,9 +34,9 @@ class TimePoint:
     """One setting's times in seconds: training of completed trials, convergence of those that converged."""
 
     value: float
-    training: tuple[float, ...]
-    mean: float | None
-    convergence: tuple[float, ...]
+    training: tuple[float, ...] = ()
+    mean: float | None = None
+    convergence: tuple[float, ...] = ()
 
     @property
     def outcome(self) -> str:
@@ -58,45 +55,54 @@ class AccuracyAxis:
 
 def accuracy_points(
     exercise: SweepExercise,
-    trials: pd.DataFrame,
-    summary: pd.DataFrame,
+    trials: Sequence[TrialRow],
+    summary: Sequence[SummaryRow],
     averages: dict[Cell, PublishedAverage],
 ) -> list[AccuracyPoint]:
     """Return a point for each setting of the exercise, by rising value, measured or not."""
     points = []
-    for value in sorted(exercise.values):
-        ours = _of_setting(summary, exercise, value)
-        row = ours.iloc[0] if len(ours) else None
+    for value, rows, found in _settings(exercise, trials, summary):
         published = averages.get((exercise.number, value))
-        points.append(
-            AccuracyPoint(
-                value=value,
-                readings=_readings(_of_setting(trials, exercise, value), "test_accuracy", 100),
-                mean=_number(row, "mean_accuracy", 100),
-                low=_number(row, "low_accuracy", 100),
-                high=_number(row, "high_accuracy", 100),
-                published=None if published is None else published.accuracy_pct,
-                failed=int(_number(row, "failed_trials") or 0),
-            )
-        )
+        shown = _percent(published.accuracy) if published else None
+        if found is None:
+            points.append(AccuracyPoint(value, published=shown))
+            continue
+        readings = tuple(100 * row.test_accuracy for row in rows if row.test_accuracy is not None)
+        ends = _percent(found.low_accuracy), _percent(found.high_accuracy)
+        mean = _percent(found.mean_accuracy)
+        points.append(AccuracyPoint(value, readings, mean, *ends, shown, found.failed_trials))
     return points
 
 
-def time_points(exercise: SweepExercise, trials: pd.DataFrame, summary: pd.DataFrame) -> list[TimePoint]:
+def time_points(
+    exercise: SweepExercise, trials: Sequence[TrialRow], summary: Sequence[SummaryRow]
+) -> list[TimePoint]:
     """Return a point for each setting of the exercise, by rising value, measured or not."""
-    points = []
-    for value in sorted(exercise.values):
-        ours = _of_setting(summary, exercise, value)
-        rows = _of_setting(trials, exercise, value)
-        points.append(
-            TimePoint(
-                value=value,
-                training=_readings(rows, "training_seconds"),
-                mean=_number(ours.iloc[0] if len(ours) else None, "mean_training_seconds"),
-                convergence=_readings(rows, "convergence_seconds"),
-            )
+    return [
+        TimePoint(
+            value,
+            tuple(row.training_seconds for row in rows if row.training_seconds is not None),
+            None if found is None else found.mean_training_seconds,
+            tuple(row.convergence_seconds for row in rows if row.convergence_seconds is not None),
         )
-    return points
+        for value, rows, found in _settings(exercise, trials, summary)
+    ]
+
+
+def _settings(
+    exercise: SweepExercise, trials: Sequence[TrialRow], summary: Sequence[SummaryRow]
+) -> list[tuple[float, list[TrialRow], SummaryRow | None]]:
+    """Return each value, rising, with its trials by repeat, and their summary if there are any."""
+    ours = sorted((row for row in trials if row.exercise == exercise.number), key=lambda row: row.repeat)
+    found = {row.value: row for row in summary if row.exercise == exercise.number}
+    return [
+        (value, [row for row in ours if row.value == value], found.get(value))
+        for value in sorted(exercise.values)
+    ]
+
+
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
 
 
 def accuracy_axis(points: Sequence[AccuracyPoint]) -> AccuracyAxis:
@@ -143,18 +149,3 @@ def needs_log_axis(points: Sequence[TimePoint]) -> bool:
     """Say whether the times range over more than a factor of ten."""
     times = [each for point in points for each in (*point.training, *point.convergence)]
     return bool(times) and min(times) > 0 and max(times) > LONG_RANGE * min(times)
-
-
-def _of_setting(frame: pd.DataFrame, exercise: SweepExercise, value: float) -> pd.DataFrame:
-    return frame[(frame["exercise"] == exercise.number) & (frame["value"] == value)]
-
-
-def _readings(rows: pd.DataFrame, column: str, factor: float = 1) -> tuple[float, ...]:
-    done = rows[rows["status"] == Status.COMPLETED].sort_values("repeat")
-    return tuple(float(each) * factor for each in done[column].dropna())
-
-
-def _number(row: "pd.Series[Any] | None", column: str, factor: float = 1) -> float | None:
-    if row is None or pd.isna(row[column]):
-        return None
-    return float(row[column]) * factor

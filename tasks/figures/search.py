@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from textwrap import fill
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from storage.tables import FinalRow, SearchRow, TrialRow
 from study.spec import Range, Search, Study
 from study.statistics import summarise
-from study.status import CandidateState, Status
+from study.status import CandidateState
 from study.wording import count, listing
 from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, parameter_noun, save
 
@@ -46,31 +48,31 @@ class Coordinate:
     """Labels at 0, 1, ...: for values that are no numbers."""
 
 
-def list_dots(search: pd.DataFrame) -> list[Dot]:
+def list_dots(search: Sequence[SearchRow]) -> list[Dot]:
     """Return a dot for each candidate of the search that has a reading."""
     return [
         Dot(
-            int(row["parameters"]),
-            float(row["training_seconds"]),
-            100 * float(row["validation_accuracy"]),
-            row["state"] == CandidateState.COMPLETED,
+            row.parameters,
+            row.training_seconds,
+            100 * row.validation_accuracy,
+            row.state == CandidateState.COMPLETED,
         )
-        for row in search.to_dict("records")
-        if not pd.isna(row["validation_accuracy"])
+        for row in search
+        if row.validation_accuracy is not None
     ]
 
 
-def list_finals(trials: pd.DataFrame, finals: pd.DataFrame) -> list[Dot]:
+def list_finals(trials: Sequence[TrialRow], finals: Sequence[FinalRow]) -> list[Dot]:
     """Return a dot for each candidate of the finals: the mean of its fresh seeds, with interval."""
-    sizes = dict(zip(finals["setting"], finals["parameters"], strict=True))
-    dots = []
-    for name, rows in trials[trials["status"] == Status.COMPLETED].groupby("setting", sort=False):
-        if str(name) in sizes:
-            spread = summarise([float(each) for each in rows["validation_accuracy"]])
-            half = 100 * (spread.high - spread.mean) if spread.count > 1 else 0.0
-            seconds = float(rows["training_seconds"].mean())
-            dots.append(Dot(int(sizes[str(name)]), seconds, 100 * spread.mean, True, str(name), half))
-    return dots
+    return [_final_dot(final, trials) for final in finals]
+
+
+def _final_dot(final: FinalRow, trials: Sequence[TrialRow]) -> Dot:
+    rows = [row for row in trials if (row.exercise, row.setting) == (final.exercise, final.setting)]
+    spread = summarise([row.validation_accuracy for row in rows if row.validation_accuracy is not None])
+    half = 100 * (spread.high - spread.mean) if spread.count > 1 else 0.0
+    seconds = fmean(row.training_seconds for row in rows if row.training_seconds is not None)
+    return Dot(final.parameters, seconds, 100 * spread.mean, True, final.setting, half)
 
 
 def find_front(dots: Sequence[Dot], cost: str) -> list[Dot]:
@@ -82,20 +84,19 @@ def find_front(dots: Sequence[Dot], cost: str) -> list[Dot]:
     return front
 
 
-def is_good(search: pd.DataFrame) -> list[bool]:
-    """Say whether each candidate is among the best quarter on validation."""
-    accuracies = search["validation_accuracy"]
-    return list(accuracies >= accuracies.quantile(1 - GOOD))
+def are_good(accuracies: Sequence[float]) -> npt.NDArray[np.bool_]:
+    """Say of each validation accuracy whether it is among the best quarter."""
+    return np.asarray(accuracies) >= np.quantile(accuracies, 1 - GOOD)
 
 
-def list_coordinates(study: Study, search: pd.DataFrame) -> list[Coordinate]:
+def list_coordinates(study: Study, search: Sequence[SearchRow]) -> list[Coordinate]:
     """Return an axis for each parameter that was searched, in the order of the study."""
     space = study.optimum.search if study.optimum else None
     return [] if space is None else [_coordinate(name, space, search) for name in space.space]
 
 
-def _coordinate(name: str, space: Search, search: pd.DataFrame) -> Coordinate:
-    declared, column = space.space[name], search[name]
+def _coordinate(name: str, space: Search, search: Sequence[SearchRow]) -> Coordinate:
+    declared, column = space.space[name], [getattr(row, name) for row in search]
     if isinstance(declared, Range):
         return Coordinate(name, declared.log, tuple(map(float, column)))
     if all(isinstance(each, int | float) for each in declared):
@@ -104,7 +105,7 @@ def _coordinate(name: str, space: Search, search: pd.DataFrame) -> Coordinate:
     return Coordinate(name, False, tuple(float(words.index(str(each))) for each in column), words)
 
 
-def rank_importances(study: Study, search: pd.DataFrame) -> dict[str, float]:
+def rank_importances(study: Study, search: Sequence[SearchRow]) -> dict[str, float]:
     """Return each parameter's share in deciding the best quarter, largest first; the sum is 1.
 
     PED-ANOVA (Watanabe, Bansal and Hutter 2023, arXiv:2304.10255) by Optuna; it needs no trees and is the
@@ -115,34 +116,29 @@ def rank_importances(study: Study, search: pd.DataFrame) -> dict[str, float]:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # `study report` has made no search
     space = study.optimum.search if study.optimum else None
-    rows = search[search["validation_accuracy"].notna()].to_dict("records")
-    if space is None or len(rows) < 10 or len({row["validation_accuracy"] for row in rows}) < 2:
+    rows = [row for row in search if row.validation_accuracy is not None]
+    if space is None or len(rows) < 10 or len({row.validation_accuracy for row in rows}) < 2:
         return {}
     names = [name for name in space.space if name != "epochs"]
     distributions = {name: _distribution(space, name, rows) for name in names}
     played = optuna.create_study(direction="maximize")
     for row in rows:
-        params = {name: _native(row[name]) for name in names}
-        value = row["validation_accuracy"]
+        params, value = {name: getattr(row, name) for name in names}, row.validation_accuracy
         played.add_trial(optuna.create_trial(params=params, distributions=distributions, value=value))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=GOOD)
     return optuna.importance.get_param_importances(played, evaluator=evaluator)
 
 
-def _distribution(space: Search, name: str, rows: Sequence[Any]) -> Any:
+def _distribution(space: Search, name: str, rows: Sequence[SearchRow]) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     declared = space.space[name]
     if not isinstance(declared, Range):
         return CategoricalDistribution(declared)
-    if all(float(row[name]).is_integer() for row in rows) and float(declared.low).is_integer():
+    if all(float(getattr(row, name)).is_integer() for row in rows) and float(declared.low).is_integer():
         step = int(declared.step or 1)
         return IntDistribution(int(declared.low), int(declared.high), declared.log, step)
     return FloatDistribution(declared.low, declared.high, declared.log, declared.step)
-
-
-def _native(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
 
 
 _SHOWN = 8.0
@@ -164,7 +160,11 @@ _NAME_WIDTH = 11
 
 
 def draw_search_figures(
-    study: Study, trials: pd.DataFrame, search: pd.DataFrame, finals: pd.DataFrame, folder: Path
+    study: Study,
+    trials: Sequence[TrialRow],
+    search: Sequence[SearchRow],
+    finals: Sequence[FinalRow],
+    folder: Path,
 ) -> list[DrawnFigure]:
     """Draw the front, the importances and the parallel coordinates, as PNG and SVG; none without a search.
 
@@ -178,12 +178,11 @@ def draw_search_figures(
     Raises:
         OSError: the folder cannot be written to.
     """
-    if study.optimum is None or search["validation_accuracy"].isna().all():
+    known = [row for row in search if row.validation_accuracy is not None]
+    if study.optimum is None or not known:
         return []
     number = study.optimum.number
-    last = list_finals(trials[trials["exercise"] == number], finals)
-    drawn = [_draw_front(number, list_dots(search), last, folder)]
-    known = search[search["validation_accuracy"].notna()]
+    drawn = [_draw_front(number, list_dots(known), list_finals(trials, finals), folder)]
     importances = rank_importances(study, known)
     if importances:
         drawn.append(_draw_importances(number, importances, len(known), folder))
@@ -275,17 +274,18 @@ def _draw_importances(
 
 
 def _draw_parallel(
-    exercise: int, coordinates: Sequence[Coordinate], search: pd.DataFrame, folder: Path
+    exercise: int, coordinates: Sequence[Coordinate], search: Sequence[SearchRow], folder: Path
 ) -> DrawnFigure:
     title = f"Exercise {exercise}: which values do the best candidates have?"
-    accuracy = Coordinate("validation accuracy (%)", False, tuple(100 * search["validation_accuracy"]))
-    all_axes, good = (*coordinates, accuracy), is_good(search)
+    accuracies = [row.validation_accuracy for row in search if row.validation_accuracy is not None]
+    accuracy = Coordinate("validation accuracy (%)", False, tuple(100 * each for each in accuracies))
+    all_axes, good = (*coordinates, accuracy), are_good(accuracies)
     with new_figure(min(max(7.0, 1.45 * len(all_axes)), _REPORT_WIDTH), 4.8) as figure:
         axes = figure.add_subplot(title=title)
         axes.grid(False)
         heights = np.array([_heights(each) for each in all_axes])
         for is_best, colour, width, alpha in ((False, GREY, 0.8, 0.45), (True, VERMILLION, 1.8, 0.9)):
-            for line in heights.T[np.array(good) == is_best]:
+            for line in heights.T[good == is_best]:
                 axes.plot(range(len(all_axes)), line, color=colour, linewidth=width, alpha=alpha)
         for place, each in enumerate(all_axes):
             _draw_scale(axes, place, each)
@@ -304,8 +304,8 @@ def _draw_parallel(
             f"Each line is a candidate of the search ({len(search)} in all): its values, and its validation "
             "accuracy. Epochs are those of its best reading, among its trained epochs."
         )
-        best = search.iloc[int(search["validation_accuracy"].to_numpy().argmax())]
-        values = listing([f"{parameter_noun(each.name)} {best[each.name]}" for each in coordinates])
+        best = search[int(np.argmax(accuracies))]
+        values = listing([f"{parameter_noun(each.name)} {getattr(best, each.name)}" for each in coordinates])
         alt = f"Parallel coordinates of {len(search)} candidates. The best reading: {values}."
         name = f"exercise-{exercise}-parallel"
         return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import matplotlib.style
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -24,6 +25,9 @@ from storage.results import write_atomically
 from study.spec import SweepExercise
 
 logger = logging.getLogger(__name__)
+
+Values = npt.NDArray[np.float64]
+"""What is drawn along an axis, in the axis's unit."""
 
 # Okabe and Ito, "Color Universal Design" (2008): for colour-blind readers. Every series has a
 # marker shape of its own as well, so that the figures read in grey.

@@ -5,11 +5,11 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from storage.tables import SummaryRow, TrialRow
 from study.records import CONVERGENCE_PATIENCE
 from study.spec import Cell, PublishedAverage, Study, SweepExercise
 from tasks.figures.model import draw_model_figures
@@ -163,8 +163,8 @@ _BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # no grid line
 def draw_sweep_figures(
     study: Study,
     exercise: SweepExercise,
-    trials: pd.DataFrame,
-    summary: pd.DataFrame,
+    trials: Sequence[TrialRow],
+    summary: Sequence[SummaryRow],
     averages: dict[Cell, PublishedAverage],
     folder: Path,
 ) -> list[DrawnFigure]:

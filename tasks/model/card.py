@@ -1,14 +1,13 @@
 """The model card next to the exported files: the model's description, quality, origin and use."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from study.conclusions import ChosenModel
+from storage.tables import TrialRow
+from study.conclusions import ChosenModel, SavedFile
 from study.fashion_mnist import CLASS_NAMES
 from study.wording import count, interval, listing, percent, plain, shortened, taken_for
 from tasks.report import markdown_environment, tabulate_confidence, tidy_markdown
@@ -30,7 +29,7 @@ class Card:
     files: Lines
 
 
-def render_card(model: ChosenModel, trial: Mapping[str, Any], train_images: int) -> str:
+def render_card(model: ChosenModel, trial: TrialRow, train_images: int) -> str:
     """Return the card as Markdown.
 
     Args:
@@ -95,14 +94,14 @@ def _describe_calibration(model: ChosenModel) -> tuple[str, ...]:
     )
 
 
-def _list_origin(model: ChosenModel, trial: Mapping[str, Any], train_images: int) -> Lines:
+def _list_origin(model: ChosenModel, trial: TrialRow, train_images: int) -> Lines:
     setting = model.setting.model_dump()
     values = [f"{name} {plain(value)}" for name, value in setting.items() if value is not None]
-    held_out = int(trial["held_out_images"])
+    held_out = trial.held_out_images
     trained = train_images - held_out
     validated = f"the {count(held_out, 'held-out training image')}" if held_out else "the test images"
     chosen = "" if held_out else " too, so the accuracy above tends to be high"
-    versions = json.loads(trial["versions"] or "{}")
+    versions = json.loads(trial.versions or "{}")
     return (
         (
             "Candidate",
@@ -110,20 +109,20 @@ def _list_origin(model: ChosenModel, trial: Mapping[str, Any], train_images: int
         ),
         ("Hyperparameters", listing(values)),
         ("Trained", f"{count(model.epochs_run, 'epoch')} on {count(trained, 'image')}, seed {model.seed}"),
-        ("Chosen on", f"{validated}{chosen} (protocol {trial['protocol']})"),
-        ("Engine", str(trial["engine"])),
+        ("Chosen on", f"{validated}{chosen} (protocol {trial.protocol})"),
+        ("Engine", trial.engine),
         (
             "Versions",
             listing([f"{name} {version}" for name, version in versions.items()] or ["not recorded"]),
         ),
-        ("Commit", str(trial["git_commit"] or "not recorded")),
-        ("Data", f"SHA-256 {trial['data_fingerprint']}"),
+        ("Commit", trial.git_commit or "not recorded"),
+        ("Data", f"SHA-256 {trial.data_fingerprint}"),
         ("Training", f"key {model.key}; kept in trainings/{model.key} of the results"),
-        ("Weights", f"SHA-256 {trial['weights_sha256']}"),
+        ("Weights", f"SHA-256 {trial.weights_sha256}"),
     )
 
 
-def _describe_file(saved: Any) -> tuple[str, ...]:
+def _describe_file(saved: SavedFile) -> tuple[str, ...]:
     same = "all" if saved.same_classes == saved.images else f"{saved.same_classes:,} of {saved.images:,}"
     return (
         shortened(saved.name, 80),

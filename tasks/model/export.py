@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +14,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from storage.results import Results, replace_folder, write_atomically
+from storage.tables import TrialRow
 from storage.trainings import Arrays
 from study.conclusions import (
     MAX_EXAMPLES,
@@ -29,12 +30,13 @@ from study.conclusions import (
     soften,
 )
 from study.fashion_mnist import CLASS_NAMES
-from study.spec import ModelExercise, Setting
+from study.spec import ModelExercise
 from study.wording import shortened
 from tasks.data import Dataset, scale_pixels, split_held_out
 from tasks.engines import silenced_stderr
 from tasks.lanes import Lanes
 from tasks.model.card import render_card
+from tasks.tables import read_setting
 from tasks.training import obtain_weights
 
 ModelFiles = dict[str, bytes]
@@ -205,12 +207,10 @@ if __name__ == "__main__":
 SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Confidences for which the model card counts the test images that reach them and are right."""
 
-Row = Mapping[str, Any]
-
 
 @task(name="export model", task_run_name="export model", cache_policy=NO_CACHE, persist_result=False)
 def export_model(
-    chosen: Row,
+    chosen: TrialRow,
     exercise: ModelExercise,
     dataset: Dataset,
     results: Results,
@@ -220,7 +220,7 @@ def export_model(
     """Save the model of a trial in four formats, check each in its own process, and write its card.
 
     Args:
-        chosen: The trial's row.
+        chosen: The trial.
         exercise: Name of the files and the image to classify.
         dataset: The test images to compare on, and those to calibrate on.
         results: The folder of the weights and of the written files.
@@ -231,7 +231,7 @@ def export_model(
         InputError: the stored training is missing or damaged.
         ReloadFailed: a file cannot be loaded again.
     """
-    weights = obtain_weights(chosen["key"], chosen["epochs_run"], dataset, results, lanes)
+    weights = obtain_weights(chosen.key, chosen.epochs_run or chosen.epochs, dataset, results, lanes)
     folder = results.model(run_id)
     model, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset)
     keep_files(files, folder)
@@ -241,7 +241,7 @@ def export_model(
 
 
 def save_and_check(
-    chosen: Row, weights: Arrays, exercise: ModelExercise, dataset: Dataset
+    chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset
 ) -> tuple[ChosenModel, ModelFiles]:
     """Write, reload and compare, see `export_model`; return the files: a lane may not reach the results."""
     with TemporaryDirectory() as scratch:
@@ -250,11 +250,11 @@ def save_and_check(
 
 
 def _write_and_check(
-    chosen: Row, weights: Arrays, exercise: ModelExercise, dataset: Dataset, scratch: Path
+    chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset, scratch: Path
 ) -> tuple[ChosenModel, list[Path]]:
     with silenced_stderr():
         from tasks.model.build import build_exported_model, build_model, write_files
-    setting = Setting(**{name: _plain(chosen[name]) for name in Setting.model_fields})
+    setting = read_setting(chosen)
     trained = build_model(setting.hyperparameters)
     trained.set_weights(weights)
     with silenced_stderr():  # the converters log their optimisations
@@ -265,15 +265,15 @@ def _write_and_check(
     reloaded = reload_files(files, pixels)
     first = reloaded[files[0].name][0]
     saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
-    calibration = calibrate(trained, dataset, int(chosen["held_out_images"]), outputs, labels)
+    calibration = calibrate(trained, dataset, chosen.held_out_images, outputs, labels)
     model = ChosenModel(
-        candidate=chosen["setting"],
+        candidate=chosen.setting,
         setting=setting,
-        seed=chosen["seed"],
-        key=chosen["key"],
-        epochs_run=chosen["epochs_run"],
-        validation_accuracy=chosen["validation_accuracy"],
-        test_accuracy=chosen["test_accuracy"],
+        seed=chosen.seed,
+        key=chosen.key,
+        epochs_run=chosen.epochs_run,
+        validation_accuracy=chosen.validation_accuracy,
+        test_accuracy=chosen.test_accuracy,
         reloaded_test_accuracy=float((first.argmax(axis=1) == labels).mean()),
         files=tuple(file.name for file in files),
         files_agree=all(each.agrees for each in saved),
@@ -367,8 +367,3 @@ def _classify(outputs: np.ndarray, labels: np.ndarray, index: int) -> NewImage:
         predicted_class=CLASS_NAMES[outputs[index].argmax()],
         probabilities=tuple(float(each) for each in outputs[index]),
     )
-
-
-def _plain(value: Any) -> Any:
-    """Convert a number from a data frame to Python's; pandas' missing value to None."""
-    return None if value is None or value != value else value

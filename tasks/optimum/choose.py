@@ -2,16 +2,16 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from storage.tables import FinalRow, TrialRow
 from study.plan import Trial, candidate_trials, multiply_adds, parameter_count
 from study.spec import Hyperparameters, Setting, Study
-from study.status import Status
 from tasks.tables import completed_candidates, kept_candidate, read_candidates, read_setting
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 COMBINATION = "combination"
 """Name of the candidate that combines each sweep's best value."""
-
-Row = Mapping[Any, Any]
 
 Reading = tuple[int, float, float]
 """Exercise, value and validation accuracy of one completed trial."""
@@ -32,7 +30,7 @@ Reading = tuple[int, float, float]
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def combine_best(study: Study, trials: Sequence[Row]) -> tuple[Trial, ...]:
+def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
     """List the trials of the candidate that combines each sweep's best value; none if no sweep is combined.
 
     Args:
@@ -40,9 +38,9 @@ def combine_best(study: Study, trials: Sequence[Row]) -> tuple[Trial, ...]:
         trials: Rows of the `trials` table.
     """
     readings = [
-        (row["exercise"], row["value"], row["validation_accuracy"])
-        for row in trials
-        if row["status"] == Status.COMPLETED
+        (trial.exercise, trial.value, trial.validation_accuracy)
+        for trial in trials
+        if trial.value is not None and trial.validation_accuracy is not None
     ]
     combination = combination_of(study, readings)
     return () if combination is None else candidate_trials(study, COMBINATION, combination)
@@ -71,22 +69,19 @@ def best_value(readings: Sequence[Reading], exercise: int) -> float | None:
 @task(
     name="choose the optimum", task_run_name="choose the optimum", cache_policy=NO_CACHE, persist_result=False
 )
-def choose_optimum(study: Study, trials: Sequence[Row]) -> Row | None:
+def choose_optimum(study: Study, trials: Sequence[TrialRow]) -> TrialRow | None:
     """Return the row of the trial to save: the best repeat of the candidate with the best validation mean.
 
     None if the study has no optimum exercise or none of its trials completed. Test accuracy plays no part
     (in the lab protocol validation is the test, as in the published readings).
     """
     winner = kept_candidate(study, trials)
-    rows = [row for row in completed_candidates(study, trials) if row["setting"] == winner]
-    return max(rows, key=lambda row: float(row["validation_accuracy"]), default=None)
-
-
-FinalRow = dict[str, Any]
+    repeats = [trial for trial in completed_candidates(study, trials) if trial.setting == winner]
+    return max(repeats, key=lambda trial: trial.validation_accuracy or 0.0, default=None)
 
 
 @task(name="compare finals", task_run_name="compare finals", cache_policy=NO_CACHE, persist_result=False)
-def compare_candidates(study: Study, run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[FinalRow]:
+def compare_candidates(study: Study, run_id: str, trials: Sequence[TrialRow]) -> list[FinalRow]:
     """Return a row for each candidate of the optimum that has a reading; none without an optimum.
 
     Args:
@@ -98,28 +93,29 @@ def compare_candidates(study: Study, run_id: str, trials: Sequence[Mapping[str, 
     if finals is None or study.optimum is None:
         return []
     sizes = {name: parameter_count(each) for name, each in _hyperparameters(study, trials).items()}
-    place = {"run_id": run_id, "study": study.name, "exercise": study.optimum.number}
     return [
-        {
-            **place,
-            "setting": each.name,
-            "kept": each.is_kept,
-            "trials": len(each.readings.test),
-            "mean_accuracy": each.readings.mean,
-            "gain": _number(each.gain),
-            "low": _number(each.low),
-            "high": _number(each.high),
-            "adjusted_p_value": _number(each.adjusted_p_value),
-            "as_good": each.is_as_good,
-            "cheapest_as_good": each is finals.cheapest,
-            "parameters": sizes[each.name],
-            "multiply_adds": each.multiply_adds,
-        }
+        FinalRow(
+            run_id=run_id,
+            study=study.name,
+            exercise=study.optimum.number,
+            setting=each.name,
+            kept=each.is_kept,
+            trials=len(each.readings.test),
+            mean_accuracy=each.readings.mean,
+            gain=_number(each.gain),
+            low=_number(each.low),
+            high=_number(each.high),
+            adjusted_p_value=_number(each.adjusted_p_value),
+            as_good=each.is_as_good,
+            cheapest_as_good=each is finals.cheapest,
+            parameters=sizes[each.name],
+            multiply_adds=each.multiply_adds,
+        )
         for each in finals.all
     ]
 
 
-def finals_of(study: Study, trials: Sequence[Mapping[str, Any]]) -> "Finals | None":
+def finals_of(study: Study, trials: Sequence[TrialRow]) -> "Finals | None":
     """Compare the candidates that have a reading; None if none was kept."""
     from study.conclusions import rank_finalists  # late, with SciPy and statsmodels
 
@@ -133,10 +129,11 @@ def finals_of(study: Study, trials: Sequence[Mapping[str, Any]]) -> "Finals | No
     return rank_finalists(readings, kept, costs)
 
 
-def _hyperparameters(study: Study, trials: Sequence[Mapping[str, Any]]) -> dict[str, Hyperparameters]:
+def _hyperparameters(study: Study, trials: Sequence[TrialRow]) -> dict[str, Hyperparameters]:
     number = study.optimum.number if study.optimum else None
-    own = [row for row in trials if row["exercise"] == number]
-    return {str(row["setting"]): read_setting(row).hyperparameters for row in own}
+    return {
+        trial.setting: read_setting(trial).hyperparameters for trial in trials if trial.exercise == number
+    }
 
 
 def _number(value: float) -> float | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from storage.tables import SearchRow
 from study.plan import Training, Trial, candidate_trials, multiply_adds, parameter_count, training_label
 from study.records import Source, StopRule, TrainingRecord
 from study.spec import REDUCTION, Hyperparameters, Range, Search, Setting, Study, rungs_to
@@ -271,8 +272,6 @@ FRUGAL_MARGIN = 0.005
 """Fraction of accuracy that the frugal finalist's reading may lie below the best: about twice the standard
 error of one accuracy on 10,000 validation images, within which one reading cannot distinguish two models."""
 
-Row = dict[str, Any]
-
 
 @task(name="choose finalists", task_run_name="choose finalists", cache_policy=NO_CACHE, persist_result=False)
 def choose_finalists(search: OptimumSearch) -> tuple[Trial, ...]:
@@ -306,7 +305,7 @@ def name_finalists(search: OptimumSearch) -> dict[str, tuple[Candidate, Setting]
     return named
 
 
-def list_candidates(run_id: str, search: OptimumSearch) -> list[Row]:
+def list_candidates(run_id: str, search: OptimumSearch) -> list[SearchRow]:
     """Return the rows of the table `search`, in the order in which the candidates began."""
     finalists = {candidate.number: name for name, (candidate, _) in name_finalists(search).items()}
     return [_row(run_id, search, each, finalists.get(each.number)) for each in search.candidates]
@@ -327,26 +326,26 @@ def _cost(setting: Setting) -> int:
     return multiply_adds(setting.hyperparameters)
 
 
-def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str | None) -> Row:
+def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str | None) -> SearchRow:
     hyperparameters = candidate.setting.hyperparameters
     best = candidate.best(search.budgets)
     training = search.training_of(candidate)
-    return {
-        "run_id": run_id,
-        "study": search.study.name,
-        "exercise": search.study.optimum.number if search.study.optimum else None,
-        "candidate": candidate.number,
-        "origin": candidate.origin,
-        "generation": candidate.generation,
+    return SearchRow(
+        run_id=run_id,
+        study=search.study.name,
+        exercise=search.study.optimum.number if search.study.optimum else 0,
+        candidate=candidate.number,
+        origin=candidate.origin,
+        generation=candidate.generation,
         **hyperparameters.model_dump(),
-        "key": training.key,
-        "seed": training.seed,
-        "state": candidate.state,
-        "epochs_trained": len(candidate.readings),
-        "epochs": best[1] if best else None,
-        "validation_accuracy": best[0] if best else None,
-        "finalist": finalist,
-        "parameters": parameter_count(hyperparameters),
-        "multiply_adds": multiply_adds(hyperparameters),
-        "training_seconds": candidate.seconds,
-    }
+        key=training.key,
+        seed=training.seed,
+        state=candidate.state,
+        epochs_trained=len(candidate.readings),
+        epochs=best[1] if best else None,
+        validation_accuracy=best[0] if best else None,
+        finalist=finalist,
+        parameters=parameter_count(hyperparameters),
+        multiply_adds=multiply_adds(hyperparameters),
+        training_seconds=candidate.seconds,
+    )

@@ -7,14 +7,12 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from storage.results import Results, open_results
-from storage.tables import RunFrames, rows_of
+from storage.tables import EpochRow, Row, RunRow, RunTables, TrainingRow, TrialRow
 from study.conclusions import (
     NOT_RECORDED,
     Provenance,
@@ -162,20 +160,18 @@ def _images_of(recipe: Recipe, dataset: Dataset) -> Dataset:
     return dataset.first(recipe.train_images, recipe.test_images)
 
 
-Row = Mapping[Any, Any]
-
 _LISTED = 6
 """Most rows that a message lists; a study may have hundreds."""
 
 
-def name_trial(row: Row) -> str:
+def name_trial(trial: TrialRow) -> str:
     """Name a row of `trials` as on the command line: exercise, setting and repeat."""
-    return f"{row['exercise']}/{row['setting']}/{row['repeat']}"
+    return f"{trial.exercise}/{trial.setting}/{trial.repeat}"
 
 
 def choose_rows(
-    trials: Sequence[Row], keys: Sequence[str], names: Sequence[str], number: int | None, seed: int
-) -> list[Row]:
+    trials: Sequence[TrialRow], keys: Sequence[str], names: Sequence[str], number: int | None, seed: int
+) -> list[TrialRow]:
     """Return the requested completed rows, each once, in the order of the table.
 
     Args:
@@ -189,50 +185,49 @@ def choose_rows(
         InputError: the request is empty, or names a row that is missing or was not completed.
     """
     done = {
-        name_trial(row): row for row in trials if row["status"] == Status.COMPLETED and row["weights_sha256"]
+        name_trial(each): each for each in trials if each.status == Status.COMPLETED and each.weights_sha256
     }
     if not (keys or names or number is not None):
         raise InputError(f"nothing to replay: give keys, --trial or --random N; {_list_some(done)}")
-    known = {*done, *(row["key"] for row in done.values())}
+    known = {*done, *(each.key for each in done.values())}
     for asked in (*keys, *names):
         if asked not in known:
             raise InputError(f"{shown(asked)}: no completed trial of this run; {_list_some(done)}")
     chosen = {*keys, *names, *_draw(list(done), number, seed)}
-    return [row for name, row in done.items() if name in chosen or row["key"] in chosen]
+    return [each for name, each in done.items() if name in chosen or each.key in chosen]
 
 
-def read_recipes(rows: Sequence[Row], frames: RunFrames, runs: pd.DataFrame) -> list[Recipe]:
-    """Return recipes of completed rows of `trials`, and where the run's other tables contradict them.
+def read_recipes(trials: Sequence[TrialRow], tables: RunTables, runs: Sequence[RunRow]) -> list[Recipe]:
+    """Return recipes of completed trials, and where the run's other tables contradict them.
 
     Args:
-        rows: The rows.
-        frames: The tables of their run.
-        runs: The table `runs`: other runs may have trained what this one read.
+        trials: The trials.
+        tables: The tables of their run.
+        runs: All runs: others may have trained what this one read.
 
     Raises:
         InputError: a column holds a value that no training can have.
     """
-    (run,) = rows_of(frames.run.to_frame().T)
-    by_run = {str(row["run_id"]): row for row in rows_of(runs)}
-    trainings = {str(row["key"]): row for row in rows_of(frames.trainings)}
-    epochs: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows_of(frames.epochs.sort_values("epoch")):
-        epochs[str(row["key"])].append(row)
+    by_id = {run.run_id: run for run in runs}
+    trainings = {each.key: each for each in tables.trainings}
+    epochs: defaultdict[str, list[EpochRow]] = defaultdict(list)
+    for epoch in sorted(tables.epochs, key=lambda each: each.epoch):
+        epochs[epoch.key].append(epoch)
     return [
         _read_recipe(
-            row,
-            run,
-            run if row["trained_by"] is None else by_run.get(str(row["trained_by"]), {}),
-            trainings.get(str(row["key"]), {}),
-            epochs[str(row["key"])],
+            trial,
+            tables.run,
+            by_id.get(trial.trained_by) if trial.trained_by else tables.run,
+            trainings.get(trial.key),
+            epochs[trial.key],
         )
-        for row in rows
+        for trial in trials
     ]
 
 
-def _list_some(done: Mapping[str, Row]) -> str:
+def _list_some(done: Mapping[str, TrialRow]) -> str:
     """List some of the rows to choose from, with the key of each."""
-    listed = [f"{name} ({row['key']})" for name, row in done.items()]
+    listed = [f"{name} ({each.key})" for name, each in done.items()]
     more = f" and {len(listed) - _LISTED:,} more" if len(listed) > _LISTED else ""
     return f"there are {', '.join(listed[:_LISTED])}{more}" if listed else "none was completed"
 
@@ -247,41 +242,47 @@ def _draw(names: Sequence[str], number: int | None, seed: int) -> list[str]:
     return random.Random(seed).sample(names, number)
 
 
-def _read_recipe(row: Row, run: Row, trainer: Row, training: Row, epochs: Sequence[Row]) -> Recipe:
+def _read_recipe(
+    trial: TrialRow,
+    run: RunRow,
+    trainer: RunRow | None,
+    training: TrainingRow | None,
+    epochs: Sequence[EpochRow],
+) -> Recipe:
     try:
-        setting, provenance = read_setting(row), _read_provenance(row, run, trainer, training)
-        source = _read_source(row, provenance)
+        setting, provenance = read_setting(trial), _read_provenance(trial, run, trainer, training)
+        source = _read_source(trial, provenance)
         recipe = Recipe(
-            trial=name_trial(row),
-            key=row["key"],
+            trial=name_trial(trial),
+            key=trial.key,
             training=Training(
                 hyperparameters=setting.hyperparameters,
-                seed=row["seed"],
+                seed=trial.seed,
                 source=source,
                 schedule_epochs=setting.schedule_epochs,
                 rules=(StopRule(epochs=setting.epochs, patience=setting.patience),),
-                label=f"{name_trial(row)} seed={row['seed']}",
+                label=f"{name_trial(trial)} seed={trial.seed}",
             ),
-            recorded=Readings(**{name: row[name] for name in Readings.model_fields}),
+            recorded=Readings.model_validate(trial, from_attributes=True),
             inputs={
                 **list_facts(provenance),
                 "model version": source.model,
-                "device": row["device"] or NOT_RECORDED,
+                "device": trial.device or NOT_RECORDED,
             },
-            train_images=run["train_images"],
-            test_images=run["test_images"],
-            seconds=max(row["training_seconds"] or 0.0, training.get("lane_seconds") or 0.0),
+            train_images=run.train_images,
+            test_images=run.test_images,
+            seconds=max(trial.training_seconds or 0.0, training.lane_seconds if training else 0.0),
         )
     except ValueError as error:
         raise InputError(
-            f"trial {name_trial(row)} of run {row['run_id']}: {_explain(error)}; no run publishes this; "
+            f"trial {name_trial(trial)} of run {trial.run_id}: {_explain(error)}; no run publishes this; "
             "restore its file"
         ) from error
     faults = [
-        *_name_unlike(row, training, "trainings", ("seed", *Hyperparameters.model_fields)),
-        *_name_unlike(row, run, "runs", ("protocol", "data_fingerprint", "engine")),
-        *_unlike_value(row, setting),
-        *_unlike_epochs(row, epochs, recipe.training.rules[0]),
+        *_name_unlike(trial, training, "trainings", ("seed", *Hyperparameters.model_fields)),
+        *_name_unlike(trial, run, "runs", ("protocol", "data_fingerprint", "engine")),
+        *_unlike_value(trial, setting),
+        *_unlike_epochs(trial, epochs, recipe.training.rules[0]),
     ]
     if recipe.training.key != recipe.key:
         faults.append(f"its columns make the key {recipe.training.key}, recorded is {recipe.key}")
@@ -295,66 +296,65 @@ def _explain(error: ValueError) -> str:
     return f"{'.'.join(map(str, first['loc']))} is {shown(first['input'])}: {first['msg']}"
 
 
-def _read_provenance(row: Row, run: Row, trainer: Row, training: Row) -> Provenance:
+def _read_provenance(
+    trial: TrialRow, run: RunRow, trainer: RunRow | None, training: TrainingRow | None
+) -> Provenance:
     """Return the training's record; if another run trained it, from that run's row."""
-    return Provenance.model_validate(
-        {
-            **{name: trainer.get(name) for name in Provenance.model_fields},
-            "versions": json.loads(row["versions"]),
-            "data_fingerprint": row["data_fingerprint"],
-            "device": run["device"],
-            "engine": row["engine"],
-            "processor": training.get("processor") or trainer.get("processor"),
-            "study_definition": "{}",
-        }
+    of_trainer = ("git_commit", "git_dirty", "git_diff_sha256", "lock_sha256")
+    return Provenance(
+        **{name: getattr(trainer, name, None) for name in of_trainer},
+        versions=json.loads(trial.versions or "null"),
+        data_fingerprint=trial.data_fingerprint,
+        device=run.device,
+        engine=trial.engine,
+        processor=(training and training.processor) or (trainer and trainer.processor),
+        study_definition="{}",
     )
 
 
-def _read_source(row: Row, provenance: Provenance) -> Source:
+def _read_source(trial: TrialRow, provenance: Provenance) -> Source:
     is_tensorflow = provenance.engine == "tensorflow"
-    return Source.model_validate(
-        {
-            "protocol": row["protocol"],
-            "data": provenance.data_fingerprint,
-            "held_out_images": row["held_out_images"],
-            "model": row["model_version"],
-            "tensorflow": provenance.versions.get("tensorflow", "") if is_tensorflow else "",
-            "device": provenance.device,
-            "engine": provenance.engine,
-        }
+    return Source(
+        protocol=trial.protocol,
+        data=provenance.data_fingerprint,
+        held_out_images=trial.held_out_images,
+        model=trial.model_version,
+        tensorflow=provenance.versions.get("tensorflow", "") if is_tensorflow else "",
+        device=provenance.device,
+        engine=provenance.engine,
     )
 
 
-def _unlike_value(row: Row, setting: Setting) -> list[str]:
-    if row["parameter"] not in Setting.model_fields or row["value"] is None:
+def _unlike_value(trial: TrialRow, setting: Setting) -> list[str]:
+    if trial.parameter not in Setting.model_fields or trial.value is None:
         return []
-    asked, used = row["value"], getattr(setting, row["parameter"])
-    if asked == used:
+    used = getattr(setting, trial.parameter)
+    if trial.value == used:
         return []
-    return [f"{row['parameter']} is {_brief(used)}, and the exercise's value {_brief(asked)}"]
+    return [f"{trial.parameter} is {_brief(used)}, and the exercise's value {_brief(trial.value)}"]
 
 
-def _unlike_epochs(row: Row, epochs: Sequence[Row], rule: StopRule) -> list[str]:
+def _unlike_epochs(trial: TrialRow, epochs: Sequence[EpochRow], rule: StopRule) -> list[str]:
     """List the faults: the rule stops at another epoch, or other values stand there."""
     if not epochs:
         return []
-    stop, said = rule.epochs_read([each["validation_loss"] for each in epochs]), int(row["epochs_run"])
-    if stop == said:
-        return _name_unlike(row, epochs[said - 1], "epochs", Readings.model_fields)
+    stop, said = rule.epochs_read([each.validation_loss for each in epochs]), trial.epochs_run
+    if stop is not None and stop == said:
+        return _name_unlike(trial, epochs[stop - 1], "epochs", Readings.model_fields)
     patience = "" if rule.patience is None else f" and patience {rule.patience}"
     found = "are too few" if stop is None else f"make it {stop}"
     return [f"epochs_run is {said}; with epochs {rule.epochs}{patience} the losses in `epochs` {found}"]
 
 
-def _name_unlike(row: Row, other: Row, table: str, names: Iterable[str]) -> list[str]:
+def _name_unlike(trial: TrialRow, other: Row | None, table: str, names: Iterable[str]) -> list[str]:
     return [
-        f"{name} is {_brief(row[name])} in `trials` and {_brief(other[name])} in `{table}`"
+        f"{name} is {_brief(mine)} in `trials` and {_brief(theirs)} in `{table}`"
         for name in names
-        if name in other and row[name] != other[name]
+        if hasattr(other, name) and (mine := getattr(trial, name)) != (theirs := getattr(other, name))
     ]
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     if isinstance(value, int | float):
         return plain(value)
     return f"{value[:10]}…" if isinstance(value, str) and len(value) > 20 else str(value)

@@ -32,7 +32,7 @@ def test_writers_that_are_killed_leave_whole_runs_only(store: str, monkeypatch: 
 def test_a_part_of_a_run_would_be_seen(results: Results, monkeypatch: pytest.MonkeyPatch):
     publish(results, make_tables())
     update_history(results)
-    part = part_path(results, "epochs", str(make_tables().run["run_id"]))
+    part = part_path(results, "epochs", make_tables().run.run_id)
     part.write_bytes(part_path(results, "epochs", publish_other(results)).read_bytes())
     reader = Reader(results)
     while not reader.counts["reads of a run by `read_run`"]:
@@ -45,4 +45,4 @@ def publish_other(results: Results) -> str:
     """Publish a run with an epoch less; return its id."""
     tables = make_tables("20260401T020000Z-lab-00000001")
     publish(results, dataclasses.replace(tables, epochs=tables.epochs[1:]))
-    return str(tables.run["run_id"])
+    return tables.run.run_id

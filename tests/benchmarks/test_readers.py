@@ -21,7 +21,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[str]]:
 
 
 def test_nights_are_published_under_the_ids_of_successive_days(made: tuple[Results, list[str]]):
-    assert list(list_runs(made[0])["run_id"]) == [
+    assert [run.run_id for run in list_runs(made[0])] == [
         f"2024010{day}T020000Z-lab-0000abcd" for day in range(1, NIGHTS + 1)
     ]
     assert len(made[1]) == 5

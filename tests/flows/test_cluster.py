@@ -4,11 +4,11 @@ import json
 import signal
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from storage.tables.published import read_run
-from tests.chaos import SAVING, Arena, check_equal, of_exercises, stopping, trials_of
+from storage.tables.rows_of_work import TrialRow
+from tests.chaos import SAVING, Arena, of_exercises, stopping, trials_of
 from tests.cluster import lane_host, scheduler
 from tests.served import free_port
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -18,25 +18,26 @@ TIMEOUT = "20s"
 
 
 @pytest.mark.slow
-def test_a_study_runs_on_lanes_elsewhere_and_says_where(tmp_path: Path, quiet: pd.DataFrame):
+def test_a_study_runs_on_lanes_elsewhere_and_says_where(tmp_path: Path, quiet: list[TrialRow]):
     arena = Arena(tmp_path, SAVING)
     with scheduler() as address, lane_host(address, "--lanes", "2"):
         assert arena.run_study("--scheduler", address) == 0, arena.said()
         assert "5 exercises on the lanes of " + address in arena.said()
         # What it was asked stands with it, and it goes on as it was started.
-        frames = read_run(arena.results)
-        assert json.loads(frames.run["parameters"])["scheduler"] == address
-        described = json.loads(frames.run["devices"])
+        tables = read_run(arena.results)
+        assert json.loads(tables.run.parameters or "")["scheduler"] == address
+        described = json.loads(tables.run.devices or "")
         assert {each["lane"].rpartition("/")[2] for each in described} == {"lane-0", "lane-1"}
-        assert (frames.run["device"], frames.run["engine"], frames.run["lanes"]) == ("CPU", "native", 2)
-        assert set(frames.trainings["lane"].str.rpartition("/")[2]) <= {"lane-0", "lane-1"}
-        assert (arena.results.model(str(frames.run["run_id"])) / "model.json").exists()
-    check_equal(quiet, trials_of(arena.results))
+        assert (tables.run.device, tables.run.engine, tables.run.lanes) == ("CPU", "native", 2)
+        lanes = {str(each.lane).rpartition("/")[2] for each in tables.trainings}
+        assert lanes <= {"lane-0", "lane-1"}
+        assert (arena.results.model(tables.run.run_id) / "model.json").exists()
+    assert trials_of(arena.results) == quiet
 
 
 @pytest.mark.slow
 def test_a_run_whose_lanes_are_all_lost_or_that_is_stopped_is_resumed_and_outlives_a_host(
-    tmp_path: Path, quiet: pd.DataFrame
+    tmp_path: Path, quiet: list[TrialRow]
 ):
     arena = Arena(tmp_path)
     held = arena.held.environment
@@ -77,8 +78,8 @@ def test_a_run_whose_lanes_are_all_lost_or_that_is_stopped_is_resumed_and_outliv
                 arena.held.let_all()
                 assert run.wait(WAIT_SECONDS) == 0, arena.said()
                 assert late.stop() == 0
-    assert read_run(arena.results).trainings["attempts"].max() == 2
-    check_equal(of_exercises(quiet, 2), trials_of(arena.results))
+    assert max(each.attempts for each in read_run(arena.results).trainings) == 2
+    assert trials_of(arena.results) == of_exercises(quiet, 2)
 
 
 def test_an_address_where_nothing_listens_is_refused_at_once(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,10 +10,10 @@ import psutil
 import pytest
 
 from storage.results import find_paths, read_bytes, remove_path
+from storage.tables.rows_of_work import TrialRow
 from tests.chaos import (
     SAVING,
     Arena,
-    check_equal,
     hit,
     of_exercises,
     published,
@@ -25,7 +26,7 @@ from tests.waiting import WAIT_SECONDS, wait_until
 
 
 def test_a_run_keeps_its_results_on_an_object_store_that_is_away_for_a_while(
-    tmp_path: Path, quiet: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, quiet: list[TrialRow], monkeypatch: pytest.MonkeyPatch
 ):
     from s3fs import S3FileSystem
 
@@ -42,13 +43,13 @@ def test_a_run_keeps_its_results_on_an_object_store_that_is_away_for_a_while(
             wait_until(lambda: not arena.held.lanes())  # what they train cannot be kept by now
             os.kill(server.pid, signal.SIGCONT)
             assert run.wait(WAIT_SECONDS) == 0, arena.said()
-        check_equal(of_exercises(quiet, 2), trials_of(arena.results))
+        assert trials_of(arena.results) == of_exercises(quiet, 2)
     S3FileSystem.clear_instance_cache()
 
 
 @pytest.mark.slow
 def test_a_killed_run_is_resumed_beside_another_no_key_is_trained_twice_and_everything_lies_there(
-    tmp_path: Path, s3: None, quiet: pd.DataFrame
+    tmp_path: Path, s3: None, quiet: list[TrialRow]
 ):
     arena = Arena(tmp_path / "arena", SAVING, address=new_address(), is_held=True)
     with stopping(arena.start("run", arena.study)) as run:
@@ -59,9 +60,9 @@ def test_a_killed_run_is_resumed_beside_another_no_key_is_trained_twice_and_ever
     assert arena.finished() == 2
     assert published(arena.results) == []
     runs = run_two_at_once(arena, quiet, 2, 4, 6, 7, 8, is_resumed=True)
-    assert [each.run["resumed"] for each in runs] == [1, 0]
+    assert [each.run.resumed for each in runs] == [1, 0]
     assert not (arena.folder / "results").exists()
-    run_id = str(runs[0].run["run_id"])
+    run_id = runs[0].run.run_id
     report = read_bytes(arena.results.report(run_id)).decode()
     assert f'pd.read_parquet("{arena.address}/tables/trials")' in report
     assert {path.name for path in find_paths(arena.results.model(run_id), "*")} >= {
@@ -73,14 +74,14 @@ def test_a_killed_run_is_resumed_beside_another_no_key_is_trained_twice_and_ever
     check_history(arena, runs[0].trials)
 
 
-def check_history(arena: Arena, trials: pd.DataFrame) -> None:
+def check_history(arena: Arena, trials: Sequence[TrialRow]) -> None:
     """Pandas reads the history from the store; made anew after it was removed, it says the same."""
     for again in (False, True):
         if again:
             remove_path(arena.results.history)
             assert arena.run("verify") == 1
             assert arena.run("compact") == 0
-        read = pd.read_parquet(f"{arena.address}/history/trials")
-        rows = read[read["run_id"] == trials["run_id"].iloc[0]].reset_index(drop=True)
-        pd.testing.assert_frame_equal(rows.drop(columns="month"), trials)
+        read = pd.read_parquet(f"{arena.address}/history/trials").drop(columns="month").astype(object)
+        rows = read[read["run_id"] == trials[0].run_id].where(read.notna(), None)
+        assert TrialRow.read(rows.to_dict("records"), Path()) == trials
         assert arena.run("verify") == 0

@@ -92,7 +92,7 @@ def test_a_runs_own_server_keeps_it_in_postgres(tmp_path: Path):
         before = file.read_bytes()
         assert arena.run_study("--lanes", 1) == 0, arena.said()
         run = read_run(arena.results).run
-        found = ask(url, f"select state_type, state_name from flow_run where id = '{run['flow_run_id']}'")
+        found = ask(url, f"select state_type, state_name from flow_run where id = '{run.flow_run_id}'")
         assert found == ["COMPLETED|Completed"]
         assert file.read_bytes() == before
         assert not file.with_name("prefect.db-wal").exists()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 
 from storage.results import Results
 from storage.tables.published import list_runs, read_run
+from storage.tables.rows_of_findings import SummaryRow
+from storage.tables.rows_of_work import EpochRow, TrialRow
 from study.plan.plan import compile_plan, list_trials
 from study.spec.run_start import RunOptions
 from study.spec.study_file import read_study
@@ -69,30 +72,23 @@ def mended(failed: Ran) -> Ran:
 @pytest.fixture(scope="module")
 def damaged(mended: Ran) -> Ran:
     """The same study run a third time, after two of its trainings were damaged."""
-    first, second = read_run(mended.results).trainings["key"].iloc[[0, 3]]
+    first, second = (each.key for each in read_run(mended.results).trainings[0:4:3])
     (mended.results.trainings / first / "record.json").write_text("{")
     next((mended.results.trainings / second).glob("weights-*.npz")).write_bytes(b"")
     return run_again(mended)
 
 
 def nth_run(ran: Ran, number: int) -> str:
-    return str(list_runs(ran.results)["run_id"].iloc[number])
+    return list_runs(ran.results)[number].run_id
 
 
-def test_a_failed_training_fails_its_trial_only_and_the_exit_code_says_so(failed: Ran):
+def test_a_failed_training_fails_its_trial_only_and_is_a_row_with_its_reason_and_its_attempts(failed: Ran):
     trials = read_run(failed.results, nth_run(failed, 0)).trials
-    rows = trials[trials["status"] == "failed"]
+    (row,) = (each for each in trials if each.status == "failed")
     assert failed.ended.code == 1, failed.ended.err
-    assert list(zip(rows["exercise"], rows["setting"], rows["seed"], strict=True)) == [(2, "filters=2", 2)]
-    assert len(trials) == 12
-
-
-def test_a_failed_trial_is_a_row_with_its_reason_and_its_attempts(failed: Ran):
-    trials = read_run(failed.results, nth_run(failed, 0)).trials
-    row = trials[trials["status"] == "failed"].iloc[0]
-    assert "FileExistsError" in row["reason"] or "NotADirectoryError" in row["reason"]
-    assert row["attempts"] == 3
-    assert pd.isna(row["test_accuracy"])
+    assert (row.exercise, row.setting, row.seed, len(trials)) == (2, "filters=2", 2, 12)
+    assert re.search("FileExistsError|NotADirectoryError", row.reason or "")
+    assert (row.attempts, row.test_accuracy) == (3, None)
 
 
 def test_the_terminal_names_the_failures_and_the_report(failed: Ran):
@@ -113,27 +109,28 @@ def test_the_report_page_stands_alone_and_says_that_a_trial_failed(failed: Ran):
 def test_running_again_trains_only_what_is_missing(mended: Ran):
     second = read_run(mended.results, nth_run(mended, 1)).run
     assert mended.ended.code == 0, mended.ended.err
-    assert (second["failed_trials"], second["status"]) == (0, "completed")
-    assert second["trainings"] - second["reused_trainings"] == 1
+    assert (second.failed_trials, second.status) == (0, "completed")
+    assert second.trainings - second.reused_trainings == 1
 
 
 def test_exactly_the_damaged_trainings_are_trained_again(damaged: Ran):
     before, last = (read_run(damaged.results, nth_run(damaged, each)).trainings for each in (1, 2))
     assert damaged.ended.code == 0, damaged.ended.err
-    assert set(last.loc[~last["reused"], "key"]) == set(before["key"].iloc[[0, 3]])
+    assert {each.key for each in last if not each.reused} == {before[0].key, before[3].key}
     assert damaged.ended.err.count("; it counts as missing and is trained again") >= 2
 
 
 def test_reading_earlier_trainings_publishes_equal_tables(damaged: Ran):
     before, after = (read_run(damaged.results, nth_run(damaged, each)) for each in (1, 2))
     # Who trained it, when and how fast is all that may differ.
-    run_facts = ["run_id", "reused", "trained_by", "attempts", "versions"]
-    for table in ("trials", "epochs", "summary"):
-        one, other = getattr(before, table), getattr(after, table)
-        times = [name for name in one.columns if name.endswith("seconds")]
-        left_out = [name for name in (*run_facts, *times) if name in one.columns]
-        pd.testing.assert_frame_equal(one.drop(columns=left_out), other.drop(columns=left_out))
-    assert (before.trials["weights_sha256"] == after.trials["weights_sha256"]).all()
+    circumstances = {"run_id", "reused", "trained_by", "attempts", "versions"}
+    for kind in (TrialRow, EpochRow, SummaryRow):
+        times = {name for name in kind.model_fields if name.endswith("seconds")}
+        one, other = (
+            [each.model_dump(exclude=circumstances | times) for each in getattr(tables, kind.TABLE)]
+            for tables in (before, after)
+        )
+        assert one == other
 
 
 def test_every_published_run_is_in_the_history_and_sound(damaged: Ran):
@@ -145,30 +142,29 @@ def test_every_published_run_is_in_the_history_and_sound(damaged: Ran):
 
 def test_the_tables_are_read_with_pandas_alone(damaged: Ran):
     trials = pd.read_parquet(damaged.results.tables / "trials")
-    assert set(trials["run_id"]) == set(list_runs(damaged.results)["run_id"])
+    assert set(trials["run_id"]) == {run.run_id for run in list_runs(damaged.results)}
     assert len(trials) == 12 * 3
 
 
 def test_predicted_and_actual_times_are_recorded(toy_run: FinishedRun):
-    frames = read_run(toy_run.results)
-    run = frames.run
-    assert run["predicted_low_seconds"] < run["predicted_seconds"] < run["predicted_high_seconds"]
-    assert 0 < run["makespan_bound_seconds"] <= run["makespan_seconds"] < run["wall_seconds"]
-    done = frames.trainings[frames.trainings["status"] == "completed"]
-    assert (done["predicted_seconds"] > 0).all()
-    assert done["lane_seconds"].sum() == pytest.approx(run["lane_seconds"])
+    tables = read_run(toy_run.results)
+    run = tables.run
+    assert run.predicted_low_seconds < run.predicted_seconds < run.predicted_high_seconds
+    assert 0 < run.makespan_bound_seconds <= run.makespan_seconds < run.wall_seconds
+    assert all(each.predicted_seconds for each in tables.trainings)
+    assert sum(each.lane_seconds for each in tables.trainings) == pytest.approx(run.lane_seconds)
 
 
 def test_what_started_a_run_what_it_was_asked_and_its_devices_are_recorded(toy_run: FinishedRun):
     run = read_run(toy_run.results).run
-    assert run["trigger"] == "command line"
-    assert json.loads(run["parameters"]) == {
+    assert run.trigger == "command line"
+    assert json.loads(run.parameters or "") == {
         **RunOptions().model_dump(mode="json"),
         "study_file": str(toy_run.study),
         "lanes": 1,
     }
-    assert json.loads(run["devices"]) == [{"kind": "CPU", "gpu": ""}]
-    assert bool(run["git_dirty"]) == pd.notna(run["git_diff_sha256"])
+    assert json.loads(run.devices or "") == [{"kind": "CPU", "gpu": ""}]
+    assert bool(run.git_dirty) == bool(run.git_diff_sha256)
 
 
 def test_the_plan_after_a_run_has_nothing_to_train(toy_run: FinishedRun):
@@ -176,7 +172,8 @@ def test_the_plan_after_a_run_has_nothing_to_train(toy_run: FinishedRun):
     plan = json.loads(ended.out)
     assert (plan["trainings"], plan["reused_trainings"], plan["epochs_to_run"]) == (13, 13, 0)
     assert (plan["combination"]["trainings"], plan["combination"]["to_train"]) == (1, 0)
-    assert set(read_run(toy_run.results).trials["key"]) >= {each["key"] for each in plan["training_list"]}
+    keys = {each.key for each in read_run(toy_run.results).trials}
+    assert keys >= {each["key"] for each in plan["training_list"]}
 
 
 def test_a_run_over_budget_is_refused_before_anything_is_trained(tmp_path: Path, server: None):
@@ -190,24 +187,23 @@ def test_a_run_over_budget_is_refused_before_anything_is_trained(tmp_path: Path,
 
 def test_trials_that_share_a_training_share_its_key_and_repeats_never_do(toy_run: FinishedRun):
     trials = read_run(toy_run.results).trials
-    baseline = trials[
-        trials["exercise"].isin([2, 4, 6]) & (trials["filters"] == 4) & (trials["dropout"] == 0)
+    baseline = [
+        each for each in trials if each.exercise in (2, 4, 6) and (each.filters, each.dropout) == (4, 0)
     ]
-    assert baseline.groupby("seed")["key"].nunique().tolist() == [1, 1]
-    assert baseline["key"].nunique() == 2
-    per_setting = trials.groupby(["exercise", "setting"])
-    assert (per_setting["key"].nunique() == per_setting.size()).all()
-    assert (per_setting["weights_sha256"].nunique() == per_setting.size()).all()
+    pairs = {(each.seed, each.key) for each in baseline}
+    assert len(pairs) == len({key for _, key in pairs}) == 2 < len(baseline)
+    for name in ("key", "weights_sha256"):
+        assert len({(each.exercise, each.setting, getattr(each, name)) for each in trials}) == len(trials)
 
 
 def test_early_stopping_reads_a_prefix(toy_run: FinishedRun):
     trials = read_run(toy_run.results).trials
-    assert trials.loc[trials["exercise"] == 6, "epochs_run"].between(2, 3).all()
+    assert {each.epochs_run for each in trials if each.exercise == 6} <= {2, 3}
 
 
 def test_the_combination_of_best_values_is_trained_and_compared(toy_run: FinishedRun):
     summary = read_run(toy_run.results).summary
-    assert summary.loc[summary["exercise"] == 7, "setting"].tolist() == ["published", "combination"]
+    assert [each.setting for each in summary if each.exercise == 7] == ["published", "combination"]
 
 
 def test_the_model_is_saved_in_every_format_with_its_card_and_predicts_the_same_when_loaded(
@@ -277,7 +273,7 @@ def test_a_model_that_cannot_be_saved_leaves_the_tables_published_and_the_run_to
     assert ended.code == 1, ended.err
     published = read_run(results)
     assert len(published.trials) == 20
-    assert published.models.empty
+    assert not published.models
     assert "the run failed; finished trainings are kept" in ended.err
     assert "FileExistsError" in ended.err or "NotADirectoryError" in ended.err
     next((results.folder / "runs").glob("*/model")).unlink()

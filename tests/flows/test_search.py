@@ -1,18 +1,18 @@
 """A toy study that searches, through the real command: the DAG's generations, finals and tables."""
 
+from collections import defaultdict
 from pathlib import Path
 
-import pandas as pd
 import psutil
 import pytest
 
-from storage.tables.published import RunFrames, list_runs, read_run
+from storage.tables.published import RunTables, list_runs, read_run
+from storage.tables.rows_of_findings import SearchRow
 from tests.chaos import Arena, hit, stopping
+from tests.small_run import changed
 from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
-
-TIMES = ["training_seconds", "run_id"]
 
 SEARCHING = """
 name: searching
@@ -41,9 +41,9 @@ exercises:
 """
 
 
-def same_search(one: RunFrames, other: RunFrames) -> bool:
-    pd.testing.assert_frame_equal(one.search.drop(columns=TIMES), other.search.drop(columns=TIMES))
-    return True
+def search_of(tables: RunTables) -> list[SearchRow]:
+    """The candidates of a run, without what differs between equal searches."""
+    return [changed(each, training_seconds=0.0, run_id="") for each in tables.search]
 
 
 @pytest.fixture(scope="module")
@@ -57,47 +57,44 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
 @pytest.fixture(scope="module")
 def run_id(arena: Arena) -> str:
     """That run."""
-    return str(list_runs(arena.results)["run_id"].iloc[0])
+    return list_runs(arena.results)[0].run_id
 
 
 @pytest.fixture(scope="module")
-def searched(arena: Arena, run_id: str) -> RunFrames:
+def searched(arena: Arena, run_id: str) -> RunTables:
     """The tables of that run."""
     return read_run(arena.results, run_id)
 
 
-def test_every_candidate_is_a_row_and_the_budget_is_kept(searched: RunFrames):
-    search = searched.search
-    assert (search["origin"] == "suggested").sum() == 14
-    assert list(search[search["origin"] == "sweep"]["filters"]) == [2, 4]
-    assert set(search["state"]) == {"stopped", "completed"}
-    assert search["finalist"].notna().sum() >= 1
+def test_every_candidate_is_a_row_and_the_budget_is_kept(searched: RunTables):
+    assert sum(each.origin == "suggested" for each in searched.search) == 14
+    assert [each.filters for each in searched.search if each.origin == "sweep"] == [2, 4]
+    assert {each.state for each in searched.search} == {"stopped", "completed"}
+    assert any(each.finalist for each in searched.search)
 
 
-def test_what_the_sweeps_trained_is_gone_on_with_not_trained_again(searched: RunFrames):
-    swept = searched.trials[(searched.trials["exercise"] == 2) & (searched.trials["seed"] == 1)]
-    seeds = searched.search[searched.search["origin"] == "sweep"]
-    assert set(seeds["key"]) == set(swept["key"])
-    trainings = searched.trainings[searched.trainings["key"].isin(seeds["key"])]
-    assert (
-        trainings["epochs_trained"] == seeds.set_index("key").loc[trainings["key"], "epochs_trained"].values
-    ).all()
+def test_what_the_sweeps_trained_is_gone_on_with_not_trained_again(searched: RunTables):
+    seeds = {each.key: each.epochs_trained for each in searched.search if each.origin == "sweep"}
+    assert set(seeds) == {each.key for each in searched.trials if (each.exercise, each.seed) == (2, 1)}
+    assert seeds == {each.key: each.epochs_trained for each in searched.trainings if each.key in seeds}
 
 
-def test_finalists_and_candidates_are_compared_on_the_same_ten_fresh_seeds(searched: RunFrames):
-    trials = searched.trials[searched.trials["exercise"] == 7]
-    seeds = {name: tuple(rows["seed"]) for name, rows in trials.groupby("setting")}
+def test_finalists_and_candidates_are_compared_on_the_same_ten_fresh_seeds(searched: RunTables):
+    seeds = defaultdict(list)
+    for each in searched.trials:
+        if each.exercise == 7:
+            seeds[each.setting].append(each.seed)
     assert {"baseline", "finalist 1"} <= set(seeds)
-    assert set(seeds.values()) == {tuple(range(10001, 10011))}
-    assert not set(searched.search["seed"]) & set(trials["seed"])
-    assert list(searched.finals["setting"]) == list(dict.fromkeys(trials["setting"]))
+    assert all(each == list(range(10001, 10011)) for each in seeds.values())
+    assert {each.seed for each in searched.search}.isdisjoint(range(10001, 10011))
+    assert [each.setting for each in searched.finals] == list(seeds)
 
 
-def test_the_kept_candidate_is_the_best_on_validation_and_its_model_is_saved(searched: RunFrames):
-    trials = searched.trials[searched.trials["exercise"] == 7]
-    best = trials.groupby("setting", sort=False)["validation_accuracy"].mean().idxmax()
-    assert list(searched.finals[searched.finals["kept"]]["setting"]) == [best]
-    assert list(searched.models["candidate"]) == [best]
+def test_the_kept_candidate_is_the_best_on_validation_and_its_model_is_saved(searched: RunTables):
+    of_exercise = [each for each in searched.summary if each.exercise == 7]
+    best = max(of_exercise, key=lambda each: each.mean_validation_accuracy or 0.0).setting
+    assert [each.setting for each in searched.finals if each.kept] == [best]
+    assert [each.candidate for each in searched.models] == [best]
 
 
 def test_the_report_tells_the_search(arena: Arena, run_id: str):
@@ -107,20 +104,20 @@ def test_the_report_tells_the_search(arena: Arena, run_id: str):
     assert "Every candidate of the search" in text
 
 
-def test_a_second_run_searches_the_same_and_trains_nothing(arena: Arena, searched: RunFrames):
+def test_a_second_run_searches_the_same_and_trains_nothing(arena: Arena, searched: RunTables):
     assert arena.run("plan", arena.study) == 0
     assert "its finalists: " in arena.printed()
     assert "read from earlier runs" in arena.printed()
     assert "the search: " not in arena.printed(), "it is at its end"
     assert arena.run_study("--exercises", "2,7") == 0, arena.said()
     again = read_run(arena.results)
-    assert again.run["run_id"] != searched.run["run_id"]
-    assert again.run["epochs_trained"] == 0
-    assert same_search(searched, again)
+    assert again.run.run_id != searched.run.run_id
+    assert again.run.epochs_trained == 0
+    assert search_of(again) == search_of(searched)
 
 
 def test_a_search_on_one_lane_that_is_killed_goes_on_and_finds_the_same_as_on_two(
-    searched: RunFrames, tmp_path: Path
+    searched: RunTables, tmp_path: Path
 ):
     killed = Arena(tmp_path, SEARCHING, is_held=True)
     with stopping(killed.start("run", killed.study, "--lanes", 1, "--exercises", "2,7")) as run:
@@ -133,5 +130,5 @@ def test_a_search_on_one_lane_that_is_killed_goes_on_and_finds_the_same_as_on_tw
     killed.held.let_all()
     assert killed.run("resume") == 0, killed.said()
     resumed = read_run(killed.results)
-    assert (resumed.run["lanes"], resumed.run["resumed"]) == (1, 1)
-    assert same_search(searched, resumed)
+    assert (resumed.run.lanes, resumed.run.resumed) == (1, 1)
+    assert search_of(resumed) == search_of(searched)

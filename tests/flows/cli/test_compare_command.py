@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from flows.cli.main import Invocation, app
 from storage.results import Results
 from storage.tables.published import publish
+from storage.tables.rows_of_work import TrialRow
 from study.errors import InputError
 from tests.frames import RUN_ID, make_agreement, make_trials
-from tests.small_run import make_small_study, make_tables, rows_of
+from tests.small_run import changed, make_small_study, make_tables
 
 LATER = "20260302-120000-abcd"
 HEADER = "exercise,parameter,value,n_readings,accuracy_pct,note\n"
@@ -23,14 +24,14 @@ def compare(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["compare", *map(str, arguments)], obj=Invocation())
 
 
-def shifted(by: float) -> list[dict]:
-    """The small run's trials with 20 epochs read so much higher, by weights of their own."""
-    study = make_small_study()
-    trials = make_trials(study)
-    is_long = trials["value"] == 20.0
-    trials.loc[is_long, "test_accuracy"] += by
-    trials.loc[is_long, "weights_sha256"] = [f"{number:064d}" for number in range(int(is_long.sum()))]
-    return [{**row, "run_id": LATER} for row in rows_of(trials)]
+def shifted(by: float) -> list[TrialRow]:
+    """A later run's trials: those with 20 epochs read so much higher, by weights of their own."""
+    return [
+        changed(each, test_accuracy=each.test_accuracy + by, weights_sha256=f"{each.seed:064d}")
+        if each.value == 20.0 and each.test_accuracy
+        else each
+        for each in make_tables(LATER).trials
+    ]
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_without_another_the_run_is_held_against_what_its_study_names(results: R
         (4, 20.0): (0.901, 0.902, 0.903, 0.900),
     }  # fmt: skip
     for readings, code in ((near, 0), (near | {(4, 20.0): (0.80, 0.801, 0.802, 0.803)}, 1)):
-        agreement = rows_of(make_agreement(study, make_trials(study, readings=readings)))
+        agreement = make_agreement(study, make_trials(study, readings=readings))
         publish(results, dataclasses.replace(make_tables(RUN_ID), agreement=agreement))
         done = compare("--results", results.folder)
         assert done.exit_code == code, done.output

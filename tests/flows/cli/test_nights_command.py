@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.results import describe_nights
+from flows.cli.results import Night, describe_night, group_nights
 from storage.results import Results
 from storage.tables.published import list_nights, publish, read_run
+from study.conclusions.changes import read_changes
 from tests.command import run_study, study as call
 from tests.frames import STARTED_AT
-from tests.small_run import make_small_night, make_tables
+from tests.small_run import changed, make_small_night, make_tables
 from tests.toy import write_toy
 
 FIRST, SECOND = "20260302-120000-abcd", "20260303-120000-abcd"
@@ -32,8 +33,12 @@ def publish_night(
     results: Results, run_id: str, days: int, verdicts: dict[int, str], failed: int = 0
 ) -> None:
     tables, rows = make_tables(run_id), make_small_night(verdicts, run_id)
-    started = {"started_at": STARTED_AT + timedelta(days=days), "failed_trials": failed}
-    publish(results, dataclasses.replace(tables, run={**tables.run, **started}, nights=rows))
+    run = changed(tables.run, started_at=STARTED_AT + timedelta(days=days), failed_trials=failed)
+    publish(results, dataclasses.replace(tables, run=run, nights=rows))
+
+
+def nights_of(results: Results, study: str | None = None) -> list[Night]:
+    return group_nights(list_nights(results, study))
 
 
 @pytest.fixture
@@ -44,12 +49,11 @@ def two_nights(results: Results) -> Results:
 
 
 def test_nights_are_told_oldest_first_with_their_verdicts_and_changes(two_nights: Results):
-    first, second = describe_nights(list_nights(two_nights))
-    assert (first["run_id"], first["changes"]) == (FIRST, [])
-    assert second["run_id"] == SECOND
-    assert second["changes"] == ["TensorFlow: 2.21.0 → 2.22.0"]
-    assert second["best_accuracy"] == pytest.approx(0.91)
-    assert [each["verdict"] for each in second["exercises"]] == ["identical", "drifted", "drifted"]
+    first, second = nights_of(two_nights)
+    assert (first.run.run_id, first.changes) == (FIRST, [])
+    assert (second.run.run_id, second.changes) == (SECOND, ["TensorFlow: 2.21.0 → 2.22.0"])
+    assert second.best_accuracy == pytest.approx(0.91)
+    assert list(second.verdicts.values()) == ["identical", "drifted", "drifted"]
 
 
 def test_a_table_says_what_each_night_found_and_how_many_there_were(two_nights: Results):
@@ -71,7 +75,7 @@ def test_json_has_every_exercise_with_its_message(two_nights: Results):
         "nights", "--results", two_nights.folder, "--study", "lab", "--json", folder=two_nights.folder
     )
     nights = json.loads(done.out)
-    assert nights == describe_nights(list_nights(two_nights, "lab"))
+    assert nights == [describe_night(each) for each in nights_of(two_nights, "lab")]
     assert nights[1]["exercises"][1]["message"] == "Exercise 3: drifted."
     assert nights[0]["exercises"][0]["difference"] is None
 
@@ -97,17 +101,17 @@ def test_real_nights_are_identical_until_something_changes_which_is_then_named(
     done = run_study(*fresh, folder=tmp_path)
     assert done.code == 0, done.err
 
-    nights = describe_nights(list_nights(results))
-    verdicts = [night["exercises"][0]["verdict"] for night in nights]
-    assert verdicts == ["first", "identical", "same within noise"]
-    assert nights[1]["changes"] == []
-    names = [change["name"] for change in nights[2]["exercises"][0]["changes"]]
-    assert {"lock file", "data fingerprint", "study: data train_images"} <= set(names)
-    assert nights[2]["exercises"][0]["compared_with"] == nights[1]["run_id"]
-    assert all(night["exercises"][0]["lane_seconds"] > 0 for night in nights)
-    report = results.report(nights[2]["run_id"]).read_text("utf-8")
+    nights = nights_of(results)
+    assert [night.verdicts[2] for night in nights] == ["first", "identical", "same within noise"]
+    assert nights[1].changes == []
+    last = nights[2].exercises[0]
+    names = {change.name for change in read_changes(last.changes or "")}
+    assert {"lock file", "data fingerprint", "study: data train_images"} <= names
+    assert last.compared_with == nights[1].run.run_id
+    assert all(night.exercises[0].lane_seconds > 0 for night in nights)
+    report = results.report(last.run_id).read_text("utf-8")
     assert "Against earlier runs: same within noise in 1 exercise." in report
     assert "study: data train_images: 640 → 600" in report
-    figures = results.figures(nights[2]["run_id"])
+    figures = results.figures(last.run_id)
     assert (figures / "nights-accuracy.png").is_file() and (figures / "nights-time.png").is_file()
     assert len(read_run(results).nights) == 1

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from flows.cli.plan import _sentences, describe_plan
+from flows.cli.plan import Planned, _sentences, describe_plan
 from study.plan.cost import Amount, CostModel
 from study.plan.plan import compile_plan, key_of, list_trials
 from study.plan.predictor import Predictor
+from study.spec.study import Study
 from tasks.training.plan import compare_sharing, predict
 from tests.command import study
 from tests.frames import make_source, make_study
@@ -17,14 +18,18 @@ from tests.searches import searching_study
 from tests.toy import write_toy
 
 
+def make_planned(study: Study, amount: Amount) -> Planned:
+    """The plan of a study on two lanes of a machine that was never measured."""
+    plan = compile_plan(study, list_trials(study), make_source(study))
+    predictor = Predictor({}, {}, CostModel(), amount)
+    sharing = compare_sharing(study, plan, predictor, 2)
+    return Planned(study, plan, predict(study, plan, predictor, 2), *sharing, False)
+
+
 @pytest.fixture(scope="module")
 def lab() -> dict[str, Any]:
-    """The lab study's plan on two lanes of a machine that was never measured."""
-    study = make_study()
-    plan = compile_plan(study, list_trials(study), make_source(study))
-    predictor = Predictor({}, {}, CostModel(), Amount(60_000, 10_000))
-    sharing = compare_sharing(study, plan, predictor, 2)
-    return describe_plan(study, plan, predict(study, plan, predictor, 2), sharing, False)
+    """The plan of the lab study, as JSON."""
+    return describe_plan(make_planned(make_study(), Amount(60_000, 10_000)))
 
 
 def test_the_lab_study_s_trials_trainings_and_epochs(lab: dict[str, Any]):
@@ -83,17 +88,14 @@ def test_every_trial_points_at_a_listed_training(lab: dict[str, Any]):
 
 
 def test_a_search_and_its_finalists_are_part_of_what_a_plan_costs():
-    study = searching_study()
-    plan = compile_plan(study, list_trials(study), make_source(study))
-    predictor = Predictor({}, {}, CostModel(), Amount(50_000, 20_000))
-    sharing = compare_sharing(study, plan, predictor, 2)
-    described = describe_plan(study, plan, predict(study, plan, predictor, 2), sharing, False)
+    planned = make_planned(searching_study(), Amount(50_000, 20_000))
+    described = describe_plan(planned)
     search, finals = described["search"], described["finalists"]
     assert (search["trainings"], finals["trainings"]) == (20, 20)
     listed = sum(each["predicted_seconds"] for each in described["training_list"])
     later = search["lane_seconds"] + finals["lane_seconds"]
     assert described["lane_seconds"] == pytest.approx(listed + later, abs=2)
-    lines = "\n".join(_sentences(described, 2))
+    lines = "\n".join(_sentences(planned, 2))
     assert "the search: 20 trainings to begin, most of them stopped early, about " in lines
     assert "its finalists: 20 trainings with fresh seeds, about " in lines
 

@@ -36,7 +36,7 @@ def replay(results: Results, *arguments: object) -> Result:
 
 def key_of(ran: FinishedRun) -> str:
     trials = read_run(ran.results).trials
-    return str(trials.loc[(trials["setting"] == "filters=2") & (trials["repeat"] == 1), "key"].iloc[0])
+    return next(each.key for each in trials if (each.setting, each.repeat) == ("filters=2", 1))
 
 
 def tamper_first(ran: FinishedRun, table: str, **changes: object) -> None:
@@ -47,7 +47,7 @@ def tamper_first(ran: FinishedRun, table: str, **changes: object) -> None:
 
 def elsewhere(ran: FinishedRun, accuracy_by: float) -> None:
     """The first row as another processor might have left it."""
-    accuracy = float(read_run(ran.results).trials["test_accuracy"].iloc[0]) + accuracy_by
+    accuracy = (read_run(ran.results).trials[0].test_accuracy or 0.0) + accuracy_by
     for table in ("trials", "epochs"):
         tamper_first(ran, table, weights_sha256="e" * 64, test_accuracy=accuracy)
     tamper_first(ran, "trainings", processor="An abacus")
@@ -55,22 +55,21 @@ def elsewhere(ran: FinishedRun, accuracy_by: float) -> None:
 
 def assert_every_row_is_equal(results: Results) -> None:
     trials, before = read_run(results).trials, read_everything(results.folder)
-    done = replay(results, "--json", *trials["key"].unique())
+    done = replay(results, "--json", *{each.key for each in trials})
     assert done.exit_code == 0, done.output
-    rows = json.loads(done.stdout)
-    assert [(row["key"], row["verdict"], row["reason"]) for row in rows] == [
-        (key, "equal", "") for key in trials["key"]
+    found = [
+        (row["key"], row["verdict"], row["reason"], row["found"]["weights_sha256"])
+        for row in json.loads(done.stdout)
     ]
-    assert [row["found"]["weights_sha256"] for row in rows] == list(trials["weights_sha256"])
-    assert [row["found"]["epochs_run"] for row in rows] == list(trials["epochs_run"])
+    assert found == [(each.key, "equal", "", each.weights_sha256) for each in trials]
     assert read_everything(results.folder) == before
 
 
 def test_every_row_is_equal_prefixes_early_stops_and_schedules_too(changed: FinishedRun):
     trials = read_run(changed.results).trials
-    assert (trials["epochs_run"] < trials["epochs"]).any()  # patience has ended one
-    assert trials["key"].nunique() < len(trials)  # one is a prefix of another
-    assert {"cosine", "constant"} == set(trials["schedule"])
+    assert any(each.epochs_run and each.epochs_run < each.epochs for each in trials)  # patience has ended one
+    assert len({each.key for each in trials}) < len(trials)  # one is a prefix of another
+    assert {"cosine", "constant"} == {each.schedule for each in trials}
     assert_every_row_is_equal(changed.results)
 
 
@@ -81,7 +80,7 @@ def test_every_row_of_the_held_out_protocol_is_equal(tmp_path: Path, server: Non
     ended = run_study(write_toy(tmp_path, text), "--exercises", "2,6", folder=tmp_path)
     assert ended.code == 0, ended.err
     results = Results(tmp_path / "results")
-    assert set(read_run(results).trials["held_out_images"]) == {100}
+    assert {each.held_out_images for each in read_run(results).trials} == {100}
     assert_every_row_is_equal(results)
 
 

@@ -1,6 +1,5 @@
 """`study report`: a run's report written again from its tables alone."""
 
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from typer.testing import CliRunner
 
 from flows.cli.main import Invocation, app
 from storage.results import Results
-from storage.tables.published import publish
+from storage.tables.published import RunTables, publish
 from study.errors import InputError
 from tests.frames import (
     RUN_ID,
@@ -28,7 +27,7 @@ from tests.frames import (
     make_trainings,
     make_trials,
 )
-from tests.small_run import rows_of, tables_of
+from tests.tampered import tamper
 
 
 def report(*arguments: object) -> Result:
@@ -42,19 +41,18 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study, sheet = make_study(), folder / "sheet.png"
     cv2.imwrite(str(sheet), np.full((30, 30), 200, np.uint8))
     trials = make_trials(study)
-    frames = (make_run(study, trials).to_frame().T, trials, make_trainings(study), make_epochs(study))
-    rows = tables_of(*frames, make_summary(trials))
-    further = {
-        "comparisons": make_comparisons(study, trials),
-        "agreement": make_agreement(study, trials),
-        "models": make_models(make_chosen_model(study)),
-        "pictures": make_pictures(study, sheet),
-    }
-    publish(
-        Results(folder / "results"),
-        dataclasses.replace(rows, **{name: rows_of(frame) for name, frame in further.items()}),
+    made = RunTables(
+        make_run(study, trials),
+        trials,
+        make_trainings(study),
+        make_epochs(study),
+        make_summary(trials),
+        comparisons=make_comparisons(study, trials),
+        agreement=make_agreement(study, trials),
+        models=make_models(make_chosen_model(study)),
+        pictures=make_pictures(study, sheet),
     )
-    shutil.rmtree(folder / "results" / "runs", ignore_errors=True)
+    publish(Results(folder / "results"), made)
     return folder / "results"
 
 
@@ -87,16 +85,9 @@ def test_a_run_that_is_not_there_is_answered_with_the_latest(tables: Path):
 def test_damaged_rows_are_answered_and_lead_nowhere(
     tables: Path, tmp_path: Path, table: str, column: str, value: str, message: str
 ):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     copy = tmp_path / "results"
     shutil.copytree(tables, copy)
-    part = copy / "tables" / table / f"run={RUN_ID}" / "part-0.parquet"
-    content = pq.ParquetFile(part).read()
-    place = content.schema.get_field_index(column)
-    changed = content.set_column(place, content.schema.field(place), pa.array([value] * len(content)))
-    pq.write_table(changed, part)
+    tamper(Results(copy), RUN_ID, table, {column: value})
     done = report("--results", copy)
     assert isinstance(done.exception, InputError)
     assert message in str(done.exception)

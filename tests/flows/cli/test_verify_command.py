@@ -12,7 +12,7 @@ LATER = "20260302T020000Z-lab-0000bbbb"
 
 
 def test_a_damaged_run_is_named_with_what_to_do(results: Results):
-    for run_id in (make_tables().run["run_id"], LATER):
+    for run_id in (make_tables().run.run_id, LATER):
         publish(results, make_tables(run_id))
     path = part_path(results, "trials", LATER)
     path.write_bytes(path.read_bytes()[:-1])

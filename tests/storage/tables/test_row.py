@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from storage.tables.row import Column, Epochs, Fraction, Moment, Row, Seconds
+from tests.subscripts import find_subscripts
 
 
 class Colour(StrEnum):
@@ -72,3 +73,8 @@ def test_a_row_of_another_row_has_its_columns_first_and_its_table():
 def test_a_row_refuses_what_its_columns_cannot_hold(values: dict[str, object], fault: str):
     with pytest.raises(ValidationError, match=re.escape(fault)):
         Apple.model_validate({"run_id": "run", "study": "lab", **values})
+
+
+def test_a_subscript_of_a_column_is_found_and_one_of_another_name_is_not():
+    code = 'first["run_id"]\nframe[["key", "test_accuracy"]]\nother["value"]\nplain[0]\n'
+    assert list(find_subscripts(code)) == [(1, "run_id"), (2, "test_accuracy")]

@@ -27,7 +27,7 @@ from tests.frames import (
     make_trainings,
     make_trials,
 )
-from tests.searches import searched_tables
+from tests.searches import searched_frames
 
 FIRST = (Path(__file__).parent / "schema-1.0.0.txt").read_text(encoding="utf-8").splitlines()
 """Every column of schema 1.0.0: table, name, type, unit and whether it may be null."""
@@ -58,7 +58,7 @@ def lab_rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
         *make_agreement(study, trials),
         *make_models(make_chosen_model(study)),
         *make_pictures(study, sheet),
-        *searched_tables().search,
+        *searched_frames().search,
         *make_finals(study, trials),
     ]
 

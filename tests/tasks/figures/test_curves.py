@@ -1,11 +1,8 @@
 """The learning curves of a sweep: what is plotted, as plain values; and the files that are drawn."""
 
 import logging
-import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
-import cv2
-import numpy as np
 import pytest
 
 from study.spec.exercises import SweepExercise
@@ -19,6 +16,8 @@ from tasks.figures.curves import (
     setting_curves,
 )
 from tests.frames import make_epochs, make_study, make_trials
+from tests.small_run import changed
+from tests.tasks.figures.pictures import assert_is_picture
 
 STUDY = make_study()
 TRIALS, EPOCHS = make_trials(), make_epochs()
@@ -41,42 +40,38 @@ def sweep(parameter, values, repeats=2, fixed=None):
 
 def collapse(trials, epochs, value, repeats, start=2):
     """The epochs, in which some trainings of exercise 9 guess from an epoch on."""
-    keys = trials[(trials["value"] == value) & trials["repeat"].isin(repeats)]["key"]
-    hit = epochs["key"].isin(keys) & (epochs["epoch"] >= start)
-    return epochs.assign(
-        validation_accuracy=epochs["validation_accuracy"].mask(hit, 0.1),
-        validation_loss=epochs["validation_loss"].mask(hit, 2.303),
-    )
+    keys = {each.key for each in trials if each.value == value and each.repeat in repeats}
+    return [
+        changed(each, validation_accuracy=0.1, validation_loss=2.303)
+        if each.key in keys and each.epoch >= start
+        else each
+        for each in epochs
+    ]
 
 
-def assert_is_picture(figure):
-    picture = cv2.imread(str(figure.png))
-    assert min(picture.shape[:2]) > 500
-    assert np.ptp(picture) == pytest.approx(255, abs=40), "ink on white paper"
-    assert figure.png.stat().st_size < 110_000
-    assert ElementTree.parse(figure.svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    assert len(figure.caption) > 100
-    assert 40 < len(figure.alt) < 700
+def key_of_setting(exercise, value):
+    """The key of its first training."""
+    return next(each.key for each in TRIALS if (each.exercise, each.value) == (exercise, value))
 
 
 # What is plotted
 
 
 def test_each_setting_has_a_line_for_each_completed_trial_in_percent_and_nats():
-    trials = TRIALS.assign(status=TRIALS["status"].mask(TRIALS["repeat"] == 5, "failed"))
-    found = setting_curves(STUDY, FILTERS, trials.iloc[::-1], EPOCHS.sample(frac=1, random_state=1))
+    trials = make_trials(failed={(2, value, 5) for value in FILTERS.values})
+    found = setting_curves(STUDY, FILTERS, trials[::-1], EPOCHS[::-1])
     assert [each.value for each in found] == [8, 16, 32, 64, 128]
     assert [(len(each.losses), each.failed, each.longest) for each in found] == [(4, 1, 5)] * 5
-    first = trials[(trials["exercise"] == 2) & (trials["value"] == 8)].iloc[0]
-    rows = EPOCHS[(EPOCHS["key"] == first["key"]) & (EPOCHS["epoch"] <= 5)]
-    assert found[0].accuracies[0] == pytest.approx(100 * rows["validation_accuracy"])
-    assert found[0].losses[0] == pytest.approx(rows["validation_loss"])
+    first = key_of_setting(2, 8)
+    rows = [each for each in EPOCHS if each.key == first and each.epoch <= 5]
+    assert found[0].accuracies[0] == tuple(100 * each.validation_accuracy for each in rows)
+    assert found[0].losses[0] == tuple(each.validation_loss for each in rows)
 
 
 def test_a_trial_is_given_only_the_epochs_it_read_of_its_training():
     baseline = setting_curves(STUDY, FILTERS, TRIALS, EPOCHS)[2]
-    key = TRIALS[(TRIALS["exercise"] == 2) & (TRIALS["value"] == 32)]["key"].iloc[0]
-    assert EPOCHS[EPOCHS["key"] == key]["epoch"].max() == 20, "another exercise reads more of it"
+    key = key_of_setting(2, 32)
+    assert max(each.epoch for each in EPOCHS if each.key == key) == 20, "another exercise reads more of it"
     assert {len(line) for line in baseline.losses} == {5}
 
 
@@ -93,8 +88,7 @@ def test_a_sweep_of_epochs_has_the_curve_of_its_longest_budget_alone():
 
 
 def test_where_no_trial_of_the_longest_budget_completed_the_next_has_the_curve(tmp_path):
-    failed = (TRIALS["exercise"] == BUDGETS.number) & (TRIALS["value"] == 20)
-    trials = TRIALS.assign(status=TRIALS["status"].mask(failed, "failed"))
+    trials = make_trials(failed={(BUDGETS.number, 20, repeat) for repeat in range(1, 5)})
     (found,) = setting_curves(STUDY, BUDGETS, trials, EPOCHS)
     assert found.value == 10
     (figure,) = draw_curve_figures(STUDY, BUDGETS, trials, EPOCHS, tmp_path)
@@ -156,7 +150,7 @@ def test_every_sweep_of_the_lab_has_learning_curves(tmp_path, exercise):
     assert len(list((tmp_path / "figures").iterdir())) == 2
 
 
-def test_equal_frames_give_equal_bytes(tmp_path):
+def test_equal_rows_give_equal_bytes(tmp_path):
     one, two = (
         draw_curve_figures(STUDY, RATES, TRIALS, EPOCHS, tmp_path / name)[0] for name in ("one", "two")
     )
@@ -200,7 +194,7 @@ def test_a_setting_whose_trainings_all_collapsed_leaves_the_figure_to_the_others
 
 def test_losses_beyond_a_factor_of_ten_are_drawn_on_a_log_scale(tmp_path):
     study, exercise, trials, epochs = sweep("filters", (8, 16))
-    epochs["validation_loss"] = epochs["validation_loss"] * epochs["epoch"] ** 2
+    epochs = [changed(each, validation_loss=each.validation_loss * each.epoch**2) for each in epochs]
     (figure,) = draw_curve_figures(study, exercise, trials, epochs, tmp_path)
     assert "log scale" in figure.svg.read_text()
     assert_is_picture(figure)
@@ -247,7 +241,7 @@ def test_failed_trials_are_said_and_a_setting_without_a_completed_one_keeps_its_
 
 @pytest.mark.parametrize("exercise", [FILTERS, BUDGETS], ids=["filters", "epochs"])
 def test_an_exercise_without_a_completed_trial_has_no_curves_and_a_warning(tmp_path, caplog, exercise):
-    trials = TRIALS[TRIALS["exercise"] != exercise.number]
+    trials = [each for each in TRIALS if each.exercise != exercise.number]
     with caplog.at_level(logging.WARNING):
         assert draw_curve_figures(STUDY, exercise, trials, EPOCHS, tmp_path) == []
     assert f"exercise {exercise.number}: no completed trial, no learning curves" in caplog.text

@@ -2,18 +2,19 @@
 
 from pathlib import Path
 
-import cv2
 import pytest
 
 from tasks.figures.search import draw_search_figures
 from tests.searches import searched_frames, searching_study
+from tests.small_run import changed
+from tests.tasks.figures.pictures import assert_is_picture
 
 STUDY = searching_study(trainings=40)
-FRAMES = searched_frames()
+TABLES = searched_frames()
 
 
-def draw(folder: Path, search=FRAMES.search, study=STUDY):
-    return draw_search_figures(study, FRAMES.trials, search, FRAMES.finals, folder)
+def draw(folder: Path, search=TABLES.search, study=STUDY):
+    return draw_search_figures(study, TABLES.trials, search, TABLES.finals, folder)
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +25,12 @@ def drawn(tmp_path_factory: pytest.TempPathFactory):
 def test_a_search_has_three_figures_as_png_and_svg(drawn):
     assert list(drawn) == ["exercise-7-front", "exercise-7-importances", "exercise-7-parallel"]
     for figure in drawn.values():
-        assert cv2.imread(str(figure.png)) is not None
-        assert figure.png.with_suffix(".svg").is_file()
+        assert_is_picture(figure)
 
 
 def test_the_fronts_words_say_that_single_readings_are_the_luckiest_and_name_the_finals(drawn):
     front = drawn["exercise-7-front"]
-    assert f"{len(FRAMES.search)} candidates of the search, one training each" in front.caption
+    assert f"{len(TABLES.search)} candidates of the search, one training each" in front.caption
     assert "the luckiest of many" in front.caption
     assert "finalist 1" in front.alt
     assert "baseline" in front.alt
@@ -42,20 +42,20 @@ def test_the_importances_say_what_they_do_not_say(drawn):
 
 
 def test_the_parallel_coordinates_tell_the_best_readings_values(drawn):
-    best = FRAMES.search.loc[FRAMES.search["validation_accuracy"].idxmax()]
-    assert f"filters {best['filters']}" in drawn["exercise-7-parallel"].alt
+    best = max(TABLES.search, key=lambda each: each.validation_accuracy)
+    assert f"filters {best.filters}," in drawn["exercise-7-parallel"].alt
 
 
 def test_too_few_candidates_have_no_importances(tmp_path: Path):
-    names = [each.name for each in draw(tmp_path, FRAMES.search.head(5))]
+    names = [each.name for each in draw(tmp_path, TABLES.search[:5])]
     assert names == ["exercise-7-front", "exercise-7-parallel"]
 
 
 def test_a_search_without_a_reading_has_no_figures(tmp_path: Path):
-    assert draw(tmp_path, FRAMES.search.assign(validation_accuracy=float("nan"))) == []
+    assert draw(tmp_path, [changed(each, validation_accuracy=None) for each in TABLES.search]) == []
 
 
 def test_candidates_far_below_the_best_are_counted_not_drawn(tmp_path: Path):
-    search = FRAMES.search.copy()
-    search.loc[:2, "validation_accuracy"] = 0.1
+    low = [changed(each, validation_accuracy=0.1) for each in TABLES.search[:3]]
+    search = [*low, *TABLES.search[3:]]
     assert "3 of them more than 8 points below the best and not shown" in draw(tmp_path, search)[0].caption

@@ -1,15 +1,12 @@
 """The figures: what is plotted, as plain values; and the files that are drawn."""
 
 import math
-import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
 import matplotlib
 import numpy as np
 import pytest
 
-from storage.tables.schema import COLUMNS
 from study.spec.exercises import SweepExercise
 from study.spec.published import read_averages
 from study.spec.study_file import read_study
@@ -26,16 +23,19 @@ from tasks.figures.points import (
 )
 from tasks.figures.style import parameter_axis
 from tasks.figures.sweeps import accuracy_words, draw_model_figures, draw_sweep_figures
-from tests.frames import make_chosen_model, make_epochs, make_run, make_study, make_summary, make_trials
+from tests.frames import make_chosen_model, make_epochs, make_study, make_summary, make_trials
+from tests.small_run import changed
+from tests.tasks.figures.pictures import assert_is_picture
 
 STUDY = make_study()
 AVERAGES = read_averages(STUDY.published)
 TRIALS = make_trials()
+FIRST_REPEATS = [each for each in TRIALS if each.repeat == 1]
 FILTERS, _, EPOCHS, RATES, DROPOUT = STUDY.sweeps
 
 
-def point(readings, value=1.0, published=None, mean=None, low=None, high=None, failed=0):
-    return AccuracyPoint(value, tuple(readings), mean, low, high, published, failed)
+def point(*readings, **others):
+    return AccuracyPoint(1.0, readings, **others)
 
 
 def points_of(exercise, trials, averages=AVERAGES):
@@ -46,32 +46,14 @@ def draw(exercise, trials, folder, averages=AVERAGES, study=STUDY):
     return draw_sweep_figures(study, exercise, trials, make_summary(trials, averages), averages, folder)
 
 
-def assert_files_are_pictures(figures):
+def assert_are_pictures(figures):
     for figure in figures:
-        picture = cv2.imread(str(figure.png))
-        assert min(picture.shape[:2]) > 500
-        assert np.ptp(picture) == pytest.approx(255, abs=40), "ink on white paper"
-        assert figure.png.stat().st_size < 100_000
-        assert ElementTree.parse(figure.svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
-        assert figure.png.stem == figure.svg.stem == figure.name
-        assert len(figure.caption) > 100
-        assert len(figure.alt) > 40
+        assert_is_picture(figure)
 
 
-# The frames that tests draw from
-
-
-def test_the_frames_have_exactly_the_columns_of_the_schema():
-    trials = make_trials()
-    frames = {"trials": trials, "summary": make_summary(trials), "epochs": make_epochs()}
-    for table, frame in frames.items():
-        assert list(frame.columns) == [column.name for column in COLUMNS[table]]
-    assert list(make_run().index) == [column.name for column in COLUMNS["runs"]]
-
-
-def test_the_frames_are_the_same_each_time():
-    assert make_trials().equals(make_trials())
-    assert make_epochs().equals(make_epochs())
+def test_the_rows_that_tests_draw_from_are_the_same_each_time():
+    assert make_trials() == TRIALS
+    assert make_epochs() == make_epochs()
 
 
 # What is plotted
@@ -79,7 +61,7 @@ def test_the_frames_are_the_same_each_time():
 
 def test_every_setting_has_a_point_with_its_readings_in_percent_in_the_order_of_repeats():
     trials = make_trials(readings={(2, 64.0): [0.91, 0.89, 0.90, 0.88, 0.92]})
-    points = points_of(FILTERS, trials.iloc[::-1])
+    points = points_of(FILTERS, trials[::-1])
     assert [each.value for each in points] == [8, 16, 32, 64, 128]
     assert points[3].readings == pytest.approx((91, 89, 90, 88, 92))
     assert points[3].mean == pytest.approx(90)
@@ -97,12 +79,12 @@ def test_a_failed_trial_is_counted_and_not_plotted():
 
 
 def test_a_setting_that_was_never_tried_keeps_an_empty_place():
-    points = points_of(FILTERS, TRIALS[TRIALS["value"] != 64], averages={})
-    assert points[3] == point((), value=64.0)
+    points = points_of(FILTERS, [each for each in TRIALS if each.value != 64], averages={})
+    assert points[3] == AccuracyPoint(64.0)
 
 
 def test_a_single_reading_has_a_mean_and_no_interval():
-    points = points_of(FILTERS, TRIALS[TRIALS["repeat"] == 1])
+    points = points_of(FILTERS, FIRST_REPEATS)
     assert all(each.mean == pytest.approx(each.readings[0]) for each in points)
     assert {(each.low, each.high) for each in points} == {(None, None)}
 
@@ -115,14 +97,14 @@ def test_times_are_in_seconds_and_only_trials_that_converged_have_a_convergence_
 
 
 def test_a_setting_without_a_completed_trial_says_so_instead_of_none_of_none():
-    assert TimePoint(1.0, (), None, ()).outcome == "no trial"
+    assert TimePoint(1.0).outcome == "no trial"
 
 
 def test_times_that_differ_more_than_tenfold_need_a_log_axis():
-    assert needs_log_axis([TimePoint(1, (1.0,), 1.0, ()), TimePoint(2, (10.1,), 10.1, ())])
-    assert not needs_log_axis([TimePoint(1, (1.0,), 1.0, ()), TimePoint(2, (10.0,), 10.0, ())])
-    assert not needs_log_axis([TimePoint(1, (0.0, 5.0), 2.5, ())]), "zero has no place on a log axis"
-    assert not needs_log_axis([TimePoint(1, (), None, ())])
+    assert needs_log_axis([TimePoint(1, (1.0,)), TimePoint(2, (10.1,))])
+    assert not needs_log_axis([TimePoint(1, (1.0,)), TimePoint(2, (10.0,))])
+    assert not needs_log_axis([TimePoint(1, (0.0, 5.0))]), "zero has no place on a log axis"
+    assert not needs_log_axis([TimePoint(1)])
 
 
 # The accuracy axis
@@ -150,27 +132,27 @@ def test_readings_are_far_below_when_few_and_over_twenty_points_and_two_ranges_u
 
 
 def test_a_collapsed_reading_leaves_the_axis_to_the_others():
-    axis = accuracy_axis([point([88.0, 88.5]), point([10.0, 89.0], mean=49.5, low=-450, high=550)])
+    axis = accuracy_axis([point(88.0, 88.5), point(10.0, 89.0, mean=49.5, low=-450, high=550)])
     assert 85 < axis.low < 88
     assert 89 < axis.high < 91
     assert axis.floor == 88.0
 
 
 def test_the_axis_shows_published_averages_and_error_bars():
-    axis = accuracy_axis([point([88.0, 89.0], mean=88.5, low=87.6, high=89.4, published=90.5)])
+    axis = accuracy_axis([point(88.0, 89.0, mean=88.5, low=87.6, high=89.4, published=90.5)])
     assert axis.low < 87.6
     assert axis.high > 90.5
 
 
 def test_an_error_bar_much_longer_than_the_readings_spread_runs_off_the_axis():
-    axis = accuracy_axis([point([88.0, 89.0], mean=88.5, low=82.1, high=94.9)])
+    axis = accuracy_axis([point(88.0, 89.0, mean=88.5, low=82.1, high=94.9)])
     assert 86 < axis.low < 88
     assert 89 < axis.high < 91
 
 
 def test_the_axis_never_leaves_zero_to_a_hundred_percent():
-    assert (accuracy_axis([point([99.9, 100.0])]).high, accuracy_axis([point([0.0])]).low) == (100, 0)
-    empty = accuracy_axis([point([])])
+    assert (accuracy_axis([point(99.9, 100.0)]).high, accuracy_axis([point(0.0)]).low) == (100, 0)
+    empty = accuracy_axis([point()])
     assert (empty.low, empty.high) == (0, 100)
 
 
@@ -208,11 +190,11 @@ def test_every_exercise_of_the_lab_has_a_figure_of_accuracy_and_one_of_time(tmp_
     number = exercise.number
     assert [each.name for each in figures] == [f"exercise-{number}-accuracy", f"exercise-{number}-time"]
     assert {each.exercise for each in figures} == {number}
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert len(list((tmp_path / "figures").iterdir())) == 4
 
 
-def test_equal_frames_give_equal_bytes(tmp_path):
+def test_equal_rows_give_equal_bytes(tmp_path):
     for one, two in zip(
         draw(RATES, TRIALS, tmp_path / "a"), draw(RATES, TRIALS, tmp_path / "b"), strict=True
     ):
@@ -239,33 +221,33 @@ def test_figures_drawn_in_threads_are_those_drawn_alone_and_leave_the_settings_a
 
 def test_settings_whose_trials_failed_or_are_absent_are_drawn_as_empty_places(tmp_path):
     trials = make_trials(failed={(2, 64.0, repeat) for repeat in range(1, 6)})
-    figures = draw(FILTERS, trials[~((trials["exercise"] == 2) & (trials["value"] == 8))], tmp_path)
-    assert_files_are_pictures(figures)
+    figures = draw(FILTERS, [each for each in trials if each.value != 8], tmp_path)
+    assert_are_pictures(figures)
     assert "Failed trials, not drawn: 5 at 64." in figures[0].caption
     assert "n = 0 to 5 a setting" in figures[0].caption
 
 
 def test_an_exercise_without_a_completed_trial_has_no_figure(tmp_path):
-    assert draw(FILTERS, TRIALS[TRIALS["exercise"] != 2], tmp_path) == []
+    assert draw(FILTERS, [each for each in TRIALS if each.exercise != 2], tmp_path) == []
     assert not list(tmp_path.iterdir())
 
 
 def test_single_repeats_are_drawn_without_error_bars(tmp_path):
-    figures = draw(FILTERS, TRIALS[TRIALS["repeat"] == 1], tmp_path)
-    assert_files_are_pictures(figures)
+    figures = draw(FILTERS, FIRST_REPEATS, tmp_path)
+    assert_are_pictures(figures)
     assert "A single reading has no interval." in figures[0].caption
 
 
 def test_collapsed_readings_are_marked_and_the_caption_says_them_with_their_mean(tmp_path):
     trials = make_trials(readings={(5, 0.1): [0.1, 0.8, 0.81, 0.82]})
     figures = draw(RATES, trials, tmp_path)
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert "off the axis (at 0.1: 10.0%, mean 63.2%, 95% interval" in figures[0].caption
 
 
 def test_without_published_averages_the_caption_speaks_of_none(tmp_path):
     figures = draw(FILTERS, make_trials(), tmp_path, averages={})
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert "published report" not in figures[0].caption
 
 
@@ -282,14 +264,14 @@ def test_the_caption_says_how_many_readings_are_behind_the_published_averages():
 def test_a_study_of_a_single_value_is_drawn(tmp_path):
     for exercise in (FILTERS, RATES, DROPOUT):
         alone = exercise.model_copy(update={"values": exercise.values[:1]})
-        assert_files_are_pictures(draw(alone, TRIALS, tmp_path))
+        assert_are_pictures(draw(alone, TRIALS, tmp_path))
 
 
 def test_the_smoke_study_is_drawn(tmp_path):
     smoke = read_study("smoke")
     trials = make_trials(smoke)
     for exercise in smoke.sweeps:
-        assert_files_are_pictures(draw(exercise, trials, tmp_path, averages={}, study=smoke))
+        assert_are_pictures(draw(exercise, trials, tmp_path, averages={}, study=smoke))
 
 
 def test_a_sweep_of_any_parameter_and_of_many_values_is_drawn(tmp_path):
@@ -302,7 +284,7 @@ def test_a_sweep_of_any_parameter_and_of_many_values_is_drawn(tmp_path):
             number=9, kind="sweep", title="t", question="q?", parameter=parameter, values=values, repeats=3
         )
         study = STUDY.model_copy(update={"exercises": (sweep,), "published": None})
-        assert_files_are_pictures(draw(sweep, make_trials(study), tmp_path, averages={}, study=study))
+        assert_are_pictures(draw(sweep, make_trials(study), tmp_path, averages={}, study=study))
 
 
 # What is drawn of the model
@@ -312,26 +294,27 @@ def test_the_model_has_learning_curves_and_a_confusion_matrix(tmp_path):
     figures = draw_model_figures(make_chosen_model(), make_epochs(), tmp_path, exercise=8)
     assert [each.name for each in figures] == ["learning-curves", "confusion-matrix"]
     assert {each.exercise for each in figures} == {8}
-    assert_files_are_pictures(figures)
+    assert_are_pictures(figures)
     assert "n = 10000" in figures[1].caption
     assert "106 images of T-shirt/top taken for Shirt" in figures[1].alt
 
 
 def test_learning_curves_end_where_the_model_ended_and_mark_the_first_lowest_validation_loss():
     chosen = make_chosen_model().model_copy(update={"epochs_run": 4})
-    curves = epochs_of_model(chosen, make_epochs().sample(frac=1, random_state=1))
-    assert curves["epoch"].tolist() == [1, 2, 3, 4]
-    assert lowest_loss_epoch(curves.assign(validation_loss=[0.5, 0.3, 0.4, 0.3])) == 2
+    curves = epochs_of_model(chosen, make_epochs()[::-1])
+    assert [each.epoch for each in curves] == [1, 2, 3, 4]
+    losses = zip(curves, (0.5, 0.3, 0.4, 0.3), strict=True)
+    assert lowest_loss_epoch([changed(each, validation_loss=loss) for each, loss in losses]) == 2
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_model_of_very_few_epochs_is_drawn(tmp_path, epochs):
     chosen = make_chosen_model().model_copy(update={"epochs_run": epochs})
-    assert_files_are_pictures(draw_model_figures(chosen, make_epochs(), tmp_path, exercise=8))
+    assert_are_pictures(draw_model_figures(chosen, make_epochs(), tmp_path, exercise=8))
 
 
 def test_without_epochs_of_the_model_only_the_confusion_matrix_is_drawn(tmp_path):
-    figures = draw_model_figures(make_chosen_model(), make_epochs().iloc[:0], tmp_path, exercise=8)
+    figures = draw_model_figures(make_chosen_model(), [], tmp_path, exercise=8)
     assert [each.name for each in figures] == ["confusion-matrix"]
 
 

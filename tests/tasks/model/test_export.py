@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from storage.results import Results
+from storage.tables.rows_of_work import TrialRow
 from study.conclusions.chosen_model import ChosenModel
 from study.plan.plan import Training
 from study.records.record import Source
@@ -21,6 +22,7 @@ from tasks.model.export import ReloadFailed, count_confident, keep_files, reload
 from tasks.training.one_training import run_training
 from tests.engines import ENGINE
 from tests.frames import make_chosen_model
+from tests.small_run import changed, make_tables
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, .h5
 
@@ -46,24 +48,17 @@ print(model.predict(for_model, verbose=0).argmax())
 """The lab's: resize, expand_dims, predict; some copies add the channel's axis, some divide by 255."""
 
 
-def make_row(dataset: Dataset, held_out: int = 0) -> dict:
-    protocol = "held-out" if held_out else "lab"
-    return {
+def make_trial(dataset: Dataset, held_out: int = 0) -> TrialRow:
+    return changed(
+        make_tables().trials[0],
         **SETTING.model_dump(),
-        "setting": "small",
-        "seed": 1,
-        "key": "0123456789abcdef",
-        "epochs_run": 3,
-        "validation_accuracy": 0.5,
-        "test_accuracy": 0.5,
-        "held_out_images": held_out,
-        "protocol": protocol,
-        "engine": ENGINE,
-        "versions": '{"python": "3.11.9"}',
-        "git_commit": None,
-        "data_fingerprint": dataset.fingerprint,
-        "weights_sha256": "ab" * 32,
-    }
+        key="0123456789abcdef",
+        epochs_run=3,
+        held_out_images=held_out,
+        protocol="held-out" if held_out else "lab",
+        git_commit=None,
+        data_fingerprint=dataset.fingerprint,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +80,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(dataset: Dataset, weights, folder: Path) -> ChosenModel:
-    chosen, files = save_and_check(make_row(dataset), weights, EXERCISE, dataset)
+    chosen, files = save_and_check(make_trial(dataset), weights, EXERCISE, dataset)
     keep_files(files, folder)
     return chosen
 
@@ -129,7 +124,7 @@ def test_in_the_lab_protocol_each_half_of_the_test_is_judged_by_the_others_tempe
 
 
 def test_held_out_images_give_the_temperature_and_the_test_judges_it(dataset: Dataset, weights):
-    held, _ = save_and_check(make_row(dataset, 128), weights, EXERCISE, dataset)
+    held, _ = save_and_check(make_trial(dataset, 128), weights, EXERCISE, dataset)
     assert held.calibration is not None
     assert held.calibration.fitted_on == "the validation images"
     assert held.calibration.images == 128
@@ -151,7 +146,7 @@ def test_confident_images_are_counted_apart_from_the_others():
 
 
 def test_the_card_says_what_the_model_is_how_good_and_how_it_was_made(model: ChosenModel, dataset: Dataset):
-    card = render_card(model, make_row(dataset), 640)
+    card = render_card(model, make_trial(dataset), 640)
     assert f"**Test accuracy: {100 * model.reloaded_test_accuracy:.2f}% of 200 test images" in card
     assert "key 0123456789abcdef" in card
     assert "the test images too, so the accuracy above tends to be high (protocol lab)" in card
@@ -163,7 +158,7 @@ def test_the_card_says_what_the_model_is_how_good_and_how_it_was_made(model: Cho
 
 
 def test_the_card_of_a_held_out_model_says_on_what_it_was_chosen(model: ChosenModel, dataset: Dataset):
-    card = render_card(model, make_row(dataset, 128), 640)
+    card = render_card(model, make_trial(dataset, 128), 640)
     assert "3 epochs on 512 images, seed 1" in card
     assert "the 128 held-out training images (protocol held-out)" in card
 

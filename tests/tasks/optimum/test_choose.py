@@ -1,8 +1,12 @@
 """Exercise 7: best values are combined and candidates compared on validation, never on test."""
 
+from storage.tables.rows_of_work import TrialRow
 from study.spec.exercises import OptimumExercise, SweepExercise
 from study.spec.study import Study
+from study.status import Status
 from tasks.optimum.choose import choose_optimum, combine_best
+from tests.frames import make_study, make_trials
+from tests.small_run import changed
 
 SWEEP = {"kind": "sweep", "title": "t", "question": "q", "repeats": 2}
 STUDY = Study(
@@ -24,22 +28,19 @@ STUDY = Study(
 )
 
 
+TEMPLATE = make_trials(make_study().only(frozenset({2})))[0]
+
+
 def row(
     exercise: int, value: float | None, validation: float, test: float = 0.5, setting: str = "", seed: int = 1
-):
-    return {
-        "exercise": exercise,
-        "value": value,
-        "setting": setting,
-        "seed": seed,
-        "status": "completed",
-        "validation_accuracy": validation,
-        "test_accuracy": test,
-    }
+) -> TrialRow:
+    readings = {"validation_accuracy": validation, "test_accuracy": test}
+    return changed(TEMPLATE, exercise=exercise, value=value, setting=setting, seed=seed, **readings)
 
 
-def failed(exercise: int, value: float | None, setting: str = ""):
-    return {"exercise": exercise, "value": value, "setting": setting, "status": "failed"}
+def failed(exercise: int, value: float | None, setting: str = "") -> TrialRow:
+    unread = {"status": Status.FAILED, "validation_accuracy": None, "test_accuracy": None}
+    return changed(TEMPLATE, exercise=exercise, value=value, setting=setting, **unread)
 
 
 TRIALS = [
@@ -70,10 +71,6 @@ def test_the_combination_changes_the_baseline_by_the_named_sweeps_only():
     assert (trial.setting.filters, trial.setting.learning_rate, trial.setting.dropout) == (16, 0.1, 0.0)
 
 
-def test_without_readings_there_is_no_combination():
-    assert combine_best.fn(STUDY, [failed(2, 8)]) == ()
-
-
 def test_a_study_without_an_optimum_has_neither_combination_nor_choice():
     without = STUDY.only(frozenset({2}))
     assert combine_best.fn(without, TRIALS) == ()
@@ -88,12 +85,12 @@ def test_the_candidate_with_the_best_mean_on_validation_is_kept_with_its_best_re
         row(7, None, 0.91, test=0.0, setting="combination", seed=2),
     ]
     chosen = choose_optimum.fn(STUDY, trials)
-    assert (chosen["setting"], chosen["seed"]) == ("combination", 2)
+    assert (chosen.setting, chosen.seed) == ("combination", 2)
 
 
 def test_a_failed_candidate_is_not_chosen():
     chosen = choose_optimum.fn(
         STUDY, [failed(7, None, "published"), row(7, None, 0.1, setting="combination")]
     )
-    assert chosen["setting"] == "combination"
+    assert chosen.setting == "combination"
     assert choose_optimum.fn(STUDY, [failed(7, None, "published")]) is None

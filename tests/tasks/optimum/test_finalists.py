@@ -1,6 +1,5 @@
 """Who goes on to the finals: the best on validation, and a cheap one that comes near."""
 
-from storage.tables.schema import schema_of
 from study.plan.cost import multiply_adds
 from tasks.optimum.search import FRUGAL_MARGIN, choose_finalists, list_candidates, name_finalists
 from tests.searches import begin_search, run_search, searching_study
@@ -60,13 +59,12 @@ def test_a_search_of_which_nothing_was_trained_has_no_finalists():
     assert name_finalists(search) == {}
     assert choose_finalists.fn(search) == ()
     rows = list_candidates("r", search)
-    assert {row["validation_accuracy"] for row in rows} == {None}
+    assert {row.validation_accuracy for row in rows} == {None}
 
 
-def test_every_candidate_is_a_row_with_the_schemas_columns():
+def test_every_candidate_is_a_row():
     search = finished()
     rows = list_candidates("r", search)
-    assert [row["candidate"] for row in rows] == list(range(1, 23))
-    assert all(list(row) == schema_of("search").names for row in rows)
-    assert {row["finalist"] for row in rows} >= {"finalist 1", "finalist 2", None}
-    assert {row["seed"] for row in rows} == {search.study.seed}
+    assert [row.candidate for row in rows] == list(range(1, 23))
+    assert {row.finalist for row in rows} >= {"finalist 1", "finalist 2", None}
+    assert {(row.seed, row.exercise) for row in rows} == {(search.study.seed, 7)}

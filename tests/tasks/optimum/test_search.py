@@ -153,9 +153,9 @@ def test_augmentation_and_averaging_are_searched_and_stand_in_the_rows():
     search = begin_search(study)
     run_search(search)
     rows = list_candidates("run", search)
-    assert {row["augmentation"] for row in rows} == {"none", "flip"}
-    assert len({row["averaging"] for row in rows}) > 2
-    assert {row["averaging"] for row in rows} <= {0.0, 0.2, 0.4, 0.6, 0.8}
+    assert {row.augmentation for row in rows} == {"none", "flip"}
+    assert len({row.averaging for row in rows}) > 2
+    assert {row.averaging for row in rows} <= {0.0, 0.2, 0.4, 0.6, 0.8}
     assert {each.origin for each in search.candidates} == {"sweep", "suggested"}
     assert [read_setting(row).hyperparameters for row in rows] == [
         each.setting.hyperparameters for each in search.candidates

@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 
 from storage.results import Results
-from storage.tables.published import list_runs, publish, read_run, rows_of
+from storage.tables.published import list_runs, publish, read_run
+from storage.tables.rows_of_work import TrialRow
 from study.conclusions.replay import Recipe
 from study.errors import InputError
 from study.records.stopping import StopRule
+from study.status import Status
 from tasks.training.replay import choose_rows, name_trial, read_recipes
-from tests.frames import RUN_ID
-from tests.small_run import make_tables
+from tests.frames import RUN_ID, make_trials
+from tests.small_run import changed, make_small_study, make_tables
 from tests.tampered import tamper
 
 LATER = "20260302-120000-abcd"
@@ -31,8 +33,8 @@ def publish_run(place: Results, run_id: str) -> None:
 
 
 def recipes(results: Results, run_id: str = RUN_ID) -> list[Recipe]:
-    frames = read_run(results, run_id)
-    return read_recipes(rows_of(frames.trials), frames, list_runs(results))
+    tables = read_run(results, run_id)
+    return read_recipes(tables.trials, tables, list_runs(results))
 
 
 def test_every_row_makes_its_own_key_and_its_own_stop_rule(published: Results):
@@ -119,34 +121,35 @@ def test_what_no_training_could_have_had_is_bad_input(
         recipes(published)
 
 
-ROWS = [
-    {
-        "exercise": 2, "setting": f"filters={filters}", "repeat": repeat, "key": f"key{filters}{repeat}",
-        "status": "completed", "weights_sha256": "a", "reason": None,
-    }
-    for filters in (2, 4, 8)
-    for repeat in (1, 2)
-]  # fmt: skip
-ROWS.append({**ROWS[0], "exercise": 4, "setting": "epochs=1"})
-ROWS.append({**ROWS[1], "setting": "filters=9", "key": "dead", "status": "failed", "weights_sha256": None,
-             "reason": "lane died"})  # fmt: skip
+def make_rows() -> list[TrialRow]:
+    """Seven completed trials of three settings and a fourth exercise, and one that failed."""
+    (template, *_) = make_trials(make_small_study())
+    rows = [
+        changed(template, exercise=2, setting=f"filters={n}", repeat=repeat, key=f"key{n}{repeat}")
+        for n in (2, 4, 8)
+        for repeat in (1, 2)
+    ]
+    dead = {"setting": "filters=9", "key": "dead", "status": Status.FAILED, "weights_sha256": None}
+    return [*rows, changed(rows[0], exercise=4, setting="epochs=1"), changed(rows[1], **dead)]
 
 
-def names(rows: list) -> list[str]:
-    return [name_trial(row) for row in rows]
+ROWS = make_rows()
 
 
-def test_a_key_chooses_every_row_that_reads_it():
-    assert names(choose_rows(ROWS, ["key21"], (), None, 0)) == ["2/filters=2/1", "4/epochs=1/1"]
+def names(trials: list[TrialRow]) -> list[str]:
+    return [name_trial(each) for each in trials]
 
 
-def test_a_key_given_as_a_trial_is_a_key_all_the_same():
-    assert names(choose_rows(ROWS, (), ["key42"], None, 0)) == ["2/filters=4/2"]
-
-
-def test_a_row_that_is_asked_for_twice_comes_once_and_in_the_tables_order():
-    chosen = choose_rows(ROWS, ["key42"], ["2/filters=4/2", "2/filters=2/1"], None, 0)
-    assert names(chosen) == ["2/filters=2/1", "2/filters=4/2"]
+@pytest.mark.parametrize(
+    ("keys", "trials", "chosen"),
+    [
+        (["key21"], [], ["2/filters=2/1", "4/epochs=1/1"]),  # every row that reads the key
+        ([], ["key42"], ["2/filters=4/2"]),  # a key given as a trial
+        (["key42"], ["2/filters=4/2", "2/filters=2/1"], ["2/filters=2/1", "2/filters=4/2"]),
+    ],
+)
+def test_each_row_that_is_asked_for_comes_once_in_the_tables_order(keys, trials, chosen):
+    assert names(choose_rows(ROWS, keys, trials, None, 0)) == chosen
 
 
 def test_a_seed_draws_the_same_rows_again_and_another_one_others():
