@@ -5,17 +5,18 @@ that stand in the README. Every simulated study goes through the very functions 
 """
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
+from statistics import fmean
 
 import numpy as np
 
 from study.statistics.bootstrap import bootstrap_interval
 from study.statistics.difference import Published, judge_agreement, welch
-from study.statistics.pairwise import compare_pairs
+from study.statistics.pairwise import compare_pairs, correct
 from study.statistics.power import power_of
 from study.statistics.summary import summarise
 from study.statistics.trend import find_trend
@@ -30,6 +31,12 @@ SPREAD = 0.0044
 
 COLLAPSE = 0.1
 """How often a training collapses to a tenth, where some do."""
+
+COMPARED = 2_000
+"""At most as many where settings are compared: an integral a pair, 9 ms."""
+
+Truth = Sequence[tuple[float, float]]
+"""Mean and standard deviation of each setting's readings."""
 
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]
 """Readings, `(settings, repeats)`, of a study without any difference between settings."""
@@ -80,6 +87,12 @@ def collapsing(rng: np.random.Generator, settings: int, repeats: int) -> np.ndar
     return np.where(rng.random((settings, repeats)) < COLLAPSE, 0.1, normal(rng, settings, repeats))
 
 
+RATES: Truth = ((0.819, 0.025), (0.889, 0.003), (0.873, 0.004), (0.833, 0.006), (0.70, 0.069))
+UNITS: Truth = ((0.890, 0.0025), (0.896, 0.0025), (0.901, 0.0025), (0.905, 0.0025), (0.909, 0.0025))
+FILTERS: Truth = ((0.883, 0.0035), (0.887, 0.0035), (0.890, 0.0035), (0.894, 0.0035), (0.890, 0.0035))
+EPOCHS: Truth = ((0.859, 0.008), (0.870, 0.010), (0.889, 0.005), (0.893, 0.003), (0.894, 0.003))
+"""Truths like those of the lab's sweeps."""
+
 SWEEPS: tuple[tuple[str, Draw, int, int, bool], ...] = (
     ("5 settings, 5 repeats, Welch", normal, 5, 5, False),
     ("6 settings, 4 repeats, Welch", normal, 6, 4, False),
@@ -93,12 +106,48 @@ SWEEPS: tuple[tuple[str, Draw, int, int, bool], ...] = (
 """Words, readings, settings, repeats, and whether they are compared seed by seed."""
 
 
-def claim_falsely(seeds: Iterable[int], draw: Draw, settings: int, repeats: int, paired: bool) -> int:
-    """In how many studies without any difference at least one pair of settings is said to differ."""
-    return sum(
-        any(each.differs for each in compare_pairs(_study(seed, draw, settings, repeats), paired).tests)
-        for seed in seeds
-    )
+LOWER = (
+    ("learning rate 0.00001, 19 points lower, spread 7", RATES, 5, 4, False),
+    ("learning rate 0.1, 7 points lower, spread 2.5", RATES, 5, 0, False),
+    ("256 units, 0.4 points lower than 512, spread 0.25", UNITS, 5, 3, False),
+    ("16 filters, 0.7 points lower than 64, spread 0.35", FILTERS, 5, 1, False),
+    ("2 epochs, 2.4 points lower than 20, by seed, spread 1", EPOCHS, 4, 1, True),
+)
+"""Words, truth, repeats, place of the setting, and whether seeds are paired."""
+
+
+def claim_falsely(
+    seeds: Iterable[int], draw: Draw, settings: int, repeats: int, paired: bool, is_old: bool
+) -> int:
+    """In how many studies without any difference a setting is said to differ from the best (longest)."""
+    return sum(bool(_differing(_study(seed, draw, settings, repeats), paired, is_old)) for seed in seeds)
+
+
+def _differing(study: dict[float, dict[int, float]], is_paired: bool, is_old: bool) -> set[float]:
+    """The settings that differ from the best, or from the longest; the old way is Holm's over all pairs."""
+    pairwise = compare_pairs(study, is_paired)
+    with_reference = {
+        value: pairwise.of(value, pairwise.reference) for value in study if value != pairwise.reference
+    }
+    if not is_old:
+        return {value for value, each in with_reference.items() if each.differs}
+    best = max(study, key=lambda value: fmean(study[value].values()))
+    pairs = [(each.first, each.second) for each in pairwise.tests]
+    corrected = zip(pairs, correct([each.p_value for each in pairwise.tests]), strict=True)
+    return {min(set(pair) - {best}) for pair, p_value in corrected if p_value <= 0.05 and best in pair}
+
+
+def find_lower(seeds: Iterable[int], truth: Truth, repeats: int, at: int, paired: bool, is_old: bool) -> int:
+    """In how many studies of this truth the setting at a place is said to differ from the best."""
+    return sum(float(at) in _differing(_true_study(seed, truth, repeats), paired, is_old) for seed in seeds)
+
+
+def _true_study(seed: int, truth: Truth, repeats: int) -> dict[float, dict[int, float]]:
+    rng = np.random.default_rng(seed)
+    return {
+        float(at): dict(enumerate(rng.normal(mean, deviation, repeats).tolist()))
+        for at, (mean, deviation) in enumerate(truth)
+    }
 
 
 def see_trend_falsely(seeds: Iterable[int], draw: Draw, settings: int, repeats: int, paired: bool) -> int:
@@ -108,15 +157,16 @@ def see_trend_falsely(seeds: Iterable[int], draw: Draw, settings: int, repeats: 
     )
 
 
-def cover_all(seeds: Iterable[int], draw: Draw, settings: int, repeats: int, paired: bool) -> int:
-    """In how many of them the simultaneous intervals of all pairs hold zero, as they should in 95%."""
-    return sum(
-        all(
-            each.low <= 0 <= each.high
-            for each in compare_pairs(_study(seed, draw, settings, repeats), paired).tests
-        )
-        for seed in seeds
-    )
+def cover_all(seeds: Iterable[int], truth: Truth, repeats: int) -> int:
+    """In how many studies the intervals of all settings against the best hold the true differences."""
+    held = 0
+    for seed in seeds:
+        pairwise = compare_pairs(_true_study(seed, truth, repeats), False)
+        best = pairwise.reference
+        tests = [pairwise.of(value, best) for value in pairwise.settings if value != best]
+        true = [truth[int(best)][0] - truth[int(each.first)][0] for each in tests]
+        held += all(each.low <= by <= each.high for each, by in zip(tests, true, strict=True))
+    return held
 
 
 def cover_mean(seeds: Iterable[int], draw: Draw, repeats: int, mean: float, is_bootstrap: bool) -> int:
@@ -200,18 +250,38 @@ def main() -> None:
 
 
 def _print_false(studies: int, pool: ProcessPoolExecutor) -> None:
-    print_rates(
-        "studies without any difference in which a pair is said to differ",
-        (
+    compared = min(studies, COMPARED)
+    for way, is_old in (("", False), (", by Holm over all pairs", True)):
+        print_rates(
+            f"studies without any difference in which a setting is said to differ{way}",
             (
-                measure(
-                    words, partial(claim_falsely, draw=d, settings=s, repeats=r, paired=p), studies, pool
-                ),
-                "at most 5%",
-            )
-            for words, d, s, r, p in SWEEPS
-        ),
-    )
+                (
+                    measure(
+                        words,
+                        partial(claim_falsely, draw=d, settings=s, repeats=r, paired=p, is_old=is_old),
+                        compared,
+                        pool,
+                    ),
+                    "at most 5%",
+                )
+                for words, d, s, r, p in SWEEPS
+            ),
+        )
+        print_rates(
+            f"settings that are lower and said to be{way}",
+            (
+                (
+                    measure(
+                        words,
+                        partial(find_lower, truth=t, repeats=r, at=at, paired=p, is_old=is_old),
+                        compared,
+                        pool,
+                    ),
+                    "as high as can be",
+                )
+                for words, t, r, at, p in LOWER
+            ),
+        )
     print_rates(
         "studies without any trend in which one is seen",
         (
@@ -244,9 +314,10 @@ def _print_coverage(studies: int, pool: ProcessPoolExecutor) -> None:
     for n in (4, 5, 35):
         words = f"difference of two means of {n}, unequal spreads, Welch"
         rows.append((measure(words, partial(cover_difference, repeats=n), studies, pool), "94 to 96%"))
-    at_once = partial(cover_all, draw=normal, settings=5, repeats=5, paired=False)
-    words = "all 10 pairs of 5 settings, 5 repeats, at once"
-    rows.append((measure(words, at_once, studies, pool), "at least 95%"))
+    for words, truth in (("rates", RATES), ("units", UNITS), ("filters", FILTERS)):
+        at_once = partial(cover_all, truth=truth, repeats=5)
+        words = f"5 {words} against the best, 5 repeats, all at once"
+        rows.append((measure(words, at_once, min(studies, COMPARED), pool), "95%"))
     print_rates("95% intervals that hold the truth", rows)
 
 

@@ -2,7 +2,6 @@ from .answers import (
     Answer as Answer,
     answer_images as answer_images,
     answer_model as answer_model,
-    answer_sweep as answer_sweep,
 )
 from .changes import (
     NOT_RECORDED as NOT_RECORDED,
@@ -59,4 +58,10 @@ from .replication import (
     CellAgreement as CellAgreement,
     HeldClaim as HeldClaim,
     compare_with_published as compare_with_published,
+)
+from .sweep_answer import (
+    Curve as Curve,
+    Measured as Measured,
+    Times as Times,
+    answer_sweep as answer_sweep,
 )

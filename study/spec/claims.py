@@ -40,24 +40,29 @@ class _Above(_Claim):
     value: float
 
     def _judge_above(self, others: Sequence[float], readings: Readings, is_paired: bool) -> ClaimVerdict:
-        from study.statistics import compare_with  # late: a study is read before SciPy is needed
+        from study.statistics import compare_pairs  # late: a study is read before SciPy is needed
 
         measured = [value for value in others if readings.get(value)]
         if not readings.get(self.value) or not measured:
             return NOT_MEASURED
-        tests = compare_with(self.value, measured, readings, is_paired)
-        above = {value: _seen(test) for value, test in tests.items()}
-        higher = [value for value, seen in above.items() if seen > 0]
+        pairwise = compare_pairs(readings, is_paired)
+        compared = set(pairwise.settings) if self.value in pairwise.settings else set()
+        tests = {value: pairwise.of(self.value, value) for value in measured if value in compared}
+        higher = [value for value, test in tests.items() if test.differs and test.difference > 0]
         if higher:
-            reason = f"{_values(higher)} {_is(higher)} higher: {_of(tests, higher)}"
-            return ClaimVerdict(Agreement.CONTRADICTED, reason)
-        unclear = [value for value, seen in above.items() if seen == 0]
+            return ClaimVerdict(
+                Agreement.CONTRADICTED, f"{_values(higher)} {_is(higher)} higher: {_of(tests, higher)}"
+            )
+        unclear = [value for value, test in tests.items() if not test.differs]
+        single = [value for value in measured if value not in tests]
         missing = [value for value in others if value not in measured]
-        if unclear:
-            reason = f"not significantly different from {_values(unclear)}: {_of(tests, unclear)}"
-            return ClaimVerdict(Agreement.CANNOT_TELL, reason)
-        if missing:
-            return ClaimVerdict(Agreement.CANNOT_TELL, f"not measured: {_values(missing)}")
+        reasons = (
+            f"not significantly different from {_values(unclear)}: {_of(tests, unclear)}" if unclear else "",
+            f"a single reading to compare with {_values(single)}" if single else "",
+            f"not measured: {_values(missing)}" if missing else "",
+        )
+        if any(reasons):
+            return ClaimVerdict(Agreement.CANNOT_TELL, "; ".join(filter(None, reasons)))
         return ClaimVerdict(Agreement.SUPPORTED, f"higher than {_values(measured)}: {_of(tests, measured)}")
 
 
@@ -67,7 +72,7 @@ class BestClaim(_Above):
     kind: Literal["best"]
 
     def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
-        """Compare the value with every other, corrected for their number."""
+        """Compare the value with every other."""
         return self._judge_above([each for each in readings if each != self.value], readings, is_paired)
 
 
@@ -84,7 +89,7 @@ class HigherClaim(_Above):
         return self
 
     def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
-        """Compare the value with those, corrected for their number."""
+        """Compare the value with those."""
         return self._judge_above(self.than, readings, is_paired)
 
 
@@ -102,7 +107,7 @@ class TrendClaim(_Claim):
 
     def judge(self, readings: Readings, is_paired: bool) -> ClaimVerdict:
         """Test for a trend over the values, in their order."""
-        from study.statistics import find_trend
+        from study.statistics import compare_pairs, find_trend, turning_point
 
         groups = [readings.get(value, {}) for value in self.values]
         if not all(groups):
@@ -112,23 +117,20 @@ class TrendClaim(_Claim):
         reason = f"{points(change)} points from first to last, {_describe(trend)}"
         if not trend.is_seen:
             return ClaimVerdict(Agreement.CANNOT_TELL, reason)
+        turn = turning_point(self.values, trend, compare_pairs(readings, is_paired))
+        if turn is not None:
+            return ClaimVerdict(Agreement.CONTRADICTED, f"{plain(turn[1])} is lower than {plain(turn[0])}")
         return ClaimVerdict(Agreement.SUPPORTED if trend.rising else Agreement.CONTRADICTED, reason)
 
 
 Claim = Annotated[BestClaim | HigherClaim | TrendClaim, Field(discriminator="kind")]
 
 
-def _seen(test: "PairTest") -> int:
-    """Return 1 if the other value is significantly higher, -1 if lower, 0 if neither."""
-    return 0 if not test.differs else 1 if test.difference > 0 else -1
-
-
 def _of(tests: "Mapping[float, PairTest]", values: Sequence[float]) -> str:
     """Describe the least clear of some differences, seen from the claimed value."""
     test = tests[max(values, key=lambda value: tests[value].adjusted_p_value)]
     least = "" if len(values) == 1 else "least clear "
-    bears = f"p {probability(test.adjusted_p_value)}" if test.repeats > 1 else "but of a single reading"
-    return f"{least}{points(-test.difference)} points, {bears}"
+    return f"{least}{points(-test.difference)} points, p {probability(test.adjusted_p_value)}"
 
 
 def _describe(trend: "Trend") -> str:

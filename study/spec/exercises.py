@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from study.fact import Fact
 from study.fashion_mnist import TEST_COUNT
 from study.spec.setting import Hyperparameters, Setting, check_changes
-from study.wording import listing, shown
+from study.wording import listing, plain, shown
 
 REDUCTION = 3
 """About one in this number of the candidates at a rung continues, and trains this number of times as long.
@@ -189,6 +189,8 @@ class SweepExercise(ExerciseBase):
     values: tuple[float, ...] = Field(min_length=1)
     repeats: int = Field(ge=1, le=1000)
     fixed: dict[str, int | float | str] = Field(default_factory=dict, description="changes to the baseline")
+    control: float | None = Field(None, description="the value with which all others are compared together")
+    planned: tuple[float, ...] = Field((), description="values that are compared with the control one by one")
 
     @field_validator("fixed")
     @classmethod
@@ -202,6 +204,15 @@ class SweepExercise(ExerciseBase):
         twice = [value for value, count in Counter(self.values).items() if count > 1]
         if twice:
             raise ValueError(f"values: {twice[0]:g} is listed twice; each value once")
+        if self.planned and self.control is None:
+            raise ValueError("planned: there is no control to compare with; give 'control', too")
+        named = (*self.planned, *(() if self.control is None else (self.control,)))
+        other = [each for each in named if each not in self.values]
+        if other:
+            raise ValueError(
+                f"{plain(other[0])} in 'control' or 'planned' is none of the values "
+                f"{listing(list(map(plain, self.values)))}"
+            )
         if self.parameter in self.fixed:
             raise ValueError(f"fixed: {self.parameter!r} is what this exercise varies; leave it out")
         return self

@@ -1,10 +1,14 @@
 from .bootstrap import bootstrap_interval as bootstrap_interval
-from .convergence import summarise_times as summarise_times
+from .convergence import (
+    compare_times as compare_times,
+    summarise_times as summarise_times,
+)
 from .difference import (
     SIGNIFICANCE as SIGNIFICANCE,
     Difference as Difference,
     EquivalenceTest as EquivalenceTest,
     Published as Published,
+    contrast as contrast,
     judge_agreement as judge_agreement,
     paired as paired,
     pooled_deviation as pooled_deviation,
@@ -14,14 +18,9 @@ from .pairwise import (
     PairTest as PairTest,
     Pairwise as Pairwise,
     compare_pairs as compare_pairs,
-    compare_with as compare_with,
     correct as correct,
-    indistinguishable_from_best as indistinguishable_from_best,
 )
-from .power import (
-    POWER as POWER,
-    repeats_to_reach as repeats_to_reach,
-)
+from .power import POWER as POWER
 from .summary import (
     Spread as Spread,
     sampling_error as sampling_error,
@@ -30,4 +29,5 @@ from .summary import (
 from .trend import (
     Trend as Trend,
     find_trend as find_trend,
+    turning_point as turning_point,
 )

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
+from scipy import stats
 from statsmodels.duration.survfunc import SurvfuncRight
 
 _ROUNDING = 1e-9
@@ -39,6 +41,27 @@ def summarise_times(reached: Sequence[float], unreached: Sequence[float]) -> Tim
     is_reached = np.repeat([1, 0], [len(reached), len(unreached)])
     curve = SurvfuncRight(times, is_reached)
     return TimeToEvent(len(times), len(reached), _median(curve.surv_times, curve.surv_prob))
+
+
+Times = tuple[Sequence[float], Sequence[float]]
+"""Times of the event where it was reached, and times so far where it was not."""
+
+
+def compare_times(first: Times, second: Times) -> float:
+    """Return the p value of the log-rank test of two samples of times to an event.
+
+    Mantel 1966, Cancer Chemother. Rep. 50:163, by SciPy.
+
+    Raises:
+        ValueError: a sample has no time.
+    """
+    if not all(any(each) for each in (first, second)):
+        raise ValueError("a sample has no time; give at least one of each")
+    # scipy-stubs do not know this class's arguments
+    before, after = (
+        cast(Any, stats.CensoredData)(uncensored=each[0], right=each[1]) for each in (first, second)
+    )
+    return float(stats.logrank(before, after).pvalue)
 
 
 def _median(times: np.ndarray, remaining: np.ndarray) -> float | None:

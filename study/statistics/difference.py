@@ -75,6 +75,30 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Difference:
     return Difference(difference, error, count - 1, float(stats.ttest_rel(second, first).pvalue))
 
 
+def contrast(groups: Sequence[Sequence[float]], control: Sequence[float]) -> Difference:
+    """Compare the mean of several samples' means with a control by Welch's t test of that contrast.
+
+    Degrees of freedom are Satterthwaite's (1946, Biometrics Bull. 2:110); of one group it is `welch`.
+
+    Raises:
+        ValueError: a sample has fewer than two readings, or there are no groups.
+    """
+    samples = [*groups, control]
+    if not groups or min(map(len, samples)) < 2:
+        raise ValueError(f"samples of {[len(each) for each in samples]} readings; give two of each at least")
+    weights = [1 / len(groups)] * len(groups) + [-1.0]
+    difference = math.fsum(w * float(np.mean(each)) for w, each in zip(weights, samples, strict=True))
+    parts = [w**2 * float(np.var(each, ddof=1)) / len(each) for w, each in zip(weights, samples, strict=True)]
+    total = math.fsum(parts)
+    if math.sqrt(total) < SAME:
+        return _without_spread(difference, sum(len(each) - 1 for each in samples))
+    freedom = total**2 / math.fsum(
+        part**2 / (len(each) - 1) for part, each in zip(parts, samples, strict=True)
+    )
+    error = math.sqrt(total)
+    return Difference(difference, error, freedom, 2 * float(stats.t.sf(abs(difference) / error, freedom)))
+
+
 def _without_spread(difference: float, freedom: float) -> Difference:
     return Difference(difference, 0.0, float(freedom), float(abs(difference) < SAME))
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 from study.statistics.difference import SAME, SIGNIFICANCE
+from study.statistics.pairwise import Pairwise
 
 Readings = Mapping[int, float]
 """Accuracies (fractions) by seed."""
@@ -47,6 +48,23 @@ def find_trend(groups: Sequence[Readings], is_paired: bool) -> Trend:
         return kendall([list(each.values()) for each in groups])
     shared = sorted(set.intersection(*(set(each) for each in groups)))
     return page(np.array([[each[seed] for each in groups] for seed in shared]))
+
+
+def turning_point(values: Sequence[float], trend: Trend, pairwise: Pairwise) -> tuple[float, float] | None:
+    """Return an inner value, and the end behind it that is significantly lower; None if there is none.
+
+    Where there is one, the trend is not a steady one: accuracy rises up to a value and then falls.
+
+    Args:
+        values: The settings in their order.
+        trend: The trend that was found along them.
+        pairwise: The settings compared pair by pair.
+    """
+    end = values[-1] if trend.rising else values[0]
+    inner = [value for value in values[1:-1] if value in pairwise.settings and end in pairwise.settings]
+    higher = [value for value in inner if end in pairwise.lower_than(value)]
+    best = max(higher, key=lambda value: pairwise.of(end, value).difference, default=None)
+    return None if best is None else (best, end)
 
 
 def kendall(groups: Sequence[Sequence[float]]) -> Trend:

@@ -24,7 +24,7 @@ from tasks.report.settings import (
     tabulate_sweep,
     tabulate_times,
 )
-from tasks.tables import Picture, kept_candidate, read_sweep
+from tasks.tables import Picture, kept_candidate, read_measured
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
     number, tables = exercise.number, findings.tables
     summary = _of(number, tables.summary)
     published = [row for row in _of(number, tables.agreement) if row.kind == Published.CELL]
-    readings = read_sweep(number, tables.trials)
+    measured = read_measured(number, tables.trials, tables.epochs)
     pairs = tabulate_pairs(exercise, _of(number, tables.comparisons))
     folded = (
         Collapsible("Every pair of settings compared", (), () if pairs is None else (pairs,)),
@@ -186,7 +186,7 @@ def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
         number,
         exercise.title,
         exercise.question,
-        answer_sweep(exercise, findings.study.baseline, readings, tables.run.test_images),
+        answer_sweep(exercise, findings.study.baseline, measured),
         _pictures(figures),
         (tabulate_sweep(exercise, summary, published),),
         tuple(each for each in folded if each.pictures or each.tables),

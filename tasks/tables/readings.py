@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import TypeVar
 
-from storage.tables import SearchRow, TrialRow
+from storage.tables import EpochRow, SearchRow, TrialRow
+from study.conclusions import Curve, Measured, Times
 from study.records import Read, SettingId, SettingReadings, Sweep
 from study.spec import Setting, Study
 from study.status import Status
@@ -25,6 +26,43 @@ def read_sweep(exercise: int, trials: Sequence[TrialRow]) -> Sweep:
         if row.exercise == exercise and row.value is not None:
             by_value[row.value].append(row)
     return {value: _read_setting(rows) for value, rows in by_value.items()}
+
+
+def read_measured(exercise: int, trials: Sequence[TrialRow], epochs: Sequence[EpochRow]) -> Measured:
+    """Return readings and times of an exercise by value, and the curve of its longest trainings."""
+    done = [row for row in trials if row.exercise == exercise and row.status == Status.COMPLETED]
+    times = {
+        value: _read_times([row for row in done if row.value == value])
+        for value in known(row.value for row in done)
+    }
+    longest = max((row.epochs for row in done), default=0)
+    keys = {row.key for row in done if row.epochs == longest}
+    return Measured(
+        read_sweep(exercise, trials), times, _read_curve([row for row in epochs if row.key in keys])
+    )
+
+
+def _read_times(rows: Sequence[TrialRow]) -> Times:
+    still_open = [row for row in rows if row.convergence_epoch is None]
+    return Times(
+        epochs=tuple(known(row.convergence_epoch for row in rows)),
+        seconds=tuple(known(row.convergence_seconds for row in rows)),
+        open_epochs=tuple(known(row.lowest_loss_epoch for row in still_open)),
+        open_seconds=tuple(known(row.lowest_loss_seconds for row in still_open)),
+    )
+
+
+def _read_curve(epochs: Sequence[EpochRow]) -> Curve | None:
+    """Return the mean curve of trainings, as far as all of them go; None if there is none."""
+    by_epoch = defaultdict(list)
+    for row in epochs:
+        by_epoch[row.epoch].append(row)
+    trainings = len({row.key for row in epochs})
+    whole = [rows for _, rows in sorted(by_epoch.items()) if len(rows) == trainings]
+    if not whole:
+        return None
+    losses = tuple(fmean(row.validation_loss for row in rows) for rows in whole)
+    return Curve(losses, fmean(row.train_accuracy for row in whole[-1]))
 
 
 def read_candidates(exercise: int, trials: Sequence[TrialRow]) -> dict[str, SettingReadings]:

@@ -5,20 +5,24 @@ from math import sqrt
 import pytest
 
 from benchmarks.statistics import (
+    LOWER,
     SPREAD,
     SWEEPS,
+    UNITS,
     claim_falsely,
     collapsing,
     cover_all,
     cover_difference,
     cover_mean,
     find_difference,
+    find_lower,
     judge_published,
     normal,
     see_trend_falsely,
 )
 from study.statistics.power import power_of
 
+FEWER = range(40)
 FEW = range(100)
 MANY = range(1000)
 
@@ -32,12 +36,19 @@ def _within(happened: int, simulations: range, low: float, high: float) -> bool:
 @pytest.mark.parametrize("sweep", [SWEEPS[0], SWEEPS[2], SWEEPS[4], SWEEPS[6]], ids=lambda sweep: sweep[0])
 def test_a_study_without_any_difference_claims_one_in_at_most_five_of_a_hundred(sweep):
     _, draw, settings, repeats, paired = sweep
-    assert _within(claim_falsely(FEW, draw, settings, repeats, paired), FEW, 0, 0.05)
+    assert _within(claim_falsely(FEWER, draw, settings, repeats, paired, is_old=False), FEWER, 0, 0.05)
     assert _within(see_trend_falsely(FEW, draw, settings, repeats, paired), FEW, 0, 0.05)
 
 
-def test_the_intervals_of_all_pairs_hold_the_truth_at_once():
-    assert _within(cover_all(FEW, normal, 5, 5, False), FEW, 0.95, 1)
+def test_the_intervals_of_all_settings_hold_the_truth_at_once():
+    assert _within(cover_all(FEWER, UNITS, 5), FEWER, 0.93, 1)
+
+
+@pytest.mark.parametrize("case", LOWER[3:], ids=lambda case: case[0])
+def test_what_is_lower_is_found_more_often_than_by_holm_over_all_pairs(case):
+    _, truth, repeats, at, paired = case
+    new, old = (find_lower(FEWER, truth, repeats, at, paired, is_old) for is_old in (False, True))
+    assert new > old
 
 
 @pytest.mark.parametrize("repeats", [2, 5, 35])

@@ -3,7 +3,6 @@
 import math
 import random
 from itertools import combinations
-from statistics import fmean
 
 import numpy as np
 import pytest
@@ -13,9 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from study.statistics.pairwise import (
     PairTest,
     compare_pairs,
-    compare_with,
     correct,
-    indistinguishable_from_best,
 )
 from study.statistics.power import detectable_difference, repeats_needed
 
@@ -23,6 +20,14 @@ FIRST = {1: 0.891, 2: 0.902, 3: 0.897, 4: 0.885, 5: 0.893}
 SECOND = {1: 0.906, 2: 0.903, 3: 0.915, 4: 0.898, 5: 0.911}
 ALIKE = {1: 0.892, 2: 0.9, 3: 0.896, 4: 0.886, 5: 0.895}
 SWEEP = {8.0: FIRST, 16.0: ALIKE, 32.0: SECOND}
+
+SPREAD = {
+    0.1: {1: 0.82, 2: 0.85, 3: 0.79, 4: 0.81, 5: 0.83},
+    0.01: {1: 0.889, 2: 0.892, 3: 0.887, 4: 0.89, 5: 0.886},
+    0.001: {1: 0.873, 2: 0.876, 3: 0.87, 4: 0.872, 5: 0.877},
+    0.00001: {1: 0.6, 2: 0.75, 3: 0.7, 4: 0.66, 5: 0.72},
+}
+"""Settings that spread unequally, as learning rates do."""
 
 
 def _scipy(one: dict[int, float], other: dict[int, float], is_paired: bool):
@@ -33,21 +38,91 @@ def _scipy(one: dict[int, float], other: dict[int, float], is_paired: bool):
 
 
 @pytest.mark.parametrize("is_paired", [False, True])
-def test_each_pair_has_scipys_p_value_and_bonferronis_interval(is_paired: bool):
+def test_each_pair_has_scipys_p_value(is_paired: bool):
     for each in compare_pairs(SWEEP, is_paired).tests:
         expected = _scipy(SWEEP[each.first], SWEEP[each.second], is_paired)
-        interval = expected.confidence_interval(1 - 0.05 / 3)
         assert each.p_value == pytest.approx(expected.pvalue, rel=1e-9)
-        assert (each.low, each.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
 
 
-def test_the_correction_is_holms_as_r_has_it():
-    # R: p.adjust(c(0.01, 0.02, 0.04), "holm") is 0.03, 0.04, 0.04: three times the least, twice the next, ...
-    tests = compare_pairs(SWEEP, is_paired=False).tests
-    ranked = sorted(tests, key=lambda each: each.p_value)
-    expected = np.maximum.accumulate([min(1.0, (3 - rank) * p.p_value) for rank, p in enumerate(ranked)])
-    assert [each.adjusted_p_value for each in ranked] == pytest.approx(list(expected), rel=1e-12)
-    assert [each.differs for each in tests] == [each.adjusted_p_value <= 0.05 for each in tests]
+def test_pairs_without_the_best_are_games_and_howells_of_all_settings():
+    pairwise = compare_pairs(SPREAD, is_paired=False)
+    expected = stats.tukey_hsd(*(list(each.values()) for each in SPREAD.values()), equal_var=False)
+    interval, places = expected.confidence_interval(), list(SPREAD)
+    assert pairwise.reference == 0.01
+    for each in pairwise.tests:
+        if pairwise.reference not in (each.first, each.second):
+            first, second = places.index(each.first), places.index(each.second)
+            assert each.adjusted_p_value == pytest.approx(expected.pvalue[first, second], rel=1e-6)
+            assert (each.low, each.high) == pytest.approx(
+                (interval.low[second, first], interval.high[second, first]), rel=1e-3
+            )
+
+
+def test_the_best_is_compared_step_by_step_each_with_one_setting_fewer():
+    pairwise = compare_pairs(SPREAD, is_paired=False)
+    best = [pairwise.of(pairwise.reference, value) for value in SPREAD if value != pairwise.reference]
+    largest = 0.0
+    for step, each in enumerate(sorted(best, key=lambda each: _range_p(each, len(SPREAD)))):
+        largest = max(largest, _range_p(each, len(SPREAD) - step))
+        assert each.adjusted_p_value == pytest.approx(largest, rel=1e-6)
+    assert all(each.differs for each in best)
+
+
+def _range_p(each: PairTest, settings: int) -> float:
+    """The chance, by SciPy, of so large a difference between two of so many settings."""
+    studentized = math.sqrt(2) * stats.t.isf(each.p_value / 2, _freedom(each))
+    return float(stats.studentized_range.sf(studentized, settings, _freedom(each)))
+
+
+def _freedom(each: PairTest) -> float:
+    return _scipy(SPREAD[each.first], SPREAD[each.second], is_paired=False).df
+
+
+@pytest.mark.parametrize("is_paired", [False, True])
+def test_an_interval_leaves_out_zero_just_where_the_settings_differ(is_paired: bool):
+    rng = np.random.default_rng(6)
+    for _ in range(40):
+        means = rng.choice([0.89, 0.893, 0.897], 4)
+        sweep = {float(at): dict(enumerate(rng.normal(mean, 0.003, 4))) for at, mean in enumerate(means)}
+        for each in compare_pairs(sweep, is_paired).tests:
+            assert each.differs == (not each.low <= 0 <= each.high), each
+
+
+def test_a_clear_difference_helps_those_that_come_after_it():
+    near = {seed: each - 0.006 + 0.002 * (-1) ** seed for seed, each in SECOND.items()}
+    for far in (FIRST, {seed: 0.5 + each for seed, each in enumerate((0.01, 0.02, 0.0, 0.03, 0.01))}):
+        pairwise = compare_pairs({1: far, 2: near, 3: SECOND}, is_paired=False)
+        steps = 3 - pairwise.of(1, 3).differs
+        alone = compare_pairs({2: near, 3: SECOND}, is_paired=False).of(2, 3)
+        found = pairwise.of(2, 3)
+        assert (found.adjusted_p_value == pytest.approx(alone.adjusted_p_value)) == (steps == 2)
+
+
+def test_epochs_are_compared_with_the_longest_in_order_and_uncorrected_up_to_one_that_does_not_differ():
+    base = {1: 0.89, 2: 0.894, 3: 0.887, 4: 0.891}
+    by = {1: (0.03, 0.034, 0.028, 0.03), 2: (0.02, 0.024, 0.018, 0.021), 5: (0.001, -0.001, 0.002, -0.002)}
+    by[10] = (0.005, 0.0051, 0.0049, 0.005)
+    sweep = {1.0 * value: {s: base[s] - each[s - 1] for s in base} for value, each in by.items()} | {
+        20.0: base
+    }
+    pairwise = compare_pairs(sweep, is_paired=True)
+    assert pairwise.lower_than(20) == (1, 2)
+    for value in (1, 2):
+        each = pairwise.of(value, 20)
+        interval = _scipy(sweep[value], base, is_paired=True).confidence_interval(0.95)
+        assert each.adjusted_p_value == pytest.approx(max(each.p_value, pairwise.of(1, 20).p_value))
+        assert (each.low, each.high) == pytest.approx((interval.low, interval.high))
+    after = pairwise.of(10, 20)  # clear alone, but after one that is not
+    assert after.p_value < 0.001
+    assert (after.differs, after.low) == (False, 0.0)
+    assert after.adjusted_p_value == pairwise.of(5, 20).p_value
+
+
+def test_the_other_pairs_of_epochs_are_corrected_by_holm():
+    pairwise = compare_pairs(SPREAD, is_paired=True)
+    others = [each for each in pairwise.tests if pairwise.reference not in (each.first, each.second)]
+    expected = correct([each.p_value for each in others])
+    assert [each.adjusted_p_value for each in others] == pytest.approx(expected)
 
 
 def test_the_correction_is_that_of_statsmodels():
@@ -101,11 +176,16 @@ def test_a_pair_says_what_its_repeats_could_show():
 def test_the_repeats_needed_are_such_that_the_difference_is_just_detectable():
     each = compare_pairs(SWEEP, is_paired=False).of(8.0, 32.0)
     assert each.needed is not None
+    assert _seen(each, each.needed) > 0.77  # Welch's degrees of freedom cost a hundredth
+    assert _seen(each, each.needed - 1) < 0.8
+
+
+def _seen(each: PairTest, repeats: int) -> float:
+    """How often Welch's test finds the difference in as many repeats, simulated."""
     rng = np.random.default_rng(5)
-    first = rng.normal(0, each.deviation, (20_000, each.needed))
-    second = rng.normal(each.difference, each.deviation, (20_000, each.needed))
-    seen = stats.ttest_ind(first, second, axis=1, equal_var=False).pvalue <= each.level
-    assert 0.77 < seen.mean() < 0.84  # Welch's degrees of freedom cost a hundredth
+    first = rng.normal(0, each.deviation, (20_000, repeats))
+    second = rng.normal(each.difference, each.deviation, (20_000, repeats))
+    return float(np.mean(stats.ttest_ind(first, second, axis=1, equal_var=False).pvalue <= each.level))
 
 
 def test_a_difference_that_was_not_found_needs_more_repeats_than_there_were():
@@ -119,11 +199,12 @@ def test_a_difference_that_was_not_found_needs_more_repeats_than_there_were():
         assert each.differs or each.needed is None or each.needed > 4
 
 
-def test_the_best_is_a_set_of_those_that_cannot_be_told_from_it():
+def test_what_is_lower_than_a_value_leaves_out_what_does_not_differ():
     rng = np.random.default_rng(3)
     apart = {value: dict(enumerate(rng.normal(mean, 0.001, 6))) for value, mean in ((1, 0.8), (2, 0.9))}
     sweep = {**apart, 3.0: {seed: reading - 1e-4 for seed, reading in apart[2].items()}}
-    assert indistinguishable_from_best(sweep, compare_pairs(sweep, is_paired=False)) == (2, 3.0)
+    pairwise = compare_pairs(sweep, is_paired=False)
+    assert (pairwise.lower_than(2), pairwise.lower_than(1)) == ((1,), ())
 
 
 def test_the_order_of_repeats_and_of_values_changes_nothing():
@@ -171,11 +252,9 @@ def test_readings_that_do_not_vary_differ_only_if_they_are_unequal():
     assert math.isnan(pairwise.of(1, 2).effect)
 
 
-def test_nothing_to_compare_gives_no_pairs_and_no_best():
+def test_nothing_to_compare_gives_no_pairs():
     pairwise = compare_pairs({1: FIRST}, is_paired=False)
-    assert pairwise.tests == ()
-    with pytest.raises(ValueError, match="no values were compared"):
-        indistinguishable_from_best({1: FIRST}, pairwise)
+    assert (pairwise.tests, pairwise.settings, pairwise.level) == ((), (), 0.05)
 
 
 def _assert_alike(found: PairTest, expected: PairTest) -> None:
@@ -198,10 +277,10 @@ def test_what_repeats_could_show_is_that_of_the_power_of_the_test_that_decides(i
     else:
         deviation = math.sqrt(sum(variances) / 2)
     ratio = max(variances) / min(variances)
-    assert (each.deviation, each.variance_ratio, each.level) == pytest.approx((deviation, ratio, 0.05 / 3))
+    assert (each.deviation, each.variance_ratio) == pytest.approx((deviation, ratio))
     assert (each.first_count, each.second_count, each.repeats) == (5, 5, 5)
-    assert each.detectable == detectable_difference(deviation, 5, 0.05 / 3, is_paired, ratio)
-    assert each.needed == repeats_needed(each.difference, deviation, 0.05 / 3, is_paired, ratio)
+    assert each.detectable == detectable_difference(deviation, 5, each.level, is_paired, ratio)
+    assert each.needed == repeats_needed(each.difference, deviation, each.level, is_paired, ratio)
 
 
 def test_two_shared_seeds_are_enough_for_the_other_test_and_one_is_not():
@@ -224,13 +303,3 @@ def test_an_effect_size_takes_four_readings():
     each = compare_pairs({1: {1: 0.8, 2: 0.9}, 2: {1: 0.7, 2: 0.9}}, False).of(1, 2)
     assert not math.isnan(each.effect) and each.detectable > 0
     assert each.variance_ratio == pytest.approx(4)
-
-
-def test_one_value_against_others_is_corrected_for_the_others_alone():
-    tests = compare_with(8.0, [16.0, 32.0], SWEEP, is_paired=False)
-    assert list(tests) == [16.0, 32.0]
-    assert tests[32.0].difference == pytest.approx(fmean(SECOND.values()) - fmean(FIRST.values()))
-    p_value = _scipy(FIRST, SECOND, is_paired=False).pvalue
-    assert tests[32.0].adjusted_p_value == pytest.approx(2 * p_value)
-    assert compare_pairs({8.0: FIRST}, is_paired=False).level == 0.05
-    assert compare_pairs(SWEEP, is_paired=False).level == 0.05 / 3

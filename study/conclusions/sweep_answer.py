@@ -1,0 +1,333 @@
+"""Answer a sweep in words: how accuracy changes, which value is best, when trainings converge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from study.conclusions.answers import Answer, describe_failed
+from study.records import COLLAPSED, Sweep
+from study.spec import Setting, SweepExercise
+from study.statistics import (
+    POWER,
+    SIGNIFICANCE,
+    Difference,
+    Pairwise,
+    Trend,
+    compare_pairs,
+    compare_times,
+    contrast,
+    find_trend,
+    summarise,
+    summarise_times,
+    turning_point,
+)
+from study.wording import count, duration, interval, listing, percent, phrase, plain, points, probability
+
+OVERFITS = 1.01
+"""A last validation loss of this many times the lowest is told: less is noise of the curve."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """When the completed trials of a setting converged, in epochs and in seconds of training.
+
+    `open_epochs` and `open_seconds` are of the trials that did not: their lowest validation loss so far.
+    """
+
+    epochs: tuple[int, ...] = ()
+    seconds: tuple[float, ...] = ()
+    open_epochs: tuple[int, ...] = ()
+    open_seconds: tuple[float, ...] = ()
+
+    @property
+    def trials(self) -> int:
+        """Count the completed trials."""
+        return len(self.epochs) + len(self.open_epochs)
+
+    @property
+    def median(self) -> str:
+        """Return the median of epochs and seconds in words; empty if fewer than half have converged."""
+        epochs = summarise_times(self.epochs, self.open_epochs).median
+        if epochs is None:
+            return ""
+        seconds = summarise_times(self.seconds, self.open_seconds).median
+        after = "" if seconds is None else f" ({duration(seconds)})"
+        return f"{count_epochs(epochs)}{after}"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Mean validation loss (nats) after each epoch, and mean training accuracy (fraction) at the end."""
+
+    losses: tuple[float, ...]
+    train_accuracy: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a sweep: readings and times by value, and the curve of its longest trainings."""
+
+    readings: Sweep
+    times: Mapping[float, Times]
+    curve: Curve | None = None
+
+
+def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) -> Answer:
+    """Say how accuracy changes over the values, which is best, and when trainings converge.
+
+    Budgets of epochs are compared by seed where a shorter one reads the beginning of the same training.
+
+    Args:
+        exercise: The sweep.
+        baseline: The setting that its settings change.
+        found: What was measured.
+    """
+    readings = found.readings
+    measured = {value: readings[value] for value in sorted(readings) if readings[value].test}
+    if not measured:
+        return Answer("No conclusion: every trial failed.")
+    best = max(measured, key=lambda value: measured[value].mean)
+    warnings = (*_collapses(exercise.parameter, measured), *describe_failed(exercise.parameter, readings))
+    repeated = {value: each for value, each in measured.items() if len(each.test) > 1}
+    convergence = _converge(exercise, found)
+    if len(measured) == 1:
+        only = f"{_mean(exercise.parameter, measured, best)}, the only value measured."
+        return Answer(" ".join((only, *convergence)), warnings)
+    if best not in repeated or len(repeated) == 1:
+        highest = _mean(exercise.parameter, measured, best)
+        alone = f"The highest is {highest}, but a single repeat supports no conclusion."
+        return Answer(" ".join((alone, *convergence)), warnings)
+    is_paired = exercise.reads_prefixes(baseline)
+    tests = {value: each.test for value, each in repeated.items()}
+    pairwise = compare_pairs(tests, is_paired)
+    trend = find_trend(list(tests.values()), is_paired) if len(tests) > 2 else None
+    words = [
+        f"{_shape(repeated, pairwise, trend)}.",
+        _best(exercise.parameter, repeated, pairwise),
+        *_contrasts(exercise, found),
+        *convergence,
+    ]
+    left_out = [value for value in readings if value not in repeated]
+    return Answer(
+        " ".join(words),
+        (_method(pairwise), *_trend(list(tests), trend, pairwise), *_left_out(left_out), *warnings),
+        _power(repeated, pairwise),
+    )
+
+
+def _mean(parameter: str, measured: Sweep, value: float) -> str:
+    spread = summarise(list(measured[value].test.values()))
+    within = f", 95% interval {interval(spread.low, spread.high)}" if spread.count > 1 else ""
+    return f"{percent(spread.mean)} with {phrase(parameter, value)} (n={spread.count}{within})"
+
+
+def _shape(measured: Sweep, pairwise: Pairwise, trend: Trend | None) -> str:
+    """Say from where to where accuracy goes, and where it levels off or turns; values are in order."""
+    values = list(measured)
+    first, *_, last = values
+    top = max(values, key=lambda value: measured[value].mean)
+    lower = pairwise.lower_than(pairwise.reference if pairwise.test == "paired t" else top)
+    bottom = min(values, key=lambda value: measured[value].mean)
+    start, peak, end, least = (_at(measured, value) for value in (first, top, last, bottom))
+    if top not in (first, last) and first in lower and last in lower:
+        return f"Accuracy rises from {start} to {peak} and falls to {end}"
+    if first in lower and last not in lower:
+        return f"Accuracy rises from {start} to {peak}{_levels(measured, lower, top)}"
+    if last in lower and first not in lower:
+        return f"Accuracy falls from {peak} to {end}"
+    if not lower and trend is not None and trend.is_seen:
+        verb = "rise" if trend.rising else "fall"
+        return f"Accuracy tends to {verb}, from {start} to {end}, though no two values differ significantly"
+    if not lower:
+        return f"No certain change: the means lie between {least} and {peak}"
+    return f"Accuracy is highest, {peak}, and lowest, {least}"
+
+
+def _levels(measured: Sweep, lower: Sequence[float], top: float) -> str:
+    """Say where accuracy levels off: from which value on no value is significantly lower."""
+    values = list(measured)
+    flat = [value for place, value in enumerate(values) if not set(values[place:]) & set(lower)]
+    last = values[-1]
+    if top != last:
+        return f" and then no further ({_at(measured, last)})"
+    return f"; from {plain(flat[0])} on it levels off" if len(flat) > 1 else ""
+
+
+def _at(measured: Sweep, value: float) -> str:
+    return f"{100 * measured[value].mean:.1f}% ({plain(value)})"
+
+
+def _best(parameter: str, measured: Sweep, pairwise: Pairwise) -> str:
+    """Say which value is best, and which others do not differ significantly from it, or from the longest."""
+    best = max(measured, key=lambda value: measured[value].mean)
+    reference = pairwise.reference
+    tests = {value: pairwise.of(value, reference) for value in measured if value != reference}
+    same = [plain(value) for value, each in tests.items() if not each.differs]
+    than = "it" if best == reference else phrase(parameter, reference)
+    all_lower = all(each.difference > 0 for each in tests.values())
+    others = (
+        f"every other value is {'lower than' if all_lower else 'different from'} {than}"
+        if not same
+        else f"no other value differs significantly from {than}"
+        if len(same) == len(tests)
+        else f"{listing(same)} {'does' if len(same) == 1 else 'do'} not differ significantly from {than}"
+    )
+    return f"Best is {_mean(parameter, measured, best)}; {others}."
+
+
+def _contrasts(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
+    """Compare the control with all others together, and with each that was planned."""
+    control, readings = exercise.control, found.readings
+    others = {
+        value: list(each.test.values())
+        for value, each in readings.items()
+        if value != control and len(each.test) > 1
+    }
+    if control is None or not others or control not in readings or len(readings[control].test) < 2:
+        return ()
+    without = list(readings[control].test.values())
+    words = [_contrast("on average", contrast(list(others.values()), without))]
+    words += [
+        _contrast(f"with {plain(value)}", contrast([others[value]], without))
+        for value in exercise.planned
+        if value in others
+    ]
+    noun, none = exercise.parameter.replace("_", " "), phrase(exercise.parameter, control)
+    return (f"Against {none}, {noun} changes accuracy by {listing(words)}.", *_slowed(exercise, found))
+
+
+def _contrast(when: str, found: Difference) -> str:
+    low, high = found.interval()
+    return f"{points(found.difference)} points {when} (95% interval {points(low)} to {points(high)})"
+
+
+def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
+    """Compare the epochs to convergence without and with, by the log-rank test."""
+    without = found.times.get(exercise.control or 0.0, Times())
+    others = [each for value, each in found.times.items() if value != exercise.control]
+    together = Times(
+        epochs=tuple(epoch for each in others for epoch in each.epochs),
+        open_epochs=tuple(epoch for each in others for epoch in each.open_epochs),
+    )
+    if not without.epochs or not together.epochs:
+        return ()
+    p_value = compare_times((without.epochs, without.open_epochs), (together.epochs, together.open_epochs))
+    before, after = (summarise_times(each.epochs, each.open_epochs).median for each in (without, together))
+    if before is None or after is None:
+        return ()
+    verb = "takes longer" if after > before else "takes less"
+    change = (
+        f"Convergence {verb} with it"
+        if p_value <= SIGNIFICANCE
+        else "It does not certainly change convergence"
+    )
+    return (
+        f"{change}: a median of {count_epochs(after)} with, {count_epochs(before)} without "
+        f"(log-rank p {probability(p_value)}).",
+    )
+
+
+def _converge(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
+    """Say after how many epochs trainings converged, and whether they overfit."""
+    times = {value: each for value, each in sorted(found.times.items()) if each.trials}
+    if exercise.parameter == "epochs" and times:
+        times = dict([max(times.items())])  # shorter budgets read the same trainings
+    trials, reached = (
+        (sum(each) for each in zip(*((t.trials, len(t.epochs)) for t in times.values()), strict=True))
+        if times
+        else (0, 0)
+    )
+    if not trials:
+        return ()
+    overfits = _overfit(exercise, found.curve)
+    if not reached:
+        return ("No trial converged within its epochs.", *overfits)
+    medians = {value: each.median for value, each in times.items() if each.median}
+    open_ones = trials - reached
+    others = f"{open_ones} of {count(trials, 'trial')} did not converge"
+    if not medians:
+        return (f"{others[0].upper()}{others[1:]}.", *overfits)
+    each = listing([f"{median} with {plain(value)}" for value, median in medians.items()])
+    return (f"Median time to convergence: {each}{f'; {others}' if open_ones else ''}.", *overfits)
+
+
+def _overfit(exercise: SweepExercise, curve: Curve | None) -> tuple[str, ...]:
+    """Say where validation loss is lowest, if it rises afterwards; of a sweep over epochs."""
+    if curve is None or exercise.parameter != "epochs":
+        return ()
+    lowest = min(curve.losses)
+    if curve.losses[-1] < OVERFITS * lowest:
+        return ()
+    epochs = count_epochs(curve.losses.index(lowest) + 1)
+    return (
+        f"Validation loss is lowest after {epochs} ({lowest:.2f}) and rises to {curve.losses[-1]:.2f} after "
+        f"{len(curve.losses)}, while training accuracy goes on to "
+        f"{percent(curve.train_accuracy)}: the network overfits.",
+    )
+
+
+def _method(pairwise: Pairwise) -> str:
+    if pairwise.test == "paired t":
+        return (
+            "Paired t tests over equal seeds, as fewer epochs are the beginning of the same training: each "
+            "with the longest, the shortest first, up to the first that does not differ (5%)."
+        )
+    return (
+        "Compared by Games and Howell's test, the best with the others step by step: at most 5% of such "
+        "answers name a difference where there is none."
+    )
+
+
+def _trend(values: Sequence[float], trend: Trend | None, pairwise: Pairwise) -> tuple[str, ...]:
+    """Name the test of all values in their order at once, unless accuracy turns."""
+    if trend is None or (trend.is_seen and turning_point(values, trend, pairwise) is not None):
+        return ()
+    seen = ("rises" if trend.rising else "falls") if trend.is_seen else "neither rises nor falls certainly"
+    return (
+        f"Over all values in order, accuracy {seen} ({trend.name} {plain(round(trend.statistic, 2))}, "
+        f"p {probability(trend.p_value)}).",
+    )
+
+
+def _left_out(values: Sequence[float]) -> tuple[str, ...]:
+    if not values:
+        return ()
+    named = listing([plain(value) for value in values])
+    return (f"Not compared, having fewer than two completed repeats: {named}.",)
+
+
+def _power(measured: Sweep, pairwise: Pairwise) -> tuple[str, ...]:
+    """Say which differences these repeats would usually miss."""
+    # A collapse causes a spread that does not describe the other readings.
+    tests = [
+        each
+        for each in pairwise.tests
+        if not measured[each.first].collapsed and not measured[each.second].collapsed
+    ]
+    detectable = sorted(each.detectable for each in tests if each.detectable > 0)
+    if not detectable:
+        return ()
+    middle = detectable[len(detectable) // 2]
+    return (
+        f'"Not significant" does not mean "equal": with {_repeats(measured)}, differences below about '
+        f"{100 * middle:.1f} points are missed in more than one study of {round(1 / (1 - POWER))}.",
+    )
+
+
+def _collapses(parameter: str, measured: Sweep) -> tuple[str, ...]:
+    return tuple(
+        f"With {phrase(parameter, value)}, {each.collapsed} of {count(len(each.test), 'trial')} collapsed "
+        f"(at most {percent(COLLAPSED)}; guessing scores {percent(COLLAPSED / 2)}), and the mean hides that."
+        for value, each in measured.items()
+        if each.collapsed
+    )
+
+
+def _repeats(measured: Sweep) -> str:
+    fewest = min(len(each.test) for each in measured.values())
+    most = max(len(each.test) for each in measured.values())
+    return f"{fewest} repeats" if fewest == most else f"{fewest} to {most} repeats"
+
+
+def count_epochs(epochs: float) -> str:
+    """Format a number of epochs, which may be a half one: "1 epoch", "8.5 epochs"."""
+    return f"{epochs:g} {'epoch' if epochs == 1 else 'epochs'}"
