@@ -98,7 +98,7 @@ def _make_rows(work: Work) -> dict[str, Any]:
         "summary": summary,
         "nights": submit(compare_nights, *compared) if request.fresh else [],
         "comparisons": submit(compare_settings, study, request.run_id, trials),
-        "agreement": submit(compare_run_with_published, study, request.run_id, trials),
+        "agreement": submit(compare_run_with_published, study, request.run_id, trials, epochs),
         "search": list_candidates(request.run_id, work.search) if work.search else [],
         "finals": submit(compare_candidates, study, request.run_id, trials),
     }

@@ -44,12 +44,13 @@ class Agreement(StrEnum):
 
     IDENTICAL = "identical"
     AGREES = "agrees"
+    CONSISTENT = "consistent"
     DIFFERS = "differs"
     INSIDE = "inside"
     OUTSIDE = "outside"
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
-    CANNOT_TELL = "cannot tell"
+    UNDECIDED = "undecided"
     NOT_MEASURED = "not measured"
 
 
@@ -64,6 +65,7 @@ class ReplayVerdict(StrEnum):
 class Published(StrEnum):
     """What was published: the column `kind` of `agreement`."""
 
+    POOLED = "pooled"
     CELL = "cell"
     BAND = "band"
     CLAIM = "claim"

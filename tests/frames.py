@@ -108,7 +108,7 @@ def make_comparisons(study: Study, trials: Sequence[TrialRow]) -> list[Compariso
 
 def make_agreement(study: Study, trials: Sequence[TrialRow]) -> list[AgreementRow]:
     """These trials held against what the study names as published."""
-    return compare_run_with_published.fn(study, RUN_ID, trials)
+    return compare_run_with_published.fn(study, RUN_ID, trials, make_epochs(study))
 
 
 def make_epochs(study: Study | None = None) -> list[EpochRow]:

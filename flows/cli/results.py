@@ -223,7 +223,7 @@ def compare_command(
     """Compare two runs, or a run with a published table, setting by setting; exit code 1 if any differs.
 
     Two runs: `identical` weights; `agrees` within the margin by two one-sided tests; `differs` at 5%,
-    corrected for all settings, seed by seed if both have the same seeds; `cannot tell` otherwise. A
+    corrected for all settings, seed by seed if both have the same seeds; `undecided` otherwise. A
     published table (columns exercise, parameter, value, n_readings, accuracy_pct, note) is judged as in the
     report.
     """
@@ -235,7 +235,7 @@ def compare_command(
     if other is None:
         compared = _recorded(tables, margin, readings)
     elif other.endswith(".csv"):
-        compared = _against_table(tables, Path(other), readings, within)
+        compared = _against_table(tables, Path(other), readings, margin)
     else:
         if readings is not None:
             raise InputError(f"--readings: {readings} goes with a CSV of averages, and {other!r} is a run")
@@ -263,10 +263,21 @@ def _recorded(tables: RunTables, margin: float | None, readings: Path | None) ->
     return _compare_published(tables.agreement)
 
 
-def _against_table(tables: RunTables, path: Path, readings: Path | None, margin: float) -> _Comparison:
-    source = PublishedSource(averages=path, readings=readings, margin=margin)
-    study = read_study_of(tables).model_copy(update={"published": source})
-    rows = compare_run_with_published.fn(study, tables.run.run_id, tables.trials)
+def _is_same_file(first: Path, second: Path) -> bool:
+    try:
+        return first.read_bytes() == second.read_bytes()
+    except OSError:
+        return False  # the reader says what is wrong
+
+
+def _against_table(tables: RunTables, path: Path, readings: Path | None, margin: float | None) -> _Comparison:
+    study = read_study_of(tables)
+    own = study.published
+    if own is None or not _is_same_file(own.averages, path) or readings is not None:
+        own = PublishedSource(averages=path, readings=readings)
+    source = own if margin is None else own.model_copy(update={"margin": margin / 100})
+    study = study.model_copy(update={"published": source})
+    rows = compare_run_with_published.fn(study, tables.run.run_id, tables.trials, tables.epochs)
     if not rows:
         raise InputError(f"{path}: has no setting of an exercise that run {tables.run.run_id} has")
     return _compare_published(rows)

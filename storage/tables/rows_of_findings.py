@@ -112,16 +112,16 @@ class ComparisonRow(Row, table="comparisons", key=("run_id", "exercise", "first_
 
 
 class AgreementRow(Row, table="agreement", key=("run_id", "kind", "exercise", "subject")):
-    """A published mean, band or claim, compared with the run."""
+    """A published mean, band or claim, or all means of an exercise together, compared with the run."""
 
     kind: Published
-    """`cell`: one setting's mean; `band`; `claim`."""
+    """`pooled`: the means of several settings; `cell`: one setting's mean; `band`; `claim`."""
     subject: str
-    """The setting, the band or the claim, in words."""
+    """The settings, the band or the claim, in words."""
     exercise: int
-    """Number of the exercise."""
+    """Number of the exercise; 0: all."""
     value: float | None = None
-    """The setting's value; null for bands and claims."""
+    """The setting's value; null for all but cells."""
     published_accuracy: Fraction | None = None
     """The published mean."""
     published_trials: int | None = None
@@ -143,12 +143,16 @@ class AgreementRow(Row, table="agreement", key=("run_id", "kind", "exercise", "s
     found: str | None = None
     """What we found, in words."""
     verdict: Agreement
-    """Cells: `agrees`, `differs`; bands: `inside`, `outside`; claims: `supported`, `contradicted`; all:
-    `cannot tell`, `not measured`."""
+    """Cells: `agrees`, `consistent`, `differs`; pooled: `differs`; bands: `inside`, `outside`; claims:
+    `supported`, `contradicted`; all: `undecided`, `not measured`."""
     published_verdict: Agreement | None = None
     """Of a claim, what the published readings themselves support."""
     published_reason: str | None = None
     """Why, in words."""
+    expected_low: Fraction | None = None
+    """Lower end of where a mean of as many of our readings as were published would lie in 95% of cases."""
+    expected_high: Fraction | None = None
+    """Its upper end."""
 
 
 class ModelRow(Row, table="models", key=("run_id",)):

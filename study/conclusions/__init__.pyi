@@ -57,6 +57,7 @@ from .replay import (
 from .replication import (
     CellAgreement as CellAgreement,
     HeldClaim as HeldClaim,
+    PooledDifference as PooledDifference,
     compare_with_published as compare_with_published,
 )
 from .sweep_answer import (

@@ -85,7 +85,7 @@ def _judge(found: Difference, adjusted: float, margin: float) -> Agreement:
         return Agreement.DIFFERS
     low, high = found.interval(1 - 2 * SIGNIFICANCE)
     is_within = -margin < low and high < margin  # false for NaN
-    return Agreement.AGREES if is_within else Agreement.CANNOT_TELL
+    return Agreement.AGREES if is_within else Agreement.UNDECIDED
 
 
 def _test(first: Mapping[int, Read], second: Mapping[int, Read]) -> Difference:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from study.spec import (
     Band,
@@ -13,12 +13,21 @@ from study.spec import (
     PublishedAverage,
     PublishedSource,
     Readings,
+    Setting,
     Study,
     read_averages,
     read_readings,
 )
-from study.statistics import EquivalenceTest, Published, judge_agreement, paired, pooled_deviation, welch
-from study.wording import phrase
+from study.statistics import (
+    Comparison,
+    Published,
+    judge_agreement,
+    paired,
+    pool_differences,
+    pooled_deviation,
+    welch,
+)
+from study.wording import count, percent, phrase
 
 Ours = Mapping[Cell, Readings]
 """Our accuracies (fractions) by cell and seed; those of the kept candidate under None."""
@@ -32,7 +41,7 @@ class CellAgreement:
     published: PublishedAverage
     trials: int
     mean: float | None
-    agreement: EquivalenceTest | None
+    agreement: Comparison | None
 
 
 @dataclass(frozen=True)
@@ -46,16 +55,43 @@ class HeldClaim:
 
 
 @dataclass(frozen=True)
+class PooledDifference:
+    """Our accuracies less the published ones, averaged over settings (fractions); see `pool_differences`.
+
+    `exercise` is 0 for all exercises.
+    """
+
+    subject: str
+    exercise: int
+    settings: int
+    difference: float
+    low: float
+    high: float
+    found: str
+
+    @property
+    def differs(self) -> bool:
+        """Say whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
 class Replication:
     """A run compared with everything its study names as published."""
 
     cells: tuple[CellAgreement, ...]
     bands: tuple[BandVerdict, ...]
     claims: tuple[HeldClaim, ...]
+    pooled: tuple[PooledDifference, ...] = ()
 
 
-def compare_with_published(study: Study, ours: Ours) -> Replication:
+def compare_with_published(study: Study, ours: Ours, best: Ours | None = None) -> Replication:
     """Compare our readings with the study's published ones; empty for a study without.
+
+    Args:
+        study: The study, which names the published files.
+        ours: Our readings, of the last epoch that each trial reads.
+        best: The same of each training's best epoch, to tell how much of a difference that explains.
 
     Raises:
         InputError: a published file cannot be read.
@@ -65,11 +101,76 @@ def compare_with_published(study: Study, ours: Ours) -> Replication:
         return Replication((), (), ())
     readings = read_readings(source)
     averages = [each for each in read_averages(source).values() if each.exercise in _exercises(study)]
+    settings = _settings(study)
+    measured = [each for each in averages if len(ours.get(_cell(each), {})) > 1]
+
+    def pool(subject: str, exercise: int, chosen: list[PublishedAverage], read: Ours) -> PooledDifference:
+        cells = [
+            ({(settings[_cell(each)], seed): x for seed, x in read[_cell(each)].items()},
+             _describe(source, each, readings, ours))
+            for each in chosen
+        ]  # fmt: skip
+        return _pool(subject, exercise, cells)
+
+    pooled = [
+        pool(f"Exercise {number}", number, of_exercise, ours)
+        for number in sorted({each.exercise for each in measured})
+        if (of_exercise := [each for each in measured if each.exercise == number])
+    ]
+    if measured:
+        baselines = [each.accuracy for each in averages if settings.get(_cell(each)) == study.baseline]
+        whole = pool("All settings", 0, measured, ours)
+        pooled.insert(0, replace(whole, found=f"{whole.found}{_of_baseline(baselines)}"))
+    if measured and best:
+        pooled.append(pool("All settings, had each training ended at its best epoch", 0, measured, best))
     return Replication(
         tuple(_hold_cell(source, each, readings, ours) for each in averages),
-        tuple(_judge_band(study, band, ours) for band in source.bands),
+        tuple(_judge_band(study, band, _with_all_seeds(settings, ours)) for band in source.bands),
         tuple(_hold_claims(study, source, ours, readings)),
+        tuple(pooled),
     )
+
+
+def _of_baseline(baselines: list[float]) -> str:
+    """Say how far the published averages of one and the same setting lie apart."""
+    if len(baselines) < 2:
+        return ""
+    low, high = percent(min(baselines), sign=False), percent(max(baselines))
+    return (
+        f"; the published averages of the baseline itself, in {len(baselines)} exercises, are {low} to {high}"
+    )
+
+
+def _cell(average: PublishedAverage) -> Cell:
+    return average.exercise, average.value
+
+
+def _settings(study: Study) -> dict[Cell, Setting]:
+    """Return the setting of every cell of a sweep."""
+    return {
+        (sweep.number, value): setting
+        for sweep in study.sweeps
+        for value, setting in sweep.settings(study.baseline).items()
+    }
+
+
+def _with_all_seeds(settings: Mapping[Cell, Setting], ours: Ours) -> Ours:
+    """Return our readings with those that other exercises have of just the same setting."""
+    of_setting: dict[Setting, dict[int, float]] = {}
+    for cell, each in ours.items():
+        if cell in settings:
+            of_setting.setdefault(settings[cell], {}).update(each)
+    return {cell: of_setting[settings[cell]] if cell in settings else each for cell, each in ours.items()}
+
+
+def _pool(
+    subject: str, exercise: int, cells: list[tuple[dict[tuple[Setting, int], float], Published]]
+) -> PooledDifference:
+    found = pool_differences(cells)
+    low, high = found.interval()
+    below = sum(sum(ours.values()) / len(ours) < theirs.mean for ours, theirs in cells)
+    words = f"ours are lower in {below} of {count(len(cells), 'setting')}"
+    return PooledDifference(subject, exercise, len(cells), found.difference, low, high, words)
 
 
 def _exercises(study: Study) -> set[int]:

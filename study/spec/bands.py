@@ -39,8 +39,8 @@ Compare = Callable[[Readings, Readings], Interval]
 class BandVerdict:
     """The verdict on our means at one band.
 
-    It is `outside` only if the 95% interval excludes the band; it is `cannot tell` if our mean is outside and
-    its interval is not, or there is no interval.
+    It is `inside` if our whole 95% interval lies in the band, `outside` if all of it lies outside, and else
+    `undecided`; an order is inside if our means are in it, and outside if a pair is significantly reversed.
     """
 
     claim: str
@@ -54,15 +54,14 @@ class _Band(Fact):
     claim: str = Field(min_length=1)
     exercise: int
 
-    def _judge_within(
-        self, allowed: str, found: str, estimate: float, interval: Interval, bounds: Interval
-    ) -> BandVerdict:
+    def _judge_within(self, allowed: str, found: str, interval: Interval, bounds: Interval) -> BandVerdict:
         low, high = bounds
-        outside = interval[0] > high or interval[1] < low  # false if the interval is NaN
-        return self._verdict(allowed, found, low - _ROUNDING <= estimate <= high + _ROUNDING, outside)
+        # Both are false if the interval is NaN.
+        inside = low - _ROUNDING <= interval[0] and interval[1] <= high + _ROUNDING
+        return self._verdict(allowed, found, inside, interval[0] > high or interval[1] < low)
 
     def _verdict(self, allowed: str, found: str, inside: bool, outside: bool) -> BandVerdict:
-        seen = Agreement.OUTSIDE if outside else Agreement.CANNOT_TELL
+        seen = Agreement.OUTSIDE if outside else Agreement.UNDECIDED
         verdict = Agreement.INSIDE if inside else seen
         return BandVerdict(self.claim, self.exercise, allowed, found, verdict)
 
@@ -101,7 +100,7 @@ class MeanBand(_Range):
         within = interval(spread.low, spread.high) if spread.count > 1 else "one reading"
         found = f"{percent(spread.mean)} ({within})"
         measured = (spread.low, spread.high)
-        return self._judge_within(allowed, found, spread.mean, measured, (self.low, self.high))
+        return self._judge_within(allowed, found, measured, (self.low, self.high))
 
 
 class GainBand(_Range):
@@ -119,7 +118,7 @@ class GainBand(_Range):
             return self._unmeasured(allowed)
         gain, interval = fmean(end.values()) - fmean(start.values()), compare(start, end)
         found = f"{points(gain)} points{_between(interval)}"
-        return self._judge_within(allowed, found, gain, interval, (self.low, self.high))
+        return self._judge_within(allowed, found, interval, (self.low, self.high))
 
 
 class OrderBand(_Band):
@@ -171,7 +170,7 @@ class NearBand(_Band):
         value = max(distances, key=lambda each: abs(distances[each]))
         interval = compare(reference, others[value])
         found = f"largest {points(distances[value])} points{_between(interval)} (at {plain(value)})"
-        return self._judge_within(allowed, found, distances[value], interval, (-self.margin, self.margin))
+        return self._judge_within(allowed, found, interval, (-self.margin, self.margin))
 
 
 Band = Annotated[MeanBand | GainBand | OrderBand | NearBand, Field(discriminator="kind")]

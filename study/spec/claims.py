@@ -62,7 +62,7 @@ class _Above(_Claim):
             f"not measured: {_values(missing)}" if missing else "",
         )
         if any(reasons):
-            return ClaimVerdict(Agreement.CANNOT_TELL, "; ".join(filter(None, reasons)))
+            return ClaimVerdict(Agreement.UNDECIDED, "; ".join(filter(None, reasons)))
         return ClaimVerdict(Agreement.SUPPORTED, f"higher than {_values(measured)}: {_of(tests, measured)}")
 
 
@@ -116,7 +116,7 @@ class TrendClaim(_Claim):
         change = fmean(groups[-1].values()) - fmean(groups[0].values())
         reason = f"{points(change)} points from first to last, {_describe(trend)}"
         if not trend.is_seen:
-            return ClaimVerdict(Agreement.CANNOT_TELL, reason)
+            return ClaimVerdict(Agreement.UNDECIDED, reason)
         turn = turning_point(self.values, trend, compare_pairs(readings, is_paired))
         if turn is not None:
             return ClaimVerdict(Agreement.CONTRADICTED, f"{plain(turn[1])} is lower than {plain(turn[0])}")
@@ -128,7 +128,7 @@ Claim = Annotated[BestClaim | HigherClaim | TrendClaim, Field(discriminator="kin
 
 def _of(tests: "Mapping[float, PairTest]", values: Sequence[float]) -> str:
     """Describe the least clear of some differences, seen from the claimed value."""
-    test = tests[max(values, key=lambda value: tests[value].adjusted_p_value)]
+    test = tests[max(values, key=lambda value: tests[value].p_value)]
     least = "" if len(values) == 1 else "least clear "
     return f"{least}{points(-test.difference)} points, p {probability(test.adjusted_p_value)}"
 

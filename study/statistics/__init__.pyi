@@ -5,12 +5,13 @@ from .convergence import (
 )
 from .difference import (
     SIGNIFICANCE as SIGNIFICANCE,
+    Comparison as Comparison,
     Difference as Difference,
-    EquivalenceTest as EquivalenceTest,
     Published as Published,
     contrast as contrast,
     judge_agreement as judge_agreement,
     paired as paired,
+    pool_differences as pool_differences,
     pooled_deviation as pooled_deviation,
     welch as welch,
 )

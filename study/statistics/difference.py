@@ -1,8 +1,9 @@
 """Estimate the difference of two means, with its standard error, and judge it at a margin."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats
@@ -118,23 +119,30 @@ class Published:
 
 
 @dataclass(frozen=True)
-class EquivalenceTest:
-    """Our mean less the published one with its 95% interval, and the verdict at a margin; all in one unit."""
+class Comparison:
+    """Our mean less the published one with its 95% interval, and the verdict at a margin; all in one unit.
+
+    `expected_low` and `expected_high` are where a mean of as many of our readings as were published would lie
+    in 95% of cases: the prediction interval of Student's t.
+    """
 
     difference: float
     low: float
     high: float
+    expected_low: float
+    expected_high: float
     margin: float
     verdict: Agreement
 
 
-def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> EquivalenceTest:
+def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> Comparison:
     """Compare our readings with a published mean.
 
     They agree if two one-sided tests at 5% (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657) reject a
-    difference of the margin or more either way: the 90% interval lies within it. Else they differ if the 95%
-    interval excludes zero; else the verdict is `cannot tell`. The standard error is Welch's. With fewer than
-    two readings of ours there is no interval, and the verdict is `cannot tell`.
+    difference of the margin or more either way: the 90% interval lies within it. With four or five readings
+    of each that is nearly out of reach; so they are consistent if the published mean lies where a mean of as
+    many of our readings is expected, and else they differ. With fewer than two readings of ours there is no
+    interval, and it is undecided.
 
     Raises:
         ValueError: there is no reading of ours, or the margin is not above 0.
@@ -144,12 +152,63 @@ def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> 
     found = _difference(ours, theirs)
     low, high = found.interval(1 - SIGNIFICANCE)
     near_low, near_high = found.interval(1 - 2 * SIGNIFICANCE)
-    verdict = Agreement.CANNOT_TELL  # also if the interval is NaN: comparisons with NaN are false
-    if -margin < near_low and near_high < margin:
+    expected = _expected_mean(ours, theirs.readings)
+    if math.isnan(expected[0]):
+        verdict = Agreement.UNDECIDED
+    elif -margin < near_low and near_high < margin:
         verdict = Agreement.AGREES
-    elif low > 0 or high < 0:
+    elif expected[0] <= theirs.mean <= expected[1]:
+        verdict = Agreement.CONSISTENT
+    else:
         verdict = Agreement.DIFFERS
-    return EquivalenceTest(found.difference, low, high, margin, verdict)
+    return Comparison(found.difference, low, high, *expected, margin, verdict)
+
+
+def _expected_mean(ours: Sequence[float], readings: int) -> tuple[float, float]:
+    """Return the 95% prediction interval of the mean of so many further readings (Geisser 1993, ch. 2)."""
+    count = len(ours)
+    if count < 2:
+        return math.nan, math.nan
+    error = float(np.std(ours, ddof=1)) * math.sqrt(1 / count + 1 / readings)
+    half = float(stdtrit(count - 1, 1 - SIGNIFICANCE / 2)) * error
+    middle = float(np.mean(ours))
+    return middle - half, middle + half
+
+
+Reading = TypeVar("Reading", bound=Hashable)
+
+
+def pool_differences(cells: Sequence[tuple[Mapping[Reading, float], Published]]) -> Difference:
+    """Average our means less the published ones over settings, each weighted by its precision.
+
+    A reading that stands in several settings, such as those of a baseline, counts as one: our readings are
+    given by what identifies them.
+
+    Raises:
+        ValueError: no setting has two readings of ours.
+    """
+    repeated = [(ours, theirs) for ours, theirs in cells if len(ours) > 1]
+    if not repeated:
+        raise ValueError("no setting has two readings; nothing can be pooled")
+    differences = [_difference(list(ours.values()), theirs) for ours, theirs in repeated]
+    precision = np.array([1 / max(each.standard_error, SAME) ** 2 for each in differences])
+    weights = [float(each) for each in precision / precision.sum()]
+    shares: dict[Reading, float] = {}
+    variances: dict[Reading, float] = {}
+    for weight, (ours, _) in zip(weights, repeated, strict=True):
+        variance = float(np.var(list(ours.values()), ddof=1))
+        for reading in ours:
+            shares[reading] = shares.get(reading, 0.0) + weight / len(ours)
+            variances[reading] = max(variances.get(reading, 0.0), variance)
+    of_ours = math.fsum(shares[each] ** 2 * variances[each] for each in shares)
+    of_theirs = math.fsum(
+        weight**2 * theirs.deviation**2 / theirs.readings
+        for weight, (_, theirs) in zip(weights, repeated, strict=True)
+    )
+    difference = math.fsum(w * each.difference for w, each in zip(weights, differences, strict=True))
+    error, freedom = math.sqrt(of_ours + of_theirs), float(len(shares) - len(repeated))
+    p_value = 2 * float(stats.t.sf(abs(difference) / max(error, SAME), max(freedom, 1.0)))
+    return Difference(difference, error, max(freedom, 1.0), p_value)
 
 
 def pooled_deviation(cells: Iterable[Sequence[float]]) -> float:

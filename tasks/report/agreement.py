@@ -24,7 +24,7 @@ _WORDS = {
     Agreement.OUTSIDE: "are missed",
     Agreement.SUPPORTED: "are supported by our readings",
     Agreement.CONTRADICTED: "contradicted",
-    Agreement.CANNOT_TELL: "cannot be told",
+    Agreement.UNDECIDED: "cannot be told",
     Agreement.NOT_MEASURED: "not measured",
 }
 """The summary's words for each verdict, in its order."""

@@ -16,6 +16,7 @@ from storage.results import Results
 from storage.tables import (
     AgreementRow,
     ComparisonRow,
+    EpochRow,
     NightRow,
     RunRow,
     TrainingRow,
@@ -44,7 +45,7 @@ from tasks.tables.readings import kept_candidate, read_candidates, read_setting,
 from tasks.tables.rows import RunContext
 
 if TYPE_CHECKING:
-    from study.conclusions import CellAgreement, HeldClaim
+    from study.conclusions import CellAgreement, HeldClaim, PooledDifference
     from study.statistics import PairTest
 
 logger = logging.getLogger(__name__)
@@ -101,18 +102,21 @@ def _number(value: float) -> float | None:
 
 
 @task(
-    name="hold against published",
-    task_run_name="hold against published",
+    name="compare with published",
+    task_run_name="compare with published",
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def compare_run_with_published(study: Study, run_id: str, trials: Sequence[TrialRow]) -> list[AgreementRow]:
-    """Return a row for each published mean, band and claim; none for a study without.
+def compare_run_with_published(
+    study: Study, run_id: str, trials: Sequence[TrialRow], epochs: Sequence[EpochRow]
+) -> list[AgreementRow]:
+    """Return a row for each published mean, band and claim, and of all means; none for a study without.
 
     Args:
         study: The study, which names the published files.
         run_id: The run.
         trials: Its rows of `trials`.
+        epochs: Its rows of `epochs`.
 
     Raises:
         InputError: a published file cannot be read.
@@ -121,9 +125,10 @@ def compare_run_with_published(study: Study, run_id: str, trials: Sequence[Trial
 
     if study.published is None:
         return []
-    held = compare_with_published(study, read_cells(study, trials))
+    held = compare_with_published(study, read_cells(study, trials), read_best(study, trials, epochs))
     row = partial(AgreementRow, run_id=run_id, study=study.name)
     return [
+        *(_pooled_row(row, each) for each in held.pooled),
         *(_cell_row(row, study.published, each) for each in held.cells),
         *(_band_row(row, each) for each in held.bands),
         *(_claim_row(row, each) for each in held.claims),
@@ -141,6 +146,36 @@ def read_cells(study: Study, trials: Sequence[TrialRow]) -> dict[Cell, Mapping[i
         candidates = read_candidates(study.optimum.number, trials)
         cells[study.optimum.number, None] = candidates[kept].test
     return cells
+
+
+def read_best(
+    study: Study, trials: Sequence[TrialRow], epochs: Sequence[EpochRow]
+) -> dict[Cell, Mapping[int, float]]:
+    """Return the test accuracies of the sweeps' trials, had each ended at its best epoch on validation."""
+    by_training: dict[str, list[EpochRow]] = {}
+    for row in epochs:
+        by_training.setdefault(row.key, []).append(row)
+    best: dict[Cell, dict[int, float]] = {}
+    numbers = {exercise.number for exercise in study.sweeps}
+    for trial in trials:
+        if trial.exercise in numbers and trial.epochs_run is not None:
+            read = [row for row in by_training[trial.key] if row.epoch <= trial.epochs_run]
+            top = max(read, key=lambda row: row.validation_accuracy)
+            best.setdefault((trial.exercise, trial.value), {})[trial.seed] = top.test_accuracy
+    return dict(best)
+
+
+def _pooled_row(row: Callable[..., AgreementRow], pooled: "PooledDifference") -> AgreementRow:
+    return row(
+        kind=Published.POOLED,
+        subject=pooled.subject,
+        exercise=pooled.exercise,
+        difference=pooled.difference,
+        low=_number(pooled.low),
+        high=_number(pooled.high),
+        found=pooled.found,
+        verdict=Agreement.DIFFERS if pooled.differs else Agreement.UNDECIDED,
+    )
 
 
 def _cell_row(
@@ -165,6 +200,8 @@ def _cell_row(
         difference=found.difference,
         low=_number(found.low),
         high=_number(found.high),
+        expected_low=_number(found.expected_low),
+        expected_high=_number(found.expected_high),
         verdict=found.verdict,
     )
 

@@ -56,7 +56,7 @@ def test_the_same_seeds_are_compared_one_by_one():
 
 def test_a_single_reading_each_cannot_tell_unless_its_weights_are_equal():
     first, second = _run(1, repeats=1), _run(2, repeats=1)
-    assert {each.verdict for each in compare_runs(first, second, 0.005)} == {"cannot tell"}
+    assert {each.verdict for each in compare_runs(first, second, 0.005)} == {"undecided"}
     assert {each.verdict for each in compare_runs(first, first, 0.005)} == {"identical"}
 
 
@@ -110,7 +110,7 @@ def test_an_interval_that_reaches_the_margin_on_one_side_cannot_tell():
             seed: Read(each + sign * (0.003 + 0.004 * (-1) ** seed), "b")
             for seed, each in enumerate(readings)
         }
-        assert [each.verdict for each in compare_runs(first, {(2, "a"): moved}, 0.005)] == ["cannot tell"]
+        assert [each.verdict for each in compare_runs(first, {(2, "a"): moved}, 0.005)] == ["undecided"]
         assert [each.verdict for each in compare_runs(first, {(2, "a"): moved}, 0.05)] == ["agrees"]
 
 

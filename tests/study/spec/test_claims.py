@@ -31,7 +31,7 @@ EQUAL = _around({8: 0.90, 16: 0.9001, 64: 0.9002})
 def test_a_claim_is_supported_contradicted_or_cannot_be_told(claim: Claim, is_paired: bool):
     assert claim.judge(RISING, is_paired).verdict == "supported"
     assert claim.judge(FALLING, is_paired).verdict == "contradicted"
-    assert claim.judge(EQUAL, is_paired=False).verdict == "cannot tell"
+    assert claim.judge(EQUAL, is_paired=False).verdict == "undecided"
 
 
 @pytest.mark.parametrize("claim", [BEST, HIGHER, TREND])
@@ -51,13 +51,13 @@ def test_the_reason_has_the_least_clear_difference_and_its_p_value():
 
 def test_a_single_reading_cannot_tell_and_the_reason_says_so():
     verdict = HIGHER.judge({**RISING, 8: {1: 0.5}}, is_paired=False)
-    assert verdict.verdict == "cannot tell"
-    assert "but of a single reading" in verdict.reason
+    assert verdict.verdict == "undecided"
+    assert verdict.reason == "a single reading to compare with 8"
 
 
 def test_what_was_not_measured_of_others_keeps_a_claim_from_being_supported():
     verdict = HIGHER.judge({8: RISING[8], 64: RISING[64]}, is_paired=False)
-    assert (verdict.verdict, verdict.reason) == ("cannot tell", "not measured: 16")
+    assert (verdict.verdict, verdict.reason) == ("undecided", "not measured: 16")
 
 
 def test_the_order_of_repeats_changes_no_verdict():

@@ -3,7 +3,7 @@ from statistics import median
 
 import pytest
 
-from study.statistics.convergence import TimeToEvent, summarise_times
+from study.statistics.convergence import TimeToEvent, compare_times, summarise_times
 
 
 def test_the_median_is_what_r_prints_for_its_own_example():
@@ -32,3 +32,13 @@ def test_trainings_that_were_watched_for_longer_without_it_raise_the_median():
 def test_impossible_times_are_refused(times):
     with pytest.raises(ValueError, match="give at least one, each finite and not negative"):
         summarise_times(times, [])
+
+
+def test_two_samples_of_times_are_compared_by_the_log_rank_test():
+    # Freireich et al. 1963, Blood 21:699: weeks of remission with 6-MP and without; R's survdiff: chisq 16.8
+    treated = ((6, 6, 6, 7, 10, 13, 16, 22, 23), (6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35))
+    control = ((1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23), ())
+    assert compare_times(treated, control) == pytest.approx(4.17e-5, rel=0.01)
+    assert compare_times(treated, treated) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="a sample has no time"):
+        compare_times(treated, ((), ()))

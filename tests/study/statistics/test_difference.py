@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from study.statistics.difference import Difference, paired, welch
+from study.statistics.difference import Difference, contrast, paired, welch
 
 # R's `sleep` (Cushny and Peebles 1905; Student 1908, Biometrika 6:1): hours of sleep gained by two drugs.
 FIRST = (0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0)
@@ -64,3 +64,22 @@ def test_two_readings_each_are_enough_for_a_test() -> None:
     assert found.difference == pytest.approx(0.35)
     assert found.standard_error == pytest.approx(math.sqrt(0.02 / 2 + 0.005 / 2))
     assert paired((0.1, 0.3), (0.5, 0.6)).standard_error == pytest.approx(0.05)
+
+
+def test_a_contrast_with_one_group_is_welchs_test() -> None:
+    found, expected = contrast([SECOND], FIRST), welch(FIRST, SECOND)
+    assert found.p_value == pytest.approx(expected.p_value)
+    assert found.interval() == pytest.approx(expected.interval())
+
+
+def test_a_contrast_compares_the_mean_of_the_groups_means() -> None:
+    groups = [(1.0, 2.0, 3.0), (5.0, 7.0), (4.0, 4.5, 5.0, 6.5)]
+    found = contrast(groups, FIRST)
+    assert found.difference == pytest.approx((2 + 6 + 5) / 3 - 0.75)
+    parts = [var / count / 9 for var, count in ((1.0, 3), (2.0, 2), (3.5 / 3, 4))] + [1.7890097**2 / 10]
+    assert found.standard_error == pytest.approx(math.sqrt(sum(parts)), rel=1e-6)
+    freedom = sum(parts) ** 2 / sum(part**2 / more for part, more in zip(parts, (2, 1, 3, 9), strict=True))
+    assert found.freedom == pytest.approx(freedom, rel=1e-6)
+    assert contrast([(0.5, 0.5)], (0.4, 0.4)).p_value == 0.0
+    with pytest.raises(ValueError, match="give two of each at least"):
+        contrast([(1.0,)], FIRST)
