@@ -174,7 +174,13 @@ def configure_prefect(verbose: bool) -> None:
     """Set [tool.prefect] of pyproject.toml for runs from other folders, too; quiet the terminal."""
     if not verbose:
         show_warnings()
-        show_news("tasks.training.plan")  # it says that it measures, and what it predicts
+        for step in (
+            "tasks.training.plan",
+            "tasks.model.export",
+            "tasks.figures.draw",
+            "tasks.report.report",
+        ):
+            show_news(step)  # it measures and predicts; after the last training each step is named
     defaults = {
         **NO_TELEMETRY,
         "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_LOGGERS),

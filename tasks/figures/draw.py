@@ -1,5 +1,6 @@
 """Draw every figure of a run from its published tables."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from tasks.tables import read_averages_of, read_model
 if TYPE_CHECKING:
     from tasks.figures.style import DrawnFigure
 
+logger = logging.getLogger(__name__)
+
 
 @task(name="draw figures", task_run_name="draw figures", cache_policy=NO_CACHE, persist_result=False)
 def draw_figures(study: Study, results: Results, tables: RunTables) -> "list[DrawnFigure]":
@@ -27,6 +30,7 @@ def draw_figures(study: Study, results: Results, tables: RunTables) -> "list[Dra
     Raises:
         OSError: the folder cannot be written to.
     """
+    logger.info("drawing the figures")
     folder = results.figures(tables.run.run_id)
     drawn = [*_draw_sweeps(study, tables, folder), *_draw_search(study, tables, folder)]
     drawn += _draw_model(study, tables, folder)

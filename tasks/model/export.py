@@ -1,5 +1,6 @@
 """Exercise 8: save the chosen model, load it again, check that it predicts the same, classify a new image."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -41,6 +42,8 @@ from tasks.training import obtain_weights
 
 ModelFiles = dict[str, bytes]
 """Contents by path, relative to the model's folder, with slashes."""
+
+logger = logging.getLogger(__name__)
 
 
 def read_files(paths: Sequence[Path]) -> ModelFiles:
@@ -231,6 +234,7 @@ def export_model(
         InputError: the stored training is missing or damaged.
         ReloadFailed: a file cannot be loaded again.
     """
+    logger.info("saving the model, and loading each of its files again")
     weights = obtain_weights(chosen.key, chosen.epochs_run or chosen.epochs, dataset, results, lanes)
     folder = results.model(run_id)
     model, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset)

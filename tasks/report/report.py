@@ -99,13 +99,13 @@ def write_report(
         InputError: the row of a model or a picture is damaged.
         OSError: a picture cannot be read, or a file cannot be written.
     """
+    logger.info("writing the report")
     html = results.report(tables.run.run_id)
     content = _compose(results, study, tables, figures)
     page = html_environment().get_template("report.html.j2").render(content=content)
     write_atomically(html, page.encode())
     markdown = html.with_suffix(".md")
     write_atomically(markdown, _render_markdown(content, html.parent).encode())
-    logger.info("report: %s (%.1f MB)", html, len(page) / 1e6)
     text = _render_markdown(content, html.parent, with_pictures=False)
     return Report(html, markdown, text)
 
