@@ -27,7 +27,7 @@ from study.statistics import (
     pooled_deviation,
     welch,
 )
-from study.wording import count, percent, phrase
+from study.wording import count, percent, phrase, points
 
 Ours = Mapping[Cell, Readings]
 """Our accuracies (fractions) by cell and seed; those of the kept candidate under None."""
@@ -120,9 +120,9 @@ def compare_with_published(study: Study, ours: Ours, best: Ours | None = None) -
     if measured:
         baselines = [each.accuracy for each in averages if settings.get(_cell(each)) == study.baseline]
         whole = pool("All settings", 0, measured, ours)
-        pooled.insert(0, replace(whole, found=f"{whole.found}{_of_baseline(baselines)}"))
-    if measured and best:
-        pooled.append(pool("All settings, had each training ended at its best epoch", 0, measured, best))
+        at_best = None if best is None else pool("", 0, measured, best).difference
+        words = "; ".join(filter(None, (whole.found, _of_best(at_best), _of_baseline(baselines))))
+        pooled.insert(0, replace(whole, found=words))
     return Replication(
         tuple(_hold_cell(source, each, readings, ours) for each in averages),
         tuple(_judge_band(study, band, _with_all_seeds(settings, ours)) for band in source.bands),
@@ -137,7 +137,14 @@ def _of_baseline(baselines: list[float]) -> str:
         return ""
     low, high = percent(min(baselines), sign=False), percent(max(baselines))
     return (
-        f"; the published averages of the baseline itself, in {len(baselines)} exercises, are {low} to {high}"
+        f"the published averages of the baseline itself, in {len(baselines)} exercises, are {low} to {high}"
+    )
+
+
+def _of_best(difference: float | None) -> str:
+    """Say what the difference would be, had each training ended at its best epoch."""
+    return (
+        "" if difference is None else f"at each training's best epoch it would be {points(difference)} points"
     )
 
 

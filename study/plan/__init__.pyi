@@ -27,6 +27,7 @@ from .plan import (
     Training as Training,
     Trial as Trial,
     candidate_trials as candidate_trials,
+    combination_trials as combination_trials,
     compile_plan as compile_plan,
     key_of as key_of,
     list_trials as list_trials,

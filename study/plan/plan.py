@@ -149,6 +149,16 @@ def candidate_trials(study: Study, name: str, setting: Setting) -> tuple[Trial, 
     )
 
 
+def combination_trials(study: Study, combination: Setting) -> tuple[Trial, ...]:
+    """List the trials of the combination of each sweep's best value, and of its variants."""
+    named = study.optimum.combinations if study.optimum is not None else {}
+    return tuple(
+        trial
+        for name, changes in named.items()
+        for trial in candidate_trials(study, name, combination.with_changes(changes))
+    )
+
+
 def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source, sharing: bool = True) -> Plan:
     """Merge trials that can read one training: equal hyperparameters and seed, whatever their epochs.
 

@@ -8,7 +8,7 @@ from statistics import fmean, pstdev
 
 from study.plan.cost import Amount, CostModel, Shape, peak_bytes
 from study.plan.forecast import Forecast, FurtherTrainings, Job, SearchProgress
-from study.plan.plan import Plan, Training, candidate_trials, compile_plan
+from study.plan.plan import Plan, Training, combination_trials, compile_plan
 from study.records import Source, StopRule, TrainingRecord
 from study.spec import Search, Setting, Study, expected_epochs, rungs_to
 
@@ -95,9 +95,9 @@ class Predictor:
     ) -> FurtherTrainings:
         if study.optimum is None or not study.combined_sweeps:
             return FurtherTrainings(0)
-        repeats = study.optimum.repeats
+        repeats = study.optimum.repeats * len(study.optimum.combinations)
         if known is not None:
-            further = compile_plan(study, candidate_trials(study, "combination", known), plan.source)
+            further = compile_plan(study, combination_trials(study, known), plan.source)
             jobs = self.predict_trainings(further, lanes)
             seconds = tuple(job.seconds for job in jobs if not job.is_reused)
             return FurtherTrainings(

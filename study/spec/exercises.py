@@ -244,9 +244,12 @@ class OptimumExercise(ExerciseBase):
     repeats: int = Field(1, ge=1, le=1000)
     candidates: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
     combine: tuple[int, ...] = Field((), description="numbers of the sweeps whose best values are combined")
+    variants: dict[str, dict[str, int | float | str]] = Field(
+        default_factory=dict, description="changes to the combination; each is a further candidate"
+    )
     search: Search | None = Field(None, description="ranges to search, beyond the values that were swept")
 
-    @field_validator("candidates")
+    @field_validator("candidates", "variants")
     @classmethod
     def _check_candidates(
         cls, candidates: dict[str, dict[str, int | float | str]]
@@ -265,6 +268,11 @@ class OptimumExercise(ExerciseBase):
     def _check_not_empty(self) -> Self:
         if not self.candidates and not self.combine and self.search is None:
             raise ValueError("give at least one of 'candidates', 'combine' and 'search'")
+        if self.variants and not self.combine:
+            raise ValueError("variants: they change the combination; give 'combine', too")
+        twice = [name for name in self.variants if name in self.candidates]
+        if twice:
+            raise ValueError(f"variants: {shown(twice[0])} is a candidate's name, too; choose another name")
         return self
 
     @model_validator(mode="after")
@@ -277,10 +285,15 @@ class OptimumExercise(ExerciseBase):
         return self
 
     @property
+    def combinations(self) -> dict[str, dict[str, int | float | str]]:
+        """Return the combination and its variants by name, with what each changes of it."""
+        return {"combination": {}, **self.variants} if self.combine else {}
+
+    @property
     def trial_count(self) -> int:
         """Count the trials it needs, with those of the combination and of the most finalists."""
         finalists = self.search.finalists + 1 if self.search else 0
-        return self.repeats * (len(self.candidates) + bool(self.combine) + finalists)
+        return self.repeats * (len(self.candidates) + len(self.combinations) + finalists)
 
 
 class ModelExercise(ExerciseBase):

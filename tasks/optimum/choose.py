@@ -10,15 +10,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from storage.tables import FinalRow, TrialRow
-from study.plan import Trial, candidate_trials, multiply_adds, parameter_count
+from study.plan import Trial, combination_trials, multiply_adds, parameter_count
 from study.spec import Hyperparameters, Setting, Study
 from tasks.tables import completed_candidates, kept_candidate, read_candidates, read_setting
 
 if TYPE_CHECKING:
     from study.conclusions import Finals
-
-COMBINATION = "combination"
-"""Name of the candidate that combines each sweep's best value."""
 
 Reading = tuple[int, float, float]
 """Exercise, value and validation accuracy of one completed trial."""
@@ -31,7 +28,7 @@ Reading = tuple[int, float, float]
     persist_result=False,
 )
 def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
-    """List the trials of the candidate that combines each sweep's best value; none if no sweep is combined.
+    """List the trials of the candidates that combine each sweep's best value; none if no sweep is combined.
 
     Args:
         study: The study; its optimum exercise names the sweeps to combine.
@@ -43,7 +40,7 @@ def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
         if trial.value is not None and trial.validation_accuracy is not None
     ]
     combination = combination_of(study, readings)
-    return () if combination is None else candidate_trials(study, COMBINATION, combination)
+    return () if combination is None else combination_trials(study, combination)
 
 
 def combination_of(study: Study, readings: Sequence[Reading]) -> Setting | None:

@@ -170,7 +170,7 @@ def test_the_interval_holds_the_prediction_and_is_wider_where_nothing_was_measur
 
 def test_the_combination_is_foreseen_before_it_is_known():
     found = forecast(make_study())
-    assert found.later.trainings == 1
+    assert found.later.trainings == 2  # it and its variant with another kernel
     assert found.later.training is None
     assert found.later.seconds[0] > STARTUP_SECONDS
     assert found.makespan > simulate_makespan([job.seconds for job in found.jobs], 2)
@@ -180,8 +180,8 @@ def test_the_combination_is_exact_once_earlier_runs_tell_which_it_is():
     study = make_study()
     setting = study.baseline.with_changes({"epochs": 10})
     found = NOTHING_KEPT.forecast(study, make_plan(study), 2, setting)
-    alone = (10 + STARTUP_SECONDS) / ENGINE_COSTS["native"].speedup(2)
-    assert found.later.seconds == pytest.approx((alone,))
+    assert sorted(found.later.seconds)[0] == pytest.approx(10 + STARTUP_SECONDS)
+    assert len(found.later.seconds) == 2  # its variant has a larger kernel
     assert found.later.training is not None
     assert found.later.training.most_epochs == 10
 
@@ -346,7 +346,7 @@ def test_a_combination_that_is_not_known_takes_the_mean_of_those_it_may_be():
     # Combined are the epochs alone, 1, 2 and 4, each a second.
     study = make_study()
     sweep = {**study.sweeps[0].model_dump(), "parameter": "epochs", "values": (1, 2, 4), "fixed": {}}
-    optimum = {**study.optimum.model_dump(), "combine": (sweep["number"],), "repeats": 3}
+    optimum = {**study.optimum.model_dump(), "combine": (sweep["number"],), "variants": {}, "repeats": 3}
     study = Study.model_validate({**study.model_dump(), "exercises": [sweep, optimum]})
     epochs = [each.epochs for each in draw_combinations(study)]
     assert len(epochs) == 256 and set(epochs) == {1, 2, 4}
