@@ -83,5 +83,5 @@ def check_history(arena: Arena, trials: Sequence[TrialRow]) -> None:
             assert arena.run("compact") == 0
         read = pd.read_parquet(f"{arena.address}/history/trials").drop(columns="month").astype(object)
         rows = read[read["run_id"] == trials[0].run_id].where(read.notna(), None)
-        assert TrialRow.read(rows.to_dict("records"), Path()) == trials
+        assert [TrialRow.model_validate(row) for row in rows.to_dict("records")] == trials
         assert arena.run("verify") == 0
