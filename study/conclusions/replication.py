@@ -136,9 +136,7 @@ def _of_baseline(baselines: list[float]) -> str:
     if len(baselines) < 2:
         return ""
     low, high = percent(min(baselines), sign=False), percent(max(baselines))
-    return (
-        f"the published averages of the baseline itself, in {len(baselines)} exercises, are {low} to {high}"
-    )
+    return f"the published averages of the baseline itself, {len(baselines)} of them, are {low} to {high}"
 
 
 def _of_best(difference: float | None) -> str:
