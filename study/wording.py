@@ -15,7 +15,7 @@ _PHRASES = {
     "learning_rate": "learning rate {}",
     "dropout": "dropout {}",
     "batch_size": "batches of {}",
-    "kernel_size": "kernel side {}",
+    "kernel_size": "kernel {0} x {0}",
     "averaging": "averaging {}",
 }
 
@@ -27,7 +27,7 @@ def plain(value: float | str) -> str:
     return str(np.format_float_positional(value, trim="-"))
 
 
-def phrase(parameter: str, value: float) -> str:
+def phrase(parameter: str, value: float | str) -> str:
     """Name a setting for a sentence: "64 filters", "learning rate 0.01"."""
     if parameter == "epochs" and value == 1:
         return "1 epoch"

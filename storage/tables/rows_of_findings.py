@@ -277,11 +277,11 @@ class FinalRow(Row, table="finals", key=("run_id", "setting")):
     gain: Fraction | None = None
     """The kept candidate's mean test accuracy less this one's."""
     low: Fraction | None = None
-    """Lower end of its 95% interval, simultaneous for all pairs."""
+    """Lower end of its 95% interval, corrected for the number of candidates."""
     high: Fraction | None = None
     """Its upper end."""
     adjusted_p_value: float | None = None
-    """Welch's, corrected for all pairs of candidates by Holm."""
+    """Corrected alike."""
     as_good: bool
     """Whether it does not differ significantly from the kept one at 5%."""
     cheapest_as_good: bool

@@ -245,6 +245,7 @@ class OptimumExercise(ExerciseBase):
     candidates: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
     combine: tuple[int, ...] = Field((), description="numbers of the sweeps whose best values are combined")
     search: Search | None = Field(None, description="ranges to search, beyond the values that were swept")
+    note: str = Field("", description="what the candidates assume; shown below the answer in the report")
 
     @field_validator("candidates")
     @classmethod

@@ -153,7 +153,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
         answer = answer_images(bool(drawn))
     elif isinstance(exercise, OptimumExercise):
         trials, summary = _of(number, rows.trials), _of(number, rows.summary)
-        answer = answer_search(findings.study, rows)
+        answer = answer_search(exercise, findings.study, rows)
         tables = (tabulate_candidates(findings.study.baseline, trials, summary, findings.kept),)
         compared = tabulate_finals(_of(number, rows.finals))
         tables = tables if compared is None else (*tables, compared)
