@@ -83,8 +83,8 @@ def _calibrated(chosen: ChosenModel) -> tuple[str, ...]:
         return ()
     return (
         f"The model is {'overconfident' if found.temperature > 1 else 'not sure enough'}: its stated "
-        f"probabilities are off by {100 * found.error_before:.1f} points on average. Here, as in `study "
-        f"predict`, they are softened (temperature {found.temperature:.2f}), which leaves "
+        f"probabilities are off by {100 * found.error_before:.1f} points on average. Here, as by study "
+        f"predict, they are softened (temperature {found.temperature:.2f}), which leaves "
         f"{100 * found.error_after:.1f}.",
     )
 

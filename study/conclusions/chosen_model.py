@@ -177,7 +177,7 @@ class ChosenModel(Fact):
 
     @property
     def new_probabilities(self) -> tuple[float, ...]:
-        """Return the new image's probabilities, softened if the model is calibrated, as `study predict` does."""
+        """Return the new image's probabilities, softened as by `study predict` if calibrated."""
         stated = self.new_image.probabilities
         if self.calibration is None:
             return stated

@@ -142,8 +142,9 @@ def answer_optimum(study: Study, finals: Finals | None, found: Candidates) -> An
     if finals is None:
         return Answer("No optimum: no candidate was trained to its end.", failures)
     kept = finals.kept
+    values = listing(_values(study, kept.name, found.settings))
     headline = (
-        f"Best of {count(len(finals.all), 'candidate')}: {listing(_values(study, kept.name, found.settings))}, "
+        f"Best of {count(len(finals.all), 'candidate')}: {values}, "
         f"with {percent(kept.readings.mean)} ({_trainings(kept.readings)})."
     )
     others = [each for each in finals.all if not each.is_kept and each.readings.test]

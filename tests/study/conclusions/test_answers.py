@@ -27,7 +27,9 @@ def test_a_saved_model_that_differs_when_loaded_is_said_to():
 def test_a_wrong_prediction_is_called_wrong():
     image = make_chosen_model().new_image.model_copy(update={"predicted_class": "Sneaker"})
     answer = answer_model(_altered(new_image=image))
-    assert answer.headline.endswith("is classified as Sneaker [7] with 1.1%, which is wrong: it is Ankle boot.")
+    assert answer.headline.endswith(
+        "is classified as Sneaker [7] with 1.1%, which is wrong: it is Ankle boot."
+    )
 
 
 def test_the_new_image_has_the_probability_that_study_predict_gives():
@@ -58,8 +60,8 @@ def test_how_far_probabilities_can_be_believed_is_told(temperature: float, how: 
         temperature=temperature, fitted_on="validation", images=9, error_before=0.04, error_after=0.01
     )
     assert answer_model(_altered(calibration=found)).details[-1] == (
-        f"The model is {how}: its stated probabilities are off by 4.0 points on average. Here, as in `study "
-        f"predict`, they are softened (temperature {temperature:.2f}), which leaves 1.0."
+        f"The model is {how}: its stated probabilities are off by 4.0 points on average. Here, as by study "
+        f"predict, they are softened (temperature {temperature:.2f}), which leaves 1.0."
     )
     assert len(answer_model(_altered(calibration=None)).details) == 2
 

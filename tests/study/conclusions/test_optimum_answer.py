@@ -71,7 +71,8 @@ def test_a_kept_model_that_overfits_is_said_to():
 def test_on_the_test_set_the_score_was_chosen_too():
     told = answer("lab", combination=SettingReadings({1: 0.915}))
     assert told.limits == (
-        "As in the published lab, models were chosen on the test images, so this figure is slightly optimistic.",
+        "As in the published lab, models were chosen on the test images, so this figure is slightly "
+        "optimistic.",
     )
 
 
