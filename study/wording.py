@@ -15,7 +15,7 @@ _PHRASES = {
     "learning_rate": "learning rate {}",
     "dropout": "dropout {}",
     "batch_size": "batches of {}",
-    "kernel_size": "kernel side {}",
+    "kernel_size": "kernel {0} x {0}",
     "averaging": "averaging {}",
 }
 
@@ -27,7 +27,7 @@ def plain(value: float | str) -> str:
     return str(np.format_float_positional(value, trim="-"))
 
 
-def phrase(parameter: str, value: float) -> str:
+def phrase(parameter: str, value: float | str) -> str:
     """Name a setting for a sentence: "64 filters", "learning rate 0.01"."""
     if parameter == "epochs" and value == 1:
         return "1 epoch"
@@ -38,7 +38,7 @@ def percent(fraction: float | None, sign: bool = True) -> str:
     """Format a fraction in percent, two decimals; a dash for none."""
     if fraction is None or math.isnan(fraction):
         return MISSING
-    return f"{100 * fraction:.2f}{'%' if sign else ''}"
+    return f"{_hundredths(fraction):.2f}{'%' if sign else ''}"
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -55,8 +55,13 @@ def points(fraction: float | None) -> str:
     """Format a difference of fractions in percentage points, with its sign; a dash for none."""
     if fraction is None or math.isnan(fraction):
         return MISSING
-    rounded = round(100 * fraction, 2) + 0.0  # no negative zero
+    rounded = round(_hundredths(fraction), 2) + 0.0  # no negative zero
     return f"{rounded:+.2f}".replace("-", "−")
+
+
+def _hundredths(fraction: float) -> float:
+    """Return a fraction in percent without the last bits, which two ways to take one mean do not share."""
+    return round(100 * fraction, 6)
 
 
 def probability(value: float) -> str:

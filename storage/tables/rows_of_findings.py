@@ -86,13 +86,13 @@ class ComparisonRow(Row, table="comparisons", key=("run_id", "exercise", "first_
     difference: Fraction
     """Mean test accuracy of the second setting less the first's."""
     low: Fraction | None = None
-    """Lower end of its 95% interval, simultaneous for all pairs."""
+    """Lower end of its 95% interval, corrected as the p value."""
     high: Fraction | None = None
     """Its upper end."""
     p_value: float
     """Of this pair alone."""
     adjusted_p_value: float
-    """Corrected for all pairs of the exercise by Holm."""
+    """Corrected for the number of the exercise's settings."""
     differs: bool
     """Whether the corrected p value is at most 0.05."""
     paired_p_value: float | None = None
@@ -281,11 +281,11 @@ class FinalRow(Row, table="finals", key=("run_id", "setting")):
     gain: Fraction | None = None
     """The kept candidate's mean test accuracy less this one's."""
     low: Fraction | None = None
-    """Lower end of its 95% interval, simultaneous for all pairs."""
+    """Lower end of its 95% interval, corrected for the number of candidates."""
     high: Fraction | None = None
     """Its upper end."""
     adjusted_p_value: float | None = None
-    """Welch's, corrected for all pairs of candidates by Holm."""
+    """Corrected alike."""
     as_good: bool
     """Whether it does not differ significantly from the kept one at 5%."""
     cheapest_as_good: bool

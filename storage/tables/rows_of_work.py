@@ -171,7 +171,7 @@ class TrialRow(Shape, Place, table="trials", key=("run_id", "exercise", "setting
     converged: bool | None = None
     """Whether patience 3 ran out within the epochs read."""
     convergence_epoch: Epochs | None = None
-    """Epoch of the lowest validation loss; null if not converged."""
+    """Epoch of the last lower validation loss before 3 without one; null if not converged."""
     convergence_seconds: Seconds | None = None
     """Training time up to that epoch; null if not converged."""
     device: str | None = None

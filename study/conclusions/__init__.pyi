@@ -41,6 +41,7 @@ from .nights import (
     compare_night as compare_night,
 )
 from .optimum_answer import (
+    Candidates as Candidates,
     Finals as Finals,
     SearchCost as SearchCost,
     answer_optimum as answer_optimum,

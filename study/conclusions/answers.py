@@ -25,8 +25,8 @@ def answer_images(drawn: bool) -> Answer:
     if not drawn:
         return Answer("The images were not drawn in this run.")
     return Answer(
-        f"Each image is {IMAGE_SIDE} by {IMAGE_SIDE} grey pixels and shows one article of "
-        f"{len(CLASS_NAMES)} classes; the first nine training images are drawn here."
+        f"Grey pictures of clothing, {IMAGE_SIDE} by {IMAGE_SIDE} pixels, of {len(CLASS_NAMES)} classes; "
+        "drawn with OpenCV."
     )
 
 
@@ -34,22 +34,15 @@ def answer_model(chosen: ChosenModel | None) -> Answer:
     """Say whether the saved model, loaded again, is the same model, and how it classifies the new image."""
     if chosen is None:
         return Answer("No model was saved in this run.")
-    image = chosen.new_image
-    probability = image.probabilities[CLASS_NAMES.index(image.predicted_class)]
-    right = image.predicted_class == image.true_class
-    classified = (
-        f"test image {image.test_index} ({image.true_class}) is classified as {image.predicted_class} with "
-        f"probability {probability:.4f}, which is {'right' if right else 'wrong'}"
+    loaded = (
+        "Saved and loaded again, the model gives the same outputs on every test image."
+        if chosen.files_agree
+        else "Not the same model: loaded again, its outputs differ from those before saving."
     )
-    if chosen.files_agree:
-        headline = (
-            f"Yes: loaded again, the model gives the same outputs on every test image, and {classified}."
-        )
-    else:
-        headline = (
-            f"Not the same model: loaded again, its outputs differ from those before saving; {classified}."
-        )
-    return Answer(headline, (_reloaded(chosen), *_confused(chosen.confusion), *_calibrated(chosen)))
+    return Answer(
+        f"{loaded} {_classified(chosen)}",
+        (_reloaded(chosen), *_confused(chosen.confusion), *_calibrated(chosen)),
+    )
 
 
 def describe_failed(
@@ -68,6 +61,17 @@ def describe_failed(
     return (f"{count(total, 'trial')} failed and {verb} left out: {listing(where)}.",)
 
 
+def _classified(chosen: ChosenModel) -> str:
+    image = chosen.new_image
+    found = CLASS_NAMES.index(image.predicted_class)
+    is_right = image.predicted_class == image.true_class
+    return (
+        f"Test image {image.test_index} is classified as {image.predicted_class} [{found}] with "
+        f"{chosen.new_probabilities[found]:.1%}, which is "
+        f"{'right' if is_right else f'wrong: it is {image.true_class}'}."
+    )
+
+
 def _reloaded(chosen: ChosenModel) -> str:
     before, after = percent(chosen.test_accuracy), percent(chosen.reloaded_test_accuracy)
     return f"Test accuracy is {before} before saving and {after} after loading."
@@ -78,10 +82,10 @@ def _calibrated(chosen: ChosenModel) -> tuple[str, ...]:
     if found is None:
         return ()
     return (
-        f"Its probabilities are {'too sure' if found.temperature > 1 else 'not sure enough'}: softened by a "
-        f"temperature of {found.temperature:.2f} (fitted on {found.fitted_on}), as study predict does, their "
-        f"expected calibration error on the test images is {percent(found.error_after)} instead of "
-        f"{percent(found.error_before)}.",
+        f"The model is {'overconfident' if found.temperature > 1 else 'not sure enough'}: its stated "
+        f"probabilities are off by {100 * found.error_before:.1f} points on average. Here, as by study "
+        f"predict, they are softened (temperature {found.temperature:.2f}), which leaves "
+        f"{100 * found.error_after:.1f}.",
     )
 
 

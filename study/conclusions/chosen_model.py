@@ -174,3 +174,11 @@ class ChosenModel(Fact):
     """The temperature for softening its probabilities; the saved files are not softened."""
     saved: tuple[SavedFile, ...]
     confidence: tuple[Confidence, ...] = ()
+
+    @property
+    def new_probabilities(self) -> tuple[float, ...]:
+        """Return the new image's probabilities, softened as by `study predict` if calibrated."""
+        stated = self.new_image.probabilities
+        if self.calibration is None:
+            return stated
+        return tuple(soften(np.array([stated]), self.calibration.temperature)[0].tolist())

@@ -1,14 +1,15 @@
 """Answer the optimum exercise: the finals, the kept candidate, its gain and the cost of finding it."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from study.conclusions.answers import Answer, describe_failed
+from study.conclusions.sweep_answer import Curve, describe_overfitting
 from study.records import SettingReadings
-from study.spec import Protocol
+from study.spec import Protocol, Setting, Study
 from study.statistics import PairTest, compare_pairs, summarise
-from study.wording import count, duration, interval, listing, percent, points, probability
+from study.wording import count, duration, interval, listing, percent, phrase, points, probability
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class Final:
     """One candidate compared with the kept one.
 
     `gain` is the kept candidate's mean test accuracy less this one's (fraction), `low` and `high` its 95%
-    interval, which holds for all pairs of candidates at once, `adjusted_p_value` Holm's over all pairs; NaN
-    where there are too few readings, and for the kept candidate itself.
+    interval, corrected for the number of candidates, as is `adjusted_p_value`; NaN where there are too
+    few readings, and for the kept candidate itself.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Finals:
 
     all: tuple[Final, ...]
     pairs: int
-    """Pairs of candidates that were compared; everything is corrected for them."""
+    """Pairs of candidates that were compared."""
 
     @property
     def kept(self) -> Final:
@@ -55,10 +56,9 @@ class Finals:
 
 
 def rank_finalists(readings: Mapping[str, SettingReadings], kept: str, costs: Mapping[str, int]) -> Finals:
-    """Compare every candidate with the kept one by Welch's test, corrected for all pairs of candidates.
+    """Compare every candidate with the kept one, as settings of a sweep are compared.
 
-    We correct for all pairs because the data itself decides which candidate is kept. We do not pair by seed:
-    from the same seed other shapes draw other weights.
+    We do not pair by seed: from the same seed other shapes draw other weights.
 
     Args:
         readings: Test accuracies of each candidate.
@@ -117,31 +117,45 @@ class SearchCost:
     seconds: float
 
 
-def answer_optimum(
-    finals: Finals | None,
-    failed: dict[str, SettingReadings],
-    protocol: Protocol,
-    augmented: Collection[str] = (),
-) -> Answer:
-    """Say which candidate was kept on validation, its score on test, and its gain over the others.
+ASKED = ("filters", "kernel_size", "dense_units", "dropout", "learning_rate", "epochs")
+"""The parameters that are named of an optimum in any case."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What was measured of the candidates, by name, and the mean curve of the kept one's trainings."""
+
+    readings: Mapping[str, SettingReadings]
+    settings: Mapping[str, Setting]
+    curve: Curve | None = None
+
+
+def answer_optimum(study: Study, finals: Finals | None, found: Candidates) -> Answer:
+    """Name the optimal values and their score on test, how they were found, and the gain over the others.
 
     Args:
-        finals: the candidates compared; None if none was trained to its end.
-        failed: readings by the candidate's name, to say which trials failed.
-        protocol: how accuracy was read.
-        augmented: names of the candidates whose images are augmented.
+        study: The study.
+        finals: The candidates compared; None if none was trained to its end.
+        found: What was measured of them.
     """
-    failures = describe_failed("candidate", failed)
+    failures = describe_failed("candidate", found.readings)
     if finals is None:
         return Answer("No optimum: no candidate was trained to its end.", failures)
     kept = finals.kept
+    values = listing(_values(study, kept.name, found.settings))
     headline = (
-        f"Of {count(len(finals.all), 'candidate')}, {kept.name!r} was kept on validation accuracy; "
-        f"its test accuracy is {percent(kept.readings.mean)} ({_runs(kept.readings)})."
+        f"Best of {count(len(finals.all), 'candidate')}: {values}, "
+        f"with {percent(kept.readings.mean)} ({_trainings(kept.readings)})."
     )
     others = [each for each in finals.all if not each.is_kept and each.readings.test]
-    details = (*_gains(others, finals.pairs), *_cheapest(finals), *_suspicion(kept, kept.name in augmented))
-    return Answer(headline, (*details, *failures), _limits(finals, protocol))
+    details = (
+        *_origin(study, kept.name),
+        *_gains(others, finals.pairs),
+        *_cheapest(finals),
+        *describe_overfitting(found.curve),
+        *_suspicion(kept, found.settings[kept.name].augmentation != "none"),
+    )
+    return Answer(headline, (*details, *failures), _limits(finals, study.protocol))
 
 
 def describe_search(cost: SearchCost) -> str:
@@ -153,25 +167,51 @@ def describe_search(cost: SearchCost) -> str:
     )
 
 
+def _values(study: Study, kept: str, settings: Mapping[str, Setting]) -> list[str]:
+    """Name the values of the kept candidate, and say which of those asked for no candidate varied."""
+    search = study.optimum.search if study.optimum else None
+    varied = {sweep.parameter for sweep in study.combined_sweeps} | set(search.space if search else ())
+    named = {name: getattr(settings[kept], name) for name in Setting.model_fields}
+    return [
+        f"{phrase(name, value)}{'' if name in varied or _differs(name, settings) else ' (not varied)'}"
+        for name, value in named.items()
+        if name in ASKED or value not in (None, getattr(study.baseline, name))
+    ]
+
+
+def _differs(parameter: str, settings: Mapping[str, Setting]) -> bool:
+    return len({getattr(each, parameter) for each in settings.values()}) > 1
+
+
+def _origin(study: Study, kept: str) -> tuple[str, ...]:
+    """Say how the candidates were made, and what they assume."""
+    numbers = [str(sweep.number) for sweep in study.combined_sweeps]
+    combined = (
+        f"'combination' joins the best values, by validation accuracy, of Exercises {listing(numbers)}."
+        if numbers
+        else ""
+    )
+    note = study.optimum.note if study.optimum else ""
+    return (f"This is the candidate {kept!r}.", *filter(None, (combined, note)))
+
+
 def _gains(others: list[Final], pairs: int) -> tuple[str, ...]:
     if not others:
         return ()
-    told = [each for each in others if not math.isnan(each.low)]
-    if not told:
-        scores = listing([f"{each.name!r} {percent(each.readings.mean)}" for each in others])
-        return (f"On test the others score: {scores}; the differences are not tested.",)
+    tested = [each for each in others if not math.isnan(each.low)]
+    if not tested:
+        scores = [
+            f"{each.name!r} reaches {percent(each.readings.mean)} ({_trainings(each.readings)})"
+            for each in others
+        ]
+        return (f"{listing(scores)}; the differences are not tested.",)
     gains = [
         f"{points(each.gain)} points on {each.name!r} ({points(each.low)} to {points(each.high)}, "
         f"p {probability(each.adjusted_p_value)})"
-        for each in told
+        for each in tested
     ]
-    corrected = (
-        f"Intervals are 95% and hold for all {pairs} pairs of candidates at once, p is corrected for all "
-        "(Holm)."
-        if pairs > 1
-        else "The interval is 95%, p Welch's."
-    )
-    return (f"It gains {listing(gains)}. {corrected}",)
+    corrected = ", corrected for the number of candidates" if pairs > 1 else ""
+    return (f"It gains {listing(gains)}; intervals are 95%{corrected}.",)
 
 
 def _cheapest(finals: Finals) -> tuple[str, ...]:
@@ -202,20 +242,19 @@ def _suspicion(kept: Final, is_augmented: bool) -> tuple[str, ...]:
 def _limits(finals: Finals, protocol: Protocol) -> tuple[str, ...]:
     if protocol == "lab":
         return (
-            "The test images are the validation images here: the kept score was chosen too and tends to be "
-            "high.",
+            "As in the published lab, models were chosen on the test images, so this figure is slightly "
+            "optimistic.",
         )
     if not finals.pairs:
         return ()
     return (
         "Which candidate is kept is read from the validation accuracies of these same runs: where two are "
         "nearly equal, luck helps to choose, and a little of it is in the kept one's test accuracy too.",
-        "All this holds for one test set: other images would move all candidates together.",
     )
 
 
-def _runs(readings: SettingReadings) -> str:
+def _trainings(readings: SettingReadings) -> str:
     found = summarise(list(readings.test.values()))
     if found.count == 1:
-        return "one run, no interval"
-    return f"mean of {found.count} runs, 95% interval {interval(found.low, found.high)}"
+        return "one training"
+    return f"mean of {found.count} trainings, 95% interval {interval(found.low, found.high)}"

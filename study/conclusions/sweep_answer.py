@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from study.conclusions.answers import Answer, describe_failed
-from study.records import COLLAPSED, Sweep
+from study.records import COLLAPSED, CONVERGENCE_PATIENCE, Sweep
 from study.spec import Setting, SweepExercise
 from study.statistics import (
     POWER,
@@ -88,7 +88,7 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) ->
     best = max(measured, key=lambda value: measured[value].mean)
     warnings = (*_collapses(exercise.parameter, measured), *describe_failed(exercise.parameter, readings))
     repeated = {value: each for value, each in measured.items() if len(each.test) > 1}
-    convergence = _converge(exercise, found)
+    convergence = _converge(exercise, baseline, found)
     if len(measured) == 1:
         only = f"{_mean(exercise.parameter, measured, best)}, the only value measured."
         return Answer(" ".join((only, *convergence)), warnings)
@@ -100,16 +100,22 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) ->
     tests = {value: each.test for value, each in repeated.items()}
     pairwise = compare_pairs(tests, is_paired)
     trend = find_trend(list(tests.values()), is_paired) if len(tests) > 2 else None
+    slowed = _slowed(exercise, found)
     words = [
         f"{_shape(repeated, pairwise, trend)}.",
         _best(exercise.parameter, repeated, pairwise),
-        *_contrasts(exercise, found),
-        *convergence,
+        *_contrasts(exercise, found.readings),
+        *(slowed or convergence),
     ]
     left_out = [value for value in readings if value not in repeated]
     return Answer(
         " ".join(words),
-        (_method(pairwise), *_trend(list(tests), trend, pairwise), *_left_out(left_out), *warnings),
+        (
+            *(convergence if slowed else ()),
+            *_trend(list(tests), trend, pairwise),
+            *_left_out(left_out),
+            *warnings,
+        ),
         _power(repeated, pairwise),
     )
 
@@ -174,9 +180,9 @@ def _best(parameter: str, measured: Sweep, pairwise: Pairwise) -> str:
     return f"Best is {_mean(parameter, measured, best)}; {others}."
 
 
-def _contrasts(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
+def _contrasts(exercise: SweepExercise, readings: Sweep) -> tuple[str, ...]:
     """Compare the control with all others together, and with each that was planned."""
-    control, readings = exercise.control, found.readings
+    control = exercise.control
     others = {
         value: list(each.test.values())
         for value, each in readings.items()
@@ -192,7 +198,7 @@ def _contrasts(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
         if value in others
     ]
     noun, none = exercise.parameter.replace("_", " "), phrase(exercise.parameter, control)
-    return (f"Against {none}, {noun} changes accuracy by {listing(words)}.", *_slowed(exercise, found))
+    return (f"Against {none}, {noun} changes accuracy by {listing(words)}.",)
 
 
 def _contrast(when: str, found: Difference) -> str:
@@ -201,8 +207,10 @@ def _contrast(when: str, found: Difference) -> str:
 
 
 def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
-    """Compare the epochs to convergence without and with, by the log-rank test."""
-    without = found.times.get(exercise.control or 0.0, Times())
+    """Compare the epochs to convergence without and with, by the log-rank test; nothing without a control."""
+    if exercise.control is None:
+        return ()
+    without = found.times.get(exercise.control, Times())
     others = [each for value, each in found.times.items() if value != exercise.control]
     together = Times(
         epochs=tuple(epoch for each in others for epoch in each.epochs),
@@ -226,21 +234,24 @@ def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
     )
 
 
-def _converge(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
+def _converge(exercise: SweepExercise, baseline: Setting, found: Measured) -> tuple[str, ...]:
     """Say after how many epochs trainings converged, and whether they overfit."""
     times = {value: each for value, each in sorted(found.times.items()) if each.trials}
-    if exercise.parameter == "epochs" and times:
+    is_budget = exercise.parameter == "epochs"
+    if is_budget and times:
         times = dict([max(times.items())])  # shorter budgets read the same trainings
-    trials, reached = (
-        (sum(each) for each in zip(*((t.trials, len(t.epochs)) for t in times.values()), strict=True))
-        if times
-        else (0, 0)
-    )
+    trials = sum(each.trials for each in times.values())
+    reached = sum(len(each.epochs) for each in times.values())
     if not trials:
         return ()
-    overfits = _overfit(exercise, found.curve)
+    overfits = describe_overfitting(found.curve) if is_budget else ()
     if not reached:
-        return ("No trial converged within its epochs.", *overfits)
+        longest = max(each.epochs for each in exercise.settings(baseline).values())
+        return (
+            f"No trial converged within {count_epochs(longest)}: each of {count(trials, 'trial')} still "
+            f"improved in its last {CONVERGENCE_PATIENCE}.",
+            *overfits,
+        )
     medians = {value: each.median for value, each in times.items() if each.median}
     open_ones = trials - reached
     others = f"{open_ones} of {count(trials, 'trial')} did not converge"
@@ -250,9 +261,9 @@ def _converge(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
     return (f"Median time to convergence: {each}{f'; {others}' if open_ones else ''}.", *overfits)
 
 
-def _overfit(exercise: SweepExercise, curve: Curve | None) -> tuple[str, ...]:
-    """Say where validation loss is lowest, if it rises afterwards; of a sweep over epochs."""
-    if curve is None or exercise.parameter != "epochs":
+def describe_overfitting(curve: Curve | None) -> tuple[str, ...]:
+    """Say where validation loss is lowest, if it rises afterwards."""
+    if curve is None:
         return ()
     lowest = min(curve.losses)
     if curve.losses[-1] < OVERFITS * lowest:
@@ -260,20 +271,8 @@ def _overfit(exercise: SweepExercise, curve: Curve | None) -> tuple[str, ...]:
     epochs = count_epochs(curve.losses.index(lowest) + 1)
     return (
         f"Validation loss is lowest after {epochs} ({lowest:.2f}) and rises to {curve.losses[-1]:.2f} after "
-        f"{len(curve.losses)}, while training accuracy goes on to "
-        f"{percent(curve.train_accuracy)}: the network overfits.",
-    )
-
-
-def _method(pairwise: Pairwise) -> str:
-    if pairwise.test == "paired t":
-        return (
-            "Paired t tests over equal seeds, as fewer epochs are the beginning of the same training: each "
-            "with the longest, the shortest first, up to the first that does not differ (5%)."
-        )
-    return (
-        "Compared by Games and Howell's test, the best with the others step by step: at most 5% of such "
-        "answers name a difference where there is none."
+        f"{len(curve.losses)}, while training accuracy reaches {percent(curve.train_accuracy)}: the network "
+        "overfits.",
     )
 
 
@@ -308,8 +307,8 @@ def _power(measured: Sweep, pairwise: Pairwise) -> tuple[str, ...]:
         return ()
     middle = detectable[len(detectable) // 2]
     return (
-        f'"Not significant" does not mean "equal": with {_repeats(measured)}, differences below about '
-        f"{100 * middle:.1f} points are missed in more than one study of {round(1 / (1 - POWER))}.",
+        f"With {_repeats(measured)}, a difference below about {100 * middle:.1f} points is missed in more "
+        f"than one study of {round(1 / (1 - POWER))}.",
     )
 
 

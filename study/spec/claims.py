@@ -50,20 +50,18 @@ class _Above(_Claim):
         tests = {value: pairwise.of(self.value, value) for value in measured if value in compared}
         higher = [value for value, test in tests.items() if test.differs and test.difference > 0]
         if higher:
-            return ClaimVerdict(
-                Agreement.CONTRADICTED, f"{_values(higher)} {_is(higher)} higher: {_of(tests, higher)}"
-            )
+            return ClaimVerdict(Agreement.CONTRADICTED, f"worse than {_of(tests, higher)}")
         unclear = [value for value, test in tests.items() if not test.differs]
         single = [value for value in measured if value not in tests]
         missing = [value for value in others if value not in measured]
         reasons = (
-            f"not significantly different from {_values(unclear)}: {_of(tests, unclear)}" if unclear else "",
+            f"not significantly better than {_of(tests, unclear)}" if unclear else "",
             f"a single reading to compare with {_values(single)}" if single else "",
             f"not measured: {_values(missing)}" if missing else "",
         )
         if any(reasons):
             return ClaimVerdict(Agreement.UNDECIDED, "; ".join(filter(None, reasons)))
-        return ClaimVerdict(Agreement.SUPPORTED, f"higher than {_values(measured)}: {_of(tests, measured)}")
+        return ClaimVerdict(Agreement.SUPPORTED, f"better than {_of(tests, measured)}")
 
 
 class BestClaim(_Above):
@@ -127,10 +125,14 @@ Claim = Annotated[BestClaim | HigherClaim | TrendClaim, Field(discriminator="kin
 
 
 def _of(tests: "Mapping[float, PairTest]", values: Sequence[float]) -> str:
-    """Describe the least clear of some differences, seen from the claimed value."""
-    test = tests[max(values, key=lambda value: tests[value].p_value)]
-    least = "" if len(values) == 1 else "least clear "
-    return f"{least}{points(-test.difference)} points, p {probability(test.adjusted_p_value)}"
+    """Name values, with the points by which the claimed one is above each and the p value."""
+    return listing(
+        [
+            f"{plain(value)} ({points(-tests[value].difference)}, p "
+            f"{probability(tests[value].adjusted_p_value)})"
+            for value in values
+        ]
+    )
 
 
 def _describe(trend: "Trend") -> str:
@@ -139,7 +141,3 @@ def _describe(trend: "Trend") -> str:
 
 def _values(values: Sequence[float]) -> str:
     return listing([plain(value) for value in values])
-
-
-def _is(values: Sequence[float]) -> str:
-    return "is" if len(values) == 1 else "are"

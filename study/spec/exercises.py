@@ -248,6 +248,7 @@ class OptimumExercise(ExerciseBase):
         default_factory=dict, description="changes to the combination; each is a further candidate"
     )
     search: Search | None = Field(None, description="ranges to search, beyond the values that were swept")
+    note: str = Field("", description="what the candidates assume; shown below the answer in the report")
 
     @field_validator("candidates", "variants")
     @classmethod

@@ -15,7 +15,7 @@ _ROUNDING = 1e-9
 class TimeToEvent:
     """The number of trainings that reached an event, and the median time until then, in the times' unit.
 
-    The median is None unless more than half reached it: a training that did not never gets an invented time.
+    The median is None where the estimated share of those still to reach it never falls below a half.
     """
 
     trainings: int

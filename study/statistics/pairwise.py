@@ -242,11 +242,6 @@ class Pairwise:
     """The setting that the others are compared with: the best, or of paired ones the longest."""
 
     @property
-    def level(self) -> float:
-        """Return the largest p value at which the clearest pair is significant."""
-        return min((each.level for each in self.tests), default=SIGNIFICANCE)
-
-    @property
     def settings(self) -> tuple[float, ...]:
         """Return the settings that were compared."""
         return tuple(dict.fromkeys(value for each in self.tests for value in (each.first, each.second)))

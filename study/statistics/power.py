@@ -133,17 +133,3 @@ def smallest_permutation_p(first: int, second: int, paired: bool = False) -> flo
         return 2.0 ** (1 - first)
     extreme = 2 if first == second else 1
     return extreme / math.comb(first + second, first)
-
-
-def repeats_to_reach(level: float, paired: bool = False) -> int:
-    """Return the fewest repeats a setting with which a permutation test can reach a level.
-
-    Raises:
-        ValueError: the level is not above 0.
-    """
-    if not level > 0:
-        raise ValueError(f"level={level:g}; give one above 0")
-    repeats = 1
-    while smallest_permutation_p(repeats, repeats, paired) > level:
-        repeats += 1
-    return repeats

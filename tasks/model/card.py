@@ -86,11 +86,12 @@ def _describe_calibration(model: ChosenModel) -> tuple[str, ...]:
     if found is None:
         return ()
     return (
-        f"Its probabilities are {'too sure' if found.temperature > 1 else 'not sure enough'}: softened by a "
-        f"temperature of {found.temperature:.3f}, fitted on {found.images:,} images ({found.fitted_on}), "
-        f"their expected calibration error on the test images is {percent(found.error_after)} instead of "
-        f"{percent(found.error_before)}. The files give the probabilities as trained; study predict softens "
-        "them. To do it yourself: raise each to the power of one over the temperature, divide by the sum.",
+        f"The model is {'overconfident' if found.temperature > 1 else 'not sure enough'}: its expected "
+        f"calibration error on the test images is {percent(found.error_before)}, and "
+        f"{percent(found.error_after)} when its probabilities are softened by a temperature of "
+        f"{found.temperature:.3f}, fitted on {found.images:,} images ({found.fitted_on}). The files "
+        "give the probabilities as trained; study predict softens them. To do it yourself: raise each to the "
+        "power of one over the temperature, divide by the sum.",
     )
 
 

@@ -12,10 +12,11 @@ from study.status import Published, RunStatus
 from study.wording import count
 from tasks.figures import NIGHTS, WHOLE_RUN, DrawnFigure
 from tasks.report.agreement import AgainstPublished, describe_agreement
-from tasks.report.facts import Line, list_facts
+from tasks.report.facts import Line, explain_reading, list_facts
 from tasks.report.model import tabulate_model
 from tasks.report.nights import Nights, describe_nights
 from tasks.report.optimum import answer_search, tabulate_finals, tabulate_search
+from tasks.report.overview import describe_run, find_spans, sum_up, tabulate_spans
 from tasks.report.settings import (
     Table,
     tabulate_candidates,
@@ -54,10 +55,15 @@ class Content:
     """The whole report."""
 
     title: str
+    line: str
+    """Date, data, repeats, time and machine."""
+    in_short: str
     study_name: str
     run_id: str
     status: str
     failures: Table | None
+    matters: Table | None
+    reading: tuple[Line, ...]
     sections: tuple[Section, ...]
     published: AgainstPublished
     explanation: str
@@ -68,6 +74,8 @@ class Content:
     night_pictures: tuple[Picture, ...]
     trials_path: str
     folder_name: str
+    more_repeats: int
+    """Twice the most repeats of a sweep: what makes an answer surer."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,11 @@ class Findings:
         """Return the exercises that ran, in the order of the study."""
         ran = self.tables.run.exercises.split(",")
         return [each for each in self.study.exercises if str(each.number) in ran]
+
+    @property
+    def sweeps(self) -> list[SweepExercise]:
+        """Return the sweeps that ran."""
+        return [each for each in self.exercises if isinstance(each, SweepExercise)]
 
     @property
     def kept(self) -> str | None:
@@ -117,13 +130,20 @@ def compose(results: Results, findings: Findings) -> Content:
     """Make the report's content; figures of no exercise of the run go with the published readings."""
     study, tables = findings.study, findings.tables
     published = describe_agreement(tables.agreement)
+    spans = find_spans(findings.sweeps, tables)
+    optimum = study.optimum.number if study.optimum else None
+    best = [row for row in tables.summary if row.exercise == optimum and row.setting == findings.kept]
     numbers = {WHOLE_RUN, NIGHTS, *(exercise.number for exercise in findings.exercises)}
     return Content(
         title=study.title,
+        line=describe_run(tables.run, findings.sweeps, bool(tables.agreement)),
+        in_short=sum_up(spans, best[0] if best else None, published.difference),
         study_name=study.name,
         run_id=tables.run.run_id,
         status=_describe_status(tables.run),
         failures=tabulate_failures(tables.trials),
+        matters=tabulate_spans(spans),
+        reading=explain_reading(study, tables),
         sections=tuple(_compose_section(exercise, findings) for exercise in findings.exercises),
         published=published,
         explanation=study.published.explanation if study.published and published.has_missed else "",
@@ -134,6 +154,7 @@ def compose(results: Results, findings: Findings) -> Content:
         night_pictures=_pictures(_of(NIGHTS, findings.figures)),
         trials_path=_name_trials(results),
         folder_name=results.folder.name if is_local(results.folder) else "",
+        more_repeats=2 * max((sweep.repeats for sweep in findings.sweeps), default=1),
     )
 
 
@@ -153,7 +174,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
         answer = answer_images(bool(drawn))
     elif isinstance(exercise, OptimumExercise):
         trials, summary = _of(number, rows.trials), _of(number, rows.summary)
-        answer = answer_search(findings.study, rows)
+        answer = answer_search(exercise, findings.study, rows)
         tables = (tabulate_candidates(findings.study.baseline, trials, summary, findings.kept),)
         compared = tabulate_finals(_of(number, rows.finals))
         tables = tables if compared is None else (*tables, compared)

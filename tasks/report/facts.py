@@ -1,9 +1,11 @@
-"""The facts of a run, in words: protocol, data, machine, compute, code and seeds."""
+"""The facts of a run, in words: how to read its results, and how it was run."""
 
 import json
 from collections.abc import Sequence
+from statistics import fmean
 
-from storage.tables import RunRow, RunTables, TrainingRow, TrialRow
+from storage.tables import RunRow, RunTables, SummaryRow, TrainingRow, TrialRow
+from study.records import CONVERGENCE_PATIENCE
 from study.spec import Study
 from study.wording import count, duration, plain
 
@@ -14,6 +16,38 @@ MAX_NAMED = 10
 """Most trainings whose failed attempts are named; the table `trainings` has all."""
 
 
+def explain_reading(study: Study, tables: RunTables) -> tuple[Line, ...]:
+    """List what holds for every number of the report: said once, not at each table."""
+    return (
+        ("Readings", f"A trial is one reading: one setting, trained with one seed. {_seeds(tables.trials)}"),
+        ("Accuracy", _protocol(study, tables.run)),
+        ("Intervals", _intervals(tables.summary, tables.run.test_images)),
+        (
+            "Comparisons",
+            "The best setting is compared with the others, step by step, by Games and Howell's test; budgets "
+            "of epochs with the longest one, by paired t tests. At most 5% of such answers name a difference "
+            "where there is none. The tests assume roughly normal readings. “Not significant” does not mean "
+            "“equal”. In tables of pairs, marked rows differ; detectable is the smallest true difference "
+            "found with 80% probability.",
+        ),
+        (
+            "Convergence",
+            f"A trial has converged when validation loss has not improved for {CONVERGENCE_PATIENCE} epochs; "
+            "the time is that of the last improvement. Medians count trials that have not converged as later "
+            "(Kaplan and Meier); – where too few have. Seconds are of training steps only.",
+        ),
+    )
+
+
+def _intervals(summary: Sequence[SummaryRow], test_images: int) -> str:
+    errors = [row.sampling_error for row in summary if row.sampling_error is not None]
+    shift = f", by about {100 * fmean(errors):.1f} points (standard error)" if errors else ""
+    return (
+        f"95%, Student's t over seeds. Another set of {count(test_images, 'test image')} would shift all "
+        f"accuracies together{shift}; the intervals leave that out."
+    )
+
+
 def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
     """List the facts that a reader needs to judge and to reproduce the numbers."""
     run = tables.run
@@ -21,7 +55,7 @@ def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
     started = run.started_at.strftime("%Y-%m-%d %H:%M UTC")
     versions = json.loads(run.versions)
     return (
-        ("Accuracy", _protocol(study, run)),
+        ("Run", run.run_id),
         ("Model", _model(study)),
         ("Baseline", _baseline(study)),
         ("Data", f"{run.data_source}; SHA-256 {run.data_fingerprint}"),
@@ -30,23 +64,23 @@ def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
         ("Predicted", _prediction(run)),
         ("Trainings", _trainings(run)),
         ("Attempts", _attempts(tables.trainings)),
-        ("Seeds", _seeds(tables.trials)),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("Code", _code(run)),
     )
 
 
 def _protocol(study: Study, run: RunRow) -> str:
-    read = f"read after a trial's last epoch, on {count(run.test_images, 'test image')}"
+    read = f"Read after a trial's last epoch, on {count(run.test_images, 'test image')}"
     if study.protocol == "lab":
         return (
             f"{read}. Trained on {count(run.train_images, 'image')}; the test images are also the validation "
-            "images, as in the published readings (protocol “lab”)."
+            "images, as in the published readings: “validation” is the test set, and what is chosen on it "
+            "looks slightly too good."
         )
     held_out = study.data.held_out_images
     return (
         f"{read}. Trained on {count(run.train_images - held_out, 'image')}; {held_out:,} others are set "
-        "aside for validation, and every choice is made on those (protocol “held-out”)."
+        "aside for validation, and every choice is made on those."
     )
 
 
@@ -87,7 +121,7 @@ def _trainings(run: RunRow) -> str:
 def _attempts(trainings: Sequence[TrainingRow]) -> str:
     retried = [row for row in trainings if row.failed_attempts is not None]
     if not retried:
-        return "every training succeeded at its first."
+        return "none failed."
     named = "; ".join(f"{row.training} ({row.failed_attempts})" for row in retried[:MAX_NAMED])
     further = f"; and {len(retried) - MAX_NAMED} others" if len(retried) > MAX_NAMED else ""
     return (
@@ -110,16 +144,20 @@ def _prediction(run: RunRow) -> str:
     return (
         f"{said}; the wall time was {abs(error):.0%} {'longer' if error > 0 else 'shorter'}. Time of all "
         f"lanes: predicted {duration(run.predicted_lane_seconds)}, took {duration(run.lane_seconds)}. The "
-        f"trainings took {duration(run.makespan_seconds)}, {excess:.1%} above what no order of them on these "
-        "lanes could go below."
+        f"trainings took {duration(run.makespan_seconds)}, within {excess:.1%} of the best possible "
+        "schedule."
     )
 
 
 def _seeds(trials: Sequence[TrialRow]) -> str:
     seeds = [row.seed for row in trials]
     if not seeds:
-        return "none used."
-    return f"{min(seeds)} to {max(seeds)}, one for each repeat and the same for every setting."
+        return ""
+    return (
+        f"Repeats use the seeds {min(seeds)} to {max(seeds)}, the same for every setting. Trials that differ "
+        "only in epochs read one training, and so do equal settings of several exercises: with other numbers "
+        "of repeats their means differ."
+    )
 
 
 def _code(run: RunRow) -> str:

@@ -1,10 +1,6 @@
 """What the report says of the saved model: its files, its confidence, the new image."""
 
-from study.conclusions import (
-    ChosenModel,
-    NewImage,
-    SavedFile,
-)
+from study.conclusions import ChosenModel, SavedFile
 from study.fashion_mnist import CLASS_NAMES
 from study.wording import percent
 from tasks.report.settings import Table
@@ -14,7 +10,7 @@ _AGREES, _DIFFERS = "same outputs on every test image", "THE FILES' OUTPUTS DIFF
 
 def tabulate_model(chosen: ChosenModel) -> tuple[Table, ...]:
     """Return the tables of the saved model."""
-    tables = tabulate_files(chosen), tabulate_confidence(chosen), tabulate_image(chosen.new_image)
+    tables = tabulate_files(chosen), tabulate_confidence(chosen), tabulate_image(chosen)
     return tuple(each for each in tables if each is not None)
 
 
@@ -23,8 +19,8 @@ def tabulate_files(chosen: ChosenModel) -> Table:
     cells = tuple((each.name, each.format, _describe_loaded(each)) for each in chosen.saved)
     marked = frozenset(place for place, each in enumerate(chosen.saved) if not each.agrees)
     notes = (
-        "Each was loaded in a process of its own and fed the test images as raw pixels and divided by 255. "
-        "model_card.md beside them says what the model is, how good, how it was made and how to use it.",
+        "Each was loaded in a process of its own and fed the test images, raw and divided by 255. "
+        "model_card.md beside them describes the model.",
     )
     return Table("Files saved", ("File", "Format", "Loaded again"), cells, notes, marked, has_words=True)
 
@@ -49,16 +45,16 @@ def tabulate_confidence(chosen: ChosenModel) -> Table | None:
         )
         for each in chosen.confidence
     )
-    header = ("Confidence of at least", "Reach it, %", "Of these right, %", "Of the others right, %")
-    return Table("How far its softened probabilities can be believed, on the test images", header, rows)
+    header = ("Confidence at least", "Images, %", "Accuracy of these, %", "Accuracy of the rest, %")
+    return Table("Confidence and accuracy on the test images", header, rows)
 
 
-def tabulate_image(image: NewImage) -> Table:
+def tabulate_image(chosen: ChosenModel) -> Table:
     """Return the new image's probability of each class, in the order of the classes."""
-    title = f"Test image {image.test_index}: probability of each class"
+    title = f"Test image {chosen.new_image.test_index}: probability of each class"
     rows = tuple(
-        (name, f"{probability:.4f}")
-        for name, probability in zip(CLASS_NAMES, image.probabilities, strict=True)
+        (f"{name} [{number}]", percent(probability, sign=False))
+        for number, (name, probability) in enumerate(zip(CLASS_NAMES, chosen.new_probabilities, strict=True))
     )
-    marked = frozenset({CLASS_NAMES.index(image.predicted_class)})
-    return Table(title, ("Class", "Probability"), rows, (f"Its true class is {image.true_class}.",), marked)
+    marked = frozenset({CLASS_NAMES.index(chosen.new_image.predicted_class)})
+    return Table(title, ("Class", "Probability, %"), rows, marked=marked)

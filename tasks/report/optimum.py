@@ -3,28 +3,26 @@
 from collections.abc import Sequence
 
 from storage.tables import FinalRow, RunTables, SearchRow
-from study.conclusions import (
-    Answer,
-    SearchCost,
-    answer_optimum,
-    describe_search,
-)
-from study.spec import Study, rungs_to
-from study.status import CandidateState
+from study.conclusions import Answer, Candidates, SearchCost, answer_optimum, describe_search
+from study.spec import OptimumExercise, Study, rungs_to
+from study.status import CandidateState, Status
 from study.wording import MISSING, listing, percent, plain, points
 from tasks.optimum import finals_of
 from tasks.report.settings import Table, p_value, points_interval, title_of
-from tasks.tables import read_candidates
+from tasks.tables import kept_candidate, read_candidates, read_curve, read_setting
 
 
-def answer_search(study: Study, tables: RunTables) -> Answer:
+def answer_search(exercise: OptimumExercise, study: Study, tables: RunTables) -> Answer:
     """Return the answer to the optimum exercise, with the cost of its search, if it searched."""
-    trials = tables.trials
-    number = study.optimum.number if study.optimum else 0
-    augmented = {row.setting for row in trials if row.exercise == number and row.augmentation != "none"}
-    answer = answer_optimum(
-        finals_of(study, trials), read_candidates(number, trials), study.protocol, augmented
+    trials = [row for row in tables.trials if row.exercise == exercise.number]
+    kept = kept_candidate(study, trials)
+    done = [row for row in trials if row.setting == kept and row.status == Status.COMPLETED]
+    found = Candidates(
+        read_candidates(exercise.number, trials),
+        {row.setting: read_setting(row) for row in trials},
+        read_curve(done, tables.epochs),
     )
+    answer = answer_optimum(study, finals_of(study, trials), found)
     cost = cost_of_search(tables.search)
     if cost is None:
         return answer
@@ -53,11 +51,11 @@ def tabulate_finals(finals: Sequence[FinalRow]) -> Table | None:
     """Return a row for each candidate compared with the kept one; None if none could be compared."""
     if not any(row.gain is not None for row in finals):
         return None
-    header = ("Kept against", "Gain, points", "95% interval", "p, Holm", "Parameters", "Multiply-adds")
+    header = ("Kept against", "Gain, points", "95% interval", "p, corrected", "Parameters", "Multiply-adds")
     notes = (
-        "Gain: test accuracy of the kept candidate less this one's, means over the same seeds. Marked: the "
-        "kept one, and those that cannot be told from it, of which the one of fewest multiply-adds is the "
-        "cheapest.",
+        "Gain: test accuracy of the kept candidate less this one's, means over the same seeds; intervals and "
+        "p are corrected for the number of candidates. Marked: the kept one, and those not significantly "
+        "different from it.",
     )
     cells = tuple(
         (

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from storage.tables import AgreementRow, ComparisonRow, SummaryRow, TrialRow
-from study.records import CONVERGENCE_PATIENCE
 from study.spec import Setting, SweepExercise
-from study.status import Status
-from study.wording import MISSING, count, interval, percent, plain, points, probability
+from study.status import Agreement, Status
+from study.wording import MISSING, interval, percent, plain, points, probability
 from tasks.tables import read_setting
 
 
@@ -52,12 +51,12 @@ def tabulate_sweep(
     """
     header: tuple[str, ...] = (
         title_of(exercise.parameter),
-        *("n", "Mean, %", "SD, points", "95% interval, %", "Min–max, %"),
+        *("n", "Mean, %", "SD, points", "95% interval, %"),
     )
     rows = tuple(_measures(row) for row in summary)
-    notes = ["Of test accuracy; the interval of the mean is Student's t over seeds."]
+    notes = []
     if any((row.low_accuracy or 0) < 0 or (row.high_accuracy or 0) > 1 for row in summary):
-        notes.append("Where readings lie so far apart that it would leave 0 to 100%, it ends there.")
+        notes.append("Intervals that would leave 0 to 100% end there.")
     for has, name, cell, note in _OPTIONAL_COLUMNS:
         if any(has(row) for row in summary):
             header += (name,)
@@ -112,7 +111,6 @@ def _measures(row: SummaryRow) -> tuple[str, ...]:
         percent(row.mean_accuracy, sign=False),
         percent(row.sd_accuracy, sign=False),
         interval(row.low_accuracy, row.high_accuracy),
-        _range(row.minimum_accuracy, row.maximum_accuracy),
     )
 
 
@@ -128,8 +126,13 @@ def _against_published(row: AgreementRow | None) -> tuple[str, ...]:
         percent(row.published_accuracy, sign=False),
         points(row.difference),
         points_interval(row.low, row.high),
-        row.verdict,
+        verdict_words(row.verdict),
     )
+
+
+def verdict_words(verdict: Agreement | None) -> str:
+    """Return a table's cell of a verdict; a dash for none."""
+    return MISSING if verdict is None else verdict
 
 
 def points_interval(low: float | None, high: float | None) -> str:
@@ -184,28 +187,14 @@ def tabulate_pairs(exercise: SweepExercise, comparisons: Sequence[ComparisonRow]
     """
     if not comparisons:
         return None
-    is_paired = comparisons[0].test == "paired t"
     header = (
-        *("Pair", "Difference, points", "95% interval", "p", "p, Holm", "Hedges' g (95%)"),
-        *(() if is_paired else ("p, paired",)),
-        *("Seen 80%, points", "Repeats needed"),
+        *("Pair", "Difference, points", "95% interval", "p", "p, corrected", "Hedges' g (95%)"),
+        "Detectable, points",
     )
-    test = "The paired t test over equal seeds" if is_paired else "Welch's t test"
-    pairs = count(len(comparisons), "pair")
-    notes = [
-        f"{test}, second setting less the first. The intervals hold for all {pairs} at once "
-        "(Bonferroni); the p values of Holm are corrected for as many. Marked: different at 5%.",
-        "Seen 80%: the difference that these repeats find four times in five. Repeats needed: of each "
-        "setting, to find the observed difference as often, if it is real.",
-    ]
-    if not is_paired:
-        notes.append(
-            "p, paired: over seeds that both settings share. It sees more where a seed moves both alike, "
-            "but is not what we chose to go by, and decides nothing."
-        )
-    rows = tuple(_pair(row, is_paired) for row in comparisons)
     marked = frozenset(place for place, row in enumerate(comparisons) if row.differs)
-    return Table(f"Exercise {exercise.number}, every pair", header, rows, tuple(notes), marked)
+    return Table(
+        f"Exercise {exercise.number}, every pair", header, tuple(map(_pair, comparisons)), marked=marked
+    )
 
 
 def tabulate_times(exercise: SweepExercise, summary: Sequence[SummaryRow]) -> Table:
@@ -221,16 +210,10 @@ def tabulate_times(exercise: SweepExercise, summary: Sequence[SummaryRow]) -> Ta
         *("n", "Epochs run", "An epoch, s", "Training, s", "Converged", "after epochs", "after s"),
         *(f"Reached {target}", "after epochs", "after s"),
     )
-    notes = (
-        "Epochs and seconds of training are means. Converged: validation loss was lowest and then not lower "
-        f"for {CONVERGENCE_PATIENCE} epochs. Reached: validation accuracy of {target}. After: medians, where "
-        "trials that did not get there count as censored (Kaplan and Meier); none where too few did. Seconds "
-        f"are of training steps only, on {_machine(summary)}.",
-    )
-    return Table(f"Exercise {exercise.number}, time", header, tuple(map(_times, summary)), notes)
+    return Table(f"Exercise {exercise.number}, time", header, tuple(map(_times, summary)))
 
 
-def _pair(row: ComparisonRow, is_paired: bool) -> tuple[str, ...]:
+def _pair(row: ComparisonRow) -> tuple[str, ...]:
     return (
         f"{plain(row.first_value)}\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}{plain(row.second_value)}",
         points(row.difference),
@@ -238,9 +221,7 @@ def _pair(row: ComparisonRow, is_paired: bool) -> tuple[str, ...]:
         p_value(row.p_value),
         p_value(row.adjusted_p_value),
         _effect(row),
-        *(() if is_paired else (p_value(row.paired_p_value),)),
         percent(row.detectable_difference, sign=False),
-        _whole(row.repeats_needed),
     )
 
 
@@ -264,11 +245,6 @@ def _times(row: SummaryRow) -> tuple[str, ...]:
         _decimal(row.kaplan_meier_target_epoch),
         _decimal(row.kaplan_meier_target_seconds),
     )
-
-
-def _machine(summary: Sequence[SummaryRow]) -> str:
-    devices = dict.fromkeys(row.device for row in summary if row.device is not None)
-    return f"{', '.join(devices) or 'a device not recorded'} by the {summary[0].engine} engine"
 
 
 def p_value(value: float | None) -> str:

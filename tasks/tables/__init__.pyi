@@ -11,6 +11,7 @@ from .readings import (
     completed_candidates as completed_candidates,
     kept_candidate as kept_candidate,
     read_candidates as read_candidates,
+    read_curve as read_curve,
     read_measured as read_measured,
     read_setting as read_setting,
     read_sweep as read_sweep,

@@ -36,10 +36,8 @@ def read_measured(exercise: int, trials: Sequence[TrialRow], epochs: Sequence[Ep
         for value in known(row.value for row in done)
     }
     longest = max((row.epochs for row in done), default=0)
-    keys = {row.key for row in done if row.epochs == longest}
-    return Measured(
-        read_sweep(exercise, trials), times, _read_curve([row for row in epochs if row.key in keys])
-    )
+    curve = read_curve([row for row in done if row.epochs == longest], epochs)
+    return Measured(read_sweep(exercise, trials), times, curve)
 
 
 def _read_times(rows: Sequence[TrialRow]) -> Times:
@@ -52,13 +50,15 @@ def _read_times(rows: Sequence[TrialRow]) -> Times:
     )
 
 
-def _read_curve(epochs: Sequence[EpochRow]) -> Curve | None:
-    """Return the mean curve of trainings, as far as all of them go; None if there is none."""
+def read_curve(trials: Sequence[TrialRow], epochs: Sequence[EpochRow]) -> Curve | None:
+    """Return the mean curve of completed trials, as far as all of them read; None if there is none."""
+    keys = {row.key for row in trials}
+    last = min((row.epochs_run or 0 for row in trials), default=0)
     by_epoch = defaultdict(list)
     for row in epochs:
-        by_epoch[row.epoch].append(row)
-    trainings = len({row.key for row in epochs})
-    whole = [rows for _, rows in sorted(by_epoch.items()) if len(rows) == trainings]
+        if row.key in keys and row.epoch <= last:
+            by_epoch[row.epoch].append(row)
+    whole = [rows for _, rows in sorted(by_epoch.items()) if len(rows) == len(keys)]
     if not whole:
         return None
     losses = tuple(fmean(row.validation_loss for row in rows) for rows in whole)

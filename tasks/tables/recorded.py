@@ -34,7 +34,7 @@ def describe_pictures(study: Study, sheet: Path | None, confused: Path | None = 
     pictures = []
     if sheet is not None and study.images is not None:
         alt = "The first nine training images, three by three, each with the name of its class."
-        words = "The first nine training images."
+        words = "The first nine training images; under each its class, and the class's number in brackets."
         pictures.append(Picture(FIRST_NINE, study.images.number, words, alt, sheet))
     if confused is not None and study.model is not None:
         alt = "The pairs of classes confused most often, a row each, with up to six test images of each pair."

@@ -93,22 +93,21 @@ def _timed(row: Callable[..., SummaryRow], done: Sequence[TrialRow]) -> SummaryR
     epochs = known(trial.epochs_run for trial in done)
     seconds = known(trial.training_seconds for trial in done)
     convergence = known(trial.convergence_seconds for trial in done)
+    # A trial that has not converged will converge at its lowest loss so far at the earliest.
+    converged = _median_time((trial.convergence_epoch, trial.lowest_loss_epoch) for trial in done)
+    converged_seconds = _median_time((trial.convergence_seconds, trial.lowest_loss_seconds) for trial in done)
+    target = _median_time((trial.target_epoch, trial.epochs_run) for trial in done)
+    target_seconds = _median_time((trial.target_seconds, trial.training_seconds) for trial in done)
     return row(
         mean_epochs_run=fmean(epochs),
         mean_training_seconds=fmean(seconds),
         mean_epoch_seconds=fmean(map(truediv, seconds, epochs)),
         median_convergence_seconds=median(convergence) if convergence else None,
-        # A trial that has not converged will converge at its lowest loss so far at the earliest.
-        kaplan_meier_convergence_epoch=_median_time(
-            (trial.convergence_epoch, trial.lowest_loss_epoch) for trial in done
-        ),
-        kaplan_meier_convergence_seconds=_median_time(
-            (trial.convergence_seconds, trial.lowest_loss_seconds) for trial in done
-        ),
-        kaplan_meier_target_epoch=_median_time((trial.target_epoch, trial.epochs_run) for trial in done),
-        kaplan_meier_target_seconds=_median_time(
-            (trial.target_seconds, trial.training_seconds) for trial in done
-        ),
+        kaplan_meier_convergence_epoch=converged,
+        # Seconds differ where epochs do not: a trial may be censored before the only one that converged.
+        kaplan_meier_convergence_seconds=None if converged is None else converged_seconds,
+        kaplan_meier_target_epoch=target,
+        kaplan_meier_target_seconds=None if target is None else target_seconds,
         device=", ".join(sorted(set(known(trial.device for trial in done)))),
     )
 

@@ -123,7 +123,7 @@ def test_a_noun_may_have_a_plural_of_its_own():
         ("dense_units", "2 units"),
         ("dropout", "dropout 2"),
         ("batch_size", "batches of 2"),
-        ("kernel_size", "kernel side 2"),
+        ("kernel_size", "kernel 2 x 2"),
         ("averaging", "averaging 2"),
     ],
 )

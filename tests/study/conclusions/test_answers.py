@@ -12,8 +12,8 @@ def _altered(**changes: object) -> ChosenModel:
 def test_a_saved_model_that_is_the_same_when_loaded_is_said_to_be():
     answer = answer_model(make_chosen_model())
     assert answer.headline == (
-        "Yes: loaded again, the model gives the same outputs on every test image, and test image 0 "
-        "(Ankle boot) is classified as Ankle boot with probability 0.9850, which is right."
+        "Saved and loaded again, the model gives the same outputs on every test image. Test image 0 is "
+        "classified as Ankle boot [9] with 98.5%, which is right."
     )
     assert "Its commonest mistake is T-shirt/top taken for Shirt: 106 of 1,000." in answer.details
 
@@ -27,7 +27,17 @@ def test_a_saved_model_that_differs_when_loaded_is_said_to():
 def test_a_wrong_prediction_is_called_wrong():
     image = make_chosen_model().new_image.model_copy(update={"predicted_class": "Sneaker"})
     answer = answer_model(_altered(new_image=image))
-    assert answer.headline.endswith("is classified as Sneaker with probability 0.0110, which is wrong.")
+    assert answer.headline.endswith(
+        "is classified as Sneaker [7] with 1.1%, which is wrong: it is Ankle boot."
+    )
+
+
+def test_the_new_image_has_the_probability_that_study_predict_gives():
+    found = Calibration(temperature=2.0, fitted_on="validation", images=9, error_before=0.1, error_after=0.1)
+    chosen = _altered(calibration=found)
+    roots = [each**0.5 for each in (0.004, 0.011, 0.985)]
+    assert chosen.new_probabilities[9] == pytest.approx(roots[2] / sum(roots), abs=1e-4)
+    assert f"with {100 * roots[2] / sum(roots):.1f}%, which is right." in answer_model(chosen).headline
 
 
 def test_a_model_without_mistakes_has_no_commonest_one():
@@ -41,18 +51,17 @@ def test_a_run_without_a_saved_model_says_so():
 
 def test_images_that_were_not_drawn_are_not_described():
     assert answer_images(drawn=False).headline == "The images were not drawn in this run."
-    assert "28 by 28 grey pixels" in answer_images(drawn=True).headline
+    assert "28 by 28 pixels, of 10 classes" in answer_images(drawn=True).headline
 
 
-@pytest.mark.parametrize(("temperature", "how"), [(1.5, "too sure"), (0.5, "not sure enough")])
+@pytest.mark.parametrize(("temperature", "how"), [(1.5, "overconfident"), (0.5, "not sure enough")])
 def test_how_far_probabilities_can_be_believed_is_told(temperature: float, how: str):
     found = Calibration(
         temperature=temperature, fitted_on="validation", images=9, error_before=0.04, error_after=0.01
     )
     assert answer_model(_altered(calibration=found)).details[-1] == (
-        f"Its probabilities are {how}: softened by a temperature of {temperature:.2f} (fitted on "
-        "validation), as study predict does, their expected calibration error on the test images is 1.00% "
-        "instead of 4.00%."
+        f"The model is {how}: its stated probabilities are off by 4.0 points on average. Here, as by study "
+        f"predict, they are softened (temperature {temperature:.2f}), which leaves 1.0."
     )
     assert len(answer_model(_altered(calibration=None)).details) == 2
 

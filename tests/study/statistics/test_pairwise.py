@@ -254,7 +254,7 @@ def test_readings_that_do_not_vary_differ_only_if_they_are_unequal():
 
 def test_nothing_to_compare_gives_no_pairs():
     pairwise = compare_pairs({1: FIRST}, is_paired=False)
-    assert (pairwise.tests, pairwise.settings, pairwise.level) == ((), (), 0.05)
+    assert (pairwise.tests, pairwise.settings) == ((), ())
 
 
 def _assert_alike(found: PairTest, expected: PairTest) -> None:

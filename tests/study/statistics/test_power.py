@@ -10,7 +10,6 @@ from study.statistics.power import (
     detectable_difference,
     power_of,
     repeats_needed,
-    repeats_to_reach,
     smallest_permutation_p,
 )
 
@@ -71,7 +70,6 @@ def test_the_smallest_p_of_pairs_is_that_of_differences_of_one_sign():
 
 def test_four_repeats_cannot_reach_what_ten_pairs_ask_without_assuming_a_distribution():
     assert smallest_permutation_p(4, 4) > 0.05 / 10
-    assert (repeats_to_reach(0.05 / 10), repeats_to_reach(0.05 / 10, paired=True)) == (6, 9)
     assert smallest_permutation_p(6, 6) <= 0.05 / 10 < smallest_permutation_p(5, 5)
 
 
@@ -82,8 +80,6 @@ def test_what_cannot_be_asked_is_refused():
         detectable_difference(0.0, 5)
     with pytest.raises(ValueError, match="4 and 5 readings; give at least 1 of each, equally many if"):
         smallest_permutation_p(4, 5, paired=True)
-    with pytest.raises(ValueError, match="level=0; give one above 0"):
-        repeats_to_reach(0.0)
 
 
 def test_unequal_variances_cost_power_as_in_a_simulation_of_welchs_test():
@@ -93,8 +89,3 @@ def test_unequal_variances_cost_power_as_in_a_simulation_of_welchs_test():
     predicted = power_of(3, math.sqrt((1 + 9) / 2), 5, variance_ratio=9)
     assert predicted == pytest.approx(seen, abs=0.02)
     assert predicted < power_of(3, math.sqrt((1 + 9) / 2), 5)
-
-
-def test_the_fewest_repeats_that_reach_a_level_are_counted_from_one():
-    assert [repeats_to_reach(level) for level in (1.0, 0.4, 0.1, 0.05)] == [1, 2, 3, 4]
-    assert [repeats_to_reach(level, paired=True) for level in (1.0, 0.5, 0.0625)] == [1, 2, 5]

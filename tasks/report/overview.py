@@ -1,0 +1,100 @@
+"""The report's first screen: what was run, which parameter matters most, the best model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storage.tables import ComparisonRow, RunRow, RunTables, SummaryRow
+from study.spec import SweepExercise
+from study.wording import count, duration, listing, percent, plain
+from tasks.report.settings import Table, points_interval, title_of
+
+
+@dataclass(frozen=True)
+class Span:
+    """The settings of a sweep with the lowest and the highest mean accuracy, and how they compare."""
+
+    exercise: SweepExercise
+    lowest: SummaryRow
+    highest: SummaryRow
+    pair: ComparisonRow | None
+
+    @property
+    def range(self) -> float:
+        """Return the highest mean less the lowest, a fraction."""
+        return (self.highest.mean_accuracy or 0.0) - (self.lowest.mean_accuracy or 0.0)
+
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """Return the interval of that difference, corrected as the pair's; None without one."""
+        if self.pair is None or self.pair.low is None or self.pair.high is None:
+            return None, None
+        if self.pair.second_value == self.highest.value:
+            return self.pair.low, self.pair.high
+        return -self.pair.high, -self.pair.low
+
+
+def find_spans(sweeps: Sequence[SweepExercise], tables: RunTables) -> list[Span]:
+    """Return the span of each sweep with two settings or more that have a mean, the widest first."""
+    spans = []
+    for sweep in sweeps:
+        rows = [
+            row for row in tables.summary if row.exercise == sweep.number and row.mean_accuracy is not None
+        ]
+        if len(rows) > 1:
+            lowest, *_, highest = sorted(rows, key=lambda row: row.mean_accuracy or 0.0)
+            ends = {lowest.value, highest.value}
+            pairs = [row for row in tables.comparisons if row.exercise == sweep.number]
+            pair = next((row for row in pairs if {row.first_value, row.second_value} == ends), None)
+            spans.append(Span(sweep, lowest, highest, pair))
+    return sorted(spans, key=lambda span: span.range, reverse=True)
+
+
+def tabulate_spans(spans: Sequence[Span]) -> Table | None:
+    """Return a row for each sweep, the one that matters most first; None without any."""
+    header = ("Parameter", "Exercise", "Lowest mean, %", "Highest mean, %", "Range, points", "95% interval")
+    rows = tuple(
+        (
+            title_of(span.exercise.parameter),
+            str(span.exercise.number),
+            _end(span.lowest),
+            _end(span.highest),
+            percent(span.range, sign=False),
+            points_interval(*span.interval),
+        )
+        for span in spans
+    )
+    note = "Range: the highest mean less the lowest, the value in brackets; it depends on the values tried."
+    return Table("What matters most", header, rows, (note,)) if rows else None
+
+
+def _end(row: SummaryRow) -> str:
+    value = "" if row.value is None else f" ({plain(row.value)})"
+    return f"{percent(row.mean_accuracy, sign=False)}{value}"
+
+
+def describe_run(run: RunRow, sweeps: Sequence[SweepExercise], has_published: bool) -> str:
+    """Return the line below the title: date, data, repeats, time and machine."""
+    repeats = sorted({sweep.repeats for sweep in sweeps})
+    often = [f"{' to '.join(map(str, dict.fromkeys((repeats[0], repeats[-1]))))} repeats"] if repeats else []
+    compared = ["compared with the averages of the lab's report (“published”)"] if has_published else []
+    return " · ".join(
+        [
+            f"{run.started_at:%-d %B %Y}",
+            f"{run.train_images:,} training and {count(run.test_images, 'test image')}",
+            *often,
+            f"{duration(run.wall_seconds)} on {count(run.lanes, 'lane')} ({run.device}: {run.processor})",
+            *compared,
+        ]
+    )
+
+
+def sum_up(spans: Sequence[Span], best: SummaryRow | None, difference: str) -> str:
+    """Say which parameter matters most, how good the best model is, and how far the published values are."""
+    words = []
+    if len(spans) > 1:
+        first, *others = [(title_of(span.exercise.parameter), f"{100 * span.range:.1f}") for span in spans]
+        rest = listing([f"{name.lower()} by {wide}" for name, wide in others])
+        words.append(f"{first[0]} matters most: its settings differ by up to {first[1]} points, {rest}.")
+    if best is not None:
+        words.append(f"The best model reaches {percent(best.mean_accuracy)}.")
+    return " ".join((*words, difference)).strip()
