@@ -90,7 +90,8 @@ def _describe_calibration(model: ChosenModel) -> tuple[str, ...]:
         f"calibration error on the test images is {percent(found.error_before)}, and "
         f"{percent(found.error_after)} when its probabilities are softened by a temperature of "
         f"{found.temperature:.3f}, fitted on {found.images:,} images ({found.fitted_on}). The files "
-        "give the probabilities as trained; study predict softens them. To do it yourself: raise each to the power of one over the temperature, divide by the sum.",
+        "give the probabilities as trained; study predict softens them. To do it yourself: raise each to the "
+        "power of one over the temperature, divide by the sum.",
     )
 
 
