@@ -206,10 +206,28 @@ def test_failures_come_first_and_with_their_reason(tmp_path: Path):
     report = _write(tmp_path, study, _tables(study, ((2, 64.0, 1), (5, 0.1, 2))))
     for text in (_Page(report.html.read_text("utf-8")).text, report.markdown.read_text("utf-8")):
         assert "2 of 116 trials FAILED" in text
-        assert text.index("KilledWorker: lane 0 died 4 times") < text.index("Summary")
+        assert text.index("KilledWorker: lane 0 died 4 times") < text.index("In short:")
         assert "filters=64, repeat 1" in text
         assert "4 (1 failed)" in text
     assert 'class="status failed" role="alert"' in report.html.read_text("utf-8")
+
+
+def test_what_holds_for_all_numbers_is_said_once(text: str):
+    for words in ("Student's t over seeds", "Games and Howell", "roughly normal", "has converged when"):
+        assert text.count(words) == 1
+    assert "would shift all accuracies together, by about 0.3 points" in text
+    assert "also the validation images" in text.partition("## Exercise 1")[0]
+
+
+def test_what_readings_do_not_decide_is_called_undecided(page: _Page):
+    assert "undecided" in page.text
+    assert "cannot tell" not in page.text
+    assert "cannot be told" not in page.text
+
+
+def test_the_published_part_says_how_far_and_names_what_is_contradicted(text: str):
+    assert re.search(r"on average \d\.\d points below the published ones \(26 of 26 means are lower\)", text)
+    assert "1 is contradicted (64 dense units are best) and 4 are undecided" in text
 
 
 def test_an_exercise_whose_trials_all_failed_is_still_reported(tmp_path: Path):
@@ -225,7 +243,7 @@ def test_a_study_of_one_exercise_has_one_section(tmp_path: Path):
     study = make_study().only(frozenset({4}))
     text = _read(tmp_path, study)
     assert re.findall(r"^## Exercise (\d)", text, re.MULTILINE) == ["4"]
-    assert "a paired t test over equal seeds" in text
+    assert "matters most:" not in text
     assert "6 not measured" in text
 
 
@@ -321,7 +339,7 @@ def test_predicted_and_actual_times_stand_side_by_side(text: str):
     assert "40 min 00 s before it ran, 95% interval 33 min 20 s to 48 min 00 s" in text
     assert "the wall time was 5% longer" in text
     assert "predicted 1 h 18 min, took 1 h 21 min" in text
-    assert "1.2% above what no order of them on these lanes could go below" in text
+    assert "within 1.2% of the best possible schedule" in text
 
 
 def test_a_run_that_trained_nothing_says_so(tmp_path: Path):
@@ -356,7 +374,7 @@ def test_a_drift_stands_out_with_its_exercise_and_what_changed(tmp_path: Path):
         assert "Exercise 3: Nothing recorded changed since run 20260228-120000-abcd." in text
         assert "−0.50" in text and "1e-05" in text
     assert 'class="status failed" role="alert"' in html
-    assert '<tr class="marked"><th scope="row">2</th><td>DRIFTED</td>' in html
+    assert '<tr class="marked"><th scope="row">2</th><td data-label="Verdict">DRIFTED</td>' in html
     assert _Page(html).open == []
 
 
