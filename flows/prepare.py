@@ -147,11 +147,8 @@ def check_request(
     """Check a run before it does anything.
 
     A resumed run, by its id or by a retry of its flow run, keeps the parameters it was started with.
-
-    Args:
-        parameters: The requested parameters.
-        flow_run_id: The flow run that executes it; None before it begins.
-        in_process: True if this process trains, on one CPU core, instead of lanes.
+    `flow_run_id` is None before the flow run begins; `in_process` lets this process train, on one CPU core,
+    instead of lanes.
 
     Raises:
         InputError: the study, an exercise, the results folder, a count, the engine or the run to resume is

@@ -20,12 +20,7 @@ def name_run() -> str:
 
 
 def describe_run(run: FlowRun, parameters: RunParameters | None) -> str:
-    """Return a name with study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled".
-
-    Args:
-        run: The flow run, as Prefect knows it.
-        parameters: Its parameters; None if they are wrong.
-    """
+    """Return a name with study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled"."""
     when = run.expected_start_time or datetime.now(UTC)
     return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_NAMES[trigger_of(run)]}"
 

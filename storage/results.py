@@ -33,10 +33,6 @@ def read_address(address: str | Path, what: str = "results folder") -> Path:
     Outside this machine's file systems it is universal-pathlib's path. It is no `pathlib.Path`, but has the
     methods that we use; `is_local` distinguishes the two.
 
-    Args:
-        address: The folder or the address, as given.
-        what: Its noun, for messages.
-
     Raises:
         InputError: there is no such home folder or no such protocol, or the protocol's package is missing.
     """

@@ -71,11 +71,7 @@ def save_training(
 ) -> None:
     """Write a training's weights, by epoch, and the optimizer's last state, then its record.
 
-    Args:
-        results: Where trainings are kept.
-        record: The training. Weights that it names and that are not given here exist from an earlier run.
-        weights: Weights after some of its epochs, by epoch.
-        optimizer: The optimizer's state after its last epoch; None if it exists from an earlier run.
+    What the record names and is not given here exists from an earlier run.
 
     Raises:
         ResultsUnwritable: the disk is full or the folder cannot be written to; what was there before stays.

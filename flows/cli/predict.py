@@ -83,13 +83,7 @@ def predict_command(
 
 
 def describe_prediction(prediction: "Prediction", sure: float, top: int) -> str:
-    """Return lines for a terminal: file and class, then the likeliest classes by falling probability.
-
-    Args:
-        prediction: The model's answer.
-        sure: Least probability of an answer that counts as sure.
-        top: Number of classes to list.
-    """
+    """Return lines for a terminal: file and class, then the likeliest classes by falling probability."""
     doubt = "" if prediction.probability >= sure else f", but not sure: below {sure:.0%}"
     lines = [f"{prediction.path}: {prediction.class_name} ({prediction.class_index}){doubt}"]
     if prediction.inverted:

@@ -126,12 +126,8 @@ def _read_file(results: Results, kind: type[AnyRow], run_id: str) -> list[AnyRow
 def read_rows(results: Results, kind: type[AnyRow], run_ids: Sequence[str]) -> list[AnyRow]:
     """Read the rows of one table for many published runs, in the order of the runs; see `list_runs`.
 
-    We skip a run whose file is missing or damaged, with a warning.
-
-    Args:
-        results: Where the tables lie.
-        kind: A table's row; a class with only some of its columns is quicker to read.
-        run_ids: The runs.
+    We skip a run whose file is missing or damaged, with a warning. A kind with only some of the columns is
+    quicker to read.
     """
     rows: list[AnyRow] = []
     for run_id, part in read_parts(results, kind, run_ids):
@@ -154,10 +150,6 @@ def is_published(results: Results, run_id: str) -> bool:
 
 def list_nights(results: Results, study: str | None = None) -> list[tuple[RunRow, NightRow]]:
     """List the rows of `nights`, each with its run, by start of the run and exercise.
-
-    Args:
-        results: Where the tables lie.
-        study: Only this study's.
 
     Raises:
         InputError: there are runs, and none of their rows can be read.

@@ -175,14 +175,7 @@ class CostModel:
         engine: EngineName = "native",
         share_cores: bool = True,
     ) -> None:
-        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more.
-
-        Args:
-            measured: Speeds of a few steps.
-            recorded: Speeds of whole trainings.
-            engine: The engine that trains.
-            share_cores: Whether a training may use the cores of idle lanes.
-        """
+        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more."""
         rates = ENGINE_COSTS[engine]
         self.rates = rates if share_cores else replace(rates, thread_gain=0.0)
         self._train = _Rates(rates.train, _by_shape(measured, recorded, "train_seconds"))

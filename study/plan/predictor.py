@@ -35,14 +35,7 @@ class Predictor:
     """The progress of earlier runs with the search; None if there is none, or nothing is known."""
 
     def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
-        """Predict a plan's cost.
-
-        Args:
-            study: The study the plan belongs to.
-            plan: The plan.
-            lanes: The number of trainings that run at once.
-            combination: The combination of best values, if earlier runs already decide it.
-        """
+        """Predict a plan's cost; the combination is given if earlier runs already decide it."""
         later = self._predict_combination(study, plan, combination, lanes)
         search, finals = self._predict_search(study, plan, lanes)
         jobs = tuple(self.predict_trainings(plan, lanes))

@@ -75,12 +75,7 @@ CAPTION_HEIGHT = 36
 
 
 def draw_contact_sheet(images: Pixels, labels: Pixels, path: Path) -> Path:
-    """Draw the first nine images, three by three and captioned, as one PNG.
-
-    Args:
-        images: `(n, 28, 28)` uint8, n >= 9, grey levels.
-        labels: `(n,)` uint8, class indices 0..9.
-        path: The PNG to write; its folder is made when missing, an older file is replaced.
+    """Draw the first nine images `(n, 28, 28)` uint8, three by three and captioned, as one PNG.
 
     Raises:
         InputError: If there are fewer than nine images or labels.

@@ -53,12 +53,7 @@ for path, array in zip(sys.argv[3:], (*train, *test), strict=True):
 
 @dataclass(frozen=True)
 class Source:
-    """One place the dataset may come from.
-
-    Args:
-        name: The source in words, for messages.
-        read: Returns the four verified arrays, or raises InputError with the reason.
-    """
+    """One place the dataset may come from; `read` raises InputError with the reason if it does not."""
 
     name: str
     read: Callable[[ExpectedDataset], DatasetArrays]

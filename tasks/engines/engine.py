@@ -64,12 +64,7 @@ class Engine(Protocol):
         """Place images (n, 28, 28) and labels (n,), uint8, on the device: all, or the `chosen` indices."""
 
     def open_trainer(self, hyperparameters: Hyperparameters, threads: int = 1) -> tuple[Trainer, bool]:
-        """Return a trainer, and whether to warm it up before it is started or resumed.
-
-        Args:
-            hyperparameters: The model.
-            threads: Number of threads, if the engine can share the work.
-        """
+        """Return a trainer, and whether to warm it up before it is started or resumed."""
 
     def device_name(self) -> str:
         """Return the name of its device, for people."""

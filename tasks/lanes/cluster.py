@@ -39,13 +39,7 @@ class ClusterLanes(Lanes):
     """All lanes of a cluster."""
 
     def __init__(self, scheduler: str, asked: EngineChoice = "auto", wait_seconds: float = 600.0) -> None:
-        """Store the settings; the first work, or question about the lanes, connects to the scheduler.
-
-        Args:
-            scheduler: Its address, such as tls://host:8786.
-            asked: The requested engine.
-            wait_seconds: How long to wait while there is no lane.
-        """
+        """Store the settings; the first work, or question about the lanes, connects to the scheduler."""
         super().__init__()
         self.scheduler = scheduler
         self._members = Members(wait_seconds)

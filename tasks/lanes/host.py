@@ -39,10 +39,6 @@ class LaneHost:
     def __init__(self, scheduler: str, devices: Sequence[Device]) -> None:
         """Store what to run; `serve` runs it.
 
-        Args:
-            scheduler: Its address, such as tls://host:8786.
-            devices: One for each lane.
-
         Raises:
             InputError: the scheduler's host is not known here.
         """

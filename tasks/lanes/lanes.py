@@ -145,11 +145,7 @@ class Lanes(ABC):
     ) -> Result:
         """Run a function on the next free lane and return its result; count the attempt under the label.
 
-        Args:
-            label: The work's name, for people.
-            function: The function.
-            arguments: Its arguments.
-            silence_seconds: How long it may run without reporting progress before it counts as hung.
+        It counts as hung after `silence_seconds` without a report of progress.
 
         Raises:
             LaneDied: the lane's process died.

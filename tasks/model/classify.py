@@ -93,10 +93,6 @@ def list_pictures(given: Sequence[Path], leave_out: Path | None = None) -> list[
 
     A folder stands for all pictures below it, by suffix, except names that begin with a dot.
 
-    Args:
-        given: Files and folders.
-        leave_out: A folder to skip, that of the overlays.
-
     Raises:
         InputError: a folder has no picture.
     """
@@ -183,13 +179,6 @@ def write_overlay(
     prediction: Prediction, number: int, folder: Path, sure: float, originals: Collection[Path]
 ) -> Path:
     """Write a picture's overlay into a folder as `NUMBER-NAME.png`; the number keeps names apart.
-
-    Args:
-        prediction: The model's answer.
-        number: Its place among the pictures, from 1.
-        folder: Where to write.
-        sure: Least confidence that counts as sure.
-        originals: Absolute paths that must not be overwritten.
 
     Raises:
         InputError: the file would be one of the originals, or the folder cannot be written to.

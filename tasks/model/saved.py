@@ -82,11 +82,7 @@ DESCRIPTION = "model.json"
 
 
 def find_calibration(model: Path) -> Calibration | str:
-    """Read a model file's calibration from its export; or return, in words, why there is none.
-
-    Args:
-        model: The model's file.
-    """
+    """Read a model file's calibration from its export; or return, in words, why there is none."""
     path = model.with_name(DESCRIPTION)
     if not path.exists():
         return f"there is no {path.name} next to {model}"

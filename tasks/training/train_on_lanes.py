@@ -97,13 +97,8 @@ def train(
 ) -> TrainingRecord:
     """Return the record of a training: read from an earlier run, resumed, or trained; and keep it.
 
-    Args:
-        job: What to train, and for which trials; its predicted epoch decides when it counts as hung.
-        dataset: The images and labels in use.
-        results: Where finished trainings are kept.
-        lanes: Where to train.
-        run_id: The run that asks.
-        fresh: Train even if an earlier run has it; this run never trains the same twice.
+    Its predicted epoch decides when it counts as hung. A fresh run trains what earlier runs have, and never
+    the same twice.
 
     Raises:
         Diverged: the loss is no longer a finite number; the record has the epochs before.
@@ -245,15 +240,8 @@ def train_batch(
 ) -> None:
     """Train one after the other, each with the attempts and pauses of a task run of its own.
 
-    Args:
-        jobs: What to train.
-        dataset: The images and labels in use.
-        results: Where finished trainings are kept.
-        lanes: Where to train.
-        run_id: The run that asks.
-        fresh: Repeat the trainings of earlier runs.
-        is_wanted: Called before each: whether it is still wanted.
-        ended: Called with the outcome of each as soon as it ends.
+    The caller says before each whether it is still wanted, and hears of the outcome of each as soon as it
+    ends.
 
     Raises:
         BatchFailed: some failed; the others were trained all the same.
