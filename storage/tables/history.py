@@ -21,10 +21,9 @@ import pyarrow.compute as pc
 from storage.locks import waiting_lock
 from storage.results import Results, find_paths, remove_path, write_atomically
 from storage.tables.parts import list_published, read_part, read_parts, write_parquet
-from storage.tables.published import BODY
-from storage.tables.row import Row
+from storage.tables.published import BODY, TABLES
+from storage.tables.row import Row, schema_of
 from storage.tables.rows_of_work import RunRow
-from storage.tables.schema import TABLES, schema_of
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)

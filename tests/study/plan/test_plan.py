@@ -13,8 +13,7 @@ from study.plan.plan import (
     training_key,
     training_label,
 )
-from study.records.record import Source
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule
 from study.spec.exercises import OptimumExercise
 from study.spec.setting import Hyperparameters, Setting
 from study.spec.study import Study
