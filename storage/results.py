@@ -287,7 +287,7 @@ def read_all(paths: Sequence[Path]) -> dict[Path, bytes]:
 
 def exists(path: Path) -> bool:
     """Say whether there is a file or a folder."""
-    return path.exists() if is_local(path) else object_store.exists(path)
+    return path.exists() if is_local(path) else object_store.ask(path, path.exists)
 
 
 def modified_at(path: Path) -> float:
@@ -296,7 +296,7 @@ def modified_at(path: Path) -> float:
     Raises:
         OSError: it is not there, or cannot be asked.
     """
-    return path.lstat().st_mtime if is_local(path) else object_store.modified_at(path)
+    return (path.lstat() if is_local(path) else object_store.ask(path, path.stat)).st_mtime
 
 
 def read_clock(folder: Path) -> float:

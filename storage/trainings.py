@@ -78,20 +78,14 @@ def save_training(
     """
     folder = _folder(results, record.key)
     with explain_unwritable(folder):
-        _save(folder, record, weights, optimizer)
-
-
-def _save(
-    folder: Path, record: TrainingRecord, weights: Mapping[int, Arrays], optimizer: Arrays | None
-) -> None:
-    for epoch, arrays in weights.items():
-        _write_arrays(folder / _weights_name(epoch), arrays)
-    if optimizer is not None:
-        _write_arrays(folder / _optimizer_name(len(record.epochs)), optimizer)
-    content = record.model_dump_json(indent=1)
-    envelope = f'{{"format": {FORMAT}, "sha256": "{_sha256(content)}", {_RECORD}{content}{_END}'
-    write_atomically(folder / "record.json", envelope.encode())
-    _remove_unnamed(folder, record)
+        for epoch, arrays in weights.items():
+            _write_arrays(folder / _weights_name(epoch), arrays)
+        if optimizer is not None:
+            _write_arrays(folder / _optimizer_name(len(record.epochs)), optimizer)
+        content = record.model_dump_json(indent=1)
+        envelope = f'{{"format": {FORMAT}, "sha256": "{_sha256(content)}", {_RECORD}{content}{_END}'
+        write_atomically(folder / "record.json", envelope.encode())
+        _remove_unnamed(folder, record)
 
 
 def find_training(results: Results, key: str) -> TrainingRecord | None:

@@ -25,6 +25,7 @@ ResultsOption = Annotated[
         help="Folder for tables, figures, model, report and cache, or an address such as s3://bucket/prefix.",
     ),
 ]
+RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest.")]
 DataOption = Annotated[
     Path | None,
     typer.Option(

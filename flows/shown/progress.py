@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from study.plan import simulate_makespan
 from study.wording import duration
@@ -137,6 +138,12 @@ class SweepCounter:
         """Return taken over predicted time, shrunk to 1 with the weight of the largest training."""
         weight = max(*self._waiting[-1:], max(self._later, default=0.0), self._predicted / 10)
         return (self._taken + weight) / (self._predicted + weight) if weight else 1.0
+
+
+def print_table(table: Table, width: int) -> None:
+    """Print a table to standard output, outside a terminal with this width."""
+    console = Console()
+    (console if console.is_terminal else Console(width=width)).print(table)
 
 
 class TerminalProgress:

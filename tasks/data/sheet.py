@@ -107,7 +107,8 @@ def _lay_out(images: Pixels, captions: list[str]) -> Pixels:
     width = MARGIN + COLUMNS * (CELL + MARGIN)
     height = MARGIN + TITLE_HEIGHT + ROWS * (CELL + CAPTION_HEIGHT + MARGIN // 2) + MARGIN // 2
     page = start_page(TITLE, width, height)
-    caption_scale = fit_scale(_all_captions(), CELL, at_most=0.7)
+    # For every class, not only for these nine: the text size is independent of the data.
+    caption_scale = fit_scale([f"8: {name} (9)" for name in CLASS_NAMES], CELL, at_most=0.7)
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(place, COLUMNS)
         top = MARGIN + TITLE_HEIGHT + row * (CELL + CAPTION_HEIGHT + MARGIN // 2)
@@ -115,8 +116,3 @@ def _lay_out(images: Pixels, captions: list[str]) -> Pixels:
         paste_image(page, image, left, top, ENLARGEMENT)
         write_text(page, caption, left, top + CELL + CAPTION_HEIGHT // 2, caption_scale)
     return page
-
-
-def _all_captions() -> list[str]:
-    # Sized for every class, not only for these nine: the text size is independent of the data.
-    return [f"8: {name} (9)" for name in CLASS_NAMES]

@@ -82,16 +82,6 @@ class ClusterLanes(Lanes):
         return self._members.versions
 
     @property
-    def useful(self) -> int:
-        """Return the number of lanes: each is pinned to a device of its own."""
-        return len(self.devices)
-
-    @property
-    def share_cores(self) -> bool:
-        """Say no: idle lanes may be on another machine, and each is pinned to its core."""
-        return False
-
-    @property
     def most(self) -> int:
         """Return the most lanes there were at once."""
         return self._members.most

@@ -85,10 +85,9 @@ class LaneHost:
             )
             return nanny
 
-        def tell_lost(error: Exception) -> None:
-            self._tell_lost(name, error)
-
-        await keep_running(name, make, lambda: self._tell_reached(name), tell_lost)
+        await keep_running(
+            name, make, lambda: self._tell_reached(name), lambda error: self._tell_lost(name, error)
+        )
 
     def _tell_reached(self, name: str) -> None:
         self._reached.add(name)

@@ -1,8 +1,7 @@
 """Train a plan's trainings on lanes, with retries; keep each at once under its key; batch thousands."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -108,7 +107,11 @@ def train(
         ResultsUnwritable: it cannot be kept, and neither can any other.
     """
     training = job.training
-    with _held(training, results, lanes):
+
+    def tell_waiting() -> None:
+        logger.info("%s: another run trains it now; waiting for it", training.label)
+
+    with waiting_lock(results, training.key, tell_waiting, lambda: lanes.is_closed):
         record = usable_record(find_training(results, training.key), run_id if fresh else None)
         if record is not None and record.answers(training.rules):
             logger.info("%s: read from run %s", training.label, record.segments[-1].run_id)
@@ -124,18 +127,6 @@ def train(
     if record.diverged is not None and not all(record.read(rule) for rule in training.rules):
         raise Diverged(record)
     return record
-
-
-@contextmanager
-def _held(training: Training, results: Results, lanes: Lanes) -> Iterator[None]:
-    """Lock a training against other runs on the same results folder."""
-    with waiting_lock(
-        results,
-        training.key,
-        lambda: logger.info("%s: another run trains it now; waiting for it", training.label),
-        lambda: lanes.is_closed,
-    ):
-        yield
 
 
 def usable_record(kept: TrainingRecord | None, only_by: str | None) -> TrainingRecord | None:
