@@ -278,7 +278,7 @@ def make_run(study: Study | None = None, trials: Sequence[TrialRow] | None = Non
         trainings=len(plan.trainings),
         reused_trainings=0,
         epochs_asked=plan.epochs_asked,
-        epochs_trained=plan.most_epochs,
+        epochs_trained=sum(training.most_epochs for training in plan.trainings),
         lanes=2,
         device="CPU",
         processor="A processor with two cores",

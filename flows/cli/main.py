@@ -96,8 +96,7 @@ class Invocation:
 def configure(
     context: typer.Context,
     debug: Annotated[
-        bool,
-        typer.Option("--debug", help="Show the traceback of an error: `study --debug run …`."),
+        bool, typer.Option("--debug", help="Show the traceback of an error: `study --debug run …`.")
     ] = False,
 ) -> None:
     """Read the options before the command."""

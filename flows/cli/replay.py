@@ -12,13 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows.cli.options import (
-    FAILED,
-    DataOption,
-    DebuggableLanesOption,
-    ResultsOption,
-    use_cpu_here,
-)
+from flows.cli.options import FAILED, DataOption, DebuggableLanesOption, ResultsOption, use_cpu_here
 from flows.cli.run import stopping_in_order
 from flows.shown import SweepCounter, TerminalProgress, print_table
 from storage.results import results_at

@@ -26,10 +26,7 @@ from tasks.report import write_report
 from tasks.tables import compare_run_with_published, read_study_of, read_trials
 
 
-def report_command(
-    run: RunArgument = None,
-    results: ResultsOption = "results",
-) -> None:
+def report_command(run: RunArgument = None, results: ResultsOption = "results") -> None:
     """Write the report of a run again, from its Parquet tables alone.
 
     Figures, `report.html` and `report.md` are replaced. Nothing is trained.
@@ -310,10 +307,7 @@ def _print_comparison(compared: _Comparison) -> None:
     typer.echo(f"{len(verdicts)} compared: {counted}")
 
 
-def show_command(
-    run: RunArgument = None,
-    results: ResultsOption = "results",
-) -> None:
+def show_command(run: RunArgument = None, results: ResultsOption = "results") -> None:
     """Show the summary of a run as a table."""
     place = results_at(results)
     tables = read_run(place, run)

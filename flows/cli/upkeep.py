@@ -38,8 +38,7 @@ def prune_command(
         ),
     ] = "",
     keep: Annotated[
-        int | None,
-        typer.Option("--keep", metavar="N", help="Keep the newest N complete runs of each study."),
+        int | None, typer.Option("--keep", metavar="N", help="Keep the newest N complete runs of each study.")
     ] = None,
     trainings: Annotated[
         bool,

@@ -139,13 +139,8 @@ class Shape:
 
         Augmentation costs too little to make them unlike.
         """
-        pairs = [
-            (self.filters, other.filters),
-            (self.kernel_size, other.kernel_size),
-            (self.dense_units, other.dense_units),
-            (self.batch_size, other.batch_size),
-        ]
-        doublings = [math.log2(one / two) for one, two in pairs]
+        names = ("filters", "kernel_size", "dense_units", "batch_size")
+        doublings = [math.log2(getattr(self, name) / getattr(other, name)) for name in names]
         return math.hypot(*doublings, 2.0 * (self.dropout != other.dropout))
 
 

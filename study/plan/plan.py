@@ -77,11 +77,6 @@ class Plan:
         """Count the epochs if every trial were trained on its own and none stopped early."""
         return sum(trial.setting.epochs for trial in self.trials)
 
-    @property
-    def most_epochs(self) -> int:
-        """Count the epochs to train if nothing stops early."""
-        return sum(training.most_epochs for training in self.trainings)
-
 
 def training_key(
     hyperparameters: Hyperparameters, seed: int, source: Source, schedule_epochs: int | None = None

@@ -202,12 +202,7 @@ SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 @task(name="export model", task_run_name="export model", cache_policy=NO_CACHE, persist_result=False)
 def export_model(
-    chosen: TrialRow,
-    exercise: ModelExercise,
-    dataset: Dataset,
-    results: Results,
-    lanes: Lanes,
-    run_id: str,
+    chosen: TrialRow, exercise: ModelExercise, dataset: Dataset, results: Results, lanes: Lanes, run_id: str
 ) -> ChosenModel:
     """Save the model of a trial in four formats, check each in its own process, and write its card.
 
@@ -283,22 +278,16 @@ def calibrate(
     if not held_out:
         temperature, before, after = calibrate_crosswise(outputs, labels)
         where = "the test images, which are the validation images here: each half judged by the other's"
-        return Calibration(
-            temperature=temperature,
-            fitted_on=where,
-            images=len(labels),
-            error_before=before,
-            error_after=after,
-        )
-    images, classes = map(np.asarray, dataset.train())
-    _, chosen = split_held_out(classes, held_out)
-    temperature = fit_temperature(_predict(trained, images[chosen]), classes[chosen])
+        count = len(labels)
+    else:
+        images, classes = map(np.asarray, dataset.train())
+        _, chosen = split_held_out(classes, held_out)
+        temperature = fit_temperature(_predict(trained, images[chosen]), classes[chosen])
+        before = calibration_error(outputs, labels)
+        after = calibration_error(soften(outputs, temperature), labels)
+        where, count = "the validation images", len(chosen)
     return Calibration(
-        temperature=temperature,
-        fitted_on="the validation images",
-        images=len(chosen),
-        error_before=calibration_error(outputs, labels),
-        error_after=calibration_error(soften(outputs, temperature), labels),
+        temperature=temperature, fitted_on=where, images=count, error_before=before, error_after=after
     )
 
 

@@ -100,11 +100,7 @@ class _LossNotFinite(Exception):
 
 
 def run_training(
-    training: Training,
-    dataset: Dataset,
-    run_id: str,
-    checkpoint: Checkpoint | None = None,
-    threads: int = 1,
+    training: Training, dataset: Dataset, run_id: str, checkpoint: Checkpoint | None = None, threads: int = 1
 ) -> Trained:
     """Train in this process until no trial needs another epoch, from the start or from a checkpoint.
 
