@@ -22,7 +22,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m tasks.engines.engine
-	@$(BIN)/python -m flows.serving.temporary_app
+	@$(BIN)/python -m flows.serving.temporary
 	@touch $@
 
 data: setup ## Get the real Fashion-MNIST, verify it, keep it in the cache

@@ -25,8 +25,7 @@ from storage.trainings import hash_weights
 from study.plan.cost import CostModel
 from study.plan.forecast import Forecast, FurtherTrainings, Job
 from study.plan.plan import Training
-from study.records.record import Epoch, Segment, Source, TrainingRecord
-from study.records.stopping import StopRule
+from study.records.record import Epoch, Segment, Source, StopRule, TrainingRecord
 from study.spec.setting import Hyperparameters
 
 WEIGHTS = [np.zeros(10, np.float32)]

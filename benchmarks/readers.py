@@ -20,9 +20,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from storage.results import Results, open_results
+from storage.tables import TABLES
 from storage.tables.history import update_history
 from storage.tables.published import publish
-from storage.tables.schema import TABLES
 from study.status import NightVerdict
 from tests.frames import make_study
 from tests.gallery import list_questions

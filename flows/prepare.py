@@ -5,7 +5,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -147,11 +147,8 @@ def check_request(
     """Check a run before it does anything.
 
     A resumed run, by its id or by a retry of its flow run, keeps the parameters it was started with.
-
-    Args:
-        parameters: The requested parameters.
-        flow_run_id: The flow run that executes it; None before it begins.
-        in_process: True if this process trains, on one CPU core, instead of lanes.
+    `flow_run_id` is None before the flow run begins; `in_process` lets this process train, on one CPU core,
+    instead of lanes.
 
     Raises:
         InputError: the study, an exercise, the results folder, a count, the engine or the run to resume is
@@ -166,7 +163,10 @@ def check_request(
         start = earlier.model_copy(update={"resumed": earlier.resumed + 1, "flow_run_id": flow_run_id})
         study = _choose_study(start)
     scheduler = read_scheduler(start.scheduler) if start.scheduler else ""
-    devices = (Device("CPU"),) if in_process else () if scheduler else _choose_devices(start)
+    if in_process:
+        devices: Sequence[Device] = (Device("CPU"),)
+    else:
+        devices = () if scheduler else choose_devices(start.lanes or None, start.lanes_per_gpu)
     if scheduler and (start.lanes or start.lanes_per_gpu > 1):
         raise InputError(
             "--lanes, --lanes-per-gpu: not allowed with --scheduler: all of its lanes train; leave them out "
@@ -177,7 +177,7 @@ def check_request(
     return Request(
         start=start,
         study=study,
-        devices=devices,
+        devices=tuple(devices),
         engine=choose_engine(start.engine, devices[0].kind) if devices else None,
         scheduler=scheduler,
         lane_seconds=read_duration(start.lane_timeout or "10m", "--lane-timeout"),
@@ -186,10 +186,6 @@ def check_request(
         begun=time.monotonic(),
         in_process=in_process,
     )
-
-
-def _choose_devices(options: RunOptions) -> tuple[Device, ...]:
-    return tuple(choose_devices(options.lanes or None, options.lanes_per_gpu))
 
 
 def _choose_study(options: RunOptions) -> Study:
@@ -296,7 +292,9 @@ LATE = (
 
 def import_ahead() -> None:
     """Import in a thread what follows the trainings; code that imports it meanwhile waits for the thread."""
-    threading.Thread(target=_import, name="import ahead", daemon=True).start()
+    threading.Thread(
+        target=lambda: [importlib.import_module(each) for each in LATE], name="import ahead", daemon=True
+    ).start()
 
 
 def has_to_train(request: "Request") -> bool:
@@ -314,8 +312,3 @@ def has_to_train(request: "Request") -> bool:
         study, list_trials(study), describe_source(study, dataset, request.devices[0].kind, request.engine)
     )
     return not {training.key for training in plan.trainings} <= set(list_keys(request.results))
-
-
-def _import() -> None:
-    for name in LATE:
-        importlib.import_module(name)

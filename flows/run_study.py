@@ -1,12 +1,17 @@
-"""The DAG: load data, draw, plan, train on lanes, aggregate, find the optimum, publish, export, report."""
+"""The DAG: load data, draw, plan, train on lanes, aggregate, find the optimum, publish, export, report.
+
+At its end, what started a run (schedule, person or command line): its name, and whether it is too late.
+"""
 
 import json
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -21,16 +26,18 @@ from flows.prepare import (
     handed_over,
     import_ahead,
     make_lanes,
+    read_duration,
     read_parameters,
 )
 from flows.shown import ProgressArtifact, ProgressView, list_verdicts, tag_flow_run
 from flows.sweep import Sweep, search_optimum, submit
-from flows.trigger import current_trigger, name_run, why_skipped
 from storage.tables import RunTables
 from study.conclusions import shorten_verdicts
+from study.errors import InputError
 from study.plan import compile_plan
-from study.spec import RunOptions
+from study.spec import RunOptions, is_path
 from study.status import RunStatus
+from study.wording import duration
 from tasks.data import draw_first_images
 from tasks.engines import read_commit
 from tasks.lanes import Lanes
@@ -40,9 +47,17 @@ from tasks.training import forecast_plan, load_data, plan_study, predict_jobs
 
 DEFAULTS = RunParameters()
 
+_NAMES = {"schedule": "scheduled", "ui": "by hand", "command line": "command line"}
+"""Words for the trigger in the name of a flow run."""
+
 for package in ("flows", "tasks", "storage", "study"):
     # Prefect's `extra_loggers` puts these into the run's log in the UI, but only if they let INFO pass.
     logging.getLogger(package).setLevel(logging.INFO)
+
+
+def name_run() -> str:
+    """Return the name of the flow run that begins."""
+    return describe_run(*_current())
 
 
 @flow(
@@ -153,3 +168,72 @@ def _conclude(tables: RunTables) -> State[str]:
         return Failed(name="Stopped early", message=message, data=StoppedEarly(message, run.run_id))
     name = "Completed" if run.failed_trials == 0 else "Completed with failures"
     return Completed(name=name, message=message, data=run.run_id)
+
+
+def describe_run(run: FlowRun, parameters: RunParameters | None) -> str:
+    """Return a name with study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled"."""
+    when = run.expected_start_time or datetime.now(UTC)
+    return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_NAMES[trigger_of(run)]}"
+
+
+def current_trigger() -> str:
+    """Return the flow run's trigger: `schedule`, `ui` (by hand, Prefect's pages or API) or `command line`."""
+    run, _ = _current()
+    return trigger_of(run)
+
+
+def trigger_of(run: FlowRun) -> str:
+    """Return a flow run's trigger, in the words of the column `trigger` of `runs`."""
+    if run.auto_scheduled:
+        return "schedule"
+    return "command line" if run.deployment_id is None else "ui"
+
+
+def why_skipped() -> str | None:
+    """Say why to skip the flow run that begins; None to run it.
+
+    Raises:
+        InputError: the latest start is not a time.
+    """
+    run, parameters = _current()
+    return None if parameters is None else why_too_late(run, parameters, datetime.now(UTC))
+
+
+def why_too_late(run: FlowRun, parameters: RunParameters, now: datetime) -> str | None:
+    """Say why a scheduled run is too late; None if it is not.
+
+    Only the schedule's own first attempt can be too late: a person who retries a run wants it.
+
+    Raises:
+        InputError: the latest start is not a time.
+    """
+    if not parameters.latest_start:
+        return None
+    allowed = read_duration(parameters.latest_start, "--latest-start")
+    due = run.expected_start_time
+    if not run.auto_scheduled or run.run_count > 1 or due is None:
+        return None
+    late = (now - due).total_seconds()
+    if late <= allowed:
+        return None
+    return (
+        f"due at {due:%Y-%m-%d %H:%M} UTC, {duration(late)} late: skipped, as it may start "
+        f"{duration(allowed)} late at most (parameter latest_start)"
+    )
+
+
+def _current() -> tuple[FlowRun, RunParameters | None]:
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None
+    try:
+        return context.flow_run, read_parameters((context.parameters or {}).get("run", {}))
+    except InputError:
+        return context.flow_run, None  # the flow itself reports what is wrong with them
+
+
+def _name_study(parameters: RunParameters | None) -> str:
+    if parameters is None:
+        return "study"
+    source = parameters.source
+    return source.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0] if is_path(source) else source

@@ -32,11 +32,7 @@ def submit(
 ) -> PrefectFuture[Result]:
     """Start a step as soon as its inputs, which may be futures of other steps, are available.
 
-    Args:
-        step: The task.
-        inputs: Its arguments; a future stands for its result and draws an edge of the DAG.
-        wait_for: Further steps to wait for, whose results are not needed.
-        named: Its arguments by name.
+    A future stands for its result and draws an edge of the DAG. The results of `wait_for` are not needed.
     """
 
     # Prefect passes quoted inputs on as they are. It would search unquoted ones, and draw an edge for
@@ -74,16 +70,7 @@ class Sweep:
         views: Sequence[ProgressView],
         most_task_runs: int = MAX_TASK_RUNS,
     ) -> None:
-        """Begin.
-
-        Args:
-            request: The run.
-            dataset: The images and labels in use.
-            lanes: The lanes that train; they may join and leave meanwhile.
-            forecast: The expected trainings and their predicted seconds.
-            views: Views that show the progress.
-            most_task_runs: Most task runs in one phase; if it has more trainings, some share a task run.
-        """
+        """Begin; in one phase, if it has more trainings than `most_task_runs`, some share a task run."""
         self._request, self._dataset, self._lanes, self._views = request, dataset, lanes, views
         self._tally = SweepCounter(len(lanes.devices), forecast.later_seconds)
         self._most_task_runs = most_task_runs
@@ -105,11 +92,8 @@ class Sweep:
     ) -> list[Any]:
         """Train in the given order and wait for all.
 
-        Args:
-            jobs: The trainings of this phase.
-            exercises: The exercises that read each training, by key; their numbers become tags.
-            after: The step that requested them.
-            later: Predicted seconds of each training of later phases; None for those of the forecast.
+        The numbers of the exercises that read a training become its tags. `later` are the predicted seconds
+        of each training of later phases; None for those of the forecast.
 
         Returns:
             The task runs, for a later step to wait for, failed or not.
@@ -240,14 +224,6 @@ def search_optimum(
     """Search until the budget is spent and no candidate is promising; None if the study does not search.
 
     Too many failures end it: without trained candidates a search finds nothing.
-
-    Args:
-        request: The run.
-        source: Everything besides hyperparameters and seed that decides the weights.
-        lanes: The lanes that train.
-        sweep: Trains, and records how each training ended.
-        forecast: The forecast of the run, for the progress.
-        after: The step before.
 
     Raises:
         ResultsUnwritable: a finished training cannot be kept.

@@ -63,7 +63,7 @@ def put(path: Path, content: bytes) -> None:
     Raises:
         StoreUnreachable: it cannot be written.
     """
-    _ask(path, lambda: path.write_bytes(content))
+    ask(path, lambda: path.write_bytes(content))
 
 
 def put_new(path: Path, content: bytes) -> None:
@@ -74,7 +74,7 @@ def put_new(path: Path, content: bytes) -> None:
         StoreUnreachable: it cannot be written.
     """
     store: Any = path
-    _ask(path, lambda: store.fs.pipe_file(store.path, content, mode="create"))
+    ask(path, lambda: store.fs.pipe_file(store.path, content, mode="create"))
 
 
 def get(path: Path) -> bytes:
@@ -84,26 +84,7 @@ def get(path: Path) -> bytes:
         FileNotFoundError: there is none.
         StoreUnreachable: it cannot be read.
     """
-    return _ask(path, path.read_bytes)
-
-
-def exists(path: Path) -> bool:
-    """Say whether there is an object, or any below it.
-
-    Raises:
-        StoreUnreachable: the store does not say.
-    """
-    return _ask(path, path.exists)
-
-
-def modified_at(path: Path) -> float:
-    """Return the time at which an object was written, in seconds by the store's clock.
-
-    Raises:
-        FileNotFoundError: there is none.
-        StoreUnreachable: the store does not say.
-    """
-    return _ask(path, lambda: path.stat().st_mtime)
+    return ask(path, path.read_bytes)
 
 
 def get_all(paths: Sequence[Path]) -> dict[Path, bytes]:
@@ -125,7 +106,7 @@ def get_all(paths: Sequence[Path]) -> dict[Path, bytes]:
                 raise content
         return {name: content for name, content in found.items() if isinstance(content, bytes)}
 
-    return {names[name]: content for name, content in _ask(paths[0], read).items()}
+    return {names[name]: content for name, content in ask(paths[0], read).items()}
 
 
 def find(folder: Path, pattern: str) -> list[Path]:
@@ -134,7 +115,7 @@ def find(folder: Path, pattern: str) -> list[Path]:
     depth, above = pattern.count("/") + 1, f"{store.path.rstrip('/')}/"
     start = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     # One listing of all of it: `glob` would make one request a folder.
-    listed = _ask(folder, lambda: store.fs.find(store.path, **({"prefix": start} if start else {})))
+    listed = ask(folder, lambda: store.fs.find(store.path, **({"prefix": start} if start else {})))
     names = [name.removeprefix(above) for name in listed]
     parts = (PurePosixPath(name).parts[:depth] for name in names)
     places = sorted({PurePosixPath(*each) for each in parts if len(each) == depth})
@@ -145,12 +126,19 @@ def remove(path: Path) -> None:
     """Remove an object, and all below it; do nothing if there is none."""
     store: Any = path
     try:
-        _ask(path, lambda: store.fs.rm(store.path, recursive=True))
+        ask(path, lambda: store.fs.rm(store.path, recursive=True))
     except FileNotFoundError:
         return
 
 
-def _ask(path: Path, question: Callable[[], Given]) -> Given:
+def ask(path: Path, question: Callable[[], Given]) -> Given:
+    """Put a question to a store until it answers.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        FileExistsError: there is one.
+        StoreUnreachable: it does not answer, or refuses.
+    """
     asking = Retrying(
         stop=stop_after_delay(PATIENCE_SECONDS),
         wait=wait_exponential(multiplier=0.5, max=15),

@@ -33,10 +33,6 @@ def read_address(address: str | Path, what: str = "results folder") -> Path:
     Outside this machine's file systems it is universal-pathlib's path. It is no `pathlib.Path`, but has the
     methods that we use; `is_local` distinguishes the two.
 
-    Args:
-        address: The folder or the address, as given.
-        what: Its noun, for messages.
-
     Raises:
         InputError: there is no such home folder or no such protocol, or the protocol's package is missing.
     """
@@ -291,7 +287,7 @@ def read_all(paths: Sequence[Path]) -> dict[Path, bytes]:
 
 def exists(path: Path) -> bool:
     """Say whether there is a file or a folder."""
-    return path.exists() if is_local(path) else object_store.exists(path)
+    return path.exists() if is_local(path) else object_store.ask(path, path.exists)
 
 
 def modified_at(path: Path) -> float:
@@ -300,7 +296,7 @@ def modified_at(path: Path) -> float:
     Raises:
         OSError: it is not there, or cannot be asked.
     """
-    return path.lstat().st_mtime if is_local(path) else object_store.modified_at(path)
+    return (path.lstat() if is_local(path) else object_store.ask(path, path.stat)).st_mtime
 
 
 def read_clock(folder: Path) -> float:

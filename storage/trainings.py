@@ -71,31 +71,21 @@ def save_training(
 ) -> None:
     """Write a training's weights, by epoch, and the optimizer's last state, then its record.
 
-    Args:
-        results: Where trainings are kept.
-        record: The training. Weights that it names and that are not given here exist from an earlier run.
-        weights: Weights after some of its epochs, by epoch.
-        optimizer: The optimizer's state after its last epoch; None if it exists from an earlier run.
+    What the record names and is not given here exists from an earlier run.
 
     Raises:
         ResultsUnwritable: the disk is full or the folder cannot be written to; what was there before stays.
     """
     folder = _folder(results, record.key)
     with explain_unwritable(folder):
-        _save(folder, record, weights, optimizer)
-
-
-def _save(
-    folder: Path, record: TrainingRecord, weights: Mapping[int, Arrays], optimizer: Arrays | None
-) -> None:
-    for epoch, arrays in weights.items():
-        _write_arrays(folder / _weights_name(epoch), arrays)
-    if optimizer is not None:
-        _write_arrays(folder / _optimizer_name(len(record.epochs)), optimizer)
-    content = record.model_dump_json(indent=1)
-    envelope = f'{{"format": {FORMAT}, "sha256": "{_sha256(content)}", {_RECORD}{content}{_END}'
-    write_atomically(folder / "record.json", envelope.encode())
-    _remove_unnamed(folder, record)
+        for epoch, arrays in weights.items():
+            _write_arrays(folder / _weights_name(epoch), arrays)
+        if optimizer is not None:
+            _write_arrays(folder / _optimizer_name(len(record.epochs)), optimizer)
+        content = record.model_dump_json(indent=1)
+        envelope = f'{{"format": {FORMAT}, "sha256": "{_sha256(content)}", {_RECORD}{content}{_END}'
+        write_atomically(folder / "record.json", envelope.encode())
+        _remove_unnamed(folder, record)
 
 
 def find_training(results: Results, key: str) -> TrainingRecord | None:

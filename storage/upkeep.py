@@ -89,13 +89,7 @@ class Pruned:
 
 
 def prune(results: Results, limits: Limits, now: datetime, dry_run: bool = False) -> Pruned:
-    """Remove what the limits allow.
-
-    Args:
-        results: The folder.
-        limits: The limits on removal.
-        now: The time from which the age of temporary files counts.
-        dry_run: Say what would go; change nothing.
+    """Remove what the limits allow; the age of temporary files counts until `now`.
 
     Raises:
         InputError: the folder may not be looked into, or not one row in `runs` can be read.

@@ -12,8 +12,7 @@ from storage.run_starts import save_start
 from storage.tables.published import RunTables, publish
 from storage.trainings import hash_weights, save_training
 from study.plan.plan import Training
-from study.records.record import Source
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule
 from study.spec.run_start import RunStart
 from study.spec.setting import Hyperparameters
 from tests import simulated

@@ -25,8 +25,7 @@ from storage.tables.rows_of_work import EpochRow, RunRow, TrainingRow, TrialRow
 from study.conclusions.chosen_model import ChosenModel, ConfusedPair, NewImage, SavedFile
 from study.fashion_mnist import CLASS_NAMES
 from study.plan.plan import Training, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
-from study.records.record import Epoch, Segment, Source, TrainingRecord
-from study.records.stopping import StopRule
+from study.records.record import Epoch, Segment, Source, StopRule, TrainingRecord
 from study.spec.bands import Cell
 from study.spec.published import PublishedAverage
 from study.spec.study import Study
@@ -279,7 +278,7 @@ def make_run(study: Study | None = None, trials: Sequence[TrialRow] | None = Non
         trainings=len(plan.trainings),
         reused_trainings=0,
         epochs_asked=plan.epochs_asked,
-        epochs_trained=plan.most_epochs,
+        epochs_trained=sum(training.most_epochs for training in plan.trainings),
         lanes=2,
         device="CPU",
         processor="A processor with two cores",

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from flows.serving import temporary_app as empty_database
+from flows.serving.temporary import copy_database, make_database
 
 
 def prepare_home(home: Path) -> Path:
     """Make the home with an empty database, unless it has one; return it."""
-    empty_database.make_database()
-    empty_database.copy_database(home)
+    make_database()
+    copy_database(home)
     return home

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.results import Results, open_results
+from storage.tables import TABLES, schema_of
 from storage.tables.history import update_history
 from storage.tables.published import RunTables, publish
-from storage.tables.schema import TABLES, schema_of
 from tests.gallery import ENGINES, answer, list_questions, read_gallery, set_up
 from tests.gallery_answers import EXPECTED, Rows, list_lab, make_gallery_nights
 

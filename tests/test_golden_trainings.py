@@ -14,8 +14,7 @@ from pydantic import TypeAdapter
 
 from study.fact import Fact
 from study.plan.plan import Training
-from study.records.record import Source
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule
 from study.spec.setting import Setting
 from study.spec.study import EngineName
 from tasks.data.dataset import Dataset, load_dataset

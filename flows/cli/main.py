@@ -1,10 +1,12 @@
 """The command line `study`: its commands, each imported when it is called, and its messages of errors."""
 
+import ast
 import importlib
 import shlex
 import sys
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,55 +17,17 @@ from study.errors import InputError, StoreUnreachable
 from study.wording import printable, shortened
 
 COMMANDS = {
-    "run": (
-        "run",
-        "Run a study: train what earlier runs have not trained, then tables, figures, model and report.",
-    ),
-    "plan": ("plan", "Say what a run would train and what it would cost; train nothing."),
-    "resume": ("run", "Resume an interrupted run, as it was started."),
-    "show": ("results", "Show the summary of a run as a table."),
-    "report": ("results", "Write the report of a run again, from its Parquet tables alone."),
-    "nights": ("results", "List the nights: the runs that trained everything fresh, newest last."),
-    "compare": (
-        "results",
-        "Compare two runs, or a run with a published table, setting by setting; exit code 1 if any differs.",
-    ),
-    "replay": (
-        "replay",
-        "Train rows of a published run again, from their columns alone, and compare weights and readings.",
-    ),
-    "predict": ("predict", "Classify pictures with a saved model."),
-    "serve": (
-        "machine",
-        "Start Prefect's server with its UI, the schedule and a worker, on this machine; Ctrl-C stops all.",
-    ),
-    "lane": (
-        "machine",
-        "Start this machine's lanes for `study run --scheduler ADDRESS` elsewhere; Ctrl-C stops them.",
-    ),
-    "data": ("machine", "Get the dataset, verify it and keep it in the cache."),
-    "trainings": (
-        "upkeep",
-        "List the kept trainings: key, what was trained, epochs, accuracy, run and size.",
-    ),
-    "verify": (
-        "upkeep",
-        "Check every published table, the history and every kept training; exit 1 if one is damaged.",
-    ),
-    "prune": (
-        "upkeep",
-        "Remove old runs: their rows, reports, figures and models, and the trainings that only they read.",
-    ),
-    "compact": (
-        "upkeep",
-        "Bring `history` up to date: the tables of all published runs, a file a month and table.",
-    ),
-    "schema": (
-        "schema",
-        "Print the published tables as Markdown: what a row is, each column's type, unit and meaning.",
-    ),
+    "run": "run",
+    "plan": "plan",
+    "resume": "run",
+    **dict.fromkeys(("show", "report", "nights", "compare"), "results"),
+    "replay": "replay",
+    "predict": "predict",
+    **dict.fromkeys(("serve", "lane", "data"), "machine"),
+    **dict.fromkeys(("trainings", "verify", "prune", "compact"), "upkeep"),
+    "schema": "schema",
 }
-"""Module in this room and summary of each command; its function there is `NAME_command`."""
+"""Each command's module in this room, in the order of their use; its function there is `NAME_command`."""
 
 _UsageError: Any = typer.BadParameter.__base__
 """Typer raises it for an unknown option or a missing argument, but exports only this child of it."""
@@ -84,15 +48,23 @@ class Commands(TyperGroup):
             return self.commands.get(cmd_name)
         # Before any import of Prefect, which reads its settings then.
         configure_prefect(verbose=cmd_name == "serve" or not {"--verbose", "-v"}.isdisjoint(sys.argv))
-        module = importlib.import_module(f"flows.cli.{COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"flows.cli.{COMMANDS[cmd_name]}")
         alone = typer.Typer(add_completion=False, rich_markup_mode="markdown", context_settings=_HELP)
         alone.command(cmd_name)(getattr(module, f"{cmd_name}_command"))
         return typer.main.get_command(alone)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help from the summaries."""
-        self.commands = {name: TyperCommand(name, help=summary) for name, (_, summary) in COMMANDS.items()}
+        """Write the help from the first paragraph of each command's docstring."""
+        self.commands = {name: TyperCommand(name, help=summarise(name)) for name in COMMANDS}
         super().format_help(ctx, formatter)
+
+
+def summarise(command: str) -> str:
+    """Return the first paragraph of a command's docstring, without an import of its module."""
+    module = ast.parse(Path(__file__).with_name(f"{COMMANDS[command]}.py").read_text(encoding="utf-8"))
+    (function,) = (each for each in module.body if getattr(each, "name", "") == f"{command}_command")
+    assert isinstance(function, ast.FunctionDef)
+    return (ast.get_docstring(function) or "").partition("\n\n")[0].replace("\n", " ")
 
 
 app = typer.Typer(
@@ -124,8 +96,7 @@ class Invocation:
 def configure(
     context: typer.Context,
     debug: Annotated[
-        bool,
-        typer.Option("--debug", help="Show the traceback of an error: `study --debug run …`."),
+        bool, typer.Option("--debug", help="Show the traceback of an error: `study --debug run …`.")
     ] = False,
 ) -> None:
     """Read the options before the command."""

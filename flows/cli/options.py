@@ -25,6 +25,7 @@ ResultsOption = Annotated[
         help="Folder for tables, figures, model, report and cache, or an address such as s3://bucket/prefix.",
     ),
 ]
+RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest.")]
 DataOption = Annotated[
     Path | None,
     typer.Option(
@@ -104,15 +105,6 @@ def read_options(
     **others: object,
 ) -> "RunParameters":
     """Make the parameters of a run from the options of the command line.
-
-    Args:
-        study: A study's name, or a path to its file.
-        results: The results folder, or its address.
-        exercises: Numbers separated by commas.
-        lanes: Number of lanes; None for one on each device.
-        repeats: Repeats of each setting; None for the study's number.
-        protocol: Its name; None for the study's protocol.
-        others: Further parameters, passed on as they are.
 
     Raises:
         InputError: one is not allowed.

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from flows.cli.options import (
     read_options,
 )
 from flows.prepare import check_request, make_lanes
+from flows.shown import print_table
 from study.errors import InputError
 from study.plan import Forecast, FurtherTrainings, Job, Plan, key_of
 from study.spec import Study
@@ -200,8 +200,7 @@ def describe_plan(planned: Planned) -> Described:
 
 def print_plan(planned: Planned, lanes_here: int) -> None:
     """Print a plan as a table and sentences."""
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(_draw_exercises(planned))
+    print_table(_draw_exercises(planned), 120)
     for line in _sentences(planned, lanes_here):
         typer.echo(line)
 

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -22,9 +22,6 @@ from tasks.model import (
     load_model,
     write_overlay,
 )
-
-if TYPE_CHECKING:
-    from tasks.model import Prediction, Unreadable
 
 COLUMNS = (
     *("path", "class_index", "class_name", "probability", "sure", "inverted"),
@@ -82,14 +79,8 @@ def predict_command(
         raise typer.Exit(_report_unreadable(unreadable, len(found)))
 
 
-def describe_prediction(prediction: "Prediction", sure: float, top: int) -> str:
-    """Return lines for a terminal: file and class, then the likeliest classes by falling probability.
-
-    Args:
-        prediction: The model's answer.
-        sure: Least probability of an answer that counts as sure.
-        top: Number of classes to list.
-    """
+def describe_prediction(prediction: Prediction, sure: float, top: int) -> str:
+    """Return lines for a terminal: file and class, then the likeliest classes by falling probability."""
     doubt = "" if prediction.probability >= sure else f", but not sure: below {sure:.0%}"
     lines = [f"{prediction.path}: {prediction.class_name} ({prediction.class_index}){doubt}"]
     if prediction.inverted:
@@ -101,7 +92,7 @@ def describe_prediction(prediction: "Prediction", sure: float, top: int) -> str:
     return "\n".join(lines)
 
 
-def row_of(found: "Prediction | Unreadable", sure: float) -> dict[str, Any]:
+def row_of(found: Prediction | Unreadable, sure: float) -> dict[str, Any]:
     """Return a row of the JSON and the CSV, by column; only path and error if the picture is unreadable."""
     if isinstance(found, Unreadable):
         return dict.fromkeys(COLUMNS) | {"path": str(found.path), "error": found.reason}
@@ -118,7 +109,7 @@ def _check(sure: float, as_json: bool, as_csv: bool) -> None:
 
 
 def _print(
-    found: Sequence["Prediction | Unreadable"], sure: float, top: int, as_json: bool, as_csv: bool
+    found: Sequence[Prediction | Unreadable], sure: float, top: int, as_json: bool, as_csv: bool
 ) -> None:
     if as_json:
         typer.echo(json.dumps([row_of(each, sure) for each in found], indent=1))
@@ -132,14 +123,14 @@ def _print(
                 typer.echo(describe_prediction(each, sure, top))
 
 
-def _write_overlays(found: Sequence["Prediction | Unreadable"], folder: Path, sure: float) -> None:
+def _write_overlays(found: Sequence[Prediction | Unreadable], folder: Path, sure: float) -> None:
     originals = {each.path.absolute() for each in found}
     for number, each in enumerate(found, start=1):
         if isinstance(each, Prediction):
             write_overlay(each, number, folder, sure, originals)
 
 
-def _report_unreadable(unreadable: Sequence["Unreadable"], total: int) -> int:
+def _report_unreadable(unreadable: Sequence[Unreadable], total: int) -> int:
     """Name each picture that cannot be read; return the exit code."""
     for each in unreadable:
         typer.echo(f"study: {printable(each.reason)}", err=True)

@@ -6,34 +6,23 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.cli.options import (
-    FAILED,
-    TERMINATED,
-    DataOption,
-    DebuggableLanesOption,
-    ResultsOption,
-    use_cpu_here,
-)
-from flows.cli.run import Terminated, terminate_in_order
-from flows.shown import SweepCounter, TerminalProgress
+from flows.cli.options import FAILED, DataOption, DebuggableLanesOption, ResultsOption, use_cpu_here
+from flows.cli.run import stopping_in_order
+from flows.shown import SweepCounter, TerminalProgress, print_table
 from storage.results import results_at
 from storage.tables import list_runs, read_run
+from study.conclusions import Recipe, Replay
 from study.errors import InputError
 from study.wording import MISSING, count, percent, points
-from tasks.data import load_dataset
+from tasks.data import Dataset, load_dataset
 from tasks.lanes import InProcessLane, LocalLanes, choose_devices, list_gpus
 from tasks.training import choose_rows, read_recipes, retrain, sort_out
-
-if TYPE_CHECKING:
-    from study.conclusions import Recipe, Replay
-    from tasks.data import Dataset
 
 _SEEDS = 1_000_000
 """Number of seeds to draw from if none is given: short enough to type again."""
@@ -79,19 +68,13 @@ def replay_command(
     """
     if lanes == 0:
         use_cpu_here()
-    terminate_in_order()
-    try:
+    with stopping_in_order("nothing was written"):
         place = results_at(results)
         tables = read_run(place, run)
         run_id, kind = tables.run.run_id, tables.run.device
         rows = choose_rows(tables.trials, keys or (), trial or (), number, _choose_seed(number, seed))
         recipes = read_recipes(rows, tables, list_runs(place))
         replays = _replay(recipes, load_dataset(data), kind, lanes)
-    except KeyboardInterrupt as error:
-        typer.echo("\nstopped; nothing was written", err=True)
-        if isinstance(error, Terminated):
-            sys.exit(TERMINATED)
-        raise
     if as_json:
         typer.echo(json.dumps([{"run_id": run_id, **each.model_dump()} for each in replays], indent=1))
     else:
@@ -112,7 +95,7 @@ def _choose_seed(number: int | None, seed: int | None) -> int:
     return drawn
 
 
-def _replay(recipes: "Sequence[Recipe]", dataset: "Dataset", kind: str, lanes: int | None) -> "list[Replay]":
+def _replay(recipes: Sequence[Recipe], dataset: Dataset, kind: str, lanes: int | None) -> list[Replay]:
     """Train and show the progress; return verdicts in the order of the recipes."""
     # On the recorded kind of device; if this machine has none of it, on its own devices.
     devices = choose_devices(lanes or None, find_gpus=list_gpus if kind == "GPU" and lanes != 0 else list)
@@ -132,15 +115,14 @@ def _replay(recipes: "Sequence[Recipe]", dataset: "Dataset", kind: str, lanes: i
     return sorted(replays, key=lambda each: order[each.trial])
 
 
-def _print_replays(run_id: str, replays: "Sequence[Replay]") -> None:
+def _print_replays(run_id: str, replays: Sequence[Replay]) -> None:
     """Print a table of rows, the reason of each difference, and a line of counts."""
     table = Table(caption=_CAPTION)
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name in _TO_THE_LEFT else "right", overflow="fold")
     for each in replays:
         table.add_row(*map(escape, _cells(each)), style="bold" if each.verdict == "differs" else None)
-    console = Console()
-    (console if console.is_terminal else Console(width=140)).print(table)
+    print_table(table, 140)
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for each in replays:
         if each.reason:
@@ -152,7 +134,7 @@ def _print_replays(run_id: str, replays: "Sequence[Replay]") -> None:
     typer.echo(f"run {run_id}: {count(len(replays), 'row')} replayed: {counted}")
 
 
-def _cells(each: "Replay") -> tuple[str, ...]:
+def _cells(each: Replay) -> tuple[str, ...]:
     before, now = each.recorded, each.found
     epochs = str(before.epochs_run)
     again, difference, allowed = MISSING, MISSING, MISSING

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.cli.options import FAILED, ResultsOption
-from flows.shown import print_summary
+from flows.cli.options import FAILED, ResultsOption, RunArgument
+from flows.shown import print_summary, print_table
 from storage.results import results_at
 from storage.tables import AgreementRow, NightRow, RunRow, RunTables, list_nights, read_run
 from study.conclusions import compare_runs, read_changes, shorten_verdicts
@@ -27,12 +26,7 @@ from tasks.report import write_report
 from tasks.tables import compare_run_with_published, read_study_of, read_trials
 
 
-def report_command(
-    run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest.")
-    ] = None,
-    results: ResultsOption = "results",
-) -> None:
+def report_command(run: RunArgument = None, results: ResultsOption = "results") -> None:
     """Write the report of a run again, from its Parquet tables alone.
 
     Figures, `report.html` and `report.md` are replaced. Nothing is trained.
@@ -126,8 +120,7 @@ def print_nights(nights: Sequence[Night]) -> None:
             percent(night.best_accuracy),
         )
         table.add_row(*map(escape, cells), style="bold" if night.is_drifted else None)
-    console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)
+    print_table(table, 160)
     drifted = sum(night.is_drifted for night in nights)
     typer.echo(f"{count(len(nights), 'night')}, {drifted or 'none'} with a drift")
 
@@ -148,19 +141,15 @@ def describe_night(night: Night) -> dict[str, Any]:
     }
 
 
+_DESCRIBED = (
+    *("exercise", "verdict", "message", "mean_accuracy", "difference", "p_value", "threshold"),
+    *("compared_with", "lane_seconds"),
+)
+
+
 def _describe_exercise(night: NightRow) -> dict[str, Any]:
-    return {
-        "exercise": night.exercise,
-        "verdict": night.verdict,
-        "message": night.message,
-        "mean_accuracy": night.mean_accuracy,
-        "difference": night.difference,
-        "p_value": night.p_value,
-        "threshold": night.threshold,
-        "compared_with": night.compared_with,
-        "lane_seconds": night.lane_seconds,
-        "changes": [each.model_dump() for each in read_changes(night.changes or "[]")],
-    }
+    changes = [each.model_dump() for each in read_changes(night.changes or "[]")]
+    return {name: getattr(night, name) for name in _DESCRIBED} | {"changes": changes}
 
 
 MARGIN = 0.5
@@ -192,9 +181,7 @@ class _Comparison:
 
 
 def compare_command(
-    run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest.")
-    ] = None,
+    run: RunArgument = None,
     other: Annotated[
         str | None,
         typer.Argument(
@@ -325,19 +312,13 @@ def _print_comparison(compared: _Comparison) -> None:
         table.add_row(
             *(escape(str(cell)) for cell in line), style="bold" if line.verdict in _DIFFERENCES else None
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=140)).print(table)
+    print_table(table, 140)
     verdicts = [line.verdict for line in compared.lines]
     counted = ", ".join(f"{verdicts.count(each)} {each}" for each in dict.fromkeys(verdicts))
     typer.echo(f"{len(verdicts)} compared: {counted}")
 
 
-def show_command(
-    run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run's id. Default: the latest.")
-    ] = None,
-    results: ResultsOption = "results",
-) -> None:
+def show_command(run: RunArgument = None, results: ResultsOption = "results") -> None:
     """Show the summary of a run as a table."""
     place = results_at(results)
     tables = read_run(place, run)

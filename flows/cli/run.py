@@ -3,7 +3,8 @@
 import logging
 import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Annotated, NoReturn
 
 import typer
@@ -78,6 +79,19 @@ def _raise_terminated(_number: int, _frame: object) -> NoReturn:
     raise Terminated
 
 
+@contextmanager
+def stopping_in_order(kept: str) -> Iterator[None]:
+    """Print what is kept when Ctrl-C or SIGTERM stops the body; exit with the code of each."""
+    try:
+        terminate_in_order()
+        yield
+    except KeyboardInterrupt as error:
+        typer.echo(f"\nstopped; {kept}", err=True)
+        if isinstance(error, Terminated):
+            sys.exit(TERMINATED)
+        raise
+
+
 logger = logging.getLogger(__name__)
 
 
@@ -90,14 +104,8 @@ def execute(request: Request) -> None:
         SystemExit: trials failed, or SIGTERM.
     """
     save_start(request.results, request.start)
-    try:
-        terminate_in_order()
+    with stopping_in_order(_kept(request)):
         _run_flow(request)
-    except KeyboardInterrupt as error:
-        typer.echo(f"\nstopped; {_kept(request)}", err=True)
-        if isinstance(error, Terminated):
-            sys.exit(TERMINATED)
-        raise
     _conclude(request)
 
 

@@ -4,24 +4,21 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from flows.cli.options import FAILED, ResultsOption
 from flows.prepare import read_duration
+from flows.shown import print_table
 from storage.results import exists, open_results, results_at
 from storage.tables import update_history
 from storage.trainings import list_keys, measure_training, read_records
-from storage.upkeep import Limits, check_results, prune
+from storage.upkeep import Limits, Pruned, check_results, prune
 from study.errors import InputError
 from study.wording import count, percent, printable
-
-if TYPE_CHECKING:
-    from storage.upkeep import Pruned
 
 _NOUNS = {
     "run": ("run", "runs"),
@@ -41,8 +38,7 @@ def prune_command(
         ),
     ] = "",
     keep: Annotated[
-        int | None,
-        typer.Option("--keep", metavar="N", help="Keep the newest N complete runs of each study."),
+        int | None, typer.Option("--keep", metavar="N", help="Keep the newest N complete runs of each study.")
     ] = None,
     trainings: Annotated[
         bool,
@@ -85,7 +81,7 @@ def _ago(now: datetime, seconds: float) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def _print(pruned: "Pruned", folder: Path, dry_run: bool) -> None:
+def _print(pruned: Pruned, folder: Path, dry_run: bool) -> None:
     for failure in pruned.failures:
         typer.echo(failure, err=True)
     typer.echo(f"{folder}:")
@@ -154,9 +150,8 @@ def trainings_command(results: ResultsOption = "results") -> None:
             record.segments[-1].run_id,
             f"{measure_training(place, record.key) / 1e6:.1f}",
         )
-    console = Console()
     if records:
-        (console if console.is_terminal else Console(width=140)).print(table)
+        print_table(table, 140)
     keys = list_keys(place)
     unreadable = len(keys) - len(records)
     note = f", {unreadable} not readable (`study verify` says why)" if unreadable else ""

@@ -117,12 +117,8 @@ _RUN_ID = "{{ flow_run.id if flow_run else '' }}"
 
 
 def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list[Automation]:
-    """Return the automations that raise an alarm.
-
-    Args:
-        nightly: Id of the deployment whose runs are nights.
-        alarm: Id of the deployment that reports the problem.
-        within: Longest allowed time between two starts of a night, at least 10 s.
+    """Return the automations that raise an alarm; `within` is the longest time between two nights, at least
+    10 s.
     """
     night = {"prefect.resource.id": f"prefect.deployment.{nightly}", "prefect.resource.role": "deployment"}
     any_run = {"prefect.resource.id": "prefect.flow-run.*"}

@@ -37,9 +37,6 @@ POOL = "study"
 def deploy(environment: Mapping[str, str]) -> None:
     """Make the work pool and register deployments and automations on the server of Prefect's settings.
 
-    Args:
-        environment: For Prefect's own command, so that it finds the same server.
-
     Raises:
         InputError: the pool is of another type, or Prefect refused; its message is in the log above.
     """
@@ -51,10 +48,6 @@ def deploy(environment: Mapping[str, str]) -> None:
 
 def register_deployments(environment: Mapping[str, str], file: str = "prefect.yaml") -> None:
     """Register every deployment of a file, and let the server refuse unknown parameters.
-
-    Args:
-        environment: For Prefect's own command.
-        file: Its path, absolute or in the project's folder.
 
     Raises:
         InputError: Prefect refused; its message is in the log above.

@@ -24,11 +24,6 @@ def start_program(
     """Start a Python module as a program that ends with this process.
 
     Ctrl-C of the terminal does not reach its own session: the caller stops it with `stop_program`.
-
-    Args:
-        arguments: The module's name and its arguments.
-        environment: Its environment.
-        folder: Its working folder.
     """
     command = [sys.executable, "-P", str(Path(__file__).resolve()), *arguments]
     return subprocess.Popen(

@@ -49,12 +49,7 @@ class PartFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Part:
-    """A program that serving needs.
-
-    Attributes:
-        name: Its name in messages, such as "the worker".
-        process: Its process.
-    """
+    """A program that serving needs; messages call it by its name, such as "the worker"."""
 
     name: str
     process: "subprocess.Popen[bytes]"

@@ -1,18 +1,27 @@
-"""Start Prefect's temporary server during the imports, keep it running, and end it with the run."""
+"""Start Prefect's temporary server during the imports, keep it running, and end it with the run.
+
+It uses a copy of an empty database, which is made once.
+"""
 
 import atexit
 import gc
 import logging
 import os
 import secrets
+import shutil
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPException
+from importlib import metadata
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -154,7 +163,7 @@ class TemporaryServer:
                 self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        arguments = ["uvicorn", "--factory", "flows.serving.temporary_app:create", "--host", LOOPBACK]
+        arguments = ["uvicorn", "--factory", "flows.serving.temporary:create", "--host", LOOPBACK]
         arguments += ["--port", str(self._port), "--log-level", "error", "--lifespan", "on"]
         return start_program(arguments, self._environment)
 
@@ -187,3 +196,71 @@ def _free_port() -> int:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+NAME = "prefect.db"
+"""Name of the database in Prefect's home."""
+
+_FOLDER = Path(__file__).resolve().parents[2] / "build"
+_MAKING_SECONDS = 180.0
+
+
+def made_database() -> Path:
+    """Return the path of the empty database of this version of Prefect, which may not be made yet."""
+    return _FOLDER / f"prefect-{metadata.version('prefect')}.db"
+
+
+def make_database() -> Path:
+    """Make the empty database unless it exists, and return its path.
+
+    Raises:
+        OSError: the folder cannot be written to.
+        subprocess.SubprocessError: Prefect could not make it.
+    """
+    path = made_database()
+    if path.exists():
+        return path
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as home:
+        command = [str(Path(sys.executable).with_name("prefect")), "server", "database", "upgrade", "-y"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        environment |= {"PREFECT_HOME": home, **NO_TELEMETRY}
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=_MAKING_SECONDS)
+        Path(home, NAME).replace(path)
+    return path
+
+
+def copy_database(home: Path) -> None:
+    """Copy the empty database, if it was made, into a home of Prefect without a database."""
+    made, database = made_database(), home / NAME
+    if database.exists() or not made.exists():
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home) as scratch:
+        copy = Path(shutil.copyfile(made, Path(scratch, NAME)))
+        with suppress(FileExistsError):  # another run was faster, and may already use its copy
+            os.link(copy, database)
+
+
+def create() -> Any:
+    """Make the application for uvicorn; end this process if Prefect's profile names another server.
+
+    The profile is read here because the parent process starts this one before it has imported Prefect.
+    """
+    with without_collecting():
+        from prefect.settings import get_current_settings
+
+        settings = get_current_settings()
+        if settings.api.url is not None:
+            raise SystemExit(0)
+        url = settings.server.database.connection_url
+        if url is not None and url.get_secret_value().endswith(f"/{settings.home / NAME}"):
+            with suppress(OSError):  # Prefect then makes one, or says why it cannot
+                copy_database(settings.home)
+        from prefect.server.api.server import create_app
+
+        return create_app()
+
+
+if __name__ == "__main__":
+    make_database()

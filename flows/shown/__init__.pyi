@@ -17,4 +17,5 @@ from .progress import (
     SweepCounter as SweepCounter,
     SweepState as SweepState,
     TerminalProgress as TerminalProgress,
+    print_table as print_table,
 )

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.shown.progress import SweepState
+from flows.shown.progress import SweepState, print_table
 from storage.tables import RunTables, SummaryRow
 from study.status import Status
 from study.wording import MISSING, duration, interval, percent, points
@@ -51,11 +51,10 @@ def list_cells(summary: Sequence[SummaryRow]) -> list[dict[str, str]]:
 
 def print_summary(tables: RunTables) -> None:
     """Print the summary to standard output; outside a terminal it is wide enough for its columns."""
-    console = Console()
     if tables.summary:
-        (console if console.is_terminal else Console(width=120)).print(draw_summary(tables))
+        print_table(draw_summary(tables), 120)
     else:
-        console.print(f"{tables.run.study}: {tables.run.status}, no trials")
+        Console().print(f"{tables.run.study}: {tables.run.status}, no trials")
 
 
 def draw_summary(tables: RunTables) -> Table:
@@ -135,27 +134,17 @@ def show_picture(key: str, path: Path, caption: str, alt: str) -> None:
     create_markdown_artifact(f"{picture}\n\n{caption}", key=key, description=alt)
 
 
-def show_summary(summary: Sequence[SummaryRow]) -> None:
-    """Show the summary as a table artifact, accuracies in percent."""
-    create_table_artifact(list_cells(summary), key="summary", description="Test accuracy of each setting")
-
-
 def show_results(
     tables: RunTables, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
 ) -> None:
     """Show summary, pictures and report of a run; warn if the server does not answer."""
+    cells = list_cells(tables.summary)
     try:
-        _show_results(tables, figures, pictures, report)
+        create_table_artifact(cells, key="summary", description="Test accuracy of each setting")
+        for picture in pictures:
+            show_picture(f"{picture.name}-images", picture.png, picture.caption, picture.alt)
+        for figure in figures:
+            show_picture(figure.name, figure.png, figure.caption, figure.alt)
+        create_markdown_artifact(report.text, key="report", description=f"Report: {report.html}")
     except Exception as error:
         logger.warning("the results are published, but cannot be shown in Prefect's UI: %s", error)
-
-
-def _show_results(
-    tables: RunTables, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
-) -> None:
-    show_summary(tables.summary)
-    for picture in pictures:
-        show_picture(f"{picture.name}-images", picture.png, picture.caption, picture.alt)
-    for figure in figures:
-        show_picture(figure.name, figure.png, figure.caption, figure.alt)
-    create_markdown_artifact(report.text, key="report", description=f"Report: {report.html}")

@@ -44,12 +44,6 @@ def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: st
 
     Prefect adds the flow run and its deployment. Prefect's own thread sends the events, as those of every
     task run; if it fails, the run continues.
-
-    Args:
-        study: Its name.
-        run_id: The run's id.
-        verdicts: The verdict on each exercise, by number: `drifted`, or anything better.
-        message: The summary in a line, such as "lab drifted in exercises 3, 5; tensorflow 2.21 -> 2.22".
     """
     drifted = sorted(number for number, verdict in verdicts.items() if verdict == NightVerdict.DRIFTED)
     payload = {

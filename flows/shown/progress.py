@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from study.plan import simulate_makespan
 from study.wording import duration
@@ -58,13 +59,7 @@ class SweepCounter:
     def __init__(
         self, lanes: int, later: Sequence[float] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin to count.
-
-        Args:
-            lanes: Number of trainings that run at once.
-            later: Predicted seconds of each training of later phases.
-            clock: Monotonic clock, in seconds.
-        """
+        """Begin to count, with the predicted seconds of each training of later phases."""
         self._lanes, self._later, self._clock = lanes, list(later), clock
         self._started = self._spent_until = clock()
         self._total = self._done = self._reused = self._failed = 0
@@ -74,11 +69,9 @@ class SweepCounter:
         self._later_makespan = self._simulate_later()
 
     def expect(self, seconds: Sequence[float], later: Sequence[float] | None = None) -> None:
-        """Begin a phase, given the predicted lane seconds of its trainings.
+        """Begin a phase, given the predicted lane seconds of its trainings, 0 if read from an earlier run.
 
-        Args:
-            seconds: Of each training; 0 if it is read from an earlier run.
-            later: Of each training of later phases; None to keep the previous ones.
+        `later` replaces those of later phases.
         """
         self._total += len(seconds)
         self._waiting = sorted(seconds)
@@ -99,13 +92,7 @@ class SweepCounter:
         self._later_makespan = self._simulate_later()
 
     def finish(self, predicted: float, taken: float | None, *, failed: bool = False) -> SweepState:
-        """Count one training.
-
-        Args:
-            predicted: The seconds it was predicted to take.
-            taken: The lane seconds it took; None if it was read from an earlier run or failed.
-            failed: True if it failed.
-        """
+        """Count one training; `taken` is None if it was read from an earlier run or failed."""
         self._done += 1
         self._failed += failed
         self._reused += taken is None and not failed
@@ -151,6 +138,12 @@ class SweepCounter:
         """Return taken over predicted time, shrunk to 1 with the weight of the largest training."""
         weight = max(*self._waiting[-1:], max(self._later, default=0.0), self._predicted / 10)
         return (self._taken + weight) / (self._predicted + weight) if weight else 1.0
+
+
+def print_table(table: Table, width: int) -> None:
+    """Print a table to standard output, outside a terminal with this width."""
+    console = Console()
+    (console if console.is_terminal else Console(width=width)).print(table)
 
 
 class TerminalProgress:

@@ -13,6 +13,7 @@ from .parts import (
     read_part as read_part,
 )
 from .published import (
+    TABLES as TABLES,
     RunTables as RunTables,
     is_published as is_published,
     list_nights as list_nights,
@@ -22,9 +23,11 @@ from .published import (
     read_run as read_run,
 )
 from .row import (
+    SCHEMA_VERSION as SCHEMA_VERSION,
     UNITS as UNITS,
     Column as Column,
     Row as Row,
+    schema_of as schema_of,
 )
 from .rows_of_findings import (
     AgreementRow as AgreementRow,
@@ -41,9 +44,4 @@ from .rows_of_work import (
     RunRow as RunRow,
     TrainingRow as TrainingRow,
     TrialRow as TrialRow,
-)
-from .schema import (
-    SCHEMA_VERSION as SCHEMA_VERSION,
-    TABLES as TABLES,
-    schema_of as schema_of,
 )

@@ -11,8 +11,7 @@ import logging
 import re
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,10 +20,9 @@ import pyarrow.compute as pc
 from storage.locks import waiting_lock
 from storage.results import Results, find_paths, remove_path, write_atomically
 from storage.tables.parts import list_published, read_part, read_parts, write_parquet
-from storage.tables.published import BODY
-from storage.tables.row import Row
+from storage.tables.published import BODY, TABLES
+from storage.tables.row import Row, schema_of
 from storage.tables.rows_of_work import RunRow
-from storage.tables.schema import TABLES, schema_of
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -63,7 +61,8 @@ def update_history(results: Results, *touched: str, thorough: bool = False) -> l
         TimeoutError: another process updates it; the next update adds what that one does not see.
         OSError: the folder cannot be written to.
     """
-    with _held(results):
+    until = time.monotonic() + PATIENCE_SECONDS
+    with waiting_lock(results, LOCK, lambda: None, lambda: time.monotonic() > until):
         published = _list_by_month(results)
         late = {month_of(run_id) for run_id in touched}
         if thorough:
@@ -185,10 +184,3 @@ def _encode(kind: type[Row], parts: Mapping[str, pa.Table], run_ids: Sequence[st
 
 def _path(results: Results, table: str, month: str) -> Path:
     return results.history / table / f"month={month}" / "part-0.parquet"
-
-
-@contextmanager
-def _held(results: Results) -> Iterator[None]:
-    until = time.monotonic() + PATIENCE_SECONDS
-    with waiting_lock(results, LOCK, lambda: None, lambda: time.monotonic() > until):
-        yield

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from storage.results import Results, find_paths, is_local, read_all, read_bytes
-from storage.tables.row import AnyRow, Row
-from storage.tables.schema import SCHEMA_VERSION, schema_of
+from storage.tables.row import SCHEMA_VERSION, AnyRow, Row, schema_of
 from study.errors import InputError, StoreUnreachable
 from study.wording import shortened, shown
 

@@ -5,8 +5,8 @@ A run is part of the tables if its row in `runs` is, which is written last.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
 
 from storage.results import Results, exists, remove_path, write_atomically
 from storage.tables.parts import encode_part, list_published, list_rows, part_path, read_part, read_parts
@@ -22,7 +22,6 @@ from storage.tables.rows_of_findings import (
     SummaryRow,
 )
 from storage.tables.rows_of_work import EpochRow, RunRow, TrainingRow, TrialRow
-from storage.tables.schema import TABLES
 from study.errors import InputError
 from study.wording import shown
 
@@ -47,7 +46,13 @@ class RunTables:
     finals: Sequence[FinalRow] = ()
 
 
-BODY: tuple[type[Row], ...] = tuple(TABLES[field.name] for field in fields(RunTables) if field.name != "run")
+TABLES: dict[str, type[Row]] = {
+    kind.TABLE: kind
+    for kind in ((get_args(each) or (each,))[0] for each in get_type_hints(RunTables).values())
+}
+"""The class of each table's rows, by the table's name."""
+
+BODY = tuple(kind for kind in TABLES.values() if kind is not RunRow)
 """The kinds of rows of a run that are written before its row in `runs`, in the order of `RunTables`."""
 
 
@@ -126,12 +131,8 @@ def _read_file(results: Results, kind: type[AnyRow], run_id: str) -> list[AnyRow
 def read_rows(results: Results, kind: type[AnyRow], run_ids: Sequence[str]) -> list[AnyRow]:
     """Read the rows of one table for many published runs, in the order of the runs; see `list_runs`.
 
-    We skip a run whose file is missing or damaged, with a warning.
-
-    Args:
-        results: Where the tables lie.
-        kind: A table's row; a class with only some of its columns is quicker to read.
-        run_ids: The runs.
+    We skip a run whose file is missing or damaged, with a warning. A kind with only some of the columns is
+    quicker to read.
     """
     rows: list[AnyRow] = []
     for run_id, part in read_parts(results, kind, run_ids):
@@ -154,10 +155,6 @@ def is_published(results: Results, run_id: str) -> bool:
 
 def list_nights(results: Results, study: str | None = None) -> list[tuple[RunRow, NightRow]]:
     """List the rows of `nights`, each with its run, by start of the run and exercise.
-
-    Args:
-        results: Where the tables lie.
-        study: Only this study's.
 
     Raises:
         InputError: there are runs, and none of their rows can be read.

@@ -1,4 +1,8 @@
-"""Define a row of a table as a class, and derive the table's columns from it."""
+"""Define a row of a table as a class, and derive the table's columns and schema from it.
+
+The contract with readers: accuracies are fractions of 1, times are seconds unless they are timestamps (UTC).
+Changes are additions only.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +11,8 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = "1.0.0"
 
 UNITS = {
     "": "a name, a number of things, or a ratio without a unit",
@@ -111,3 +117,12 @@ def _column(name: str, annotation: Any, metadata: Iterable[Any], meaning: str) -
     unit = next((each.name for each in metadata if isinstance(each, Unit)), "")
     type_ = next(_TYPES[kind] for kind in annotation.__mro__ if kind in _TYPES)
     return Column(name, type_, unit, meaning, nullable)
+
+
+def schema_of(row: type[Row]) -> pa.Schema:
+    """Return the Arrow schema of rows, with unit and meaning in each field's metadata."""
+    fields = [
+        pa.field(each.name, each.type, each.nullable, {"unit": each.unit, "meaning": each.meaning})
+        for each in row.columns()
+    ]
+    return pa.schema(fields, metadata={"schema_version": SCHEMA_VERSION, "table": row.TABLE})

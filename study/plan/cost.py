@@ -139,13 +139,8 @@ class Shape:
 
         Augmentation costs too little to make them unlike.
         """
-        pairs = [
-            (self.filters, other.filters),
-            (self.kernel_size, other.kernel_size),
-            (self.dense_units, other.dense_units),
-            (self.batch_size, other.batch_size),
-        ]
-        doublings = [math.log2(one / two) for one, two in pairs]
+        names = ("filters", "kernel_size", "dense_units", "batch_size")
+        doublings = [math.log2(getattr(self, name) / getattr(other, name)) for name in names]
         return math.hypot(*doublings, 2.0 * (self.dropout != other.dropout))
 
 
@@ -175,14 +170,7 @@ class CostModel:
         engine: EngineName = "native",
         share_cores: bool = True,
     ) -> None:
-        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more.
-
-        Args:
-            measured: Speeds of a few steps.
-            recorded: Speeds of whole trainings.
-            engine: The engine that trains.
-            share_cores: Whether a training may use the cores of idle lanes.
-        """
+        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more."""
         rates = ENGINE_COSTS[engine]
         self.rates = rates if share_cores else replace(rates, thread_gain=0.0)
         self._train = _Rates(rates.train, _by_shape(measured, recorded, "train_seconds"))

@@ -20,11 +20,7 @@ class Failures:
     """
 
     def __init__(self, planned: int) -> None:
-        """Begin to count.
-
-        Args:
-            planned: Trainings of the run.
-        """
+        """Begin to count."""
         self._planned = planned
         self._count = 0
         self._quarantined: dict[tuple[Hyperparameters, int | None], str] = {}

@@ -192,10 +192,6 @@ def simulate_makespan(seconds: Sequence[float], lanes: int) -> float:
 
     With the longest first this is at most 4/3 - 1/(3 lanes) of the best possible (Graham 1969, "Bounds on
     Multiprocessing Timing Anomalies").
-
-    Args:
-        seconds: The seconds of each training.
-        lanes: The number of lanes, all equally fast.
     """
     free_at = [0.0] * min(lanes, len(seconds))
     for each in seconds:

@@ -77,11 +77,6 @@ class Plan:
         """Count the epochs if every trial were trained on its own and none stopped early."""
         return sum(trial.setting.epochs for trial in self.trials)
 
-    @property
-    def most_epochs(self) -> int:
-        """Count the epochs to train if nothing stops early."""
-        return sum(training.most_epochs for training in self.trainings)
-
 
 def training_key(
     hyperparameters: Hyperparameters, seed: int, source: Source, schedule_epochs: int | None = None
@@ -163,13 +158,8 @@ def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source, sharin
     """Merge trials that can read one training: equal hyperparameters and seed, whatever their epochs.
 
     With a learning rate that is constant in time, a shorter training is a prefix of a longer one. With any
-    other schedule the epoch budget decides the weights, and only trials of one budget share.
-
-    Args:
-        study: The study of the trials; names a training by its differences from the baseline.
-        trials: The requested trials.
-        source: The inputs besides hyperparameters and seed that decide the weights.
-        sharing: Without it, every trial has its own training: to compare costs, not to be trained.
+    other schedule the epoch budget decides the weights, and only trials of one budget share. Without sharing,
+    every trial has its own training: to compare costs, not to be trained.
     """
     readers: dict[tuple[Hyperparameters, int, int | None, int], list[StopRule]] = defaultdict(list)
     for number, trial in enumerate(trials):
@@ -219,10 +209,6 @@ def pack(seconds: Sequence[float], most: int = MAX_TASK_RUNS) -> list[range]:
 
     A batch ends where the sum of all up to it passes a multiple of an even share. So it is longer than that
     share by less than its last training; with the longest first, a training longer than a share is alone.
-
-    Args:
-        seconds: The seconds of each training, in the order in which they begin.
-        most: The most batches.
 
     Returns:
         The places of each batch's trainings, in order.

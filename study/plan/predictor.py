@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from statistics import fmean, pstdev
 
@@ -35,14 +35,7 @@ class Predictor:
     """The progress of earlier runs with the search; None if there is none, or nothing is known."""
 
     def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
-        """Predict a plan's cost.
-
-        Args:
-            study: The study the plan belongs to.
-            plan: The plan.
-            lanes: The number of trainings that run at once.
-            combination: The combination of best values, if earlier runs already decide it.
-        """
+        """Predict a plan's cost; the combination is given if earlier runs already decide it."""
         later = self._predict_combination(study, plan, combination, lanes)
         search, finals = self._predict_search(study, plan, lanes)
         jobs = tuple(self.predict_trainings(plan, lanes))
@@ -98,10 +91,8 @@ class Predictor:
         repeats = study.optimum.repeats * len(study.optimum.combinations)
         if known is not None:
             further = compile_plan(study, combination_trials(study, known), plan.source)
-            jobs = self.predict_trainings(further, lanes)
-            seconds = tuple(job.seconds for job in jobs if not job.is_reused)
-            return FurtherTrainings(
-                repeats, seconds, math.hypot(*(job.spread for job in jobs)), further.trainings[0]
+            return replace(
+                self._predict_known(further, lanes), trainings=repeats, training=further.trainings[0]
             )
         drawn = draw_combinations(study)
         costs = [self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs for each in drawn]
@@ -120,11 +111,7 @@ class Predictor:
         standing = self.search or SearchProgress(remaining=1.0)
         if standing.finalists is not None:
             further = compile_plan(study, standing.finalists, plan.source)
-            jobs = self.predict_trainings(further, lanes)
-            seconds = tuple(job.seconds for job in jobs if not job.is_reused)
-            return FurtherTrainings(0), FurtherTrainings(
-                len(jobs), seconds, math.hypot(*(job.spread for job in jobs))
-            )
+            return FurtherTrainings(0), self._predict_known(further, lanes)
         drawn = _draw_candidates(study, study.optimum.search)
         costs = self._whole_seconds(drawn)
         mean, spread, peak = fmean(costs), pstdev(costs), _most_bytes(drawn, plan.source)
@@ -142,6 +129,12 @@ class Predictor:
             len(seconds), seconds, spread * repeats * names**0.5 / lanes, peak_bytes=peak
         )
         return search, finals
+
+    def _predict_known(self, further: Plan, lanes: int) -> FurtherTrainings:
+        """Predict later trainings that earlier runs already decide."""
+        jobs = self.predict_trainings(further, lanes)
+        seconds = tuple(job.seconds for job in jobs if not job.is_reused)
+        return FurtherTrainings(len(jobs), seconds, math.hypot(*(job.spread for job in jobs)))
 
     def _whole_seconds(self, drawn: Sequence[Setting]) -> list[float]:
         """Return the seconds of whole trainings of some settings."""

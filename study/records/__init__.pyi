@@ -7,14 +7,12 @@ from .readings import (
     count_collapsed as count_collapsed,
 )
 from .record import (
+    CONVERGENCE_PATIENCE as CONVERGENCE_PATIENCE,
     Epoch as Epoch,
     Reading as Reading,
     Segment as Segment,
     Source as Source,
-    TrainingRecord as TrainingRecord,
-)
-from .stopping import (
-    CONVERGENCE_PATIENCE as CONVERGENCE_PATIENCE,
     StopRule as StopRule,
+    TrainingRecord as TrainingRecord,
     needs_more as needs_more,
 )

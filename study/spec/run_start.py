@@ -40,12 +40,6 @@ RUN_ID = r"^\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{4,16}$"
 """The form of a run's id: its start time, its study, and a few random digits."""
 
 
-def study_of(run_id: str) -> str:
-    """Return the study in a run's id; `STUDY` if the id has none."""
-    match = re.fullmatch(r"\d{8}T\d{6}Z-(.+)-[0-9a-f]{4,16}", run_id)
-    return match[1] if match else "STUDY"
-
-
 MAX_LANES = 1000
 """The most lanes of one machine: far more than its devices, far fewer than would exhaust its memory."""
 

@@ -82,13 +82,8 @@ def check_changes(changes: dict[str, Any]) -> dict[str, Any]:
 def learning_rate_at(hyperparameters: Hyperparameters, epoch: int, schedule_epochs: int | None) -> float:
     """Return the learning rate throughout an epoch (from 1).
 
-    Args:
-        hyperparameters: The first epoch's rate and the schedule.
-        epoch: Number of the epoch, from 1.
-        schedule_epochs: The budget the schedule is stretched over; None if it is constant.
-
     Cosine annealing as in Loshchilov and Hutter 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
-    equation 5, with a minimum of 0 and no restart, stepped once an epoch.
+    equation 5, over `schedule_epochs`, with a minimum of 0 and no restart, stepped once an epoch.
     """
     if schedule_epochs is None:
         return hyperparameters.learning_rate

@@ -234,7 +234,8 @@ def _parse(path: Path) -> Any:
     content = read_yaml(path)
     if not isinstance(content, dict):
         found = "nothing" if content is None else type(content).__name__
-        raise InputError(f"{path}: found {found}, expected a mapping with keys {_keys(Study)}")
+        keys = ", ".join(Study.model_fields)
+        raise InputError(f"{path}: found {found}, expected a mapping with keys {keys}")
     return content
 
 
@@ -311,7 +312,3 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 def _clean(message: str) -> str:
     return message.removeprefix("Value error, ")
-
-
-def _keys(model: type[BaseModel]) -> str:
-    return ", ".join(model.model_fields)

@@ -98,8 +98,7 @@ class Dataset:
 
 def refer_to_dataset(cache: Path | None = None) -> Dataset:
     """Return a reference to the whole dataset, without opening it: for its fingerprint."""
-    counts = (FASHION_MNIST.train_images.shape[0], FASHION_MNIST.test_images.shape[0])
-    return Dataset((cache or default_cache_folder()).absolute(), "not loaded", *counts)
+    return Dataset((cache or default_cache_folder()).absolute(), "not loaded")
 
 
 def load_dataset(
@@ -110,11 +109,7 @@ def load_dataset(
 ) -> Dataset:
     """Find the dataset, verify it fully, convert it to the cache, and return a reference to it.
 
-    Args:
-        folder: Folder with the four IDX files; if given, it is the only source.
-        cache: Cache folder; by default the user's.
-        expected: Facts the arrays must have.
-        sources: Sources to try in turn; by default those of `default_sources`.
+    A given folder, with the four IDX files, is the only source.
 
     Raises:
         InputError: The given folder, or every source, lacks the dataset; or the cache cannot be written.
@@ -138,11 +133,6 @@ def split_held_out(
 
     Each class gives its share of `held_out`, rounded down; the missing images come one each from the classes
     with the largest remainders (the lower label first), so that the sum is `held_out` exactly.
-
-    Args:
-        labels: Labels (n,).
-        held_out: Number of images in the validation set.
-        seed: The same seed gives the same split.
 
     Returns:
         Sorted indices for training (n - held_out,) and for validation (held_out,).
@@ -184,10 +174,7 @@ PIXEL_MAXIMUM = 255.0
 
 
 def scale_pixels(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Scale 8-bit pixels to 0..1.
-
-    Args:
-        images: Any shape; 0 is the black background, 255 the brightest garment.
+    """Scale 8-bit pixels, of any shape, to 0..1, float32.
 
     Returns:
         The same shape, float32: each pixel divided by PIXEL_MAXIMUM.

@@ -10,7 +10,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from storage.results import write_atomically
-from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
 from tasks.data.dataset import Dataset
 
@@ -75,21 +74,8 @@ CAPTION_HEIGHT = 36
 
 
 def draw_contact_sheet(images: Pixels, labels: Pixels, path: Path) -> Path:
-    """Draw the first nine images, three by three and captioned, as one PNG.
-
-    Args:
-        images: `(n, 28, 28)` uint8, n >= 9, grey levels.
-        labels: `(n,)` uint8, class indices 0..9.
-        path: The PNG to write; its folder is made when missing, an older file is replaced.
-
-    Raises:
-        InputError: If there are fewer than nine images or labels.
-    """
+    """Draw the first nine images of `(n, 28, 28)` uint8, three by three and captioned, as one PNG."""
     count = ROWS * COLUMNS
-    if min(len(images), len(labels)) < count:
-        raise InputError(
-            f"a contact sheet shows {count} labelled images; got {len(images)} images, {len(labels)} labels"
-        )
     captions = [f"{place}: {CLASS_NAMES[label]} ({label})" for place, label in enumerate(labels[:count])]
     save_page(_lay_out(images[:count], captions), path)
     logger.info("contact sheet: %s", path)
@@ -112,7 +98,8 @@ def _lay_out(images: Pixels, captions: list[str]) -> Pixels:
     width = MARGIN + COLUMNS * (CELL + MARGIN)
     height = MARGIN + TITLE_HEIGHT + ROWS * (CELL + CAPTION_HEIGHT + MARGIN // 2) + MARGIN // 2
     page = start_page(TITLE, width, height)
-    caption_scale = fit_scale(_all_captions(), CELL, at_most=0.7)
+    # For every class, not only for these nine: the text size is independent of the data.
+    caption_scale = fit_scale([f"8: {name} (9)" for name in CLASS_NAMES], CELL, at_most=0.7)
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(place, COLUMNS)
         top = MARGIN + TITLE_HEIGHT + row * (CELL + CAPTION_HEIGHT + MARGIN // 2)
@@ -120,8 +107,3 @@ def _lay_out(images: Pixels, captions: list[str]) -> Pixels:
         paste_image(page, image, left, top, ENLARGEMENT)
         write_text(page, caption, left, top + CELL + CAPTION_HEIGHT // 2, caption_scale)
     return page
-
-
-def _all_captions() -> list[str]:
-    # Sized for every class, not only for these nine: the text size is independent of the data.
-    return [f"8: {name} (9)" for name in CLASS_NAMES]

@@ -53,12 +53,7 @@ for path, array in zip(sys.argv[3:], (*train, *test), strict=True):
 
 @dataclass(frozen=True)
 class Source:
-    """One place the dataset may come from.
-
-    Args:
-        name: The source in words, for messages.
-        read: Returns the four verified arrays, or raises InputError with the reason.
-    """
+    """One place the dataset may come from; `read` raises InputError with the reason if it does not."""
 
     name: str
     read: Callable[[ExpectedDataset], DatasetArrays]
@@ -129,7 +124,8 @@ def fetch_with_keras(expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays
         # TensorFlow, as everywhere in this project, but without a GPU; -P: no module from this folder.
         settings = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         _run([sys.executable, "-P", "-c", _KERAS_DOWNLOAD, *limits, *paths], Path(folder), settings)
-        return _copy_into_memory(read_cache(Path(folder), expected))
+        # Copied into memory, before the mapped files are removed.
+        return DatasetArrays(*map(np.array, read_cache(Path(folder), expected)))
 
 
 def fetch_debian_package(expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays:
@@ -146,11 +142,6 @@ def fetch_debian_package(expected: ExpectedDataset = FASHION_MNIST) -> DatasetAr
             raise InputError(f"apt-get left {len(packages)} packages, expected 1")
         _run(["dpkg-deb", "-x", str(packages[0]), "unpacked"], folder)
         return read_idx_folder(folder / "unpacked" / DEBIAN_FOLDER, expected)
-
-
-def _copy_into_memory(arrays: DatasetArrays) -> DatasetArrays:
-    """Copy memory-mapped arrays before their files are removed."""
-    return DatasetArrays(*(np.array(array) for array in arrays))
 
 
 def _download_package(folder: Path) -> None:

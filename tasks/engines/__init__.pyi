@@ -5,6 +5,7 @@ from .engine import (
     Trainer as Trainer,
     choose_engine as choose_engine,
     load_engine as load_engine,
+    silenced_stderr as silenced_stderr,
 )
 from .provenance import (
     LOCK_NAME as LOCK_NAME,
@@ -13,4 +14,3 @@ from .provenance import (
     processor_name as processor_name,
     read_commit as read_commit,
 )
-from .quiet import silenced_stderr as silenced_stderr

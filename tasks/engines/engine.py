@@ -1,7 +1,10 @@
 """The interface of an engine, which trains one epoch at a time, and the choice of one."""
 
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Protocol, cast
@@ -12,7 +15,6 @@ from storage.trainings import Arrays
 from study.errors import InputError
 from study.spec import EngineName, Hyperparameters
 from tasks.engines.native_library import NativeUnavailable, prepare_native_library
-from tasks.engines.quiet import silenced_stderr
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,29 @@ class Engine(Protocol):
         """Place images (n, 28, 28) and labels (n,), uint8, on the device: all, or the `chosen` indices."""
 
     def open_trainer(self, hyperparameters: Hyperparameters, threads: int = 1) -> tuple[Trainer, bool]:
-        """Return a trainer, and whether to warm it up before it is started or resumed.
-
-        Args:
-            hyperparameters: The model.
-            threads: Number of threads, if the engine can share the work.
-        """
+        """Return a trainer, and whether to warm it up before it is started or resumed."""
 
     def device_name(self) -> str:
         """Return the name of its device, for people."""
+
+
+@contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Discard the process's standard error, that of native code included, inside the block.
+
+    TensorFlow logs "oneDNN custom operations are on" and "Could not find cuda drivers" before its log level
+    applies; OpenCV logs the faults of a picture. A failing import still raises.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no Path
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @cache

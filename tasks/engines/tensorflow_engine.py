@@ -4,7 +4,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import tensorflow as tf
@@ -85,7 +84,11 @@ class TensorflowEngine:
 
     def device_name(self) -> str:
         """Return CPU, or the GPU's name."""
-        return _device_name()
+        gpus = tf.config.list_physical_devices("GPU")
+        if not gpus:
+            return "CPU"
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return f"GPU {details.get('device_name', 'unnamed')}"
 
 
 class TensorflowTrainer:
@@ -245,12 +248,3 @@ class TensorflowTrainer:
         halves = tf.reshape(tf.bitcast(words, tf.uint16), [shape[0], -1])[:, : self._units]
         kept = halves >= tf.cast(tf.minimum(tf.round(dropout * 65536.0), 65535.0), tf.uint16)
         return tf.where(kept, values / (1.0 - dropout), 0.0)
-
-
-@cache
-def _device_name() -> str:
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return "CPU"
-    details = tf.config.experimental.get_device_details(gpus[0])
-    return f"GPU {details.get('device_name', 'unnamed')}"

@@ -39,13 +39,7 @@ class ClusterLanes(Lanes):
     """All lanes of a cluster."""
 
     def __init__(self, scheduler: str, asked: EngineChoice = "auto", wait_seconds: float = 600.0) -> None:
-        """Store the settings; the first work, or question about the lanes, connects to the scheduler.
-
-        Args:
-            scheduler: Its address, such as tls://host:8786.
-            asked: The requested engine.
-            wait_seconds: How long to wait while there is no lane.
-        """
+        """Store the settings; the first work, or question about the lanes, connects to the scheduler."""
         super().__init__()
         self.scheduler = scheduler
         self._members = Members(wait_seconds)
@@ -86,16 +80,6 @@ class ClusterLanes(Lanes):
     def versions(self) -> dict[str, str]:
         """Return the versions that take part in training on the lane that came first."""
         return self._members.versions
-
-    @property
-    def useful(self) -> int:
-        """Return the number of lanes: each is pinned to a device of its own."""
-        return len(self.devices)
-
-    @property
-    def share_cores(self) -> bool:
-        """Say no: idle lanes may be on another machine, and each is pinned to its core."""
-        return False
 
     @property
     def most(self) -> int:

@@ -63,12 +63,8 @@ def choose_devices(
 ) -> list[Device]:
     """Return the device of each lane: GPUs where there are any, otherwise CPU cores.
 
-    Args:
-        lanes: How many lanes; by default one a core, or `lanes_per_gpu` a GPU. More lanes than that share
-            the GPUs in turn.
-        lanes_per_gpu: Lanes on each GPU.
-        find_gpus: Lists the ids of the GPUs.
-        cores: CPU cores this process may use (Dask's count, which knows affinity and container limits).
+    By default one lane a core, or `lanes_per_gpu` a GPU; more lanes than that share the GPUs in turn. Dask
+    counts the cores: it knows affinity and container limits.
 
     Raises:
         InputError: a count is below 1 or above `MAX_LANES`.

@@ -39,10 +39,6 @@ class LaneHost:
     def __init__(self, scheduler: str, devices: Sequence[Device]) -> None:
         """Store what to run; `serve` runs it.
 
-        Args:
-            scheduler: Its address, such as tls://host:8786.
-            devices: One for each lane.
-
         Raises:
             InputError: the scheduler's host is not known here.
         """
@@ -89,10 +85,9 @@ class LaneHost:
             )
             return nanny
 
-        def tell_lost(error: Exception) -> None:
-            self._tell_lost(name, error)
-
-        await keep_running(name, make, lambda: self._tell_reached(name), tell_lost)
+        await keep_running(
+            name, make, lambda: self._tell_reached(name), lambda error: self._tell_lost(name, error)
+        )
 
     def _tell_reached(self, name: str) -> None:
         self._reached.add(name)

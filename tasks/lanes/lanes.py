@@ -84,13 +84,16 @@ _LOOK_SECONDS = 1.0
 class Lanes(ABC):
     """Lanes to run functions on; as a context manager, they end with the run."""
 
+    share_cores = False
+    """Whether a training may use the cores of idle lanes."""
+
     def __init__(self) -> None:
         self.attempts: Counter[str] = Counter()
         self.failures: defaultdict[str, list[str]] = defaultdict(list)
         """Why attempts failed, by label."""
         self._lock = threading.Lock()
         self._reports = Reports()
-        self._closed = False
+        self.is_closed = False
 
     @property
     @abstractmethod
@@ -127,14 +130,9 @@ class Lanes(ABC):
         """Return the versions that take part in training; where lanes differ, those of the first lane."""
 
     @property
-    @abstractmethod
     def useful(self) -> int:
         """Count the lanes that work at full speed at once now."""
-
-    @property
-    @abstractmethod
-    def share_cores(self) -> bool:
-        """Say whether a training may use the cores of idle lanes."""
+        return len(self.devices)
 
     def run(
         self,
@@ -145,11 +143,7 @@ class Lanes(ABC):
     ) -> Result:
         """Run a function on the next free lane and return its result; count the attempt under the label.
 
-        Args:
-            label: The work's name, for people.
-            function: The function.
-            arguments: Its arguments.
-            silence_seconds: How long it may run without reporting progress before it counts as hung.
+        It counts as hung after `silence_seconds` without a report of progress.
 
         Raises:
             LaneDied: the lane's process died.
@@ -174,14 +168,9 @@ class Lanes(ABC):
         """Start the lanes in the background, for a caller who knows that they will be needed."""
         threading.Thread(target=self._open_quietly, name="start lanes", daemon=True).start()
 
-    @property
-    def is_closed(self) -> bool:
-        """Say whether the lanes were closed."""
-        return self._closed
-
     def close(self) -> None:
         """Stop waiting, whatever runs now."""
-        self._closed = True
+        self.is_closed = True
 
     def __enter__(self) -> Self:
         """Return the lanes; nothing starts before the first piece of work."""
@@ -236,7 +225,7 @@ class Lanes(ABC):
         except Exception as error:
             self._reports.forget(name)
             self._give_back(lane)
-            if self._closed:
+            if self.is_closed:
                 raise LanesClosed(f"stopped before {work.label!r} was finished") from error
             raise
         attempt = Attempt(lane, name, time.monotonic(), future)
@@ -249,7 +238,7 @@ class Lanes(ABC):
         """Wait until an attempt has ended or is lost."""
         while attempt.lost is None and not attempt.ended.wait(_LOOK_SECONDS):
             self._reports.pass_on(attempt.name)
-            if self._closed:
+            if self.is_closed:
                 raise LanesClosed(f"stopped before {work.label!r} was finished")
             attempt.lost = self._why_lost(attempt, work)
 
@@ -269,7 +258,7 @@ class Lanes(ABC):
         try:
             if attempt.lost is not None:
                 raise attempt.lost
-            if self._closed:  # closing ends attempts too: a closed client returns no result
+            if self.is_closed:  # closing ends attempts too: a closed client returns no result
                 raise LanesClosed(f"stopped before {work.label!r} was finished")
             # The result is ready: this times out only if the lanes are closed at this very moment.
             return attempt.future.result(timeout=_FETCH_SECONDS)
@@ -282,7 +271,7 @@ class Lanes(ABC):
         except (Conclusive, InputError, LaneDied, LaneHung):
             raise
         except Exception as error:
-            if self._closed:
+            if self.is_closed:
                 raise LanesClosed(f"stopped before {work.label!r} was finished") from error
             # A fault of the process, such as its memory, must not affect the next piece of work.
             self._replace(attempt.lane)

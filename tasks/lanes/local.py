@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 class LocalLanes(Lanes):
     """A fixed number of lanes on this machine."""
 
+    share_cores = True
+
     def __init__(self, devices: Sequence[Device], asked: EngineChoice = "auto") -> None:
         super().__init__()
         self._devices, self._asked = tuple(devices), asked
@@ -87,11 +89,6 @@ class LocalLanes(Lanes):
         """Count all of them, except CPU lanes beyond the cores, which only share them."""
         return useful_lanes(self._devices)
 
-    @property
-    def share_cores(self) -> bool:
-        """Say yes: all are on this machine."""
-        return True
-
     def process_ids(self) -> list[int]:
         """Return the process ids of the running lanes."""
         with self._lock:
@@ -136,7 +133,7 @@ class LocalLanes(Lanes):
 
     def _open(self) -> Client:
         with self._lock:
-            if self._closed:
+            if self.is_closed:
                 raise LanesClosed("the lanes are closed")
             if self._client is None:
                 self._start()

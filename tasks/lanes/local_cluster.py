@@ -38,13 +38,7 @@ CONFIG: dict[str, Any] = {
 
 
 def lane_options(name: str, device: Device, folder: str) -> dict[str, Any]:
-    """Return a function that makes a nanny for a lane.
-
-    Args:
-        name: The lane's name.
-        device: The device it may see.
-        folder: For its process's temporary files.
-    """
+    """Return a nanny's options for a lane; the folder is for its process's temporary files."""
     return {
         "name": name,
         "nthreads": 1,
@@ -64,14 +58,7 @@ async def keep_running(
     on_start: Callable[[], None] = lambda: None,
     on_failure: Callable[[Exception], None] = lambda _: None,
 ) -> None:
-    """Keep a lane's process running, until cancelled.
-
-    Args:
-        name: The lane's name.
-        make: Makes its next nanny.
-        on_start: Called when its process has reached the scheduler.
-        on_failure: Called when it failed to.
-    """
+    """Keep a lane's process running, until cancelled; report whether it has reached the scheduler."""
     while True:
         nanny = make()
         try:
@@ -90,13 +77,7 @@ async def keep_running(
 async def keep_until(
     stop: asyncio.Event, keepers: Iterable[Coroutine[Any, Any, None]], nannies: Mapping[str, Nanny]
 ) -> None:
-    """Keep lanes running until it is time to stop; then kill their processes.
-
-    Args:
-        stop: When it is time.
-        keepers: One for each lane, see `keep_running`.
-        nannies: The current nannies, by lane.
-    """
+    """Keep lanes running until it is time to stop; then kill their processes."""
     tasks = [asyncio.create_task(each) for each in keepers]
     await stop.wait()
     for task in tasks:
@@ -130,9 +111,6 @@ class LaneCluster:
 
     def __init__(self, devices: dict[str, Device]) -> None:
         """Start the scheduler, wait for it, and let the lanes start.
-
-        Args:
-            devices: The device of each lane, by the lane's name.
 
         Raises:
             OSError: nothing can listen on loopback.

@@ -199,10 +199,8 @@ class Members:
             self._changed.notify_all()
 
     def take(self, tell: Callable[[], None]) -> str:
-        """Wait in turn for a free lane; return its address.
-
-        Args:
-            tell: Called once if there has been no lane for a while.
+        """Wait in turn for a free lane; return its address. `tell` is called once if there is none for a
+        while.
 
         Raises:
             LanesLost: there was none for too long.

@@ -66,14 +66,7 @@ class ClusterMonitor:
     def __init__(
         self, scheduler: str, asked: EngineChoice, members: Members, on_client: Callable[[Client], None]
     ) -> None:
-        """Store the settings; `start` begins to watch.
-
-        Args:
-            scheduler: Its address.
-            asked: The requested engine.
-            members: Where lanes are added and removed.
-            on_client: Called with each new client, which has none of the earlier one's listeners.
-        """
+        """Store the settings; a new client has none of the earlier one's listeners."""
         self.asked = asked
         self.refused: dict[str, str] = {}
         """Why present lanes are not used, by address."""

@@ -62,12 +62,9 @@ def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> k
 
 
 def write_files(model: keras.Model, scratch: Path, name: str) -> list[Path]:
-    """Write the model in every format of `FORMATS` and return the paths.
+    """Write the model in every format of `FORMATS` to a folder on this machine and return the paths.
 
-    Args:
-        model: The exported model.
-        scratch: A folder on this machine: Keras writes to no other, and not atomically.
-        name: Name of each file, without a suffix.
+    Keras writes to no other, and not atomically.
     """
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab requires it
     written = {suffix: scratch / f"{name}{suffix}" for suffix in FORMATS}

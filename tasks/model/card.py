@@ -30,13 +30,7 @@ class Card:
 
 
 def render_card(model: ChosenModel, trial: TrialRow, train_images: int) -> str:
-    """Return the card as Markdown.
-
-    Args:
-        model: The model that was saved.
-        trial: Its row of `trials`.
-        train_images: Number of training images in the study, those held out included.
-    """
+    """Return the card as Markdown; `train_images` are those of the study, those held out included."""
     confidence = tabulate_confidence(model)
     card = Card(
         model,

@@ -82,14 +82,10 @@ def count_confusion(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[in
 
 
 def find_confused_pairs(labels: np.ndarray, outputs: np.ndarray) -> tuple[ConfusedPair, ...]:
-    """Find the at most four pairs of classes confused most often, most images first.
+    """Find the at most four pairs of classes confused most often, from labels (n,) and outputs (n, 10).
 
-    A pair has a direction: Shirt taken for Coat differs from Coat taken for Shirt. Of pairs with equally
-    many images, the lower true class comes first, then the lower predicted class.
-
-    Args:
-        labels: True class indices (n,), 0..9.
-        outputs: Class probabilities (n, 10).
+    A pair has a direction: Shirt taken for Coat differs from Coat taken for Shirt. Most images come first; of
+    equally many, the lower true class, then the lower predicted class.
     """
     wrong = np.array(count_confusion(labels, outputs.argmax(axis=1)))
     np.fill_diagonal(wrong, 0)
@@ -122,11 +118,7 @@ class ReloadFailed(RuntimeError):
 
 
 def reload_files(files: Sequence[Path], pixels: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Predict class probabilities (n, 10) with each file for raw and scaled pixels, in a fresh process.
-
-    Args:
-        files: The exported files, by name.
-        pixels: Images (n, 28, 28) uint8.
+    """Predict probabilities (n, 10) with each file for raw and scaled pixels (n, 28, 28), in a fresh process.
 
     Raises:
         ReloadFailed: a file cannot be loaded again, or not be run.
@@ -213,22 +205,11 @@ SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 @task(name="export model", task_run_name="export model", cache_policy=NO_CACHE, persist_result=False)
 def export_model(
-    chosen: TrialRow,
-    exercise: ModelExercise,
-    dataset: Dataset,
-    results: Results,
-    lanes: Lanes,
-    run_id: str,
+    chosen: TrialRow, exercise: ModelExercise, dataset: Dataset, results: Results, lanes: Lanes, run_id: str
 ) -> ChosenModel:
     """Save the model of a trial in four formats, check each in its own process, and write its card.
 
-    Args:
-        chosen: The trial.
-        exercise: Name of the files and the image to classify.
-        dataset: The test images to compare on, and those to calibrate on.
-        results: The folder of the weights and of the written files.
-        lanes: Where Keras runs: the flow's own process never imports it.
-        run_id: The run the files belong to.
+    Keras runs on a lane: the flow's own process never imports it.
 
     Raises:
         InputError: the stored training is missing or damaged.
@@ -296,42 +277,26 @@ def calibrate(
 ) -> Calibration:
     """Fit a model's temperature on the validation images; if these are the test images, crosswise.
 
-    Args:
-        trained: The Keras model.
-        dataset: The images.
-        held_out: Number of training images held out as its validation images; 0 in the lab protocol.
-        outputs: Its class probabilities (n, 10) of the test images.
-        labels: Their classes (n,).
+    Outputs (n, 10) and labels (n,) are of the test images.
     """
     if not held_out:
         temperature, before, after = calibrate_crosswise(outputs, labels)
         where = "the test images, which are the validation images here: each half judged by the other's"
-        return Calibration(
-            temperature=temperature,
-            fitted_on=where,
-            images=len(labels),
-            error_before=before,
-            error_after=after,
-        )
-    images, classes = map(np.asarray, dataset.train())
-    _, chosen = split_held_out(classes, held_out)
-    temperature = fit_temperature(_predict(trained, images[chosen]), classes[chosen])
+        count = len(labels)
+    else:
+        images, classes = map(np.asarray, dataset.train())
+        _, chosen = split_held_out(classes, held_out)
+        temperature = fit_temperature(_predict(trained, images[chosen]), classes[chosen])
+        before = calibration_error(outputs, labels)
+        after = calibration_error(soften(outputs, temperature), labels)
+        where, count = "the validation images", len(chosen)
     return Calibration(
-        temperature=temperature,
-        fitted_on="the validation images",
-        images=len(chosen),
-        error_before=calibration_error(outputs, labels),
-        error_after=calibration_error(soften(outputs, temperature), labels),
+        temperature=temperature, fitted_on=where, images=count, error_before=before, error_after=after
     )
 
 
 def count_confident(softened: np.ndarray, labels: np.ndarray) -> tuple[Confidence, ...]:
-    """Count, for each confidence of `SURE_FROM`, the images that reach it and are right; the others too.
-
-    Args:
-        softened: Calibrated class probabilities (n, 10).
-        labels: True classes (n,).
-    """
+    """Count, for each confidence of `SURE_FROM`, the images that reach it and are right; the others too."""
     confidence, right = softened.max(axis=1), softened.argmax(axis=1) == labels
     return tuple(
         Confidence(

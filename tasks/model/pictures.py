@@ -18,11 +18,6 @@ from tasks.data import scale_pixels
 def read_given_file(path: Path, wanted: str, first: int = -1) -> bytes:
     """Read a file, or its first bytes; never a device or a pipe, as these may not end.
 
-    Args:
-        path: The file.
-        wanted: The expected kind of file, for messages.
-        first: Number of bytes to read; by default all.
-
     Raises:
         InputError: it is missing, no file, empty or may not be read.
     """

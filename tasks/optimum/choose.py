@@ -28,12 +28,7 @@ Reading = tuple[int, float, float]
     persist_result=False,
 )
 def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
-    """List the trials of the candidates that combine each sweep's best value; none if no sweep is combined.
-
-    Args:
-        study: The study; its optimum exercise names the sweeps to combine.
-        trials: Rows of the `trials` table.
-    """
+    """List the trials that combine each sweep's best value, variants included; none if none is combined."""
     readings = [
         (trial.exercise, trial.value, trial.validation_accuracy)
         for trial in trials
@@ -79,13 +74,7 @@ def choose_optimum(study: Study, trials: Sequence[TrialRow]) -> TrialRow | None:
 
 @task(name="compare finals", task_run_name="compare finals", cache_policy=NO_CACHE, persist_result=False)
 def compare_candidates(study: Study, run_id: str, trials: Sequence[TrialRow]) -> list[FinalRow]:
-    """Return a row for each candidate of the optimum that has a reading; none without an optimum.
-
-    Args:
-        study: The study.
-        run_id: The run.
-        trials: Its rows of `trials`.
-    """
+    """Return a row for each candidate of the optimum that has a reading; none without an optimum."""
     finals = finals_of(study, trials)
     if finals is None or study.optimum is None:
         return []

@@ -64,13 +64,7 @@ class OptimumSearch:
     """The state of a search: its candidates, and the trainings that come next."""
 
     def __init__(self, study: Study, source: Source, search: Search) -> None:
-        """Begin a search that knows nothing yet.
-
-        Args:
-            study: The study; its sweeps' settings are the first candidates.
-            source: The facts that, besides hyperparameters and seed, decide the weights.
-            search: The searched parameters, and the budget.
-        """
+        """Begin a search that knows nothing yet; the first candidates are the study's sweeps' settings."""
         import optuna  # late: half a second that only a search needs
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -233,12 +227,7 @@ def _suggest(trial: "optuna.Trial", name: str, values: Any, is_whole: bool) -> A
     persist_result=False,
 )
 def advance_search(search: OptimumSearch, outcomes: Mapping[str, Outcome]) -> list[Training]:
-    """Take the last generation's readings, and return the next one's trainings; none when the search is over.
-
-    Args:
-        search: The search, which is advanced.
-        outcomes: How the run's trainings ended, by key.
-    """
+    """Take the last generation's readings, and return the next one's trainings; none when it is over."""
     if search.generation:
         search.learn_from({key: outcome.record for key, outcome in outcomes.items()})
     trainings = search.next_generation()
@@ -275,11 +264,7 @@ error of one accuracy on 10,000 validation images, within which one reading cann
 
 @task(name="choose finalists", task_run_name="choose finalists", cache_policy=NO_CACHE, persist_result=False)
 def choose_finalists(search: OptimumSearch) -> tuple[Trial, ...]:
-    """Return the trials of the finalists, one for each fresh seed.
-
-    Args:
-        search: The search, at its end.
-    """
+    """Return the trials of the finalists, one for each fresh seed."""
     return tuple(
         trial
         for name, (_, setting) in name_finalists(search).items()

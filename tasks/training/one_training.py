@@ -100,11 +100,7 @@ class _LossNotFinite(Exception):
 
 
 def run_training(
-    training: Training,
-    dataset: Dataset,
-    run_id: str,
-    checkpoint: Checkpoint | None = None,
-    threads: int = 1,
+    training: Training, dataset: Dataset, run_id: str, checkpoint: Checkpoint | None = None, threads: int = 1
 ) -> Trained:
     """Train in this process until no trial needs another epoch, from the start or from a checkpoint.
 
@@ -118,7 +114,7 @@ def run_training(
     startup_seconds = trainer.warm_up(images) if is_new else 0.0
     if training.hyperparameters.averaging:
         trainer = AveragingTrainer(trainer, training.hyperparameters.averaging)
-    epochs, weights = _begin(trainer, training, checkpoint)
+    epochs, weights = _begin(trainer, training, checkpoint), dict[int, Arrays]()
     diverged = None
     while needs_more(training.rules, losses := [epoch.validation_loss for epoch in epochs]):
         report_progress()
@@ -164,15 +160,13 @@ def run_training(
     return Trained(record, weights, optimizer)
 
 
-def _begin(
-    trainer: Trainer, training: Training, checkpoint: Checkpoint | None
-) -> tuple[list[Epoch], dict[int, Arrays]]:
-    """Set the trainer to the training's first epoch; return its epochs so far and the weights to save."""
+def _begin(trainer: Trainer, training: Training, checkpoint: Checkpoint | None) -> list[Epoch]:
+    """Set the trainer to the training's next epoch; return its epochs so far."""
     if checkpoint is None:
         trainer.start(training.seed)
-        return [], {}
+        return []
     trainer.resume(checkpoint.weights, checkpoint.optimizer)
-    return list(checkpoint.record.epochs), {}
+    return list(checkpoint.record.epochs)
 
 
 def _run_epoch(

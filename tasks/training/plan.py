@@ -61,12 +61,6 @@ def measure_speeds(
 
     Measurements of a lane with another processor than `lanes.processor` are ignored, too.
 
-    Args:
-        lanes: Where to measure.
-        engine: The engine that trains.
-        shapes: Hyperparameters of each shape.
-        amount: Images of a training, so that memory is read as in one.
-
     Raises:
         LanesClosed: the lanes were closed.
     """
@@ -162,14 +156,6 @@ def forecast_plan(
 
     If the machine's speed is not known for the plan's shapes, a few steps of each are measured on the lanes,
     unless that is a large part of the whole. Measurements are kept with the results.
-
-    Args:
-        study: The study.
-        plan: Its plan.
-        results: Where finished trainings are kept.
-        lanes: Where to measure, and whose engine trains.
-        fresh: Repeat the trainings of earlier runs.
-        budget_seconds: The most the run may take; None for no limit.
 
     Raises:
         InputError: the run is predicted to take longer than the budget; nothing was trained.

@@ -56,11 +56,6 @@ class Retraining:
 def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[list[Replay], list[Retraining]]:
     """Return verdicts on recipes that need no training, and the trainings of the others, longest first.
 
-    Args:
-        recipes: The rows.
-        dataset: The whole dataset.
-        kind: Kind of the lanes' devices.
-
     Raises:
         InputError: this dataset cannot have a recipe's numbers of images.
     """
@@ -174,12 +169,8 @@ def choose_rows(
 ) -> list[TrialRow]:
     """Return the requested completed rows, each once, in the order of the table.
 
-    Args:
-        trials: The rows of one run.
-        keys: Trainings; all their rows are chosen.
-        names: Rows as `name_trial` names them; keys and names may be swapped.
-        number: How many further rows to draw; None for none.
-        seed: The draw's seed: the same one draws the same rows.
+    A key chooses all of its rows; keys and names may be swapped. `number` further rows are drawn: the same
+    seed draws the same ones.
 
     Raises:
         InputError: the request is empty, or names a row that is missing or was not completed.
@@ -200,10 +191,7 @@ def choose_rows(
 def read_recipes(trials: Sequence[TrialRow], tables: RunTables, runs: Sequence[RunRow]) -> list[Recipe]:
     """Return recipes of completed trials, and where the run's other tables contradict them.
 
-    Args:
-        trials: The trials.
-        tables: The tables of their run.
-        runs: All runs: others may have trained what this one read.
+    Other runs may have trained what this one read.
 
     Raises:
         InputError: a column holds a value that no training can have.

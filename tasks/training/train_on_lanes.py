@@ -1,8 +1,7 @@
 """Train a plan's trainings on lanes, with retries; keep each at once under its key; batch thousands."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -97,13 +96,8 @@ def train(
 ) -> TrainingRecord:
     """Return the record of a training: read from an earlier run, resumed, or trained; and keep it.
 
-    Args:
-        job: What to train, and for which trials; its predicted epoch decides when it counts as hung.
-        dataset: The images and labels in use.
-        results: Where finished trainings are kept.
-        lanes: Where to train.
-        run_id: The run that asks.
-        fresh: Train even if an earlier run has it; this run never trains the same twice.
+    Its predicted epoch decides when it counts as hung. A fresh run trains what earlier runs have, and never
+    the same twice.
 
     Raises:
         Diverged: the loss is no longer a finite number; the record has the epochs before.
@@ -113,7 +107,11 @@ def train(
         ResultsUnwritable: it cannot be kept, and neither can any other.
     """
     training = job.training
-    with _held(training, results, lanes):
+
+    def tell_waiting() -> None:
+        logger.info("%s: another run trains it now; waiting for it", training.label)
+
+    with waiting_lock(results, training.key, tell_waiting, lambda: lanes.is_closed):
         record = usable_record(find_training(results, training.key), run_id if fresh else None)
         if record is not None and record.answers(training.rules):
             logger.info("%s: read from run %s", training.label, record.segments[-1].run_id)
@@ -129,18 +127,6 @@ def train(
     if record.diverged is not None and not all(record.read(rule) for rule in training.rules):
         raise Diverged(record)
     return record
-
-
-@contextmanager
-def _held(training: Training, results: Results, lanes: Lanes) -> Iterator[None]:
-    """Lock a training against other runs on the same results folder."""
-    with waiting_lock(
-        results,
-        training.key,
-        lambda: logger.info("%s: another run trains it now; waiting for it", training.label),
-        lambda: lanes.is_closed,
-    ):
-        yield
 
 
 def usable_record(kept: TrainingRecord | None, only_by: str | None) -> TrainingRecord | None:
@@ -245,15 +231,8 @@ def train_batch(
 ) -> None:
     """Train one after the other, each with the attempts and pauses of a task run of its own.
 
-    Args:
-        jobs: What to train.
-        dataset: The images and labels in use.
-        results: Where finished trainings are kept.
-        lanes: Where to train.
-        run_id: The run that asks.
-        fresh: Repeat the trainings of earlier runs.
-        is_wanted: Called before each: whether it is still wanted.
-        ended: Called with the outcome of each as soon as it ends.
+    The caller says before each whether it is still wanted, and hears of the outcome of each as soon as it
+    ends.
 
     Raises:
         BatchFailed: some failed; the others were trained all the same.

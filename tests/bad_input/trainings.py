@@ -10,8 +10,7 @@ import numpy as np
 from storage.results import Results, open_results
 from storage.trainings import Arrays, hash_weights, save_training
 from study.plan.plan import Training
-from study.records.record import Source
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule
 from study.spec.setting import Hyperparameters
 from tests import simulated
 from tests.bad_input.case import Case

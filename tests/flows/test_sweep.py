@@ -21,8 +21,7 @@ from study.errors import Conclusive, LanesLost, ResultsUnwritable
 from study.plan.cost import CostModel
 from study.plan.forecast import Forecast, FurtherTrainings, Job
 from study.plan.plan import MAX_TASK_RUNS, Training
-from study.records.record import Source
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule
 from study.spec.setting import Hyperparameters
 from tasks.lanes.devices import Device
 from tasks.lanes.local import LocalLanes

@@ -7,7 +7,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 
 from flows.prepare import RunParameters
-from flows.trigger import describe_run, trigger_of, why_too_late
+from flows.run_study import describe_run, trigger_of, why_too_late
 from study.errors import InputError
 
 DUE = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)

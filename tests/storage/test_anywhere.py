@@ -10,13 +10,13 @@ from storage import locks, results as place
 from storage.locks import run_lock, waiting_lock, why_held
 from storage.results import Results, find_paths, read_bytes, remove_path, replace_folder, write_atomically
 from storage.run_starts import list_interrupted, list_starts, read_speeds, read_start, remove_start
+from storage.tables import TABLES
 from storage.tables.history import list_behind, month_of, update_history
 from storage.tables.parts import MEND, list_published, list_rows, part_path, read_part
 from storage.tables.published import is_published, list_runs, publish, read_rows, read_run
 from storage.tables.row import Row
 from storage.tables.rows_of_findings import SummaryRow
 from storage.tables.rows_of_work import EpochRow, RunRow, TrialRow
-from storage.tables.schema import TABLES
 from storage.trainings import (
     find_training,
     list_keys,

@@ -25,8 +25,7 @@ from storage.trainings import (
 )
 from study.errors import InputError
 from study.plan.plan import Training, training_key
-from study.records.record import TrainingRecord
-from study.records.stopping import StopRule
+from study.records.record import StopRule, TrainingRecord
 from study.spec.setting import Setting
 from tests import simulated
 from tests.frames import make_record, make_source, make_study

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from storage.results import Results
+from storage.tables import TABLES
 from storage.tables.history import update_history
 from storage.tables.parts import MEND, part_path
 from storage.tables.published import publish
-from storage.tables.schema import TABLES
 from storage.upkeep import Checked, check_history, check_results, check_runs, check_trainings
 from tests.frames import RUN_ID
 from tests.small_run import make_tables

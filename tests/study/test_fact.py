@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from study.conclusions.chosen_model import Calibration, ConfusedPair
 from study.fact import Fact
 from study.plan.cost import Speed
-from study.records.stopping import StopRule
+from study.records.record import StopRule
 from study.spec.bands import NearBand, OrderBand
 from study.spec.claims import BestClaim, HigherClaim, TrendClaim
 from study.spec.exercises import ImagesExercise, ModelExercise, OptimumExercise, Range, Search, SweepExercise

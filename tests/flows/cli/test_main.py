@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.main import COMMANDS
+from flows.cli.main import COMMANDS, summarise
 from tests.command import run_study, study
 from tests.toy import TOY, write_toy
 
@@ -21,9 +21,8 @@ def test_every_command_explains_itself(command: str, tmp_path: Path):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_list_of_commands_says_what_each_says_of_itself(command: str):
-    module, summary = COMMANDS[command]
-    function = getattr(importlib.import_module(f"flows.cli.{module}"), f"{command}_command")
-    assert summary == function.__doc__.partition("\n\n")[0].replace("\n    ", " ")
+    function = getattr(importlib.import_module(f"flows.cli.{COMMANDS[command]}"), f"{command}_command")
+    assert summarise(command) == function.__doc__.partition("\n\n")[0].replace("\n    ", " ")
 
 
 def test_help_imports_no_command():

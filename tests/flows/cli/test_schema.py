@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from flows.cli.main import Invocation, app
 from flows.cli.schema import draw_page, draw_table, holds_json
-from storage.tables.schema import TABLES
+from storage.tables import TABLES
 from study.errors import InputError
 
 COLUMNS = [column for kind in TABLES.values() for column in kind.columns()]

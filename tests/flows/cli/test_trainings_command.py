@@ -10,8 +10,7 @@ import pytest
 from storage.results import Results, open_results
 from storage.trainings import hash_weights, save_training
 from study.plan.plan import Training
-from study.records.record import Source
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule
 from study.spec.setting import Hyperparameters
 from tasks.training.train_on_lanes import MODEL_VERSION
 from tests import simulated

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.serving import temporary_app as empty_database
-from flows.serving.temporary_app import NAME, copy_database, make_database
+from flows.serving import temporary
+from flows.serving.temporary import NAME, copy_database, make_database
 
 
 def tables(database: Path) -> set[str]:
@@ -30,6 +30,6 @@ def test_a_database_that_is_there_is_kept(tmp_path: Path):
 
 
 def test_without_one_made_a_home_is_left_to_prefect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(empty_database, "_FOLDER", tmp_path / "build")
+    monkeypatch.setattr(temporary, "_FOLDER", tmp_path / "build")
     copy_database(tmp_path / "home")
     assert not (tmp_path / "home").exists()

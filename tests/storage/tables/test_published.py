@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.results import Results
+from storage.tables import TABLES, schema_of
 from storage.tables.published import list_runs, publish, read_rows, read_run
 from storage.tables.row import Row
 from storage.tables.rows_of_work import TrialRow
-from storage.tables.schema import TABLES, schema_of
 from storage.upkeep import check_runs
 from study.errors import InputError
 from study.status import Status

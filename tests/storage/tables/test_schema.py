@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from storage.tables import SCHEMA_VERSION, TABLES, schema_of
 from storage.tables.published import RunTables
 from storage.tables.row import UNITS, Row
-from storage.tables.schema import SCHEMA_VERSION, TABLES, schema_of
 from tests.frames import (
     make_agreement,
     make_chosen_model,

@@ -13,8 +13,7 @@ from study.conclusions.replay import (
     why_not_trained,
 )
 from study.plan.plan import Training
-from study.records.record import Source
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule
 from study.spec.setting import Hyperparameters
 
 READINGS = Readings(

@@ -2,8 +2,7 @@
 
 from study.plan.failures import MAX_FAILED, MIN_FAILED, Failures, describe_reasons
 from study.plan.plan import Training
-from study.records.record import Source
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule
 from study.spec.setting import Hyperparameters
 
 SOURCE = Source(protocol="lab", data="data", held_out_images=0, model="1", tensorflow="2", device="CPU")

@@ -18,8 +18,7 @@ from study.plan.forecast import (
 )
 from study.plan.plan import Plan, Training, candidate_trials, compile_plan, list_trials
 from study.plan.predictor import STOP_AFTER_PATIENCE, Predictor, draw_combinations
-from study.records.record import TrainingRecord
-from study.records.stopping import StopRule
+from study.records.record import StopRule, TrainingRecord
 from study.spec.setting import Hyperparameters
 from study.spec.study import Study
 from study.spec.study_file import read_study

@@ -4,8 +4,7 @@ from functools import cache
 import pytest
 from pydantic import ValidationError
 
-from study.records.record import Epoch, Segment, TrainingRecord
-from study.records.stopping import StopRule
+from study.records.record import Epoch, Segment, StopRule, TrainingRecord
 from tests.frames import make_records, make_study
 
 LOSSES = (0.9, 0.7, 0.5, 0.6, 0.55, 0.51)

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from study.records.stopping import StopRule, converged_epoch, needs_more
+from study.records.record import StopRule, converged_epoch, needs_more
 
 # The lowest loss is at epoch 3; three epochs without a lower one end with epoch 6.
 STOPS_AT_SIX = (0.9, 0.7, 0.5, 0.6, 0.55, 0.51, 0.4)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from study.spec.run_start import RunOptions, study_of
+from study.spec.run_start import RunOptions
 from study.spec.study_file import list_exercise_numbers, list_studies
 
 
@@ -70,15 +70,3 @@ def test_the_form_takes_a_scheduler_or_nothing():
     for text in ("", "tls://host:8786", "host"):
         assert re.search(pattern, text), text
     assert not re.search(pattern, "http://host")
-
-
-@pytest.mark.parametrize(
-    ("run_id", "study"),
-    [
-        ("20260102T030405Z-lab-1a2b", "lab"),
-        ("20260102T030405Z-my-own-study-00000001", "my-own-study"),
-        ("lab", "STUDY"),
-    ],
-)
-def test_a_run_s_id_names_its_study(run_id: str, study: str):
-    assert study_of(run_id) == study

@@ -12,8 +12,7 @@ from storage.results import Results
 from storage.tables.rows_of_work import TrialRow
 from study.conclusions.chosen_model import ChosenModel
 from study.plan.plan import Training
-from study.records.record import Source
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule
 from study.spec.exercises import ModelExercise
 from study.spec.setting import Setting
 from tasks.data.dataset import Dataset

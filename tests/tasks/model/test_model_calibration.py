@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from study.conclusions.chosen_model import Calibration
-from tasks.model.saved import find_calibration
+from tasks.model.classify import find_calibration
 from tests.frames import make_chosen_model
 
 CALIBRATION = Calibration(temperature=1.5, fitted_on="x", images=10, error_before=0.1, error_after=0.01)

@@ -14,9 +14,8 @@ import pytest
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
 from tasks.data.dataset import load_dataset, scale_pixels
-from tasks.model.classify import Classifier, Unreadable
+from tasks.model.classify import Classifier, Unreadable, load_model
 from tasks.model.pictures import prepare_image, read_image
-from tasks.model.saved import load_model
 
 # Keras 3.15 itself calls np.array on a TensorFlow variable, which NumPy 2 deprecates, when it saves a model.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from study.records.stopping import StopRule
+from study.records.record import StopRule
 from tasks.optimum.search import advance_search, list_candidates, list_seeds, play_back
 from tasks.tables.readings import read_setting
 from tests.searches import begin_search, run_search, searching_study, state_of

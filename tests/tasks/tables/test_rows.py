@@ -1,8 +1,7 @@
 """Aggregation: a row for each trial, failed or not."""
 
 from study.plan.plan import compile_plan, list_trials
-from study.records.record import Epoch, Source
-from study.records.stopping import StopRule
+from study.records.record import Epoch, Source, StopRule
 from study.spec.exercises import SweepExercise
 from study.spec.study import Study
 from tasks.tables.rows import Outcome, RunContext, aggregate_trials, list_epochs, list_trainings

@@ -9,7 +9,7 @@ from storage.tables.published import list_runs, publish, read_run
 from storage.tables.rows_of_work import TrialRow
 from study.conclusions.replay import Recipe
 from study.errors import InputError
-from study.records.stopping import StopRule
+from study.records.record import StopRule
 from study.status import Status
 from tasks.training.replay import choose_rows, name_trial, read_recipes
 from tests.frames import RUN_ID, make_trials

@@ -9,8 +9,7 @@ from storage.results import open_results
 from storage.trainings import hash_weights, save_training
 from study.conclusions.replay import Recipe, Replay
 from study.plan.plan import Training
-from study.records.record import Segment
-from study.records.stopping import StopRule
+from study.records.record import Segment, StopRule
 from study.spec.setting import Hyperparameters
 from tasks.data.dataset import Dataset
 from tasks.engines import engine as choose_engine

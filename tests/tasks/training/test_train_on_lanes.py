@@ -10,8 +10,7 @@ from storage.trainings import Checkpoint, hash_weights, read_weights, save_train
 from study.errors import InputError
 from study.plan.forecast import Job
 from study.plan.plan import Training
-from study.records.record import Source, TrainingRecord
-from study.records.stopping import StopRule
+from study.records.record import Source, StopRule, TrainingRecord
 from study.spec.setting import Hyperparameters
 from tasks.data.dataset import Dataset, scale_pixels
 from tasks.engines.engine import load_engine

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tasks.engines.quiet import silenced_stderr
+from tasks.engines.engine import silenced_stderr
 
 
 def test_native_messages_go_nowhere_inside_and_come_through_after(capfd: pytest.CaptureFixture[str]):
