@@ -12,8 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from flows.cli.closing import print_run
 from flows.cli.options import FAILED, ResultsOption, RunArgument
-from flows.shown import print_summary, print_table
+from flows.shown import print_table
 from storage.results import results_at
 from storage.tables import AgreementRow, NightRow, RunRow, RunTables, list_nights, read_run
 from study.conclusions import compare_runs, read_changes, shorten_verdicts
@@ -319,8 +320,6 @@ def _print_comparison(compared: _Comparison) -> None:
 
 
 def show_command(run: RunArgument = None, results: ResultsOption = "results") -> None:
-    """Show the summary of a run as a table."""
+    """Show a run: its summary as a table, its answers, where its report is, and what to do next."""
     place = results_at(results)
-    tables = read_run(place, run)
-    print_summary(tables)
-    typer.echo(f"report: {place.report(tables.run.run_id)}")
+    print_run(place, read_run(place, run))

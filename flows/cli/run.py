@@ -37,7 +37,7 @@ from flows.prepare import (
     make_lanes,
 )
 from flows.serving.temporary import temporary_server, without_collecting
-from flows.shown import describe_failures, print_summary
+from flows.shown import describe_failures
 from storage.results import results_at
 from storage.run_starts import choose_interrupted, has_ended, list_interrupted, save_start
 from storage.tables import read_run
@@ -145,10 +145,11 @@ def _kept(request: Request) -> str:
 
 
 def _conclude(request: Request) -> None:
-    """Print summary, report path and failures of a run; exit 1 if trials failed."""
+    """Print the closing lines and the failures of a run; exit 1 if trials failed."""
     tables = read_run(request.results, request.run_id)
-    print_summary(tables)
-    typer.echo(f"report: {request.results.report(request.run_id)}")
+    from flows.cli.closing import print_run  # late: it draws on the report
+
+    print_run(request.results, tables)
     if tables.run.failed_trials:
         typer.echo(describe_failures(tables), err=True)
         sys.exit(FAILED)

@@ -19,6 +19,11 @@ class Answer:
     details: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
 
+    @property
+    def short(self) -> str:
+        """Return its first sentence."""
+        return f"{self.headline.partition('. ')[0].removesuffix('.')}."
+
 
 def answer_images(drawn: bool) -> Answer:
     """Answer the exercise that draws the first nine images."""

@@ -163,34 +163,42 @@ def _name_trials(results: Results) -> str:
     return trials.relative_to(results.folder.parent).as_posix() if is_local(trials) else str(trials)
 
 
-def _compose_section(exercise: Exercise, findings: Findings) -> Section:
-    number = exercise.number
+def answer_exercise(exercise: Exercise, findings: Findings) -> Answer:
+    """Answer an exercise from the rows of its run."""
+    tables = findings.tables
     if isinstance(exercise, SweepExercise):
-        return _compose_sweep(exercise, findings)
+        measured = read_measured(exercise.number, tables.trials, tables.epochs)
+        return answer_sweep(exercise, findings.study.baseline, measured)
+    if isinstance(exercise, ImagesExercise):
+        return answer_images(bool(_of(exercise.number, tables.pictures)))
+    if isinstance(exercise, OptimumExercise):
+        return answer_search(exercise, findings.study, tables)
+    return answer_model(findings.chosen)
+
+
+def _compose_section(exercise: Exercise, findings: Findings) -> Section:
+    number, answer = exercise.number, answer_exercise(exercise, findings)
+    if isinstance(exercise, SweepExercise):
+        return _compose_sweep(exercise, answer, findings)
     rows, drawn = findings.tables, _of(number, findings.drawn)
     pictures = (*_pictures(_of(number, findings.figures)), *drawn)
     chosen, tables, folded = findings.chosen, tuple[Table, ...](), tuple[Collapsible, ...]()
-    if isinstance(exercise, ImagesExercise):
-        answer = answer_images(bool(drawn))
-    elif isinstance(exercise, OptimumExercise):
+    if isinstance(exercise, OptimumExercise):
         trials, summary = _of(number, rows.trials), _of(number, rows.summary)
-        answer = answer_search(exercise, findings.study, rows)
         tables = (tabulate_candidates(findings.study.baseline, trials, summary, findings.kept),)
         compared = tabulate_finals(_of(number, rows.finals))
         tables = tables if compared is None else (*tables, compared)
         searched = tabulate_search(findings.study, _of(number, rows.search))
         folded = () if searched is None else (Collapsible("Every candidate of the search", (), (searched,)),)
-    else:
-        answer = answer_model(chosen)
-        tables = () if chosen is None else tabulate_model(chosen)
+    elif chosen is not None and not isinstance(exercise, ImagesExercise):
+        tables = tabulate_model(chosen)
     return Section(number, exercise.title, exercise.question, answer, pictures, tables, folded)
 
 
-def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
+def _compose_sweep(exercise: SweepExercise, answer: Answer, findings: Findings) -> Section:
     number, tables = exercise.number, findings.tables
     summary = _of(number, tables.summary)
     published = [row for row in _of(number, tables.agreement) if row.kind == Published.CELL]
-    measured = read_measured(number, tables.trials, tables.epochs)
     pairs = tabulate_pairs(exercise, _of(number, tables.comparisons))
     folded = (
         Collapsible("Every pair of settings compared", (), () if pairs is None else (pairs,)),
@@ -207,7 +215,7 @@ def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
         number,
         exercise.title,
         exercise.question,
-        answer_sweep(exercise, findings.study.baseline, measured),
+        answer,
         _pictures(figures),
         (tabulate_sweep(exercise, summary, published),),
         tuple(each for each in folded if each.pictures or each.tables),

@@ -110,6 +110,23 @@ def write_report(
     return Report(html, markdown, text)
 
 
+def list_answers(study: Study, tables: RunTables) -> list[tuple[str, str]]:
+    """Return each exercise's name and the first sentence of its answer, and the published comparison's.
+
+    Raises:
+        InputError: the row of the saved model is damaged.
+    """
+    from tasks.report.agreement import describe_agreement
+    from tasks.report.content import Findings, answer_exercise  # late: see below
+
+    findings = Findings(study, tables, (), (), read_model(tables))
+    answers = [
+        (f"{each.number} {each.title}", answer_exercise(each, findings).short) for each in findings.exercises
+    ]
+    compared = describe_agreement(tables.agreement).difference.partition(":")[0]
+    return [*answers, ("Published", f"{compared}.")] if compared else answers
+
+
 def _compose(
     results: Results,
     study: Study,
