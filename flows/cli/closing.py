@@ -27,18 +27,15 @@ def print_run(results: Results, tables: RunTables) -> None:
     run_id = tables.run.run_id
     typer.echo(f"\nreport: {results.report(run_id)}")
     chosen = read_model(tables)
-    place = "" if str(results.folder) == "results" else f" --results {results.folder}"
-    commands = (
-        [f"run {study.name} --repeats {2 * max(each.repeats for each in study.sweeps)}"]
-        if study.sweeps
-        else []
-    )
     if chosen is not None and chosen.files:
         model = results.model(run_id) / chosen.files[0]
         typer.echo(f"model:  {model}")
         typer.echo(f"next:   {_program()} predict {model} PICTURE")
-    for command in (*commands, "serve"):
-        typer.echo(f"next:   {_program()} {command}{place}")
+    if study.sweeps:
+        more = 2 * max(each.repeats for each in study.sweeps)
+        place = "" if str(results.folder) == "results" else f" --results {results.folder}"
+        typer.echo(f"next:   {_program()} run {study.name} --repeats {more}{place}")
+    typer.echo(f"next:   {_program()} serve")
 
 
 def _program() -> str:

@@ -1,5 +1,6 @@
 """`study report`: a run's report written again from its tables alone."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -59,10 +60,10 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_report_is_made_from_the_tables_alone_and_again_with_the_same_bytes(tables: Path):
     html = Results(tables).report(RUN_ID)
     done = report("--results", tables)
-    assert (done.exit_code, done.output) == (0, f"report: {html}\n")
+    assert (done.exit_code, done.stdout) == (0, f"report: {html}\n")
     first = html.read_bytes()
     assert first.count(b"<figure>") > 15
-    assert b"Each image is 28 by 28 grey pixels" in first and b"Yes: loaded again" in first
+    assert b"Grey pictures of clothing" in first and b"Saved and loaded again" in first
     assert len(first) < 3_000_000
     shutil.rmtree(html.parent)
     assert report(RUN_ID, "--results", tables).exit_code == 0
@@ -92,3 +93,17 @@ def test_damaged_rows_are_answered_and_lead_nowhere(
     assert isinstance(done.exception, InputError)
     assert message in str(done.exception)
     assert not (tmp_path / "elsewhere.png").exists()
+
+
+def test_a_run_is_shown_with_its_answers_and_what_to_do_next(tables: Path):
+    done = CliRunner().invoke(app, ["show", "--results", str(tables)], obj=Invocation())
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    answers = [line for line in lines if re.match(r"[1-8] [A-Z].*: \S", line)]
+    assert len(answers) == 8
+    assert any(line.startswith("Published: Our accuracies are on average ") for line in lines)
+    assert f"report: {Results(tables).report(RUN_ID)}" in lines
+    following = [line.removeprefix("next:").split() for line in lines if line.startswith("next:")]
+    assert [words[1] for words in following] == ["predict", "run", "serve"]
+    assert all(Path(words[0]).is_file() or shutil.which(words[0]) for words in following)
+    assert following[1][2:] == ["lab", "--repeats", "10", "--results", str(tables)]
