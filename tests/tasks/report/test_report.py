@@ -244,7 +244,7 @@ def test_a_study_of_one_exercise_has_one_section(tmp_path: Path):
     text = _read(tmp_path, study)
     assert re.findall(r"^## Exercise (\d)", text, re.MULTILINE) == ["4"]
     assert "matters most:" not in text
-    assert "6 not measured" in text
+    assert "6 are not measured" in text
 
 
 def test_an_exercise_of_the_study_that_did_not_run_is_left_out(tmp_path: Path):
