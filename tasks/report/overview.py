@@ -74,22 +74,15 @@ def _end(row: SummaryRow) -> str:
 
 def describe_run(run: RunRow, sweeps: Sequence[SweepExercise], has_published: bool) -> str:
     """Return the line below the title: date, data, repeats, time and machine."""
-    repeats = sorted({sweep.repeats for sweep in sweeps})
-    often = (
-        [f"{' to '.join(map(str, dict.fromkeys((repeats[0], repeats[-1]))))} repeats a setting"]
-        if repeats
-        else []
+    repeats = [str(number) for number in sorted({sweep.repeats for sweep in sweeps})]
+    facts = (
+        f"{run.started_at:%-d %B %Y}",
+        f"{run.train_images:,} training and {count(run.test_images, 'test image')}",
+        f"{' or '.join(repeats)} repeats a setting" if repeats else "",
+        f"{duration(run.wall_seconds)} on {count(run.lanes, 'lane')} ({run.device}: {run.processor})",
+        "compared with the averages of the lab's report (“published”)" if has_published else "",
     )
-    compared = ["compared with the averages of the lab's report (“published”)"] if has_published else []
-    return " · ".join(
-        [
-            f"{run.started_at:%-d %B %Y}",
-            f"{run.train_images:,} training and {count(run.test_images, 'test image')}",
-            *often,
-            f"{duration(run.wall_seconds)} on {count(run.lanes, 'lane')} ({run.device}: {run.processor})",
-            *compared,
-        ]
-    )
+    return " · ".join(filter(None, facts))
 
 
 def sum_up(spans: Sequence[Span], best: SummaryRow | None, difference: str) -> str:

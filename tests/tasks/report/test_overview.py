@@ -76,8 +76,9 @@ def test_in_short_it_says_what_matters_how_good_the_best_is_and_how_far_from_pub
 
 def test_the_line_below_the_title_has_date_data_repeats_time_and_machine(tables: RunTables):
     assert describe_run(tables.run, STUDY.sweeps, has_published=True) == (
-        "1 March 2026 · 60,000 training and 10,000 test images · 4 to 5 repeats a setting · 42 min 00 s on 2 "
-        "lanes (CPU: A processor with two cores) · compared with the averages of the lab's report (“published”)"
+        "1 March 2026 · 60,000 training and 10,000 test images · 4 or 5 repeats a setting · 42 min 00 s on 2 "
+        "lanes (CPU: A processor with two cores) · "
+        "compared with the averages of the lab's report (“published”)"
     )
     assert " · 4 repeats a setting · " in describe_run(tables.run, STUDY.sweeps[2:3], has_published=False)
     assert "published" not in describe_run(tables.run, [], has_published=False)
