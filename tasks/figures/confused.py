@@ -1,4 +1,4 @@
-"""Draw images of the classes that the saved model confuses most often, with OpenCV."""
+"""Draw the new image that the saved model classifies and those it confuses most often, with OpenCV."""
 
 import logging
 from itertools import permutations
@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from study.conclusions import MAX_EXAMPLES, ChosenModel, ConfusedPair
+from study.conclusions import MAX_EXAMPLES, ChosenModel
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT
 from study.wording import taken_for
 from tasks.data import (
@@ -25,7 +25,7 @@ from tasks.data import (
 
 logger = logging.getLogger(__name__)
 
-TITLE = "Fashion-MNIST: test images of the pairs confused most often"
+TITLE = "Fashion-MNIST: the new image, and the pairs confused most often"
 
 
 ENLARGEMENT = 4
@@ -52,39 +52,42 @@ ROW_HEIGHT = HEADING_HEIGHT + CELL + CAPTION_HEIGHT + GAP
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> Path | None:
-    """Draw a row for each confused pair as one PNG: its words, then images over their test indices.
+def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> Path:
+    """Draw the new image and a row for each confused pair as one PNG: words, then images over their indices.
 
     Args:
         chosen: The saved model; its pairs are drawn in order.
         dataset: The dataset of its test.
         path: The PNG to write; its folder is made when missing, an older file is replaced.
 
-    Returns:
-        The path; None, and nothing written, if the model confuses no classes.
-
     Raises:
         InputError: The cached dataset was removed or damaged.
     """
-    if not chosen.confused:
-        return None
     images, _ = dataset.test()
-    save_page(_lay_out(chosen.confused, images), path)
-    logger.info("confused pairs: %s", path)
+    save_page(_lay_out(chosen, images), path)
+    logger.info("new image and confused pairs: %s", path)
     return path
 
 
-def _lay_out(pairs: tuple[ConfusedPair, ...], images: Pixels) -> Pixels:
-    """Return the page, `(height, width)` grey: a title, then a row for each pair."""
+def _lay_out(chosen: ChosenModel, images: Pixels) -> Pixels:
+    """Return the page, `(height, width)` grey: a title, then rows of images."""
+    new = chosen.new_image
+    rows = [(_classified_as(new.predicted_class), (new.test_index,))] + [
+        (taken_for(pair.true_class, pair.predicted_class, pair.images, pair.of), pair.examples)
+        for pair in chosen.confused
+    ]
     width = 2 * MARGIN + MAX_EXAMPLES * (CELL + GAP) - GAP
-    page = start_page(TITLE, width, MARGIN + TITLE_HEIGHT + len(pairs) * ROW_HEIGHT)
+    page = start_page(TITLE, width, MARGIN + TITLE_HEIGHT + len(rows) * ROW_HEIGHT)
     scale = fit_scale(_all_headings(), width - 2 * MARGIN, at_most=0.9)
-    for row, pair in enumerate(pairs):
+    for row, (heading, examples) in enumerate(rows):
         top = MARGIN + TITLE_HEIGHT + row * ROW_HEIGHT
-        heading = taken_for(pair.true_class, pair.predicted_class, pair.images, pair.of)
         write_text(page, heading, MARGIN, top + HEADING_HEIGHT // 2, scale)
-        _draw_examples(page, pair.examples, images, top + HEADING_HEIGHT)
+        _draw_examples(page, examples, images, top + HEADING_HEIGHT)
     return page
+
+
+def _classified_as(name: str) -> str:
+    return f"New image, classified as {name} ({CLASS_NAMES.index(name)})"
 
 
 def _draw_examples(page: Pixels, examples: tuple[int, ...], images: Pixels, top: int) -> None:
@@ -97,5 +100,7 @@ def _draw_examples(page: Pixels, examples: tuple[int, ...], images: Pixels, top:
 
 
 def _all_headings() -> list[str]:
-    # Sized for every possible pair: the text size is independent of the model.
-    return [taken_for(*pair, TEST_COUNT // 10, TEST_COUNT // 10) for pair in permutations(CLASS_NAMES, 2)]
+    # Sized for every class and pair: the text size is independent of the model.
+    pairs = permutations(CLASS_NAMES, 2)
+    confused = [taken_for(*pair, TEST_COUNT // 10, TEST_COUNT // 10) for pair in pairs]
+    return [*map(_classified_as, CLASS_NAMES), *confused]

@@ -181,7 +181,7 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
     if isinstance(exercise, SweepExercise):
         return _compose_sweep(exercise, answer, findings)
     rows, drawn = findings.tables, _of(number, findings.drawn)
-    pictures = (*_pictures(_of(number, findings.figures)), *drawn)
+    pictures = (*drawn, *_pictures(_of(number, findings.figures)))
     chosen, tables, folded = findings.chosen, tuple[Table, ...](), tuple[Collapsible, ...]()
     if isinstance(exercise, OptimumExercise):
         trials, summary = _of(number, rows.trials), _of(number, rows.summary)

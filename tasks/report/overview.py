@@ -51,19 +51,19 @@ def find_spans(sweeps: Sequence[SweepExercise], tables: RunTables) -> list[Span]
 
 def tabulate_spans(spans: Sequence[Span]) -> Table | None:
     """Return a row for each sweep, the one that matters most first; None without any."""
-    header = ("Parameter", "Exercise", "Lowest mean, %", "Highest mean, %", "Range, points", "95% interval")
+    header = ("Parameter", "Range, points", "95% interval", "Lowest mean, %", "Highest mean, %", "Exercise")
     rows = tuple(
         (
             title_of(span.exercise.parameter),
-            str(span.exercise.number),
-            _end(span.lowest),
-            _end(span.highest),
             percent(span.range, sign=False),
             points_interval(*span.interval),
+            _end(span.lowest),
+            _end(span.highest),
+            str(span.exercise.number),
         )
         for span in spans
     )
-    note = "Range: the highest mean less the lowest, the value in brackets; it depends on the values tried."
+    note = "Range: the highest mean less the lowest (their values in brackets), for the values tried."
     return Table("What matters most", header, rows, (note,)) if rows else None
 
 
@@ -74,18 +74,15 @@ def _end(row: SummaryRow) -> str:
 
 def describe_run(run: RunRow, sweeps: Sequence[SweepExercise], has_published: bool) -> str:
     """Return the line below the title: date, data, repeats, time and machine."""
-    repeats = sorted({sweep.repeats for sweep in sweeps})
-    often = [f"{' to '.join(map(str, dict.fromkeys((repeats[0], repeats[-1]))))} repeats"] if repeats else []
-    compared = ["compared with the averages of the lab's report (“published”)"] if has_published else []
-    return " · ".join(
-        [
-            f"{run.started_at:%-d %B %Y}",
-            f"{run.train_images:,} training and {count(run.test_images, 'test image')}",
-            *often,
-            f"{duration(run.wall_seconds)} on {count(run.lanes, 'lane')} ({run.device}: {run.processor})",
-            *compared,
-        ]
+    repeats = [str(number) for number in sorted({sweep.repeats for sweep in sweeps})]
+    facts = (
+        f"{run.started_at:%-d %B %Y}",
+        f"{run.train_images:,} training and {count(run.test_images, 'test image')}",
+        f"{' or '.join(repeats)} repeats a setting" if repeats else "",
+        f"{duration(run.wall_seconds)} on {count(run.lanes, 'lane')} ({run.device}: {run.processor})",
+        "compared with the averages of the lab's report (“published”)" if has_published else "",
     )
+    return " · ".join(filter(None, facts))
 
 
 def sum_up(spans: Sequence[Span], best: SummaryRow | None, difference: str) -> str:
@@ -96,5 +93,5 @@ def sum_up(spans: Sequence[Span], best: SummaryRow | None, difference: str) -> s
         rest = listing([f"{name.lower()} by {wide}" for name, wide in others])
         words.append(f"{first[0]} matters most: its settings differ by up to {first[1]} points, {rest}.")
     if best is not None:
-        words.append(f"The best model reaches {percent(best.mean_accuracy)}.")
+        words.append(f"The best model reaches {percent(best.mean_accuracy)} on the test images.")
     return " ".join((*words, difference)).strip()

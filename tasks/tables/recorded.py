@@ -37,10 +37,13 @@ def describe_pictures(study: Study, sheet: Path | None, confused: Path | None = 
         words = "The first nine training images; under each its class, and the class's number in brackets."
         pictures.append(Picture(FIRST_NINE, study.images.number, words, alt, sheet))
     if confused is not None and study.model is not None:
-        alt = "The pairs of classes confused most often, a row each, with up to six test images of each pair."
+        alt = (
+            "The new image, then the pairs of classes confused most often, a row each, with up to six test "
+            "images of each pair."
+        )
         words = (
-            "The pairs of classes that the saved model confuses most often, and the test images it is most "
-            "surely wrong about; the number under each is its index among the test images."
+            "The new image; below it the pairs of classes confused most often, with the test images that the "
+            "model is most surely wrong about. The number under each is its index among the test images."
         )
         pictures.append(Picture(CONFUSED, study.model.number, words, alt, confused))
     return pictures
