@@ -160,12 +160,11 @@ def _settings(study: Study) -> dict[Cell, Setting]:
 
 
 def _with_all_seeds(settings: Mapping[Cell, Setting], ours: Ours) -> Ours:
-    """Return our readings with those that other exercises have of just the same setting."""
-    of_setting: dict[Setting, dict[int, float]] = {}
+    """Return our readings with those of further seeds that other exercises have of just the same setting."""
+    of_setting: dict[Setting | None, dict[int, float]] = {None: {}}
     for cell, each in ours.items():
-        if cell in settings:
-            of_setting.setdefault(settings[cell], {}).update(each)
-    return {cell: of_setting[settings[cell]] if cell in settings else each for cell, each in ours.items()}
+        of_setting.setdefault(settings.get(cell), {}).update(each if cell in settings else {})
+    return {cell: {**of_setting[settings.get(cell)], **each} for cell, each in ours.items()}
 
 
 def _pool(
