@@ -1,7 +1,7 @@
 """Compare this project with the notebook loop, Ray Tune, KerasTuner and Optuna on one reduced workload.
 
 `make bench` runs it (Linux only): every contestant in turn, in `--rounds` rounds, each as a process tree of
-its own in a fresh folder. It prints the table of ratios. Ray listens on the network meanwhile: see README.md beside this file.
+its own in a fresh folder. It prints the table of ratios. Ray listens on the network meanwhile: see README.md.
 """
 
 import argparse
