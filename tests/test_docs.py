@@ -10,6 +10,7 @@ import pytest
 from study.spec import read_study
 from tests.served import PROJECT
 from tests.test_deploy import parse
+from tests.toy import FinishedRun
 
 README = PROJECT / "README.md"
 PAGES = sorted(
@@ -61,6 +62,18 @@ def test_what_a_page_names_is_there(page: Path):
     assert [file for file in files if not (PROJECT / file).exists()] == []
     targets = set(re.findall(r"(?:`|^)make ([a-z-]+)", TEXTS[page], re.MULTILINE))
     assert [target for target in targets if f"\n{target}:" not in MAKEFILE] == []
+
+
+def test_a_run_leaves_what_the_tree_of_the_readme_shows(toy_run: FinishedRun):
+    tree = TEXTS[README].partition("\nresults/\n")[2].partition("```")[0]
+    folders = [""] * 3
+    for line in tree.splitlines():
+        indent, _, entry = line.partition("── ")
+        names = re.sub("<.+?>", "*", re.split("  +", entry)[0]).split(", ")
+        depth = len(indent) // 4
+        for name in names:
+            assert list(toy_run.results.folder.glob("".join(folders[:depth]) + name)), line
+        folders[depth] = names[-1]
 
 
 def test_the_study_of_the_readme_is_one(tmp_path: Path):
