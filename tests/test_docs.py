@@ -52,6 +52,7 @@ def test_every_command_of_the_pages_is_accepted(command: str):
 def test_commands_are_written_as_they_are_typed_in_the_project_s_folder(page: Path):
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", TEXTS[page], re.DOTALL))
     assert re.findall(r"^(?:study|dask|prefect|python|pip) .*", blocks, re.MULTILINE) == []
+    assert re.findall(r"(?<!bin/)python -m (?:benchmarks|flows).*", TEXTS[page]) == []
 
 
 @each_page
