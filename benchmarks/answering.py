@@ -1,4 +1,4 @@
-"""Answer a question of `docs/questions.md` in this process and print what it took, as JSON.
+"""Answer a question of `docs/reading.md` in this process and print what it took, as JSON.
 
 `benchmarks.readers` starts it, once for each question and way, in the folder in which `results` lies.
 """

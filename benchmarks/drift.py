@@ -1,7 +1,7 @@
 """Simulate quiet years and injected drifts: how often a night is called drifted, rightly and wrongly.
 
 Run it with `.venv/bin/python -m benchmarks.drift` (some minutes on two cores; no TensorFlow): it prints the
-tables that stand in the README. In the quiet years every night's weights are new, as they never are on one
+tables of `docs/nights.md`. In the quiet years every night's weights are new, as they never are on one
 machine without changes, and nothing has drifted. The real comparison judges night after night, with its
 window of earlier runs and its fresh start after a drift.
 """

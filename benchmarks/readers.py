@@ -1,7 +1,7 @@
-"""Ask the questions of `docs/questions.md` of a thousand nights, with every library, and time the answers.
+"""Ask the questions of `docs/reading.md` of a thousand nights, with every library, and time the answers.
 
 Run it with `.venv/bin/python -m benchmarks.readers` (`--nights N`, default 1000; some minutes on two cores):
-it prints the tables that stand in `docs/questions.md`. The nights are those of
+it prints the tables that stand in `docs/reading.md`. The nights are those of
 `tests.many_nights`, the lab study's rows with readings and weights that no two nights share, published and
 compacted by the product's own code. Each question is asked in a process of its own, the first time and
 again; the files are in the system's cache, as they are when they have just been written.

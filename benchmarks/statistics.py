@@ -1,7 +1,7 @@
 """Simulate studies whose truth is known: how often our statistics claim what is not so, and find what is.
 
 Run it with `make bench-stats` (a quarter of an hour on two cores; nothing is trained): it prints the tables
-that stand in the README. Every simulated study goes through the very functions a run goes through.
+of `docs/statistics.md`. Every simulated study goes through the very functions a run goes through.
 """
 
 import argparse

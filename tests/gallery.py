@@ -1,4 +1,4 @@
-"""The questions of `docs/questions.md`: their blocks of code, and what each library answers."""
+"""The questions of `docs/reading.md`: their blocks of code, and what each library answers."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-GALLERY = Path(__file__).parent.parent / "docs" / "questions.md"
+GALLERY = Path(__file__).parent.parent / "docs" / "reading.md"
 
 SQL = "SQL"
 

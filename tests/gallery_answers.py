@@ -1,4 +1,4 @@
-"""Three months of nights for the questions of `docs/questions.md`, and their answers in plain Python."""
+"""Three months of nights for the questions of `docs/reading.md`, and their answers in plain Python."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence

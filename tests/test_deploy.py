@@ -32,7 +32,6 @@ DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 KUBERNETES = DEPLOY / "kubernetes"
 METADATA = Path(collections.__file__).parent / "collections_data" / "views" / "aggregate-worker-metadata.json"
 """What Prefect knows of types of work pools without asking anybody."""
-PAGE = (PROJECT / "docs" / "cluster.md").read_text(encoding="utf-8")
 
 
 def documents(path: Path) -> list[Any]:
@@ -51,12 +50,6 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
         return command.make_context(name, list(arguments)).params
     command = typer.main.get_command(app).get_command(None, name)  # type: ignore[attr-defined]
     return dict(command.make_context(name, list(arguments)).params)
-
-
-def commands_of_page() -> list[str]:
-    """Every command of `study` or `dask` in the blocks of docs/cluster.md, without what shells make of it."""
-    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).replace("\\\n", " ")
-    return re.findall(r"\.venv/bin/((?:study|dask) [^#&|'>\n]+)", blocks)
 
 
 def test_what_the_image_is_made_of_is_there_and_reaches_the_builder():
@@ -146,12 +139,3 @@ def test_the_job_of_slurm_runs_lanes():
     script = (DEPLOY / "lanes.sbatch").read_text(encoding="utf-8")
     (line,) = re.findall(r"^exec \.venv/bin/(.+)$", script, re.MULTILINE)
     assert parse(shlex.split(line.replace("$1", "tcp://head:8786")))["scheduler"] == "tcp://head:8786"
-
-
-def test_the_page_has_commands():
-    assert len(commands_of_page()) >= 4
-
-
-@pytest.mark.parametrize("command", commands_of_page())
-def test_every_command_of_the_page_is_accepted(command: str):
-    parse(shlex.split(command))

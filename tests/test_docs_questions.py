@@ -1,4 +1,4 @@
-"""What `docs/questions.md` says, with the libraries it names: every way gives the same and right answer."""
+"""What `docs/reading.md` says, with the libraries it names: every way gives the same and right answer."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,10 +19,8 @@ from storage.results import Results, open_results
 from storage.tables import TABLES, schema_of
 from storage.tables.history import update_history
 from storage.tables.published import RunTables, publish
-from tests.gallery import ENGINES, answer, list_questions, read_gallery, set_up
+from tests.gallery import ENGINES, GALLERY, answer, list_questions, read_gallery, set_up
 from tests.gallery_answers import EXPECTED, Rows, list_lab, make_gallery_nights
-
-README = Path(__file__).parent.parent / "README.md"
 
 QUESTIONS = list_questions()
 ASKED = [*QUESTIONS, read_gallery()["JSON"]]
@@ -231,10 +229,10 @@ def test_an_object_store_is_read_in_the_same_way(
         assert rows == [(each.run.run_id, each.run.status) for each in here[:2]]
 
 
-def test_the_readme_s_example_tells_each_setting_s_readings_by_run(
+def test_the_first_look_prints_each_setting_s_readings_by_run(
     here: list[RunTables], capsys: pytest.CaptureFixture[str]
 ):
-    section = README.read_text(encoding="utf-8").partition("## Read the results")[2]
+    section = GALLERY.read_text(encoding="utf-8").partition("## A first look")[2]
     exec(section.partition("```python")[2].partition("```")[0])
     shown = capsys.readouterr().out
     assert f"{len(list_lab(here)) * 10} rows x 3 columns" in shown

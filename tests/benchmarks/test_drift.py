@@ -1,4 +1,4 @@
-"""The simulation of quiet years and of drifts, in small: the README has the figures of the whole one."""
+"""The simulation of quiet years and of drifts, in small; the whole one's figures: `docs/nights.md`."""
 
 from collections import Counter
 from math import sqrt

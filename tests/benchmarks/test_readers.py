@@ -1,4 +1,4 @@
-"""The readers' benchmark, in small: `docs/questions.md` has the figures of the whole one."""
+"""The readers' benchmark, in small: `docs/reading.md` has the figures of the whole one."""
 
 import pytest
 

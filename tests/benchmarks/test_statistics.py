@@ -1,4 +1,4 @@
-"""The simulation of studies whose truth is known, in small: the README has the figures of the whole one."""
+"""The simulation of studies whose truth is known, in small; the whole one's figures: `docs/statistics.md`."""
 
 from math import sqrt
 

@@ -74,6 +74,15 @@ def test_a_sweep_gives_one_setting_a_value_and_holds_the_rest():
     assert list(sweep.settings(Setting())) == [0.3, 0.0]
 
 
+def test_every_hyperparameter_that_is_a_number_can_be_swept():
+    values = {"filters": 8, "kernel_size": 5, "dense_units": 8, "dropout": 0.5, "learning_rate": 0.1}
+    values |= {"momentum": 0.5, "batch_size": 64, "averaging": 0.5, "epochs": 2, "patience": 2}
+    assert Setting.model_fields.keys() - values.keys() == {"schedule", "augmentation"}
+    for name, value in values.items():
+        settings = _sweep(parameter=name, values=(value,)).settings(Setting())
+        assert settings == {value: Setting(**{name: value})}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
