@@ -176,7 +176,7 @@ def _compose_sweep(exercise: SweepExercise, findings: Findings) -> Section:
         Collapsible("Learning curves", findings.figures_named(f"exercise-{number}-curves"), ()),
         Collapsible(
             "Time and convergence",
-            findings.figures_named(f"exercise-{number}-time"),
+            findings.figures_named(f"exercise-{number}-convergence"),
             (tabulate_times(exercise, summary),),
         ),
     )
