@@ -36,12 +36,11 @@ def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[Dra
     taken = np.array([each.lane_seconds for each in done])
     stops = np.array([each.epochs is not None and each.epochs < each.most_epochs for each in done])
     within = int((abs(taken / predicted - 1) <= BAND).sum())
-    total = duration(float(predicted.sum())), duration(float(taken.sum()))
     title = "How long did trainings take compared with the prediction?"
     caption = (
-        f"Time of a lane for each training; both axes logarithmic. Line: as predicted; band: within {BAND:.0%} "
-        f"of it, {within} of {count(len(done), 'training')}. Where early stopping ends a training, a mean is "
-        f"predicted. Together: predicted {total[0]} when they began, took {total[1]}."
+        f"Time of a lane for each training; both axes logarithmic. Line: as predicted; band: within "
+        f"{BAND:.0%} of it, {within} of {count(len(done), 'training')}. Where early stopping ends one, "
+        "a mean is predicted."
     )
     alt = (
         f"Predicted against actual time of {count(len(done), 'training')}, from "
@@ -51,7 +50,7 @@ def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[Dra
         axes = figure.add_subplot(xlabel="Predicted (s)", ylabel="Took (s)")
         axes.set(xscale="log", yscale="log")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if axis is axes.yaxis else LogLocator())
+            axis.set_major_locator(LogLocator())
             axis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
             axis.set_minor_formatter(NullFormatter())
         axes.grid(True, axis="both")

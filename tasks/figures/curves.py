@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,8 +35,8 @@ Lines = tuple[tuple[float, ...], ...]
 LONG_RANGE = 10.0
 """Losses beyond this factor are drawn on a log scale."""
 
-RULES = 2.0
-"""Epoch 1 rules the loss axis if the losses range this many times as far with it as without."""
+RULES = 1.5
+"""Epoch 1 rules the loss axis if losses range more than this many times as far with it as without."""
 
 _SHOWN_LOSS = 100.0
 """Losses follow the rule of accuracies in percent: 0.2 nats are far, like 20 points."""
@@ -136,12 +137,15 @@ def accuracy_span(curves: Sequence[SettingCurves]) -> Span:
 
 
 def loss_span(curves: Sequence[SettingCurves]) -> Span:
-    """Return the span of losses in nats, by the same rule upside down; without epoch 1 where that rules it."""
+    """Return the span of losses in nats, by the same rule upside down; without epoch 1 if that rules it."""
     whole = _loss_span(curves, first=1)
+    later = [
+        each for setting in curves for line in setting.losses for each in line[1:] if each <= whole.high
+    ]
     if min(each.longest for each in curves if each.losses) < 2:
         return whole
-    later = _loss_span(curves, first=2)
-    return later if whole.high - whole.low > RULES * (later.high - later.low) else whole
+    is_ruled = whole.high - whole.low > RULES * (max(later) - whole.low)
+    return _loss_span(curves, first=2) if is_ruled else whole
 
 
 def _loss_span(curves: Sequence[SettingCurves], first: int) -> Span:
@@ -177,7 +181,7 @@ def curve_words(
 def _prefix_notes(exercise: SweepExercise, longest: SettingCurves) -> list[str]:
     budgets = listing([plain(each) for each in sorted(exercise.values) if each <= longest.value])
     longer = [plain(each) for each in sorted(exercise.values) if each > longest.value]
-    notes = [f"Shorter budgets read the first epochs of the same trainings. Dotted: where ({budgets})."]
+    notes = [f"Dotted: the ends of the settings ({budgets}); all read the same trainings."]
     return [*notes, f"No trial of {listing(longer)} epochs was completed."] if longer else notes
 
 
@@ -290,12 +294,13 @@ def draw_curve_figures(
     with new_figure(title, 1.4 + max(3.0, _ROW * len(curves))) as figure:
         columns = _columns(curves)
         for index, (setting, panels) in enumerate(zip(curves, _grid(figure, len(curves)), strict=True)):
-            names = phrase(exercise.parameter, setting.value), _lowest(columns[1].mean(index))
+            names = phrase(exercise.parameter, setting.value), _mark_lowest(panels[1], columns[1].mean(index))
             for axes, column, name in zip(panels, columns, names, strict=True):
                 axes.set_title(f"{column.label}\n{name}" if index == 0 else name)
                 _draw_panel(axes, column, index)
                 _show_epochs(axes, max(each.longest for each in curves), budgets)
-        figure.supxlabel("Epoch", fontsize=10)
+        for axes in panels[-1:] if len(curves) == 1 else panels:
+            axes.set_xlabel("Epoch")
         handles = {
             text: handle
             for axes in figure.axes
@@ -322,8 +327,13 @@ def _columns(curves: Sequence[SettingCurves]) -> tuple[_Column, _Column]:
     )
 
 
-def _lowest(losses: Sequence[float]) -> str:
-    return f"lowest: epoch {losses.index(min(losses)) + 1}" if losses else ""
+def _mark_lowest(axes: Axes, losses: Sequence[float]) -> str:
+    """Mark the lowest loss of a mean, and return its epoch in words; nothing where no mean is drawn."""
+    if not losses:
+        return ""
+    epoch = losses.index(min(losses)) + 1
+    axes.plot([epoch], [min(losses)], "o", color=VERMILLION, markersize=6, zorder=4, label="lowest loss")
+    return f"lowest: epoch {epoch}"
 
 
 def _draw_panel(axes: Axes, column: _Column, index: int) -> None:
@@ -337,24 +347,26 @@ def _draw_panel(axes: Axes, column: _Column, index: int) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.yaxis.set_major_locator(MaxNLocator(3))
-    for other in range(len(column.lines)):
-        if other != index:
-            _plot(axes, span, column.mean(other), GREY, 0.7, "other means")
+    _plot(axes, span, column.mean(index), BLUE, 2.2, "mean", zorder=3)
     opacity = min(max(2 / max(len(lines), 1), _FAINTEST), _STRONGEST)
     for line in lines:
-        _plot(axes, span, line, BLUE, 0.6, "one training", alpha=opacity)
+        _plot(axes, span, line, BLUE, 0.7, "one training", alpha=opacity)
         if (out := span.first_out(line)) is not None:
             edge, mark = axes.get_xaxis_transform(), "v" if column.off_axis < 0.5 else "^"
-            axes.plot([out], [column.off_axis], mark, color=VERMILLION, markersize=6, transform=edge, zorder=4)
-    _plot(axes, span, column.mean(index), BLUE, 2.2, "mean")
+            axes.plot(
+                [out], [column.off_axis], mark, color=VERMILLION, markersize=6, transform=edge, zorder=4
+            )
+    for other in range(len(column.lines)):
+        if other != index:
+            _plot(axes, span, column.mean(other), GREY, 0.7, "other means", zorder=1.5)
 
 
-def _plot(axes: Axes, span: Span, line: Sequence[float], colour: str, width: float, name: str, **more: float) -> None:
+def _plot(
+    axes: Axes, span: Span, line: Sequence[float], colour: str, width: float, name: str, **more: Any
+) -> None:
     shown = line[span.first - 1 :]
-    epochs = range(span.first, span.first + len(shown))
-    axes.plot(
-        epochs, shown, "-" if len(shown) > 1 else ".", color=colour, linewidth=width, label=name, **more
-    )
+    epochs, style = range(span.first, span.first + len(shown)), "-" if len(shown) > 1 else "."
+    axes.plot(epochs, shown, style, color=colour, linewidth=width, label=name, **more)
 
 
 def _show_epochs(axes: Axes, last: int, budgets: Sequence[float]) -> None:

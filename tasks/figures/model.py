@@ -103,8 +103,8 @@ def draw_confusion(chosen: ChosenModel, folder: Path, exercise: int) -> DrawnFig
     counts = np.array(chosen.confusion, dtype=np.int64)
     title = "Which classes does the final model confuse?"
     caption = (
-        f"Test images (n = {counts.sum():,}) by true class (rows) and predicted class (columns). Shade: share "
-        "of the row, on a square-root scale so that rare confusions show."
+        f"Test images (n = {counts.sum():,}) by true class (rows) and predicted class (columns). Shade: "
+        "share of the row, on a square-root scale so that rare confusions show."
     )
     with new_figure(title, 4.4) as figure:
         axes = figure.add_subplot(xlabel="Predicted class", ylabel="True class")

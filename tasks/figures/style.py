@@ -54,7 +54,8 @@ _STYLE: dict[str, Any] = {
     "axes.titlepad": 5,
     "figure.titlesize": 11,
     "legend.fontsize": 10,
-    "legend.title_fontsize": 10,
+    "legend.columnspacing": 1.2,
+    "legend.handlelength": 1.5,
     "xtick.labelsize": 10,
     "ytick.labelsize": 10,
     "axes.spines.top": False,
@@ -183,13 +184,11 @@ class ParameterAxis:
         return 10**place if self.spacing == "log" else place
 
     def show(self, axes: Axes, notes: Sequence[str]) -> None:
-        """Set scale, limits, ticks and label of the x axis; each value has a note under it, or an empty one."""
+        """Set scale, limits, ticks and label of the x axis; each value has a note, or an empty one."""
         if self.spacing == "log":
             axes.set_xscale("log")
         axes.set_xlim(self.place(self.values[0], -0.55), self.place(self.values[-1], 0.55))
-        lines = [
-            f"{plain(value)}\n{note}".rstrip() for value, note in zip(self.values, notes, strict=True)
-        ]
+        lines = [f"{plain(value)}\n{note}".rstrip() for value, note in zip(self.values, notes, strict=True)]
         is_turned = len(lines) * max(len(plain(value)) for value in self.values) > _MOST_LETTERS
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_locator(FixedLocator([self.place(value) for value in self.values]))

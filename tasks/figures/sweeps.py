@@ -57,7 +57,7 @@ def convergence_words(axis: ParameterAxis, points: Sequence[ConvergencePoint]) -
     """Return caption and alt text of the convergence figure."""
     reached, trials = sum(len(each.converged) for each in points), sum(each.trials for each in points)
     caption = (
-        f"Epoch of the lowest validation loss, after which it did not fall for {CONVERGENCE_PATIENCE} epochs; "
+        f"Epoch of lowest validation loss, if it did not fall for {CONVERGENCE_PATIENCE} epochs after it; "
         f"{count_text([each.trials for each in points])}."
     )
     if reached < trials:
@@ -66,7 +66,9 @@ def convergence_words(axis: ParameterAxis, points: Sequence[ConvergencePoint]) -
             "lowest loss so far; medians count them as later."
         )
     medians = [f"{each.median:g} at {plain(each.value)}" for each in points if each.median is not None]
-    alt = f"Chart of the epoch of convergence against the {axis.noun}; {reached} of {trials} trials converged."
+    alt = (
+        f"Chart of the epoch of convergence against the {axis.noun}; {reached} of {trials} trials converged."
+    )
     return caption, f"{alt} Medians: {', '.join(medians)}." if medians else alt
 
 
@@ -110,9 +112,7 @@ def _below_notes(points: Sequence[AccuracyPoint]) -> list[str]:
     below = [_below_text(point, floor) for point in points if point.below(floor)]
     if not below:
         return []
-    return [
-        f"Triangles at the lower edge: readings far below the rest, off the axis ({'; '.join(below)})."
-    ]
+    return [f"Triangles at the lower edge: readings far below the rest, off the axis ({'; '.join(below)})."]
 
 
 def _below_text(point: AccuracyPoint, floor: float) -> str:
@@ -216,7 +216,7 @@ def _plot_means(axes: Axes, axis: ParameterAxis, points: Sequence[AccuracyPoint]
     axes.errorbar(
         [axis.place(each.value) for each, _ in shown], [mean for _, mean in shown], halves,
         fmt="s", color=INK, markersize=6, elinewidth=1.3, capsize=4, zorder=3,
-        label="mean and its 95% interval",
+        label="mean, 95% interval",
     )  # fmt: skip
 
 
@@ -265,9 +265,7 @@ def _plot_convergence(axes: Axes, axis: ParameterAxis, points: Sequence[Converge
         converged += zip(places, point.converged, strict=False)
         still_open += zip(places[len(point.converged) :], point.still_open, strict=True)
     medians = [(axis.place(each.value), each.median) for each in points if each.median is not None]
-    axes.plot(
-        *_columns(converged), "o", color=BLUE, alpha=_ALPHA, markersize=5, mew=0, label="one training"
-    )
+    axes.plot(*_columns(converged), "o", color=BLUE, alpha=_ALPHA, markersize=5, mew=0, label="one training")
     if still_open:
         axes.plot(
             *_columns(still_open), marker=r"$\uparrow$", linestyle="", color=BLUE, markersize=9, mew=0,
