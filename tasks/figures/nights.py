@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ _MOST_DOTS = 60
 
 _LEAST_SPAN = 1.0
 """Percentage points an accuracy axis shows at least: less would make noise look like drift."""
+
+_TITLE_LETTERS = 38
+"""Letters of a panel's title that fit on a line."""
 
 _KNOWN = "first, or the weights of an earlier night"
 _MARKS = {
@@ -102,10 +106,8 @@ def _draw_time(whole: Sequence[Night], panels: _Panels, folder: Path) -> DrawnFi
         f"Chart of times over {count(len(whole), 'night')}. Wall time of the run from "
         f"{duration(min(walls))} to {duration(max(walls))}."
     )
-    times = [("Whole run: wall time", whole, walls)]
-    times += [
-        (f"{name}: lane time", rows, [night.lane_seconds for _, night in rows]) for name, rows in panels
-    ]
+    times = [("Whole run", whole, walls)]
+    times += [(name, rows, [night.lane_seconds for _, night in rows]) for name, rows in panels]
     with new_figure(title, 1.0 + 1.3 * len(times)) as figure:
         for axes, (name, rows, taken) in zip(_panels(figure, len(times)), times, strict=True):
             longest = max(taken)
@@ -125,7 +127,7 @@ def _plot(axes: Axes, title: str, rows: Sequence[Night], heights: Values) -> Non
     """Plot heights over the start of each night: dots and a line, or the line only if there are many."""
     marker = "" if len(rows) > _MOST_DOTS else "o"
     axes.plot(_days(rows), heights, "-", marker=marker, color=BLUE, linewidth=1.2, markersize=4)
-    axes.set_title(title)
+    axes.set_title(fill(title, _TITLE_LETTERS))
     axes.yaxis.set_major_locator(MaxNLocator(4))
 
 

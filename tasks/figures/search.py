@@ -287,7 +287,7 @@ def _draw_parallel(
         names = [fill(parameter_noun(each.name), _NAME_WIDTH, break_long_words=False) for each in all_axes]
         axes.set_yticks(range(len(all_axes)), names)
         axes.set_xticks([])
-        axes.set_xlim(-0.08, 1.12)
+        axes.set_xlim(-0.16, 1.16)
         axes.set_ylim(len(all_axes) - 0.7, -0.6)
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
