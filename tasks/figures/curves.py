@@ -139,9 +139,7 @@ def accuracy_span(curves: Sequence[SettingCurves]) -> Span:
 def loss_span(curves: Sequence[SettingCurves]) -> Span:
     """Return the span of losses in nats, by the same rule upside down; without epoch 1 if that rules it."""
     whole = _loss_span(curves, first=1)
-    later = [
-        each for setting in curves for line in setting.losses for each in line[1:] if each <= whole.high
-    ]
+    later = [each for setting in curves for line in setting.losses for each in line[1:] if each <= whole.high]
     if min(each.longest for each in curves if each.losses) < 2:
         return whole
     is_ruled = whole.high - whole.low > RULES * (max(later) - whole.low)
@@ -365,7 +363,7 @@ def _plot(
     axes: Axes, span: Span, line: Sequence[float], colour: str, width: float, name: str, **more: Any
 ) -> None:
     shown = line[span.first - 1 :]
-    epochs, style = range(span.first, span.first + len(shown)), "-" if len(shown) > 1 else "."
+    epochs, style = range(span.first, span.first + len(shown)), "." if len(shown) == 1 else "-"
     axes.plot(epochs, shown, style, color=colour, linewidth=width, label=name, **more)
 
 

@@ -1,9 +1,9 @@
 """Draw the nights: accuracy and time of each exercise over the fresh runs of a study."""
 
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -127,7 +127,7 @@ def _plot(axes: Axes, title: str, rows: Sequence[Night], heights: Values) -> Non
     """Plot heights over the start of each night: dots and a line, or the line only if there are many."""
     marker = "" if len(rows) > _MOST_DOTS else "o"
     axes.plot(_days(rows), heights, "-", marker=marker, color=BLUE, linewidth=1.2, markersize=4)
-    axes.set_title(fill(title, _TITLE_LETTERS))
+    axes.set_title(textwrap.fill(title, _TITLE_LETTERS))
     axes.yaxis.set_major_locator(MaxNLocator(4))
 
 

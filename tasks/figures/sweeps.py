@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from storage.tables import SummaryRow, TrialRow
 from study.records import CONVERGENCE_PATIENCE
 from study.spec import Cell, PublishedAverage, Study, SweepExercise
-from study.wording import count, plain
+from study.wording import count, interval, plain
 from tasks.figures.points import (
     AccuracyPoint,
     ConvergencePoint,
@@ -118,8 +118,10 @@ def _below_notes(points: Sequence[AccuracyPoint]) -> list[str]:
 def _below_text(point: AccuracyPoint, floor: float) -> str:
     readings = ", ".join(f"{each:.1f}%" for each in point.below(floor))
     mean = "" if point.mean is None else f", mean {point.mean:.1f}%"
-    interval = "" if point.low is None else f", 95% interval {point.low:.1f} to {point.high:.1f}%"
-    return f"at {plain(point.value)}: {readings}{mean}{interval}"
+    within = ""
+    if point.low is not None and point.high is not None:
+        within = f", 95% interval {interval(point.low / 100, point.high / 100)}%"
+    return f"at {plain(point.value)}: {readings}{mean}{within}"
 
 
 def _failed_notes(points: Sequence[AccuracyPoint]) -> list[str]:
