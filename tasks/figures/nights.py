@@ -30,7 +30,7 @@ _MOST_DOTS = 60
 _LEAST_SPAN = 1.0
 """Percentage points an accuracy axis shows at least: less would make noise look like drift."""
 
-_TITLE_LETTERS = 38
+_TITLE_LETTERS = 42
 """Letters of a panel's title that fit on a line."""
 
 _KNOWN = "first, or the weights of an earlier night"

@@ -14,7 +14,7 @@ def assert_is_picture(figure: DrawnFigure) -> None:
     picture = cv2.imread(str(figure.png))
     assert picture.shape[1] == WIDTH * PNG_DOTS_PER_INCH
     assert np.ptp(picture) == pytest.approx(255, abs=40), "ink on white paper"
-    assert figure.png.stat().st_size < 150_000, "more than 200 kB would not be shown in Prefect's pages"
+    assert figure.png.stat().st_size < 180_000, "more than 200 kB would not be shown in Prefect's pages"
     assert ElementTree.parse(figure.svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert figure.png.stem == figure.svg.stem == figure.name
     assert len(figure.caption) > 20
