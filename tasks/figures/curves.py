@@ -226,8 +226,8 @@ def _describe(axis: ParameterAxis, curves: Sequence[SettingCurves]) -> str:
         for each in known
     ]
     return (
-        f"Learning curves by {axis.noun}: validation accuracy on the left, validation loss on the right, "
-        f"over {count(max(each.longest for each in curves), 'epoch')}. {heading}: {', '.join(ends)}."
+        f"Learning curves by {axis.noun}: validation accuracy and validation loss over "
+        f"{count(max(each.longest for each in curves), 'epoch')}. {heading}: {', '.join(ends)}."
     )
 
 

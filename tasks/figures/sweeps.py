@@ -103,7 +103,7 @@ def _published_notes(exercise: SweepExercise, averages: dict[Cell, PublishedAver
         if each.readings == 1
     ]
     if all(each.readings is None for each in shown):
-        notes.append("Over how many readings the published averages are is not stated.")
+        notes.append("The published report does not say over how many readings its averages are.")
     return notes
 
 
@@ -276,10 +276,10 @@ def _plot_convergence(axes: Axes, axis: ParameterAxis, points: Sequence[Converge
     axes.plot(*_columns(medians), "s", color=INK, markersize=6, label="median", zorder=3)
 
 
-def _spread(axis: ParameterAxis, value: float, count: int, beside: float = _LEFT) -> list[float]:
+def _spread(axis: ParameterAxis, value: float, number: int) -> list[float]:
     """Return places of a setting's trials side by side, in the order of their repeats."""
-    step = _SPREAD / max(count - 1, 1)
-    return [axis.place(value, beside + step * (index - (count - 1) / 2)) for index in range(count)]
+    step = _SPREAD / max(number - 1, 1)
+    return [axis.place(value, _LEFT + step * (index - (number - 1) / 2)) for index in range(number)]
 
 
 def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

@@ -289,7 +289,7 @@ def test_the_caption_says_how_many_readings_are_behind_the_published_averages():
         for each in STUDY.sweeps
     ]
     assert "Published averages: over 5 readings each." in captions[0]
-    assert "Over how many readings the published averages are is not stated." in captions[1]
+    assert "The published report does not say over how many readings its averages are." in captions[1]
     assert "over 4 readings each. The published value at 0 is a single reading." in captions[4]
 
 
