@@ -36,22 +36,21 @@ def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[Dra
     taken = np.array([each.lane_seconds for each in done])
     stops = np.array([each.epochs is not None and each.epochs < each.most_epochs for each in done])
     within = int((abs(taken / predicted - 1) <= BAND).sum())
-    total = duration(float(predicted.sum())), duration(float(taken.sum()))
     title = "How long did trainings take compared with the prediction?"
     caption = (
-        f"Time of a lane for each of {count(len(done), 'training')}; both axes logarithmic. Line: "
-        f"as predicted before the run; band: within {BAND:.0%} of it, {within} of {len(done)}. Where early "
-        f"stopping ends a training, a mean is predicted. Together: predicted {total[0]}, took {total[1]}."
+        f"Time of a lane for each training; both axes logarithmic. Line: as predicted; band: within "
+        f"{BAND:.0%} of it, {within} of {count(len(done), 'training')}. Where early stopping ends one, "
+        "a mean is predicted."
     )
     alt = (
         f"Predicted against actual time of {count(len(done), 'training')}, from "
         f"{duration(float(taken.min()))} to {duration(float(taken.max()))}; {within} within {BAND:.0%} of it."
     )
-    with new_figure(6.4, 4.8) as figure:
-        axes = figure.add_subplot(title=title, xlabel="Predicted (s)", ylabel="Took (s)")
+    with new_figure(title, 4.2) as figure:
+        axes = figure.add_subplot(xlabel="Predicted (s)", ylabel="Took (s)")
         axes.set(xscale="log", yscale="log")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_locator(LogLocator())
             axis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
             axis.set_minor_formatter(NullFormatter())
         axes.grid(True, axis="both")

@@ -6,23 +6,37 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from storage.tables import EpochRow, TrialRow
 from study.spec import Study, SweepExercise
 from study.status import Status
-from study.wording import count, listing, plain
-from tasks.figures.points import LONG_RANGE, readings_floor
-from tasks.figures.style import BLUE, GREY, DrawnFigure, ParameterAxis, new_figure, parameter_axis, save
+from study.wording import count, listing, phrase, plain
+from tasks.figures.points import readings_floor
+from tasks.figures.style import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    DrawnFigure,
+    ParameterAxis,
+    new_figure,
+    parameter_axis,
+    save,
+)
 from tasks.figures.sweeps import count_text
 
 Lines = tuple[tuple[float, ...], ...]
 """A value for each epoch, from the first, of each training; trainings may differ in length."""
+
+LONG_RANGE = 10.0
+"""Losses beyond this factor are drawn on a log scale."""
+
+RULES = 1.5
+"""Epoch 1 rules the loss axis if losses range more than this many times as far with it as without."""
 
 _SHOWN_LOSS = 100.0
 """Losses follow the rule of accuracies in percent: 0.2 nats are far, like 20 points."""
@@ -50,15 +64,21 @@ class SettingCurves:
 
 @dataclass(frozen=True)
 class Span:
-    """Limits of an axis without far values, and whether it is logarithmic."""
+    """Limits of an axis without far values, whether it is logarithmic, and the first epoch drawn."""
 
     low: float
     high: float
     is_log: bool = False
+    first: int = 1
 
     def leaves_out(self, line: Sequence[float]) -> bool:
-        """Say whether a line runs off the axis."""
-        return any(not self.low <= each <= self.high for each in line)
+        """Say whether a line, from epoch 1 on, runs off the axis where it is drawn."""
+        return self.first_out(line) is not None
+
+    def first_out(self, line: Sequence[float]) -> int | None:
+        """Return the first epoch at which a line is off the axis; None if it never is."""
+        epochs = enumerate(line[self.first - 1 :], self.first)
+        return next((epoch for epoch, each in epochs if not self.low <= each <= self.high), None)
 
 
 def setting_curves(
@@ -117,14 +137,23 @@ def accuracy_span(curves: Sequence[SettingCurves]) -> Span:
 
 
 def loss_span(curves: Sequence[SettingCurves]) -> Span:
-    """Return the span of losses in nats, by the same rule upside down; a log scale beyond a factor of ten."""
-    readings = [each for setting in curves for line in setting.losses for each in line]
+    """Return the span of losses in nats, by the same rule upside down; without epoch 1 if that rules it."""
+    whole = _loss_span(curves, first=1)
+    later = [each for setting in curves for line in setting.losses for each in line[1:] if each <= whole.high]
+    if min(each.longest for each in curves if each.losses) < 2:
+        return whole
+    is_ruled = whole.high - whole.low > RULES * (max(later) - whole.low)
+    return _loss_span(curves, first=2) if is_ruled else whole
+
+
+def _loss_span(curves: Sequence[SettingCurves], first: int) -> Span:
+    readings = [each for setting in curves for line in setting.losses for each in line[first - 1 :]]
     high = -readings_floor([-_SHOWN_LOSS * each for each in readings]) / _SHOWN_LOSS
     low = min(readings)
     if low > 0 and high > LONG_RANGE * low:
-        return Span(low / 1.1, high * 1.1, is_log=True)
+        return Span(low / 1.1, high * 1.1, is_log=True, first=first)
     margin = 0.04 * max(high - low, 0.02)
-    return Span(max(low - margin, 0.0), high + margin)
+    return Span(max(low - margin, 0.0), high + margin, first=first)
 
 
 _MOST_TOLD = 8
@@ -135,10 +164,11 @@ def curve_words(
     study: Study, exercise: SweepExercise, axis: ParameterAxis, curves: Sequence[SettingCurves]
 ) -> tuple[str, str]:
     """Return caption and alt text of the learning curves; `curves` holds at least one training."""
+    counts = count_text([len(each.losses) for each in curves])
     sentences = [
-        f"Validation accuracy and validation loss after each epoch, protocol {study.protocol}"
-        + (": there the validation images are the test images." if study.protocol == "lab" else "."),
-        _lines_note(study, exercise, curves),
+        f"Validation accuracy and loss after each epoch; {counts}.",
+        *(_prefix_notes(exercise, curves[0]) if exercise.reads_prefixes(study.baseline) else ()),
+        *(["Losses are drawn from epoch 2 on."] if loss_span(curves).first == 2 else ()),
         *_stop_notes(curves),
         *_far_notes(curves),
         *_failed_notes(curves),
@@ -146,31 +176,17 @@ def curve_words(
     return " ".join(sentences), _describe(axis, curves)
 
 
-def _lines_note(study: Study, exercise: SweepExercise, curves: Sequence[SettingCurves]) -> str:
-    if exercise.reads_prefixes(study.baseline):
-        number = count(len(curves[0].losses), "training")
-        budgets = listing([plain(each) for each in sorted(exercise.values) if each <= curves[0].value])
-        longer = [plain(each) for each in sorted(exercise.values) if each > curves[0].value]
-        return (
-            "Settings with fewer epochs read the first epochs of the same trainings, so there is one curve: "
-            f"that of {plain(curves[0].value)} epochs. Thick line with dots: the mean of {number}; thin "
-            f"lines: single trainings; there are no error bars. Dotted: where the settings read ({budgets})."
-            + (f" No trial of {listing(longer)} epochs was completed." if longer else "")
-        )
-    counts = count_text([len(each.losses) for each in curves])
-    return (
-        f"Thick lines with markers: the mean over a setting's trainings ({counts}); thin lines: single "
-        "trainings, in the colour of their setting; there are no error bars."
-    )
+def _prefix_notes(exercise: SweepExercise, longest: SettingCurves) -> list[str]:
+    budgets = listing([plain(each) for each in sorted(exercise.values) if each <= longest.value])
+    longer = [plain(each) for each in sorted(exercise.values) if each > longest.value]
+    notes = [f"Dotted: the ends of the settings ({budgets}); all read the same trainings."]
+    return [*notes, f"No trial of {listing(longer)} epochs was completed."] if longer else notes
 
 
 def _stop_notes(curves: Sequence[SettingCurves]) -> list[str]:
     if all(each.reached == each.longest for each in curves):
         return []
-    return [
-        "Some trainings stopped early. A mean ends with the first of its trainings to do so: beyond, it "
-        "would be over the fewer trainings that early stopping selected. Only thin lines continue."
-    ]
+    return ["Some trainings stopped early; a mean ends with the first of its trainings to do so."]
 
 
 def _far_notes(curves: Sequence[SettingCurves]) -> list[str]:
@@ -178,7 +194,7 @@ def _far_notes(curves: Sequence[SettingCurves]) -> list[str]:
     notes = []
     for setting in curves:
         low = [min(line) for line in setting.accuracies if accuracy.leaves_out(line)]
-        high = [max(line) for line in setting.losses if loss.leaves_out(line)]
+        high = [max(line[loss.first - 1 :]) for line in setting.losses if loss.leaves_out(line)]
         total = len(setting.losses)
         told = [f"accuracy of {len(low)} of {total}, lowest {min(low):.1f}%"] if low else []
         told += [f"loss of {len(high)} of {total}, highest {max(high):.2g} nats"] if high else []
@@ -187,8 +203,8 @@ def _far_notes(curves: Sequence[SettingCurves]) -> list[str]:
     if not notes:
         return []
     return [
-        "Triangles at the edge: trainings far from the rest, off the axis from there "
-        f"({'; '.join(notes)}). No mean is drawn where it would include one of them."
+        f"Triangles at the edge: trainings far from the rest, off the axis ({'; '.join(notes)}); no mean is "
+        "drawn of their setting."
     ]
 
 
@@ -210,37 +226,37 @@ def _describe(axis: ParameterAxis, curves: Sequence[SettingCurves]) -> str:
         for each in known
     ]
     return (
-        f"Learning curves by {axis.noun}: validation accuracy on the left, validation loss on the right, "
-        f"over {count(max(each.longest for each in curves), 'epoch')}. {heading}: {', '.join(ends)}."
+        f"Learning curves by {axis.noun}: validation accuracy and validation loss over "
+        f"{count(max(each.longest for each in curves), 'epoch')}. {heading}: {', '.join(ends)}."
     )
 
 
 logger = logging.getLogger(__name__)
 
-_MARKERS, _DASHES = "os^DvPX<", ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)))
-"""Markers and dashes, different in number, so that 24 settings differ in grey too."""
+_FAINTEST, _STRONGEST = 0.25, 0.7
+"""Opacity of thin lines; more lines in a panel are fainter."""
 
-_FAINTEST, _STRONGEST = 0.15, 0.45
-"""Opacity of thin lines; more lines are fainter."""
-
-_MOST_MARKS = 20
-"""Markers on a single line; half as many where lines share a panel."""
+_ROW = 0.95
+"""Inches of a row of panels."""
 
 _MOST_BUDGETS = 8
 """Most values written at the axis."""
 
-_LEGEND_COLUMNS = 6
-
 
 @dataclass(frozen=True)
-class _Panel:
-    """One of the two panels: its values for every setting."""
+class _Column:
+    """What a column of panels shows: its values for every setting."""
 
     label: str
     span: Span
     lines: Sequence[Lines]
     off_axis: float
-    """Where lines leave the panel, in fractions of its height."""
+    """Where lines leave a panel, in fractions of its height."""
+
+    def mean(self, index: int) -> list[float]:
+        """Return a setting's mean after each epoch; empty if it would include a training off the axis."""
+        lines = self.lines[index]
+        return [] if any(self.span.leaves_out(line) for line in lines) else mean_line(lines)
 
 
 def draw_curve_figures(
@@ -250,7 +266,7 @@ def draw_curve_figures(
     epochs: Sequence[EpochRow],
     folder: Path,
 ) -> list[DrawnFigure]:
-    """Draw validation accuracy and loss of one exercise against the epoch, as PNG and SVG.
+    """Draw validation accuracy and loss of one exercise against the epoch, a panel a setting.
 
     An exercise without a completed trial has no figure.
 
@@ -273,88 +289,87 @@ def draw_curve_figures(
     caption, alt = curve_words(study, exercise, axis, curves)
     how = "continue from epoch to epoch" if budgets else f"depend on the {axis.noun}"
     title = f"Exercise {exercise.number}: how does learning {how}?"
-    rows = 0 if budgets else -(-len(curves) // _LEGEND_COLUMNS)
-    with new_figure(9.0, 4.0 + 0.22 * rows) as figure:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
-        for axes, panel in zip(figure.subplots(1, 2), _panels(curves), strict=True):
-            _draw_panel(axes, panel, [axis.describe(each.value) for each in curves])
-            _show_epochs(axes, max(each.longest for each in curves), budgets)
-        if not budgets:
-            handles, labels = figure.axes[0].get_legend_handles_labels()
-            figure.legend(
-                handles, labels, loc="outside lower center", ncols=_LEGEND_COLUMNS, fontsize=9,
-                title=axis.noun.capitalize(), title_fontsize=9, handlelength=3.2,
-            )  # fmt: skip
+    with new_figure(title, 1.4 + max(3.0, _ROW * len(curves))) as figure:
+        columns = _columns(curves)
+        for index, (setting, panels) in enumerate(zip(curves, _grid(figure, len(curves)), strict=True)):
+            names = phrase(exercise.parameter, setting.value), _mark_lowest(panels[1], columns[1].mean(index))
+            for axes, column, name in zip(panels, columns, names, strict=True):
+                axes.set_title(f"{column.label}\n{name}" if index == 0 else name)
+                _draw_panel(axes, column, index)
+                _show_epochs(axes, max(each.longest for each in curves), budgets)
+        for axes in panels[-1:] if len(curves) == 1 else panels:
+            axes.set_xlabel("Epoch")
+        handles = {
+            text: handle
+            for axes in figure.axes
+            for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
         name = f"exercise-{exercise.number}-curves"
         return [save(figure, folder, name, exercise=exercise.number, title=title, caption=caption, alt=alt)]
 
 
-def _panels(curves: Sequence[SettingCurves]) -> tuple[_Panel, _Panel]:
+def _grid(figure: Figure, settings: int) -> list[tuple[Axes, Axes]]:
+    """Return the panels of each setting: accuracy and loss side by side, or of a single one below another."""
+    rows, columns = (settings, 2) if settings > 1 else (2, 1)
+    panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True).flat)
+    return list(zip(panels[::2], panels[1::2], strict=True))
+
+
+def _columns(curves: Sequence[SettingCurves]) -> tuple[_Column, _Column]:
     loss = loss_span(curves)
-    label = "Validation loss (nats, log scale)" if loss.is_log else "Validation loss (nats)"
+    label = "Loss (nats, log scale)" if loss.is_log else "Loss (nats)"
     return (
-        _Panel("Validation accuracy (%)", accuracy_span(curves), [each.accuracies for each in curves], 0.02),
-        _Panel(label, loss, [each.losses for each in curves], 0.98),
+        _Column("Accuracy (%)", accuracy_span(curves), [each.accuracies for each in curves], 0.05),
+        _Column(label, loss, [each.losses for each in curves], 0.95),
     )
 
 
-def _draw_panel(axes: Axes, panel: _Panel, names: Sequence[str]) -> None:
-    axes.set(xlabel="Epoch", ylabel=panel.label, ylim=(panel.span.low, panel.span.high))
-    if panel.span.is_log:
+def _mark_lowest(axes: Axes, losses: Sequence[float]) -> str:
+    """Mark the lowest loss of a mean, and return its epoch in words; nothing where no mean is drawn."""
+    if not losses:
+        return ""
+    epoch = losses.index(min(losses)) + 1
+    axes.plot([epoch], [min(losses)], "o", color=VERMILLION, markersize=6, zorder=4, label="lowest loss")
+    return f"lowest: epoch {epoch}"
+
+
+def _draw_panel(axes: Axes, column: _Column, index: int) -> None:
+    """Draw one setting: each training thin, their mean thick; the means of the others in grey."""
+    span, lines = column.span, column.lines[index]
+    axes.set_ylim(span.low, span.high)
+    if span.is_log:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda nats, _: f"{nats:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    colours = _colours(len(panel.lines))
-    opacity = 10 / max(1, sum(len(lines) for lines in panel.lines))
-    opacity = min(max(opacity, _FAINTEST), _STRONGEST)
-    for index, lines in enumerate(panel.lines):
-        # Where a training runs off the axis, the mean is not drawn: only its name stays.
-        is_off = any(panel.span.leaves_out(line) for line in lines)
-        _plot_trainings(axes, lines, colours[index], 0.8 if is_off else opacity)
-        _mark_far(axes, panel, lines, colours[index])
-        _plot_mean(axes, [] if is_off else mean_line(lines), index, colours, names[index])
-
-
-def _colours(count: int) -> list[str]:
-    """Return colours from dark to light, visible on white, for rising values; blue for a single one."""
-    if count == 1:
-        return [BLUE]
-    return [to_hex(each) for each in matplotlib.colormaps["viridis"](np.linspace(0, 0.8, count))]
-
-
-def _plot_trainings(axes: Axes, lines: Lines, colour: str, opacity: float) -> None:
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+    _plot(axes, span, column.mean(index), BLUE, 2.2, "mean", zorder=3)
+    opacity = min(max(2 / max(len(lines), 1), _FAINTEST), _STRONGEST)
     for line in lines:
-        axes.plot(
-            range(1, len(line) + 1), line, "-" if len(line) > 1 else ".", color=colour, linewidth=0.6,
-            alpha=opacity, markersize=5, mew=0, zorder=2,
-        )  # fmt: skip
-
-
-def _plot_mean(axes: Axes, mean: Sequence[float], index: int, colours: Sequence[str], name: str) -> None:
-    every = max(1, round(len(mean) / (_MOST_MARKS if len(colours) == 1 else _MOST_MARKS / 2)))
-    marks = sorted({*range(index % every, len(mean), every), *range(len(mean))[-1:]})  # the end has one
-    axes.plot(
-        range(1, len(mean) + 1), mean, color=colours[index], linewidth=1.6, linestyle=_DASHES[index % 3],
-        marker=_MARKERS[index % 8], markersize=5, mec="white", mew=0.5, markevery=marks, label=name, zorder=3,
-    )  # fmt: skip
-
-
-def _mark_far(axes: Axes, panel: _Panel, lines: Lines, colour: str) -> None:
-    """Mark at the edge the first epoch at which a training is off the axis."""
-    span = panel.span
-    for line in lines:
-        if span.leaves_out(line):
-            first = next(epoch for epoch, each in enumerate(line, 1) if span.leaves_out([each]))
+        _plot(axes, span, line, BLUE, 0.7, "one training", alpha=opacity)
+        if (out := span.first_out(line)) is not None:
+            edge, mark = axes.get_xaxis_transform(), "v" if column.off_axis < 0.5 else "^"
             axes.plot(
-                [first], [panel.off_axis], "v" if panel.off_axis < 0.5 else "^", color=colour, markersize=7,
-                transform=axes.get_xaxis_transform(), zorder=4,
-            )  # fmt: skip
+                [out], [column.off_axis], mark, color=VERMILLION, markersize=6, transform=edge, zorder=4
+            )
+    for other in range(len(column.lines)):
+        if other != index:
+            _plot(axes, span, column.mean(other), GREY, 0.7, "other means", zorder=1.5)
+
+
+def _plot(
+    axes: Axes, span: Span, line: Sequence[float], colour: str, width: float, name: str, **more: Any
+) -> None:
+    shown = line[span.first - 1 :]
+    epochs, style = range(span.first, span.first + len(shown)), "." if len(shown) == 1 else "-"
+    axes.plot(epochs, shown, style, color=colour, linewidth=width, label=name, **more)
 
 
 def _show_epochs(axes: Axes, last: int, budgets: Sequence[float]) -> None:
     axes.set_xlim(0.5, last + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
     shown = [each for each in budgets if each <= last]
     for budget in shown:
         axes.axvline(budget, color=GREY, linestyle=":", linewidth=1.2, zorder=1)

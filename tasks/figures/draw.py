@@ -59,12 +59,13 @@ def _draw_search(study: Study, tables: RunTables, folder: Path) -> "list[DrawnFi
 
 
 def _draw_model(study: Study, tables: RunTables, folder: Path) -> "list[DrawnFigure]":
-    from tasks.figures.model import draw_model_figures
+    from tasks.figures.model import draw_confusion, draw_learning_curves
 
     chosen = read_model(tables)
-    if chosen is None or study.model is None:
+    if chosen is None or study.optimum is None or study.model is None:
         return []
-    return draw_model_figures(chosen, tables.epochs, folder, study.model.number)
+    curves = draw_learning_curves(chosen, tables.epochs, folder, study.optimum.number)
+    return [*curves, draw_confusion(chosen, folder, study.model.number)]
 
 
 def _draw_cost(tables: RunTables, folder: Path) -> "list[DrawnFigure]":

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize, PowerNorm, to_rgb
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from storage.tables import EpochRow
@@ -22,26 +21,47 @@ Counts = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float64]
 
 
-def draw_model_figures(
+def draw_learning_curves(
     chosen: ChosenModel, epochs: Sequence[EpochRow], folder: Path, exercise: int
 ) -> list[DrawnFigure]:
-    """Draw the learning curves and the confusion matrix of the chosen model, each as PNG and SVG.
+    """Draw loss and accuracy of the chosen model, epoch by epoch, as PNG and SVG.
 
     Args:
         chosen: The model that was saved.
-        epochs: Rows of the `epochs` table; without any of the model's training there are no learning curves.
+        epochs: Rows of the `epochs` table; without any of the model's training there is no figure.
         folder: The folder for the files; made when missing.
-        exercise: Number of the exercise the figures belong to.
+        exercise: Number of the exercise the figure belongs to.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    matrix = _draw_confusion(chosen, folder, exercise)
     curves = epochs_of_model(chosen, epochs)
     if not curves:
         logger.warning("training %s: no rows in `epochs`, no learning curves", chosen.key)
-        return [matrix]
-    return [_draw_curves(curves, folder, exercise), matrix]
+        return []
+    best, last = lowest_loss_epoch(curves), curves[-1]
+    title = "How did the final model learn?"
+    caption = (
+        "One training. Training values are means over the epoch, while the weights still change; validation "
+        "values are taken after it."
+    )
+    alt = (
+        f"Learning curves over {len(curves)} epochs. At the end: training loss {last.train_loss:.3f}, "
+        f"validation loss {last.validation_loss:.3f}, training accuracy {last.train_accuracy:.1%}, "
+        f"validation accuracy {last.validation_accuracy:.1%}. Lowest validation loss at epoch {best}."
+    )
+    with new_figure(title, 5.0) as figure:
+        accuracy, loss = figure.subplots(2, 1, sharex=True)
+        losses = [(each.train_loss, each.validation_loss) for each in curves]
+        percents = [(100 * each.train_accuracy, 100 * each.validation_accuracy) for each in curves]
+        _plot_curves(accuracy, percents, "Accuracy (%)", best)
+        _plot_curves(loss, losses, "Loss (nats)", best)
+        loss.set_xlabel("Epoch")
+        handles, labels = loss.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        return [
+            save(figure, folder, "learning-curves", exercise=exercise, title=title, caption=caption, alt=alt)
+        ]
 
 
 def epochs_of_model(chosen: ChosenModel, epochs: Sequence[EpochRow]) -> list[EpochRow]:
@@ -62,33 +82,6 @@ def row_shares(counts: Counts) -> Shares:
     return shares
 
 
-def _draw_curves(curves: Sequence[EpochRow], folder: Path, exercise: int) -> DrawnFigure:
-    best, last = lowest_loss_epoch(curves), curves[-1]
-    title = "How did the final model learn?"
-    caption = (
-        "Loss and accuracy of the final model, epoch by epoch; one training (n = 1), so there are no error "
-        "bars. Training values are means over the epoch, while the weights still change; validation values "
-        f"are taken after it. Dotted line: the lowest validation loss, epoch {best}."
-    )
-    alt = (
-        f"Learning curves over {len(curves)} epochs. At the end: training loss {last.train_loss:.3f}, "
-        f"validation loss {last.validation_loss:.3f}, training accuracy {last.train_accuracy:.1%}, "
-        f"validation accuracy {last.validation_accuracy:.1%}. Lowest validation loss at epoch {best}."
-    )
-    with new_figure(8.0, 4.0) as figure:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
-        loss, accuracy = figure.subplots(1, 2)
-        losses = [(each.train_loss, each.validation_loss) for each in curves]
-        percents = [(100 * each.train_accuracy, 100 * each.validation_accuracy) for each in curves]
-        _plot_curves(loss, losses, "Loss (cross-entropy, nats)", best)
-        _plot_curves(accuracy, percents, "Accuracy (%)", best)
-        handles, labels = loss.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
-        return save(
-            figure, folder, "learning-curves", exercise=exercise, title=title, caption=caption, alt=alt
-        )
-
-
 def _plot_curves(axes: Axes, pairs: Sequence[tuple[float, float]], label: str, best: int) -> None:
     """Plot training and validation values, epoch by epoch."""
     epochs, every = range(1, len(pairs) + 1), max(1, len(pairs) // 20)
@@ -96,36 +89,38 @@ def _plot_curves(axes: Axes, pairs: Sequence[tuple[float, float]], label: str, b
         zip(*pairs, strict=True), ("training", "validation"), ("o-", "s--"), (BLUE, VERMILLION), strict=True
     ):
         axes.plot(epochs, heights, style, color=colour, markersize=4.5, markevery=every, label=name)
-    axes.axvline(
-        best, color=GREY, linestyle=":", linewidth=1.5, label=f"lowest validation loss: epoch {best}"
-    )
-    axes.set(xlabel="Epoch", ylabel=label, xlim=(0.5, len(pairs) + 0.5))
+    axes.axvline(best, color=GREY, linestyle=":", linewidth=1.5, label=f"lowest loss: epoch {best}")
+    axes.set(ylabel=label, xlim=(0.5, len(pairs) + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
 
 
-def _draw_confusion(chosen: ChosenModel, folder: Path, exercise: int) -> DrawnFigure:
+def draw_confusion(chosen: ChosenModel, folder: Path, exercise: int) -> DrawnFigure:
+    """Draw the confusion matrix of the chosen model, as PNG and SVG.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
     counts = np.array(chosen.confusion, dtype=np.int64)
     title = "Which classes does the final model confuse?"
     caption = (
-        f"Test images (n = {counts.sum()}) by true class (rows) and predicted class (columns). Numbers: "
-        "images. Shade: share of the row, on a square-root scale so that rare confusions show. One model, so "
-        "there are no error bars."
+        f"Test images (n = {counts.sum():,}) by true class (rows) and predicted class (columns). Shade: "
+        "share of the row, on a square-root scale so that rare confusions show."
     )
-    with new_figure(7.4, 6.6) as figure:
-        axes = figure.add_subplot(title=title, xlabel="Predicted class", ylabel="True class")
-        _plot_matrix(figure, axes, counts)
+    with new_figure(title, 4.4) as figure:
+        axes = figure.add_subplot(xlabel="Predicted class", ylabel="True class")
+        _plot_matrix(axes, counts)
         return save(
             figure, folder, "confusion-matrix", exercise=exercise, title=title, caption=caption,
             alt=_describe_confusion(counts),
         )  # fmt: skip
 
 
-def _plot_matrix(figure: Figure, axes: Axes, counts: Counts) -> None:
+def _plot_matrix(axes: Axes, counts: Counts) -> None:
     norm = PowerNorm(0.5, vmin=0, vmax=100)
     shares = 100 * row_shares(counts)
     mesh = axes.pcolormesh(shares, cmap="Blues", norm=norm, edgecolors="white", linewidth=1)
     axes.set_xticks(
-        np.arange(len(counts)) + 0.5, CLASS_NAMES, rotation=40, ha="right", rotation_mode="anchor"
+        np.arange(len(counts)) + 0.5, CLASS_NAMES, rotation=60, ha="right", rotation_mode="anchor"
     )
     axes.set_yticks(np.arange(len(counts)) + 0.5, CLASS_NAMES)
     axes.invert_yaxis()
@@ -134,14 +129,12 @@ def _plot_matrix(figure: Figure, axes: Axes, counts: Counts) -> None:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     _write_counts(axes, counts, shares, mesh.get_cmap(), norm)
-    bar = figure.colorbar(mesh, ax=axes, shrink=0.75, label="Share of the true class (%)")
-    bar.set_ticks([0, 1, 5, 10, 25, 50, 75, 100])
 
 
 def _write_counts(axes: Axes, counts: Counts, shares: Shares, colours: Colormap, norm: Normalize) -> None:
     for (row, column), count in np.ndenumerate(counts):
         colour = text_colour(colours(norm(shares[row, column])))
-        axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=colour, fontsize=9)
+        axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=colour)
 
 
 def text_colour(background: Sequence[float]) -> str:

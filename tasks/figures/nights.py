@@ -1,5 +1,6 @@
 """Draw the nights: accuracy and time of each exercise over the fresh runs of a study."""
 
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
@@ -28,6 +29,9 @@ _MOST_DOTS = 60
 
 _LEAST_SPAN = 1.0
 """Percentage points an accuracy axis shows at least: less would make noise look like drift."""
+
+_TITLE_LETTERS = 42
+"""Letters of a panel's title that fit on a line."""
 
 _KNOWN = "first, or the weights of an earlier night"
 _MARKS = {
@@ -75,7 +79,7 @@ def _draw_accuracy(
         f"Chart of mean test accuracy over {count(len(whole), 'night')}, a panel an "
         f"exercise. Latest: {', '.join(latest)}. Drifted: {', '.join(told[-10:]) or 'none'}."
     )
-    with new_figure(7.4, 1.0 + 1.3 * len(panels)) as figure:
+    with new_figure(title, 1.6 + 1.3 * len(panels)) as figure:
         for axes, (name, rows) in zip(_panels(figure, len(panels)), panels, strict=True):
             percents = 100 * np.array([night.mean_accuracy for _, night in rows], float)
             _plot(axes, name, rows, percents)
@@ -85,7 +89,7 @@ def _draw_accuracy(
                 middle = (known.max() + known.min()) / 2
                 half = 0.58 * max(known.max() - known.min(), _LEAST_SPAN)
                 axes.set_ylim(middle - half, middle + half)
-        _finish(figure, title, whole, "Mean test accuracy (%)")
+        _finish(figure, whole, "Mean test accuracy (%)")
         return save(figure, folder, "nights-accuracy", exercise=NIGHTS, title=title, caption=caption, alt=alt)
 
 
@@ -102,17 +106,15 @@ def _draw_time(whole: Sequence[Night], panels: _Panels, folder: Path) -> DrawnFi
         f"Chart of times over {count(len(whole), 'night')}. Wall time of the run from "
         f"{duration(min(walls))} to {duration(max(walls))}."
     )
-    times = [("Whole run: wall time", whole, walls)]
-    times += [
-        (f"{name}: lane time", rows, [night.lane_seconds for _, night in rows]) for name, rows in panels
-    ]
-    with new_figure(7.4, 1.0 + 1.3 * len(times)) as figure:
+    times = [("Whole run", whole, walls)]
+    times += [(name, rows, [night.lane_seconds for _, night in rows]) for name, rows in panels]
+    with new_figure(title, 1.0 + 1.3 * len(times)) as figure:
         for axes, (name, rows, taken) in zip(_panels(figure, len(times)), times, strict=True):
             longest = max(taken)
             unit, seconds = ("h", 3600) if longest > 7200 else ("min", 60) if longest > 120 else ("s", 1)
             _plot(axes, f"{name} ({unit})", rows, np.array(taken) / seconds)
             axes.set_ylim(0, 1.15 * longest / seconds or 1.0)
-        _finish(figure, title, whole, "Time")
+        _finish(figure, whole, "Time")
         return save(figure, folder, "nights-time", exercise=NIGHTS, title=title, caption=caption, alt=alt)
 
 
@@ -125,7 +127,7 @@ def _plot(axes: Axes, title: str, rows: Sequence[Night], heights: Values) -> Non
     """Plot heights over the start of each night: dots and a line, or the line only if there are many."""
     marker = "" if len(rows) > _MOST_DOTS else "o"
     axes.plot(_days(rows), heights, "-", marker=marker, color=BLUE, linewidth=1.2, markersize=4)
-    axes.set_title(title, fontsize=10, pad=4)
+    axes.set_title(textwrap.fill(title, _TITLE_LETTERS))
     axes.yaxis.set_major_locator(MaxNLocator(4))
 
 
@@ -143,25 +145,24 @@ def _mark(axes: Axes, rows: Sequence[Night], heights: Values) -> None:
         )  # fmt: skip
 
 
-def _finish(figure: Figure, title: str, nights: Sequence[Night], label: str) -> None:
-    """Add a title above all panels, an axis of dates below, one label at the side, and a legend."""
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
+def _finish(figure: Figure, nights: Sequence[Night], label: str) -> None:
+    """Add an axis of dates below all panels, one label at the side, and a legend."""
     last = figure.axes[-1]
     days = _days(nights)
     margin = max(0.03 * (days[-1] - days[0]), 1 / (24 * 60))
     last.set_xlim(days[0] - margin, days[-1] + margin)
-    locator: Any = AutoDateLocator(tz=UTC, minticks=2, maxticks=8)
+    locator: Any = AutoDateLocator(tz=UTC, minticks=2, maxticks=4)
     last.xaxis.set_major_locator(locator)
     last.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
     last.set_xlabel("Start of the run (UTC)")
-    figure.supylabel(label, fontsize=10)
+    figure.supylabel(label, fontsize="medium")
     entries = {
         text: handle
         for axes in figure.axes
         for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     if entries:
-        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2, fontsize=9)
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=1)
 
 
 def _days(nights: Sequence[Night]) -> Values:

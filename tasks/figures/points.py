@@ -1,4 +1,4 @@
-"""The values in a sweep's figures: plain percent and seconds, computed without drawing."""
+"""The values in a sweep's figures: plain percent and epochs, computed without drawing."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from study.spec import Cell, PublishedAverage, SweepExercise
 
 FAR_POINTS = 20.0
 FAR_TIMES = 2.0
-LONG_RANGE = 10.0
 
 
 @dataclass(frozen=True)
@@ -30,18 +29,21 @@ class AccuracyPoint:
 
 
 @dataclass(frozen=True)
-class TimePoint:
-    """One setting's times in seconds: training of completed trials, convergence of those that converged."""
+class ConvergencePoint:
+    """One setting's epochs of convergence, and the lowest-loss epochs of trials that did not converge.
+
+    The median counts those as later ones; None where too few converged.
+    """
 
     value: float
-    training: tuple[float, ...] = ()
-    mean: float | None = None
-    convergence: tuple[float, ...] = ()
+    converged: tuple[int, ...] = ()
+    still_open: tuple[int, ...] = ()
+    median: float | None = None
 
     @property
-    def outcome(self) -> str:
-        """Say how many of the completed trials converged."""
-        return f"{len(self.convergence)} of {len(self.training)}" if self.training else "no trial"
+    def trials(self) -> int:
+        """Count the completed trials."""
+        return len(self.converged) + len(self.still_open)
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,20 @@ def accuracy_points(
     return points
 
 
-def time_points(
+def convergence_points(
     exercise: SweepExercise, trials: Sequence[TrialRow], summary: Sequence[SummaryRow]
-) -> list[TimePoint]:
+) -> list[ConvergencePoint]:
     """Return a point for each setting of the exercise, by rising value, measured or not."""
     return [
-        TimePoint(
+        ConvergencePoint(
             value,
-            tuple(row.training_seconds for row in rows if row.training_seconds is not None),
-            None if found is None else found.mean_training_seconds,
-            tuple(row.convergence_seconds for row in rows if row.convergence_seconds is not None),
+            tuple(row.convergence_epoch for row in rows if row.convergence_epoch is not None),
+            tuple(
+                row.lowest_loss_epoch
+                for row in rows
+                if row.convergence_epoch is None and row.lowest_loss_epoch is not None
+            ),
+            None if found is None else found.kaplan_meier_convergence_epoch,
         )
         for value, rows, found in _settings(exercise, trials, summary)
     ]
@@ -143,9 +149,3 @@ def readings_floor(readings: Sequence[float]) -> float:
         if gap > max(FAR_POINTS, FAR_TIMES * (ordered[-1] - ordered[count])):
             return ordered[count]
     return ordered[0] if ordered else -math.inf
-
-
-def needs_log_axis(points: Sequence[TimePoint]) -> bool:
-    """Say whether the times range over more than a factor of ten."""
-    times = [each for point in points for each in (*point.training, *point.convergence)]
-    return bool(times) and min(times) > 0 and max(times) > LONG_RANGE * min(times)

@@ -39,7 +39,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One vertical axis: its name, its scale, and each candidate's place, in the order of the rows."""
+    """One axis: its name, its scale, and each candidate's place, in the order of the rows."""
 
     name: str
     is_log: bool
@@ -152,11 +152,8 @@ _COSTS = {
     "seconds": "Training time of one thread (s, log scale)",
 }
 
-_REPORT_WIDTH = 10.0
-"""Inches: in the report's column, the words of a wider figure are too small to read."""
-
-_NAME_WIDTH = 11
-"""Letters of a line below an axis; axes are close to each other."""
+_NAME_WIDTH = 12
+"""Letters of a line beside an axis."""
 
 
 def draw_search_figures(
@@ -193,13 +190,11 @@ def _draw_front(exercise: int, dots: Sequence[Dot], finals: Sequence[Dot], folde
     title = f"Exercise {exercise}: what does accuracy cost in size and in time?"
     best = max(each.accuracy for each in (*dots, *finals))
     shown = [each for each in dots if each.accuracy >= best - _SHOWN]
-    with new_figure(9.4, 4.6) as figure:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
-        panels = figure.subplots(1, 2, sharey=True)
+    with new_figure(title, 7.0 + 0.2 * len(finals)) as figure:
+        panels = figure.subplots(2, 1)
         for axes, (cost, label) in zip(panels, _COSTS.items(), strict=True):
             _plot_costs(axes, cost, shown, [each for each in finals if each.accuracy >= best - _SHOWN])
-            axes.set_xlabel(label)
-        panels[0].set_ylabel("Validation accuracy (%)")
+            axes.set(xlabel=label, ylabel="Validation accuracy (%)")
         _legend(figure, panels[0])
         caption, alt = front_words(dots, finals, len(dots) - len(shown))
         name = f"exercise-{exercise}-front"
@@ -251,8 +246,8 @@ def _draw_importances(
 ) -> DrawnFigure:
     title = f"Exercise {exercise}: which parameters decide?"
     names, shares = list(importances), [100 * each for each in importances.values()]
-    with new_figure(7.0, 1.5 + 0.42 * len(names)) as figure:
-        axes = figure.add_subplot(title=title, xlabel="Share of the importance (%)")
+    with new_figure(title, 1.2 + 0.35 * len(names)) as figure:
+        axes = figure.add_subplot(xlabel="Share of the importance (%)")
         axes.grid(True, axis="x")
         axes.grid(False, axis="y")
         bars = axes.barh(range(len(names)), shares, color=BLUE, height=0.6)
@@ -280,26 +275,27 @@ def _draw_parallel(
     accuracies = [row.validation_accuracy for row in search if row.validation_accuracy is not None]
     accuracy = Coordinate("validation accuracy (%)", False, tuple(100 * each for each in accuracies))
     all_axes, good = (*coordinates, accuracy), are_good(accuracies)
-    with new_figure(min(max(7.0, 1.45 * len(all_axes)), _REPORT_WIDTH), 4.8) as figure:
-        axes = figure.add_subplot(title=title)
+    with new_figure(title, 1.2 + 0.6 * len(all_axes)) as figure:
+        axes = figure.add_subplot()
         axes.grid(False)
         heights = np.array([_heights(each) for each in all_axes])
         for is_best, colour, width, alpha in ((False, GREY, 0.8, 0.45), (True, VERMILLION, 1.8, 0.9)):
             for line in heights.T[good == is_best]:
-                axes.plot(range(len(all_axes)), line, color=colour, linewidth=width, alpha=alpha)
+                axes.plot(line, range(len(all_axes)), color=colour, linewidth=width, alpha=alpha)
         for place, each in enumerate(all_axes):
             _draw_scale(axes, place, each)
         names = [fill(parameter_noun(each.name), _NAME_WIDTH, break_long_words=False) for each in all_axes]
-        axes.set_xticks(range(len(all_axes)), names, fontsize=9.5)
-        axes.set_yticks([])
-        axes.set_xlim(-0.35, len(all_axes) - 0.4)
+        axes.set_yticks(range(len(all_axes)), names)
+        axes.set_xticks([])
+        axes.set_xlim(-0.16, 1.16)
+        axes.set_ylim(len(all_axes) - 0.7, -0.6)
         axes.spines[["left", "bottom"]].set_visible(False)
-        axes.tick_params(axis="x", length=0, pad=10)
+        axes.tick_params(axis="y", length=0)
         handles = [
             axes.plot([], [], color=VERMILLION, linewidth=1.8, label="best quarter on validation")[0],
             axes.plot([], [], color=GREY, linewidth=0.8, label="other candidates")[0],
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9)
+        figure.legend(handles=handles, loc="outside lower center", ncols=1)
         caption = (
             f"Each line is a candidate of the search ({len(search)} in all): its values, and its validation "
             "accuracy. Epochs are those of its best reading, among its trained epochs."
@@ -320,18 +316,18 @@ def _heights(coordinate: Coordinate) -> np.ndarray:
 
 
 def _draw_scale(axes: Axes, place: int, coordinate: Coordinate) -> None:
-    """Draw a vertical line with the values at its ends, and all values if they are few."""
-    axes.axvline(place, color=INK, linewidth=1, zorder=3)
+    """Draw a horizontal line with the values at its ends, and all values if they are few."""
+    axes.axhline(place, color=INK, linewidth=1, zorder=3)
     heights = _heights(coordinate)
     values = sorted(set(zip(coordinate.values, map(float, heights), strict=True)))
-    marked = values if len(values) <= 6 else [values[0], values[-1]]
+    marked = values if len(values) <= 4 else [values[0], values[-1]]
     for value, height in marked:
         text = coordinate.words[int(value)] if coordinate.words else f"{value:.4g}"
         axes.annotate(
-            text, (place, height), (4, 3), textcoords="offset points", fontsize=8.5, zorder=4,
+            text, (height, place), (0, 4), textcoords="offset points", ha="center", zorder=4,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8},
         )  # fmt: skip
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=1)

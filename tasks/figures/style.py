@@ -3,6 +3,7 @@
 import io
 import logging
 import math
+import textwrap
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from PIL import Image
 
 from storage.results import write_atomically
 from study.spec import SweepExercise
+from study.wording import plain
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +36,28 @@ Values = npt.NDArray[np.float64]
 BLUE, VERMILLION = "#0072B2", "#D55E00"
 INK, GREY, FAINT = "#222222", "#6B6B6B", "#DDDDDD"
 
-PNG_DOTS_PER_INCH = 150
+PNG_DOTS_PER_INCH = 180
+
+WIDTH = 4.0
+"""Inches of every figure: a phone 390 px wide shows 317 px of it in a folded part of the report, and letters
+of 10 points are 11 px high there."""
+
+_TITLE_LETTERS = 42
+"""Letters of a title that fit on a line."""
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # the font matplotlib brings: the same figure on every machine
     "font.size": 10,
-    "axes.titlesize": 11.5,
+    "axes.labelsize": 10,
+    "axes.titlesize": 10,
     "axes.titlelocation": "left",
-    "axes.titlepad": 10,
+    "axes.titlepad": 5,
+    "figure.titlesize": 11,
+    "legend.fontsize": 10,
+    "legend.columnspacing": 1.2,
+    "legend.handlelength": 1.5,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": GREY,
@@ -73,14 +89,16 @@ class DrawnFigure:
 
 
 @contextmanager
-def new_figure(width: float, height: float) -> Iterator[Figure]:
-    """Open an empty figure of `width` x `height` inches in our style; draw and save it inside the block.
+def new_figure(title: str, height: float) -> Iterator[Figure]:
+    """Open a figure of `WIDTH` x `height` inches with its title alone; draw and save it inside the block.
 
     matplotlib's settings are global to the process, so one figure is drawn at a time; they are restored
     afterwards. A user's own matplotlibrc has no effect.
     """
     with _DRAWING, matplotlib.style.context(_STYLE, after_reset=True):
-        yield Figure(figsize=(width, height), dpi=PNG_DOTS_PER_INCH, layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), dpi=PNG_DOTS_PER_INCH, layout="constrained")
+        figure.suptitle(textwrap.fill(title, _TITLE_LETTERS), x=0.01, ha="left")
+        yield figure
 
 
 def save(
@@ -124,6 +142,12 @@ def _draw_png(figure: Figure) -> bytes:
 
 Spacing = Literal["log", "linear", "categories"]
 
+_SPACING_WORDS = {"log": ", log scale", "linear": "", "categories": ", in equal steps"}
+"""What an axis label says of the spacing."""
+
+_MOST_LETTERS = 36
+"""Letters of tick labels, as long as the longest, that fit side by side; more are turned."""
+
 _SPACINGS: dict[str, Spacing] = {
     "learning_rate": "log",
     "dropout": "linear",
@@ -132,14 +156,14 @@ _SPACINGS: dict[str, Spacing] = {
 }
 # A parameter's name in titles and captions, and its axis label with the unit.
 _WORDS = {
-    "filters": ("number of filters", "Filters of the convolution"),
-    "kernel_size": ("kernel size", "Side of the square kernel (pixels)"),
-    "dense_units": ("number of dense units", "Units of the hidden dense layer"),
-    "dropout": ("dropout rate", "Dropout rate (fraction of units dropped)"),
-    "learning_rate": ("learning rate", "Learning rate (log scale)"),
+    "filters": ("number of filters", "Filters"),
+    "kernel_size": ("kernel size", "Side of the kernel (pixels)"),
+    "dense_units": ("number of dense units", "Dense units"),
+    "dropout": ("dropout rate", "Dropout rate (fraction of units)"),
+    "learning_rate": ("learning rate", "Learning rate"),
     "momentum": ("momentum", "Momentum"),
     "batch_size": ("batch size", "Batch size (images)"),
-    "averaging": ("decay of averaging", "Decay of the weights' average (fraction an epoch)"),
+    "averaging": ("decay of averaging", "Decay of averaging (an epoch)"),
     "epochs": ("number of epochs", "Epochs"),
     "patience": ("patience", "Patience (epochs)"),
 }
@@ -159,26 +183,17 @@ class ParameterAxis:
         place = self._position(value) + beside * self._least_distance
         return 10**place if self.spacing == "log" else place
 
-    def show(self, axes: Axes, notes: Sequence[str], legend: str = "") -> None:
-        """Set scale, limits, ticks and label of the x axis.
-
-        Each value has a note, shown under it if it is not empty; `legend` explains the notes.
-        """
+    def show(self, axes: Axes, notes: Sequence[str]) -> None:
+        """Set scale, limits, ticks and label of the x axis; each value has a note, or an empty one."""
         if self.spacing == "log":
             axes.set_xscale("log")
         axes.set_xlim(self.place(self.values[0], -0.55), self.place(self.values[-1], 0.55))
-        labels = [self.describe(value) for value in self.values]
-        lines = [f"{label}\n{note}".rstrip() for label, note in zip(labels, notes, strict=True)]
+        lines = [f"{plain(value)}\n{note}".rstrip() for value, note in zip(self.values, notes, strict=True)]
+        is_turned = len(lines) * max(len(plain(value)) for value in self.values) > _MOST_LETTERS
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_locator(FixedLocator([self.place(value) for value in self.values]))
-        axes.set_xticklabels(lines)
-        axes.set_xlabel(f"{self.label}\n{legend}".rstrip())
-
-    def describe(self, value: float) -> str:
-        """Format a value for its tick: as a power of ten on a log scale, if all values are."""
-        if self.spacing == "log" and all(_is_power_of_ten(each) for each in self.values):
-            return f"$10^{{{round(math.log10(value))}}}$"
-        return f"{value:g}"
+        axes.set_xticklabels(lines, rotation=90 if is_turned else 0)
+        axes.set_xlabel(f"{self.label}{_SPACING_WORDS[self.spacing]}")
 
     @property
     def _least_distance(self) -> float:
@@ -189,11 +204,6 @@ class ParameterAxis:
         if self.spacing == "categories":
             return float(self.values.index(value))
         return math.log10(value) if self.spacing == "log" else value
-
-
-def _is_power_of_ten(value: float) -> bool:
-    exponent = math.log10(value)
-    return math.isclose(exponent, round(exponent), abs_tol=1e-9)
 
 
 def parameter_noun(parameter: str) -> str:

@@ -1,4 +1,4 @@
-"""Draw the figures of a sweep: accuracy and time against its parameter, with captions."""
+"""Draw the figures of a sweep: accuracy and convergence against its parameter, with captions."""
 
 import logging
 import math
@@ -7,19 +7,18 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from storage.tables import SummaryRow, TrialRow
 from study.records import CONVERGENCE_PATIENCE
 from study.spec import Cell, PublishedAverage, Study, SweepExercise
-from tasks.figures.model import draw_model_figures
+from study.wording import count, interval, plain
 from tasks.figures.points import (
     AccuracyPoint,
-    TimePoint,
+    ConvergencePoint,
     accuracy_axis,
     accuracy_points,
-    needs_log_axis,
-    time_points,
+    convergence_points,
 )
 from tasks.figures.style import (
     BLUE,
@@ -34,7 +33,6 @@ from tasks.figures.style import (
 
 
 def accuracy_words(
-    study: Study,
     exercise: SweepExercise,
     axis: ParameterAxis,
     points: Sequence[AccuracyPoint],
@@ -43,48 +41,35 @@ def accuracy_words(
     """Return caption and alt text of the accuracy figure."""
     counts = [len(point.readings) for point in points]
     sentences = [
-        f"Test accuracy against the {axis.noun}, protocol {study.protocol}.",
-        f"Dots: single readings ({count_text(counts)}), moved sideways only to separate them.",
-        "Squares: their mean; error bars: the 95% confidence interval of the mean (Student's t).",
+        f"Test accuracy; {count_text(counts)}.",
         *_interval_notes(points, counts),
-        *_published_notes(study, exercise, averages),
+        *_published_notes(exercise, averages),
         *_below_notes(points),
         *_failed_notes(points),
     ]
-    means = ", ".join(f"{point.mean:.1f}% at {point.value:g}" for point in points if point.mean is not None)
-    alt = f"Chart of test accuracy against the {axis.noun}. Means: {means}."
-    return " ".join(sentences), alt
-
-
-def time_words(study: Study, axis: ParameterAxis, points: Sequence[TimePoint]) -> tuple[str, str]:
-    """Return caption and alt text of the time figure."""
-    converged = sum(len(point.convergence) for point in points)
-    total = sum(len(point.training) for point in points)
-    counts = count_text([len(point.training) for point in points])
-    rule = f"fell to its lowest and then not for {CONVERGENCE_PATIENCE} epochs"
-    convergence = (
-        "Triangles: convergence time, the training time up to the lowest validation loss, "
-        f"of the {converged} of {total} trials whose validation loss {rule}."
+    means = ", ".join(
+        f"{point.mean:.1f}% at {plain(point.value)}" for point in points if point.mean is not None
     )
-    if not converged:
-        convergence = f"No convergence time is shown: in none of {total} trials the validation loss {rule}."
-    sentences = [
-        f"Seconds of training against the {axis.noun}: training steps only, without validation, compiling",
-        f"and warm-up. Dots: single trials ({counts}), moved sideways only to separate them; squares: their",
-        "mean; there are no error bars.",
-        convergence,
-        "Seconds hold for the machine they were measured on.",
-        "The published times are not training times in any unit and are not shown."
-        if study.published
-        else "",
-    ]
-    caption = " ".join(sentences).rstrip()
-    means = ", ".join(f"{point.mean:.3g} s at {point.value:g}" for point in points if point.mean is not None)
+    return " ".join(sentences), f"Chart of test accuracy against the {axis.noun}. Means: {means}."
+
+
+def convergence_words(axis: ParameterAxis, points: Sequence[ConvergencePoint]) -> tuple[str, str]:
+    """Return caption and alt text of the convergence figure."""
+    reached, trials = sum(len(each.converged) for each in points), sum(each.trials for each in points)
+    caption = (
+        f"Epoch of lowest validation loss, if it did not fall for {CONVERGENCE_PATIENCE} epochs after it; "
+        f"{count_text([each.trials for each in points])}."
+    )
+    if reached < trials:
+        caption += (
+            f" Arrows: the {trials - reached} of {count(trials, 'trial')} that did not converge, from their "
+            "lowest loss so far; medians count them as later."
+        )
+    medians = [f"{each.median:g} at {plain(each.value)}" for each in points if each.median is not None]
     alt = (
-        f"Chart of training time against the {axis.noun}. Means: {means}. "
-        f"{converged} of {total} trials converged."
+        f"Chart of the epoch of convergence against the {axis.noun}; {reached} of {trials} trials converged."
     )
-    return caption, alt
+    return caption, f"{alt} Medians: {', '.join(medians)}." if medians else alt
 
 
 def count_text(counts: Sequence[int]) -> str:
@@ -105,22 +90,20 @@ def _interval_notes(points: Sequence[AccuracyPoint], counts: Sequence[int]) -> l
     return notes
 
 
-def _published_notes(
-    study: Study, exercise: SweepExercise, averages: dict[Cell, PublishedAverage]
-) -> list[str]:
+def _published_notes(exercise: SweepExercise, averages: dict[Cell, PublishedAverage]) -> list[str]:
     cells = [(exercise.number, value) for value in sorted(exercise.values)]
     shown = [averages[cell] for cell in cells if cell in averages]
     if not shown:
         return []
-    source = f" ({study.published.averages.name})" if study.published else ""
     counts = sorted({each.readings for each in shown if each.readings is not None and each.readings > 1})
-    over = f", each over {' or '.join(map(str, counts))} readings" if counts else ""
-    notes = [f"Hollow diamonds: averages printed in the published report{source}{over}."]
+    notes = [f"Published averages: over {' or '.join(map(str, counts))} readings each."] if counts else []
     notes += [
-        f"The published value at {each.value:g} is a single reading." for each in shown if each.readings == 1
+        f"The published value at {plain(each.value)} is a single reading."
+        for each in shown
+        if each.readings == 1
     ]
     if all(each.readings is None for each in shown):
-        notes.append("The report does not say how many readings they average.")
+        notes.append("The published report does not say over how many readings its averages are.")
     return notes
 
 
@@ -129,35 +112,31 @@ def _below_notes(points: Sequence[AccuracyPoint]) -> list[str]:
     below = [_below_text(point, floor) for point in points if point.below(floor)]
     if not below:
         return []
-    return [
-        f"Triangles at the lower edge: readings far below the rest, off the axis ({'; '.join(below)}). Where "
-        "there are any, mean and interval are not drawn."
-    ]
+    return [f"Triangles at the lower edge: readings far below the rest, off the axis ({'; '.join(below)})."]
 
 
 def _below_text(point: AccuracyPoint, floor: float) -> str:
     readings = ", ".join(f"{each:.1f}%" for each in point.below(floor))
     mean = "" if point.mean is None else f", mean {point.mean:.1f}%"
-    interval = "" if point.low is None else f", 95% interval {point.low:.1f} to {point.high:.1f}%"
-    return f"at {point.value:g}: {readings}{mean}{interval}"
+    within = ""
+    if point.low is not None and point.high is not None:
+        within = f", 95% interval {interval(point.low / 100, point.high / 100)}%"
+    return f"at {plain(point.value)}: {readings}{mean}{within}"
 
 
 def _failed_notes(points: Sequence[AccuracyPoint]) -> list[str]:
-    failed = [f"{point.failed} at {point.value:g}" for point in points if point.failed]
+    failed = [f"{point.failed} at {plain(point.value)}" for point in points if point.failed]
     return [f"Failed trials, not drawn: {', '.join(failed)}."] if failed else []
 
 
-__all__ = ["DrawnFigure", "draw_model_figures", "draw_sweep_figures"]
-
 logger = logging.getLogger(__name__)
 
-_HEIGHT = 4.4
+_HEIGHT = 3.6
 _PUBLISHED = "published average"
 # In each setting's column: readings left, mean in the middle, compared values right.
 _LEFT, _RIGHT = -0.25, 0.25
 _SPREAD = 0.26
 _ALPHA = 0.55
-_BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # no grid line through words
 
 
 def draw_sweep_figures(
@@ -168,9 +147,11 @@ def draw_sweep_figures(
     averages: dict[Cell, PublishedAverage],
     folder: Path,
 ) -> list[DrawnFigure]:
-    """Draw accuracy and time against the parameter of one exercise, each as PNG and SVG.
+    """Draw accuracy and convergence against the parameter of one exercise, each as PNG and SVG.
 
-    A setting without a completed trial keeps its empty place. An exercise without any has no figure.
+    A setting without a completed trial keeps its empty place; an exercise without any has no figure.
+    Convergence is drawn if a trial converged, and not of a sweep that reads shorter budgets from the same
+    trainings: its learning curves show it once.
 
     Args:
         study: The study the exercise belongs to.
@@ -188,15 +169,14 @@ def draw_sweep_figures(
         logger.warning("exercise %d: no completed trial, no figures", exercise.number)
         return []
     axis = parameter_axis(exercise)
-    times = time_points(exercise, trials, summary)
-    return [
-        _draw_accuracy(study, exercise, axis, points, averages, folder),
-        _draw_time(study, exercise, axis, times, folder),
-    ]
+    drawn = [_draw_accuracy(exercise, axis, points, averages, folder)]
+    convergence = convergence_points(exercise, trials, summary)
+    if any(each.converged for each in convergence) and not exercise.reads_prefixes(study.baseline):
+        drawn.append(_draw_convergence(exercise, axis, convergence, folder))
+    return drawn
 
 
 def _draw_accuracy(
-    study: Study,
     exercise: SweepExercise,
     axis: ParameterAxis,
     points: Sequence[AccuracyPoint],
@@ -205,9 +185,9 @@ def _draw_accuracy(
 ) -> DrawnFigure:
     title = f"Exercise {exercise.number}: how does accuracy change with the {axis.noun}?"
     span = accuracy_axis(points)
-    caption, alt = accuracy_words(study, exercise, axis, points, averages)
-    with new_figure(_width(points), _HEIGHT) as figure:
-        axes = figure.add_subplot(title=title, ylabel="Test accuracy (%)", ylim=(span.low, span.high))
+    caption, alt = accuracy_words(exercise, axis, points, averages)
+    with new_figure(title, _HEIGHT) as figure:
+        axes = figure.add_subplot(ylabel="Test accuracy (%)", ylim=(span.low, span.high))
         axis.show(axes, ["" if point.readings else "no trial" for point in points])
         _plot_readings(axes, axis, points, span.floor)
         _plot_means(axes, axis, points, span.floor)
@@ -238,7 +218,7 @@ def _plot_means(axes: Axes, axis: ParameterAxis, points: Sequence[AccuracyPoint]
     axes.errorbar(
         [axis.place(each.value) for each, _ in shown], [mean for _, mean in shown], halves,
         fmt="s", color=INK, markersize=6, elinewidth=1.3, capsize=4, zorder=3,
-        label="mean and its 95% interval",
+        label="mean, 95% interval",
     )  # fmt: skip
 
 
@@ -254,78 +234,52 @@ def _plot_published(axes: Axes, axis: ParameterAxis, points: Sequence[AccuracyPo
 
 
 def _mark_below(axes: Axes, axis: ParameterAxis, point: AccuracyPoint, floor: float) -> None:
-    """Mark at the lower edge the number of readings far below, and write the setting's mean."""
+    """Mark at the lower edge how many of the readings are far below."""
     below = point.below(floor)
-    if not below:
-        return
-    edge = axes.get_xaxis_transform()
-    place = axis.place(point.value)
-    axes.plot([place], [0.03], "v", color=BLUE, markersize=8, transform=edge, zorder=5)
-    text = f"{len(below)} of {len(point.readings)} below:\n{_span_text(below)}"
-    if point.mean is not None:
-        text += f"\n(mean {point.mean:.1f}%)"
-    axes.text(
-        place, 0.065, text, transform=edge, ha="center", va="bottom", fontsize=8.5, zorder=5, bbox=_BLANK
-    )
+    if below:
+        edge, place = axes.get_xaxis_transform(), axis.place(point.value)
+        axes.plot([place], [0.04], "v", color=BLUE, markersize=8, transform=edge, zorder=5)
+        text = f"{len(below)} of {len(point.readings)}"
+        axes.text(place, 0.09, text, transform=edge, ha="center", va="bottom", zorder=5)
 
 
-def _span_text(values: Sequence[float]) -> str:
-    low, high = f"{min(values):.1f}", f"{max(values):.1f}"
-    return f"{low}%" if low == high else f"{low} to {high}%"
-
-
-def _draw_time(
-    study: Study, exercise: SweepExercise, axis: ParameterAxis, points: Sequence[TimePoint], folder: Path
+def _draw_convergence(
+    exercise: SweepExercise, axis: ParameterAxis, points: Sequence[ConvergencePoint], folder: Path
 ) -> DrawnFigure:
-    title = f"Exercise {exercise.number}: how does training time change with the {axis.noun}?"
-    caption, alt = time_words(study, axis, points)
-    with new_figure(_width(points), _HEIGHT) as figure:
-        axes = figure.add_subplot(title=title, ylabel="Time (s)")
-        axis.show(axes, [point.outcome for point in points], "(under each value: how many trials converged)")
-        _plot_times(axes, axis, points)
-        _scale_time(axes, points)
+    title = f"Exercise {exercise.number}: after how many epochs do trainings converge?"
+    caption, alt = convergence_words(axis, points)
+    with new_figure(title, _HEIGHT) as figure:
+        axes = figure.add_subplot(ylabel="Epoch of convergence")
+        axis.show(axes, ["" if point.trials else "no trial" for point in points])
+        _plot_convergence(axes, axis, points)
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         _place_legend(figure, axes)
-        name = f"exercise-{exercise.number}-time"
+        name = f"exercise-{exercise.number}-convergence"
         return save(figure, folder, name, exercise=exercise.number, title=title, caption=caption, alt=alt)
 
 
-def _plot_times(axes: Axes, axis: ParameterAxis, points: Sequence[TimePoint]) -> None:
-    training: list[tuple[float, float]] = []
-    convergence: list[tuple[float, float]] = []
+def _plot_convergence(axes: Axes, axis: ParameterAxis, points: Sequence[ConvergencePoint]) -> None:
+    converged: list[tuple[float, float]] = []
+    still_open: list[tuple[float, float]] = []
     for point in points:
-        training += zip(_spread(axis, point.value, len(point.training)), point.training, strict=True)
-        places = _spread(axis, point.value, len(point.convergence), _RIGHT)
-        convergence += zip(places, point.convergence, strict=True)
-    means = [(axis.place(each.value), each.mean) for each in points if each.mean is not None]
-    label = "training time of one trial"
-    axes.plot(*_columns(training), "o", color=BLUE, alpha=_ALPHA, markersize=5, mew=0, label=label)
-    axes.plot(*_columns(means), "s", color=INK, markersize=6, label="mean training time", zorder=4)
-    if convergence:
-        label = "convergence time of one trial"
-        axes.plot(*_columns(convergence), "^", color=VERMILLION, mfc="none", markersize=6, label=label)
+        places = _spread(axis, point.value, point.trials)
+        converged += zip(places, point.converged, strict=False)
+        still_open += zip(places[len(point.converged) :], point.still_open, strict=True)
+    medians = [(axis.place(each.value), each.median) for each in points if each.median is not None]
+    axes.plot(*_columns(converged), "o", color=BLUE, alpha=_ALPHA, markersize=5, mew=0, label="one training")
+    if still_open:
+        axes.plot(
+            *_columns(still_open), marker=r"$\uparrow$", linestyle="", color=BLUE, markersize=9, mew=0,
+            label="later",
+        )  # fmt: skip
+    axes.plot(*_columns(medians), "s", color=INK, markersize=6, label="median", zorder=3)
 
 
-def _scale_time(axes: Axes, points: Sequence[TimePoint]) -> None:
-    if not needs_log_axis(points):
-        longest = max(seconds for point in points for seconds in (*point.training, *point.convergence))
-        axes.set_ylim(0, 1.08 * longest or 1.0)
-        return
-    axes.set_yscale("log")
-    axes.set_ylabel("Time (s, log scale)")
-    axes.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _width(points: Sequence[object]) -> float:
-    """Return the width in inches: wider for many settings."""
-    return min(max(7.0, 1.5 + 0.8 * len(points)), 14.0)
-
-
-def _spread(axis: ParameterAxis, value: float, count: int, beside: float = _LEFT) -> list[float]:
+def _spread(axis: ParameterAxis, value: float, number: int) -> list[float]:
     """Return places of a setting's trials side by side, in the order of their repeats."""
-    step = _SPREAD / max(count - 1, 1)
-    return [axis.place(value, beside + step * (index - (count - 1) / 2)) for index in range(count)]
+    step = _SPREAD / max(number - 1, 1)
+    return [axis.place(value, _LEFT + step * (index - (number - 1) / 2)) for index in range(number)]
 
 
 def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
@@ -336,4 +290,4 @@ def _place_legend(figure: Figure, axes: Axes) -> None:
     # Under the axes, where it hides nothing; ours first.
     entries = zip(*axes.get_legend_handles_labels(), strict=True)
     handles, labels = zip(*sorted(entries, key=lambda entry: entry[1] == _PUBLISHED), strict=True)
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)

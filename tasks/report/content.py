@@ -205,7 +205,7 @@ def _compose_sweep(exercise: SweepExercise, answer: Answer, findings: Findings) 
         Collapsible("Learning curves", findings.figures_named(f"exercise-{number}-curves"), ()),
         Collapsible(
             "Time and convergence",
-            findings.figures_named(f"exercise-{number}-time"),
+            findings.figures_named(f"exercise-{number}-convergence"),
             (tabulate_times(exercise, summary),),
         ),
     )

@@ -230,7 +230,7 @@ def test_figures_are_pictures(toy_run: FinishedRun):
     assert {
         "first-nine",
         "exercise-2-accuracy",
-        "exercise-6-time",
+        "exercise-6-curves",
         "learning-curves",
         "confusion-matrix",
     } <= {path.stem for path in paths}

@@ -6,12 +6,12 @@ from tests.small_run import changed
 from tests.tasks.figures.pictures import assert_is_picture
 
 
-def test_predicted_and_actual_times_are_drawn_with_their_totals_in_words(tmp_path: Path):
+def test_predicted_and_actual_times_are_drawn_with_a_count_in_words(tmp_path: Path):
     trainings = make_trainings()
     (figure,) = draw_cost_figure(trainings, tmp_path)
     assert (figure.name, figure.exercise) == ("predicted-time", WHOLE_RUN)
-    assert f"{len(trainings)} trainings; both axes logarithmic" in figure.caption
-    assert f"within 20% of it, {len(trainings)} of {len(trainings)}" in figure.caption
+    assert "both axes logarithmic" in figure.caption
+    assert f"within 20% of it, {len(trainings)} of {len(trainings)} trainings" in figure.caption
     assert_is_picture(figure)
 
 
@@ -19,7 +19,7 @@ def test_trainings_that_were_reused_or_failed_are_left_out(tmp_path: Path):
     reused, failed, *others = make_trainings(make_study().only(frozenset({4})))
     trainings = [changed(reused, predicted_seconds=0.0), changed(failed, lane_seconds=0.0), *others]
     (figure,) = draw_cost_figure(trainings, tmp_path)
-    assert "2 trainings; both axes" in figure.caption
+    assert "of 2 trainings" in figure.caption
 
 
 def test_a_run_that_trained_nothing_has_no_such_figure(tmp_path: Path):

@@ -6,23 +6,29 @@ from concurrent.futures import ThreadPoolExecutor
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from study.spec.exercises import SweepExercise
 from study.spec.published import read_averages
 from study.spec.study_file import read_study
-from tasks.figures.model import epochs_of_model, lowest_loss_epoch, row_shares, text_colour
+from tasks.figures.model import (
+    draw_confusion,
+    draw_learning_curves,
+    epochs_of_model,
+    lowest_loss_epoch,
+    row_shares,
+    text_colour,
+)
 from tasks.figures.points import (
     FAR_POINTS,
     AccuracyPoint,
-    TimePoint,
     accuracy_axis,
     accuracy_points,
-    needs_log_axis,
+    convergence_points,
     readings_floor,
-    time_points,
 )
 from tasks.figures.style import parameter_axis
-from tasks.figures.sweeps import accuracy_words, draw_model_figures, draw_sweep_figures
+from tasks.figures.sweeps import accuracy_words, draw_sweep_figures
 from tests.frames import make_chosen_model, make_epochs, make_study, make_summary, make_trials
 from tests.small_run import changed
 from tests.tasks.figures.pictures import assert_is_picture
@@ -36,6 +42,10 @@ FILTERS, _, EPOCHS, RATES, DROPOUT = STUDY.sweeps
 
 def point(*readings, **others):
     return AccuracyPoint(1.0, readings, **others)
+
+
+def with_values(exercise, values):
+    return exercise.model_copy(update={"values": tuple(values)})
 
 
 def points_of(exercise, trials, averages=AVERAGES):
@@ -89,22 +99,16 @@ def test_a_single_reading_has_a_mean_and_no_interval():
     assert {(each.low, each.high) for each in points} == {(None, None)}
 
 
-def test_times_are_in_seconds_and_only_trials_that_converged_have_a_convergence_time():
-    points = time_points(EPOCHS, TRIALS, make_summary(TRIALS))
-    assert [each.outcome for each in points] == ["0 of 4", "0 of 4", "0 of 4", "3 of 4", "4 of 4"]
-    assert all(max(each.convergence, default=0) < max(each.training) for each in points)
-    assert points[0].mean == pytest.approx(np.mean(points[0].training))
+def test_convergence_is_in_epochs_and_trials_that_did_not_converge_stand_apart():
+    points = convergence_points(EPOCHS, TRIALS, make_summary(TRIALS))
+    assert [(len(each.converged), len(each.still_open)) for each in points[2:]] == [(0, 4), (3, 1), (4, 0)]
+    assert points[4].median == np.median(points[4].converged)
+    assert points[0].median is None
 
 
-def test_a_setting_without_a_completed_trial_says_so_instead_of_none_of_none():
-    assert TimePoint(1.0).outcome == "no trial"
-
-
-def test_times_that_differ_more_than_tenfold_need_a_log_axis():
-    assert needs_log_axis([TimePoint(1, (1.0,)), TimePoint(2, (10.1,))])
-    assert not needs_log_axis([TimePoint(1, (1.0,)), TimePoint(2, (10.0,))])
-    assert not needs_log_axis([TimePoint(1, (0.0, 5.0))]), "zero has no place on a log axis"
-    assert not needs_log_axis([TimePoint(1)])
+def test_a_failed_trial_neither_converged_nor_did_not():
+    trials = make_trials(failed={(6, 0.2, 1)})
+    assert convergence_points(DROPOUT, trials, make_summary(trials))[2].trials == 3
 
 
 # The accuracy axis
@@ -159,17 +163,30 @@ def test_the_axis_never_leaves_zero_to_a_hundred_percent():
 # The parameter axis
 
 
-def test_learning_rates_lie_on_a_log_scale_and_are_written_as_powers_of_ten():
+def test_learning_rates_lie_on_a_log_scale():
     axis = parameter_axis(RATES)
     assert axis.spacing == "log"
     assert axis.place(0.01) == pytest.approx(0.01)
     assert axis.place(0.01, 0.5) == pytest.approx(10**-1.5)
-    assert [axis.describe(value) for value in (1e-5, 0.1)] == ["$10^{-5}$", "$10^{-1}$"]
 
 
-def test_learning_rates_that_are_not_all_powers_of_ten_are_written_out():
-    axis = parameter_axis(RATES.model_copy(update={"values": (0.003, 0.01)}))
-    assert [axis.describe(value) for value in axis.values] == ["0.003", "0.01"]
+@pytest.mark.parametrize(
+    ("exercise", "values", "label", "turn"),
+    [
+        (RATES, ["0.00001", "0.0001", "0.001", "0.01", "0.1"], "Learning rate, log scale", 0),
+        (EPOCHS, ["1", "2", "5", "10", "20"], "Epochs, in equal steps", 0),
+        (DROPOUT, ["0", "0.1", "0.2", "0.3", "0.4", "0.5"], "Dropout rate (fraction of units)", 0),
+        (with_values(FILTERS, range(4, 84, 4)), None, "Filters, in equal steps", 90),
+    ],
+    ids=["learning rate", "epochs", "dropout", "many"],
+)
+def test_the_axis_writes_values_as_the_text_does_and_says_how_they_are_spaced(exercise, values, label, turn):
+    axes, axis = Figure().add_subplot(), parameter_axis(exercise)
+    axis.show(axes, [""] * len(axis.values))
+    ticks = axes.get_xticklabels()
+    assert values is None or [each.get_text() for each in ticks] == values
+    assert {each.get_rotation() for each in ticks} == {turn}
+    assert axes.get_xlabel() == label
 
 
 def test_counts_are_evenly_spaced_and_dropout_lies_to_scale():
@@ -185,13 +202,28 @@ def test_a_parameter_with_a_single_value_has_a_place():
 
 
 @pytest.mark.parametrize("exercise", STUDY.sweeps, ids=lambda each: each.parameter)
-def test_every_exercise_of_the_lab_has_a_figure_of_accuracy_and_one_of_time(tmp_path, exercise):
+def test_every_exercise_has_a_figure_of_accuracy_and_only_dropout_one_of_convergence(tmp_path, exercise):
     figures = draw(exercise, TRIALS, tmp_path / "figures")
-    number = exercise.number
-    assert [each.name for each in figures] == [f"exercise-{number}-accuracy", f"exercise-{number}-time"]
-    assert {each.exercise for each in figures} == {number}
+    kinds = ["accuracy", "convergence"] if exercise is DROPOUT else ["accuracy"]
+    assert [each.name for each in figures] == [f"exercise-{exercise.number}-{kind}" for kind in kinds]
+    assert {each.exercise for each in figures} == {exercise.number}
     assert_are_pictures(figures)
-    assert len(list((tmp_path / "figures").iterdir())) == 4
+    assert len(list((tmp_path / "figures").iterdir())) == 2 * len(kinds)
+
+
+def test_trials_that_did_not_converge_are_arrows_and_the_caption_counts_them(tmp_path):
+    trials = [
+        changed(each, converged=False, convergence_epoch=None, convergence_seconds=None)
+        if (each.exercise, each.value) == (6, 0.5) and each.repeat < 3
+        else each
+        for each in TRIALS
+    ]
+    figure = draw(DROPOUT, trials, tmp_path)[1]
+    assert "Arrows: the 2 of 24 trials that did not converge" in figure.caption
+    assert "22 of 24 trials converged" in figure.alt
+    assert "0.4" in figure.alt.partition("Medians")[2]
+    assert "Arrows" not in draw(DROPOUT, TRIALS, tmp_path)[1].caption
+    assert_is_picture(figure)
 
 
 def test_equal_rows_give_equal_bytes(tmp_path):
@@ -248,17 +280,17 @@ def test_collapsed_readings_are_marked_and_the_caption_says_them_with_their_mean
 def test_without_published_averages_the_caption_speaks_of_none(tmp_path):
     figures = draw(FILTERS, make_trials(), tmp_path, averages={})
     assert_are_pictures(figures)
-    assert "published report" not in figures[0].caption
+    assert "ublished" not in figures[0].caption
 
 
 def test_the_caption_says_how_many_readings_are_behind_the_published_averages():
     captions = [
-        accuracy_words(STUDY, each, parameter_axis(each), points_of(each, TRIALS), AVERAGES)[0]
+        accuracy_words(each, parameter_axis(each), points_of(each, TRIALS), AVERAGES)[0]
         for each in STUDY.sweeps
     ]
-    assert "published report (averages.csv), each over 5 readings." in captions[0]
-    assert "The report does not say how many readings they average." in captions[1]
-    assert "each over 4 readings. The published value at 0 is a single reading." in captions[4]
+    assert "Published averages: over 5 readings each." in captions[0]
+    assert "The published report does not say over how many readings its averages are." in captions[1]
+    assert "over 4 readings each. The published value at 0 is a single reading." in captions[4]
 
 
 def test_a_study_of_a_single_value_is_drawn(tmp_path):
@@ -290,12 +322,18 @@ def test_a_sweep_of_any_parameter_and_of_many_values_is_drawn(tmp_path):
 # What is drawn of the model
 
 
+def draw_model(chosen, epochs, folder):
+    return [*draw_learning_curves(chosen, epochs, folder, 7), draw_confusion(chosen, folder, 8)]
+
+
 def test_the_model_has_learning_curves_and_a_confusion_matrix(tmp_path):
-    figures = draw_model_figures(make_chosen_model(), make_epochs(), tmp_path, exercise=8)
-    assert [each.name for each in figures] == ["learning-curves", "confusion-matrix"]
-    assert {each.exercise for each in figures} == {8}
+    figures = draw_model(make_chosen_model(), make_epochs(), tmp_path)
+    assert [(each.name, each.exercise) for each in figures] == [
+        ("learning-curves", 7),
+        ("confusion-matrix", 8),
+    ]
     assert_are_pictures(figures)
-    assert "n = 10000" in figures[1].caption
+    assert "n = 10,000" in figures[1].caption
     assert "106 images of T-shirt/top taken for Shirt" in figures[1].alt
 
 
@@ -310,12 +348,11 @@ def test_learning_curves_end_where_the_model_ended_and_mark_the_first_lowest_val
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_model_of_very_few_epochs_is_drawn(tmp_path, epochs):
     chosen = make_chosen_model().model_copy(update={"epochs_run": epochs})
-    assert_are_pictures(draw_model_figures(chosen, make_epochs(), tmp_path, exercise=8))
+    assert_are_pictures(draw_model(chosen, make_epochs(), tmp_path))
 
 
 def test_without_epochs_of_the_model_only_the_confusion_matrix_is_drawn(tmp_path):
-    figures = draw_model_figures(make_chosen_model(), [], tmp_path, exercise=8)
-    assert [each.name for each in figures] == ["confusion-matrix"]
+    assert [each.name for each in draw_model(make_chosen_model(), [], tmp_path)] == ["confusion-matrix"]
 
 
 def test_a_class_without_test_images_has_an_empty_row_and_not_a_division_by_zero():
@@ -325,7 +362,7 @@ def test_a_class_without_test_images_has_an_empty_row_and_not_a_division_by_zero
 def test_a_perfect_model_has_no_most_frequent_confusion(tmp_path):
     perfect = tuple(tuple(100 if i == j else 0 for j in range(10)) for i in range(10))
     chosen = make_chosen_model().model_copy(update={"confusion": perfect})
-    matrix = draw_model_figures(chosen, make_epochs(), tmp_path, exercise=8)[1]
+    matrix = draw_confusion(chosen, tmp_path, 8)
     assert matrix.alt.endswith("100.0% of the test images lie on the diagonal.")
 
 
