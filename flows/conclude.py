@@ -104,8 +104,8 @@ def _make_rows(work: Work) -> dict[str, Any]:
     }
 
 
-def _save_model(work: Work) -> tuple[PrefectFuture[ChosenModel] | None, PrefectFuture[Path | None] | None]:
-    """Start to save the optimum's model and draw its confusions; (None, None) if the study saves none."""
+def _save_model(work: Work) -> tuple[PrefectFuture[ChosenModel] | None, PrefectFuture[Path] | None]:
+    """Start to save the optimum's model and draw its images; (None, None) if the study saves none."""
     request, study = work.request, work.request.study
     optimum = submit(choose_optimum, study, work.trials)
     if study.model is None or optimum.result() is None:

@@ -44,6 +44,12 @@ def test_a_fraction_reads_in_percent_with_two_decimals():
     assert (percent(0.89496), percent(1), percent(0.5, sign=False)) == ("89.50%", "100.00%", "50.00")
 
 
+def test_the_last_bit_of_a_mean_decides_no_digit():
+    beside = [math.nextafter(0.85855, end) for end in (0, 1)]
+    for tell in (percent, points):
+        assert {tell(each) for each in beside} == {tell(0.85855)}
+
+
 def test_an_interval_reads_in_percent():
     assert interval(0.88, 0.9012) == "88.00 to 90.12"
 

@@ -219,6 +219,11 @@ def test_what_holds_for_all_numbers_is_said_once(text: str):
     assert "also the validation images" in text.partition("## Exercise 1")[0]
 
 
+def test_the_words_outside_tables_and_captions_can_be_read_in_ten_minutes(whole: Report):
+    html = re.sub(r"<(style|table|figure|pre)\b.*?</\1>", "", whole.html.read_text("utf-8"), flags=re.DOTALL)
+    assert len(_Page(html).text.split()) < 2300
+
+
 def test_what_readings_do_not_decide_is_called_undecided(page: _Page):
     assert "undecided" in page.text
     assert "cannot tell" not in page.text

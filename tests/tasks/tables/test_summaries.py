@@ -6,6 +6,7 @@ from storage.tables.rows_of_findings import SummaryRow
 from storage.tables.rows_of_work import TrialRow
 from study.spec.published import PublishedAverage
 from tasks.tables.summaries import summarise_trials
+from tests.small_run import changed
 from tests.tasks.tables.test_rows import GOOD, OTHER, STUDY, aggregate, make_failure, make_outcome
 
 
@@ -52,6 +53,21 @@ def test_the_median_time_to_convergence_counts_those_that_did_not_converge_as_ce
     assert half.kaplan_meier_convergence_epoch is None
     _, both = _summarise(aggregate(converged, make_outcome(2, [0.5, 0.4, 0.4, 0.4])), {})
     assert (both.kaplan_meier_convergence_epoch, both.kaplan_meier_convergence_seconds) == (1.0, 2.0)
+
+
+def test_where_epochs_have_no_median_seconds_have_none():
+    # The three that never got there ended before the only one that did.
+    first = aggregate(GOOD, OTHER)[0]
+    trials = [changed(first, target_epoch=1, target_seconds=9.0)] + [
+        changed(first, target_epoch=None, target_seconds=None, training_seconds=seconds)
+        for seconds in (4.0, 5.0, 6.0)
+    ]
+    (row,) = _summarise(trials, {})
+    assert (row.target_trials, row.kaplan_meier_target_epoch, row.kaplan_meier_target_seconds) == (
+        1,
+        None,
+        None,
+    )
 
 
 def test_the_median_time_to_the_target_is_of_all_trials():
