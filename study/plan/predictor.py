@@ -91,9 +91,7 @@ class Predictor:
         repeats = study.optimum.repeats
         if known is not None:
             further = compile_plan(study, candidate_trials(study, "combination", known), plan.source)
-            return replace(
-                self._predict_known(further, lanes), trainings=repeats, training=further.trainings[0]
-            )
+            return replace(self._predict_known(further, lanes), training=further.trainings[0])
         drawn = draw_combinations(study)
         costs = [self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs for each in drawn]
         rates = self.costs.rates
