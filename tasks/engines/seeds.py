@@ -51,7 +51,7 @@ def dropout_keys(seed: int, epoch: int) -> tuple[int, int]:
 def draw_transformations(count: int, seed: int, epoch: int) -> np.ndarray:
     """Draw each image's augmentation in an epoch (from 1): (count,) uint8, below 50, equally likely.
 
-    A flip or none times 25 shifts, as `tasks.engines.seeds.describe` reads them. More images
+    A flip or none times 25 shifts, as `describe` reads them. More images
     leave the draws of the first ones unchanged.
     """
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, 2))))
