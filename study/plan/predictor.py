@@ -104,7 +104,7 @@ class Predictor:
         self, study: Study, plan: Plan, lanes: int
     ) -> tuple[FurtherTrainings, FurtherTrainings]:
         """Predict the trainings of the search and of its finalists, of which only the ranges are known."""
-        optimum, asked = study.optimum, study.optimum and study.optimum.search
+        optimum, asked = study.optimum, study.optimum.search if study.optimum else None
         if optimum is None or asked is None:
             return FurtherTrainings(0), FurtherTrainings(0)
         standing = self.search or SearchProgress(remaining=1.0)
