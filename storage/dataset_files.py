@@ -39,13 +39,7 @@ class DatasetMissingError(DatasetFileError):
 
 @dataclass(frozen=True)
 class ExpectedArray:
-    """The required name, shape and content of one array.
-
-    Args:
-        name: First part of the file's name, such as `train-images`.
-        shape: (count, rows, columns) for images, (count,) for labels.
-        sha256: Hex SHA-256 of the array's bytes in C order, without any file header.
-    """
+    """The required name, shape and content of one array: its bytes in C order, without any file header."""
 
     name: str
     shape: tuple[int, ...]

@@ -57,15 +57,6 @@ def try_writing(path: Path) -> None:
         raise StoreUnreachable(path, error) from error
 
 
-def put(path: Path, content: bytes) -> None:
-    """Write an object; a reader sees the old one or the new.
-
-    Raises:
-        StoreUnreachable: it cannot be written.
-    """
-    ask(path, lambda: path.write_bytes(content))
-
-
 def put_new(path: Path, content: bytes) -> None:
     """Write an object unless there is one; of several simultaneous writers, one succeeds.
 
@@ -75,16 +66,6 @@ def put_new(path: Path, content: bytes) -> None:
     """
     store: Any = path
     ask(path, lambda: store.fs.pipe_file(store.path, content, mode="create"))
-
-
-def get(path: Path) -> bytes:
-    """Read an object.
-
-    Raises:
-        FileNotFoundError: there is none.
-        StoreUnreachable: it cannot be read.
-    """
-    return ask(path, path.read_bytes)
 
 
 def get_all(paths: Sequence[Path]) -> dict[Path, bytes]:

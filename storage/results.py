@@ -206,7 +206,7 @@ def write_atomically(path: Path, content: bytes) -> Path:
         OSError: the disk is full or the folder cannot be written to; the old content stays.
     """
     if not is_local(path):
-        object_store.put(path, content)
+        object_store.ask(path, lambda: path.write_bytes(content))
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not `tempfile`: only the owner may read its files. Readers of folders skip names with a dot.
@@ -250,7 +250,7 @@ def replace_folder(path: Path, source: Path) -> Path:
         object_store.remove(path)
         files = [each for each in source.rglob("*") if each.is_file()]
         for each in sorted(files, key=lambda file: -len(file.parts)):
-            object_store.put(path / each.relative_to(source).as_posix(), each.read_bytes())
+            write_atomically(path / each.relative_to(source).as_posix(), each.read_bytes())
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = _temporary(path), _temporary(path)
@@ -273,7 +273,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         OSError: it is not there, or cannot be read.
     """
-    return path.read_bytes() if is_local(path) else object_store.get(path)
+    return path.read_bytes() if is_local(path) else object_store.ask(path, path.read_bytes)
 
 
 def read_all(paths: Sequence[Path]) -> dict[Path, bytes]:

@@ -54,16 +54,12 @@ LEFT = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits on removal; at least one of the first two is given.
-
-    Args:
-        before: Remove only what ended before; None for any age.
-        keep: Remove only runs with this number of newer complete runs of their study; None for any.
-        trainings: Whether trainings go, too.
-    """
+    """The limits on removal; at least one of the first two is given."""
 
     before: datetime | None = None
+    """Remove only what ended before."""
     keep: int | None = None
+    """Remove only runs with this number of newer complete runs of their study."""
     trainings: bool = True
 
 

@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,11 +59,6 @@ def write_parquet(groups: Sequence[pa.Table], schema: pa.Schema, into: io.BytesI
             writer.write_table(group, row_group_size=100_000)
 
 
-def open_source(path: Path, content: bytes | None = None) -> Any:
-    """Return the source that pyarrow reads: the path, or the content if the file is not on a disk."""
-    return path if is_local(path) else pa.BufferReader(read_bytes(path) if content is None else content)
-
-
 def read_parts(
     results: Results, kind: type[Row], run_ids: Sequence[str]
 ) -> Iterator[tuple[str, pa.Table | InputError | None]]:
@@ -100,7 +94,8 @@ def read_part(path: Path, kind: type[Row], content: bytes | None = None, mend: s
     schema = schema_of(kind)
     try:
         # We pass it as a file: the folder's `run=` partition would add a column that repeats run_id.
-        with pq.ParquetFile(open_source(path, content), page_checksum_verification=True) as file:
+        source = path if is_local(path) else pa.BufferReader(read_bytes(path) if content is None else content)
+        with pq.ParquetFile(source, page_checksum_verification=True) as file:
             _check_kind(file.schema_arrow.metadata or {}, kind.TABLE)
             return _fit(file.read(columns=schema.names), schema)
     except StoreUnreachable:

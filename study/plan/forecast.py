@@ -179,7 +179,10 @@ class Forecast:
     @property
     def peak_bytes(self) -> int:
         """Return the most memory of all lanes, if they train their largest trainings at the same time."""
-        needed = sorted((_peak_bytes(job.training) for job in self.jobs if not job.is_reused), reverse=True)
+        waiting = [job.training for job in self.jobs if not job.is_reused]
+        needed = sorted(
+            (peak_bytes(each.hyperparameters, each.source.engine) for each in waiting), reverse=True
+        )
         later = [
             min(self.lanes, len(each.seconds)) * each.peak_bytes
             for each in (self.later, self.search, self.finals)
@@ -202,7 +205,3 @@ def simulate_makespan(seconds: Sequence[float], lanes: int) -> float:
 def makespan_bound(seconds: Sequence[float], lanes: int) -> float:
     """Return the least seconds of any order: an even share for each lane, or the longest training."""
     return max(sum(seconds) / lanes, max(seconds, default=0.0))
-
-
-def _peak_bytes(training: Training) -> int:
-    return peak_bytes(training.hyperparameters, training.source.engine)

@@ -91,9 +91,7 @@ class Predictor:
         repeats = study.optimum.repeats * len(study.optimum.combinations)
         if known is not None:
             further = compile_plan(study, combination_trials(study, known), plan.source)
-            return replace(
-                self._predict_known(further, lanes), trainings=repeats, training=further.trainings[0]
-            )
+            return replace(self._predict_known(further, lanes), training=further.trainings[0])
         drawn = draw_combinations(study)
         costs = [self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs for each in drawn]
         rates = self.costs.rates
@@ -106,24 +104,29 @@ class Predictor:
         self, study: Study, plan: Plan, lanes: int
     ) -> tuple[FurtherTrainings, FurtherTrainings]:
         """Predict the trainings of the search and of its finalists, of which only the ranges are known."""
-        if study.optimum is None or study.optimum.search is None:
+        optimum, asked = study.optimum, study.optimum.search if study.optimum else None
+        if optimum is None or asked is None:
             return FurtherTrainings(0), FurtherTrainings(0)
         standing = self.search or SearchProgress(remaining=1.0)
         if standing.finalists is not None:
             further = compile_plan(study, standing.finalists, plan.source)
             return FurtherTrainings(0), self._predict_known(further, lanes)
-        drawn = _draw_candidates(study, study.optimum.search)
-        costs = self._whole_seconds(drawn)
+        drawn, startup = _draw_candidates(study, asked), self.costs.rates.startup_seconds
+        costs = [
+            startup + self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
+            for each in drawn
+        ]
         mean, spread, peak = fmean(costs), pstdev(costs), _most_bytes(drawn, plan.source)
-        whole = study.optimum.search.budgets(study.baseline)[-1]
+        whole = asked.budgets(study.baseline)[-1]
         share = expected_epochs(rungs_to(whole)) / whole
-        begun = _trainings_of(study.optimum.search, mean * share) * standing.remaining
+        allowed = asked.trainings or 60 * (asked.minutes or 0) / (mean * share)
+        begun = allowed * standing.remaining
         count = math.ceil(begun)
         each = begun * mean * share / max(count, 1)
         search = FurtherTrainings(
             count, (each,) * count, spread * share * begun**0.5 / lanes, peak_bytes=peak
         )
-        repeats, names = study.optimum.repeats, study.optimum.search.finalists
+        repeats, names = optimum.repeats, asked.finalists
         seconds = (mean,) * (repeats * names)
         finals = FurtherTrainings(
             len(seconds), seconds, spread * repeats * names**0.5 / lanes, peak_bytes=peak
@@ -136,14 +139,6 @@ class Predictor:
         seconds = tuple(job.seconds for job in jobs if not job.is_reused)
         return FurtherTrainings(len(jobs), seconds, math.hypot(*(job.spread for job in jobs)))
 
-    def _whole_seconds(self, drawn: Sequence[Setting]) -> list[float]:
-        """Return the seconds of whole trainings of some settings."""
-        startup = self.costs.rates.startup_seconds
-        return [
-            startup + self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
-            for each in drawn
-        ]
-
 
 def _draw_candidates(study: Study, search: Search) -> list[Setting]:
     """Draw some settings that a search could find, each equally likely; always the same."""
@@ -154,11 +149,6 @@ def _draw_candidates(study: Study, search: Search) -> list[Setting]:
 def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
     """Return the memory of the largest of some settings."""
     return max(peak_bytes(each.hyperparameters, source.engine) for each in drawn)
-
-
-def _trainings_of(search: Search, seconds: float) -> float:
-    """Return the trainings that a search's budget allows, if each takes these seconds."""
-    return float(search.trainings or 60 * (search.minutes or 0) / seconds)
 
 
 def draw_combinations(study: Study) -> list[Setting]:

@@ -160,11 +160,7 @@ def _draw(name: str, values: Range | Choices, random: Random) -> Any:
     low, high = (math.log(values.low), math.log(values.high)) if values.log else (values.low, values.high)
     number = random.uniform(low, high)
     number = math.exp(number) if values.log else number
-    return round(number) if _is_whole(name) else number
-
-
-def _is_whole(name: str) -> bool:
-    return isinstance(getattr(Setting(), name), int)
+    return round(number) if isinstance(getattr(Setting(), name), int) else number
 
 
 class ExerciseBase(Fact):

@@ -10,7 +10,7 @@ from study.fashion_mnist import IMAGE_SIDE
 from study.wording import shown
 
 Schedule = Literal["constant", "cosine"]
-"""How the learning rate changes from epoch to epoch, see `study.schedule`."""
+"""How the learning rate changes from epoch to epoch, see `learning_rate_at`."""
 
 Augmentation = Literal["none", "flip", "shift", "flip-shift"]
 """How training images change from epoch to epoch, see `tasks.engines.seeds`."""

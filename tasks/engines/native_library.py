@@ -73,16 +73,10 @@ class NativeLibrary:
     ) -> tuple[float, int]:
         """Train on images in the given order; return the sum of their losses and the number of hits.
 
-        Args:
-            pixels: Images (n, 28, 28) uint8, contiguous.
-            labels: Their classes (n,) uint8.
-            order: Indices (m,) int32 of images to train on.
-            hyperparameters: The model, batch size, momentum and dropout.
-            parameters: All weights (p,) float32, one after the other in Keras's order; they change.
-            momenta: Their momenta (p,) float32; they change.
-            learning_rate: The epoch's learning rate.
-            keys: Two words of 32 bits, from which dropout's masks are drawn.
-            threads: Number of threads; the bits are the same for every number.
+        Pixels (n, 28, 28) and labels (n,) are uint8, contiguous; `order` are indices (m,) int32. All
+        parameters (p,) float32, one after the other in Keras's order, and their momenta alike change in
+        place. Dropout's masks are drawn from two keys of 32 bits; the bits are the same for every number of
+        threads.
 
         Raises:
             MemoryError: there is too little memory.

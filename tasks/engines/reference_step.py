@@ -19,13 +19,9 @@ def train_step(
 ) -> float:
     """Train on one batch, changing weights and momenta; return the sum of its losses.
 
-    Args:
-        hyperparameters: The model; its learning rate and momentum.
-        weights: Six arrays of float64, as `draw_initial_weights` has them.
-        momenta: Six arrays alike.
-        pixels: Images (n, 28, 28) uint8.
-        labels: Their classes (n,).
-        mask: Factors (n, units) of the pooled and flattened image: dropout's; None for none.
+    Weights and momenta are six arrays of float64, as `draw_initial_weights` has them; pixels (n, 28, 28)
+    uint8, labels (n,). The mask has the factors (n, units) of the pooled and flattened image: dropout's; None
+    for none.
     """
     kernels, biases, dense, dense_biases, output, output_biases = weights
     kernel, count = hyperparameters.kernel_size, len(pixels)

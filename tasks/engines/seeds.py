@@ -51,7 +51,7 @@ def dropout_keys(seed: int, epoch: int) -> tuple[int, int]:
 def draw_transformations(count: int, seed: int, epoch: int) -> np.ndarray:
     """Draw each image's augmentation in an epoch (from 1): (count,) uint8, below 50, equally likely.
 
-    A flip or none times 25 shifts, as `tasks.engines.seeds.describe` reads them. More images
+    A flip or none times 25 shifts, as `describe` reads them. More images
     leave the draws of the first ones unchanged.
     """
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, 2))))
@@ -69,22 +69,12 @@ _SHIFTS = _WAYS**2
 def augment(
     pixels: np.ndarray, chosen: np.ndarray, order: np.ndarray, how: Augmentation, seed: int, epoch: int
 ) -> np.ndarray:
-    """Copy images in the order of an epoch, each augmented by seed and epoch.
+    """Copy images in the order of an epoch, each augmented by seed and epoch: (k, 28, 28) uint8, contiguous.
 
     An image is flipped left to right with probability 1/2 ("flip"), moved by -2 to 2 pixels in each
-    direction, all 25 shifts equally likely, black where nothing is left ("shift"), or both. The change of
-    an image depends only on the seed, the epoch and its number, not on the order or the number of images.
-
-    Args:
-        pixels: Images (n, 28, 28) uint8.
-        chosen: Indices (m,) of those in use; an image's number is its place here.
-        order: Numbers (k,) of the images to copy.
-        how: Other than "none".
-        seed: The training's seed.
-        epoch: Number of the epoch, from 1.
-
-    Returns:
-        Images (k, 28, 28) uint8, contiguous.
+    direction, all 25 shifts equally likely, black where nothing is left ("shift"), or both. The change of an
+    image depends only on the seed, the epoch (from 1) and its number, which is its place in `chosen`, the
+    indices (m,) in use; `order` are the numbers (k,) to copy.
     """
     codes = _restrict(draw_transformations(len(chosen), seed, epoch), how)[order]
     indices, shown = chosen[order], np.empty((len(order), IMAGE_SIDE, IMAGE_SIDE), np.uint8)

@@ -67,13 +67,8 @@ class TensorflowEngine:
         """Return a trainer for this shape and whether it is new; rates and images are inputs of its graph."""
         del threads  # a second one would buy almost nothing
         drops = 0.5 if hyperparameters.dropout else 0.0
-        not_compiled = {
-            "learning_rate": 1.0,
-            "schedule": "constant",
-            "augmentation": "none",
-            "averaging": 0.0,
-        }
-        shape = hyperparameters.model_copy(update={**not_compiled, "dropout": drops})
+        not_compiled = {"learning_rate": 1.0, "schedule": "constant", "augmentation": "none"}
+        shape = hyperparameters.model_copy(update={**not_compiled, "averaging": 0.0, "dropout": drops})
         is_new = shape not in self._trainers
         trainer = TensorflowTrainer(shape) if is_new else self._trainers.pop(shape)
         trainer.hyperparameters = hyperparameters

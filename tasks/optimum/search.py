@@ -110,7 +110,7 @@ class OptimumSearch:
         self._due = [each for each in self.candidates if each.state is CandidateState.TRAINING]
         if self.generation == 1:
             self._due += [self._ask("sweep") for _ in self._seeds]
-        while len(self._due) < self.search.generation and self._may_begin():
+        while len(self._due) < self.search.generation and self.remaining > 0:
             self._due.append(self._ask("suggested"))
         trainings = [self.training_of(each) for each in self._due]
         return list({each.key: each for each in trainings}.values())
@@ -134,11 +134,6 @@ class OptimumSearch:
             rules=(StopRule(epochs=candidate.epochs_due),),
             label=training_label(setting.hyperparameters, self.study.baseline, setting.schedule_epochs, seed),
         )
-
-    def _may_begin(self) -> bool:
-        if self.search.trainings is not None:
-            return self.begun < self.search.trainings
-        return self.remaining > 0
 
     def _ask(self, origin: str) -> Candidate:
         trial = self._optuna.ask()

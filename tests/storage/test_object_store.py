@@ -10,8 +10,17 @@ from s3fs import S3FileSystem
 
 from storage import object_store
 from storage.locks import why_held
-from storage.object_store import get, get_all, put, put_new
-from storage.results import Results, explain_unwritable, is_local, open_results, read_address, results_at
+from storage.object_store import get_all, put_new
+from storage.results import (
+    Results,
+    explain_unwritable,
+    is_local,
+    open_results,
+    read_address,
+    read_bytes,
+    results_at,
+    write_atomically,
+)
 from storage.run_starts import has_ended
 from storage.tables.parts import part_path, read_part
 from storage.tables.published import read_run
@@ -37,13 +46,13 @@ def test_of_several_who_make_an_object_one_succeeds(s3_results: Results):
         thread.start()
     for thread in threads:
         thread.join()
-    assert [get(path).decode()] == [str(each) for each in won]
+    assert [read_bytes(path).decode()] == [str(each) for each in won]
 
 
 def test_of_many_objects_those_that_are_there_are_read_at_once(s3_results: Results):
     paths = [s3_results.folder / f"{number}" for number in range(5)]
     for path in paths[:3]:
-        put(path, path.name.encode())
+        write_atomically(path, path.name.encode())
     assert get_all(paths) == {path: path.name.encode() for path in paths[:3]}
     assert get_all(paths[3:4]) == {}
     assert get_all(paths[:1]) == {paths[0]: b"0"}
@@ -60,8 +69,8 @@ def test_a_store_that_is_away_for_a_while_is_asked_again(s3_results: Results, mo
         return write(self, content)
 
     monkeypatch.setattr(type(path), "write_bytes", flaky)
-    put(path, b"at last")
-    assert get(path) == b"at last"
+    write_atomically(path, b"at last")
+    assert read_bytes(path) == b"at last"
     assert f"{path}: reset; trying again" in caplog.text
     assert f"{path}: late; trying again" in caplog.text
 
@@ -78,7 +87,7 @@ def test_a_store_that_stays_away_ends_a_run_with_a_line(monkeypatch, caplog):
         os.kill(server.pid, signal.SIGKILL)
         told = pytest.raises(ResultsUnwritable, match=r"cannot be written: .*`study resume`")
         with told, explain_unwritable(results.folder):
-            put(results.folder / "x", b"")
+            write_atomically(results.folder / "x", b"")
         for ask in (
             lambda: find_training(results, "0" * 16),
             lambda: read_run(results),
