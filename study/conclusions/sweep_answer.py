@@ -247,11 +247,10 @@ def _converge(exercise: SweepExercise, baseline: Setting, found: Measured) -> tu
     overfits = describe_overfitting(found.curve) if is_budget else ()
     if not reached:
         longest = max(each.epochs for each in exercise.settings(baseline).values())
-        return (
-            f"No trial converged within {count_epochs(longest)}: each of {count(trials, 'trial')} still "
-            f"improved in its last {CONVERGENCE_PATIENCE}.",
-            *overfits,
-        )
+        why = f"each of {count(trials, 'trial')} still improved in its last {CONVERGENCE_PATIENCE}"
+        if longest <= CONVERGENCE_PATIENCE:
+            why = f"to see that takes {CONVERGENCE_PATIENCE + 1} at least"
+        return (f"No trial converged within {count_epochs(longest)}: {why}.", *overfits)
     medians = {value: each.median for value, each in times.items() if each.median}
     open_ones = trials - reached
     others = f"{open_ones} of {count(trials, 'trial')} did not converge"

@@ -214,6 +214,10 @@ def test_convergence_is_told_in_epochs_and_seconds_and_how_many_did_not():
     assert none.endswith(
         " No trial converged within 5 epochs: each of 4 trials still improved in its last 3."
     )
+    few = _answer(
+        _exercise("filters", *readings), readings, BASELINE.with_changes({"epochs": 3}), {2.0: times[2.0]}
+    )
+    assert few.headline.endswith(" No trial converged within 3 epochs: to see that takes 4 at least.")
 
 
 def test_a_sweep_over_epochs_tells_the_convergence_of_the_longest_and_where_it_overfits():
