@@ -142,8 +142,8 @@ def _shape(measured: Sweep, pairwise: Pairwise, trend: Trend | None) -> str:
         return f"Accuracy falls from {peak} to {end}"
     if not lower and trend is not None and trend.is_seen:
         verb = "rise" if trend.rising else "fall"
-        return f"Accuracy tends to {verb}, from {start} to {end}, though no two values differ significantly"
-    if not lower:
+        return f"Accuracy tends to {verb}, from {start} to {end}"
+    if not any(each.differs for each in pairwise.tests):
         return f"No certain change: the means lie between {least} and {peak}"
     return f"Accuracy is highest, {peak}, and lowest, {least}"
 

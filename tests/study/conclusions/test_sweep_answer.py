@@ -65,9 +65,18 @@ def test_a_trend_that_no_pair_shows_is_only_a_tendency():
     }
     answer = _answer(_exercise("filters", *readings), readings)
     assert answer.headline.startswith(
-        "Accuracy tends to rise, from 89.2% (1) to 89.8% (5), though no two values differ significantly. "
+        "Accuracy tends to rise, from 89.2% (1) to 89.8% (5). Best is 89.80% with 5 filters"
     )
     assert answer.details[0].startswith("Over all values in order, accuracy rises (Kendall's tau 0.")
+
+
+def test_where_two_others_differ_it_does_not_say_that_nothing_changes():
+    # The best varies so much that none is significantly lower; the two steady ones differ.
+    wide = SettingReadings(dict(enumerate((0.85, 0.95, 0.9, 0.89, 0.93))))
+    readings = {1.0: _around(0.89), 2.0: wide, 3.0: _around(0.90)}
+    headline = _answer(_exercise("filters", *readings), readings).headline
+    assert headline.startswith("Accuracy is highest, 90.4% (2), and lowest, 89.0% (1). Best is 90.40% with 2")
+    assert "no other value differs significantly from it" in headline
 
 
 def test_a_trend_is_not_told_where_accuracy_turns():
