@@ -300,15 +300,9 @@ def import_ahead() -> None:
 def has_to_train(request: "Request") -> bool:
     """Say whether a run needs a training that is not kept; damage of kept ones is noticed later."""
     from storage.trainings import list_keys
-    from study.plan import compile_plan, list_trials
-    from tasks.data import refer_to_dataset
-    from tasks.training import describe_source
+    from tasks.training import plan_ahead
 
     if request.fresh or request.engine is None:  # lanes elsewhere already run
         return True
-    study = request.study
-    dataset = refer_to_dataset().first(study.data.train_images, study.data.test_images)
-    plan = compile_plan(
-        study, list_trials(study), describe_source(study, dataset, request.devices[0].kind, request.engine)
-    )
+    plan = plan_ahead(request.study, request.devices[0].kind, request.engine)
     return not {training.key for training in plan.trainings} <= set(list_keys(request.results))

@@ -27,8 +27,7 @@ from study.errors import InputError
 from study.plan import Forecast, FurtherTrainings, Job, Plan, key_of
 from study.spec import Study
 from study.wording import count, duration, shown
-from tasks.data import refer_to_dataset
-from tasks.training import compare_sharing, make_predictor, plan_study, predict
+from tasks.training import compare_sharing, make_predictor, plan_ahead, predict
 
 MAX_PLANNED_LANES = 1_000_000
 """Most lanes of a plan; they may belong to any number of machines."""
@@ -66,9 +65,8 @@ def plan_command(
     # The lanes of this machine measure their speed, for any requested number of lanes.
     request = check_request(options.model_copy(update={"lanes": 0}))
     spec = request.study
-    data = refer_to_dataset().first(spec.data.train_images, spec.data.test_images)
     with make_lanes(request) as here:
-        plan = plan_study.fn(spec, data, here.kind, here.engine)
+        plan = plan_ahead(spec, here.kind, here.engine)
         predictor = make_predictor(spec, plan, request.results, here, fresh)
         forecast = predict(spec, plan, predictor, lanes or here.useful)
         lanes_here = len(here.devices)

@@ -50,12 +50,9 @@ def month_of(run_id: str) -> str:
 
 
 def update_history(results: Results, *touched: str, thorough: bool = False) -> list[str]:
-    """Write the months that are out of date; return them.
+    """Write the months that are out of date, and those of touched runs; return them.
 
-    Args:
-        results: Where the tables lie.
-        touched: Runs whose months are written in any case.
-        thorough: Read every file of the history, too, and write damaged months again.
+    A thorough update reads every file of the history, too, and writes damaged months again.
 
     Raises:
         TimeoutError: another process updates it; the next update adds what that one does not see.

@@ -155,11 +155,7 @@ class Members:
     """The lanes that are there now; free ones go to waiting callers, both in order."""
 
     def __init__(self, wait_seconds: float) -> None:
-        """Begin with no lane.
-
-        Args:
-            wait_seconds: How long to wait while there is no lane.
-        """
+        """Begin with no lane."""
         self.wait_seconds = wait_seconds
         self.most = 0
         """The most lanes there were at once."""

@@ -3,6 +3,7 @@ from .plan import (
     forecast_plan as forecast_plan,
     load_data as load_data,
     make_predictor as make_predictor,
+    plan_ahead as plan_ahead,
     plan_study as plan_study,
     predict as predict,
     predict_jobs as predict_jobs,
@@ -15,7 +16,6 @@ from .replay import (
 )
 from .train_on_lanes import (
     Diverged as Diverged,
-    describe_source as describe_source,
     obtain_weights as obtain_weights,
     train as train,
     train_batch as train_batch,

@@ -36,7 +36,7 @@ from study.plan import (
 from study.records import Source, TrainingRecord
 from study.spec import EngineName, Hyperparameters, Setting, Study
 from study.wording import count, duration
-from tasks.data import Dataset, load_dataset
+from tasks.data import Dataset, load_dataset, refer_to_dataset
 from tasks.engines import Placed, Trainer, load_engine, processor_name
 from tasks.lanes import Lanes, LanesClosed
 from tasks.optimum import OptimumSearch, choose_finalists, combination_of, play_back
@@ -141,6 +141,12 @@ def load_data(study: Study, folder: Path | None = None) -> Dataset:
 def plan_study(study: Study, dataset: Dataset, device: str, engine: EngineName) -> Plan:
     """Compile the study's trials to trainings."""
     return compile_plan(study, list_trials(study), describe_source(study, dataset, device, engine))
+
+
+def plan_ahead(study: Study, device: str, engine: EngineName) -> Plan:
+    """Compile the study's trials before the dataset is loaded: its fingerprint is known."""
+    dataset = refer_to_dataset().first(study.data.train_images, study.data.test_images)
+    return plan_study.fn(study, dataset, device, engine)
 
 
 @task(name="forecast", task_run_name="forecast", cache_policy=NO_CACHE, persist_result=False)
