@@ -1,7 +1,6 @@
 """The command `study plan`: predict what a run would train, read and cost, without training anything."""
 
 import json
-from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -164,7 +163,6 @@ def describe_plan(planned: Planned) -> Described:
     """Return the content of the JSON: everything `study plan` knows, in seconds, epochs and bytes."""
     study, plan, forecast = planned.study, planned.plan, planned.forecast
     low, high = forecast.interval
-    readers = _list_readers(plan)
     return {
         "study": study.name,
         "protocol": study.protocol,
@@ -192,7 +190,9 @@ def describe_plan(planned: Planned) -> Described:
         "without_sharing": _describe_total(planned.without_sharing),
         "on_lanes": [_describe_lanes(forecast, number) for number in planned.lanes],
         "exercises": [asdict(share) for share in planned.exercises],
-        "training_list": [_describe_job(job, readers[job.training.key]) for job in forecast.jobs],
+        "training_list": [
+            _describe_job(job, list(plan.exercises[job.training.key])) for job in forecast.jobs
+        ],
     }
 
 
@@ -201,13 +201,6 @@ def print_plan(planned: Planned, lanes_here: int) -> None:
     print_table(_draw_exercises(planned), 120)
     for line in _sentences(planned, lanes_here):
         typer.echo(line)
-
-
-def _list_readers(plan: Plan) -> dict[str, list[int]]:
-    readers: dict[str, set[int]] = defaultdict(set)
-    for trial in plan.trials:
-        readers[key_of(trial, plan.source)].add(trial.exercise)
-    return {key: sorted(numbers) for key, numbers in readers.items()}
 
 
 def _describe_total(forecast: Forecast) -> Described:

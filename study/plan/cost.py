@@ -121,7 +121,7 @@ class Shape:
     def operations(self) -> dict[str, float]:
         """Count the operations of training or evaluating one image, by kind."""
         rows = IMAGE_SIDE - self.kernel_size + 1
-        pooled = _pooled_units(self.filters, self.kernel_size)
+        pooled = pooled_units(self)
         classes = len(CLASS_NAMES)
         parameters = self.kernel_size**2 * self.filters + (pooled + classes) * self.dense_units
         return {
@@ -225,9 +225,9 @@ class _Rates:
         return sum(rate * shape.operations[kind] for kind, rate in self._rates.items())
 
 
-def pooled_units(hyperparameters: Hyperparameters) -> int:
+def pooled_units(shape: Hyperparameters | Shape) -> int:
     """Count the numbers of one image after the pooling, flattened: the input of the dense layer."""
-    return _pooled_units(hyperparameters.filters, hyperparameters.kernel_size)
+    return ((IMAGE_SIDE - shape.kernel_size + 1) // 2) ** 2 * shape.filters
 
 
 def parameter_count(hyperparameters: Hyperparameters) -> int:
@@ -235,10 +235,6 @@ def parameter_count(hyperparameters: Hyperparameters) -> int:
     h, classes = hyperparameters, len(CLASS_NAMES)
     convolution = (h.kernel_size**2 + 1) * h.filters
     return convolution + (pooled_units(h) + 1) * h.dense_units + (h.dense_units + 1) * classes
-
-
-def _pooled_units(filters: int, kernel_size: int) -> int:
-    return ((IMAGE_SIDE - kernel_size + 1) // 2) ** 2 * filters
 
 
 def multiply_adds(hyperparameters: Hyperparameters) -> int:
