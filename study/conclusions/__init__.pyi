@@ -62,8 +62,5 @@ from .replication import (
     compare_with_published as compare_with_published,
 )
 from .sweep_answer import (
-    Curve as Curve,
-    Measured as Measured,
-    Times as Times,
     answer_sweep as answer_sweep,
 )

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from study.conclusions.answers import Answer, describe_failed
-from study.conclusions.sweep_answer import Curve, describe_overfitting
-from study.records import SettingReadings
+from study.conclusions.sweep_answer import describe_overfitting
+from study.records import Curve, SettingReadings
 from study.spec import Protocol, Setting, Study
 from study.statistics import PairTest, compare_pairs, summarise
 from study.wording import count, duration, interval, listing, percent, phrase, points, probability

@@ -1,10 +1,9 @@
 """Answer a sweep in words: how accuracy changes, which value is best, when trainings converge."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from study.conclusions.answers import Answer, describe_failed
-from study.records import COLLAPSED, CONVERGENCE_PATIENCE, Sweep
+from study.records import COLLAPSED, CONVERGENCE_PATIENCE, Curve, Measured, Sweep, Times
 from study.spec import Setting, SweepExercise
 from study.statistics import (
     POWER,
@@ -24,51 +23,6 @@ from study.wording import count, duration, interval, listing, percent, phrase, p
 
 OVERFITS = 1.01
 """A last validation loss of this many times the lowest is told: less is noise of the curve."""
-
-
-@dataclass(frozen=True)
-class Times:
-    """When the completed trials of a setting converged, in epochs and in seconds of training.
-
-    `open_epochs` and `open_seconds` are of the trials that did not: their lowest validation loss so far.
-    """
-
-    epochs: tuple[int, ...] = ()
-    seconds: tuple[float, ...] = ()
-    open_epochs: tuple[int, ...] = ()
-    open_seconds: tuple[float, ...] = ()
-
-    @property
-    def trials(self) -> int:
-        """Count the completed trials."""
-        return len(self.epochs) + len(self.open_epochs)
-
-    @property
-    def median(self) -> str:
-        """Return the median of epochs and seconds in words; empty if fewer than half have converged."""
-        epochs = summarise_times(self.epochs, self.open_epochs).median
-        if epochs is None:
-            return ""
-        seconds = summarise_times(self.seconds, self.open_seconds).median
-        after = "" if seconds is None else f" ({duration(seconds)})"
-        return f"{count_epochs(epochs)}{after}"
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Mean validation loss (nats) after each epoch, and mean training accuracy (fraction) at the end."""
-
-    losses: tuple[float, ...]
-    train_accuracy: float
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was measured of a sweep: readings and times by value, and the curve of its longest trainings."""
-
-    readings: Sweep
-    times: Mapping[float, Times]
-    curve: Curve | None = None
 
 
 def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) -> Answer:
@@ -234,6 +188,16 @@ def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
     )
 
 
+def _median(times: Times) -> str:
+    """Return the median of epochs and seconds in words; empty if fewer than half have converged."""
+    epochs = summarise_times(times.epochs, times.open_epochs).median
+    if epochs is None:
+        return ""
+    seconds = summarise_times(times.seconds, times.open_seconds).median
+    after = "" if seconds is None else f" ({duration(seconds)})"
+    return f"{count_epochs(epochs)}{after}"
+
+
 def _converge(exercise: SweepExercise, baseline: Setting, found: Measured) -> tuple[str, ...]:
     """Say after how many epochs trainings converged, and whether they overfit."""
     times = {value: each for value, each in sorted(found.times.items()) if each.trials}
@@ -251,7 +215,7 @@ def _converge(exercise: SweepExercise, baseline: Setting, found: Measured) -> tu
         if longest <= CONVERGENCE_PATIENCE:
             why = f"to see that takes {CONVERGENCE_PATIENCE + 1} at least"
         return (f"No trial converged within {count_epochs(longest)}: {why}.", *overfits)
-    medians = {value: each.median for value, each in times.items() if each.median}
+    medians = {value: words for value, each in times.items() if (words := _median(each))}
     open_ones = trials - reached
     others = f"{open_ones} of {count(trials, 'trial')} did not converge"
     if not medians:

@@ -1,9 +1,12 @@
 from .readings import (
     COLLAPSED as COLLAPSED,
+    Curve as Curve,
+    Measured as Measured,
     Read as Read,
     SettingId as SettingId,
     SettingReadings as SettingReadings,
     Sweep as Sweep,
+    Times as Times,
     count_collapsed as count_collapsed,
 )
 from .record import (

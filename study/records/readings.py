@@ -44,6 +44,41 @@ Sweep = Mapping[float, SettingReadings]
 """The readings of a sweep's settings, by value."""
 
 
+@dataclass(frozen=True)
+class Times:
+    """When the completed trials of a setting converged, in epochs and in seconds of training.
+
+    `open_epochs` and `open_seconds` are of the trials that did not: their lowest validation loss so far.
+    """
+
+    epochs: tuple[int, ...] = ()
+    seconds: tuple[float, ...] = ()
+    open_epochs: tuple[int, ...] = ()
+    open_seconds: tuple[float, ...] = ()
+
+    @property
+    def trials(self) -> int:
+        """Count the completed trials."""
+        return len(self.epochs) + len(self.open_epochs)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Mean validation loss (nats) after each epoch, and mean training accuracy (fraction) at the end."""
+
+    losses: tuple[float, ...]
+    train_accuracy: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a sweep: readings and times by value, and the curve of its longest trainings."""
+
+    readings: Sweep
+    times: Mapping[float, Times]
+    curve: Curve | None = None
+
+
 def count_collapsed(accuracies: Iterable[float]) -> int:
     """Count the test accuracies (fractions) of collapsed trainings."""
     return sum(accuracy <= COLLAPSED for accuracy in accuracies)

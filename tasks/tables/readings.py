@@ -6,8 +6,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from storage.tables import EpochRow, SearchRow, TrialRow
-from study.conclusions import Curve, Measured, Times
-from study.records import Read, SettingId, SettingReadings, Sweep
+from study.records import Curve, Measured, Read, SettingId, SettingReadings, Sweep, Times
 from study.spec import Setting, Study
 from study.status import Status
 

@@ -12,8 +12,7 @@ from study.conclusions.optimum_answer import (
     describe_search,
     rank_finalists,
 )
-from study.conclusions.sweep_answer import Curve
-from study.records.readings import SettingReadings
+from study.records.readings import Curve, SettingReadings
 from study.spec.study_file import read_study
 
 COSTS = {"finalist 1": 400, "frugal finalist": 100, "published": 300, "combination": 300}

@@ -1,8 +1,8 @@
 import pytest
 
 from study.conclusions.answers import Answer
-from study.conclusions.sweep_answer import Curve, Measured, Times, answer_sweep, count_epochs
-from study.records.readings import SettingReadings, Sweep
+from study.conclusions.sweep_answer import answer_sweep, count_epochs
+from study.records.readings import Curve, Measured, SettingReadings, Sweep, Times
 from study.spec.exercises import SweepExercise
 from study.spec.setting import Setting
 
