@@ -1,7 +1,6 @@
 """Sound files that cases are made of, made once: the dataset's, a model's, a picture's, a training's."""
 
 import atexit
-import json
 import shutil
 import struct
 import tempfile
@@ -67,8 +66,3 @@ def save_model(path: Path, *layers: Any, shape: tuple[int, ...] = (28, 28, 1)) -
 def model() -> Path:
     """A sound model."""
     return save_model(folder() / "model.keras")
-
-
-def edit_record(path: Path, **changes: Any) -> None:
-    """Change the envelope of a training's record."""
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))

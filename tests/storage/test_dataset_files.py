@@ -122,9 +122,8 @@ def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
     [
         (IMAGES, b"", "0 bytes, expected a header of 16 bytes"),
         (IMAGES, IMAGES_GZ[:1000], "a gzip file cut short at 1000 bytes, expected a whole one"),
-        (LABELS, LABELS_GZ[:-4], f"a gzip file cut short at {len(LABELS_GZ) - 4} bytes, expected a whole one"),
-        (IMAGES, NO_BLOCK,
-         r"a corrupt gzip file \(Error -3 while decompressing data: invalid block type\), expected a sound one"),
+        (LABELS, LABELS_GZ[:-4], f"a gzip file cut short at {len(LABELS_GZ) - 4} bytes, expected a .*"),
+        (IMAGES, NO_BLOCK, r"a corrupt gzip file \(Error -3 .*: invalid block type\), expected a sound one"),
         (IMAGES, CHECKSUM, r"a corrupt gzip file \(CRC check failed .*\), expected a sound one"),
         (LABELS, IMAGES_IDX, r"magic number 2051 \(images\), expected 2049 \(labels\)"),
         (IMAGES, LABELS_IDX, r"magic number 2049 \(labels\), expected 2051 \(images\)"),

@@ -13,10 +13,10 @@ SPEEDS = tuple(
 )
 
 
-def test_what_was_measured_of_a_machine_is_read_for_that_machine_only(results: Results):
-    save_speeds(results, "one machine", SPEEDS)
-    assert read_speeds(results, "one machine") == SPEEDS
-    assert read_speeds(results, "another machine") == ()
+def test_what_was_measured_of_a_machine_is_read_for_that_machine_only(any_results: Results):
+    save_speeds(any_results, "one machine", SPEEDS)
+    assert read_speeds(any_results, "one machine") == SPEEDS
+    assert read_speeds(any_results, "another machine") == ()
 
 
 def test_damaged_measurements_are_told_of_and_count_as_none(
