@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from storage.tables.published import RunTables
 from storage.tables.rows_of_findings import (
     AgreementRow,
     ComparisonRow,
@@ -18,7 +19,6 @@ from storage.tables.rows_of_findings import (
     ModelRow,
     NightRow,
     PictureRow,
-    SearchRow,
     SummaryRow,
 )
 from storage.tables.rows_of_work import EpochRow, RunRow, TrainingRow, TrialRow
@@ -33,7 +33,6 @@ from study.spec.study import Study
 from study.spec.study_file import read_study
 from study.status import RunStatus, Status
 from tasks.optimum.choose import compare_candidates
-from tasks.optimum.search import OptimumSearch, list_candidates
 from tasks.tables.findings import compare_run_with_published, compare_settings
 from tasks.tables.recorded import describe_pictures, list_models, list_pictures
 from tasks.tables.rows import Outcome, RunContext, list_trainings
@@ -91,9 +90,18 @@ def make_summary(
     return summarise_trials.fn(study, study.data.test_images, trials, averages or {})
 
 
-def make_search(search: OptimumSearch) -> list[SearchRow]:
-    """Every candidate of a search."""
-    return list_candidates(RUN_ID, search)
+def make_lab_tables(study: Study) -> RunTables:
+    """The tables of a run of a study, as one without a search and a model leaves them."""
+    trials = make_trials(study)
+    return RunTables(
+        make_run(study, trials),
+        trials,
+        make_trainings(study),
+        make_epochs(study),
+        make_summary(trials),
+        comparisons=make_comparisons(study, trials),
+        agreement=make_agreement(study, trials),
+    )
 
 
 def make_finals(study: Study, trials: Sequence[TrialRow]) -> list[FinalRow]:

@@ -67,9 +67,7 @@ def _with(*arguments: object) -> Callable[[Path], list[object]]:
 CASES = (
     Case("a folder without pictures", _with("empty")),
     Case("a pattern, which only a shell expands", _with("*.jpg")),
-    Case("a confidence above 1", _with("boot.png", "--sure", "60")),
     Case("no class to list", _with("boot.png", "--top", "0")),
-    Case("two forms of output", _with("boot.png", "--json", "--csv")),
     Case("overlays into what is no folder", _with("boot.png", "--overlay", "model.keras")),
     Case("a file that is not there", _picture("gone.png", lambda path: None)),
     Case("a folder", _picture("boot.png", lambda path: path.mkdir())),

@@ -2,7 +2,6 @@
 
 import atexit
 import shutil
-import struct
 import tempfile
 import warnings
 from functools import cache
@@ -19,22 +18,6 @@ def folder() -> Path:
     made = tempfile.mkdtemp(prefix="sound-")
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return Path(made)
-
-
-@cache
-def dataset_folder() -> Path:
-    """The four published files, unpacked; cases link to them."""
-    from tasks.data.dataset import load_dataset
-
-    data = load_dataset()
-    made = folder() / "dataset"
-    made.mkdir()
-    for prefix, arrays in (("train", data.train()), ("t10k", data.test())):
-        for kind, array in zip(("images", "labels"), arrays, strict=True):
-            header = struct.pack(f">{1 + array.ndim}I", 2048 + array.ndim, *array.shape)
-            path = made / f"{prefix}-{kind}-idx{array.ndim}-ubyte"
-            path.write_bytes(header + np.ascontiguousarray(array).tobytes())
-    return made
 
 
 def boot() -> np.ndarray:

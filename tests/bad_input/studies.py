@@ -78,7 +78,6 @@ def _laugh(levels: int = 12) -> str:
 
 
 CASES = (
-    Case("a name that is none", lambda _: ["plan", "lba"]),
     Case("a path to nothing", lambda _: ["plan", "nowhere/mine.yaml"]),
     Case("a name longer than any file's", lambda _: ["plan", f"{'x' * 300}.yaml"]),
     Case("a folder", _folder),

@@ -27,18 +27,7 @@ CASES = (
     Case("a record that is not there", _training("verify", lambda kept: (kept / "record.json").unlink()), 1),
     Case("weights that may not be read", _training("verify", _lock("weights-2.npz")), 1, unprivileged=True),
     Case("a folder that may not be read", _training("verify", _lock()), 1, unprivileged=True),
-    Case(
-        "all trainings in a folder that may not be read",
-        _training("trainings", _lock("..")),
-        unprivileged=True,
-    ),
+    Case("all in a folder that may not be read", _training("trainings", _lock("..")), unprivileged=True),
 )
 
-FINE = (
-    Case(
-        "one that may not be read, to `study trainings`",
-        _training("trainings", _lock()),
-        0,
-        unprivileged=True,
-    ),
-)
+FINE = (Case("one that may not be read, in a list", _training("trainings", _lock()), 0, unprivileged=True),)

@@ -10,7 +10,7 @@ import pytest
 
 from storage.dataset_files import DatasetFileError, read_cache
 from storage.results import Results
-from storage.trainings import DamagedTraining, find_training, read_checkpoint, read_weights, verify_training
+from storage.trainings import DamagedTraining, read_checkpoint, verify_training
 from study.errors import InputError
 from tests.storage.test_dataset_files import ARRAYS, EXPECTED
 from tests.storage.test_trainings import save
@@ -44,8 +44,6 @@ def make_trap(planted: Path) -> np.ndarray:
     return np.array([Trap(planted)], dtype=object)
 
 
-
-
 def test_the_trap_of_these_tests_does_snap(tmp_path: Path, planted: Path):
     np.savez(tmp_path / "trap.npz", make_trap(planted))
     with np.load(tmp_path / "trap.npz", allow_pickle=True) as content:
@@ -70,8 +68,6 @@ def test_a_pickle_among_a_trainings_weights_or_its_optimizers_is_refused_unread(
         verify_training(results, record.key)
     assert read_checkpoint(results, record) is None
     assert not planted.exists()
-
-
 
 
 @pytest.mark.parametrize("name", [expected.cache_name for expected in EXPECTED])

@@ -9,7 +9,7 @@ import pytest
 from storage import locks, results as place
 from storage.locks import run_lock, waiting_lock, why_held
 from storage.results import Results, find_paths, read_bytes, remove_path, replace_folder, write_atomically
-from storage.run_starts import list_interrupted, list_starts, read_speeds, read_start, remove_start
+from storage.run_starts import list_interrupted, list_starts, read_start, remove_start
 from storage.tables.history import list_behind, month_of, update_history
 from storage.tables.parts import MEND, list_published, list_rows, part_path, read_part
 from storage.tables.published import is_published, list_runs, publish, read_rows, read_run
@@ -26,7 +26,7 @@ from storage.trainings import (
     save_training,
     verify_training,
 )
-from storage.upkeep import Limits, check_results, check_runs, check_trainings, prune
+from storage.upkeep import Limits, check_results, check_trainings, prune
 from study.errors import InputError
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
@@ -71,7 +71,8 @@ def test_a_folder_replaces_another_whole(any_results: Results, tmp_path):
         (source / "variables").mkdir(parents=True)
         (source / "variables" / f"{version}.bin").write_text(version)
         (source / "saved.pb").write_text(version)
-        replace_folder(any_results.folder / "model", source)
+        target = any_results.folder / "new" / "model"
+        assert replace_folder(target, source) == target
     names = [path.name for path in any_results.folder.rglob("*") if path.is_file()]
     assert sorted(names) == ["saved.pb", "two.bin"]
 
@@ -85,12 +86,8 @@ def test_a_run_is_published_and_read_back(any_results: Results):
     trials = read_rows(any_results, TrialRow, [EARLIER, "nobody", LATER])
     assert [trial.run_id for trial in trials] == [EARLIER] * 20 + [LATER] * 20
     assert len(find_paths(any_results.tables, f"*/run={EARLIER}/part-0.parquet")) == len(TABLES)
-    assert not damaged_runs(any_results)
+    assert damaged(any_results)[0].startswith("history 2026-02: ") and len(damaged(any_results)) == 2
     assert not is_published(any_results, "nobody")
-
-
-def damaged_runs(results: Results) -> list[str]:
-    return [each.name for each in check_runs(results) if each.damage]
 
 
 def test_the_same_results_give_the_same_bytes(any_results: Results):
@@ -192,10 +189,11 @@ def test_a_damaged_run_is_left_out_of_the_history_until_it_is_restored(any_resul
 def test_damage_of_the_history_is_found(any_results: Results):
     publish(any_results, make_tables())
     update_history(any_results)
-    write_atomically(any_results.history / "trials" / "month=2026-03" / "part-0.parquet", b"PAR1")
-    assert len(damaged(any_results)) == 1
-    assert "history 2026-03" in damaged(any_results)[0]
-    assert "`study compact` writes it again" in damaged(any_results)[0]
+    month = any_results.history / "trials" / "month=2026-03" / "part-0.parquet"
+    write_atomically(month, b"PAR1")
+    (told,) = damaged(any_results)
+    assert told.startswith(f"history 2026-03: {month}: cannot be read as a Parquet file: ")
+    assert told.endswith("; `study compact` writes it again")
     assert update_history(any_results) == []
     assert update_history(any_results, thorough=True) == ["2026-03"]
     assert damaged(any_results) == []
@@ -276,10 +274,7 @@ def test_a_start_is_written_down_and_forgotten(any_results: Results):
     remove_path(any_results.report(begun.run_id))
     remove_start(any_results, begun.run_id)
     assert list_starts(any_results) == []
-
-
-def test_speeds_that_were_never_measured_are_none(any_results: Results):
-    assert read_speeds(any_results, "this machine") == ()
+    assert not any_results.run(begun.run_id).exists()
 
 
 def test_a_held_run_is_refused(any_results: Results):

@@ -147,6 +147,8 @@ def test_a_lock_is_free_when_its_process_is_gone(results: Results, holder: Progr
 
 
 def test_a_training_that_another_run_holds_is_waited_for(results: Results, holder: Program):
+    with waiting_lock(results, "other", lambda: pytest.fail("nobody holds it"), lambda: False):
+        assert holder.poll() is None
     waited: list[int] = []
 
     def end_holder() -> None:
@@ -162,11 +164,6 @@ def test_waiting_for_a_training_ends_when_the_run_is_stopped(results: Results, h
     with told, waiting_lock(results, "key", lambda: None, lambda: True):
         pass
     assert holder.poll() is None
-
-
-def test_two_trainings_are_held_independently(results: Results, holder: Program):
-    with waiting_lock(results, "other", lambda: pytest.fail("nobody holds it"), lambda: False):
-        assert holder.poll() is None
 
 
 def test_asking_who_holds_a_lock_leaves_nothing_behind(results: Results):

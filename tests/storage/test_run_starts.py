@@ -11,7 +11,6 @@ from storage.run_starts import (
     find_start,
     list_interrupted,
     read_start,
-    remove_start,
     save_start,
 )
 from study.errors import InputError
@@ -38,11 +37,6 @@ def end(results: Results, run: RunStart) -> None:
     results.report(run.run_id).write_text("report")
 
 
-def test_what_a_run_was_asked_is_read_as_it_was_written(results: Results):
-    one = start(results, 1)
-    assert read_start(results, one.run_id) == one
-
-
 def test_the_latest_run_that_has_not_ended_is_gone_on_with(results: Results):
     first, second, third = (start(results, number) for number in (1, 2, 3))
     end(results, third)
@@ -64,13 +58,6 @@ def test_a_retried_flow_run_finds_its_run(results: Results):
     mine = start(results, 2, "mine")
     assert find_start(results, "mine") == mine
     assert find_start(results, "nobody's") is None
-
-
-def test_a_refused_run_is_forgotten(results: Results):
-    one = start(results, 1)
-    remove_start(results, one.run_id)
-    assert list_interrupted(results) == []
-    assert not results.run(one.run_id).exists()
 
 
 def test_without_an_interrupted_run_there_is_nothing_to_go_on_with(results: Results):

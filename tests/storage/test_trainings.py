@@ -1,6 +1,5 @@
 """The cache of trainings: whole or not at all, checked against hashes, gone on with, listed and removed."""
 
-import io
 import json
 from collections.abc import Callable
 from functools import cache
@@ -224,8 +223,6 @@ def _edited(change: Callable[[dict[str, Any]], object]) -> Change:
         return json.dumps(envelope).encode()
 
     return edit
-
-
 
 
 def _cut(size: int) -> Change:

@@ -1,7 +1,5 @@
 """What is found damaged in a results folder, and what is said of it."""
 
-from pathlib import Path
-
 import pytest
 
 from storage.results import Results
@@ -9,17 +7,11 @@ from storage.tables.history import update_history
 from storage.tables.parts import MEND, part_path
 from storage.tables.published import publish
 from storage.tables.schema import TABLES
-from storage.upkeep import Checked, check_history, check_results, check_runs, check_trainings
+from storage.upkeep import Checked, check_results, check_runs
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
 
 LATER = "20260302T020000Z-lab-0000bbbb"
-
-
-def _change_a_bit(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[100] ^= 1
-    path.write_bytes(content)
 
 
 def test_what_is_sound_is_listed_without_damage(results: Results):
@@ -40,16 +32,6 @@ def test_a_missing_part_of_a_published_run_is_noticed(results: Results, table: s
         assert found == [Checked("run", RUN_ID, (f"{path}: no such file; {MEND}",))]
 
 
-def test_a_bit_that_changed_is_noticed_by_the_page_s_checksum(results: Results):
-    publish(results, make_tables())
-    path = part_path(results, "trials", RUN_ID)
-    _change_a_bit(path)
-    (checked,) = check_runs(results)
-    (damage,) = checked.damage
-    assert damage.startswith(f"{path}: cannot be read as a Parquet file: ")
-    assert damage.endswith(f"; {MEND}")
-
-
 def test_another_run_s_file_is_noticed(results: Results):
     for run_id in (RUN_ID, LATER):
         publish(results, make_tables(run_id))
@@ -62,29 +44,6 @@ def test_another_run_s_file_is_noticed(results: Results):
     ]
 
 
-def test_a_damaged_month_is_written_again_by_compact(results: Results):
-    publish(results, make_tables())
-    (month,) = update_history(results)
-    path = results.history / "trials" / f"month={month}" / "part-0.parquet"
-    _change_a_bit(path)
-    (checked,) = check_history(results)
-    assert checked.damage[0].startswith(f"{path}: cannot be read as a Parquet file: ")
-    assert checked.damage[0].endswith("; `study compact` writes it again")
-    assert update_history(results) == []
-    assert update_history(results, thorough=True) == [month]
-    assert [each.damage for each in check_history(results)] == [()]
-
-
-def test_a_history_that_lacks_a_run_is_noticed(results: Results):
-    publish(results, make_tables())
-    update_history(results)
-    publish(results, make_tables(LATER))
-    (checked,) = check_history(results)
-    assert checked.damage == (
-        f"{results.history}: does not say what `tables` does in 2026-03; `study compact` writes it again",
-    )
-
-
 def test_a_damaged_month_of_runs_has_the_month_written_again(results: Results):
     publish(results, make_tables())
     (month,) = update_history(results)
@@ -92,10 +51,3 @@ def test_a_damaged_month_of_runs_has_the_month_written_again(results: Results):
     (results.history / "runs" / f"month={month}" / "part-0.parquet").write_bytes(b"PAR1")
     assert update_history(results) == [month]
     assert update_history(results) == []
-
-
-def test_a_damaged_training_is_told_with_what_becomes_of_it(results: Results):
-    folder = results.trainings / "0123456789abcdef"
-    folder.mkdir(parents=True)
-    told = f"{folder} has no record: it was never finished; the next run that needs it trains it again"
-    assert list(check_trainings(results)) == [Checked("training", folder.name, (told,))]

@@ -73,6 +73,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: 
     assert err.startswith(message), err
     assert len(err.strip().splitlines()) == 1
     assert out == ""
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a-file"]
 
 
 def test_a_mistake_in_a_study_names_file_field_value_and_what_is_allowed(tmp_path: Path):

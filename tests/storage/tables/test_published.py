@@ -59,6 +59,9 @@ def test_a_run_without_its_row_in_runs_is_invisible(results: Results):
     assert read_run(results).run.run_id == RUN_ID
     with pytest.raises(InputError, match=f"run '{LATER}' is not published"):
         read_run(results, LATER)
+    runs, trials = (pd.read_parquet(results.tables / table) for table in ("runs", "trials"))
+    assert set(trials["run_id"]) == {RUN_ID, LATER}
+    assert set(trials.merge(runs[["run_id"]], on="run_id")["run_id"]) == {RUN_ID}
 
 
 @pytest.mark.parametrize("table", ["trials", "epochs", "summary"])
@@ -94,15 +97,6 @@ def test_pandas_reads_the_trials_of_two_runs_from_the_folder(results: Results):
     trials = pd.read_parquet(results.tables / "trials")
     assert trials.groupby("run_id").size().to_dict() == {RUN_ID: 20, LATER: 20}
     assert trials.groupby("run_id")["test_accuracy"].count().to_dict() == {RUN_ID: 20, LATER: 0}
-
-
-def test_a_reader_that_joins_on_runs_does_not_see_half_a_run(results: Results):
-    publish(results, make_tables(RUN_ID))
-    publish(results, make_tables(LATER))
-    _part(results, "runs", LATER).unlink()
-    runs, trials = (pd.read_parquet(results.tables / table) for table in ("runs", "trials"))
-    assert set(trials["run_id"]) == {RUN_ID, LATER}
-    assert set(trials.merge(runs[["run_id"]], on="run_id")["run_id"]) == {RUN_ID}
 
 
 def test_reading_where_nothing_is_published_says_how_to_begin(results: Results):
@@ -181,13 +175,6 @@ def test_a_damaged_run_hides_no_other(results: Results, caplog: pytest.LogCaptur
     with pytest.raises(InputError, match="cannot be read as a Parquet file"):
         read_run(results, LATER)
     _part(results, "runs", RUN_ID).unlink()
-    with pytest.raises(InputError, match="cannot be read as a Parquet file"):
-        read_run(results)
-
-
-def test_runs_of_which_no_row_can_be_read_are_an_error(results: Results):
-    publish(results, make_tables())
-    (row,) = results.tables.glob("runs/*/part-0.parquet")
-    row.write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=f"^{re.escape(str(row))}: cannot be read as a Parquet file: "):
-        list_runs(results)
+    for read in (read_run, list_runs):
+        with pytest.raises(InputError, match="cannot be read as a Parquet file"):
+            read(results)
