@@ -140,12 +140,8 @@ def ask_for_pages(ports: list[int]) -> dict[str, Any]:
     return answered
 
 
-def test_scheduler_and_nannies_answer_nothing_over_plain_http(seen: Seen):
-    assert ask_for_pages(seen.ports(of_lanes=False)) == {}
-
-
-def test_lanes_answer_nothing_over_plain_http(seen: Seen):
-    assert ask_for_pages(seen.ports(of_lanes=True)) == {}
+def test_scheduler_nannies_and_lanes_answer_nothing_over_plain_http(seen: Seen):
+    assert ask_for_pages(seen.ports(of_lanes=False) + seen.ports(of_lanes=True)) == {}
 
 
 def test_no_credentials_are_in_a_command_line_or_an_environment(seen: Seen):

@@ -1,6 +1,7 @@
 """What storage promises, on a disk and on an object store alike."""
 
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -99,23 +100,26 @@ def test_the_same_results_give_the_same_bytes(any_results: Results):
     assert everything(any_results) == before
 
 
-def test_a_run_whose_publishing_was_interrupted_is_no_run(any_results: Results, monkeypatch):
-    from storage.tables import published as module
+@contextmanager
+def interrupted(module: str, writes: int) -> Iterator[None]:
+    """Stop what the body does, as Ctrl-C would, after so many files are written."""
+    left = iter(range(writes))
 
-    publish(any_results, make_tables())
-    written = []
-
-    def stop_at_the_fifth(path, content):
-        if len(written) == 5:
+    def write(path: Path, content: bytes) -> Path:
+        if next(left, None) is None:
             raise KeyboardInterrupt
-        written.append(path)
         return write_atomically(path, content)
 
-    monkeypatch.setattr(module, "write_atomically", stop_at_the_fifth)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(f"storage.tables.{module}.write_atomically", write)
+        yield
+
+
+def test_a_run_whose_publishing_was_interrupted_is_no_run(any_results: Results):
+    publish(any_results, make_tables())
+    with interrupted("published", 5):
         publish(any_results, make_tables())
     assert list_published(any_results) == []
-    monkeypatch.undo()
     publish(any_results, make_tables())
     assert damaged(any_results) == [
         f"history 2026-03: {any_results.history}: does not say what `tables` does in 2026-03; "
@@ -200,28 +204,13 @@ def test_damage_of_the_history_is_found(any_results: Results):
 
 
 @pytest.mark.parametrize("writes", range(13))
-@pytest.mark.parametrize("again", [False, True])
-def test_an_interrupted_update_of_the_history_is_made_up_for(
-    results: Results, monkeypatch: pytest.MonkeyPatch, writes: int, again: bool
-):
-    from storage.tables import history as module
-
+@pytest.mark.parametrize("changed", [LATER, RUN_ID])
+def test_an_interrupted_update_of_the_history_is_made_up_for(results: Results, writes: int, changed: str):
     publish(results, make_tables())
     update_history(results)
-    changed = RUN_ID if again else LATER
     publish(results, make_tables(changed))
-    made: list[Path] = []
-
-    def stop(path: Path, content: bytes) -> Path:
-        if len(made) == writes:
-            raise KeyboardInterrupt
-        made.append(path)
-        return write_atomically(path, content)
-
-    monkeypatch.setattr(module, "write_atomically", stop)
-    with suppress(KeyboardInterrupt):
+    with interrupted("history", writes):
         update_history(results, changed)
-    monkeypatch.undo()
     seen = ids_of(history_of(results))
     for kind in (TrialRow, EpochRow, SummaryRow):
         assert seen <= ids_of(history_of(results, kind))

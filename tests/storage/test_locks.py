@@ -54,26 +54,18 @@ try:
 except InputError as error:
     print(error, flush=True)
 """
-TAKE_OFTEN = """
-locks.LOOK_SECONDS = 0.01
+READY = """
 print("ready", flush=True)
 sys.stdin.readline()
+"""
+TAKE_OFTEN = """
+locks.LOOK_SECONDS = 0.01
 mark = results.folder / "mark"
 for _ in range(10):
     with waiting_lock(results, "key", lambda: None, lambda: False):
         mark.open("x").close()
         mark.unlink()
 print("10")
-"""
-TAKE_ONCE = """
-print("ready", flush=True)
-sys.stdin.readline()
-try:
-    with run_lock(results, "run"):
-        print("won", flush=True)
-        time.sleep(600)
-except InputError as error:
-    print("lost", flush=True)
 """
 
 Program = subprocess.Popen[str]
@@ -159,11 +151,16 @@ def test_a_training_that_another_run_holds_is_waited_for(results: Results, holde
         assert waited == [holder.pid]
 
 
-def test_waiting_for_a_training_ends_when_the_run_is_stopped(results: Results, holder: Program):
+@pytest.mark.parametrize("who", ["holder", "elsewhere"])
+def test_waiting_for_a_training_ends_when_the_run_is_stopped(
+    results: Results, request: pytest.FixtureRequest, who: str
+):
+    held_by: Program = request.getfixturevalue(who)
     told = pytest.raises(TimeoutError, match="key is held by another run")
     with told, waiting_lock(results, "key", lambda: None, lambda: True):
         pass
-    assert holder.poll() is None
+    assert held_by.poll() is None
+    assert (results.locks / "key.owner").exists()
 
 
 def test_asking_who_holds_a_lock_leaves_nothing_behind(results: Results):
@@ -266,15 +263,15 @@ def test_of_machines_that_find_a_stale_lease_at_once_one_wins(
 ):
     elsewhere.kill()
     elsewhere.wait()
-    rivals = [begun(begin, ELSEWHERE + TAKE_ONCE, f"rival-{number}") for number in range(6)]
+    rivals = [begun(begin, ELSEWHERE + READY + EXECUTE, f"rival-{number}", "run") for number in range(6)]
     make_old(results, "run")
     for rival in rivals:
         print("", file=rival.stdin, flush=True)
-    assert sorted(says(rival) for rival in rivals) == ["lost"] * 5 + ["won"]
+    assert sorted(says(rival)[:4] for rival in rivals) == ["held"] + ["run "] * 5
 
 
 def test_machines_that_take_and_let_go_all_the_time_never_hold_it_together(results: Results, begin: Start):
-    rivals = [begun(begin, ELSEWHERE + TAKE_OFTEN, f"rival-{number}") for number in range(4)]
+    rivals = [begun(begin, ELSEWHERE + READY + TAKE_OFTEN, f"rival-{number}") for number in range(4)]
     for rival in rivals:
         print("", file=rival.stdin, flush=True)
     assert [says(rival) for rival in rivals] == ["10"] * 4
@@ -303,12 +300,6 @@ def test_a_training_on_another_machine_is_waited_for(results: Results, elsewhere
 
     with waiting_lock(results, "key", lambda: waited.append(True), stop):
         assert waited == [True]
-
-
-def test_waiting_for_another_machine_ends_when_the_run_is_stopped(results: Results, elsewhere: Program):
-    with pytest.raises(TimeoutError), waiting_lock(results, "key", lambda: None, lambda: True):
-        pass
-    assert "on elsewhere" in (results.locks / "key.owner").read_text()
 
 
 def test_a_lease_that_someone_has_tidied_up_comes_back(results: Results, monkeypatch: pytest.MonkeyPatch):

@@ -57,7 +57,6 @@ def test_help_without_a_command_says_where_to_start(tmp_path: Path):
         (["run", "smoke", "--results", "a-file"], "study: results folder a-file"),
         (["run", "smoke", "--budget", "600"], "study: --budget: '600' is not a time; give one such as 90s"),
         (["plan", "lba"], "study: study 'lba' not found: there is no file"),
-        (["plan", "smoke", "--lanes", "-1"], "study: --lanes: -1 is not allowed"),
         (["prune"], "study: study prune: say what to remove, by --older-than with a time such as 30d"),
         (["prune", "--older-than", "soon"], "study: --older-than: 'soon' is not a time"),
         (["data", "--data", "nowhere"], "study: nowhere: no such folder"),

@@ -3,16 +3,15 @@
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
-import psutil
 import pytest
 
 from storage.results import Results
 from storage.tables.published import read_run
 from tests.aged_runs import read_everything
-from tests.command import STUDY, Ended, run_study, study
+from tests.chaos import Arena, stopping
+from tests.command import Ended, run_study, study
 from tests.tampered import tamper
 from tests.toy import SWEEPS, FinishedRun, write_toy
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -168,36 +167,16 @@ def test_what_cannot_be_replayed_is_bad_input(
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_with_130_and_leaves_nothing_running(changed: FinishedRun):
+def test_ctrl_c_ends_it_with_130_and_leaves_nothing_running(changed: FinishedRun, tmp_path: Path):
     tamper_first(changed, "trials", epochs=1000, epochs_run=1000)
     tamper(changed.results, changed.run_id, "epochs", {"key": "gone"})
-    command = [STUDY, "replay", "--trial", FIRST, "--results", changed.results.folder]
-    process = subprocess.Popen(
-        list(map(str, command)), stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stderr is not None
-    assert "replaying 1 row by 1 training on 1 CPU lane" in process.stderr.readline()
-    # The command, multiprocessing's tracker, and a lane.
-    wait_until(lambda: len(session_of(process.pid)) >= 3, lambda: session_of(process.pid))
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        _, err = process.communicate(timeout=WAIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        pytest.fail("Ctrl-C did not end it")
-    assert process.returncode == 130, err
-    assert "stopped; nothing was written" in err
-    assert "Traceback" not in err
-    # Multiprocessing's tracker ends by itself, once its pipe is closed.
-    wait_until(lambda: not session_of(process.pid), lambda: session_of(process.pid))
-
-
-def session_of(leader: int) -> list[int]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except (OSError, psutil.Error):
-            continue
-    return found
+    arena = Arena(tmp_path / "arena")
+    with stopping(arena.start("replay", "--trial", FIRST, "--results", changed.results.folder)) as command:
+        # The command, multiprocessing's tracker, and a lane.
+        wait_until(lambda: len(arena.processes()) >= 3, arena.said)
+        assert "replaying 1 row by 1 training on 1 CPU lane" in arena.said()
+        os.killpg(command.pid, signal.SIGINT)
+        assert command.wait(WAIT_SECONDS) == 130, arena.said()
+    assert "stopped; nothing was written" in arena.said()
+    assert "Traceback" not in arena.said()
+    arena.wait_until_gone()  # multiprocessing's tracker ends by itself, once its pipe is closed
