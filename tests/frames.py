@@ -9,7 +9,6 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from storage.tables.published import RunTables
 from storage.tables.rows_of_findings import (
@@ -26,7 +25,6 @@ from study.conclusions.chosen_model import ChosenModel, ConfusedPair, NewImage, 
 from study.fashion_mnist import CLASS_NAMES
 from study.plan.plan import Training, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
 from study.records.record import Epoch, Segment, Source, TrainingRecord
-from study.records.stopping import StopRule
 from study.spec.bands import Cell
 from study.spec.published import PublishedAverage
 from study.spec.study import Study
@@ -35,7 +33,7 @@ from study.status import RunStatus, Status
 from tasks.optimum.choose import compare_candidates
 from tasks.tables.findings import compare_run_with_published, compare_settings
 from tasks.tables.recorded import describe_pictures, list_models, list_pictures
-from tasks.tables.rows import Outcome, RunContext, list_trainings
+from tasks.tables.rows import Outcome, RunContext, aggregate_trials, list_epochs, list_trainings
 from tasks.tables.summaries import summarise_trials
 from tests import simulated
 
@@ -67,17 +65,18 @@ def make_trials(
     `readings` replaces test accuracies (fractions) of a setting, by exercise and value, repeat by repeat;
     `failed` names trials that failed.
     """
-    study = study or make_study()
-    rows = []
-    for trial in (*_all_trials(study), *found):
-        row = _asked(study, trial)
+    study, rows = study or make_study(), []
+    trials = (*_all_trials(study), *found)
+    outcomes = _train(study, trials)
+    for trial in trials:
+        key = key_of(trial, make_source(study))
         given = (readings or {}).get((trial.exercise, trial.value), ())
+        outcome = outcomes[key]
         if (trial.exercise, trial.value, trial.repeat) in failed:
-            row |= {"status": "failed", "reason": "KilledWorker: lane 0 died 4 times", "attempts": 4}
-        else:
-            row |= _found(study, trial)
-            row |= {"test_accuracy": given[trial.repeat - 1]} if trial.repeat <= len(given) else {}
-        rows.append(TrialRow(**row))
+            outcome = Outcome(outcome.training, None, "KilledWorker: lane 0 died 4 times", attempts=4)
+        (row,) = aggregate_trials.fn(_context(study), [trial], {key: outcome})
+        changes = {"test_accuracy": given[trial.repeat - 1]} if trial.repeat <= len(given) else {}
+        rows.append(row.model_copy(update=changes))
     return rows
 
 
@@ -122,30 +121,12 @@ def make_agreement(study: Study, trials: Sequence[TrialRow]) -> list[AgreementRo
 def make_epochs(study: Study | None = None) -> list[EpochRow]:
     """The epochs of every training of a study, as long as its longest trial; see `make_chosen_model`."""
     study = study or make_study()
-    return [
-        EpochRow(
-            run_id=RUN_ID,
-            study=study.name,
-            key=each.key,
-            training=each.label,
-            seed=each.seed,
-            **epoch.model_dump(),
-        )
-        for each in make_records(study)
-        for epoch in each.epochs
-    ]
+    return list_epochs.fn(_context(study), _train(study, _all_trials(study)))
 
 
-def make_records(study: Study | None = None) -> list[TrainingRecord]:
+def make_records(study: Study) -> list[TrainingRecord]:
     """The simulated training of every key of a study."""
-    study = study or make_study()
-    plan = compile_plan(study, _all_trials(study), make_source(study))
-    return [
-        make_record(
-            training, simulated.train(training.hyperparameters, training.seed)[: training.most_epochs]
-        )
-        for training in plan.trainings
-    ]
+    return [each.record for each in _train(study, _all_trials(study)).values() if each.record]
 
 
 def make_record(training: Training, epochs: Sequence[Epoch], run_id: str = RUN_ID) -> TrainingRecord:
@@ -185,13 +166,21 @@ def make_segment(epochs: Sequence[Epoch], run_id: str = RUN_ID) -> Segment:
 def make_trainings(study: Study | None = None) -> list[TrainingRow]:
     """The trainings of a study, each predicted to take a tenth more than it took."""
     study = study or make_study()
-    plan = compile_plan(study, _all_trials(study), make_source(study))
-    outcomes = [
-        Outcome(training, record, None, 1, 1.1 * record.segments[0].lane_seconds)
-        for training, record in zip(plan.trainings, make_records(study), strict=True)
-    ]
-    context = RunContext(RUN_ID, study, make_source(study), COMMIT)
-    return list_trainings.fn(context, {each.training.key: each for each in outcomes})
+    return list_trainings.fn(_context(study), _train(study, _all_trials(study)))
+
+
+def _context(study: Study) -> RunContext:
+    return RunContext(RUN_ID, study, make_source(study), COMMIT)
+
+
+def _train(study: Study, trials: tuple[Trial, ...]) -> dict[str, Outcome]:
+    """Simulate the trainings that these trials read; by key."""
+    outcomes = {}
+    for training in compile_plan(study, trials, make_source(study)).trainings:
+        epochs = simulated.train(training.hyperparameters, training.seed)[: training.most_epochs]
+        record = make_record(training, epochs)
+        outcomes[training.key] = Outcome(training, record, None, 1, 1.1 * record.segments[0].lane_seconds)
+    return outcomes
 
 
 def make_nights(verdicts: Mapping[int, str], run_id: str = RUN_ID, by: float = 0.0) -> list[NightRow]:
@@ -357,51 +346,3 @@ def _night(exercise: int, verdict: str, run_id: str, by: float) -> NightRow:
         best_accuracy=None if verdict == "no reading" else 0.86 + 0.01 * exercise + by,
         lane_seconds=600.0,
     )
-
-
-def _asked(study: Study, trial: Trial) -> dict[str, Any]:
-    source = make_source(study)
-    return {
-        **trial.setting.model_dump(),
-        "run_id": RUN_ID,
-        "study": study.name,
-        "exercise": trial.exercise,
-        "parameter": trial.parameter,
-        "value": trial.value,
-        "setting": trial.name,
-        "repeat": trial.repeat,
-        "seed": trial.seed,
-        "protocol": study.protocol,
-        "key": key_of(trial, source),
-        "reused": False,
-        "data_fingerprint": FINGERPRINT,
-        "held_out_images": source.held_out_images,
-        "model_version": source.model,
-        "engine": source.engine,
-        "git_commit": COMMIT,
-        "versions": json.dumps(VERSIONS),
-    }
-
-
-def _found(study: Study, trial: Trial) -> dict[str, Any]:
-    epochs = simulated.train(trial.setting.hyperparameters, trial.seed)
-    rule = StopRule(epochs=trial.setting.epochs, patience=trial.setting.patience)
-    reading = TrainingRecord.model_construct(epochs=epochs).read(rule)
-    assert reading is not None
-    measures = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss")
-    return {
-        **{name: getattr(reading.last, name) for name in (*measures, "test_accuracy", "weights_sha256")},
-        "status": "completed",
-        "attempts": 1,
-        "trained_by": RUN_ID,
-        "epochs_run": len(reading.epochs),
-        "training_seconds": reading.training_seconds,
-        "converged": reading.converged_epoch is not None,
-        "convergence_epoch": reading.converged_epoch,
-        "convergence_seconds": reading.convergence_seconds,
-        "lowest_loss_epoch": reading.lowest_loss_epoch,
-        "lowest_loss_seconds": reading.seconds_until(reading.lowest_loss_epoch),
-        "target_epoch": reading.epoch_reaching(study.target_accuracy),
-        "target_seconds": reading.seconds_until(reading.epoch_reaching(study.target_accuracy)),
-        "device": "CPU",
-    }

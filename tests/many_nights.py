@@ -110,7 +110,7 @@ class _Drawn:
 
 
 _REUSED = {"reused": True, "attempts": 0, "lane_seconds": 0.0, "predicted_seconds": 0.0}
-_ASKED = {"value", "patience", "git_commit", "versions"}
+_ASKED = {"value", "patience", "git_commit"}
 """The columns of a trial that may be null, and are known of a failed one."""
 
 
