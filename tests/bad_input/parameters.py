@@ -21,11 +21,7 @@ REFUSED: tuple[tuple[str, dict[str, Any], str], ...] = (
         {"run": {"lanes": "four"}},
         _FIELD.format("lanes", "'four' is not of type 'integer'"),
     ),
-    (
-        "lanes below none",
-        {"run": {"lanes": -1}},
-        _FIELD.format("lanes", "-1 is less than the minimum of 0"),
-    ),
+    ("lanes below none", {"run": {"lanes": -1}}, _FIELD.format("lanes", "-1 is less than the minimum of 0")),
     (
         "a number for a list",
         {"run": {"exercises": 2}},

@@ -26,14 +26,7 @@ pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 SECRETS = (b"PRIVATE KEY", b"BEGIN CERTIFICATE")
-PAGES = (
-    "",
-    "health",
-    "metrics",
-    "json/identity.json",
-    "info/main/workers.html",
-    "api/v1/get_workers",
-)
+PAGES = ("", "health", "metrics", "json/identity.json", "info/main/workers.html", "api/v1/get_workers")
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.results import (
-    Results,
-    explain_unwritable,
-    open_results,
-    replace_folder,
-    write_atomically,
-)
+from storage.results import Results, explain_unwritable, open_results, replace_folder, write_atomically
 from study.errors import InputError, ResultsUnwritable
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -6,13 +6,7 @@ import pytest
 
 from storage.locks import run_lock
 from storage.results import Results
-from storage.run_starts import (
-    choose_interrupted,
-    find_start,
-    list_interrupted,
-    read_start,
-    save_start,
-)
+from storage.run_starts import choose_interrupted, find_start, list_interrupted, read_start, save_start
 from study.errors import InputError
 from study.spec.run_start import RunStart
 

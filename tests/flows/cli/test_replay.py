@@ -150,10 +150,7 @@ def test_a_row_of_another_processor_that_is_too_far_off_differs(changed: Finishe
     [
         ((), "nothing to replay: give keys, --trial or --random N; there are 2/filters=2/1"),
         (("0123456789abcdef",), "'0123456789abcdef': no completed trial of this run"),
-        (
-            ("--trial", "2/filters=3/1"),
-            "'2/filters=3/1': no completed trial of this run",
-        ),
+        (("--trial", "2/filters=3/1"), "'2/filters=3/1': no completed trial of this run"),
         (("--seed", 1, "--trial", FIRST), "--seed: 1 needs a draw; give --random N, too"),
         (("--run", "yesterday", "--random", 1), "run 'yesterday' is not published"),
     ],
