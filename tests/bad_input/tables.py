@@ -7,7 +7,8 @@ from pathlib import Path
 from storage.results import open_results
 from storage.tables.published import publish
 from tests.bad_input.case import Case
-from tests.small_run import make_small_night, make_tables
+from tests.frames import make_nights
+from tests.small_run import make_tables
 
 RUN, OTHER = "20260301-120000-abcd", "20260302-120000-abcd"
 
@@ -52,7 +53,7 @@ def _two_runs(damaged: str, arguments: tuple[str, ...] = ()) -> Callable[[Path],
 def _two_nights(folder: Path) -> list[object]:
     for run_id in (RUN, OTHER):
         tables = make_tables(run_id)
-        nights = make_small_night(run_id=run_id)
+        nights = make_nights({4: "identical"}, run_id)
         publish(open_results(folder / "results"), replace(tables, nights=nights))
     _cut(_part(folder, "nights", OTHER))
     return ["nights"]

@@ -12,8 +12,8 @@ from storage.results import Results
 from storage.tables.published import list_nights, publish, read_run
 from study.conclusions.changes import read_changes
 from tests.command import run_study, study as call
-from tests.frames import STARTED_AT
-from tests.small_run import changed, make_small_night, make_tables
+from tests.frames import STARTED_AT, make_nights
+from tests.small_run import changed, make_tables
 from tests.toy import write_toy
 
 FIRST, SECOND = "20260302-120000-abcd", "20260303-120000-abcd"
@@ -32,7 +32,7 @@ exercises:
 def publish_night(
     results: Results, run_id: str, days: int, verdicts: dict[int, str], failed: int = 0
 ) -> None:
-    tables, rows = make_tables(run_id), make_small_night(verdicts, run_id)
+    tables, rows = make_tables(run_id), make_nights(verdicts, run_id)
     run = changed(tables.run, started_at=STARTED_AT + timedelta(days=days), failed_trials=failed)
     publish(results, dataclasses.replace(tables, run=run, nights=rows))
 
