@@ -14,8 +14,8 @@ import psutil
 
 from tests.command import STUDY
 from tests.prefect_home import prepare_home
-from tests.served import ask, free_port
-from tests.waiting import wait_until
+from tests.served import PROJECT, ask, free_port
+from tests.waiting import WAIT_SECONDS, wait_until
 
 PREFECT = Path(sys.executable).with_name("prefect")
 
@@ -133,6 +133,14 @@ def clean_environment(home: Path, **further: str) -> dict[str, str]:
     """The environment without what tests have set of Prefect."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return {**kept, "PREFECT_HOME": str(prepare_home(home)), **further}
+
+
+def run_program(program: str, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program of Python's in the project's folder, with a home of Prefect's of its own."""
+    command, settings = [sys.executable, "-c", program], clean_environment(home, **environment)
+    return subprocess.run(
+        command, cwd=PROJECT, env=settings, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+    )
 
 
 def start_serving(home: Path, **environment: str) -> NightServer:

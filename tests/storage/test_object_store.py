@@ -113,7 +113,3 @@ def test_an_address_of_this_disk_is_a_folder(tmp_path, monkeypatch):
     assert results_at(f"file://{tmp_path}/results").folder == tmp_path.resolve() / "results"
     assert read_address("~/results") == tmp_path / "results"
     assert is_local(read_address("C:/results"))
-
-
-def test_an_empty_prefix_is_a_place_for_results(s3: None):
-    assert str(open_results(new_address()).folder).startswith(f"s3://{BUCKET}/")

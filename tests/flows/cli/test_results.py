@@ -39,11 +39,6 @@ def test_the_report_is_made_from_the_tables_alone_and_again_with_the_same_bytes(
     assert html.read_bytes() == first
 
 
-def test_a_run_that_is_not_there_is_answered_with_the_latest(tables: Path):
-    done = study("report", "yesterday", "--results", tables)
-    assert f"run 'yesterday' is not published in {tables / 'tables'}; latest: {RUN_ID}" in done.err
-
-
 @pytest.mark.parametrize(
     ("table", "column", "value", "message"),
     [
