@@ -27,7 +27,7 @@ from storage.trainings import (
     save_training,
     verify_training,
 )
-from storage.upkeep import Limits, check_results, check_trainings, prune
+from storage.upkeep import Checked, Limits, check_results, check_runs, check_trainings, prune
 from study.errors import InputError
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
@@ -318,3 +318,38 @@ def test_old_runs_are_pruned_with_all_that_is_theirs(any_results: Results):
     assert list_published(any_results) == [LATER]
     assert not [place for place in everything(any_results) if EARLIER in place or RUN_ID in place]
     assert damaged(any_results) == []
+
+
+def test_what_is_sound_is_listed_without_damage(any_results: Results):
+    publish(any_results, make_tables())
+    update_history(any_results)
+    assert list(check_results(any_results)) == [Checked("run", RUN_ID), Checked("history", "2026-03")]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_missing_part_of_a_published_run_is_noticed(results: Results, table: str):
+    publish(results, make_tables())
+    path = part_path(results, table, RUN_ID)
+    path.unlink()
+    found = list(check_runs(results))
+    if table == "runs":
+        assert found == []  # then it is no run
+    else:
+        assert found == [Checked("run", RUN_ID, (f"{path}: no such file; {MEND}",))]
+
+
+def test_another_run_s_file_is_noticed(any_results: Results):
+    for run_id in (RUN_ID, LATER):
+        publish(any_results, make_tables(run_id))
+    path = part_path(any_results, "trials", RUN_ID)
+    write_atomically(path, read_bytes(part_path(any_results, "trials", LATER)))
+    fault = f"{path}: has rows of run {LATER}; {MEND}"
+    assert list(check_runs(any_results)) == [Checked("run", RUN_ID, (fault,)), Checked("run", LATER)]
+
+
+def test_a_damaged_month_of_runs_has_the_month_written_again(any_results: Results):
+    publish(any_results, make_tables())
+    (month,) = update_history(any_results)
+    write_atomically(any_results.history / "runs" / f"month={month}" / "part-0.parquet", b"PAR1")
+    assert update_history(any_results) == [month]
+    assert update_history(any_results) == []

@@ -1,4 +1,4 @@
-"""Runs that were started: written down, found again, gone on with, never outside the results folder."""
+"""Runs that were started: found again, resumed, never outside the results folder; measured speeds."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,9 +6,19 @@ import pytest
 
 from storage.locks import run_lock
 from storage.results import Results
-from storage.run_starts import choose_interrupted, find_start, list_interrupted, read_start, save_start
+from storage.run_starts import (
+    choose_interrupted,
+    find_start,
+    list_interrupted,
+    read_speeds,
+    read_start,
+    save_speeds,
+    save_start,
+)
 from study.errors import InputError
+from study.plan.cost import Speed
 from study.spec.run_start import RunStart
+from study.spec.setting import Hyperparameters
 
 BEGUN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -87,3 +97,27 @@ def test_a_run_that_was_not_started_is_answered_with_the_latest_interrupted(resu
     with pytest.raises(InputError) as told:
         read_start(results, unknown)
     assert str(told.value).endswith(f"; interrupted: {', '.join(runs[1:])}")
+
+
+SPEEDS = tuple(
+    Speed(
+        hyperparameters=Hyperparameters(filters=filters), train_seconds=filters / 1e6, evaluation_seconds=1e-5
+    )
+    for filters in (8, 64)
+)
+
+
+def test_what_was_measured_of_a_machine_is_read_for_that_machine_only(any_results: Results):
+    save_speeds(any_results, "one machine", SPEEDS)
+    assert read_speeds(any_results, "one machine") == SPEEDS
+    assert read_speeds(any_results, "another machine") == ()
+
+
+def test_damaged_measurements_are_told_of_and_count_as_none(
+    results: Results, caplog: pytest.LogCaptureFixture
+):
+    save_speeds(results, "one machine", SPEEDS)
+    (path,) = results.speeds.iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+    assert read_speeds(results, "one machine") == ()
+    assert f"{path} is damaged and is measured again" in caplog.text
