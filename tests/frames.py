@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from storage.tables.published import RunTables
 from storage.tables.rows_of_findings import (
@@ -25,8 +26,10 @@ from study.conclusions.chosen_model import ChosenModel, ConfusedPair, NewImage, 
 from study.fashion_mnist import CLASS_NAMES
 from study.plan.plan import Training, Trial, candidate_trials, compile_plan, key_of, list_trials, training_key
 from study.records.record import Epoch, Segment, Source, TrainingRecord
+from study.records.stopping import StopRule
 from study.spec.bands import Cell
 from study.spec.published import PublishedAverage
+from study.spec.setting import Hyperparameters
 from study.spec.study import Study
 from study.spec.study_file import read_study
 from study.status import RunStatus, Status
@@ -42,6 +45,10 @@ FINGERPRINT = "0123456789abcdef" * 4
 COMMIT = "89abcdef" * 5
 VERSIONS = {"python": "3.11.9", "tensorflow": "2.21.0", "keras": "3.15.0"}
 COMBINATION = {"filters": 64, "dense_units": 256, "epochs": 20, "dropout": 0.4}
+SOURCE = Source(
+    protocol="lab", data=FINGERPRINT, held_out_images=0, model="1", tensorflow=VERSIONS["tensorflow"],
+    device="CPU",
+)  # fmt: skip
 STARTED_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 FailedTrial = tuple[int, float | None, int]
@@ -150,17 +157,11 @@ def make_record(training: Training, epochs: Sequence[Epoch], run_id: str = RUN_I
 def make_segment(epochs: Sequence[Epoch], run_id: str = RUN_ID) -> Segment:
     """The segment of a run that trained these epochs."""
     return Segment(
-        epochs=len(epochs),
-        run_id=run_id,
-        lane="lane-0",
-        device="CPU",
-        processor="A processor with two cores",
-        finished_at=STARTED_AT + timedelta(minutes=1),
-        startup_seconds=1.5,
+        epochs=len(epochs), run_id=run_id, lane="lane-0", device="CPU", startup_seconds=1.5,
+        processor="A processor with two cores", finished_at=STARTED_AT + timedelta(minutes=1),
         lane_seconds=1.5 + sum(epoch.seconds + epoch.evaluation_seconds for epoch in epochs),
-        peak_bytes=1_000_000_000,
-        versions=VERSIONS,
-    )
+        peak_bytes=1_000_000_000, versions=VERSIONS,
+    )  # fmt: skip
 
 
 def make_trainings(study: Study | None = None) -> list[TrainingRow]:
@@ -263,56 +264,36 @@ def make_run(study: Study | None = None, trials: Sequence[TrialRow] | None = Non
     plan = compile_plan(study, _all_trials(study), make_source(study))
     failed = sum(trial.status == Status.FAILED for trial in trials)
     return RunRow(
-        run_id=RUN_ID,
-        study=study.name,
-        protocol=study.protocol,
+        run_id=RUN_ID, study=study.name, protocol=study.protocol,
         status=RunStatus.WITH_FAILURES if failed else RunStatus.COMPLETED,
-        started_at=STARTED_AT,
-        finished_at=STARTED_AT + timedelta(minutes=42),
-        wall_seconds=2520.0,
+        started_at=STARTED_AT, finished_at=STARTED_AT + timedelta(minutes=42), wall_seconds=2520.0,
         exercises=",".join(str(each.number) for each in study.exercises),
-        trials=len(trials),
-        failed_trials=failed,
-        trainings=len(plan.trainings),
-        reused_trainings=0,
-        epochs_asked=plan.epochs_asked,
-        epochs_trained=plan.most_epochs,
-        lanes=2,
-        device="CPU",
-        processor="A processor with two cores",
-        train_images=study.data.train_images,
-        test_images=study.data.test_images,
-        data_fingerprint=FINGERPRINT,
-        data_source="/data/fashion-mnist",
-        flow_run_id=None,
-        git_commit=COMMIT,
-        git_dirty=False,
-        versions=json.dumps(VERSIONS),
-        study_definition=study.model_dump_json(),
-        predicted_seconds=2400.0,
-        predicted_low_seconds=2000.0,
-        predicted_high_seconds=2880.0,
-        predicted_lane_seconds=4700.0,
-        lane_seconds=4900.0,
-        makespan_seconds=2480.0,
+        trials=len(trials), failed_trials=failed, trainings=len(plan.trainings), reused_trainings=0,
+        epochs_asked=plan.epochs_asked, epochs_trained=plan.most_epochs,
+        lanes=2, device="CPU", processor="A processor with two cores", engine="tensorflow",
+        train_images=study.data.train_images, test_images=study.data.test_images,
+        data_fingerprint=FINGERPRINT, data_source="/data/fashion-mnist", flow_run_id=None,
+        git_commit=COMMIT, git_dirty=False, versions=json.dumps(VERSIONS),
+        study_definition=study.model_dump_json(), retried_trainings=0, resumed=0,
+        predicted_seconds=2400.0, predicted_low_seconds=2000.0, predicted_high_seconds=2880.0,
+        predicted_lane_seconds=4700.0, lane_seconds=4900.0, makespan_seconds=2480.0,
         makespan_bound_seconds=2450.0,
-        retried_trainings=0,
-        resumed=0,
-        engine="tensorflow",
-    )
+    )  # fmt: skip
 
 
 def make_source(study: Study) -> Source:
     """What, beside hyperparameters and seed, names the study's trainings."""
     held_out = study.data.held_out_images if study.protocol == "held-out" else 0
-    return Source(
-        protocol=study.protocol,
-        data=FINGERPRINT,
-        held_out_images=held_out,
-        model="1",
-        tensorflow=VERSIONS["tensorflow"],
-        device="CPU",
-    )
+    return SOURCE.model_copy(update={"protocol": study.protocol, "held_out_images": held_out})
+
+
+def make_training(seed: int = 1, ends: Sequence[int] = (2,), **hyperparameters: Any) -> Training:
+    """A training of the lab study whose trials end at some epochs, of the baseline but for these values."""
+    changes = " ".join(f"{name}={value}" for name, value in hyperparameters.items()) or "baseline"
+    return Training(
+        hyperparameters=Hyperparameters(**hyperparameters), seed=seed, source=SOURCE,
+        rules=tuple(StopRule(epochs=each) for each in ends), label=f"{changes} seed={seed}",
+    )  # fmt: skip
 
 
 def _all_trials(study: Study) -> tuple[Trial, ...]:

@@ -21,14 +21,12 @@ from study.errors import Conclusive, LanesLost, ResultsUnwritable
 from study.plan.cost import CostModel
 from study.plan.forecast import Forecast, FurtherTrainings, Job
 from study.plan.plan import MAX_TASK_RUNS, Training
-from study.records.record import Source
-from study.records.stopping import StopRule
-from study.spec.setting import Hyperparameters
 from tasks.lanes.devices import Device
 from tasks.lanes.local import LocalLanes
 from tasks.tables.rows import Outcome
 from tasks.training import train_on_lanes as train_batch
 from tasks.training.train_on_lanes import RETRIES, train
+from tests.frames import make_training
 from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.usefixtures("server_here")
@@ -37,7 +35,6 @@ Setting = tuple[int, int]
 """Filters and seed."""
 
 BROKEN = RuntimeError("broken")
-SOURCE = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2", device="CPU")
 
 
 class BrokenLanes(LocalLanes):
@@ -100,19 +97,7 @@ def _retries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_jobs(settings: Sequence[Setting], epochs: int = 1) -> list[Job]:
     """A job for each pair of filters and seed."""
     return [
-        Job(
-            Training(
-                hyperparameters=Hyperparameters(filters=filters),
-                seed=seed,
-                source=SOURCE,
-                rules=(StopRule(epochs=epochs),),
-                label=f"filters={filters} seed={seed}",
-            ),
-            None,
-            epochs,
-            0.01,
-            0.0,
-        )
+        Job(make_training(seed, (epochs,), filters=filters), None, epochs, 0.01, 0.0)
         for filters, seed in settings
     ]
 

@@ -25,12 +25,9 @@ from storage.trainings import (
     verify_training,
 )
 from study.errors import InputError
-from study.plan.plan import Training
 from study.records.record import TrainingRecord
-from study.records.stopping import StopRule
-from study.spec.setting import Setting
 from tests import simulated
-from tests.frames import make_record, make_source, make_study
+from tests.frames import make_record, make_training
 
 Change = Callable[[Path], bytes]
 """What a file holds instead."""
@@ -53,13 +50,7 @@ def make_optimizer() -> Arrays:
 @cache
 def make_finished(seed: int = 1) -> TrainingRecord:
     """A finished training of the baseline, five epochs long, with the hashes of its weights."""
-    training = Training(
-        hyperparameters=Setting().hyperparameters,
-        seed=seed,
-        source=make_source(make_study()),
-        rules=tuple(StopRule(epochs=epochs) for epochs in KEPT),
-        label=f"baseline seed={seed}",
-    )
+    training = make_training(seed, KEPT)
     epochs = [
         epoch.model_copy(update={"weights_sha256": hash_weights(make_arrays(epoch.epoch))})
         for epoch in simulated.train(training.hyperparameters, seed)[: max(KEPT)]

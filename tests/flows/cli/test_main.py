@@ -13,14 +13,10 @@ from tests.toy import TOY, write_toy
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(command: str, tmp_path: Path):
+def test_every_command_explains_itself_as_the_list_of_commands_does(command: str, tmp_path: Path):
     code, out, _ = study(command, "--help", folder=tmp_path)
     assert code == 0
     assert len(out.splitlines()) > 5
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_list_of_commands_says_what_each_says_of_itself(command: str):
     module, summary = COMMANDS[command]
     function = getattr(importlib.import_module(f"flows.cli.{module}"), f"{command}_command")
     assert summary == function.__doc__.partition("\n\n")[0].replace("\n    ", " ")
