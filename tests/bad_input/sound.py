@@ -1,4 +1,4 @@
-"""Sound files that cases are made of, made once: the dataset's, a model's, a picture's, a training's."""
+"""A sound model, made once, and a sound picture, of which cases are made."""
 
 import atexit
 import shutil
@@ -6,7 +6,6 @@ import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -33,19 +32,14 @@ def write_picture(path: Path, pixels: np.ndarray) -> Path:
     return path
 
 
-def save_model(path: Path, *layers: Any, shape: tuple[int, ...] = (28, 28, 1)) -> Path:
-    """Save a model of these layers, or one that answers every picture alike."""
+@cache
+def model() -> Path:
+    """A sound model, that answers every picture alike."""
     import keras
 
-    chosen = layers or (keras.layers.Flatten(), keras.layers.Dense(10, "softmax", kernel_initializer="zeros"))
+    layers = [keras.layers.Flatten(), keras.layers.Dense(10, "softmax", kernel_initializer="zeros")]
     with warnings.catch_warnings():
         # Keras itself calls np.array on a TensorFlow variable, which NumPy 2 deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
-        keras.Sequential([keras.Input(shape), *chosen]).save(path)
-    return path
-
-
-@cache
-def model() -> Path:
-    """A sound model."""
-    return save_model(folder() / "model.keras")
+        keras.Sequential([keras.Input((28, 28, 1)), *layers]).save(folder() / "model.keras")
+    return folder() / "model.keras"
