@@ -69,24 +69,27 @@ def test_prefect_yaml_has_no_key_that_prefect_would_ignore():
     PrefectYamlModel.model_validate(load(TEXT))
 
 
+def in_each(key: str) -> list[str]:
+    return [f"deployments[{number}].{key}" for number in range(3)]
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "found"),
     [
-        ("prefect-version:", "prefect_versoin:", "prefect_versoin"),
-        ("\ndeployments:", "\ndeployment:", "deployment"),
-        ("    tags: [lab", "    tag: [lab", "deployments[0].tag"),
-        ("    tags: [smoke", "    tagz: [smoke", "deployments[2].tagz"),
-        ("    enforce_parameter_schema:", "    enforce_schema:", "deployments[{}].enforce_schema"),
-        ("      - cron:", "      - corn:", "deployments[0].schedules[0].corn"),
-        ("        timezone:", "        time_zone:", "deployments[0].schedules[0].time_zone"),
-        ("      name: study", "      nmae: study", "deployments[{}].work_pool.nmae"),
-        ("      job_variables:", "      job_variable:", "deployments[{}].work_pool.job_variable"),
-        ("        env:\n", "        environment:\n", "job_variables.environment"),
+        ("prefect-version:", "prefect_versoin:", ["prefect_versoin"]),
+        ("\ndeployments:", "\ndeployment:", ["deployment"]),
+        ("    tags: [lab", "    tag: [lab", ["deployments[0].tag"]),
+        ("    tags: [smoke", "    tagz: [smoke", ["deployments[2].tagz"]),
+        ("    enforce_parameter_schema:", "    enforce_schema:", in_each("enforce_schema")),
+        ("      - cron:", "      - corn:", ["deployments[0].schedules[0].corn"]),
+        ("        timezone:", "        time_zone:", ["deployments[0].schedules[0].time_zone"]),
+        ("      name: study", "      nmae: study", in_each("work_pool.nmae")),
+        ("      job_variables:", "      job_variable:", in_each("work_pool.job_variable")),
+        ("        env:\n", "        environment:\n", ["job_variables.environment"] * 3),
     ],
 )
-def test_a_misspelt_key_is_found_wherever_it_stands(right: str, wrong: str, found: str):
+def test_a_misspelt_key_is_found_wherever_it_stands(right: str, wrong: str, found: list[str]):
     assert right in TEXT
-    found = [found.format(number) for number in range(TEXT.count(right))]
     assert all_unknown_keys(TEXT.replace(right, wrong)) == found
 
 
