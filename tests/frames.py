@@ -139,19 +139,11 @@ def make_records(study: Study) -> list[TrainingRecord]:
 def make_record(training: Training, epochs: Sequence[Epoch], run_id: str = RUN_ID) -> TrainingRecord:
     """The record of a training that one run trained in one go."""
     return TrainingRecord(
-        key=training.key,
-        label=training.label,
-        hyperparameters=training.hyperparameters,
-        seed=training.seed,
-        schedule_epochs=training.schedule_epochs,
-        source=training.source,
-        train_images=60_000,
-        evaluation_images=10_000,
-        epochs=tuple(epochs),
-        segments=(make_segment(epochs, run_id),),
-        kept_weights=(len(epochs),),
-        optimizer_sha256="0" * 64,
-    )
+        key=training.key, label=training.label, hyperparameters=training.hyperparameters, seed=training.seed,
+        schedule_epochs=training.schedule_epochs, source=training.source, train_images=60_000,
+        evaluation_images=10_000, epochs=tuple(epochs), segments=(make_segment(epochs, run_id),),
+        kept_weights=(len(epochs),), optimizer_sha256="0" * 64,
+    )  # fmt: skip
 
 
 def make_segment(epochs: Sequence[Epoch], run_id: str = RUN_ID) -> Segment:
@@ -197,26 +189,17 @@ def make_chosen_model(study: Study | None = None) -> ChosenModel:
     confusion = simulated.confusion()
     accuracy = sum(row[index] for index, row in enumerate(confusion)) / sum(map(sum, confusion))
     return ChosenModel(
-        candidate="combination",
-        setting=setting,
-        seed=study.seed,
-        key=training_key(setting.hyperparameters, study.seed, make_source(study)),
-        epochs_run=setting.epochs,
-        validation_accuracy=last.validation_accuracy,
-        test_accuracy=accuracy,
-        reloaded_test_accuracy=accuracy,
-        files=("Fashion_MNIST_model.keras", "Fashion_MNIST_model.h5"),
-        files_agree=True,
-        confusion=confusion,
-        confused=_confused(confusion),
+        candidate="combination", setting=setting, seed=study.seed,
+        key=training_key(setting.hyperparameters, study.seed, make_source(study)), epochs_run=setting.epochs,
+        validation_accuracy=last.validation_accuracy, test_accuracy=accuracy, reloaded_test_accuracy=accuracy,
+        files=("Fashion_MNIST_model.keras", "Fashion_MNIST_model.h5"), files_agree=True,
+        confusion=confusion, confused=_confused(confusion),
         saved=(_saved(".keras", "Keras"), _saved(".h5", "HDF5")),
         new_image=NewImage(
-            test_index=0,
-            true_class="Ankle boot",
-            predicted_class="Ankle boot",
+            test_index=0, true_class="Ankle boot", predicted_class="Ankle boot",
             probabilities=(0.0, 0.0, 0.0, 0.0, 0.0, 0.004, 0.0, 0.011, 0.0, 0.985),
         ),
-    )
+    )  # fmt: skip
 
 
 def _saved(suffix: str, kind: str) -> SavedFile:
@@ -308,17 +291,11 @@ def _night(exercise: int, verdict: str, run_id: str, by: float) -> NightRow:
     is_compared = verdict not in ("first", "no reading")
     change = {"name": "TensorFlow", "before": "2.21.0", "now": "2.22.0"}
     return NightRow(
-        run_id=run_id,
-        study="lab",
-        exercise=exercise,
-        verdict=verdict,
-        message=f"Exercise {exercise}: {verdict}.",
-        trials=25,
-        failed_trials=0,
+        run_id=run_id, study="lab", exercise=exercise, verdict=verdict,
+        message=f"Exercise {exercise}: {verdict}.", trials=25, failed_trials=0,
         changed_trials=25 if is_new else 0,
         compared_with="20260228-120000-abcd" if is_compared else None,
-        earlier_runs=1 if is_compared else 0,
-        distinct_readings=25 if is_compared else 0,
+        earlier_runs=1 if is_compared else 0, distinct_readings=25 if is_compared else 0,
         difference=by if is_compared else None,
         p_value=(1e-5 if verdict == "drifted" else 0.4) if is_tested else None,
         threshold=0.0005 if is_tested else None,
@@ -326,4 +303,4 @@ def _night(exercise: int, verdict: str, run_id: str, by: float) -> NightRow:
         mean_accuracy=None if verdict == "no reading" else 0.85 + 0.01 * exercise + by,
         best_accuracy=None if verdict == "no reading" else 0.86 + 0.01 * exercise + by,
         lane_seconds=600.0,
-    )
+    )  # fmt: skip

@@ -86,7 +86,6 @@ CASES = (
     Case("lists nested 1,000 deep", _study(SOUND + "seed: " + "[" * 1000)),
     Case("aliases that stand for 9 to the 11th values", _study(SOUND + _laugh())),
     Case("an alias that stands for itself", _study(SOUND + "data: &a {train_images: *a}\n")),
-    Case("a tag that would run a program", _study("name: !!python/object/apply:os.system [ls]\n")),
     Case("a key that is a number", _study(SOUND + "1: 2\n")),
     Case("a number of 5,000 digits", _altered("filters: 4", f"filters: {'9' * 5000}")),
     Case("a hexadecimal number of 5,000 digits", _altered("filters: 4", f"filters: 0x{'f' * 5000}")),

@@ -3,7 +3,8 @@
 import logging
 import os
 import signal
-import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from s3fs import S3FileSystem
@@ -23,20 +24,16 @@ from tests.object_stores import BUCKET, credentials, new_address, serving
 
 
 def test_of_several_who_make_an_object_one_succeeds(s3_results: Results):
-    path, won = s3_results.folder / "mine", []
+    path = s3_results.folder / "mine"
 
-    def make(name: int) -> None:
-        try:
+    def has_made(name: int) -> bool:
+        with suppress(FileExistsError):
             put_new(path, str(name).encode())
-        except FileExistsError:
-            return
-        won.append(name)
+            return True
+        return False
 
-    threads = [threading.Thread(target=make, args=[number]) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as threads:
+        won = [name for name, made in enumerate(threads.map(has_made, range(8))) if made]
     assert [get(path).decode()] == [str(each) for each in won]
 
 
