@@ -70,15 +70,10 @@ class ManyNights:
         verdicts = dict.fromkeys(sorted({row.exercise for row in tables.summary}), verdict)
         nights = [changed(row, study=self._study.name) for row in make_nights(verdicts, run_id)]
         return RunTables(
-            run=drawn.move([run])[0],
-            trials=trials,
-            trainings=trainings,
-            epochs=drawn.move(tables.epochs),
-            summary=drawn.move(tables.summary),
-            nights=drawn.move(nights),
-            comparisons=drawn.move(tables.comparisons),
+            drawn.move([run])[0], trials, trainings, drawn.move(tables.epochs), drawn.move(tables.summary),
+            nights=drawn.move(nights), comparisons=drawn.move(tables.comparisons),
             agreement=drawn.move(tables.agreement),
-        )
+        )  # fmt: skip
 
 
 class _Drawn:

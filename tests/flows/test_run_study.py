@@ -202,14 +202,8 @@ def test_the_model_is_saved_in_every_format_with_its_card_and_predicts_the_same_
 ):
     folder = toy_run.results.model(toy_run.run_id)
     facts = json.loads((folder / "model.json").read_text())
-    assert {path.name for path in folder.iterdir()} == {
-        "Fashion_MNIST_model.h5",
-        "Fashion_MNIST_model.keras",
-        "Fashion_MNIST_model",
-        "Fashion_MNIST_model.tflite",
-        "model.json",
-        "model_card.md",
-    }
+    exported = {f"Fashion_MNIST_model{suffix}" for suffix in ("", ".h5", ".keras", ".tflite")}
+    assert {path.name for path in folder.iterdir()} == {*exported, "model.json", "model_card.md"}
     assert (folder / "Fashion_MNIST_model" / "1" / "saved_model.pb").is_file()
     assert facts["files_agree"] is True
     assert facts["reloaded_test_accuracy"] == pytest.approx(facts["test_accuracy"])
@@ -218,13 +212,8 @@ def test_the_model_is_saved_in_every_format_with_its_card_and_predicts_the_same_
 
 def test_figures_are_pictures(toy_run: FinishedRun):
     paths = list(toy_run.results.figures(toy_run.run_id).glob("*.png"))
-    assert {
-        "first-nine",
-        "exercise-2-accuracy",
-        "exercise-6-time",
-        "learning-curves",
-        "confusion-matrix",
-    } <= {path.stem for path in paths}
+    drawn = {"first-nine", "exercise-2-accuracy", "exercise-6-time", "learning-curves", "confusion-matrix"}
+    assert drawn <= {path.stem for path in paths}
     assert all(cv2.imread(str(path)) is not None for path in paths)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from prefect import flow, task
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterName
 from prefect.client.schemas.objects import TaskRun
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -26,8 +25,9 @@ from tasks.lanes.local import LocalLanes
 from tasks.tables.rows import Outcome
 from tasks.training import train_on_lanes as train_batch
 from tasks.training.train_on_lanes import RETRIES, train
+from tests.command import ended_task_runs
 from tests.frames import make_training
-from tests.waiting import WAIT_SECONDS, wait_until
+from tests.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.usefixtures("server_here")
 
@@ -144,13 +144,7 @@ def list_ends(done: Sweep) -> dict[str, tuple[str | None, int, tuple[str, ...], 
 
 def list_task_runs(label: str) -> list[TaskRun]:
     """The task runs that name this label, as Prefect's server has them."""
-    named = TaskRunFilter(name=TaskRunFilterName(like_=label))
-
-    def ask() -> list[TaskRun]:
-        with get_client(sync_client=True) as client:
-            return [each for each in client.read_task_runs(task_run_filter=named) if each.state.is_final()]
-
-    return list(wait_until(ask))
+    return ended_task_runs(task_run_filter=TaskRunFilter(name=TaskRunFilterName(like_=label)))
 
 
 def test_a_setting_that_fails_all_its_attempts_is_not_tried_with_further_seeds(tmp_path: Path):

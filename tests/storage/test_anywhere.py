@@ -266,15 +266,6 @@ def test_a_start_is_written_down_and_forgotten(any_results: Results):
     assert not any_results.run(begun.run_id).exists()
 
 
-def test_a_held_run_is_refused(any_results: Results):
-    with run_lock(any_results, "run"):
-        assert why_held(any_results, "run") == "another process"
-        refused = pytest.raises(InputError, match="run run is being executed by another process")
-        with refused, run_lock(any_results, "run"):
-            pass
-    assert why_held(any_results, "run") is None
-
-
 def test_another_machine_s_lease_keeps_away_until_it_is_let_go_of(
     any_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

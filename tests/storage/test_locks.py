@@ -18,9 +18,7 @@ import pytest
 from storage import locks
 from storage.locks import STALE_SECONDS, remove_lock, run_lock, waiting_lock, why_held
 from storage.results import Results
-from storage.run_starts import choose_interrupted
 from study.errors import InputError
-from tests.storage.test_run_starts import start
 from tests.waiting import wait_until
 
 HERE = """
@@ -199,14 +197,6 @@ def test_a_run_on_another_machine_is_refused_and_named(results: Results, elsewhe
         run_lock(results, "run"),
     ):
         pass
-
-
-def test_a_run_that_is_executed_elsewhere_is_not_gone_on_with(results: Results, begin: Start):
-    first, second = start(results, 1), start(results, 2)
-    begun(begin, ELSEWHERE + EXECUTE, "elsewhere", second.run_id)
-    assert choose_interrupted(results) == first
-    with pytest.raises(InputError, match=f"run {second.run_id} is being executed by process .+ on elsewhere"):
-        choose_interrupted(results, second.run_id)
 
 
 def test_a_holder_renews_its_lease(results: Results, elsewhere: Program):
