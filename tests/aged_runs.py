@@ -59,8 +59,8 @@ def end_run(
 
 
 def keep_training(results: Results, seed: int, days: float = 0, run_id: str = "gone") -> str:
-    """Keep a simulated training that a run finished so many days ago; return its key."""
-    training = make_training(seed)
+    """Keep a simulated training, of no other run, that was finished so many days ago; return its key."""
+    training = make_training(seed, filters=7)
     record = make_record(training, simulated.train(training.hyperparameters, seed)[:2], run_id)
     ended = record.segments[0].model_copy(update={"finished_at": NOW - timedelta(days=days)})
     update = {"segments": (ended,), "kept_weights": (), "optimizer_sha256": hash_weights([])}

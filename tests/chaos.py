@@ -124,6 +124,10 @@ class Arena:
         """Every process that was started from here and still runs."""
         return [each for each in psutil.process_iter() if self._is_ours(each)]
 
+    def lanes(self) -> list[psutil.Process]:
+        """The lanes' processes."""
+        return [each for each in self.processes() if "multiprocessing.spawn" in _command(each)]
+
     def servers(self) -> list[psutil.Process]:
         """Prefect's servers."""
         return [each for each in self.processes() if "uvicorn" in _command(each)]

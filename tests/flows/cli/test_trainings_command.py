@@ -18,7 +18,7 @@ def test_kept_trainings_are_listed_with_their_size(results: Results):
     code, out = run(results, "trainings")
     assert code == 0
     assert all(key in out for key in keys)
-    assert "baseline seed=2" in out
+    assert "filters=7 seed=2" in out
     assert "2 trainings, 0.0 MB in" in out
 
 

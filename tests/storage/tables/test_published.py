@@ -141,7 +141,9 @@ def test_a_word_that_a_column_cannot_have_is_named_and_hides_no_other_run(
     tables = make_tables()
     publish(results, dataclasses.replace(tables, run=changed(tables.run, status="paused")))
     publish(results, make_tables(LATER))
-    fault = f"{part_path(results, 'runs')}: column 'status' holds 'paused': Input should be 'completed', "
+    fault = (
+        f"{part_path(results, 'runs', RUN_ID)}: column 'status' holds 'paused': Input should be 'completed', "
+    )
     assert [each.damage[0].startswith(fault) for each in check_runs(results) if each.damage] == [True]
     with pytest.raises(InputError, match=f"^{re.escape(fault)}"):
         read_run(results, RUN_ID)
