@@ -134,7 +134,7 @@ def _dangers_of(node: ast.Import | ast.ImportFrom | ast.Call) -> list[str]:
     arguments = {each.arg: getattr(each.value, "value", "computed") for each in node.keywords}
     words = [each.value for each in node.args if isinstance(each, ast.Constant)]
     return [
-        *([called] if called in FORBIDDEN_CALLS and not _is_of_re(node) else []),
+        *([called] if called in FORBIDDEN_CALLS and ast.unparse(node.func) != "re.compile" else []),
         *(
             f"{name}={arguments[name]}"
             for name, value in REQUIRED_VALUES.items()
@@ -147,7 +147,3 @@ def _dangers_of(node: ast.Import | ast.ImportFrom | ast.Call) -> list[str]:
         ),
         *(["YAML that is not safe"] if called == "YAML" and "typ" not in arguments else []),
     ]
-
-
-def _is_of_re(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "re"

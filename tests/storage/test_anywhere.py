@@ -266,13 +266,18 @@ def test_a_start_is_written_down_and_forgotten(any_results: Results):
     assert not any_results.run(begun.run_id).exists()
 
 
-def test_another_machine_s_lease_keeps_away_until_it_is_let_go_of(
-    any_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+@contextmanager
+def elsewhere(folder: Path, lock: AbstractContextManager[None]) -> Iterator[ExitStack]:
+    """Hold a lock as another machine does: the kernel's locks lie in a folder of its own."""
     with ExitStack() as theirs:
-        with monkeypatch.context() as patch:
-            patch.setattr(place, "local_folder", lambda _: tmp_path / "another")
-            theirs.enter_context(run_lock(any_results, "run"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(place, "local_folder", lambda _: folder / "another")
+            theirs.enter_context(lock)
+        yield theirs
+
+
+def test_another_machine_s_lease_keeps_away_until_it_is_let_go_of(any_results: Results, tmp_path: Path):
+    with elsewhere(tmp_path, run_lock(any_results, "run")):
         assert "which gave its last sign of life" in (why_held(any_results, "run") or "")
         with pytest.raises(InputError, match="being executed by process"), run_lock(any_results, "run"):
             pass
@@ -289,14 +294,10 @@ def test_a_lease_that_is_not_renewed_is_taken_over_by_one(
     def ours() -> AbstractContextManager[None]:
         return waiting_lock(any_results, "key", lambda: pytest.fail("it is stale"), lambda: False)
 
-    with ExitStack() as theirs:
-        with monkeypatch.context() as patch:
-            patch.setattr(place, "local_folder", lambda _: tmp_path / "another")
-            theirs.enter_context(ours())
-        with ours():
-            wait_until(lambda: "key: another machine works on it, too" in caplog.text)
-            theirs.close()
-            assert (any_results.locks / "key.owner").exists()
+    with elsewhere(tmp_path, ours()) as theirs, ours():
+        wait_until(lambda: "key: another machine works on it, too" in caplog.text)
+        theirs.close()
+        assert (any_results.locks / "key.owner").exists()
 
 
 def test_old_runs_are_pruned_with_all_that_is_theirs(any_results: Results):
