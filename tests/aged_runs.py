@@ -11,16 +11,12 @@ from storage.results import Results
 from storage.run_starts import save_start
 from storage.tables.published import RunTables, publish
 from storage.trainings import hash_weights, save_training
-from study.plan.plan import Training
-from study.records.record import Source, StopRule
 from study.spec.run_start import RunStart
-from study.spec.setting import Hyperparameters
 from tests import simulated
-from tests.frames import make_record
+from tests.frames import make_record, make_training
 from tests.small_run import changed, make_tables, with_run_id
 
 NOW = datetime.now(UTC)
-SOURCE = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2.21.0", device="CPU")
 
 
 @cache
@@ -63,14 +59,8 @@ def end_run(
 
 
 def keep_training(results: Results, seed: int, days: float = 0, run_id: str = "gone") -> str:
-    """Keep a simulated training that a run finished so many days ago; return its key."""
-    training = Training(
-        hyperparameters=Hyperparameters(),
-        seed=seed,
-        source=SOURCE,
-        rules=(StopRule(epochs=2),),
-        label=f"baseline seed={seed}",
-    )
+    """Keep a simulated training, of no other run, that was finished so many days ago; return its key."""
+    training = make_training(seed, filters=7)
     record = make_record(training, simulated.train(training.hyperparameters, seed)[:2], run_id)
     ended = record.segments[0].model_copy(update={"finished_at": NOW - timedelta(days=days)})
     update = {"segments": (ended,), "kept_weights": (), "optimizer_sha256": hash_weights([])}

@@ -14,13 +14,16 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from contextvars import copy_context
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import TaskRun
 from prefect.context import refresh_global_settings_context
 
 from flows.cli.main import main
 from flows.cli.options import OUR_LOGGERS
+from tests.waiting import wait_until
 
 environment_of_commands: dict[str, str] = {}
 """By which commands and flows of this process find its Prefect server; the fixture `server` fills it."""
@@ -63,6 +66,17 @@ def _call(line: list[str]) -> int:
         except SystemExit as end:
             return end.code if isinstance(end.code, int) else int(end.code is not None)
     raise AssertionError("a command ends by SystemExit")
+
+
+def ended_task_runs(**filters: Any) -> list[TaskRun]:
+    """The task runs that pass these filters, once Prefect's server has written down that they ended."""
+
+    def look() -> list[TaskRun]:
+        with get_client(sync_client=True) as client:
+            found = client.read_task_runs(**filters)
+        return found if all(each.state and each.state.is_final() for each in found) else []
+
+    return wait_until(look)
 
 
 @contextmanager

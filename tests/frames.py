@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from storage.tables.published import RunTables
 from storage.tables.rows_of_findings import (
     AgreementRow,
     ComparisonRow,
@@ -18,7 +19,6 @@ from storage.tables.rows_of_findings import (
     ModelRow,
     NightRow,
     PictureRow,
-    SearchRow,
     SummaryRow,
 )
 from storage.tables.rows_of_work import EpochRow, RunRow, TrainingRow, TrialRow
@@ -28,14 +28,14 @@ from study.plan.plan import Training, Trial, candidate_trials, compile_plan, key
 from study.records.record import Epoch, Segment, Source, StopRule, TrainingRecord
 from study.spec.bands import Cell
 from study.spec.published import PublishedAverage
+from study.spec.setting import Hyperparameters
 from study.spec.study import Study
 from study.spec.study_file import read_study
 from study.status import RunStatus, Status
 from tasks.optimum.choose import compare_candidates
-from tasks.optimum.search import OptimumSearch, list_candidates
 from tasks.tables.findings import compare_run_with_published, compare_settings
 from tasks.tables.recorded import describe_pictures, list_models, list_pictures
-from tasks.tables.rows import Outcome, RunContext, list_trainings
+from tasks.tables.rows import Outcome, RunContext, aggregate_trials, list_epochs, list_trainings
 from tasks.tables.summaries import summarise_trials
 from tests import simulated
 
@@ -44,6 +44,10 @@ FINGERPRINT = "0123456789abcdef" * 4
 COMMIT = "89abcdef" * 5
 VERSIONS = {"python": "3.11.9", "tensorflow": "2.21.0", "keras": "3.15.0"}
 COMBINATION = {"filters": 64, "dense_units": 256, "epochs": 20, "dropout": 0.4}
+SOURCE = Source(
+    protocol="lab", data=FINGERPRINT, held_out_images=0, model="1", tensorflow=VERSIONS["tensorflow"],
+    device="CPU",
+)  # fmt: skip
 STARTED_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 FailedTrial = tuple[int, float | None, int]
@@ -67,17 +71,18 @@ def make_trials(
     `readings` replaces test accuracies (fractions) of a setting, by exercise and value, repeat by repeat;
     `failed` names trials that failed.
     """
-    study = study or make_study()
-    rows = []
-    for trial in (*_all_trials(study), *found):
-        row = _asked(study, trial)
+    study, rows = study or make_study(), []
+    trials = (*_all_trials(study), *found)
+    outcomes = _train(study, trials)
+    for trial in trials:
+        key = key_of(trial, make_source(study))
         given = (readings or {}).get((trial.exercise, trial.value), ())
+        outcome = outcomes[key]
         if (trial.exercise, trial.value, trial.repeat) in failed:
-            row |= {"status": "failed", "reason": "KilledWorker: lane 0 died 4 times", "attempts": 4}
-        else:
-            row |= _found(study, trial)
-            row |= {"test_accuracy": given[trial.repeat - 1]} if trial.repeat <= len(given) else {}
-        rows.append(TrialRow(**row))
+            outcome = Outcome(outcome.training, None, "KilledWorker: lane 0 died 4 times", attempts=4)
+        (row,) = aggregate_trials.fn(_context(study), [trial], {key: outcome})
+        changes = {"test_accuracy": given[trial.repeat - 1]} if trial.repeat <= len(given) else {}
+        rows.append(row.model_copy(update=changes))
     return rows
 
 
@@ -90,9 +95,18 @@ def make_summary(
     return summarise_trials.fn(study, study.data.test_images, trials, averages or {})
 
 
-def make_search(search: OptimumSearch) -> list[SearchRow]:
-    """Every candidate of a search."""
-    return list_candidates(RUN_ID, search)
+def make_lab_tables(study: Study) -> RunTables:
+    """The tables of a run of a study, as one without a search and a model leaves them."""
+    trials = make_trials(study)
+    return RunTables(
+        make_run(study, trials),
+        trials,
+        make_trainings(study),
+        make_epochs(study),
+        make_summary(trials),
+        comparisons=make_comparisons(study, trials),
+        agreement=make_agreement(study, trials),
+    )
 
 
 def make_finals(study: Study, trials: Sequence[TrialRow]) -> list[FinalRow]:
@@ -113,76 +127,52 @@ def make_agreement(study: Study, trials: Sequence[TrialRow]) -> list[AgreementRo
 def make_epochs(study: Study | None = None) -> list[EpochRow]:
     """The epochs of every training of a study, as long as its longest trial; see `make_chosen_model`."""
     study = study or make_study()
-    return [
-        EpochRow(
-            run_id=RUN_ID,
-            study=study.name,
-            key=each.key,
-            training=each.label,
-            seed=each.seed,
-            **epoch.model_dump(),
-        )
-        for each in make_records(study)
-        for epoch in each.epochs
-    ]
+    return list_epochs.fn(_context(study), _train(study, _all_trials(study)))
 
 
-def make_records(study: Study | None = None) -> list[TrainingRecord]:
+def make_records(study: Study) -> list[TrainingRecord]:
     """The simulated training of every key of a study."""
-    study = study or make_study()
-    plan = compile_plan(study, _all_trials(study), make_source(study))
-    return [
-        make_record(
-            training, simulated.train(training.hyperparameters, training.seed)[: training.most_epochs]
-        )
-        for training in plan.trainings
-    ]
+    return [each.record for each in _train(study, _all_trials(study)).values() if each.record]
 
 
 def make_record(training: Training, epochs: Sequence[Epoch], run_id: str = RUN_ID) -> TrainingRecord:
     """The record of a training that one run trained in one go."""
     return TrainingRecord(
-        key=training.key,
-        label=training.label,
-        hyperparameters=training.hyperparameters,
-        seed=training.seed,
-        schedule_epochs=training.schedule_epochs,
-        source=training.source,
-        train_images=60_000,
-        evaluation_images=10_000,
-        epochs=tuple(epochs),
-        segments=(make_segment(epochs, run_id),),
-        kept_weights=(len(epochs),),
-        optimizer_sha256="0" * 64,
-    )
+        key=training.key, label=training.label, hyperparameters=training.hyperparameters, seed=training.seed,
+        schedule_epochs=training.schedule_epochs, source=training.source, train_images=60_000,
+        evaluation_images=10_000, epochs=tuple(epochs), segments=(make_segment(epochs, run_id),),
+        kept_weights=(len(epochs),), optimizer_sha256="0" * 64,
+    )  # fmt: skip
 
 
 def make_segment(epochs: Sequence[Epoch], run_id: str = RUN_ID) -> Segment:
     """The segment of a run that trained these epochs."""
     return Segment(
-        epochs=len(epochs),
-        run_id=run_id,
-        lane="lane-0",
-        device="CPU",
-        processor="A processor with two cores",
-        finished_at=STARTED_AT + timedelta(minutes=1),
-        startup_seconds=1.5,
+        epochs=len(epochs), run_id=run_id, lane="lane-0", device="CPU", startup_seconds=1.5,
+        processor="A processor with two cores", finished_at=STARTED_AT + timedelta(minutes=1),
         lane_seconds=1.5 + sum(epoch.seconds + epoch.evaluation_seconds for epoch in epochs),
-        peak_bytes=1_000_000_000,
-        versions=VERSIONS,
-    )
+        peak_bytes=1_000_000_000, versions=VERSIONS,
+    )  # fmt: skip
 
 
 def make_trainings(study: Study | None = None) -> list[TrainingRow]:
     """The trainings of a study, each predicted to take a tenth more than it took."""
     study = study or make_study()
-    plan = compile_plan(study, _all_trials(study), make_source(study))
-    outcomes = [
-        Outcome(training, record, None, 1, 1.1 * record.segments[0].lane_seconds)
-        for training, record in zip(plan.trainings, make_records(study), strict=True)
-    ]
-    context = RunContext(RUN_ID, study, make_source(study), COMMIT)
-    return list_trainings.fn(context, {each.training.key: each for each in outcomes})
+    return list_trainings.fn(_context(study), _train(study, _all_trials(study)))
+
+
+def _context(study: Study) -> RunContext:
+    return RunContext(RUN_ID, study, make_source(study), COMMIT)
+
+
+def _train(study: Study, trials: tuple[Trial, ...]) -> dict[str, Outcome]:
+    """Simulate the trainings that these trials read; by key."""
+    outcomes = {}
+    for training in compile_plan(study, trials, make_source(study)).trainings:
+        epochs = simulated.train(training.hyperparameters, training.seed)[: training.most_epochs]
+        record = make_record(training, epochs)
+        outcomes[training.key] = Outcome(training, record, None, 1, 1.1 * record.segments[0].lane_seconds)
+    return outcomes
 
 
 def make_nights(verdicts: Mapping[int, str], run_id: str = RUN_ID, by: float = 0.0) -> list[NightRow]:
@@ -198,26 +188,17 @@ def make_chosen_model(study: Study | None = None) -> ChosenModel:
     confusion = simulated.confusion()
     accuracy = sum(row[index] for index, row in enumerate(confusion)) / sum(map(sum, confusion))
     return ChosenModel(
-        candidate="combination",
-        setting=setting,
-        seed=study.seed,
-        key=training_key(setting.hyperparameters, study.seed, make_source(study)),
-        epochs_run=setting.epochs,
-        validation_accuracy=last.validation_accuracy,
-        test_accuracy=accuracy,
-        reloaded_test_accuracy=accuracy,
-        files=("Fashion_MNIST_model.keras", "Fashion_MNIST_model.h5"),
-        files_agree=True,
-        confusion=confusion,
-        confused=_confused(confusion),
+        candidate="combination", setting=setting, seed=study.seed,
+        key=training_key(setting.hyperparameters, study.seed, make_source(study)), epochs_run=setting.epochs,
+        validation_accuracy=last.validation_accuracy, test_accuracy=accuracy, reloaded_test_accuracy=accuracy,
+        files=("Fashion_MNIST_model.keras", "Fashion_MNIST_model.h5"), files_agree=True,
+        confusion=confusion, confused=_confused(confusion),
         saved=(_saved(".keras", "Keras"), _saved(".h5", "HDF5")),
         new_image=NewImage(
-            test_index=0,
-            true_class="Ankle boot",
-            predicted_class="Ankle boot",
+            test_index=0, true_class="Ankle boot", predicted_class="Ankle boot",
             probabilities=(0.0, 0.0, 0.0, 0.0, 0.0, 0.004, 0.0, 0.011, 0.0, 0.985),
         ),
-    )
+    )  # fmt: skip
 
 
 def _saved(suffix: str, kind: str) -> SavedFile:
@@ -265,56 +246,37 @@ def make_run(study: Study | None = None, trials: Sequence[TrialRow] | None = Non
     plan = compile_plan(study, _all_trials(study), make_source(study))
     failed = sum(trial.status == Status.FAILED for trial in trials)
     return RunRow(
-        run_id=RUN_ID,
-        study=study.name,
-        protocol=study.protocol,
+        run_id=RUN_ID, study=study.name, protocol=study.protocol,
         status=RunStatus.WITH_FAILURES if failed else RunStatus.COMPLETED,
-        started_at=STARTED_AT,
-        finished_at=STARTED_AT + timedelta(minutes=42),
-        wall_seconds=2520.0,
+        started_at=STARTED_AT, finished_at=STARTED_AT + timedelta(minutes=42), wall_seconds=2520.0,
         exercises=",".join(str(each.number) for each in study.exercises),
-        trials=len(trials),
-        failed_trials=failed,
-        trainings=len(plan.trainings),
-        reused_trainings=0,
+        trials=len(trials), failed_trials=failed, trainings=len(plan.trainings), reused_trainings=0,
         epochs_asked=plan.epochs_asked,
         epochs_trained=sum(training.most_epochs for training in plan.trainings),
-        lanes=2,
-        device="CPU",
-        processor="A processor with two cores",
-        train_images=study.data.train_images,
-        test_images=study.data.test_images,
-        data_fingerprint=FINGERPRINT,
-        data_source="/data/fashion-mnist",
-        flow_run_id=None,
-        git_commit=COMMIT,
-        git_dirty=False,
-        versions=json.dumps(VERSIONS),
-        study_definition=study.model_dump_json(),
-        predicted_seconds=2400.0,
-        predicted_low_seconds=2000.0,
-        predicted_high_seconds=2880.0,
-        predicted_lane_seconds=4700.0,
-        lane_seconds=4900.0,
-        makespan_seconds=2480.0,
+        lanes=2, device="CPU", processor="A processor with two cores", engine="tensorflow",
+        train_images=study.data.train_images, test_images=study.data.test_images,
+        data_fingerprint=FINGERPRINT, data_source="/data/fashion-mnist", flow_run_id=None,
+        git_commit=COMMIT, git_dirty=False, versions=json.dumps(VERSIONS),
+        study_definition=study.model_dump_json(), retried_trainings=0, resumed=0,
+        predicted_seconds=2400.0, predicted_low_seconds=2000.0, predicted_high_seconds=2880.0,
+        predicted_lane_seconds=4700.0, lane_seconds=4900.0, makespan_seconds=2480.0,
         makespan_bound_seconds=2450.0,
-        retried_trainings=0,
-        resumed=0,
-        engine="tensorflow",
-    )
+    )  # fmt: skip
 
 
 def make_source(study: Study) -> Source:
     """What, beside hyperparameters and seed, names the study's trainings."""
     held_out = study.data.held_out_images if study.protocol == "held-out" else 0
-    return Source(
-        protocol=study.protocol,
-        data=FINGERPRINT,
-        held_out_images=held_out,
-        model="1",
-        tensorflow=VERSIONS["tensorflow"],
-        device="CPU",
-    )
+    return SOURCE.model_copy(update={"protocol": study.protocol, "held_out_images": held_out})
+
+
+def make_training(seed: int = 1, ends: Sequence[int] = (2,), **hyperparameters: Any) -> Training:
+    """A training of the lab study whose trials end at some epochs, of the baseline but for these values."""
+    changes = " ".join(f"{name}={value}" for name, value in hyperparameters.items()) or "baseline"
+    return Training(
+        hyperparameters=Hyperparameters(**hyperparameters), seed=seed, source=SOURCE,
+        rules=tuple(StopRule(epochs=each) for each in ends), label=f"{changes} seed={seed}",
+    )  # fmt: skip
 
 
 def _all_trials(study: Study) -> tuple[Trial, ...]:
@@ -329,17 +291,11 @@ def _night(exercise: int, verdict: str, run_id: str, by: float) -> NightRow:
     is_compared = verdict not in ("first", "no reading")
     change = {"name": "TensorFlow", "before": "2.21.0", "now": "2.22.0"}
     return NightRow(
-        run_id=run_id,
-        study="lab",
-        exercise=exercise,
-        verdict=verdict,
-        message=f"Exercise {exercise}: {verdict}.",
-        trials=25,
-        failed_trials=0,
+        run_id=run_id, study="lab", exercise=exercise, verdict=verdict,
+        message=f"Exercise {exercise}: {verdict}.", trials=25, failed_trials=0,
         changed_trials=25 if is_new else 0,
         compared_with="20260228-120000-abcd" if is_compared else None,
-        earlier_runs=1 if is_compared else 0,
-        distinct_readings=25 if is_compared else 0,
+        earlier_runs=1 if is_compared else 0, distinct_readings=25 if is_compared else 0,
         difference=by if is_compared else None,
         p_value=(1e-5 if verdict == "drifted" else 0.4) if is_tested else None,
         threshold=0.0005 if is_tested else None,
@@ -347,52 +303,4 @@ def _night(exercise: int, verdict: str, run_id: str, by: float) -> NightRow:
         mean_accuracy=None if verdict == "no reading" else 0.85 + 0.01 * exercise + by,
         best_accuracy=None if verdict == "no reading" else 0.86 + 0.01 * exercise + by,
         lane_seconds=600.0,
-    )
-
-
-def _asked(study: Study, trial: Trial) -> dict[str, Any]:
-    source = make_source(study)
-    return {
-        **trial.setting.model_dump(),
-        "run_id": RUN_ID,
-        "study": study.name,
-        "exercise": trial.exercise,
-        "parameter": trial.parameter,
-        "value": trial.value,
-        "setting": trial.name,
-        "repeat": trial.repeat,
-        "seed": trial.seed,
-        "protocol": study.protocol,
-        "key": key_of(trial, source),
-        "reused": False,
-        "data_fingerprint": FINGERPRINT,
-        "held_out_images": source.held_out_images,
-        "model_version": source.model,
-        "engine": source.engine,
-        "git_commit": COMMIT,
-        "versions": json.dumps(VERSIONS),
-    }
-
-
-def _found(study: Study, trial: Trial) -> dict[str, Any]:
-    epochs = simulated.train(trial.setting.hyperparameters, trial.seed)
-    rule = StopRule(epochs=trial.setting.epochs, patience=trial.setting.patience)
-    reading = TrainingRecord.model_construct(epochs=epochs).read(rule)
-    assert reading is not None
-    measures = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss")
-    return {
-        **{name: getattr(reading.last, name) for name in (*measures, "test_accuracy", "weights_sha256")},
-        "status": "completed",
-        "attempts": 1,
-        "trained_by": RUN_ID,
-        "epochs_run": len(reading.epochs),
-        "training_seconds": reading.training_seconds,
-        "converged": reading.converged_epoch is not None,
-        "convergence_epoch": reading.converged_epoch,
-        "convergence_seconds": reading.convergence_seconds,
-        "lowest_loss_epoch": reading.lowest_loss_epoch,
-        "lowest_loss_seconds": reading.seconds_until(reading.lowest_loss_epoch),
-        "target_epoch": reading.epoch_reaching(study.target_accuracy),
-        "target_seconds": reading.seconds_until(reading.epoch_reaching(study.target_accuracy)),
-        "device": "CPU",
-    }
+    )  # fmt: skip

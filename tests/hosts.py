@@ -65,17 +65,7 @@ class Host:
         out: IO[str] | int = subprocess.DEVNULL,
     ) -> "subprocess.Popen[str]":
         """Start a program on this host; what it says, on both streams, goes to `out`."""
-        inside = (
-            "ip",
-            "netns",
-            "exec",
-            self._namespace,
-            "unshare",
-            "--uts",
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-        )
+        inside = f"ip netns exec {self._namespace} unshare --uts setpriv --pdeathsig KILL".split()
         named = ("sh", "-c", f'hostname {self.name}; exec "$@"', "sh", *map(str, command))
         process = subprocess.Popen(
             [*inside, *named], stdin=subprocess.PIPE, stdout=out,

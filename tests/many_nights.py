@@ -14,16 +14,7 @@ from storage.tables.published import AnyRow, RunTables
 from storage.tables.rows_of_work import TrialRow
 from study.spec.study import Study
 from study.status import NightVerdict, RunStatus, Status
-from tests.frames import (
-    make_agreement,
-    make_comparisons,
-    make_epochs,
-    make_nights,
-    make_run,
-    make_summary,
-    make_trainings,
-    make_trials,
-)
+from tests.frames import make_lab_tables, make_nights
 from tests.small_run import changed
 
 _MOVED = ("difference", "low", "high")
@@ -34,14 +25,8 @@ class ManyNights:
     """Nights of one study; what is the same every night is made once."""
 
     def __init__(self, study: Study) -> None:
-        trials = make_trials(study)
         self._study = study
-        self._run, self._trials = make_run(study, trials), trials
-        self._trainings = make_trainings(study)
-        self._epochs = make_epochs(study)
-        self._summary = make_summary(trials)
-        self._comparisons = make_comparisons(study, trials)
-        self._agreement = make_agreement(study, trials)
+        self._tables = make_lab_tables(study)
 
     def run_id(self, started: datetime) -> str:
         """The id of a night's run, such as `20240101T020000Z-lab-0000abcd`."""
@@ -66,10 +51,9 @@ class ManyNights:
         """
         run_id = self.run_id(started)
         drawn = _Drawn(run_id, bits or run_id, np.random.default_rng(int(started.timestamp())))
-        exercises = sorted({row.exercise for row in self._summary})
-        trials = [_fail(row) if at in failed else row for at, row in enumerate(drawn.move(self._trials))]
+        tables = self._tables
         run = changed(
-            self._run,
+            tables.run,
             status=RunStatus.WITH_FAILURES if failed else RunStatus.COMPLETED,
             failed_trials=len(failed),
             started_at=started,
@@ -78,22 +62,18 @@ class ManyNights:
             trigger="schedule",
             lock_sha256=sha256(f"{started:%Y}".encode()).hexdigest(),
         )
+        trials = [_fail(row) if at in failed else row for at, row in enumerate(drawn.move(tables.trials))]
+        trainings = [
+            changed(row, **_REUSED) if at < reused else row
+            for at, row in enumerate(drawn.move(tables.trainings))
+        ]
+        verdicts = dict.fromkeys(sorted({row.exercise for row in tables.summary}), verdict)
+        nights = [changed(row, study=self._study.name) for row in make_nights(verdicts, run_id)]
         return RunTables(
-            run=drawn.move([run])[0],
-            trials=trials,
-            trainings=[
-                changed(row, **_REUSED) if at < reused else row
-                for at, row in enumerate(drawn.move(self._trainings))
-            ],
-            epochs=drawn.move(self._epochs),
-            summary=drawn.move(self._summary),
-            nights=[
-                changed(row, study=self._study.name)
-                for row in drawn.move(make_nights(dict.fromkeys(exercises, verdict), run_id))
-            ],
-            comparisons=drawn.move(self._comparisons),
-            agreement=drawn.move(self._agreement),
-        )
+            drawn.move([run])[0], trials, trainings, drawn.move(tables.epochs), drawn.move(tables.summary),
+            nights=drawn.move(nights), comparisons=drawn.move(tables.comparisons),
+            agreement=drawn.move(tables.agreement),
+        )  # fmt: skip
 
 
 class _Drawn:
@@ -125,7 +105,7 @@ class _Drawn:
 
 
 _REUSED = {"reused": True, "attempts": 0, "lane_seconds": 0.0, "predicted_seconds": 0.0}
-_ASKED = {"value", "patience", "git_commit", "versions"}
+_ASKED = {"value", "patience", "git_commit"}
 """The columns of a trial that may be null, and are known of a failed one."""
 
 

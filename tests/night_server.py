@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,17 +14,45 @@ import psutil
 
 from tests.command import STUDY
 from tests.prefect_home import prepare_home
-from tests.served import ServedProject, free_port
-from tests.waiting import wait_until
+from tests.served import PROJECT, ask, free_port
+from tests.waiting import WAIT_SECONDS, wait_until
 
 PREFECT = Path(sys.executable).with_name("prefect")
 
 
 @dataclass(frozen=True)
-class NightServer(ServedProject):
-    """A server that is asked of runs, alarms and events."""
+class NightServer:
+    """A server that is asked of deployments, runs, alarms and events."""
 
-    log: Path = field(kw_only=True)
+    url: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """What Prefect's API answers to a question, posted where it has a body."""
+        return ask(self.url, path, body)
+
+    def wait_for_deployments(self) -> list[dict[str, Any]]:
+        """The deployments, once all of them refuse unknown parameters."""
+        return list(wait_until(lambda: len(found := self._strict()) >= 3 and found))
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return next(each for each in self.ask("deployments/filter", {}) if each["name"] == name)
+
+    def latest_run(self) -> dict[str, Any]:
+        """The run that began last."""
+        body = {"sort": "START_TIME_DESC", "limit": 1, "flow_runs": {"start_time": {"is_null_": False}}}
+        return dict(self.ask("flow_runs/filter", body)[0])
+
+    def asked_runs(self) -> list[dict[str, Any]]:
+        """The runs that somebody asked for; those of the schedule come by themselves."""
+        return [each for each in self.ask("flow_runs/filter", {}) if not each["auto_scheduled"]]
+
+    def _strict(self) -> list[dict[str, Any]]:
+        found = self.ask("deployments/filter", {})
+        return [
+            each for each in found if each["parameter_openapi_schema"].get("additionalProperties") is False
+        ]
 
     def said(self) -> str:
         """What it said on its terminal."""
@@ -107,6 +135,14 @@ def clean_environment(home: Path, **further: str) -> dict[str, str]:
     return {**kept, "PREFECT_HOME": str(prepare_home(home)), **further}
 
 
+def run_program(program: str, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program of Python's in the project's folder, with a home of Prefect's of its own."""
+    command, settings = [sys.executable, "-c", program], clean_environment(home, **environment)
+    return subprocess.run(
+        command, cwd=PROJECT, env=settings, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+    )
+
+
 def start_serving(home: Path, **environment: str) -> NightServer:
     """Start `study serve` on a free port, from a folder that is not the project's."""
     port = free_port()
@@ -138,7 +174,7 @@ def _start(command: list[Any], port: int, home: Path, environment: dict[str, str
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return NightServer(f"http://127.0.0.1:{port}", process, log=path)
+    return NightServer(f"http://127.0.0.1:{port}", process, path)
 
 
 def process_of(flow_run: str) -> psutil.Process:

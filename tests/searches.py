@@ -7,14 +7,14 @@ from storage.tables.published import RunTables
 from study.records.record import TrainingRecord
 from study.spec.setting import Setting
 from study.spec.study import Study
-from tasks.optimum.search import OptimumSearch, choose_finalists
+from tasks.optimum.search import OptimumSearch, choose_finalists, list_candidates
 from tests import simulated
 from tests.frames import (
+    RUN_ID,
     make_epochs,
     make_finals,
     make_record,
     make_run,
-    make_search,
     make_source,
     make_summary,
     make_trainings,
@@ -93,6 +93,6 @@ def searched_frames() -> RunTables:
         make_trainings(study),
         make_epochs(study),
         make_summary(trials),
-        search=make_search(search),
+        search=list_candidates(RUN_ID, search),
         finals=make_finals(study, trials),
     )

@@ -1,20 +1,18 @@
 """The tables of a small run, as rows to publish."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from storage.tables.published import AnyRow, RunTables
-from storage.tables.rows_of_findings import NightRow
 from study.spec.study import Study
 from study.spec.study_file import read_study
 from tests.frames import (
     RUN_ID,
     STARTED_AT,
     make_epochs,
-    make_nights,
     make_run,
     make_summary,
     make_trainings,
@@ -51,8 +49,3 @@ def with_run_id(tables: RunTables, run_id: str) -> RunTables:
 def changed(row: AnyRow, **values: Any) -> AnyRow:
     """A row with other values in some columns."""
     return row.model_copy(update=values)
-
-
-def make_small_night(verdicts: Mapping[int, str] | None = None, run_id: str = RUN_ID) -> list[NightRow]:
-    """Rows of the table `nights`, by exercise; none given: exercise 4 was identical."""
-    return make_nights(verdicts or {4: "identical"}, run_id)

@@ -1,13 +1,11 @@
 """Every bad input gets one message, exit code 2 and no traceback, and leaves nothing half-written."""
 
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.bad_input import FINE, GROUPS, Group
 from tests.bad_input.case import Case, Outcome, can_drop_privileges, run
-
-OutcomeOf = Callable[[Case], Outcome]
 
 
 def each_case(groups: tuple[Group, ...], code: int):
@@ -17,48 +15,34 @@ def each_case(groups: tuple[Group, ...], code: int):
     )
 
 
-@pytest.fixture(scope="module")
-def outcome_of(tmp_path_factory: pytest.TempPathFactory) -> OutcomeOf:
-    """What comes of a case, each run once."""
-    known: dict[int, Outcome] = {}
-
-    def find(case: Case) -> Outcome:
-        if case.unprivileged and not can_drop_privileges():
-            pytest.skip("permissions do not bind here: this is root without CAP_SETPCAP")
-        if id(case) not in known:
-            known[id(case)] = run(case, tmp_path_factory.mktemp("case"))
-        return known[id(case)]
-
-    return find
+@pytest.fixture
+def outcome(case: Case, tmp_path: Path) -> Outcome:
+    """What comes of a case."""
+    if case.unprivileged and not can_drop_privileges():
+        pytest.skip("permissions do not bind here: this is root without CAP_SETPCAP")
+    return run(case, tmp_path)
 
 
 @each_case(GROUPS, code=2)
-def test_bad_input_is_answered_with_one_message_and_exit_code_2(case: Case, outcome_of: OutcomeOf):
-    outcome = outcome_of(case)
+def test_bad_input_is_answered_with_one_message_and_code_2_and_leaves_no_file(case: Case, outcome: Outcome):
     assert outcome.code == 2, outcome
     assert outcome.err.startswith("study: "), outcome.err
     assert "\nstudy: " not in outcome.err
     assert "Traceback" not in outcome.err
     assert all(len(line) < 1000 for line in outcome.err.splitlines())
     assert outcome.out == ""
-
-
-@each_case(GROUPS, code=2)
-def test_bad_input_leaves_no_file_behind(case: Case, outcome_of: OutcomeOf):
-    assert outcome_of(case).new_files == frozenset()
+    assert outcome.new_files == frozenset()
 
 
 @each_case(GROUPS, code=1)
-def test_a_damaged_training_is_found_and_named_with_exit_code_1(case: Case, outcome_of: OutcomeOf):
-    outcome = outcome_of(case)
+def test_a_damaged_training_is_found_and_named_with_exit_code_1(case: Case, outcome: Outcome):
     assert (outcome.code, outcome.err) == (1, "")
     assert outcome.out.startswith("training ") and " results/trainings/" in outcome.out
     assert "1 kept training: 0 sound, 1 damaged" in outcome.out
 
 
 @each_case(FINE, code=0)
-def test_odd_input_that_can_be_answered_is_answered(case: Case, outcome_of: OutcomeOf):
-    outcome = outcome_of(case)
+def test_odd_input_that_can_be_answered_is_answered(case: Case, outcome: Outcome):
     assert (outcome.code, outcome.new_files) == (0, frozenset()), outcome
     assert outcome.out
     assert outcome.err == "" or outcome.err.startswith("WARNING: ")

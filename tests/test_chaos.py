@@ -17,15 +17,7 @@ from storage.tables.published import read_run
 from storage.tables.rows_of_work import TrialRow
 from storage.trainings import hash_weights, read_checkpoint, read_records, read_weights, save_training
 from study.status import Status
-from tests.chaos import (
-    Arena,
-    hit,
-    of_exercises,
-    published,
-    run_two_at_once,
-    stopping,
-    trials_of,
-)
+from tests.chaos import Arena, hit, of_exercises, published, run_two_at_once, stopping, trials_of
 from tests.served import ask, free_port
 from tests.waiting import WAIT_SECONDS, wait_until
 

@@ -64,17 +64,14 @@ def test_what_the_image_is_made_of_is_there_and_reaches_the_builder():
     assert sorted(let_through) == sorted(copied)
 
 
-def test_the_image_has_every_package_of_the_project_and_installs_what_is_locked():
+def test_the_image_has_every_package_and_what_is_locked_and_does_not_run_as_root():
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
     for package in project["tool"]["importlinter"]["root_packages"]:
         assert f"COPY {package} {package}\n" in DOCKERFILE
     assert "--no-deps --require-hashes -r requirements.lock" in DOCKERFILE
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE)[-1] == "1000"
     (version,) = re.findall(r"^FROM python:([\d.]+)-", DOCKERFILE, re.MULTILINE)
     assert version in SpecifierSet(project["project"]["requires-python"])
-
-
-def test_the_image_does_not_run_as_root():
-    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE)[-1] == "1000"
 
 
 def test_systemd_starts_serving_again_after_a_failure_and_stops_it_in_order():

@@ -89,22 +89,22 @@ LAB, SMOKE = 45, 6  # trials of a night
 
 
 def _pandas(folder: str, column: str, value: str) -> int:
-    return len(pd.read_parquet(folder, filters=[(column, "==", value)] if column else None))
+    return len(pd.read_parquet(folder, filters=[(column, "==", value)]))
 
 
 def _polars(folder: str, column: str, value: str) -> int:
     rows = pl.scan_parquet(f"{folder}/", hive_partitioning=True)
-    return len((rows.filter(pl.col(column) == value) if column else rows).collect())
+    return len(rows.filter(pl.col(column) == value).collect())
 
 
 def _duckdb(folder: str, column: str, value: str) -> int:
     rows = duckdb.read_parquet(f"{folder}/*/*.parquet", hive_partitioning=True)
-    return len((rows.filter(f"{column} = '{value}'") if column else rows).fetchall())
+    return len(rows.filter(f"{column} = '{value}'").fetchall())
 
 
 def _pyarrow(folder: str, column: str, value: str) -> int:
     rows = ds.dataset(folder, partitioning="hive")
-    return len(rows.to_table(filter=ds.field(column) == value if column else None))
+    return len(rows.to_table(filter=ds.field(column) == value))
 
 
 READERS = [_pandas, _polars, _duckdb, _pyarrow]

@@ -86,30 +86,22 @@ class Bench:
     def lanes(self, name: str, core: int) -> Host:
         """A further host with a lane on one core, and a cache of its own that has nothing."""
         host = self.net.host(name)
-        self.start_lanes(host, core)
-        return host
-
-    def start_lanes(self, host: Host, core: int) -> None:
-        """Start the lane of a host."""
-        environment = {
-            **self.environment, **dict.fromkeys(credentials(0), ""), **self.held(host).environment
-        }  # fmt: skip
+        held = self.held(host).environment
+        environment = {**self.environment, **dict.fromkeys(credentials(0), ""), **held}
         with (self.folder / f"{host.name}.log").open("a") as log:
             command = ["taskset", "--cpu-list", core, *LANE, self.at, "--data", self.data]
             host.start(command, environment, log)
+        return host
 
     def held(self, host: Host) -> HeldTrainings:
         """The trainings of a host's lane, which wait until they are let begin."""
         return HeldTrainings(self.folder / f"{host.name}.held")
 
-    def start(self, *arguments: object) -> "subprocess.Popen[str]":
-        """Start a command on the flow's host."""
-        with (self.folder / "flow.log").open("a") as log:
-            return self.flow.start([*PROGRAM, *arguments, "--results", self.results], self.environment, log)
-
     def run(self, study: Path) -> "subprocess.Popen[str]":
-        """Start the sweep over filters of the study."""
-        return self.start("run", study, "--scheduler", self.at, "--data", self.data, "--exercises", 2)
+        """Start the sweep over filters of the study, on the flow's host."""
+        options = ("--scheduler", self.at, "--data", self.data, "--exercises", 2, "--results", self.results)
+        with (self.folder / "flow.log").open("a") as log:
+            return self.flow.start([*PROGRAM, "run", study, *options], self.environment, log)
 
     def said(self, host: str = "flow") -> str:
         """What the commands on a host have said."""

@@ -28,6 +28,16 @@ exercises:
   - {number: 8, kind: model, title: Model, question: Does the saved model work?}
 """
 
+SMALL = """
+name: small
+title: Two settings, two repeats
+data: {train_images: 640, test_images: 200}
+baseline: {filters: 4, dense_units: 8, epochs: 1}
+exercises:
+  - {number: 2, kind: sweep, title: Filters, question: How many filters?, parameter: filters, values: [2, 4],
+     repeats: 2}
+"""
+
 SWEEPS = "".join(TOY.partition("  - {number: 7")[0])
 """Its sweeps alone: nothing of theirs needs TensorFlow."""
 

@@ -1,4 +1,7 @@
-"""Bad input, as cases: what is given, and how the command answers it."""
+"""Bad input, as cases: what is given, and how the command answers it.
+
+The tests of each room have the kinds of mistakes, with their messages. Here is what could break the command.
+"""
 
 from dataclasses import dataclass
 

@@ -1,22 +1,17 @@
 """A case of bad input: what is given, the command it is given to, and what comes of it."""
 
 import ctypes
-import io
-import logging
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.cli.main import main
-from flows.cli.options import OUR_LOGGERS
-
-PROJECT = Path(__file__).resolve().parents[2]
-STUDY = Path(sys.executable).with_name("study")
+from tests.command import STUDY, study
+from tests.served import PROJECT
 
 
 @dataclass(frozen=True)
@@ -60,15 +55,9 @@ def can_drop_privileges() -> bool:
 
 
 def _run_here(arguments: list[str], folder: Path) -> tuple[int, str, str]:
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with _restored(), redirect_stdout(out), redirect_stderr(err), _captured_native() as native:
-        os.chdir(folder)
-        sys.argv = ["study", *arguments]
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return code, out.getvalue(), err.getvalue() + "\n".join(native)
+    with _captured_native() as native:
+        ended = study(*arguments, folder=folder)
+    return ended.code, ended.out, ended.err + "\n".join(native)
 
 
 def _run_unprivileged(arguments: list[str], folder: Path) -> tuple[int, str, str]:
@@ -106,24 +95,6 @@ def _captured_native() -> Iterator[list[str]]:
             os.close(kept)
             written.seek(0)
             lines.extend(written.read().decode(errors="replace").splitlines())
-
-
-@contextmanager
-def _restored() -> Iterator[None]:
-    """Undo what a command changes in this process: it is made to be the only one in its own."""
-    argv, folder, environment = sys.argv, Path.cwd(), dict(os.environ)
-    loggers = [logging.getLogger(name) for name in (*OUR_LOGGERS, "tasks.training.plan")]
-    kept = [(each, each.level, list(each.handlers)) for each in loggers]
-    try:
-        yield
-    finally:
-        sys.argv = argv
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(environment)
-        for each, level, handlers in kept:
-            each.setLevel(level)
-            each.handlers = handlers
 
 
 def _list_files(folder: Path) -> frozenset[str]:

@@ -1,14 +1,11 @@
-"""Sound files that cases are made of, made once: the dataset's, a model's, a picture's, a training's."""
+"""A sound model, made once, and a sound picture, of which cases are made."""
 
 import atexit
-import json
 import shutil
-import struct
 import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,22 +17,6 @@ def folder() -> Path:
     made = tempfile.mkdtemp(prefix="sound-")
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return Path(made)
-
-
-@cache
-def dataset_folder() -> Path:
-    """The four published files, unpacked; cases link to them."""
-    from tasks.data.dataset import load_dataset
-
-    data = load_dataset()
-    made = folder() / "dataset"
-    made.mkdir()
-    for prefix, arrays in (("train", data.train()), ("t10k", data.test())):
-        for kind, array in zip(("images", "labels"), arrays, strict=True):
-            header = struct.pack(f">{1 + array.ndim}I", 2048 + array.ndim, *array.shape)
-            path = made / f"{prefix}-{kind}-idx{array.ndim}-ubyte"
-            path.write_bytes(header + np.ascontiguousarray(array).tobytes())
-    return made
 
 
 def boot() -> np.ndarray:
@@ -51,24 +32,14 @@ def write_picture(path: Path, pixels: np.ndarray) -> Path:
     return path
 
 
-def save_model(path: Path, *layers: Any, shape: tuple[int, ...] = (28, 28, 1)) -> Path:
-    """Save a model of these layers, or one that answers every picture alike."""
+@cache
+def model() -> Path:
+    """A sound model, that answers every picture alike."""
     import keras
 
-    chosen = layers or (keras.layers.Flatten(), keras.layers.Dense(10, "softmax", kernel_initializer="zeros"))
+    layers = [keras.layers.Flatten(), keras.layers.Dense(10, "softmax", kernel_initializer="zeros")]
     with warnings.catch_warnings():
         # Keras itself calls np.array on a TensorFlow variable, which NumPy 2 deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
-        keras.Sequential([keras.Input(shape), *chosen]).save(path)
-    return path
-
-
-@cache
-def model() -> Path:
-    """A sound model."""
-    return save_model(folder() / "model.keras")
-
-
-def edit_record(path: Path, **changes: Any) -> None:
-    """Change the envelope of a training's record."""
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+        keras.Sequential([keras.Input((28, 28, 1)), *layers]).save(folder() / "model.keras")
+    return folder() / "model.keras"

@@ -23,16 +23,10 @@ def keep_all(request: Request, but: int = 0) -> None:
         save_training(request.results, make_record(training, epochs), {}, None)
 
 
-def test_a_run_has_to_train_where_nothing_is_kept(tmp_path: Path):
+def test_a_run_has_to_train_unless_every_training_is_kept_and_it_is_not_fresh(tmp_path: Path):
     assert has_to_train(ask(tmp_path))
-
-
-def test_a_run_has_to_train_where_a_single_training_is_not_kept(tmp_path: Path):
     keep_all(ask(tmp_path), but=1)
     assert has_to_train(ask(tmp_path))
-
-
-def test_a_run_has_nothing_to_train_where_all_is_kept_unless_it_is_fresh(tmp_path: Path):
     keep_all(ask(tmp_path))
     assert not has_to_train(ask(tmp_path))
     assert has_to_train(ask(tmp_path, fresh=True))

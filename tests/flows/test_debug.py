@@ -1,70 +1,60 @@
 """`study --debug` shows where an error came from; without it whatever goes wrong is one message."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from flows.cli.main import app, main
-
-Run = Callable[..., tuple[int, str]]
+from flows.cli.main import app
+from tests.command import study
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """The command line, with one command more, that has a fault."""
+def faulty() -> Iterator[None]:
+    """The command line has one command more, that has a fault."""
 
     @app.command("fault", hidden=True)
     def fault() -> None:
         raise RuntimeError("the disk\nis on fire \x1b[31m")
 
-    def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["study", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return int(end.value.code or 0), capsys.readouterr().err
-
-    yield run
+    yield
     app.registered_commands.pop()
 
 
-def test_a_fault_is_one_line_and_exit_code_1(run: Run):
-    assert run("fault") == (
+def test_a_fault_is_one_line_and_exit_code_1(faulty: None):
+    assert study("fault") == (
         1,
+        "",
         "study: RuntimeError: the disk is on fire \N{REPLACEMENT CHARACTER}[31m; this is a fault "
         "of the program or the machine: `study --debug …` shows where\n",
     )
 
 
-def test_after_debug_a_fault_shows_where_it_is(run: Run):
-    code, err = run("--debug", "fault")
+def test_after_debug_a_fault_shows_where_it_is(faulty: None):
+    code, _, err = study("--debug", "fault")
     assert code == 1
     assert "Traceback (most recent call last):" in err
     assert 'raise RuntimeError("the disk' in err
     assert err.splitlines()[-1].startswith("study: RuntimeError: the disk is on fire")
 
 
-def test_after_debug_wrong_input_shows_where_it_was_found_and_keeps_its_exit_code(run: Run):
-    code, err = run("--debug", "plan", "lba")
+def test_after_debug_wrong_input_shows_where_it_was_found_and_keeps_its_exit_code():
+    code, _, err = study("--debug", "plan", "lba")
     assert code == 2
     assert "Traceback (most recent call last):" in err
     assert err.splitlines()[-1].startswith("study: study 'lba' not found")
 
 
-def test_a_wrong_option_is_answered_with_what_was_given_and_where_help_is(run: Run):
-    assert run("show", "--result", "my folder") == (
+def test_a_wrong_option_is_answered_with_what_was_given_and_where_help_is():
+    assert study("show", "--result", "my folder") == (
         2,
+        "",
         "study: No such option: --result (Possible options: --results); "
         "given: study show --result 'my folder'; `study show --help` shows what is allowed\n",
     )
 
 
-def test_help_tells_of_debug_and_of_the_exit_codes(
-    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("sys.argv", ["study", "--help"])
-    with pytest.raises(SystemExit) as end:
-        main()
-    out = " ".join(capsys.readouterr().out.split())
-    assert not end.value.code
+def test_help_tells_of_debug_and_of_the_exit_codes():
+    code, out, _ = study("--help")
+    assert code == 0
     assert "--debug" in out
-    assert "a fault of the program" in out
+    assert "a fault of the program" in " ".join(out.split())

@@ -11,16 +11,7 @@ import pytest
 
 from storage.results import find_paths, read_bytes, remove_path
 from storage.tables.rows_of_work import TrialRow
-from tests.chaos import (
-    SAVING,
-    Arena,
-    hit,
-    of_exercises,
-    published,
-    run_two_at_once,
-    stopping,
-    trials_of,
-)
+from tests.chaos import SAVING, Arena, hit, of_exercises, published, run_two_at_once, stopping, trials_of
 from tests.object_stores import credentials, new_address, serving
 from tests.waiting import WAIT_SECONDS, wait_until
 

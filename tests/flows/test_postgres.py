@@ -16,20 +16,11 @@ from tests.chaos import Arena
 from tests.night_server import NightServer, bare_server, start_serving
 from tests.postgres import ask, needs_postgres, serving
 from tests.prefect_home import prepare_home
-from tests.toy import write_toy
+from tests.toy import SMALL, write_toy
 from tests.waiting import wait_until
 
 pytestmark = needs_postgres
 
-SMALL = """
-name: small
-title: Two settings, two repeats
-data: {train_images: 640, test_images: 200}
-baseline: {filters: 4, dense_units: 8, epochs: 1}
-exercises:
-  - {number: 2, kind: sweep, title: Filters, question: How many filters?, parameter: filters, values: [2, 4],
-     repeats: 2}
-"""
 SCHEDULED = """
 select deployment.name from flow_run join deployment on deployment.id = flow_run.deployment_id
 where flow_run.auto_scheduled and flow_run.state_type = 'SCHEDULED'

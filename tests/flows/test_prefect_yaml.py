@@ -69,6 +69,10 @@ def test_prefect_yaml_has_no_key_that_prefect_would_ignore():
     PrefectYamlModel.model_validate(load(TEXT))
 
 
+def in_each(key: str) -> list[str]:
+    return [f"deployments[{number}].{key}" for number in range(3)]
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "found"),
     [
@@ -76,23 +80,11 @@ def test_prefect_yaml_has_no_key_that_prefect_would_ignore():
         ("\ndeployments:", "\ndeployment:", ["deployment"]),
         ("    tags: [lab", "    tag: [lab", ["deployments[0].tag"]),
         ("    tags: [smoke", "    tagz: [smoke", ["deployments[2].tagz"]),
-        (
-            "    enforce_parameter_schema:",
-            "    enforce_parameters_schema:",
-            [f"deployments[{number}].enforce_parameters_schema" for number in range(3)],
-        ),
+        ("    enforce_parameter_schema:", "    enforce_schema:", in_each("enforce_schema")),
         ("      - cron:", "      - corn:", ["deployments[0].schedules[0].corn"]),
         ("        timezone:", "        time_zone:", ["deployments[0].schedules[0].time_zone"]),
-        (
-            "      name: study",
-            "      nmae: study",
-            [f"deployments[{number}].work_pool.nmae" for number in range(3)],
-        ),
-        (
-            "      job_variables:",
-            "      job_variable:",
-            [f"deployments[{number}].work_pool.job_variable" for number in range(3)],
-        ),
+        ("      name: study", "      nmae: study", in_each("work_pool.nmae")),
+        ("      job_variables:", "      job_variable:", in_each("work_pool.job_variable")),
         ("        env:\n", "        environment:\n", ["job_variables.environment"] * 3),
     ],
 )

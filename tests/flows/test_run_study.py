@@ -5,14 +5,11 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import threading
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-import pandas as pd
-import psutil
 import pytest
 
 from storage.results import Results
@@ -24,9 +21,9 @@ from study.spec.run_start import RunOptions
 from study.spec.study_file import read_study
 from tasks.data.dataset import load_dataset
 from tasks.training.train_on_lanes import describe_source
-from tests.command import STUDY, Ended, run_study, study
+from tests.chaos import Arena, stopping
+from tests.command import Ended, run_study, study
 from tests.engines import ENGINE
-from tests.prefect_home import prepare_home
 from tests.toy import SWEEPS, FinishedRun, write_toy
 from tests.waiting import WAIT_SECONDS, wait_until
 
@@ -140,12 +137,6 @@ def test_every_published_run_is_in_the_history_and_sound(damaged: Ran):
     assert "1 month of the history: 1 sound, 0 damaged\n" in ended.out
 
 
-def test_the_tables_are_read_with_pandas_alone(damaged: Ran):
-    trials = pd.read_parquet(damaged.results.tables / "trials")
-    assert set(trials["run_id"]) == {run.run_id for run in list_runs(damaged.results)}
-    assert len(trials) == 12 * 3
-
-
 def test_predicted_and_actual_times_are_recorded(toy_run: FinishedRun):
     tables = read_run(toy_run.results)
     run = tables.run
@@ -211,14 +202,8 @@ def test_the_model_is_saved_in_every_format_with_its_card_and_predicts_the_same_
 ):
     folder = toy_run.results.model(toy_run.run_id)
     facts = json.loads((folder / "model.json").read_text())
-    assert {path.name for path in folder.iterdir()} == {
-        "Fashion_MNIST_model.h5",
-        "Fashion_MNIST_model.keras",
-        "Fashion_MNIST_model",
-        "Fashion_MNIST_model.tflite",
-        "model.json",
-        "model_card.md",
-    }
+    exported = {f"Fashion_MNIST_model{suffix}" for suffix in ("", ".h5", ".keras", ".tflite")}
+    assert {path.name for path in folder.iterdir()} == {*exported, "model.json", "model_card.md"}
     assert (folder / "Fashion_MNIST_model" / "1" / "saved_model.pb").is_file()
     assert facts["files_agree"] is True
     assert facts["reloaded_test_accuracy"] == pytest.approx(facts["test_accuracy"])
@@ -227,13 +212,8 @@ def test_the_model_is_saved_in_every_format_with_its_card_and_predicts_the_same_
 
 def test_figures_are_pictures(toy_run: FinishedRun):
     paths = list(toy_run.results.figures(toy_run.run_id).glob("*.png"))
-    assert {
-        "first-nine",
-        "exercise-2-accuracy",
-        "exercise-6-curves",
-        "learning-curves",
-        "confusion-matrix",
-    } <= {path.stem for path in paths}
+    drawn = {"first-nine", "exercise-2-accuracy", "exercise-6-curves", "learning-curves", "confusion-matrix"}
+    assert drawn <= {path.stem for path in paths}
     assert all(cv2.imread(str(path)) is not None for path in paths)
 
 
@@ -283,38 +263,15 @@ def test_a_model_that_cannot_be_saved_leaves_the_tables_published_and_the_run_to
 
 
 def test_ctrl_c_stops_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path):
-    path = write_toy(tmp_path, SWEEPS.replace("[1, 3]", "[1, 1000]"))
-    command = [STUDY, "run", path, "--results", tmp_path / "results", "--lanes", "2"]
-    environment = {**os.environ, "PREFECT_HOME": str(prepare_home(tmp_path / "prefect"))}
-    process = subprocess.Popen(
-        list(map(str, command)), cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env=environment,
-    )  # fmt: skip
-    trainings = tmp_path / "results" / "trainings"
-    wait_until(lambda: process.poll() is not None or list(trainings.glob("*/record.json")))
-    os.killpg(process.pid, signal.SIGINT)  # what a terminal sends: to every process of the group
-    try:
-        _, err = process.communicate(timeout=WAIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        pytest.fail(f"Ctrl-C did not end it: {process.communicate()[1]}")
-    assert process.returncode == 130, err
-    assert f"finished trainings are kept in {trainings}" in err
-    assert "`study resume " in err
-    assert "Traceback" not in err
-    assert list(trainings.glob("*/record.json"))
-    assert processes_of_home(tmp_path / "prefect") == []
-    again = study("run", path, "--results", "results", "--budget", "1s", "--lanes", 0, folder=tmp_path)
+    arena = Arena(tmp_path, SWEEPS.replace("[1, 3]", "[1, 1000]"))
+    with stopping(arena.start("run", arena.study, "--lanes", 2)) as run:
+        wait_until(lambda: run.poll() is not None or arena.finished())
+        os.killpg(run.pid, signal.SIGINT)  # what a terminal sends: to every process of the group
+        assert run.wait(WAIT_SECONDS) == 130, arena.said()
+    assert f"finished trainings are kept in {arena.results.trainings}" in arena.said()
+    assert "`study resume " in arena.said()
+    assert "Traceback" not in arena.said()
+    assert arena.finished()
+    assert arena.processes() == []
+    again = study("run", arena.study, "--results", "results", "--budget", "1s", "--lanes", 0, folder=tmp_path)
     assert "was interrupted, and `study resume` would continue it; this is a new run" in again.err
-
-
-def processes_of_home(home: Path) -> list[str]:
-    """What still runs with this Prefect home."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("PREFECT_HOME") == str(home):
-                found.append(" ".join(process.cmdline()))
-        except (psutil.Error, OSError):
-            continue
-    return found

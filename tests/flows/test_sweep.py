@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from prefect import flow, task
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterName
 from prefect.client.schemas.objects import TaskRun
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -21,14 +20,14 @@ from study.errors import Conclusive, LanesLost, ResultsUnwritable
 from study.plan.cost import CostModel
 from study.plan.forecast import Forecast, FurtherTrainings, Job
 from study.plan.plan import MAX_TASK_RUNS, Training
-from study.records.record import Source, StopRule
-from study.spec.setting import Hyperparameters
 from tasks.lanes.devices import Device
 from tasks.lanes.local import LocalLanes
 from tasks.tables.rows import Outcome
 from tasks.training import train_on_lanes as train_batch
 from tasks.training.train_on_lanes import RETRIES, train
-from tests.waiting import WAIT_SECONDS, wait_until
+from tests.command import ended_task_runs
+from tests.frames import make_training
+from tests.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.usefixtures("server_here")
 
@@ -36,7 +35,6 @@ Setting = tuple[int, int]
 """Filters and seed."""
 
 BROKEN = RuntimeError("broken")
-SOURCE = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2", device="CPU")
 
 
 class BrokenLanes(LocalLanes):
@@ -99,19 +97,7 @@ def _retries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_jobs(settings: Sequence[Setting], epochs: int = 1) -> list[Job]:
     """A job for each pair of filters and seed."""
     return [
-        Job(
-            Training(
-                hyperparameters=Hyperparameters(filters=filters),
-                seed=seed,
-                source=SOURCE,
-                rules=(StopRule(epochs=epochs),),
-                label=f"filters={filters} seed={seed}",
-            ),
-            None,
-            epochs,
-            0.01,
-            0.0,
-        )
+        Job(make_training(seed, (epochs,), filters=filters), None, epochs, 0.01, 0.0)
         for filters, seed in settings
     ]
 
@@ -158,13 +144,7 @@ def list_ends(done: Sweep) -> dict[str, tuple[str | None, int, tuple[str, ...], 
 
 def list_task_runs(label: str) -> list[TaskRun]:
     """The task runs that name this label, as Prefect's server has them."""
-    named = TaskRunFilter(name=TaskRunFilterName(like_=label))
-
-    def ask() -> list[TaskRun]:
-        with get_client(sync_client=True) as client:
-            return [each for each in client.read_task_runs(task_run_filter=named) if each.state.is_final()]
-
-    return list(wait_until(ask))
+    return ended_task_runs(task_run_filter=TaskRunFilter(name=TaskRunFilterName(like_=label)))
 
 
 def test_a_setting_that_fails_all_its_attempts_is_not_tried_with_further_seeds(tmp_path: Path):

@@ -37,12 +37,9 @@ def test_a_name_says_study_date_and_trigger(run: FlowRun, named: str, recorded: 
     assert trigger_of(run) == recorded
 
 
-def test_a_study_given_as_a_file_is_named_by_the_file():
+def test_a_study_given_as_a_file_is_named_by_the_file_and_one_with_wrong_parameters_has_a_name_too():
     parameters = RunParameters(study_file="/home/someone/kernel size.yaml")
     assert describe_run(flow_run(), parameters).startswith("kernel size 2026-03-01")
-
-
-def test_a_run_whose_parameters_are_wrong_has_a_name_too():
     assert describe_run(flow_run(), None) == "study 2026-03-01 02:00 UTC, by hand"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, TimeoutError, expect, sync_playwright
 
-from tests.served import ServedProject, serve_project
+from tests.night_server import NightServer, start_serving
 from tests.waiting import WAIT_SECONDS, wait_until
 
 PATIENCE = 1000 * WAIT_SECONDS
@@ -23,10 +23,13 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProject]:
-    with serve_project(tmp_path_factory.mktemp("home")) as project:
-        project.wait_for_deployments()
-        yield project
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NightServer]:
+    server = start_serving(tmp_path_factory.mktemp("ui") / "home")
+    try:
+        server.wait_for_deployments()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ def choose(page: Page, title: str, *options: str) -> None:
     page.keyboard.press("Escape")
 
 
-def open_form(page: Page, served: ServedProject) -> None:
+def open_form(page: Page, served: NightServer) -> None:
     deployment = served.deployment("on-demand")
     page.goto(f"{served.url}/deployments/deployment/{deployment['id']}")
     page.get_by_role("button", name="Run", exact=True).click()
@@ -66,7 +69,7 @@ def submit(page: Page) -> None:
     page.get_by_role("button", name="Submit").click()
 
 
-def submit_and_open(page: Page, served: ServedProject) -> None:
+def submit_and_open(page: Page, served: NightServer) -> None:
     """Submit the form until the server takes it, then open the page of the run that it made.
 
     A server whose database is busy refuses at once; a person clicks again. The link that pops up goes soon.
@@ -90,7 +93,7 @@ def keep_picture(page: Page, name: str) -> None:
 
 
 def test_a_run_is_asked_for_in_the_form_and_its_report_is_read_there(
-    served: ServedProject, browser_page: Page, tmp_path: Path
+    served: NightServer, browser_page: Page, tmp_path: Path
 ):
     page = browser_page
     open_form(page, served)
@@ -120,7 +123,7 @@ def test_a_run_is_asked_for_in_the_form_and_its_report_is_read_there(
 
 
 @pytest.mark.slow
-def test_a_value_that_is_not_allowed_is_refused_with_its_reason(served: ServedProject, browser_page: Page):
+def test_a_value_that_is_not_allowed_is_refused_with_its_reason(served: NightServer, browser_page: Page):
     page, before = browser_page, len(served.asked_runs())
     open_form(page, served)
     field(page, "Lanes").locator("input").fill("-1")
@@ -132,7 +135,7 @@ def test_a_value_that_is_not_allowed_is_refused_with_its_reason(served: ServedPr
 
 @pytest.mark.slow
 def test_what_the_form_cannot_know_is_refused_by_the_run_in_the_words_of_the_command_line(
-    served: ServedProject, browser_page: Page, tmp_path: Path
+    served: NightServer, browser_page: Page, tmp_path: Path
 ):
     page = browser_page
     open_form(page, served)

@@ -9,27 +9,19 @@ import numpy as np
 import pytest
 
 from storage.dataset_files import DatasetFileError, read_cache
-from storage.results import open_results
-from storage.trainings import DamagedTraining, find_training, read_checkpoint, read_weights, verify_training
+from storage.results import Results
+from storage.trainings import DamagedTraining, read_checkpoint, verify_training
 from study.errors import InputError
 from tests.storage.test_dataset_files import ARRAYS, EXPECTED
 from tests.storage.test_trainings import save
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODULES = sorted(
-    path for name in ("flows", "tasks", "storage", "study") for path in (PROJECT / name).glob("*.py")
+    path for name in ("flows", "tasks", "storage", "study") for path in (PROJECT / name).rglob("*.py")
 )
 FORBIDDEN_MODULES = {
-    "pickle",
-    "_pickle",
-    "cPickle",
-    "cloudpickle",
-    "dill",
-    "joblib",
-    "shelve",
-    "marshal",
-    "yaml",
-}
+    "pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "yaml",
+}  # fmt: skip
 FORBIDDEN_CALLS = {
     "eval", "exec", "compile", "__import__", "system", "popen", "read_pickle", "to_pickle",
     "enable_unsafe_deserialization",
@@ -52,11 +44,6 @@ def make_trap(planted: Path) -> np.ndarray:
     return np.array([Trap(planted)], dtype=object)
 
 
-@pytest.fixture
-def planted(tmp_path: Path) -> Path:
-    return tmp_path / "planted"
-
-
 def test_the_trap_of_these_tests_does_snap(tmp_path: Path, planted: Path):
     np.savez(tmp_path / "trap.npz", make_trap(planted))
     with np.load(tmp_path / "trap.npz", allow_pickle=True) as content:
@@ -64,11 +51,15 @@ def test_the_trap_of_these_tests_does_snap(tmp_path: Path, planted: Path):
     assert planted.is_dir()
 
 
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    return tmp_path / "planted"
+
+
 @pytest.mark.parametrize("name", ["weights-5.npz", "optimizer-5.npz"])
 def test_a_pickle_among_a_trainings_weights_or_its_optimizers_is_refused_unread(
-    tmp_path: Path, planted: Path, name: str
+    results: Results, planted: Path, name: str
 ):
-    results = open_results(tmp_path / "results")
     record = save(results)
     np.savez(results.trainings / record.key / name, make_trap(planted))
     with pytest.raises(
@@ -76,20 +67,6 @@ def test_a_pickle_among_a_trainings_weights_or_its_optimizers_is_refused_unread(
     ):
         verify_training(results, record.key)
     assert read_checkpoint(results, record) is None
-    assert not planted.exists()
-
-
-def test_a_training_with_a_pickle_counts_as_missing(
-    tmp_path: Path, planted: Path, caplog: pytest.LogCaptureFixture
-):
-    results = open_results(tmp_path / "results")
-    record = save(results)
-    np.savez(results.trainings / record.key / "weights-2.npz", make_trap(planted))
-    with caplog.at_level(logging.WARNING):
-        assert find_training(results, record.key) is None
-    assert "it counts as missing and is trained again" in caplog.text
-    with pytest.raises(InputError, match="Object arrays cannot be loaded when allow_pickle=False"):
-        read_weights(results, record, 2)
     assert not planted.exists()
 
 
@@ -157,7 +134,7 @@ def _dangers_of(node: ast.Import | ast.ImportFrom | ast.Call) -> list[str]:
     arguments = {each.arg: getattr(each.value, "value", "computed") for each in node.keywords}
     words = [each.value for each in node.args if isinstance(each, ast.Constant)]
     return [
-        *([called] if called in FORBIDDEN_CALLS and not _is_of_re(node) else []),
+        *([called] if called in FORBIDDEN_CALLS and ast.unparse(node.func) != "re.compile" else []),
         *(
             f"{name}={arguments[name]}"
             for name, value in REQUIRED_VALUES.items()
@@ -170,7 +147,3 @@ def _dangers_of(node: ast.Import | ast.ImportFrom | ast.Call) -> list[str]:
         ),
         *(["YAML that is not safe"] if called == "YAML" and "typ" not in arguments else []),
     ]
-
-
-def _is_of_re(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "re"

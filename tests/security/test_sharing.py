@@ -1,11 +1,9 @@
 """Who may be served: loopback needs no password, others do, and what another program serves is not used."""
 
-import os
 import socket
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -13,24 +11,9 @@ import pytest
 from flows.serving.serve import Part, PartFailed, check_port, serving_environment, wait_for_server
 from flows.serving.temporary import CLIENT_PASSWORD, SERVER_PASSWORD, address, check_sharing, is_healthy
 from study.errors import InputError
-from tests.command import STUDY
-from tests.waiting import WAIT_SECONDS
+from tests.command import study
 
 PASSWORD = "admin:correct horse"
-
-
-def serve(*arguments: object, home: Path) -> tuple[int, str, str]:
-    """What the command says that is refused at once."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
-    done = subprocess.run(
-        [STUDY, "serve", *map(str, arguments)],
-        env=environment | {"PREFECT_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=WAIT_SECONDS,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 class Impostor(BaseHTTPRequestHandler):
@@ -44,15 +27,22 @@ class Impostor(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_port_that_is_taken_is_refused_in_one_line(tmp_path: Path):
+def test_a_port_that_is_taken_is_refused_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, out, err = serve("--port", port, home=tmp_path)
-    assert (code, out) == (2, "")
-    assert err == (
+        ended = study("serve", "--port", port)
+    message = (
         f"study: the server cannot listen on 127.0.0.1, port {port}: Address already in use; stop what "
         "listens there, such as another `study serve`, or give another --port or --host\n"
     )
+    assert ended == (2, "", message)
+
+
+def test_serving_others_without_a_password_is_wrong_input():
+    code, out, err = study("serve", "--host", "0.0.0.0")
+    assert (code, out) == (2, "")
+    assert err.startswith("study: --host: 0.0.0.0 can be reached from other machines")
+    assert f'{SERVER_PASSWORD}="admin:…" for the server and {CLIENT_PASSWORD}' in err
 
 
 def test_an_address_that_is_not_this_machines_is_refused():
@@ -89,13 +79,6 @@ def test_loopback_needs_no_password(host: str):
 def test_a_password_that_is_none_is_refused_everywhere(password: str):
     with pytest.raises(InputError, match=f"^{SERVER_PASSWORD} must be a name, a colon and a password"):
         check_sharing("127.0.0.1", {SERVER_PASSWORD: password})
-
-
-def test_serving_others_without_a_password_is_wrong_input(tmp_path: Path):
-    code, out, err = serve("--host", "0.0.0.0", home=tmp_path)
-    assert (code, out) == (2, "")
-    assert err.startswith("study: --host: 0.0.0.0 can be reached from other machines")
-    assert f'{SERVER_PASSWORD}="admin:…" for the server and {CLIENT_PASSWORD}' in err
 
 
 @pytest.mark.parametrize(

@@ -26,14 +26,7 @@ pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 SECRETS = (b"PRIVATE KEY", b"BEGIN CERTIFICATE")
-PAGES = (
-    "",
-    "health",
-    "metrics",
-    "json/identity.json",
-    "info/main/workers.html",
-    "api/v1/get_workers",
-)
+PAGES = ("", "health", "metrics", "json/identity.json", "info/main/workers.html", "api/v1/get_workers")
 
 
 @dataclass(frozen=True)
@@ -140,12 +133,8 @@ def ask_for_pages(ports: list[int]) -> dict[str, Any]:
     return answered
 
 
-def test_scheduler_and_nannies_answer_nothing_over_plain_http(seen: Seen):
-    assert ask_for_pages(seen.ports(of_lanes=False)) == {}
-
-
-def test_lanes_answer_nothing_over_plain_http(seen: Seen):
-    assert ask_for_pages(seen.ports(of_lanes=True)) == {}
+def test_scheduler_nannies_and_lanes_answer_nothing_over_plain_http(seen: Seen):
+    assert ask_for_pages(seen.ports(of_lanes=False) + seen.ports(of_lanes=True)) == {}
 
 
 def test_no_credentials_are_in_a_command_line_or_an_environment(seen: Seen):

@@ -1,6 +1,7 @@
 """What storage promises, on a disk and on an object store alike."""
 
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from storage import locks, results as place
 from storage.locks import run_lock, waiting_lock, why_held
 from storage.results import Results, find_paths, read_bytes, remove_path, replace_folder, write_atomically
-from storage.run_starts import list_interrupted, list_starts, read_speeds, read_start, remove_start
+from storage.run_starts import list_interrupted, list_starts, read_start, remove_start
 from storage.tables import TABLES
 from storage.tables.history import list_behind, month_of, update_history
 from storage.tables.parts import MEND, list_published, list_rows, part_path, read_part
@@ -26,7 +27,7 @@ from storage.trainings import (
     save_training,
     verify_training,
 )
-from storage.upkeep import Limits, check_results, check_runs, check_trainings, prune
+from storage.upkeep import Checked, Limits, check_results, check_runs, check_trainings, prune
 from study.errors import InputError
 from tests.frames import RUN_ID
 from tests.small_run import make_tables
@@ -71,7 +72,8 @@ def test_a_folder_replaces_another_whole(any_results: Results, tmp_path):
         (source / "variables").mkdir(parents=True)
         (source / "variables" / f"{version}.bin").write_text(version)
         (source / "saved.pb").write_text(version)
-        replace_folder(any_results.folder / "model", source)
+        target = any_results.folder / "new" / "model"
+        assert replace_folder(target, source) == target
     names = [path.name for path in any_results.folder.rglob("*") if path.is_file()]
     assert sorted(names) == ["saved.pb", "two.bin"]
 
@@ -85,12 +87,8 @@ def test_a_run_is_published_and_read_back(any_results: Results):
     trials = read_rows(any_results, TrialRow, [EARLIER, "nobody", LATER])
     assert [trial.run_id for trial in trials] == [EARLIER] * 20 + [LATER] * 20
     assert len(find_paths(any_results.tables, f"*/run={EARLIER}/part-0.parquet")) == len(TABLES)
-    assert not damaged_runs(any_results)
+    assert damaged(any_results)[0].startswith("history 2026-02: ") and len(damaged(any_results)) == 2
     assert not is_published(any_results, "nobody")
-
-
-def damaged_runs(results: Results) -> list[str]:
-    return [each.name for each in check_runs(results) if each.damage]
 
 
 def test_the_same_results_give_the_same_bytes(any_results: Results):
@@ -102,23 +100,26 @@ def test_the_same_results_give_the_same_bytes(any_results: Results):
     assert everything(any_results) == before
 
 
-def test_a_run_whose_publishing_was_interrupted_is_no_run(any_results: Results, monkeypatch):
-    from storage.tables import published as module
+@contextmanager
+def interrupted(module: str, writes: int) -> Iterator[None]:
+    """Stop what the body does, as Ctrl-C would, after so many files are written."""
+    left = iter(range(writes))
 
-    publish(any_results, make_tables())
-    written = []
-
-    def stop_at_the_fifth(path, content):
-        if len(written) == 5:
+    def write(path: Path, content: bytes) -> Path:
+        if next(left, None) is None:
             raise KeyboardInterrupt
-        written.append(path)
         return write_atomically(path, content)
 
-    monkeypatch.setattr(module, "write_atomically", stop_at_the_fifth)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(f"storage.tables.{module}.write_atomically", write)
+        yield
+
+
+def test_a_run_whose_publishing_was_interrupted_is_no_run(any_results: Results):
+    publish(any_results, make_tables())
+    with interrupted("published", 5):
         publish(any_results, make_tables())
     assert list_published(any_results) == []
-    monkeypatch.undo()
     publish(any_results, make_tables())
     assert damaged(any_results) == [
         f"history 2026-03: {any_results.history}: does not say what `tables` does in 2026-03; "
@@ -192,38 +193,24 @@ def test_a_damaged_run_is_left_out_of_the_history_until_it_is_restored(any_resul
 def test_damage_of_the_history_is_found(any_results: Results):
     publish(any_results, make_tables())
     update_history(any_results)
-    write_atomically(any_results.history / "trials" / "month=2026-03" / "part-0.parquet", b"PAR1")
-    assert len(damaged(any_results)) == 1
-    assert "history 2026-03" in damaged(any_results)[0]
-    assert "`study compact` writes it again" in damaged(any_results)[0]
+    month = any_results.history / "trials" / "month=2026-03" / "part-0.parquet"
+    write_atomically(month, b"PAR1")
+    (told,) = damaged(any_results)
+    assert told.startswith(f"history 2026-03: {month}: cannot be read as a Parquet file: ")
+    assert told.endswith("; `study compact` writes it again")
     assert update_history(any_results) == []
     assert update_history(any_results, thorough=True) == ["2026-03"]
     assert damaged(any_results) == []
 
 
 @pytest.mark.parametrize("writes", range(13))
-@pytest.mark.parametrize("again", [False, True])
-def test_an_interrupted_update_of_the_history_is_made_up_for(
-    results: Results, monkeypatch: pytest.MonkeyPatch, writes: int, again: bool
-):
-    from storage.tables import history as module
-
+@pytest.mark.parametrize("changed", [LATER, RUN_ID])
+def test_an_interrupted_update_of_the_history_is_made_up_for(results: Results, writes: int, changed: str):
     publish(results, make_tables())
     update_history(results)
-    changed = RUN_ID if again else LATER
     publish(results, make_tables(changed))
-    made: list[Path] = []
-
-    def stop(path: Path, content: bytes) -> Path:
-        if len(made) == writes:
-            raise KeyboardInterrupt
-        made.append(path)
-        return write_atomically(path, content)
-
-    monkeypatch.setattr(module, "write_atomically", stop)
-    with suppress(KeyboardInterrupt):
+    with interrupted("history", writes):
         update_history(results, changed)
-    monkeypatch.undo()
     seen = ids_of(history_of(results))
     for kind in (TrialRow, EpochRow, SummaryRow):
         assert seen <= ids_of(history_of(results, kind))
@@ -276,28 +263,21 @@ def test_a_start_is_written_down_and_forgotten(any_results: Results):
     remove_path(any_results.report(begun.run_id))
     remove_start(any_results, begun.run_id)
     assert list_starts(any_results) == []
+    assert not any_results.run(begun.run_id).exists()
 
 
-def test_speeds_that_were_never_measured_are_none(any_results: Results):
-    assert read_speeds(any_results, "this machine") == ()
-
-
-def test_a_held_run_is_refused(any_results: Results):
-    with run_lock(any_results, "run"):
-        assert why_held(any_results, "run") == "another process"
-        refused = pytest.raises(InputError, match="run run is being executed by another process")
-        with refused, run_lock(any_results, "run"):
-            pass
-    assert why_held(any_results, "run") is None
-
-
-def test_another_machine_s_lease_keeps_away_until_it_is_let_go_of(
-    any_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+@contextmanager
+def elsewhere(folder: Path, lock: AbstractContextManager[None]) -> Iterator[ExitStack]:
+    """Hold a lock as another machine does: the kernel's locks lie in a folder of its own."""
     with ExitStack() as theirs:
-        with monkeypatch.context() as patch:
-            patch.setattr(place, "local_folder", lambda _: tmp_path / "another")
-            theirs.enter_context(run_lock(any_results, "run"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(place, "local_folder", lambda _: folder / "another")
+            theirs.enter_context(lock)
+        yield theirs
+
+
+def test_another_machine_s_lease_keeps_away_until_it_is_let_go_of(any_results: Results, tmp_path: Path):
+    with elsewhere(tmp_path, run_lock(any_results, "run")):
         assert "which gave its last sign of life" in (why_held(any_results, "run") or "")
         with pytest.raises(InputError, match="being executed by process"), run_lock(any_results, "run"):
             pass
@@ -314,14 +294,10 @@ def test_a_lease_that_is_not_renewed_is_taken_over_by_one(
     def ours() -> AbstractContextManager[None]:
         return waiting_lock(any_results, "key", lambda: pytest.fail("it is stale"), lambda: False)
 
-    with ExitStack() as theirs:
-        with monkeypatch.context() as patch:
-            patch.setattr(place, "local_folder", lambda _: tmp_path / "another")
-            theirs.enter_context(ours())
-        with ours():
-            wait_until(lambda: "key: another machine works on it, too" in caplog.text)
-            theirs.close()
-            assert (any_results.locks / "key.owner").exists()
+    with elsewhere(tmp_path, ours()) as theirs, ours():
+        wait_until(lambda: "key: another machine works on it, too" in caplog.text)
+        theirs.close()
+        assert (any_results.locks / "key.owner").exists()
 
 
 def test_old_runs_are_pruned_with_all_that_is_theirs(any_results: Results):
@@ -334,3 +310,38 @@ def test_old_runs_are_pruned_with_all_that_is_theirs(any_results: Results):
     assert list_published(any_results) == [LATER]
     assert not [place for place in everything(any_results) if EARLIER in place or RUN_ID in place]
     assert damaged(any_results) == []
+
+
+def test_what_is_sound_is_listed_without_damage(any_results: Results):
+    publish(any_results, make_tables())
+    update_history(any_results)
+    assert list(check_results(any_results)) == [Checked("run", RUN_ID), Checked("history", "2026-03")]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_missing_part_of_a_published_run_is_noticed(results: Results, table: str):
+    publish(results, make_tables())
+    path = part_path(results, table, RUN_ID)
+    path.unlink()
+    found = list(check_runs(results))
+    if table == "runs":
+        assert found == []  # then it is no run
+    else:
+        assert found == [Checked("run", RUN_ID, (f"{path}: no such file; {MEND}",))]
+
+
+def test_another_run_s_file_is_noticed(any_results: Results):
+    for run_id in (RUN_ID, LATER):
+        publish(any_results, make_tables(run_id))
+    path = part_path(any_results, "trials", RUN_ID)
+    write_atomically(path, read_bytes(part_path(any_results, "trials", LATER)))
+    fault = f"{path}: has rows of run {LATER}; {MEND}"
+    assert list(check_runs(any_results)) == [Checked("run", RUN_ID, (fault,)), Checked("run", LATER)]
+
+
+def test_a_damaged_month_of_runs_has_the_month_written_again(any_results: Results):
+    publish(any_results, make_tables())
+    (month,) = update_history(any_results)
+    write_atomically(any_results.history / "runs" / f"month={month}" / "part-0.parquet", b"PAR1")
+    assert update_history(any_results) == [month]
+    assert update_history(any_results) == []

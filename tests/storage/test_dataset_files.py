@@ -71,19 +71,18 @@ EXPECTED = expect(ARRAYS)
 IMAGES, LABELS = EXPECTED.train_images, EXPECTED.train_labels
 
 
-def assert_read_fails(path: Path, expected: ExpectedArray, message: str) -> None:
-    """Check that reading the file fails with exactly this line after the file's name."""
-    with pytest.raises(DatasetFileError, match=f"^{re.escape(f'{path}: {message}')}$"):
-        read_idx(path, expected)
+def altered(array: Bytes, place: int | tuple[int, ...], value: int) -> Bytes:
+    """A copy with another value in one place."""
+    copy = array.copy()
+    copy[place] = value
+    return copy
 
 
-def test_published_file_names_are_those_of_fashion_mnist() -> None:
-    assert [array.idx_name for array in FASHION_MNIST] == [
-        "train-images-idx3-ubyte",
-        "train-labels-idx1-ubyte",
-        "t10k-images-idx3-ubyte",
-        "t10k-labels-idx1-ubyte",
-    ]
+PIXEL = altered(ARRAYS.train_images, (3, 14, 14), ARRAYS.train_images[3, 14, 14] ^ 1)
+IMAGES_IDX, LABELS_IDX = idx_bytes(ARRAYS.train_images), idx_bytes(ARRAYS.train_labels)
+IMAGES_GZ, LABELS_GZ = gzip.compress(IMAGES_IDX), gzip.compress(LABELS_IDX)
+NO_BLOCK = IMAGES_GZ[:10] + b"\xff" + IMAGES_GZ[11:]  # the first block's type: 3 is reserved
+CHECKSUM = IMAGES_GZ[:-8] + bytes([IMAGES_GZ[-8] ^ 1]) + IMAGES_GZ[-7:]
 
 
 def test_default_cache_folder_follows_xdg_cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,17 +90,12 @@ def test_default_cache_folder_follows_xdg_cache_home(tmp_path: Path, monkeypatch
     assert default_cache_folder() == tmp_path / "fashion-mnist-study" / "data"
 
 
-def test_folder_of_gzipped_files_is_read(tmp_path: Path) -> None:
-    found = read_idx_folder(write_idx_folder(tmp_path, ARRAYS), EXPECTED)
-    assert all(np.array_equal(*pair) for pair in zip(found, ARRAYS, strict=True))
-
-
-def test_plain_file_is_read_whatever_its_name_says(tmp_path: Path) -> None:
+def test_a_folder_of_packed_and_plain_files_is_read_whatever_their_names_say(tmp_path: Path) -> None:
     write_idx_folder(tmp_path, ARRAYS)
-    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(idx_bytes(ARRAYS.train_labels))
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(LABELS_IDX)
     (tmp_path / "t10k-labels-idx1-ubyte.gz").unlink()
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx_bytes(ARRAYS.test_labels))
-    assert read_idx_folder(tmp_path, EXPECTED).test_labels.tolist() == ARRAYS.test_labels.tolist()
+    assert all(map(np.array_equal, read_idx_folder(tmp_path, EXPECTED), ARRAYS))
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
@@ -123,120 +117,48 @@ def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
         read_idx_folder(tmp_path, EXPECTED)
 
 
-def test_truncated_gzip_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "images.gz"
-    path.write_bytes(gzip.compress(idx_bytes(ARRAYS.train_images))[:1000])
-    assert_read_fails(path, IMAGES, "found a gzip file cut short at 1000 bytes, expected a whole one")
-
-
-def test_gzip_file_without_its_last_bytes_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "labels.gz"
-    packed = gzip.compress(idx_bytes(ARRAYS.train_labels))[:-4]
-    path.write_bytes(packed)
-    assert_read_fails(
-        path, LABELS, f"found a gzip file cut short at {len(packed)} bytes, expected a whole one"
-    )
-
-
-def test_corrupt_gzip_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "images.gz"
-    packed = bytearray(gzip.compress(idx_bytes(ARRAYS.train_images)))
-    packed[10] = 0xFF  # the first block's type: 3 is reserved
-    path.write_bytes(packed)
-    reason = "Error -3 while decompressing data: invalid block type"
-    assert_read_fails(path, IMAGES, f"found a corrupt gzip file ({reason}), expected a sound one")
-
-
-def test_gzip_file_with_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "images.gz"
-    packed = bytearray(gzip.compress(idx_bytes(ARRAYS.train_images)))
-    packed[-8] ^= 1
-    path.write_bytes(packed)
-    with pytest.raises(
-        DatasetFileError, match=r"found a corrupt gzip file \(CRC check failed .*\), expected a"
-    ):
-        read_idx(path, IMAGES)
-
-
-def test_images_where_labels_belong_are_told_by_the_magic_number(tmp_path: Path) -> None:
-    path = tmp_path / "labels"
-    path.write_bytes(idx_bytes(ARRAYS.train_images))
-    assert_read_fails(path, LABELS, "found magic number 2051 (images), expected 2049 (labels)")
-
-
-def test_labels_where_images_belong_are_told_by_the_magic_number(tmp_path: Path) -> None:
-    path = tmp_path / "images"
-    path.write_bytes(idx_bytes(ARRAYS.train_labels))
-    assert_read_fails(path, IMAGES, "found magic number 2049 (labels), expected 2051 (images)")
-
-
-def test_wrong_magic_number_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "labels"
-    path.write_bytes(b"\x00\x00\x0d\x01" + idx_bytes(ARRAYS.train_labels)[4:])
-    assert_read_fails(path, LABELS, "found magic number 3329, expected 2049 (labels)")
-
-
-def test_empty_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "images"
-    path.touch()
-    assert_read_fails(path, IMAGES, "found 0 bytes, expected a header of 16 bytes")
-
-
-def test_test_images_where_training_images_belong_are_told_by_the_count(tmp_path: Path) -> None:
-    path = tmp_path / "images"
-    path.write_bytes(idx_bytes(ARRAYS.test_images))
-    assert_read_fails(path, IMAGES, "found 20 images, expected 40")
-
-
-def test_wrong_image_size_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "images"
-    path.write_bytes(idx_bytes(np.zeros((40, 32, 28), np.uint8)))
-    assert_read_fails(path, IMAGES, "found images of 32 x 28 pixels, expected 28 x 28")
-
-
-def test_payload_shorter_than_the_header_says_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "labels"
-    path.write_bytes(idx_bytes(ARRAYS.train_labels)[:-3])
-    assert_read_fails(path, LABELS, "found 37 bytes of labels after the header, expected 40")
-
-
-def test_payload_longer_than_the_header_says_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "labels.gz"
-    path.write_bytes(gzip.compress(idx_bytes(ARRAYS.train_labels) + bytes(5)))
-    assert_read_fails(path, LABELS, "found more bytes of labels after the header, expected 40")
-
-
-def test_label_out_of_range_is_refused_with_its_index(tmp_path: Path) -> None:
-    path = tmp_path / "labels"
-    labels = ARRAYS.train_labels.copy()
-    labels[7] = 12
-    path.write_bytes(idx_bytes(labels))
-    assert_read_fails(path, LABELS, "found label 12 at index 7, expected 0 to 9")
-
-
-def test_one_changed_pixel_is_refused_by_the_checksum(tmp_path: Path) -> None:
-    path = tmp_path / "images"
-    images = ARRAYS.train_images.copy()
-    images[3, 14, 14] ^= 1
-    path.write_bytes(idx_bytes(images))
-    found = hashlib.sha256(images.data).hexdigest()
-    assert_read_fails(path, IMAGES, f"found images with SHA-256 {found}, expected {IMAGES.sha256}")
+@pytest.mark.parametrize(
+    ("expected", "content", "fault"),
+    [
+        (IMAGES, b"", "0 bytes, expected a header of 16 bytes"),
+        (IMAGES, IMAGES_GZ[:1000], "a gzip file cut short at 1000 bytes, expected a whole one"),
+        (LABELS, LABELS_GZ[:-4], f"a gzip file cut short at {len(LABELS_GZ) - 4} bytes, expected a .*"),
+        (IMAGES, NO_BLOCK, r"a corrupt gzip file \(Error -3 .*: invalid block type\), expected a sound one"),
+        (IMAGES, CHECKSUM, r"a corrupt gzip file \(CRC check failed .*\), expected a sound one"),
+        (LABELS, IMAGES_IDX, r"magic number 2051 \(images\), expected 2049 \(labels\)"),
+        (IMAGES, LABELS_IDX, r"magic number 2049 \(labels\), expected 2051 \(images\)"),
+        (LABELS, b"\x00\x00\x0d\x01" + LABELS_IDX[4:], r"magic number 3329, expected 2049 \(labels\)"),
+        (IMAGES, idx_bytes(ARRAYS.test_images), "20 images, expected 40"),
+        (IMAGES, idx_bytes(np.zeros((40, 32, 28), np.uint8)), "images of 32 x 28 pixels, expected 28 x 28"),
+        (LABELS, LABELS_IDX[:-3], "37 bytes of labels after the header, expected 40"),
+        (LABELS, gzip.compress(LABELS_IDX + bytes(5)), "more bytes of labels after the header, expected 40"),
+        (LABELS, idx_bytes(altered(ARRAYS.train_labels, 3, 10)), "label 10 at index 3, expected 0 to 9"),
+        (IMAGES, idx_bytes(PIXEL),
+         f"images with SHA-256 {hashlib.sha256(PIXEL.data).hexdigest()}, expected {IMAGES.sha256}"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)  # fmt: skip
+def test_a_file_that_is_not_the_expected_one_is_refused_with_what_was_found(
+    tmp_path: Path, expected: ExpectedArray, content: bytes, fault: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(DatasetFileError, match=f"^{re.escape(str(path))}: found {fault}$"):
+        read_idx(path, expected)
 
 
 def test_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
-    assert_read_fails(tmp_path, IMAGES, "Is a directory")
+    with pytest.raises(DatasetFileError, match=f"^{re.escape(str(tmp_path))}: Is a directory$"):
+        read_idx(tmp_path, IMAGES)
 
 
 def test_cache_gives_back_what_was_written_memory_mapped_and_read_only(tmp_path: Path) -> None:
-    write_cache(tmp_path / "new" / "cache", ARRAYS, EXPECTED)
-    found = read_cache(tmp_path / "new" / "cache", EXPECTED)
-    assert all(np.array_equal(*pair) for pair in zip(found, ARRAYS, strict=True))
+    folder = tmp_path / "new" / "cache"
+    write_cache(folder, ARRAYS, EXPECTED)
+    found = read_cache(folder, EXPECTED)
+    assert all(map(np.array_equal, found, ARRAYS))
     assert all(isinstance(array, np.memmap) and not array.flags.writeable for array in found)
-
-
-def test_cache_holds_the_four_files_and_nothing_temporary(tmp_path: Path) -> None:
-    write_cache(tmp_path, ARRAYS, EXPECTED)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{name}.npy" for name in NAMES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{name}.npy" for name in NAMES)
 
 
 def test_cache_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
@@ -262,52 +184,28 @@ def test_cache_file_cut_short_is_found_on_opening(tmp_path: Path) -> None:
         open_cached(tmp_path, LABELS)
 
 
-@pytest.mark.parametrize(
-    "array",
-    [
-        np.zeros(40, np.int64),
-        np.zeros(39, np.uint8),
-        np.zeros((40, 1), np.uint8),
-    ],
-)
+@pytest.mark.parametrize(("shape", "kind"), [((40,), np.int64), ((39,), np.uint8), ((40, 1), np.uint8)])
 def test_cache_file_of_another_type_or_shape_is_found_on_opening(
-    tmp_path: Path, array: np.ndarray[tuple[int, ...], np.dtype[np.integer]]
+    tmp_path: Path, shape: tuple[int, ...], kind: type
 ) -> None:
-    np.save(tmp_path / "train-labels.npy", array)
+    np.save(tmp_path / "train-labels.npy", np.zeros(shape, kind))
     message = r"train-labels.npy: found another .npy header, expected that of uint8 labels \(40,\)$"
     with pytest.raises(DatasetFileError, match=message):
         open_cached(tmp_path, LABELS)
 
 
-@pytest.mark.parametrize("position", range(0, 128, 9))
-def test_damaged_cache_header_is_found_on_opening(tmp_path: Path, position: int) -> None:
-    write_cache(tmp_path, ARRAYS, EXPECTED)
-    path = tmp_path / "train-images.npy"
-    content = bytearray(path.read_bytes())
-    content[position] ^= 0x08
-    path.write_bytes(content)
-    with pytest.raises(DatasetFileError, match=r"train-images.npy: found another .npy header"):
-        open_cached(tmp_path, IMAGES)
-
-
-def test_one_changed_byte_in_the_cache_is_found_by_the_checksum(tmp_path: Path) -> None:
+@pytest.mark.parametrize("position", [*range(0, 128, 9), -1])
+def test_one_changed_bit_in_the_cache_is_found_on_opening_or_by_the_checksum(
+    tmp_path: Path, position: int
+) -> None:
     write_cache(tmp_path, ARRAYS, EXPECTED)
     path = tmp_path / "t10k-images.npy"
     content = bytearray(path.read_bytes())
-    content[-1] ^= 1
+    content[position] ^= 8
     path.write_bytes(content)
-    with pytest.raises(
-        DatasetFileError, match=r"t10k-images.npy: found images with SHA-256 \w+, expected \w+$"
-    ):
-        read_cache(tmp_path, EXPECTED)
-
-
-def test_a_label_of_ten_is_one_too_many(tmp_path: Path) -> None:
-    labels = ARRAYS.train_labels.copy()
-    labels[3] = 10
-    path = tmp_path / "labels"
-    path.write_bytes(idx_bytes(labels))
-    assert_read_fails(path, LABELS, "found label 10 at index 3, expected 0 to 9")
+    found = r"images with SHA-256 \w+, expected \w+$" if position < 0 else "another .npy header"
+    with pytest.raises(DatasetFileError, match=f"t10k-images.npy: found {found}"):
+        read_cache(tmp_path, EXPECTED) if position < 0 else open_cached(tmp_path, EXPECTED.test_images)
 
 
 def test_the_dataset_is_fashion_mnist_as_published() -> None:
@@ -316,11 +214,11 @@ def test_the_dataset_is_fashion_mnist_as_published() -> None:
         " ".join(CLASS_NAMES) == "T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle boot"
     )
     assert (IMAGE_SIDE, TRAIN_COUNT, TEST_COUNT) == (28, 60_000, 10_000)
-    assert [(each.name, each.shape, each.sha256[:16]) for each in FASHION_MNIST] == [
-        ("train-images", (60_000, 28, 28), "2e487a6c89124f78"),
-        ("train-labels", (60_000,), "657fbd221bfc9f41"),
-        ("t10k-images", (10_000, 28, 28), "c867c93ff9536059"),
-        ("t10k-labels", (10_000,), "3d0e6c6ea990b53b"),
+    assert [(each.idx_name, each.shape, each.sha256[:16]) for each in FASHION_MNIST] == [
+        ("train-images-idx3-ubyte", (60_000, 28, 28), "2e487a6c89124f78"),
+        ("train-labels-idx1-ubyte", (60_000,), "657fbd221bfc9f41"),
+        ("t10k-images-idx3-ubyte", (10_000, 28, 28), "c867c93ff9536059"),
+        ("t10k-labels-idx1-ubyte", (10_000,), "3d0e6c6ea990b53b"),
     ]
     assert {len(each.sha256) for each in FASHION_MNIST} == {64}
     assert Path("usr/share/datasets/fashion-mnist") == DEBIAN_FOLDER

@@ -12,8 +12,8 @@ from storage.results import Results, open_results
 from storage.tables.published import publish, read_run
 from storage.trainings import DamagedTraining, list_keys, verify_training
 from study.errors import InputError
-from tests.bad_input.trainings import keep_training
 from tests.small_run import make_tables
+from tests.storage.test_trainings import save
 
 repeatable = settings(
     derandomize=True,
@@ -36,7 +36,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """A published run and a kept training."""
     results = open_results(tmp_path_factory.mktemp("kept") / "results")
     publish(results, make_tables())
-    keep_training(results)
+    save(results)
     return results
 
 
@@ -58,7 +58,7 @@ def replaced(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
         sound.replace(path)
 
 
-@pytest.mark.parametrize("name", ["record.json", "weights-2.npz", "optimizer-2.npz"])
+@pytest.mark.parametrize("name", ["record.json", "weights-5.npz", "optimizer-5.npz"])
 @repeatable
 @given(DAMAGES)
 def test_a_damaged_training_is_named(kept: Results, name: str, damages: list[tuple[float, int, bytes]]):

@@ -18,9 +18,7 @@ import pytest
 from storage import locks
 from storage.locks import STALE_SECONDS, remove_lock, run_lock, waiting_lock, why_held
 from storage.results import Results
-from storage.run_starts import choose_interrupted
 from study.errors import InputError
-from tests.storage.test_run_starts import start
 from tests.waiting import wait_until
 
 HERE = """
@@ -54,26 +52,18 @@ try:
 except InputError as error:
     print(error, flush=True)
 """
-TAKE_OFTEN = """
-locks.LOOK_SECONDS = 0.01
+READY = """
 print("ready", flush=True)
 sys.stdin.readline()
+"""
+TAKE_OFTEN = """
+locks.LOOK_SECONDS = 0.01
 mark = results.folder / "mark"
 for _ in range(10):
     with waiting_lock(results, "key", lambda: None, lambda: False):
         mark.open("x").close()
         mark.unlink()
 print("10")
-"""
-TAKE_ONCE = """
-print("ready", flush=True)
-sys.stdin.readline()
-try:
-    with run_lock(results, "run"):
-        print("won", flush=True)
-        time.sleep(600)
-except InputError as error:
-    print("lost", flush=True)
 """
 
 Program = subprocess.Popen[str]
@@ -147,6 +137,8 @@ def test_a_lock_is_free_when_its_process_is_gone(results: Results, holder: Progr
 
 
 def test_a_training_that_another_run_holds_is_waited_for(results: Results, holder: Program):
+    with waiting_lock(results, "other", lambda: pytest.fail("nobody holds it"), lambda: False):
+        assert holder.poll() is None
     waited: list[int] = []
 
     def end_holder() -> None:
@@ -157,16 +149,16 @@ def test_a_training_that_another_run_holds_is_waited_for(results: Results, holde
         assert waited == [holder.pid]
 
 
-def test_waiting_for_a_training_ends_when_the_run_is_stopped(results: Results, holder: Program):
+@pytest.mark.parametrize("who", ["holder", "elsewhere"])
+def test_waiting_for_a_training_ends_when_the_run_is_stopped(
+    results: Results, request: pytest.FixtureRequest, who: str
+):
+    held_by: Program = request.getfixturevalue(who)
     told = pytest.raises(TimeoutError, match="key is held by another run")
     with told, waiting_lock(results, "key", lambda: None, lambda: True):
         pass
-    assert holder.poll() is None
-
-
-def test_two_trainings_are_held_independently(results: Results, holder: Program):
-    with waiting_lock(results, "other", lambda: pytest.fail("nobody holds it"), lambda: False):
-        assert holder.poll() is None
+    assert held_by.poll() is None
+    assert (results.locks / "key.owner").exists()
 
 
 def test_asking_who_holds_a_lock_leaves_nothing_behind(results: Results):
@@ -205,14 +197,6 @@ def test_a_run_on_another_machine_is_refused_and_named(results: Results, elsewhe
         run_lock(results, "run"),
     ):
         pass
-
-
-def test_a_run_that_is_executed_elsewhere_is_not_gone_on_with(results: Results, begin: Start):
-    first, second = start(results, 1), start(results, 2)
-    begun(begin, ELSEWHERE + EXECUTE, "elsewhere", second.run_id)
-    assert choose_interrupted(results) == first
-    with pytest.raises(InputError, match=f"run {second.run_id} is being executed by process .+ on elsewhere"):
-        choose_interrupted(results, second.run_id)
 
 
 def test_a_holder_renews_its_lease(results: Results, elsewhere: Program):
@@ -269,15 +253,15 @@ def test_of_machines_that_find_a_stale_lease_at_once_one_wins(
 ):
     elsewhere.kill()
     elsewhere.wait()
-    rivals = [begun(begin, ELSEWHERE + TAKE_ONCE, f"rival-{number}") for number in range(6)]
+    rivals = [begun(begin, ELSEWHERE + READY + EXECUTE, f"rival-{number}", "run") for number in range(6)]
     make_old(results, "run")
     for rival in rivals:
         print("", file=rival.stdin, flush=True)
-    assert sorted(says(rival) for rival in rivals) == ["lost"] * 5 + ["won"]
+    assert sorted(says(rival)[:4] for rival in rivals) == ["held"] + ["run "] * 5
 
 
 def test_machines_that_take_and_let_go_all_the_time_never_hold_it_together(results: Results, begin: Start):
-    rivals = [begun(begin, ELSEWHERE + TAKE_OFTEN, f"rival-{number}") for number in range(4)]
+    rivals = [begun(begin, ELSEWHERE + READY + TAKE_OFTEN, f"rival-{number}") for number in range(4)]
     for rival in rivals:
         print("", file=rival.stdin, flush=True)
     assert [says(rival) for rival in rivals] == ["10"] * 4
@@ -306,12 +290,6 @@ def test_a_training_on_another_machine_is_waited_for(results: Results, elsewhere
 
     with waiting_lock(results, "key", lambda: waited.append(True), stop):
         assert waited == [True]
-
-
-def test_waiting_for_another_machine_ends_when_the_run_is_stopped(results: Results, elsewhere: Program):
-    with pytest.raises(TimeoutError), waiting_lock(results, "key", lambda: None, lambda: True):
-        pass
-    assert "on elsewhere" in (results.locks / "key.owner").read_text()
 
 
 def test_a_lease_that_someone_has_tidied_up_comes_back(results: Results, monkeypatch: pytest.MonkeyPatch):

@@ -3,7 +3,8 @@
 import logging
 import os
 import signal
-import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from s3fs import S3FileSystem
@@ -32,20 +33,16 @@ from tests.object_stores import BUCKET, credentials, new_address, serving
 
 
 def test_of_several_who_make_an_object_one_succeeds(s3_results: Results):
-    path, won = s3_results.folder / "mine", []
+    path = s3_results.folder / "mine"
 
-    def make(name: int) -> None:
-        try:
+    def has_made(name: int) -> bool:
+        with suppress(FileExistsError):
             put_new(path, str(name).encode())
-        except FileExistsError:
-            return
-        won.append(name)
+            return True
+        return False
 
-    threads = [threading.Thread(target=make, args=[number]) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as threads:
+        won = [name for name, made in enumerate(threads.map(has_made, range(8))) if made]
     assert [read_bytes(path).decode()] == [str(each) for each in won]
 
 
@@ -122,7 +119,3 @@ def test_an_address_of_this_disk_is_a_folder(tmp_path, monkeypatch):
     assert results_at(f"file://{tmp_path}/results").folder == tmp_path.resolve() / "results"
     assert read_address("~/results") == tmp_path / "results"
     assert is_local(read_address("C:/results"))
-
-
-def test_an_empty_prefix_is_a_place_for_results(s3: None):
-    assert str(open_results(new_address()).folder).startswith(f"s3://{BUCKET}/")

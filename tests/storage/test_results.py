@@ -9,14 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.results import (
-    Results,
-    explain_unwritable,
-    open_results,
-    remove_path,
-    replace_folder,
-    write_atomically,
-)
+from storage.results import Results, explain_unwritable, open_results, replace_folder, write_atomically
 from study.errors import InputError, ResultsUnwritable
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -31,20 +24,6 @@ def _disk_with_room_for(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_content_is_written_in_folders_that_are_made(tmp_path: Path):
-    path = write_atomically(tmp_path / "a" / "b.json", b"new")
-    assert path == tmp_path / "a" / "b.json"
-    assert path.read_bytes() == b"new"
-
-
-def test_new_content_replaces_the_old_and_leaves_nothing_else(tmp_path: Path):
-    path = tmp_path / "b.json"
-    write_atomically(path, b"old")
-    write_atomically(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
@@ -74,6 +53,8 @@ def test_a_reader_that_has_the_old_file_open_reads_the_old_content(tmp_path: Pat
     with path.open("rb") as reader:
         write_atomically(path, b"new")
         assert reader.read() == b"old"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_half_written_has_a_hidden_name_that_readers_of_tables_skip(tmp_path: Path):
@@ -106,9 +87,10 @@ def test_a_write_that_cannot_replace_leaves_no_litter(tmp_path: Path):
 
 
 def test_a_results_folder_is_made_and_left_empty(tmp_path: Path):
-    results = open_results(tmp_path / "some" / "results")
-    assert results.folder == tmp_path / "some" / "results"
-    assert list(results.folder.iterdir()) == []
+    for _ in range(2):
+        results = open_results(tmp_path / "some" / "results")
+        assert results.folder == tmp_path / "some" / "results"
+        assert list(results.folder.iterdir()) == []
 
 
 def test_a_results_folder_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -116,38 +98,14 @@ def test_a_results_folder_is_absolute(tmp_path: Path, monkeypatch: pytest.Monkey
     assert open_results(Path("results")).folder == tmp_path / "results"
 
 
-def test_a_folder_below_a_file_is_refused_with_a_way_out(tmp_path: Path):
+@pytest.mark.parametrize(("name", "reason"), [("file/results", "Not a directory"), ("file", "File exists")])
+def test_a_folder_below_or_in_place_of_a_file_is_refused_with_a_way_out(
+    tmp_path: Path, name: str, reason: str
+):
     (tmp_path / "file").touch()
-    folder = tmp_path / "file" / "results"
-    message = f"results folder {folder}: Not a directory; give a folder you may write to with --results"
+    message = f"results folder {tmp_path / name}: {reason}; give a folder you may write to with --results"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        open_results(folder)
-
-
-def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=re.escape(f"results folder {tmp_path / 'file'}: File exists; give")):
-        open_results(tmp_path / "file")
-
-
-def test_everything_of_a_run_lies_below_the_folder_of_the_run(tmp_path: Path):
-    results = open_results(tmp_path)
-    run = results.run("20260301-120000-abcd")
-    assert run == tmp_path / "runs" / "20260301-120000-abcd"
-    of_run = (results.figures(run.name), results.model(run.name), results.report(run.name))
-    assert of_run == (run / "figures", run / "model", run / "report.html")
-    assert (results.tables, results.trainings) == (tmp_path / "tables", tmp_path / "trainings")
-
-
-def test_a_folder_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path):
-    source, target = tmp_path / "source", tmp_path / "new" / "target"
-    (source / "deep").mkdir(parents=True)
-    (source / "deep" / "file").write_text("new")
-    target.mkdir(parents=True)
-    (target / "old").touch()
-    assert replace_folder(target, source) == target
-    assert [path.relative_to(target).as_posix() for path in target.rglob("*")] == ["deep", "deep/file"]
-    assert list(target.parent.iterdir()) == [target]
+        open_results(tmp_path / name)
 
 
 def test_a_folder_that_cannot_be_copied_leaves_the_old_one(tmp_path: Path):
@@ -171,17 +129,11 @@ def test_everything_has_its_place_below_the_results_folder(tmp_path: Path):
         "runs": results.runs,
         "runs/r": results.run("r"),
         "runs/r/run.json": results.start("r"),
+        "runs/r/figures": results.figures("r"),
+        "runs/r/model": results.model("r"),
+        "runs/r/report.html": results.report("r"),
     }
     assert {name: tmp_path / name for name in places} == places
-
-
-def test_a_folder_is_made_below_folders_that_are_not_there(tmp_path: Path):
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "file").write_text("new")
-    target = replace_folder(tmp_path / "one" / "two" / "target", tmp_path / "source")
-    assert (target / "file").read_text() == "new"
-    assert open_results(tmp_path / "three" / "four").folder.is_dir()
-    assert open_results(tmp_path / "three" / "four").folder.is_dir(), "it may be there"
 
 
 def test_a_disk_that_is_full_is_told_in_one_line_and_other_errors_as_they_are(tmp_path: Path):
@@ -193,10 +145,3 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_other_errors_as_they_are(tm
     )
     with pytest.raises(FileNotFoundError), explain_unwritable(tmp_path):
         (tmp_path / "nowhere").read_bytes()
-
-
-def test_removing_what_is_not_there_does_nothing(tmp_path: Path):
-    remove_path(tmp_path / "nothing")
-    (tmp_path / "folder" / "deep").mkdir(parents=True)
-    remove_path(tmp_path / "folder")
-    assert list(tmp_path.iterdir()) == []

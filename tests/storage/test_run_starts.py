@@ -1,4 +1,4 @@
-"""Runs that were started: written down, found again, gone on with, never outside the results folder."""
+"""Runs that were started: found again, resumed, never outside the results folder; measured speeds."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,12 +10,15 @@ from storage.run_starts import (
     choose_interrupted,
     find_start,
     list_interrupted,
+    read_speeds,
     read_start,
-    remove_start,
+    save_speeds,
     save_start,
 )
 from study.errors import InputError
+from study.plan.cost import Speed
 from study.spec.run_start import RunStart
+from study.spec.setting import Hyperparameters
 
 BEGUN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -36,11 +39,6 @@ def start(results: Results, number: int, flow_run_id: str | None = None) -> RunS
 
 def end(results: Results, run: RunStart) -> None:
     results.report(run.run_id).write_text("report")
-
-
-def test_what_a_run_was_asked_is_read_as_it_was_written(results: Results):
-    one = start(results, 1)
-    assert read_start(results, one.run_id) == one
 
 
 def test_the_latest_run_that_has_not_ended_is_gone_on_with(results: Results):
@@ -64,13 +62,6 @@ def test_a_retried_flow_run_finds_its_run(results: Results):
     mine = start(results, 2, "mine")
     assert find_start(results, "mine") == mine
     assert find_start(results, "nobody's") is None
-
-
-def test_a_refused_run_is_forgotten(results: Results):
-    one = start(results, 1)
-    remove_start(results, one.run_id)
-    assert list_interrupted(results) == []
-    assert not results.run(one.run_id).exists()
 
 
 def test_without_an_interrupted_run_there_is_nothing_to_go_on_with(results: Results):
@@ -106,3 +97,27 @@ def test_a_run_that_was_not_started_is_answered_with_the_latest_interrupted(resu
     with pytest.raises(InputError) as told:
         read_start(results, unknown)
     assert str(told.value).endswith(f"; interrupted: {', '.join(runs[1:])}")
+
+
+SPEEDS = tuple(
+    Speed(
+        hyperparameters=Hyperparameters(filters=filters), train_seconds=filters / 1e6, evaluation_seconds=1e-5
+    )
+    for filters in (8, 64)
+)
+
+
+def test_what_was_measured_of_a_machine_is_read_for_that_machine_only(any_results: Results):
+    save_speeds(any_results, "one machine", SPEEDS)
+    assert read_speeds(any_results, "one machine") == SPEEDS
+    assert read_speeds(any_results, "another machine") == ()
+
+
+def test_damaged_measurements_are_told_of_and_count_as_none(
+    results: Results, caplog: pytest.LogCaptureFixture
+):
+    save_speeds(results, "one machine", SPEEDS)
+    (path,) = results.speeds.iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+    assert read_speeds(results, "one machine") == ()
+    assert f"{path} is damaged and is measured again" in caplog.text

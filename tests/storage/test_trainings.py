@@ -1,9 +1,10 @@
 """The cache of trainings: whole or not at all, checked against hashes, gone on with, listed and removed."""
 
 import json
-import logging
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,11 +25,12 @@ from storage.trainings import (
     verify_training,
 )
 from study.errors import InputError
-from study.plan.plan import Training, training_key
-from study.records.record import StopRule, TrainingRecord
-from study.spec.setting import Setting
+from study.records.record import TrainingRecord
 from tests import simulated
-from tests.frames import make_record, make_source, make_study
+from tests.frames import make_record, make_training
+
+Change = Callable[[Path], bytes]
+"""What a file holds instead."""
 
 KEPT = (2, 5)
 """Where the trials of the training below end."""
@@ -48,13 +50,7 @@ def make_optimizer() -> Arrays:
 @cache
 def make_finished(seed: int = 1) -> TrainingRecord:
     """A finished training of the baseline, five epochs long, with the hashes of its weights."""
-    training = Training(
-        hyperparameters=Setting().hyperparameters,
-        seed=seed,
-        source=make_source(make_study()),
-        rules=tuple(StopRule(epochs=epochs) for epochs in KEPT),
-        label=f"baseline seed={seed}",
-    )
+    training = make_training(seed, KEPT)
     epochs = [
         epoch.model_copy(update={"weights_sha256": hash_weights(make_arrays(epoch.epoch))})
         for epoch in simulated.train(training.hyperparameters, seed)[: max(KEPT)]
@@ -71,6 +67,10 @@ def save(results: Results, record: TrainingRecord | None = None) -> TrainingReco
     return record
 
 
+def _hash(epoch: int) -> str:
+    return hash_weights(make_arrays(epoch))[:12]
+
+
 def _file(results: Results, name: str) -> Path:
     path = results.trainings / make_finished().key / name
     assert path.is_file()
@@ -84,6 +84,9 @@ def test_a_saved_training_is_found_with_its_weights(results: Results):
         found = read_weights(results, record, epoch)
         assert found is not None
         assert all(map(np.array_equal, found, make_arrays(epoch)))
+    assert read_weights(results, record, 3) is None
+    names = {path.name for path in (results.trainings / record.key).iterdir()}
+    assert names == {"record.json", "weights-2.npz", "weights-5.npz", "optimizer-5.npz"}
 
 
 def test_more_than_ten_arrays_come_back_in_their_order(results: Results):
@@ -96,26 +99,19 @@ def test_more_than_ten_arrays_come_back_in_their_order(results: Results):
     assert [int(array[0]) for array in found] == list(range(12))
 
 
-def test_a_training_is_saved_as_weights_optimizer_and_record_only(results: Results):
-    record = save(results)
-    names = {path.name for path in (results.trainings / record.key).iterdir()}
-    assert names == {"record.json", "weights-2.npz", "weights-5.npz", "optimizer-5.npz"}
-
-
-def test_a_training_never_saved_is_not_found_and_not_told_of(
+def test_a_training_that_was_never_finished_is_not_found_and_says_so_only_if_asked(
     results: Results, caplog: pytest.LogCaptureFixture
 ):
-    assert find_training(results, make_finished().key) is None
-    assert list_keys(results) == []
+    key = make_finished().key
+    for keys in ([], [key]):
+        assert list_keys(results) == keys
+        assert find_training(results, key) is None
+        with pytest.raises(DamagedTraining) as told:
+            verify_training(results, key)
+        assert str(told.value) == f"{results.trainings / key} has no record: it was never finished"
+        save(results)
+        _file(results, "record.json").unlink()
     assert caplog.records == []
-
-
-def test_a_training_without_a_record_is_not_found(results: Results):
-    save(results)
-    _file(results, "record.json").unlink()
-    assert find_training(results, make_finished().key) is None
-    with pytest.raises(DamagedTraining, match="has no record: it was never finished"):
-        verify_training(results, make_finished().key)
 
 
 def test_a_training_can_be_gone_on_with_from_its_last_epoch(results: Results):
@@ -128,22 +124,20 @@ def test_a_training_can_be_gone_on_with_from_its_last_epoch(results: Results):
 
 
 @pytest.mark.parametrize("name", ["optimizer-5.npz", "weights-5.npz"])
+@pytest.mark.parametrize("content", [b"", None])
 def test_a_damaged_last_state_is_told_of_and_cannot_be_gone_on_with(
-    results: Results, caplog: pytest.LogCaptureFixture, name: str
+    results: Results, caplog: pytest.LogCaptureFixture, name: str, content: bytes | None
 ):
     record = save(results)
-    _file(results, name).write_bytes(b"")
+    path = _file(results, name)
+    path.unlink() if content is None else path.write_bytes(content)
     assert read_checkpoint(results, record) is None
     assert f"{name} is damaged: " in caplog.text
     assert "cannot continue this training; starting again" in caplog.text
-
-
-def test_a_training_whose_optimizer_is_lost_still_answers_its_trials(results: Results):
-    record = save(results)
-    _file(results, "optimizer-5.npz").unlink()
-    assert find_training(results, record.key) == record
-    with pytest.raises(DamagedTraining, match=r"optimizer-5\.npz is damaged: No such file"):
+    with pytest.raises(DamagedTraining, match=f"{name} is damaged: "):
         verify_training(results, record.key)
+    if name.startswith("optimizer"):
+        assert find_training(results, record.key) == record
 
 
 def test_a_longer_training_takes_the_place_of_its_beginning(results: Results):
@@ -158,123 +152,6 @@ def test_weights_that_were_there_already_need_not_be_given_again(results: Result
     save(results)
     save_training(results, make_finished(), {2: make_arrays(2)}, None)
     assert verify_training(results, make_finished().key) == make_finished()
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff\x00", b'{"format": 2, "record": {"key": "'])
-def test_a_damaged_record_is_told_of_and_counts_as_missing(
-    results: Results, caplog: pytest.LogCaptureFixture, content: bytes
-):
-    record = save(results)
-    path = _file(results, "record.json")
-    path.write_bytes(content)
-    assert find_training(results, record.key) is None
-    (told,) = caplog.records
-    assert told.levelno == logging.WARNING
-    assert told.getMessage().startswith(str(path))
-    assert told.getMessage().endswith("; it counts as missing and is trained again")
-    assert "\n" not in told.getMessage()
-
-
-def test_a_record_cut_short_counts_as_missing_until_it_is_saved_again(
-    results: Results, caplog: pytest.LogCaptureFixture
-):
-    record = save(results)
-    path = _file(results, "record.json")
-    path.write_bytes(path.read_bytes()[:-10])
-    assert find_training(results, record.key) is None
-    assert "is damaged" in caplog.text
-    save(results)
-    assert find_training(results, record.key) == record
-
-
-def test_a_number_changed_in_a_record_is_noticed(results: Results, caplog: pytest.LogCaptureFixture):
-    record = save(results)
-    path = _file(results, "record.json")
-    envelope = json.loads(path.read_text())
-    envelope["record"]["epochs"][4]["test_accuracy"] = 0.999
-    path.write_text(json.dumps(envelope))
-    assert find_training(results, record.key) is None
-    assert caplog.messages == [
-        f"{path} is damaged: its checksum does not fit; it counts as missing and is trained again"
-    ]
-
-
-def test_a_record_of_an_earlier_format_is_named_as_such(results: Results, caplog: pytest.LogCaptureFixture):
-    record = save(results)
-    path = _file(results, "record.json")
-    path.write_text(json.dumps({"format": 1, "key": record.key, "epochs": []}))
-    assert find_training(results, record.key) is None
-    assert caplog.messages == [f"{path} has format 1, expected 2; it counts as missing and is trained again"]
-
-
-def test_a_record_under_the_key_of_another_is_told_of_and_counts_as_missing(
-    results: Results, caplog: pytest.LogCaptureFixture
-):
-    record = save(results)
-    path = results.trainings / "0123456789abcdef" / "record.json"
-    path.parent.mkdir()
-    path.write_bytes(_file(results, "record.json").read_bytes())
-    assert find_training(results, "0123456789abcdef") is None
-    assert f"{path} holds training {record.key}" in caplog.text
-
-
-def test_a_record_s_key_is_that_of_what_it_says_it_trained(results: Results):
-    record = save(results)
-    named = training_key(record.hyperparameters, record.seed, record.source, record.schedule_epochs)
-    assert record.key == named
-
-
-@pytest.mark.parametrize("epoch", KEPT)
-def test_a_training_with_missing_weights_counts_as_missing(
-    results: Results, caplog: pytest.LogCaptureFixture, epoch: int
-):
-    record = save(results)
-    _file(results, f"weights-{epoch}.npz").unlink()
-    assert find_training(results, record.key) is None
-    assert f"weights-{epoch}.npz is damaged: No such file or directory" in caplog.text
-
-
-@pytest.mark.parametrize("size", [0, 1, 100, 300, -1])
-def test_a_training_with_weights_cut_short_counts_as_missing(
-    results: Results, caplog: pytest.LogCaptureFixture, size: int
-):
-    record = save(results)
-    path = _file(results, "weights-5.npz")
-    path.write_bytes(path.read_bytes()[:size])
-    assert find_training(results, record.key) is None
-    assert f"{path} is damaged: " in caplog.text
-    with pytest.raises(InputError, match="run again, and it will be trained again"):
-        read_weights(results, record, 5)
-
-
-def test_no_damaged_byte_of_the_weights_does_harm_unnoticed(results: Results):
-    record = save(results)
-    path = _file(results, "weights-5.npz")
-    sound = path.read_bytes()
-    for position in range(0, len(sound), 3):
-        path.write_bytes(sound[:position] + bytes([sound[position] ^ 0x80]) + sound[position + 1 :])
-        try:
-            weights = read_weights(results, record, 5)
-        except InputError as error:
-            assert "is damaged" in str(error)
-        else:
-            assert weights is not None
-            assert all(map(np.array_equal, weights, make_arrays(5)))
-
-
-def test_weights_of_another_epoch_are_told_of_with_both_hashes(
-    results: Results, caplog: pytest.LogCaptureFixture
-):
-    record = save(results)
-    path = _file(results, "weights-5.npz")
-    path.write_bytes(_file(results, "weights-2.npz").read_bytes())
-    assert find_training(results, record.key) is None
-    found, expected = (record.epochs[epoch - 1].weights_sha256[:12] for epoch in KEPT)
-    assert f"{path} is damaged: its hash is {found}, expected {expected}" in caplog.text
-
-
-def test_weights_that_were_never_kept_are_none(results: Results):
-    assert read_weights(results, save(results), 3) is None
 
 
 def test_every_readable_training_is_listed_and_can_be_removed(results: Results):
@@ -313,49 +190,70 @@ def test_only_folders_of_its_own_are_trainings(results: Results, tmp_path: Path)
     assert list_keys(Results(tmp_path / "nowhere")) == []
 
 
+def _edited(change: Callable[[dict[str, Any]], object]) -> Change:
+    """The record's file with one thing changed in it."""
+
+    def edit(path: Path) -> bytes:
+        envelope = json.loads(path.read_text())
+        change(envelope)
+        return json.dumps(envelope).encode()
+
+    return edit
+
+
+def _cut(size: int) -> Change:
+    return lambda path: path.read_bytes()[:size]
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("name", "change", "fault"),
     [
-        (b"{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        (b'{"format": 2}', "'record'"),
-        (b'{"format": 2, "record": {"key": 3}}', "key: Input should be a valid string"),
-        (b'{"format": 2, "record": 3}', "Input should be an object"),
-        (b"[]", "'list' object has no attribute 'get'"),
+        ("record", lambda _: b"", "is damaged: Expecting value: line 1 column 1 (char 0)"),
+        ("record", lambda _: b"[]", "is damaged: 'list' object has no attribute 'get'"),
+        ("record", lambda _: b'{"format": 2}', "is damaged: 'record'"),
+        ("record", lambda _: b"\xff\x00", "is damaged: 'utf-8' codec can't decode byte 0xff in position 0"),
+        ("record", lambda _: b"[" * 100_000, "is damaged: maximum recursion depth exceeded"),
+        ("record", lambda _: b'{"format": 2, "record": 3}', "is damaged: Input should be an object"),
+        ("record", _edited(lambda file: file["record"].update(key=3)), "is damaged: key: Input should be a "),
+        ("record", _cut(-10), "is damaged: Expecting "),
+        ("record", _edited(lambda file: file.update(format=1)), "has format 1, expected 2"),
+        ("record", _edited(lambda file: file.update(format=99)), "has format 99, expected 2"),
+        ("record", _edited(lambda file: file["record"]["epochs"][4].update(test_accuracy=0.999)),
+         "is damaged: its checksum does not fit"),
+        ("record", _edited(lambda file: file["record"].update(kept_weights=[6])),
+         "is damaged: it has 5 epochs, its segments have 5, and weights are kept of epochs 6"),
+        ("weights-2", None, "is damaged: No such file or directory"),
+        ("weights-5", None, "is damaged: No such file or directory"),
+        ("weights-5", lambda _: b"no archive", "is damaged: File is not a zip file"),
+        *(("weights-5", _cut(size), "is damaged: ") for size in (0, 1, 100, 300, -1)),
+        ("weights-5", lambda path: path.with_name("weights-2.npz").read_bytes(),
+         f"is damaged: its hash is {_hash(2)}, expected {_hash(5)}"),
     ],
-)
-def test_what_is_wrong_with_a_record_is_told_with_its_place(results: Results, content: bytes, reason: str):
+    ids=lambda each: each if isinstance(each, str) else "",
+)  # fmt: skip
+def test_damage_is_told_with_its_place_and_counts_as_missing_until_it_is_saved_again(
+    results: Results, caplog: pytest.LogCaptureFixture, name: str, change: Change | None, fault: str
+):
     record = save(results)
-    path = _file(results, "record.json")
-    path.write_bytes(content)
+    path = _file(results, f"{name}.json" if name == "record" else f"{name}.npz")
+    path.write_bytes(change(path)) if change else path.unlink()
     with pytest.raises(DamagedTraining) as told:
         verify_training(results, record.key)
-    assert str(told.value) == f"{path} is damaged: {reason}"
+    assert str(told.value).startswith(f"{path} {fault}")
+    assert "\n" not in str(told.value)
+    assert find_training(results, record.key) is None
+    assert caplog.messages == [f"{told.value}; it counts as missing and is trained again"]
+    if name != "record":
+        with pytest.raises(InputError, match="run again, and it will be trained again"):
+            read_weights(results, record, int(name[-1]))
+    save(results)
+    assert verify_training(results, record.key) == record
 
 
-def test_a_record_whose_parts_contradict_each_other_says_how(results: Results):
+def test_a_record_under_the_key_of_another_is_damage(results: Results):
     record = save(results)
-    path = _file(results, "record.json")
-    envelope = json.loads(path.read_text())
-    envelope["record"]["kept_weights"] = [6]
-    path.write_text(json.dumps(envelope))
+    folder = results.trainings / "0123456789abcdef"
+    _file(results, "record.json").parent.rename(folder)
     with pytest.raises(DamagedTraining) as told:
-        verify_training(results, record.key)
-    assert str(told.value) == (
-        f"{path} is damaged: it has 5 epochs, its segments have 5, and weights are kept of epochs 6"
-    )
-
-
-def test_weights_that_are_no_archive_are_damaged(results: Results):
-    record = save(results)
-    path = _file(results, "weights-5.npz")
-    path.write_bytes(b"no archive")
-    with pytest.raises(DamagedTraining) as told:
-        verify_training(results, record.key)
-    assert str(told.value) == f"{path} is damaged: File is not a zip file"
-
-
-def test_a_training_that_was_never_finished_says_so(results: Results):
-    with pytest.raises(DamagedTraining) as told:
-        verify_training(results, "0123456789abcdef")
-    path = results.trainings / "0123456789abcdef"
-    assert str(told.value) == f"{path} has no record: it was never finished"
+        verify_training(results, folder.name)
+    assert str(told.value) == f"{folder / 'record.json'} holds training {record.key}"

@@ -63,6 +63,7 @@ def test_a_run_older_than_the_limit_goes_with_all_that_is_its_own(results: Resul
     read_run(results, young)
     assert stayed(pruned, young) == "the newest complete of its study"
     assert sum(size for _, size in pruned.gone) > 2000
+    assert all(path.name.startswith("history.") for path in results.locks.iterdir())
 
 
 def test_a_table_that_this_version_does_not_know_goes_with_its_run(results: Results):
@@ -75,40 +76,33 @@ def test_a_table_that_this_version_does_not_know_goes_with_its_run(results: Resu
     assert part.parent.parent.exists()
 
 
-def test_the_newest_runs_of_each_study_are_kept_by_number(results: Results):
-    labs = [end_run(results, days) for days in (5, 4, 3, 2)]
-    smokes = [end_run(results, days, "smoke") for days in (50, 40)]
-    pruned = prune(results, Limits(keep=3), NOW)
-    assert gone(pruned, "run") == labs[:1]
-    assert set(ids(results)) == {*labs[1:], *smokes}
-    assert stayed(pruned, labs[1]) == "among the newest 3"
+EARLY, FAILED = {"status": "stopped early"}, {"status": "completed with failures"}
 
 
-def test_with_both_limits_a_run_goes_that_neither_keeps(results: Results):
-    labs = [end_run(results, days) for days in (50, 40, 35, 3, 2)]
-    assert gone(prune(results, Limits(MONTH.before, keep=3), NOW), "run") == labs[:2]
-    assert gone(prune(results, Limits(MONTH.before, keep=1), NOW), "run") == labs[2:3]
+@pytest.mark.parametrize(
+    ("limits", "runs", "going"),
+    [
+        (Limits(keep=3), [(5, {}), (4, {}), (3, {}), (2, {}), (50, {"study": "smoke"})], {0}),
+        (Limits(MONTH.before, keep=3), [(50, {}), (40, {}), (35, {}), (3, {}), (2, {})], {0, 1}),
+        (Limits(MONTH.before, keep=1), [(50, {}), (40, {}), (35, {}), (3, {}), (2, {})], {0, 1, 2}),
+        (Limits(NOW, keep=1), [(50, {"exercises": "1,2,3"}), (1, {"exercises": "2"})], set()),
+        (ALL, [(60, EARLY), (50, {}), (1, EARLY)], {0, 2}),
+        (ALL, [(60, {}), (50, {}), (40, FAILED), (1, FAILED)], {0, 2}),
+    ],
+    ids=["by number", "by both limits", "by age", "of other exercises", "stopped early", "with failures"],
+)
+def test_runs_go_that_no_limit_keeps_but_the_newest_of_each_study_and_choice_of_exercises(
+    results: Results, limits: Limits, runs: list[tuple[int, dict[str, str]]], going: set[int]
+):
+    names = [end_run(results, days, **{"study": "lab", **row}) for days, row in runs]
+    pruned = prune(results, limits, NOW)
+    assert gone(pruned, "run") == sorted(names[number] for number in going)
+    assert set(ids(results)) == {name for number, name in enumerate(names) if number not in going}
 
 
-def test_runs_of_other_exercises_are_no_substitute(results: Results):
-    whole, part = end_run(results, 50, exercises="1,2,3"), end_run(results, 1, exercises="2")
-    prune(results, Limits(NOW, keep=1), NOW)
-    assert ids(results) == [whole, part]
-
-
-def test_runs_that_stopped_early_count_as_none(results: Results):
-    complete = end_run(results, 50)
-    early = [end_run(results, days, status="stopped early") for days in (60, 1)]
-    pruned = prune(results, ALL, NOW)
-    assert ids(results) == [complete]
-    assert gone(pruned, "run") == sorted(early)
-
-
-def test_a_newer_run_with_failures_does_not_oust_the_newest_without(results: Results):
-    names = [end_run(results, days) for days in (60, 50)]
-    failed = [end_run(results, days, status="completed with failures") for days in (40, 1)]
-    prune(results, ALL, NOW)
-    assert ids(results) == [names[1], failed[1]]
+def test_a_run_that_is_kept_by_number_says_so(results: Results):
+    older, _ = end_run(results, 2), end_run(results, 1)
+    assert stayed(prune(results, Limits(keep=3), NOW), older) == "among the newest 3"
 
 
 @pytest.mark.parametrize("trainings", [True, False])
@@ -217,26 +211,20 @@ def test_a_run_that_is_executed_stays_however_old(results: Results):
     assert read_run(results, published)
 
 
-def test_temporary_files_go_when_they_are_old(results: Results):
+def test_temporary_files_and_folders_that_were_left_half_copied_go_when_they_are_old(results: Results):
     run_id = end_run(results, 1)
     part, fresh = (results.run(run_id) / f".report.html.{digit * 16}.part" for digit in "ab")
-    for path in (part, fresh):
-        path.touch()
-    os.utime(part, (NOW.timestamp() - 90_000,) * 2)
-    pruned = prune(results, MONTH, NOW)
-    assert gone(pruned, "temporary file") == [str(part.relative_to(results.folder))]
-    assert not part.exists()
-    assert fresh.exists()
-
-
-def test_a_folder_that_was_left_half_copied_goes_with_all_in_it(results: Results):
-    run_id = end_run(results, 1)
     folder = results.model(run_id) / f".Fashion_MNIST_model.{'a' * 16}.part"
     (folder / "1").mkdir(parents=True)
-    (folder / "1" / "saved_model.pb").touch()
-    os.utime(folder, (NOW.timestamp() - 90_000,) * 2)
-    assert gone(prune(results, MONTH, NOW), "temporary file") == [str(folder.relative_to(results.folder))]
-    assert not folder.exists()
+    for path in (part, fresh, folder / "1" / "saved_model.pb"):
+        path.touch()
+    for path in (part, folder):
+        os.utime(path, (NOW.timestamp() - 90_000,) * 2)
+    pruned = prune(results, MONTH, NOW)
+    old = sorted(str(path.relative_to(results.folder)) for path in (part, folder))
+    assert gone(pruned, "temporary file") == old
+    assert not part.exists() and not folder.exists()
+    assert fresh.exists()
 
 
 def test_a_dry_run_says_the_same_and_changes_no_byte(results: Results):
@@ -276,15 +264,6 @@ def test_what_cannot_be_removed_is_told_and_the_rest_goes(results: Results):
     pruned = prune(results, MONTH, NOW)
     assert gone(pruned, "run") == [other]
     assert re.match(f"{stuck}: .*symbolic link", pruned.failures[0])
-
-
-def test_many_runs_are_pruned_to_a_month(results: Results):
-    names = [end_run(results, 60 - number, number=number) for number in range(60)]
-    pruned = prune(results, MONTH, NOW)
-    assert gone(pruned, "run") == names[:30]
-    assert ids(results) == names[30:]
-    assert sorted(path.name for path in results.runs.iterdir()) == names[30:]
-    assert all(path.name.startswith("history.") for path in results.locks.iterdir())
 
 
 @pytest.mark.slow

@@ -12,27 +12,17 @@ from storage.results import Results
 from storage.tables.published import list_nights, publish, read_run
 from study.conclusions.changes import read_changes
 from tests.command import run_study, study as call
-from tests.frames import STARTED_AT
-from tests.small_run import changed, make_small_night, make_tables
-from tests.toy import write_toy
+from tests.frames import STARTED_AT, make_nights
+from tests.small_run import changed, make_tables
+from tests.toy import SMALL, write_toy
 
 FIRST, SECOND = "20260302-120000-abcd", "20260303-120000-abcd"
-
-SHORT = """
-name: toy
-title: A toy study
-data: {train_images: 640, test_images: 200}
-baseline: {filters: 2, dense_units: 4, epochs: 1}
-exercises:
-  - {number: 2, kind: sweep, title: Filters, question: How many filters?, parameter: filters, values: [1, 2],
-     repeats: 2}
-"""
 
 
 def publish_night(
     results: Results, run_id: str, days: int, verdicts: dict[int, str], failed: int = 0
 ) -> None:
-    tables, rows = make_tables(run_id), make_small_night(verdicts, run_id)
+    tables, rows = make_tables(run_id), make_nights(verdicts, run_id)
     run = changed(tables.run, started_at=STARTED_AT + timedelta(days=days), failed_trials=failed)
     publish(results, dataclasses.replace(tables, run=run, nights=rows))
 
@@ -89,7 +79,7 @@ def test_without_nights_it_says_how_to_make_one(two_nights: Results):
 def test_real_nights_are_identical_until_something_changes_which_is_then_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: None
 ):
-    results, study = Results(tmp_path / "results"), write_toy(tmp_path, SHORT)
+    results, study = Results(tmp_path / "results"), write_toy(tmp_path, SMALL)
     fresh = (study, "--fresh", "--results", results.folder)
     for _ in range(2):
         done = run_study(*fresh, folder=tmp_path)
@@ -97,7 +87,7 @@ def test_real_nights_are_identical_until_something_changes_which_is_then_named(
     # With another lock file, on other data: both are to be named.
     (tmp_path / "other.lock").write_text("numpy==0\n")
     monkeypatch.setattr("tasks.engines.provenance.LOCK_NAME", str(tmp_path / "other.lock"))
-    write_toy(tmp_path, SHORT.replace("640", "600"))
+    write_toy(tmp_path, SMALL.replace("640", "600"))
     done = run_study(*fresh, folder=tmp_path)
     assert done.code == 0, done.err
 

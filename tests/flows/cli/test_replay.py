@@ -3,20 +3,15 @@
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
-import psutil
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
-from flows.cli.main import Invocation, app
 from storage.results import Results
 from storage.tables.published import read_run
-from study.errors import InputError
 from tests.aged_runs import read_everything
-from tests.command import STUDY, run_study
+from tests.chaos import Arena, stopping
+from tests.command import Ended, run_study, study
 from tests.tampered import tamper
 from tests.toy import SWEEPS, FinishedRun, write_toy
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -29,9 +24,8 @@ def changed(toy_run: FinishedRun, tmp_path: Path) -> FinishedRun:
     return toy_run.copied(tmp_path / "results")
 
 
-def replay(results: Results, *arguments: object) -> Result:
-    line = ["replay", *map(str, arguments), "--results", str(results.folder), "--lanes", "0"]
-    return CliRunner().invoke(app, line, obj=Invocation())
+def replay(results: Results, *arguments: object) -> Ended:
+    return study("replay", *arguments, "--results", results.folder, "--lanes", 0)
 
 
 def key_of(ran: FinishedRun) -> str:
@@ -56,10 +50,10 @@ def elsewhere(ran: FinishedRun, accuracy_by: float) -> None:
 def assert_every_row_is_equal(results: Results) -> None:
     trials, before = read_run(results).trials, read_everything(results.folder)
     done = replay(results, "--json", *{each.key for each in trials})
-    assert done.exit_code == 0, done.output
+    assert done.code == 0, done.out
     found = [
         (row["key"], row["verdict"], row["reason"], row["found"]["weights_sha256"])
-        for row in json.loads(done.stdout)
+        for row in json.loads(done.out)
     ]
     assert found == [(each.key, "equal", "", each.weights_sha256) for each in trials]
     assert read_everything(results.folder) == before
@@ -86,17 +80,17 @@ def test_every_row_of_the_held_out_protocol_is_equal(tmp_path: Path, server: Non
 
 def test_rows_are_told_as_a_table_and_a_line(toy_run: FinishedRun):
     done = replay(toy_run.results, "--random", 2, "--seed", 4, "--trial", FIRST)
-    assert done.exit_code == 0, done.output
-    assert FIRST in done.output
-    last = done.stdout.splitlines()[-1]
+    assert done.code == 0, done.out
+    assert FIRST in done.out
+    last = done.out.splitlines()[-1]
     assert last.startswith(f"run {toy_run.run_id}: ") and last.endswith(" equal")
 
 
 def test_a_draw_says_its_seed_and_can_be_repeated(toy_run: FinishedRun):
     drawn = replay(toy_run.results, "--random", 2, "--json")
-    seed = drawn.stderr.partition("--seed ")[2].split()[0]
+    seed = drawn.err.partition("--seed ")[2].split()[0]
     again = replay(toy_run.results, "--random", 2, "--json", "--seed", seed)
-    assert json.loads(drawn.stdout) == json.loads(again.stdout)
+    assert json.loads(drawn.out) == json.loads(again.out)
 
 
 @pytest.mark.parametrize(
@@ -112,41 +106,41 @@ def test_a_row_that_was_changed_is_named_and_not_trained(
 ):
     tamper_first(changed, "trials", **changes)
     done = replay(changed.results, "--trial", FIRST)
-    assert done.exit_code == 1
-    assert f"{FIRST}: differs: contradictory: {fault}" in done.output
-    assert "replaying" not in done.output
+    assert done.code == 1
+    assert f"{FIRST}: differs: contradictory: {fault}" in done.out
+    assert "replaying" not in done.err
 
 
 def test_a_hash_that_was_changed_wherever_it_stands_is_found_by_training(changed: FinishedRun):
     for table in ("trials", "epochs"):
         tamper_first(changed, table, weights_sha256="e" * 64)
     done = replay(changed.results, "--trial", FIRST)
-    assert done.exit_code == 1
-    assert "weights_sha256 was eeeeeeeeee…, now " in done.output
-    assert "and no recorded input differs" in done.output
+    assert done.code == 1
+    assert "weights_sha256 was eeeeeeeeee…, now " in done.out
+    assert "and no recorded input differs" in done.out
 
 
 def test_other_data_is_named_and_not_trained(changed: FinishedRun):
     tamper(changed.results, changed.run_id, "runs", {"train_images": 600})
     done = replay(changed.results, "--random", 3)
-    assert done.exit_code == 1
-    assert done.output.count("not trained, as it would be another training: data fingerprint: ") == 1
-    assert "3 rows replayed: 3 differs" in done.output
+    assert done.code == 1
+    assert done.out.count("not trained, as it would be another training: data fingerprint: ") == 1
+    assert "3 rows replayed: 3 differs" in done.out
 
 
 def test_a_row_of_another_processor_may_differ_within_the_tolerance(changed: FinishedRun):
     elsewhere(changed, accuracy_by=0.005)
     done = replay(changed.results, key_of(changed))
-    assert done.exit_code == 0, done.output
-    assert ": within tolerance: weights_sha256 was eeeeeeeeee…" in done.output
-    assert "first differing input: processor: An abacus → " in done.output
+    assert done.code == 0, done.out
+    assert ": within tolerance: weights_sha256 was eeeeeeeeee…" in done.out
+    assert "first differing input: processor: An abacus → " in done.out
 
 
 def test_a_row_of_another_processor_that_is_too_far_off_differs(changed: FinishedRun):
     elsewhere(changed, accuracy_by=-0.4)
     done = replay(changed.results, "--json", "--trial", FIRST)
-    assert done.exit_code == 1
-    (row,) = json.loads(done.stdout)
+    assert done.code == 1
+    (row,) = json.loads(done.out)
     assert row["reason"].startswith("accuracies are 40.00 points apart, ")
     assert row["differences"][0]["name"] == "processor"
 
@@ -156,10 +150,7 @@ def test_a_row_of_another_processor_that_is_too_far_off_differs(changed: Finishe
     [
         ((), "nothing to replay: give keys, --trial or --random N; there are 2/filters=2/1"),
         (("0123456789abcdef",), "'0123456789abcdef': no completed trial of this run"),
-        (
-            ("--trial", "2/filters=3/1"),
-            "'2/filters=3/1': no completed trial of this run",
-        ),
+        (("--trial", "2/filters=3/1"), "'2/filters=3/1': no completed trial of this run"),
         (("--seed", 1, "--trial", FIRST), "--seed: 1 needs a draw; give --random N, too"),
         (("--run", "yesterday", "--random", 1), "run 'yesterday' is not published"),
     ],
@@ -168,41 +159,21 @@ def test_what_cannot_be_replayed_is_bad_input(
     toy_run: FinishedRun, arguments: tuple[object, ...], message: str
 ):
     done = replay(toy_run.results, *arguments)
-    assert isinstance(done.exception, InputError)
-    assert message in str(done.exception)
+    assert done.code == 2
+    assert message in done.err
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_with_130_and_leaves_nothing_running(changed: FinishedRun):
+def test_ctrl_c_ends_it_with_130_and_leaves_nothing_running(changed: FinishedRun, tmp_path: Path):
     tamper_first(changed, "trials", epochs=1000, epochs_run=1000)
     tamper(changed.results, changed.run_id, "epochs", {"key": "gone"})
-    command = [STUDY, "replay", "--trial", FIRST, "--results", changed.results.folder]
-    process = subprocess.Popen(
-        list(map(str, command)), stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stderr is not None
-    assert "replaying 1 row by 1 training on 1 CPU lane" in process.stderr.readline()
-    # The command, multiprocessing's tracker, and a lane.
-    wait_until(lambda: len(session_of(process.pid)) >= 3, lambda: session_of(process.pid))
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        _, err = process.communicate(timeout=WAIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        pytest.fail("Ctrl-C did not end it")
-    assert process.returncode == 130, err
-    assert "stopped; nothing was written" in err
-    assert "Traceback" not in err
-    # Multiprocessing's tracker ends by itself, once its pipe is closed.
-    wait_until(lambda: not session_of(process.pid), lambda: session_of(process.pid))
-
-
-def session_of(leader: int) -> list[int]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except (OSError, psutil.Error):
-            continue
-    return found
+    arena = Arena(tmp_path / "arena")
+    with stopping(arena.start("replay", "--trial", FIRST, "--results", changed.results.folder)) as command:
+        # The command, multiprocessing's tracker, and a lane.
+        wait_until(lambda: len(arena.processes()) >= 3, arena.said)
+        assert "replaying 1 row by 1 training on 1 CPU lane" in arena.said()
+        os.killpg(command.pid, signal.SIGINT)
+        assert command.wait(WAIT_SECONDS) == 130, arena.said()
+    assert "stopped; nothing was written" in arena.said()
+    assert "Traceback" not in arena.said()
+    arena.wait_until_gone()  # multiprocessing's tracker ends by itself, once its pipe is closed

@@ -14,26 +14,28 @@ import pytest
 
 from flows.serving.serve import describe_end
 from flows.serving.temporary import is_healthy
-from tests.bad_input.parameters import REFUSED
-from tests.night_server import start_serving
-from tests.served import ServedProject, serve_project, sockets_of
+from tests.night_server import NightServer, start_serving
+from tests.served import sockets_of
 from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProject]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NightServer]:
     """A served project. In the end Ctrl-C stops its server and its worker, and the exit code is 130."""
-    with serve_project(tmp_path_factory.mktemp("home")) as project:
-        yield project
-        wait_until(lambda: is_healthy(project.url))
-        os.killpg(project.process.pid, signal.SIGINT)
-        assert project.process.wait(timeout=WAIT_SECONDS) == 130
-        assert not is_healthy(project.url)
+    server = start_serving(tmp_path_factory.mktemp("serving") / "home")
+    try:
+        yield server
+        wait_until(lambda: is_healthy(server.url))
+        os.killpg(server.process.pid, signal.SIGINT)
+        assert server.process.wait(timeout=WAIT_SECONDS) == 130
+        assert not is_healthy(server.url)
+    finally:
+        server.stop()
 
 
-def test_the_deployments_are_registered_with_one_pool_that_runs_one_at_a_time(served: ServedProject):
+def test_the_deployments_are_registered_with_one_pool_that_runs_one_at_a_time(served: NightServer):
     found = wait_until(lambda: len(all_ := served.ask("deployments/filter", {})) == 4 and all_)
     assert {each["name"] for each in found} == {"nightly", "on-demand", "smoke", "alarm"}
     assert all(each["enforce_parameter_schema"] for each in found)
@@ -41,19 +43,42 @@ def test_the_deployments_are_registered_with_one_pool_that_runs_one_at_a_time(se
     assert (pool["type"], pool["concurrency_limit"]) == ("process", 1)
 
 
-@pytest.mark.parametrize(("parameters", "reason"), [case[1:] for case in REFUSED])
+UNKNOWN = "Additional properties are not allowed ('{}' was unexpected)"
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "reason"),
+    [
+        ({"lans": 4}, "", UNKNOWN.format("lans")),
+        ({"lanes": "four"}, ".lanes", "'four' is not of type 'integer'"),
+        ({"lanes": -1}, ".lanes", "-1 is less than the minimum of 0"),
+        ({"exercises": 2}, ".exercises", "2 is not of type 'array'"),
+        ({"exercises": [2, 99]}, ".exercises[1]", "99 is not one of [1, 2, 3, 4, 5, 6, 7, 8]"),
+        ({"exercises": [2, 2]}, ".exercises", "[2, 2] has non-unique elements"),
+        ({"study": "labb"}, ".study", "'labb' is not one of ['lab', 'optimum', 'rigorous', 'smoke']"),
+        (
+            {"protocol": "held"},
+            ".protocol",
+            "'held' is not one of ['as the study says', 'lab', 'held-out']",
+        ),
+        (None, "", UNKNOWN.format("study")),
+    ],
+)
 def test_a_run_with_a_parameter_that_the_flow_does_not_have_or_not_so_is_not_created(
-    served: ServedProject, parameters: dict[str, Any], reason: str
+    served: NightServer, given: dict[str, Any] | None, where: str, reason: str
 ):
+    parameters = {"study": "lab"} if given is None else {"run": given}
+    failed = "Validation failed" if given is None else f"Validation failed for field 'run{where}'"
     for deployment in served.wait_for_deployments():
         assert deployment["tags"], "making the schema strict must leave the rest as it was"
         with pytest.raises(HTTPError) as caught:
             served.ask(f"deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
         assert caught.value.code == 409
-        assert json.load(caught.value)["detail"] == f"Error creating flow run: {reason}"
+        told = json.load(caught.value)["detail"]
+        assert told == f"Error creating flow run: {failed}. Failure reason: {reason}"
 
 
-def test_the_nightly_schedule_yields_scheduled_runs(served: ServedProject):
+def test_the_nightly_schedule_yields_scheduled_runs(served: NightServer):
     # With sqlalchemy 2.1 everything else works, but no schedule ever yields a run, silently.
     body = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
     runs = wait_until(lambda: served.ask("flow_runs/filter", body))
@@ -61,13 +86,13 @@ def test_the_nightly_schedule_yields_scheduled_runs(served: ServedProject):
     assert all(each["parameters"] == nightly for each in runs)
 
 
-def test_the_ui_is_served(served: ServedProject):
+def test_the_ui_is_served(served: NightServer):
     wait_until(lambda: is_healthy(served.url))
     with urlopen(served.url, timeout=WAIT_SECONDS) as page:
         assert b"<html" in page.read()
 
 
-def test_everything_that_serves_listens_on_loopback_only(served: ServedProject):
+def test_everything_that_serves_listens_on_loopback_only(served: NightServer):
     wait_until(lambda: served.ask("work_pools/study/workers/filter", {}))
     hosts = {host for host, _ in sockets_of(psutil.Process(served.process.pid))}
     assert hosts == {"127.0.0.1"}

@@ -1,14 +1,10 @@
 """The temporary server: started by a process that imports none of it, and not where another one is named."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.night_server import clean_environment
-from tests.served import PROJECT
-from tests.waiting import WAIT_SECONDS
+from tests.night_server import run_program
 
 IMPORTED = """
 import sys
@@ -35,24 +31,13 @@ PREFECT_API_URL = "http://127.0.0.1:9/api"
 """
 
 
-def run(program: str, home: Path) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=PROJECT,
-        env=clean_environment(home),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=WAIT_SECONDS,
-    )
-    return done.stdout.splitlines()
-
-
 @pytest.mark.slow
 def test_before_the_first_training_a_flow_imports_no_server_and_nothing_that_draws_or_trains(tmp_path: Path):
-    assert run(IMPORTED, tmp_path) == ["0", "[]"]
+    done = run_program(IMPORTED, tmp_path)
+    assert done.stdout == "0\n[]\n", done.stderr
 
 
 def test_where_the_profile_names_a_server_none_is_started(tmp_path: Path):
     (tmp_path / "profiles.toml").write_text(PROFILE)
-    assert run(NAMED, tmp_path) == ["None []"]
+    done = run_program(NAMED, tmp_path)
+    assert done.stdout == "None []\n", done.stderr

@@ -67,13 +67,9 @@ def test_what_comes_later_is_counted_until_it_has_begun():
     assert tally.finish(25, 25).fraction == 1.0
 
 
-def test_the_last_trainings_do_not_use_every_lane():
-    tally, _ = make_tally(100, lanes=4)
-    assert tally.standing().remaining == pytest.approx(100)
-
-
-def test_lanes_that_idle_from_the_start_do_nothing_of_the_rest():
-    tally, clock = make_tally(60, lanes=2)
+def test_lanes_that_have_nothing_to_train_do_nothing_of_the_rest():
+    tally, clock = make_tally(60, lanes=4)
+    assert tally.standing().remaining == pytest.approx(60)
     clock.now = 45
     assert tally.standing().remaining == pytest.approx(15)
 

@@ -3,12 +3,11 @@
 from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.objects import TaskRun
 from prefect.runtime import flow_run
 
 from flows.shown.events import exercise_tags, tag_flow_run, tagged
 from study.spec.study_file import read_study
-from tests.waiting import wait_until
+from tests.command import ended_task_runs
 
 
 def test_a_tag_names_the_exercise():
@@ -27,21 +26,10 @@ def test_a_task_run_and_its_flow_run_bear_their_tags_in_prefects_database(server
         return str(flow_run.get_id())
 
     run_id = run()
+    found = ended_task_runs(flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": [run_id]}}))
+    assert [set(each.tags) for each in found] == [{"exercise-2", "exercise-4"}]
     with get_client(sync_client=True) as client:
-        found = read_tasks(client, run_id)
-        assert [set(each.tags) for each in found] == [{"exercise-2", "exercise-4"}]
         assert set(client.read_flow_run(run_id).tags) == {"smoke", "exercise-1", "exercise-2"}
-
-
-def read_tasks(client, run_id: str) -> list[TaskRun]:
-    """The task runs of a run, once the server has written down that they ended."""
-    runs = FlowRunFilter.model_validate({"id": {"any_": [run_id]}})
-
-    def look() -> list[TaskRun] | None:
-        found = client.read_task_runs(flow_run_filter=runs)
-        return found if found and all(each.state and each.state.is_completed() for each in found) else None
-
-    return list(wait_until(look))
 
 
 def test_a_run_without_prefect_is_not_tagged():

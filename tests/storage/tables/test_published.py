@@ -1,6 +1,5 @@
 import dataclasses
 import re
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -9,6 +8,7 @@ import pytest
 
 from storage.results import Results
 from storage.tables import TABLES, schema_of
+from storage.tables.parts import part_path
 from storage.tables.published import list_runs, publish, read_rows, read_run
 from storage.tables.row import Row
 from storage.tables.rows_of_work import TrialRow
@@ -26,10 +26,6 @@ def _ids(results: Results) -> list[str]:
     return [run.run_id for run in list_runs(results)]
 
 
-def _part(results: Results, table: str, run_id: str = RUN_ID) -> Path:
-    return results.folder / "tables" / table / f"run={run_id}" / "part-0.parquet"
-
-
 def test_a_published_run_is_read_back_as_it_was_written(results: Results):
     tables = make_tables(failed=[(4, 5.0, 2)])
     publish(results, tables)
@@ -39,7 +35,7 @@ def test_a_published_run_is_read_back_as_it_was_written(results: Results):
 def test_a_table_lies_where_the_contract_says_with_its_version_units_and_meanings(results: Results):
     publish(results, make_tables())
     for table, kind in TABLES.items():
-        assert pq.read_schema(_part(results, table)).equals(schema_of(kind), check_metadata=True)
+        assert pq.read_schema(part_path(results, table, RUN_ID)).equals(schema_of(kind), check_metadata=True)
 
 
 def test_fractions_lie_between_0_and_1():
@@ -54,21 +50,24 @@ def test_fractions_lie_between_0_and_1():
 def test_a_run_without_its_row_in_runs_is_invisible(results: Results):
     publish(results, make_tables())
     publish(results, make_tables(LATER))
-    _part(results, "runs", LATER).unlink()
+    part_path(results, "runs", LATER).unlink()
     assert _ids(results) == [RUN_ID]
     assert read_run(results).run.run_id == RUN_ID
     with pytest.raises(InputError, match=f"run '{LATER}' is not published"):
         read_run(results, LATER)
+    runs, trials = (pd.read_parquet(results.tables / table) for table in ("runs", "trials"))
+    assert set(trials["run_id"]) == {RUN_ID, LATER}
+    assert set(trials.merge(runs[["run_id"]], on="run_id")["run_id"]) == {RUN_ID}
 
 
 @pytest.mark.parametrize("table", ["trials", "epochs", "summary"])
 def test_a_run_is_not_published_when_one_of_its_tables_cannot_be_written(results: Results, table: str):
-    _part(results, table).parent.parent.mkdir(parents=True)
-    _part(results, table).parent.touch()
+    part_path(results, table, RUN_ID).parent.parent.mkdir(parents=True)
+    part_path(results, table, RUN_ID).parent.touch()
     with pytest.raises(OSError, match="File exists"):
         publish(results, make_tables())
     assert list_runs(results) == []
-    assert not _part(results, "runs").parent.exists()
+    assert not part_path(results, "runs", RUN_ID).parent.exists()
 
 
 def test_a_run_whose_every_trial_failed_is_published(results: Results):
@@ -94,15 +93,6 @@ def test_pandas_reads_the_trials_of_two_runs_from_the_folder(results: Results):
     trials = pd.read_parquet(results.tables / "trials")
     assert trials.groupby("run_id").size().to_dict() == {RUN_ID: 20, LATER: 20}
     assert trials.groupby("run_id")["test_accuracy"].count().to_dict() == {RUN_ID: 20, LATER: 0}
-
-
-def test_a_reader_that_joins_on_runs_does_not_see_half_a_run(results: Results):
-    publish(results, make_tables(RUN_ID))
-    publish(results, make_tables(LATER))
-    _part(results, "runs", LATER).unlink()
-    runs, trials = (pd.read_parquet(results.tables / table) for table in ("runs", "trials"))
-    assert set(trials["run_id"]) == {RUN_ID, LATER}
-    assert set(trials.merge(runs[["run_id"]], on="run_id")["run_id"]) == {RUN_ID}
 
 
 def test_reading_where_nothing_is_published_says_how_to_begin(results: Results):
@@ -139,7 +129,7 @@ def test_the_rows_of_many_runs_are_read_at_once_whole_or_some_columns(results: R
 def test_a_damaged_run_is_left_out_of_many_with_a_warning(results: Results, caplog: pytest.LogCaptureFixture):
     for run_id in (RUN_ID, LATER):
         publish(results, make_tables(run_id))
-    _part(results, "trials", RUN_ID).write_bytes(b"PAR1")
+    part_path(results, "trials", RUN_ID).write_bytes(b"PAR1")
     assert {each.run_id for each in read_rows(results, Key, [RUN_ID, "../elsewhere", LATER])} == {LATER}
     assert "cannot be read as a Parquet file" in caplog.text
     assert "run '../elsewhere' in" in caplog.text
@@ -151,7 +141,9 @@ def test_a_word_that_a_column_cannot_have_is_named_and_hides_no_other_run(
     tables = make_tables()
     publish(results, dataclasses.replace(tables, run=changed(tables.run, status="paused")))
     publish(results, make_tables(LATER))
-    fault = f"{_part(results, 'runs')}: column 'status' holds 'paused': Input should be 'completed', "
+    fault = (
+        f"{part_path(results, 'runs', RUN_ID)}: column 'status' holds 'paused': Input should be 'completed', "
+    )
     assert [each.damage[0].startswith(fault) for each in check_runs(results) if each.damage] == [True]
     with pytest.raises(InputError, match=f"^{re.escape(fault)}"):
         read_run(results, RUN_ID)
@@ -162,32 +154,25 @@ def test_a_word_that_a_column_cannot_have_is_named_and_hides_no_other_run(
 def test_what_a_later_minor_version_added_is_left_out(results: Results):
     publish(results, make_tables())
     for table in TABLES:
-        content = pq.ParquetFile(_part(results, table)).read()
+        content = pq.ParquetFile(part_path(results, table, RUN_ID)).read()
         wider = content.append_column("mood", pa.array(["fine"] * len(content)))
         labels = {**content.schema.metadata, b"schema_version": b"1.99.0"}
-        pq.write_table(wider.replace_schema_metadata(labels), _part(results, table))
+        pq.write_table(wider.replace_schema_metadata(labels), part_path(results, table, RUN_ID))
     assert read_run(results) == make_tables()
 
 
 def test_a_damaged_run_hides_no_other(results: Results, caplog: pytest.LogCaptureFixture):
     publish(results, make_tables(RUN_ID))
     publish(results, make_tables(LATER))
-    _part(results, "runs", LATER).write_bytes(b"PAR1")
+    part_path(results, "runs", LATER).write_bytes(b"PAR1")
     assert read_run(results, RUN_ID).run.run_id == RUN_ID
     assert caplog.messages == []
     assert _ids(results) == [RUN_ID]
     assert read_run(results).run.run_id == RUN_ID
-    assert f"{_part(results, 'runs', LATER)}: cannot be read as a Parquet file" in caplog.messages[0]
+    assert f"{part_path(results, 'runs', LATER)}: cannot be read as a Parquet file" in caplog.messages[0]
     with pytest.raises(InputError, match="cannot be read as a Parquet file"):
         read_run(results, LATER)
-    _part(results, "runs", RUN_ID).unlink()
-    with pytest.raises(InputError, match="cannot be read as a Parquet file"):
-        read_run(results)
-
-
-def test_runs_of_which_no_row_can_be_read_are_an_error(results: Results):
-    publish(results, make_tables())
-    (row,) = results.tables.glob("runs/*/part-0.parquet")
-    row.write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=f"^{re.escape(str(row))}: cannot be read as a Parquet file: "):
-        list_runs(results)
+    part_path(results, "runs", RUN_ID).unlink()
+    for read in (read_run, list_runs):
+        with pytest.raises(InputError, match="cannot be read as a Parquet file"):
+            read(results)

@@ -13,19 +13,13 @@ from storage.tables import SCHEMA_VERSION, TABLES, schema_of
 from storage.tables.published import RunTables
 from storage.tables.row import UNITS, Row
 from tests.frames import (
-    make_agreement,
     make_chosen_model,
-    make_comparisons,
-    make_epochs,
     make_finals,
+    make_lab_tables,
     make_models,
     make_nights,
     make_pictures,
-    make_run,
     make_study,
-    make_summary,
-    make_trainings,
-    make_trials,
 )
 from tests.searches import searched_frames
 
@@ -44,22 +38,17 @@ COLUMNS = {table: kind.columns() for table, kind in TABLES.items()}
 @pytest.fixture(scope="module")
 def lab_rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     """The rows of every table of the lab study, and `search` of one that searches."""
-    study, trials = make_study(), make_trials()
-    sheet = tmp_path_factory.mktemp("sheet") / "sheet.png"
+    study, sheet = make_study(), tmp_path_factory.mktemp("sheet") / "sheet.png"
     cv2.imwrite(str(sheet), np.full((30, 30), 200, np.uint8))
+    tables = make_lab_tables(study)
     return [
-        make_run(study, trials),
-        *trials,
-        *make_trainings(study),
-        *make_epochs(study),
-        *make_summary(trials),
+        *(row for rows in vars(tables).values() if isinstance(rows, list) for row in rows),
+        tables.run,
         *make_nights({2: "identical", 3: "drifted"}),
-        *make_comparisons(study, trials),
-        *make_agreement(study, trials),
         *make_models(make_chosen_model(study)),
         *make_pictures(study, sheet),
         *searched_frames().search,
-        *make_finals(study, trials),
+        *make_finals(study, tables.trials),
     ]
 
 
@@ -93,28 +82,19 @@ def test_a_key_begins_with_the_run_and_is_of_columns_that_are_never_null(kind: t
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_units_types_and_meanings_are_as_the_page_promises(table: str):
+def test_units_types_and_meanings_are_as_the_page_and_the_name_promise(table: str):
+    promised = {"_accuracy": "fraction", "_loss": "nats", "seconds": "s", "_at": "UTC"}
     for column in COLUMNS[table]:
         assert column.unit in UNITS, column
         assert column.type in TYPES, column
         assert re.fullmatch(r"[A-Z`].*\.", column.meaning), column
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_a_column_has_the_unit_that_its_name_promises(table: str):
-    promised = {"_accuracy": "fraction", "_loss": "nats", "seconds": "s", "_at": "UTC"}
-    for column in COLUMNS[table]:
+        assert "schema" not in column.meaning and "ince 1." not in column.meaning, column
         units = {unit for ending, unit in promised.items() if column.name.endswith(ending)}
         assert units <= {column.unit}, column
 
 
 def test_every_unit_is_used():
     assert {column.unit for columns in COLUMNS.values() for column in columns} == set(UNITS)
-
-
-def test_a_meaning_leaves_versions_to_their_field():
-    meanings = [column.meaning for columns in COLUMNS.values() for column in columns]
-    assert not [each for each in meanings if "schema" in each or "ince 1." in each]
 
 
 def test_nothing_of_schema_1_0_0_was_removed_or_changed_and_what_was_added_may_be_null():

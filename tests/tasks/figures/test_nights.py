@@ -12,7 +12,7 @@ from tasks.figures.draw import draw_nights
 from tasks.figures.nights import NIGHTS, Night, draw_history_figures
 from tasks.figures.sweeps import DrawnFigure
 from tests.frames import STARTED_AT, make_nights, make_run, make_study
-from tests.small_run import changed, make_small_night, make_small_study, make_tables
+from tests.small_run import changed, make_small_study, make_tables
 from tests.tasks.figures.pictures import assert_is_picture
 
 RUN = make_run()
@@ -88,7 +88,7 @@ def test_a_night_without_a_reading_is_a_gap(tmp_path: Path):
 def _publish(results: Results, run_id: str, days: int, **changes: object) -> None:
     tables = make_tables(run_id)
     run = changed(tables.run, started_at=STARTED_AT + timedelta(days=days), **changes)
-    publish(results, dataclasses.replace(tables, run=run, nights=make_small_night(run_id=run_id)))
+    publish(results, dataclasses.replace(tables, run=run, nights=make_nights({4: "identical"}, run_id)))
 
 
 def test_the_nights_of_a_study_are_listed_in_time_order_and_other_runs_are_none(results: Results):
