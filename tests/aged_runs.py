@@ -59,7 +59,7 @@ def end_run(
 
 
 def keep_training(results: Results, seed: int, days: float = 0, run_id: str = "gone") -> str:
-    """Keep a simulated training, of no other run, that was finished so many days ago; return its key."""
+    """Keep a simulated training, of no other run, that was finished this many days ago; return its key."""
     training = make_training(seed, filters=7)
     record = make_record(training, simulated.train(training.hyperparameters, seed)[:2], run_id)
     ended = record.segments[0].model_copy(update={"finished_at": NOW - timedelta(days=days)})

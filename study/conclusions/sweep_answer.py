@@ -22,7 +22,7 @@ from study.statistics import (
 from study.wording import count, duration, interval, listing, percent, phrase, plain, points, probability
 
 OVERFITS = 1.01
-"""A last validation loss of this many times the lowest is told: less is noise of the curve."""
+"""A last validation loss of this many times the lowest is mentioned: less is noise of the curve."""
 
 
 def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) -> Answer:

@@ -165,7 +165,7 @@ def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> 
 
 
 def _expected_mean(ours: Sequence[float], readings: int) -> tuple[float, float]:
-    """Return the 95% prediction interval of the mean of so many further readings (Geisser 1993, ch. 2)."""
+    """Return the 95% prediction interval of the mean of this many further readings (Geisser 1993, ch. 2)."""
     count = len(ours)
     if count < 2:
         return math.nan, math.nan

@@ -320,7 +320,7 @@ def _in_order(found: Mapping[Pair, Difference]) -> dict[Pair, Corrected]:
 
 
 def _studentized_p(found: Difference, settings: int) -> float:
-    """Return the chance of so large a difference between any two of so many settings."""
+    """Return the chance of a difference this large between any two of this many settings."""
     if not found.standard_error > 0:
         return found.p_value
     return _range_p(math.sqrt(2) * abs(found.difference) / found.standard_error, settings, found.freedom)
@@ -333,7 +333,7 @@ def _range_p(studentized: float, settings: int, freedom: float) -> float:
 
 @lru_cache(maxsize=4096)
 def _studentized_critical(freedom: float, settings: int) -> float:
-    """Return Welch's t from which one of so many settings differs from another.
+    """Return Welch's t from which one of this many settings differs from another.
 
     SciPy's quantile takes 80 ms; we improve Gleason's approximation (1999) by a step of the secant method.
     """
