@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,8 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-WITHIN = timedelta(seconds=20)
-"""Instead of 25 hours and of 5 minutes; Prefect's least is 10 s."""
+WITHIN = timedelta(seconds=60)
+"""Instead of 25 hours and of 5 minutes; a server on a busy machine may take 20 s to handle an event."""
 
 
 def read_commands() -> list[str]:
@@ -149,6 +151,25 @@ def send_heartbeat(server: NightServer, run: str) -> None:
     server.ask("events", [event])
 
 
+@contextmanager
+def repeated(send: Callable[[], object]) -> Iterator[None]:
+    """Send something every three seconds, however long the test waits for anything else."""
+    over = threading.Event()
+
+    def send_until_over() -> None:
+        while not over.wait(3):
+            with suppress(OSError):  # busy for a moment
+                send()
+
+    with ThreadPoolExecutor(1) as executor:
+        sending = executor.submit(send_until_over)
+        try:
+            yield
+        finally:
+            over.set()
+    sending.result()
+
+
 def test_a_night_that_never_started_raises_an_alarm_one_that_started_none_and_silent_runs_crash(
     book: NightServer,
 ):
@@ -164,17 +185,13 @@ def test_a_night_that_never_started_raises_an_alarm_one_that_started_none_and_si
     register_all([*watching, silence])
     silent, heard = start_run(book, make_deployment(book, "silent")), start_run(book, kept)
     send_heartbeat(book, silent)
-    deadline = time.monotonic() + 180
 
     def is_over() -> bool:
-        start_run(book, kept)
-        send_heartbeat(book, heard)
         missing = [run for run in book.runs_of("alarm", "COMPLETED") if "never started" in run["name"]]
         return bool(missing) and book.run(silent)["state_type"] == "CRASHED"
 
-    while not is_over():
-        assert time.monotonic() < deadline
-        time.sleep(3)
+    with repeated(lambda: start_run(book, kept)), repeated(lambda: send_heartbeat(book, heard)):
+        wait_until(is_over)
     raised = {run["name"] for run in book.runs_of("alarm", "COMPLETED", "RUNNING", "SCHEDULED", "PENDING")}
     assert {name for name in raised if "never started" in name} == {"alarm: awaited never started"}
     assert "no more heartbeats" in book.run(silent)["state"]["message"]
