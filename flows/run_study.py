@@ -114,7 +114,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     import_ahead()
     sweep = Sweep(request, data, lanes, forecast.result(), views)
     context = RunContext(run_id, study, planned.source, read_commit().name)
-    trained = sweep.train(forecast.result().jobs, planned.exercises, after=forecast)
+    trained = sweep.train(forecast.result().jobs, planned.exercises, after=forecast, trials=planned.trials)
     swept = submit(aggregate_trials, context, planned.trials, sweep.outcomes, "sweeps", wait_for=trained)
 
     combination = submit(combine_best, study, swept)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from prefect import Task, allow_failure
@@ -14,13 +14,27 @@ from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import quote
 
 from flows.prepare import Request
-from flows.shown import ProgressView, SweepCounter, SweepState, tagged
+from flows.shown import ProgressView, SweepCounter, tagged
 from study.errors import LanesLost, ResultsUnwritable
-from study.plan import MAX_TASK_RUNS, Failures, Forecast, Job, Plan, makespan_bound, pack
+from study.plan import (
+    MAX_TASK_RUNS,
+    RUN_SECONDS,
+    Expected,
+    Failures,
+    Forecast,
+    FurtherTrainings,
+    Job,
+    Plan,
+    Trial,
+    key_of,
+    makespan_bound,
+    pack,
+)
 from study.records import Source, TrainingRecord
+from study.spec import Setting
 from tasks.data import Dataset
 from tasks.lanes import Lanes
-from tasks.optimum import OptimumSearch, advance_search
+from tasks.optimum import OptimumSearch, Reading, advance_search, combination_of
 from tasks.tables import Outcome
 from tasks.training import Diverged, predict_jobs, train, train_batch
 
@@ -72,11 +86,18 @@ class Sweep:
     ) -> None:
         """Begin; in one phase, if it has more trainings than `most_task_runs`, some share a task run."""
         self._request, self._dataset, self._lanes, self._views = request, dataset, lanes, views
-        self._tally = SweepCounter(len(lanes.devices), forecast.later_seconds)
+        self._forecast = forecast
+        self._tally = SweepCounter(
+            len(lanes.devices), forecast.phases_to_come, forecast.common_spread, RUN_SECONDS
+        )
         self._most_task_runs = most_task_runs
         self._ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
         self._lock = threading.Lock()  # trainings of a batch end in its thread
         self._unfinished: set[str] = set()
+        self._keys: dict[str, str] = {}
+        self._readers: dict[str, list[Trial]] = {}
+        self._readings: list[Reading] = []
+        self._combination: Setting | None = None
         self._taken: list[float] = []
         self.outcomes: dict[str, Outcome] = {}
         self.failures = Failures(len(forecast.jobs) + len(forecast.later_seconds))
@@ -88,12 +109,14 @@ class Sweep:
         jobs: Sequence[Job],
         exercises: Mapping[str, Sequence[int]],
         after: PrefectFuture[Any],
-        later: Sequence[float] | None = None,
+        later: Sequence[FurtherTrainings] | None = None,
+        trials: Sequence[Trial] = (),
     ) -> list[Any]:
         """Train in the given order and wait for all.
 
-        The numbers of the exercises that read a training become its tags. `later` are the predicted seconds
-        of each training of later phases; None for those of the forecast.
+        The numbers of the exercises that read a training become its tags. `later` are the phases to come;
+        None for those of the forecast. What `trials` read decides the combination of best values, whose
+        trainings are predicted again whenever it changes.
 
         Returns:
             The task runs, for a later step to wait for, failed or not.
@@ -103,9 +126,13 @@ class Sweep:
             LanesLost: there is no lane, and none joined in time; no further training is started.
         """
         started = time.perf_counter()
-        self._tally.expect([job.seconds for job in jobs], later)
-        self._show(self._tally.standing())
+        self._tally.expect({job.training.key: Expected.of(job) for job in jobs}, later)
         self._unfinished = {job.training.key for job in jobs}
+        self._keys = {job.training.label: job.training.key for job in jobs}
+        self._readers = {}
+        for trial in trials:
+            self._readers.setdefault(key_of(trial, jobs[0].training.source), []).append(trial)
+        self._show()
         self._taken = []
         batches = pack([job.seconds for job in jobs], self._most_task_runs)
         finished = self._train([[jobs[place] for place in batch] for batch in batches], exercises, after)
@@ -153,7 +180,7 @@ class Sweep:
             return self._ended.get(timeout=SHOW_SECONDS)
         except queue.Empty:
             with self._lock:
-                self._show(self._tally.standing())
+                self._show()
             return None
 
     def _finish(self, batch: Sequence[Job], future: PrefectFuture[Any]) -> None:
@@ -198,9 +225,39 @@ class Sweep:
         seconds = max(taken, 0.0)  # below zero if the record of an earlier phase replaces a failed one
         self._taken.append(seconds)
         self._unfinished.discard(training.key)
-        self._show(self._tally.finish(job.seconds, seconds or None, failed=reason is not None))
+        epochs = record.epochs_by(run_id) if record else 0
+        each = seconds / epochs if seconds and epochs else None
+        self._tally.finish(training.key, each, failed=reason is not None)
+        if record is not None:
+            self._foresee(record)
+        self._show()
 
-    def _show(self, standing: SweepState) -> None:
+    def _foresee(self, record: TrainingRecord) -> None:
+        """Predict the combination of best values again, if this training changes it."""
+        trials = self._readers.get(record.key, ())
+        if not trials:
+            return
+        self._readings += [
+            (trial.exercise, trial.value, reading.last.validation_accuracy)
+            for trial in trials
+            if trial.value is not None and (reading := record.read(trial.rule)) is not None
+        ]
+        study, forecast, source = self._request.study, self._forecast, record.source
+        is_complete = {each.number for each in study.combined_sweeps} <= {each[0] for each in self._readings}
+        best = combination_of(study, self._readings) if is_complete else None
+        if best is None or best == self._combination or forecast.predictor is None:
+            return
+        self._combination = best
+        later = forecast.predictor.predict_combination(study, source, best, max(1, self._lanes.useful))
+        # The fewer trainings are left, the less the combination will change.
+        doubt = forecast.later.spread * len(self._unfinished) / max(1, len(forecast.jobs))
+        later = replace(later, spread=math.hypot(later.spread, doubt))
+        self._tally.foresee((forecast.search, later, forecast.finals))
+
+    def _show(self) -> None:
+        running = self._lanes.running()
+        by_key = {self._keys[label]: each for label, each in running.items() if label in self._keys}
+        standing = self._tally.standing(by_key)
         for view in self._views:
             view.show(standing)
 
@@ -239,10 +296,7 @@ def search_optimum(
             break
         jobs = predict_jobs(study, plan, request.results, lanes, request.fresh)
         exercises = dict.fromkeys((each.key for each in plan.trainings), (study.optimum.number,))
-        to_come = forecast.search.seconds[
-            : math.ceil(max(0.0, state.remaining) * len(forecast.search.seconds))
-        ]
-        trained = sweep.train(
-            jobs, exercises, step, (*to_come, *forecast.later.seconds, *forecast.finals.seconds)
-        )
+        left = math.ceil(max(0.0, state.remaining) * len(forecast.search.seconds))
+        search = replace(forecast.search, seconds=forecast.search.seconds[:left])
+        trained = sweep.train(jobs, exercises, step, (search, forecast.later, forecast.finals))
     return Searched(state, trained)

@@ -86,6 +86,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def time_range(low: float, high: float) -> str:
+    """Format a range of seconds in the unit of its upper end: "9 to 15 min"."""
+    if high < 90:
+        return f"{low:.0f} to {high:.0f} s"
+    if high < 5400:
+        return f"{low / 60:.0f} to {high / 60:.0f} min"
+    return f"{low / 3600:.1f} to {high / 3600:.1f} h"
+
+
 def taken_for(true_class: str, predicted_class: str, images: int, of: int) -> str:
     """Say how often one class was taken for another: "Shirt taken for T-shirt/top: 105 of 1,000"."""
     return f"{true_class} taken for {predicted_class}: {images:,} of {of:,}"

@@ -19,6 +19,7 @@ from storage.results import results_at
 from storage.tables import list_runs, read_run
 from study.conclusions import Recipe, Replay
 from study.errors import InputError
+from study.plan import Expected
 from study.wording import MISSING, count, percent, points
 from tasks.data import Dataset, load_dataset
 from tasks.lanes import InProcessLane, LocalLanes, choose_devices, list_gpus
@@ -106,11 +107,22 @@ def _replay(recipes: Sequence[Recipe], dataset: Dataset, kind: str, lanes: int |
         rows = count(len(recipes) - len(replays), "row")
         typer.echo(f"replaying {rows} by {count(len(retrainings), 'training')} {where}", err=True)
         tally = SweepCounter(used.most)
-        tally.expect([each.seconds for each in retrainings])
-        with TerminalProgress() as progress, closing(retrain(retrainings, used)) as ended:
+        tally.expect(
+            {
+                each.training.key: Expected(
+                    each.seconds, each.training.most_epochs, each.training.most_epochs
+                )
+                for each in retrainings
+            }
+        )
+        keys = {each.training.label: each.training.key for each in retrainings}
+        with TerminalProgress() as view, closing(retrain(retrainings, used)) as ended:
             for each, judged, seconds in ended:
                 replays.extend(judged)
-                progress.show(tally.finish(each.seconds, seconds or None, failed=not seconds))
+                epoch_seconds = seconds / each.training.most_epochs if seconds else None
+                tally.finish(each.training.key, epoch_seconds, failed=not seconds)
+                running = {keys[label]: progress for label, progress in used.running().items()}
+                view.show(tally.standing(running))
     order = {recipe.trial: at for at, recipe in enumerate(recipes)}
     return sorted(replays, key=lambda each: order[each.trial])
 

@@ -1,46 +1,71 @@
 """Measure a sweep's progress: counts, elapsed and remaining time, for terminal and Prefect UI."""
 
-import bisect
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from study.plan import simulate_makespan
-from study.wording import duration
+from study.plan import (
+    CALIBRATED_SPREAD,
+    Expected,
+    FurtherTrainings,
+    Phase,
+    Remaining,
+    Running,
+    SpeedErrors,
+    work_of,
+)
+from study.wording import duration, time_range
+
+if TYPE_CHECKING:
+    from tasks.lanes import Progress  # late, with Dask
+
+_NOTHING: "Mapping[str, Progress]" = MappingProxyType({})
+
+MOST_LANES = 8
+"""The most lanes whose epochs are shown."""
 
 
 @dataclass(frozen=True)
 class SweepState:
-    """A sweep's progress: numbers of trainings, the done fraction, and seconds elapsed and remaining."""
+    """A sweep's progress: numbers of trainings, seconds elapsed and remaining, epochs of those that run."""
 
     total: int
     done: int
     reused: int
     failed: int
-    fraction: float
     elapsed: float
-    remaining: float
+    remaining: Remaining
+    epochs: tuple[str, ...] = ()
+    """Of each running training the epochs that have ended and the most there can be, such as 7/20."""
+
+    @property
+    def fraction(self) -> float:
+        """Return the done fraction of the run's time."""
+        whole = self.elapsed + self.remaining.seconds
+        return self.elapsed / whole if whole > 0 else 1.0
 
     def __str__(self) -> str:
         """Return one line for people."""
         notes = [f"{self.reused} read from earlier runs"] if self.reused else []
         notes += [f"{self.failed} failed"] if self.failed else []
         # The most wanted facts first: Prefect's cards show about forty characters.
-        left = [] if self.done == self.total else [self.describe_remaining()]
         counted = f"{self.done} of {self.total} trainings"
-        return ", ".join([counted, *left, f"{duration(self.elapsed)} elapsed", *notes])
+        left = [self.describe_remaining()] if self.remaining.seconds else []
+        facts = [counted, *left, f"{duration(self.elapsed)} elapsed", *notes]
+        return f"{self.fraction:.0%}: {', '.join(facts)}"
 
     def describe_remaining(self) -> str:
-        """Return the remaining time in words."""
-        return f"about {duration(self.remaining)} remaining"
+        """Return the remaining time with its 95% interval, and the epochs of the running trainings."""
+        epochs = f", epochs {' '.join(self.epochs[:MOST_LANES])}" if self.epochs else ""
+        return f"{duration(self.remaining.seconds)} left ({time_range(*self.remaining.interval)}){epochs}"
 
 
 class ProgressView(Protocol):
@@ -51,93 +76,76 @@ class ProgressView(Protocol):
 
 
 class SweepCounter:
-    """Counts finished trainings and estimates the remaining time from the forecast's own predictions.
-
-    As trainings finish, the ratio of taken to predicted time corrects the predictions of the rest.
-    """
+    """Counts finished trainings and estimates the remaining time, corrected by how long epochs take."""
 
     def __init__(
-        self, lanes: int, later: Sequence[float] = (), clock: Callable[[], float] = time.monotonic
+        self,
+        lanes: int,
+        later: Sequence[FurtherTrainings] = (),
+        common_spread: float = CALIBRATED_SPREAD,
+        rest: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin to count, with the predicted seconds of each training of later phases."""
-        self._lanes, self._later, self._clock = lanes, list(later), clock
-        self._started = self._spent_until = clock()
+        """Begin to count; `later` are the phases to come, `rest` the seconds after the last training."""
+        self._lanes, self._later, self._rest, self._clock = lanes, tuple(later), rest, clock
+        self._started = clock()
         self._total = self._done = self._reused = self._failed = 0
-        self._waiting: list[float] = []  # in ascending order
-        self._phase_seconds = self._spent = self._predicted = self._taken = 0.0
-        self._busy = 0
-        self._later_makespan = self._simulate_later()
+        self._waiting: dict[str, Expected] = {}
+        self._phase = Phase(())
+        self._errors = SpeedErrors(common_spread)
 
-    def expect(self, seconds: Sequence[float], later: Sequence[float] | None = None) -> None:
-        """Begin a phase, given the predicted lane seconds of its trainings, 0 if read from an earlier run.
-
-        `later` replaces those of later phases.
-        """
-        self._total += len(seconds)
-        self._waiting = sorted(seconds)
-        self._phase_seconds = sum(seconds)
-        self._spent, self._spent_until = 0.0, self._clock()
-        self._busy = min(self._lanes, len(self._waiting) - self._read)
+    def expect(
+        self, expected: Mapping[str, Expected], later: Sequence[FurtherTrainings] | None = None
+    ) -> None:
+        """Begin a phase, given its trainings by name, longest first; `later` replaces the phases to come."""
+        self._total += len(expected)
+        self._waiting = dict(expected)
+        self._phase = Phase(expected.values())
         if later is not None:
-            self._later = list(later)
-            self._later_makespan = self._simulate_later()
+            self.foresee(later)
+
+    def foresee(self, later: Sequence[FurtherTrainings]) -> None:
+        """Replace what is expected of the phases to come."""
+        self._later = tuple(later)
 
     def count_lanes(self, lanes: int) -> None:
         """Set how many trainings run at once, after lanes have joined or left."""
-        if lanes == self._lanes:
-            return
-        self._spent, self._spent_until = self._spent_now(), self._clock()
         self._lanes = lanes
-        self._busy = min(lanes, len(self._waiting) - self._read)
-        self._later_makespan = self._simulate_later()
 
-    def finish(self, predicted: float, taken: float | None, *, failed: bool = False) -> SweepState:
-        """Count one training; `taken` is None if it was read from an earlier run or failed."""
+    def finish(self, name: str, epoch_seconds: float | None, *, failed: bool = False) -> None:
+        """Count one training; without seconds an epoch it was read from an earlier run, or failed."""
         self._done += 1
         self._failed += failed
-        self._reused += taken is None and not failed
-        del self._waiting[bisect.bisect_left(self._waiting, predicted)]
-        if taken is not None:
-            self._predicted += predicted
-            self._taken += taken
-        return self.standing()
+        self._reused += epoch_seconds is None and not failed
+        expected = self._waiting.pop(name)
+        self._phase.end(expected)
+        if epoch_seconds is not None and expected.seconds > 0:
+            self._errors.observe(expected, epoch_seconds)
 
-    def standing(self) -> SweepState:
-        """Return the current progress."""
-        elapsed = self._clock() - self._started
-        remaining = self._remaining()
-        is_over = self._done == self._total and not self._later
-        fraction = 1.0 if is_over else elapsed / (elapsed + remaining) if elapsed + remaining else 0.0
-        return SweepState(self._total, self._done, self._reused, self._failed, fraction, elapsed, remaining)
+    def standing(self, running: "Mapping[str, Progress]" = _NOTHING) -> SweepState:
+        """Return the current progress, given what running trainings have reported, by name."""
+        now = self._clock()
+        on_lanes = {name: each for name, each in running.items() if name in self._waiting}
+        known = [_describe_running(self._waiting[name], each, now) for name, each in on_lanes.items()]
+        errors = self._errors.including(known)
+        longest = next((each for name, each in self._waiting.items() if name not in on_lanes), None)
+        works = [self._phase.left(known, longest, self._lanes, errors)]
+        works += [work_of(each, self._lanes, errors) for each in self._later]
+        return SweepState(
+            self._total,
+            self._done,
+            self._reused,
+            self._failed,
+            now - self._started,
+            Remaining.of(works, errors, self._rest),
+            tuple(f"{each.epochs}/{self._waiting[name].most_epochs}" for name, each in on_lanes.items()),
+        )
 
-    def _remaining(self) -> float:
-        correction = self._correction()
-        later = self._later_makespan * correction
-        to_train = len(self._waiting) - self._read
-        if to_train == 0:
-            return later
-        # Without any lane, report the time that would remain if one joined now.
-        lanes = min(max(1, self._lanes), to_train)
-        # The whole phase minus the lanes' work on it; never less than a moment for unfinished trainings.
-        left = (self._phase_seconds * correction - self._spent_now()) / lanes
-        return max(left, correction * self._waiting[self._read] / 10) + later
 
-    @property
-    def _read(self) -> int:
-        """Number of waiting trainings that are read from earlier runs."""
-        return bisect.bisect_right(self._waiting, 0.0)
-
-    def _spent_now(self) -> float:
-        """Return the seconds that lanes have spent on the phase."""
-        return self._spent + (self._clock() - self._spent_until) * self._busy
-
-    def _simulate_later(self) -> float:
-        return simulate_makespan(self._later, max(1, self._lanes))
-
-    def _correction(self) -> float:
-        """Return taken over predicted time, shrunk to 1 with the weight of the largest training."""
-        weight = max(*self._waiting[-1:], max(self._later, default=0.0), self._predicted / 10)
-        return (self._taken + weight) / (self._predicted + weight) if weight else 1.0
+def _describe_running(expected: Expected, progress: "Progress", now: float) -> Running:
+    epochs = progress.epochs - (progress.first_epochs or 0)
+    each = (progress.at - progress.first_at) / epochs if epochs > 0 else None
+    return Running(expected, epochs, each, now - progress.at)
 
 
 def print_table(table: Table, width: int) -> None:
@@ -151,7 +159,7 @@ class TerminalProgress:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._bar: Progress | None = None
+        self._bar: Bar | None = None
         self._last_line = -math.inf
 
     def __enter__(self) -> Self:
@@ -169,15 +177,20 @@ class TerminalProgress:
         """Move the bar, or write a line."""
         if self._console.is_terminal:
             self._bar = self._bar or self._start()
-            text = "" if standing.done == standing.total else standing.describe_remaining()
-            self._bar.update(self._task, total=standing.total, completed=standing.done, description=text)
+            counted = f"{standing.done}/{standing.total} trainings"
+            text = f"{counted}, {standing.describe_remaining()}"
+            self._bar.update(self._task, completed=standing.fraction, description=text)
         elif standing.done == standing.total or time.monotonic() - self._last_line >= 30:
             self._last_line = time.monotonic()
             sys.stderr.write(f"{standing}\n")
 
-    def _start(self) -> Progress:
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        bar = Progress(*columns, TextColumn("{task.description}"), console=self._console)
-        self._task = bar.add_task("", total=None)
+    def _start(self) -> Bar:
+        bar = Bar(
+            TaskProgressColumn(),
+            BarColumn(bar_width=12),
+            TextColumn("{task.description}"),
+            console=self._console,
+        )
+        self._task = bar.add_task("", total=1.0)
         bar.start()
         return bar

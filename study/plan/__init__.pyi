@@ -1,4 +1,5 @@
 from .cost import (
+    CALIBRATED_SPREAD as CALIBRATED_SPREAD,
     ENGINE_COSTS as ENGINE_COSTS,
     EVALUATION_BATCH as EVALUATION_BATCH,
     Amount as Amount,
@@ -14,6 +15,7 @@ from .failures import (
     describe_reasons as describe_reasons,
 )
 from .forecast import (
+    RUN_SECONDS as RUN_SECONDS,
     Forecast as Forecast,
     FurtherTrainings as FurtherTrainings,
     Job as Job,
@@ -36,3 +38,11 @@ from .plan import (
     training_label as training_label,
 )
 from .predictor import Predictor as Predictor
+from .remaining import (
+    Expected as Expected,
+    Phase as Phase,
+    Remaining as Remaining,
+    Running as Running,
+    SpeedErrors as SpeedErrors,
+    work_of as work_of,
+)

@@ -5,10 +5,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from study.plan.cost import EngineCost, peak_bytes
 from study.plan.plan import Training, Trial
 from study.records import TrainingRecord
+
+if TYPE_CHECKING:
+    from study.plan.predictor import Predictor
 
 RUN_SECONDS = 20.0
 """A run without its trainings: data, tables, figures, model, report. Measured on `lab`."""
@@ -90,6 +94,13 @@ class Forecast:
     """The trainings expected of the search for the optimum."""
     finals: FurtherTrainings = FurtherTrainings(0)
     """The search's finalists, with fresh seeds."""
+    predictor: "Predictor | None" = None
+    """What it was predicted from."""
+
+    @property
+    def phases_to_come(self) -> tuple[FurtherTrainings, ...]:
+        """List the trainings that depend on the results of others, by phase."""
+        return self.search, self.later, self.finals
 
     @property
     def later_seconds(self) -> tuple[float, ...]:

@@ -36,11 +36,11 @@ class Predictor:
 
     def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
         """Predict a plan's cost; the combination is given if earlier runs already decide it."""
-        later = self._predict_combination(study, plan, combination, lanes)
+        later = self.predict_combination(study, plan.source, combination, lanes)
         search, finals = self._predict_search(study, plan, lanes)
         jobs = tuple(self.predict_trainings(plan, lanes))
         common, rates = self.costs.common_spread, self.costs.rates
-        return Forecast(jobs, later, lanes, common, rates, search, finals)
+        return Forecast(jobs, later, lanes, common, rates, search, finals, predictor=self)
 
     def predict_trainings(self, plan: Plan, lanes: int) -> list[Job]:
         """Predict the trainings of a plan, longest first."""
@@ -83,21 +83,22 @@ class Predictor:
                 return fmean(stops), pstdev(stops) if len(stops) > 1 else STOP_SPREAD
         return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
 
-    def _predict_combination(
-        self, study: Study, plan: Plan, known: Setting | None, lanes: int
+    def predict_combination(
+        self, study: Study, source: Source, known: Setting | None, lanes: int
     ) -> FurtherTrainings:
+        """Predict the trainings of the combination of best values and of its variants, known or not."""
         if study.optimum is None or not study.combined_sweeps:
             return FurtherTrainings(0)
         repeats = study.optimum.repeats * len(study.optimum.combinations)
         if known is not None:
-            further = compile_plan(study, combination_trials(study, known), plan.source)
+            further = compile_plan(study, combination_trials(study, known), source)
             return replace(self._predict_known(further, lanes), training=further.trainings[0])
         drawn = draw_combinations(study)
         costs = [self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs for each in drawn]
         rates = self.costs.rates
         speedup = rates.speedup(rates.threads_each(repeats, lanes))
         mean = (rates.startup_seconds + fmean(costs)) / speedup
-        peak = _most_bytes(drawn, plan.source)
+        peak = _most_bytes(drawn, source)
         return FurtherTrainings(repeats, (mean,) * repeats, pstdev(costs) / speedup, peak_bytes=peak)
 
     def _predict_search(

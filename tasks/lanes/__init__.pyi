@@ -5,7 +5,10 @@ from .devices import (
     list_gpus as list_gpus,
 )
 from .host import LaneHost as LaneHost
-from .lanes import Lanes as Lanes
+from .lanes import (
+    Lanes as Lanes,
+    Progress as Progress,
+)
 from .local import (
     InProcessLane as InProcessLane,
     LocalLanes as LocalLanes,

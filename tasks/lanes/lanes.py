@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -24,11 +25,33 @@ LogLine = tuple[str, str, int, str]
 """The attempt's name, the logger's name, the level and the text."""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """What a running attempt has reported; times are seconds of the monotonic clock."""
+
+    at: float
+    """Time of the last report."""
+    epochs: int = 0
+    """Epochs of the training that have ended, those of earlier attempts included."""
+    first_at: float = 0.0
+    """Time of the first report with a number of epochs."""
+    first_epochs: int | None = None
+    """That number."""
+
+    def then(self, at: float, epochs: int | None) -> "Progress":
+        """Return the progress after one more report."""
+        if epochs is None:
+            return replace(self, at=at)
+        if self.first_epochs is None:
+            return Progress(at, epochs, at, epochs)
+        return replace(self, at=at, epochs=epochs)
+
+
 class Reports:
     """The reports of running attempts, by attempt name."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, float] = {}
+        self._heard: dict[str, Progress] = {}
         self._said: dict[str, queue.SimpleQueue[LogLine]] = {}
 
     def listen(self, client: Client) -> None:
@@ -42,7 +65,12 @@ class Reports:
 
     def last(self, name: str) -> float | None:
         """Return when an attempt last reported progress, in monotonic seconds; None before it began."""
-        return self._heard.get(name)
+        progress = self._heard.get(name)
+        return None if progress is None else progress.at
+
+    def running(self) -> dict[str, Progress]:
+        """Return the progress of the attempts that have begun, by attempt name."""
+        return dict(self._heard)
 
     def pass_on(self, name: str) -> None:
         """Log an attempt's log lines in the thread that waits for it, which belongs to its task run."""
@@ -56,10 +84,14 @@ class Reports:
         self._said.pop(name, None)
         self._heard.pop(name, None)
 
-    def _hear(self, event: tuple[float, str]) -> None:
-        if event[1] in self._said:
-            # The flow's monotonic clock, which never jumps.
-            self._heard[event[1]] = time.monotonic()
+    def hear(self, name: str, epochs: int | None = None) -> None:
+        """Record that an attempt makes progress."""
+        if name in self._said:
+            now = time.monotonic()  # the flow's clock, which never jumps
+            self._heard[name] = self._heard.get(name, Progress(now)).then(now, epochs)
+
+    def _hear(self, event: tuple[float, tuple[str, int | None]]) -> None:
+        self.hear(*event[1])
 
     def _hear_log(self, event: tuple[float, LogLine]) -> None:
         said = self._said.get(event[1][0])
@@ -164,6 +196,10 @@ class Lanes(ABC):
                 self.failures[label].append(f"{type(error).__name__}: {error}")
             raise
 
+    def running(self) -> dict[str, Progress]:
+        """Return the progress of what runs on the lanes now, by label."""
+        return {name.rpartition(" ")[0]: each for name, each in self._reports.running().items()}
+
     def start_ahead(self) -> None:
         """Start the lanes in the background, for a caller who knows that they will be needed."""
         threading.Thread(target=self._open_quietly, name="start lanes", daemon=True).start()
@@ -215,8 +251,7 @@ class Lanes(ABC):
             self._forget(attempt)
 
     def _begin(self, lane: str, work: Work) -> Attempt:
-        name = f"{work.label} {uuid4().hex[:8]}"
-        self._reports.expect(name)
+        name = self._name_attempt(work)
         try:
             client = self._open()
             future = client.submit(
@@ -233,6 +268,11 @@ class Lanes(ABC):
         # unrelated error (UnboundLocalError, or TimeoutError for a finished result).
         future.add_done_callback(lambda _: attempt.ended.set())
         return attempt
+
+    def _name_attempt(self, work: Work) -> str:
+        name = f"{work.label} {uuid4().hex[:8]}"
+        self._reports.expect(name)
+        return name
 
     def _wait(self, attempt: Attempt, work: Work) -> None:
         """Wait until an attempt has ended or is lost."""

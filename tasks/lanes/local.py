@@ -163,7 +163,10 @@ class InProcessLane(LocalLanes):
         """Start nothing."""
 
     def _run_on(self, lane: str, work: Work) -> Any:
+        name = self._name_attempt(work)
+        self._reports.hear(name)
         try:
             return work.function(*work.arguments)
         finally:
+            self._reports.forget(name)
             self._give_back(lane)

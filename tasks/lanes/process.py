@@ -84,11 +84,11 @@ def name_lane(worker: object) -> str:
     return str(worker).partition("#")[0]
 
 
-def report_progress() -> None:
-    """Report progress: a lane that is silent for long counts as hung and is killed."""
+def report_progress(epochs: int | None = None) -> None:
+    """Report progress, and the epochs that have ended, if any: a lane that is silent for long is killed."""
     worker = _worker()
     if worker is not None:
-        worker.log_event(PROGRESS, _Teller.work)
+        worker.log_event(PROGRESS, (_Teller.work, epochs))
 
 
 class _Teller(logging.Handler):

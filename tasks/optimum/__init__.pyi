@@ -1,4 +1,5 @@
 from .choose import (
+    Reading as Reading,
     choose_optimum as choose_optimum,
     combination_of as combination_of,
     combine_best as combine_best,

@@ -117,7 +117,7 @@ def run_training(
     epochs, weights = _begin(trainer, training, checkpoint), dict[int, Arrays]()
     diverged = None
     while needs_more(training.rules, losses := [epoch.validation_loss for epoch in epochs]):
-        report_progress()
+        report_progress(len(epochs))
         try:
             epochs.append(_run_epoch(trainer, training, len(epochs) + 1, images, validation, test))
         except _LossNotFinite as error:

@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from flows.shown.progress import SweepCounter, SweepState, TerminalProgress
+from study.plan import Expected, FurtherTrainings, Remaining
+from tasks.lanes import Progress
 
 
 class Clock:
@@ -19,101 +21,107 @@ class Clock:
 
 
 def make_tally(*seconds: float, lanes: int = 1, later: tuple[float, ...] = ()) -> tuple[SweepCounter, Clock]:
+    """Trainings by name: 0, 1, ..., of ten epochs each."""
     clock = Clock()
-    tally = SweepCounter(lanes, later, clock)
-    tally.expect(seconds)
+    tally = SweepCounter(lanes, [FurtherTrainings(len(later), later)], clock=clock)
+    tally.expect({str(number): Expected(each, 10, 10) for number, each in enumerate(seconds)})
     return tally, clock
+
+
+def left(tally: SweepCounter, **running: Progress) -> float:
+    return tally.standing(
+        {name.removeprefix("of_"): each for name, each in running.items()}
+    ).remaining.seconds
 
 
 def test_the_remaining_time_is_known_before_anything_is_finished():
     tally, clock = make_tally(60, 40, 20)
-    assert tally.standing().remaining == pytest.approx(120)
+    assert left(tally) == pytest.approx(120)
     clock.now = 30
-    assert tally.standing().remaining == pytest.approx(90)
-    assert tally.standing().fraction == pytest.approx(0.25)
+    assert left(tally, of_0=Progress(at=0)) == pytest.approx(90 + 30 - 6 * 0.9 - 0.6 - 24, rel=0.3)
+    assert tally.standing().fraction == pytest.approx(0.2)
 
 
-def test_several_lanes_share_the_rest():
-    tally, clock = make_tally(60, 60, 60, 60, lanes=2)
-    assert tally.standing().remaining == pytest.approx(120)
-    clock.now = 60
-    tally.finish(60, 60)
-    assert tally.finish(60, 60).remaining == pytest.approx(60)
+def test_epochs_of_running_trainings_are_done_and_correct_the_rest():
+    tally, clock = make_tally(60, 60)
+    clock.now = 31
+    as_predicted = Progress(at=31, epochs=5, first_at=1, first_epochs=0)
+    assert left(tally, of_0=as_predicted) == pytest.approx(90)
+    slower = Progress(at=31, epochs=3, first_at=1, first_epochs=0)
+    assert left(tally, of_0=slower) == pytest.approx((7 + 10) * 10, rel=0.15)
+    assert tally.standing({"0": slower}).epochs == ("3/10",)
+
+
+def test_epochs_of_an_earlier_run_are_no_measure_of_speed():
+    tally, clock = make_tally(60)
+    clock.now = 1
+    assert left(tally, of_0=Progress(at=1, epochs=5, first_at=1, first_epochs=5)) == pytest.approx(60)
 
 
 def test_what_trainings_took_corrects_the_rest_more_and_more():
     tally, clock = make_tally(*[10.0] * 10)
     remaining = []
-    for number in range(1, 6):
-        clock.now = 20.0 * number
-        remaining.append(tally.finish(10, 20).remaining)
+    for number in range(5):
+        clock.now = 20.0 * (number + 1)
+        tally.finish(str(number), 2.0)
+        remaining.append(left(tally))
     assert remaining[0] < 9 * 20
-    assert remaining[-1] == pytest.approx(5 * 20, rel=0.2)
+    assert remaining[-1] == pytest.approx(5 * 20, rel=0.05)
 
 
 def test_what_is_read_from_earlier_runs_takes_no_time_and_is_no_measure_of_speed():
-    tally, _ = make_tally(0, 0, 50)
-    assert tally.finish(0, None).remaining == pytest.approx(50)
-    assert tally.finish(0, None).reused == 2
+    tally, _ = make_tally(50, 0, 0)
+    tally.finish("1", None)
+    tally.finish("2", None)
+    assert left(tally) == pytest.approx(50)
+    assert tally.standing().reused == 2
 
 
 def test_what_comes_later_is_counted_until_it_has_begun():
     tally, clock = make_tally(10, later=(30.0,))
-    assert tally.standing().remaining == pytest.approx(40)
+    assert left(tally) == pytest.approx(40)
     clock.now = 10
-    assert tally.finish(10, 10).remaining == pytest.approx(30)
-    tally.expect([25], later=())
-    assert tally.standing().remaining == pytest.approx(25)
-    assert tally.finish(25, 25).fraction == 1.0
-
-
-def test_lanes_that_have_nothing_to_train_do_nothing_of_the_rest():
-    tally, clock = make_tally(60, lanes=4)
-    assert tally.standing().remaining == pytest.approx(60)
-    clock.now = 45
-    assert tally.standing().remaining == pytest.approx(15)
+    tally.finish("0", 1.0)
+    assert left(tally) == pytest.approx(30)
+    tally.foresee([FurtherTrainings(1, (50.0,))])
+    assert left(tally) == pytest.approx(50)
+    tally.expect({"later": Expected(25)}, later=())
+    assert left(tally) == pytest.approx(25)
+    tally.finish("later", 25)
+    assert tally.standing().fraction == 1.0
 
 
 def test_lanes_that_join_and_leave_change_the_rest():
-    tally, clock = make_tally(*[60.0] * 6, lanes=1)
-    clock.now = 30
-    assert tally.standing().remaining == pytest.approx(330)
+    tally, _ = make_tally(*[60.0] * 6, lanes=1)
+    assert left(tally) == pytest.approx(360)
     tally.count_lanes(3)
-    assert tally.standing().remaining == pytest.approx(110)
-    clock.now = 40
-    assert tally.standing().remaining == pytest.approx(100)
-    tally.count_lanes(2)
-    assert tally.standing().remaining == pytest.approx(150)
-
-
-def test_while_no_lane_is_there_nothing_is_done_and_what_remains_is_said_as_for_one():
-    tally, clock = make_tally(60, 60, lanes=2, later=(30.0, 30.0))
-    clock.now = 30
-    assert tally.standing().remaining == pytest.approx(60)
-    tally.count_lanes(0)
-    for clock.now in (30, 1000):
-        assert tally.standing().remaining == pytest.approx(60 + 60)
+    assert left(tally) == pytest.approx(120)
+    tally.count_lanes(0)  # said as for one
+    assert left(tally) == pytest.approx(360)
 
 
 def test_a_training_that_takes_longer_than_predicted_never_seems_done():
     tally, clock = make_tally(10)
     clock.now = 1000
-    assert tally.standing().remaining > 0
-    assert tally.standing().fraction < 1
+    standing = tally.standing({"0": Progress(at=0)})
+    assert standing.remaining.seconds > 0
+    assert standing.fraction < 1
 
 
 def test_failures_are_counted_and_said():
     tally, _ = make_tally(1, 1)
-    tally.finish(1, None, failed=True)
-    standing = tally.finish(1, 1.0)
+    tally.finish("0", None, failed=True)
+    tally.finish("1", 1.0)
+    standing = tally.standing()
     assert (standing.done, standing.failed, standing.reused) == (2, 1, 0)
     assert "1 failed" in str(standing)
 
 
 def test_a_standing_is_one_line_for_people():
-    standing = SweepState(total=3, done=1, reused=1, failed=0, fraction=0.3, elapsed=30.0, remaining=90.0)
+    standing = SweepState(3, 1, 1, 0, elapsed=30.0, remaining=Remaining(90.0, 10.0), epochs=("7/20", "3/20"))
     assert str(standing) == (
-        "1 of 3 trainings, about 1 min 30 s remaining, 30.0 s elapsed, 1 read from earlier runs"
+        "25%: 1 of 3 trainings, 1 min 30 s left (1 to 2 min), epochs 7/20 3/20, 30.0 s elapsed, "
+        "1 read from earlier runs"
     )
 
 
@@ -124,7 +132,9 @@ def test_where_there_is_no_terminal_a_line_is_written(monkeypatch: pytest.Monkey
     with TerminalProgress() as view:
         view.show(tally.standing())
         view.show(tally.standing())
-        view.show(tally.finish(1, 1.0))
+        tally.finish("0", 0.1)
+        view.show(tally.standing())
     assert written.getvalue() == (
-        "0 of 1 trainings, about 1.0 s remaining, 0.0 s elapsed\n1 of 1 trainings, 0.0 s elapsed\n"
+        "0%: 0 of 1 trainings, 1.0 s left (1 to 1 s), 0.0 s elapsed\n"
+        "100%: 1 of 1 trainings, 0.0 s elapsed\n"
     )
