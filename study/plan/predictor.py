@@ -10,12 +10,26 @@ from study.plan.cost import Amount, CostModel, Shape, peak_bytes
 from study.plan.forecast import Forecast, FurtherTrainings, Job, SearchProgress
 from study.plan.plan import Plan, Training, combination_trials, compile_plan
 from study.records import Source, StopRule, TrainingRecord
-from study.spec import Search, Setting, Study, expected_epochs, rungs_to
+from study.spec import (
+    Cell,
+    PublishedAverage,
+    Search,
+    Setting,
+    Study,
+    SweepExercise,
+    expected_epochs,
+    read_averages,
+    rungs_to,
+)
 
 STOP_AFTER_PATIENCE, STOP_SPREAD = 8.4, 3.1
 """Used without records: mean number of epochs that a training with early stopping runs beyond its
 patience, and the standard deviation. Measured on `lab`: 21 trainings with dropout and patience 3
 stopped after 11.4 epochs."""
+
+NEARLY_BEST = 0.01
+"""How far below the best published average a value may turn out to be the best of ours: the published
+averages of `lab` differ from ours by about that."""
 
 _COMBINATIONS = 256
 """The number of combinations of swept values drawn to predict the cost of the one that will be trained."""
@@ -153,10 +167,27 @@ def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
 
 
 def draw_combinations(study: Study) -> list[Setting]:
-    """Draw some combinations of swept values that could be best, each equally likely; always the same."""
-    sweeps = study.combined_sweeps
-    random = Random(0)
+    """Draw some combinations of swept values that could be best, and their variants; always the same.
+
+    Each value is equally likely or, where all are published, each that is published as nearly the best.
+    """
+    assert study.optimum is not None
+    averages = read_averages(study.published)
+    likely = {sweep.parameter: _likely_values(sweep, averages) for sweep in study.combined_sweeps}
+    random, variants = Random(0), list(study.optimum.combinations.values())
     return [
-        study.baseline.with_changes({sweep.parameter: random.choice(sweep.values) for sweep in sweeps})
+        study.baseline.with_changes(
+            {name: random.choice(values) for name, values in likely.items()} | changes
+        )
         for _ in range(_COMBINATIONS)
+        for changes in variants
     ]
+
+
+def _likely_values(sweep: SweepExercise, averages: Mapping[Cell, PublishedAverage]) -> Sequence[float]:
+    published = [averages.get((sweep.number, value)) for value in sweep.values]
+    known = [each.accuracy for each in published if each is not None]
+    if len(known) < len(sweep.values):
+        return sweep.values
+    pairs = zip(sweep.values, known, strict=True)
+    return [value for value, accuracy in pairs if accuracy >= max(known) - NEARLY_BEST]

@@ -92,7 +92,7 @@ def test_the_terminal_names_the_failures_and_the_report(failed: Ran):
     assert "1 of 12 trials failed:" in failed.ended.err
     assert "exercise 2 filters=2 seed=2:" in failed.ended.err
     assert f"report: {failed.results.report(nth_run(failed, 0))}" in failed.ended.out
-    assert "remaining" in failed.ended.err
+    assert " left (" in failed.ended.err
     assert "Traceback" not in failed.ended.err
 
 

@@ -135,6 +135,5 @@ def test_where_there_is_no_terminal_a_line_is_written(monkeypatch: pytest.Monkey
         tally.finish("0", 0.1)
         view.show(tally.standing())
     assert written.getvalue() == (
-        "0%: 0 of 1 trainings, 1.0 s left (1 to 1 s), 0.0 s elapsed\n"
-        "100%: 1 of 1 trainings, 0.0 s elapsed\n"
+        "0%: 0 of 1 trainings, 1.0 s left (1 to 1 s), 0.0 s elapsed\n100%: 1 of 1 trainings, 0.0 s elapsed\n"
     )

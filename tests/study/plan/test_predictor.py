@@ -191,11 +191,19 @@ def test_a_study_that_combines_nothing_trains_nothing_later():
 
 
 def test_combinations_are_drawn_from_the_swept_values_and_always_the_same():
-    drawn = draw_combinations(make_study())
-    assert drawn == draw_combinations(make_study())
+    study = make_study().model_copy(update={"published": None})
+    drawn = draw_combinations(study)
+    assert drawn == draw_combinations(study)
     assert {each.filters for each in drawn} == {8, 16, 32, 64, 128}
     assert {each.learning_rate for each in drawn} == {0.1, 0.01, 0.001, 0.0001, 0.00001}
-    assert all(each.kernel_size == 3 for each in drawn)
+    assert {each.kernel_size for each in drawn} == {3, 5}  # the combination, and its variant
+
+
+def test_values_that_are_published_as_far_from_the_best_are_not_expected_to_be_combined():
+    drawn = draw_combinations(make_study())
+    assert {each.filters for each in drawn} == {8, 16, 32, 64, 128}  # published within a point
+    assert {each.epochs for each in drawn} == {10, 20}
+    assert {each.learning_rate for each in drawn} == {0.01}
 
 
 def test_memory_is_that_of_the_largest_trainings_on_all_lanes():
