@@ -21,6 +21,10 @@ from study.statistics import (
 )
 from study.wording import count, duration, interval, listing, percent, phrase, plain, points, probability
 
+LEVEL = 0.9
+"""Accuracy levels off no earlier than where this part of its rise is reached: that no test finds a difference
+is not enough with few repeats."""
+
 OVERFITS = 1.01
 """A last validation loss of this many times the lowest is mentioned: less is noise of the curve."""
 
@@ -40,24 +44,29 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) ->
     if not measured:
         return Answer("No conclusion: every trial failed.")
     best = max(measured, key=lambda value: measured[value].mean)
-    warnings = (*_collapses(exercise.parameter, measured), *describe_failed(exercise.parameter, readings))
+    collapses = _collapses(exercise.parameter, measured)
+    warnings = (*describe_failed(exercise.parameter, readings),)
     repeated = {value: each for value, each in measured.items() if len(each.test) > 1}
     convergence = _converge(exercise, baseline, found)
     if len(measured) == 1:
         only = f"{_mean(exercise.parameter, measured, best)}, the only value measured."
-        return Answer(" ".join((only, *convergence)), warnings)
+        return Answer(" ".join((only, *collapses, *convergence)), warnings)
     if best not in repeated or len(repeated) == 1:
         highest = _mean(exercise.parameter, measured, best)
         alone = f"The highest is {highest}, but a single repeat supports no conclusion."
-        return Answer(" ".join((alone, *convergence)), warnings)
+        return Answer(" ".join((alone, *collapses, *convergence)), warnings)
     is_paired = exercise.reads_prefixes(baseline)
     tests = {value: each.test for value, each in repeated.items()}
     pairwise = compare_pairs(tests, is_paired)
-    trend = find_trend(list(tests.values()), is_paired) if len(tests) > 2 else None
+    sound = {value: each for value, each in repeated.items() if not each.collapsed}
+    if len(sound) < 2 or pairwise.reference not in sound:
+        sound = repeated
+    trend = find_trend([tests[value] for value in sound], is_paired) if len(sound) > 2 else None
     slowed = _slowed(exercise, found)
     words = [
-        f"{_shape(repeated, pairwise, trend)}.",
-        _best(exercise.parameter, repeated, pairwise),
+        f"{_shape(sound, pairwise, trend)}.",
+        _best(exercise.parameter, sound, pairwise),
+        *collapses,
         *_contrasts(exercise, found.readings),
         *(slowed or convergence),
     ]
@@ -66,7 +75,7 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) ->
         " ".join(words),
         (
             *(convergence if slowed else ()),
-            *_trend(list(tests), trend, pairwise),
+            *_trend(list(sound), trend, pairwise),
             *_left_out(left_out),
             *warnings,
         ),
@@ -103,10 +112,12 @@ def _shape(measured: Sweep, pairwise: Pairwise, trend: Trend | None) -> str:
 
 
 def _levels(measured: Sweep, lower: Sequence[float], top: float) -> str:
-    """Say where accuracy levels off: from which value on no value is significantly lower."""
+    """Say where accuracy levels off: where nine tenths of the rise are reached, and nothing differs."""
     values = list(measured)
-    flat = [value for place, value in enumerate(values) if not set(values[place:]) & set(lower)]
-    last = values[-1]
+    first, last = values[0], values[-1]
+    enough = measured[first].mean + LEVEL * (measured[top].mean - measured[first].mean)
+    below = {value for value in values if value in lower or measured[value].mean < enough}
+    flat = [value for place, value in enumerate(values) if not set(values[place:]) & below]
     if top != last:
         return f" and then no further ({_at(measured, last)})"
     return f"; from {plain(flat[0])} on it levels off" if len(flat) > 1 else ""
@@ -123,11 +134,12 @@ def _best(parameter: str, measured: Sweep, pairwise: Pairwise) -> str:
     tests = {value: pairwise.of(value, reference) for value in measured if value != reference}
     same = [plain(value) for value, each in tests.items() if not each.differs]
     than = "it" if best == reference else phrase(parameter, reference)
+    without = "" if all(value in measured for value in pairwise.settings) else " without a collapse"
     all_lower = all(each.difference > 0 for each in tests.values())
     others = (
-        f"every other value is {'lower than' if all_lower else 'different from'} {than}"
+        f"every other value{without} is {'lower than' if all_lower else 'different from'} {than}"
         if not same
-        else f"no other value differs significantly from {than}"
+        else f"no other value{without} differs significantly from {than}"
         if len(same) == len(tests)
         else f"{listing(same)} {'does' if len(same) == 1 else 'do'} not differ significantly from {than}"
     )
@@ -278,7 +290,7 @@ def _power(measured: Sweep, pairwise: Pairwise) -> tuple[str, ...]:
 def _collapses(parameter: str, measured: Sweep) -> tuple[str, ...]:
     return tuple(
         f"With {phrase(parameter, value)}, {each.collapsed} of {count(len(each.test), 'trial')} collapsed "
-        f"(at most {percent(COLLAPSED)}; guessing scores {percent(COLLAPSED / 2)}), and the mean hides that."
+        f"({COLLAPSED:.0%} or less, near guessing), so that its mean, {percent(each.mean)}, says little."
         for value, each in measured.items()
         if each.collapsed
     )

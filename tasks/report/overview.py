@@ -34,14 +34,20 @@ class Span:
 
 
 def find_spans(sweeps: Sequence[SweepExercise], tables: RunTables) -> list[Span]:
-    """Return the span of each sweep with two settings or more that have a mean, the widest first."""
+    """Return the span of each sweep with two settings or more that have a mean, the widest first.
+
+    A setting with collapsed trials counts only where fewer than two are without.
+    """
     spans = []
     for sweep in sweeps:
         rows = [
             row for row in tables.summary if row.exercise == sweep.number and row.mean_accuracy is not None
         ]
+        sound = [row for row in rows if not row.collapsed_trials]
         if len(rows) > 1:
-            lowest, *_, highest = sorted(rows, key=lambda row: row.mean_accuracy or 0.0)
+            lowest, *_, highest = sorted(
+                sound if len(sound) > 1 else rows, key=lambda row: row.mean_accuracy or 0.0
+            )
             ends = {lowest.value, highest.value}
             pairs = [row for row in tables.comparisons if row.exercise == sweep.number]
             pair = next((row for row in pairs if {row.first_value, row.second_value} == ends), None)
@@ -63,7 +69,10 @@ def tabulate_spans(spans: Sequence[Span]) -> Table | None:
         )
         for span in spans
     )
-    note = "Range: the highest mean less the lowest (their values in brackets), for the values tried."
+    note = (
+        "Range: the highest mean less the lowest (their values in brackets), for the values tried, without "
+        "settings that have collapsed trials."
+    )
     return Table("What matters most", header, rows, (note,)) if rows else None
 
 

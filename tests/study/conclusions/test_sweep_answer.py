@@ -41,6 +41,7 @@ def _means(*means: float, repeats: int = 5) -> Sweep:
         ((0.72, 0.90, 0.82), "Accuracy rises from 72.0% (1) to 90.0% (2) and falls to 82.0% (3)."),
         ((0.88, 0.89, 0.90), "Accuracy rises from 88.0% (1) to 90.0% (3)."),
         ((0.88, 0.8999, 0.90), "Accuracy rises from 88.0% (1) to 90.0% (3); from 2 on it levels off."),
+        ((0.88, 0.8975, 0.90), "Accuracy rises from 88.0% (1) to 90.0% (3)."),
         ((0.88, 0.90, 0.8999), "Accuracy rises from 88.0% (1) to 90.0% (2) and then no further (90.0% (3))."),
         ((0.90, 0.89, 0.88), "Accuracy falls from 90.0% (1) to 88.0% (3)."),
         ((0.8999, 0.90, 0.88), "Accuracy falls from 90.0% (2) to 88.0% (3)."),
@@ -171,13 +172,24 @@ def test_a_value_without_readings_is_not_compared():
     assert "Not compared, having fewer than two completed repeats: 32." in answer.details
 
 
-def test_a_collapsed_trial_is_said_to_hide_in_the_mean():
-    readings = {0.1: SettingReadings({1: 0.85, 2: 0.1, 3: 0.84}), 0.01: _around(0.9, repeats=3)}
+COLLAPSING = SettingReadings({1: 0.85, 2: 0.1, 3: 0.84})
+COLLAPSE = (
+    "With learning rate 0.1, 1 of 3 trials collapsed (20% or less, near guessing), so that its mean, 59.67%, "
+    "says little."
+)
+
+
+def test_a_setting_with_a_collapsed_trial_is_named_and_takes_no_part_in_the_rest():
+    readings = {0.001: _around(0.8, 3), 0.01: _around(0.9, 3), 0.1: COLLAPSING}
     answer = _answer(_exercise("learning_rate", *readings), readings)
-    assert answer.details[-1] == (
-        "With learning rate 0.1, 1 of 3 trials collapsed (at most 20.00%; guessing scores 10.00%), "
-        "and the mean hides that."
-    )
+    assert answer.headline.startswith("Accuracy rises from 80.1% (0.001) to 90.1% (0.01). Best is 90.07%")
+    assert answer.headline.endswith(f"; every other value without a collapse is lower than it. {COLLAPSE}")
+
+
+def test_where_too_few_settings_are_left_those_with_collapses_take_part():
+    readings = {0.1: COLLAPSING, 0.01: _around(0.9, repeats=3)}
+    headline = _answer(_exercise("learning_rate", *readings), readings).headline
+    assert headline.endswith(f"; no other value differs significantly from it. {COLLAPSE}")
 
 
 def test_a_collapse_says_nothing_of_what_repeats_would_miss():
