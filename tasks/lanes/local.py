@@ -16,7 +16,7 @@ from tasks.engines import EngineChoice, choose_engine, library_versions, process
 from tasks.lanes.devices import Device, useful_lanes
 from tasks.lanes.lanes import Lanes
 from tasks.lanes.local_cluster import START_SECONDS, LaneCluster, name_lanes
-from tasks.lanes.process import Attempt, LanesClosed, Work
+from tasks.lanes.process import Attempt, LanesClosed
 
 
 @contextmanager
@@ -119,11 +119,11 @@ class LocalLanes(Lanes):
     def _place(self, lane: str) -> dict[str, Any]:
         return {"resources": {lane: 1}}
 
-    def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
-        heard = self._reports.last(attempt.name)  # None before its process has started
-        if heard is None:
-            return self._why_hung(attempt, work, attempt.since, START_SECONDS)
-        return self._why_hung(attempt, work, heard, work.silence_seconds)
+    def _check(self, attempt: Attempt) -> None:
+        if attempt.heard is None:  # its process may have to start first
+            self._check_progress(attempt, attempt.begun, START_SECONDS)
+        else:
+            self._check_progress(attempt, attempt.heard, attempt.silence_seconds)
 
     def _replace(self, lane: str) -> None:
         with self._lock:
@@ -136,18 +136,14 @@ class LocalLanes(Lanes):
             if self.is_closed:
                 raise LanesClosed("the lanes are closed")
             if self._client is None:
-                self._start()
-            assert self._client is not None
+                logger.info("starting %d %s lanes", len(self._devices), self.kind)
+                # multiprocessing unblocks SIGINT when it starts its tracker: start it first.
+                resource_tracker.ensure_running()
+                with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
+                    self._cluster = cluster = LaneCluster(name_lanes(self._devices))
+                    self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
+                self._listen(self._client)
             return self._client
-
-    def _start(self) -> None:
-        logger.info("starting %d %s lanes", len(self._devices), self.kind)
-        # multiprocessing unblocks SIGINT when it starts its tracker: start it first.
-        resource_tracker.ensure_running()
-        with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
-            self._cluster = cluster = LaneCluster(name_lanes(self._devices))
-            self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
-        self._reports.listen(self._client)
 
 
 class InProcessLane(LocalLanes):
@@ -162,8 +158,5 @@ class InProcessLane(LocalLanes):
     def start_ahead(self) -> None:
         """Start nothing."""
 
-    def _run_on(self, lane: str, work: Work) -> Any:
-        try:
-            return work.function(*work.arguments)
-        finally:
-            self._give_back(lane)
+    def _run_on(self, attempt: Attempt) -> Any:
+        return attempt.function(*attempt.arguments)

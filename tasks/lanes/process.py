@@ -7,9 +7,11 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 from typing import Any, TypeVar
 
@@ -125,28 +127,26 @@ class LanesClosed(RuntimeError):
     """The lanes were closed before this was finished."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """A function to be run on a lane."""
+LogLine = tuple[str, str, int, str]
+"""The attempt's name, the logger's name, the level and the text."""
 
+
+@dataclass(eq=False)
+class Attempt:
+    """A function that a lane runs once."""
+
+    lane: str
     label: str
     """The work's name, for people."""
     function: Callable[..., Any]
     arguments: tuple[object, ...]
     silence_seconds: float
     """How long it may run without reporting progress before it counts as hung."""
-
-
-@dataclass(eq=False)
-class Attempt:
-    """A piece of work on one lane."""
-
-    lane: str
-    name: str
-    """Unique to this attempt: Dask's key, and the name in the lane's reports."""
-    since: float
-    """Seconds of the monotonic clock when it was handed to the lane."""
-    future: DaskFuture
+    begun: float = field(default_factory=time.monotonic)
+    """Seconds of the monotonic clock."""
+    heard: float | None = None
+    """When it last reported progress, in the same seconds; None before the function began."""
+    log_lines: "SimpleQueue[LogLine]" = field(default_factory=SimpleQueue)
+    """What it logged and is not passed on yet."""
     ended: Event = field(default_factory=Event)
-    lost: Exception | None = None
-    """Why the caller stopped waiting."""
+    future: DaskFuture = None
