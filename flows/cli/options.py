@@ -41,20 +41,11 @@ StudyArgument = Annotated[
         help=f"A name in `studies/` ({', '.join(list_studies())}) or a path to a YAML file.",
     ),
 ]
-LanesOption = Annotated[
-    int | None,
-    typer.Option(
-        "--lanes", metavar="N", help="Worker processes. Default: one per GPU, else one per CPU core."
-    ),
-]
+_LANES = "Worker processes. Default: one per GPU, else one per CPU core."
+LanesOption = Annotated[int | None, typer.Option("--lanes", metavar="N", help=_LANES)]
 DebuggableLanesOption = Annotated[
     int | None,
-    typer.Option(
-        "--lanes",
-        metavar="N",
-        help="Worker processes. Default: one per GPU, else one per CPU core. 0: train in this process, to "
-        "debug it.",
-    ),
+    typer.Option("--lanes", metavar="N", help=f"{_LANES} 0: train in this process, to debug it."),
 ]
 SchedulerOption = Annotated[
     str,
@@ -156,16 +147,13 @@ def show_news(of: str) -> None:
     part.addHandler(_NEWS)
 
 
-def show_warnings() -> None:
-    """Print the warnings that our packages log."""
-    for package in OUR_LOGGERS:
-        logging.getLogger(package).addHandler(_WARNINGS)
-
-
 def configure_prefect(verbose: bool) -> None:
-    """Set [tool.prefect] of pyproject.toml for runs from other folders, too; quiet the terminal."""
+    """Set [tool.prefect] of pyproject.toml for runs from other folders, too; unless verbose, print only our
+    warnings and news.
+    """
     if not verbose:
-        show_warnings()
+        for package in OUR_LOGGERS:
+            logging.getLogger(package).addHandler(_WARNINGS)
         for step in (
             "tasks.training.plan",
             "tasks.model.export",
