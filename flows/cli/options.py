@@ -147,13 +147,16 @@ def show_news(of: str) -> None:
     part.addHandler(_NEWS)
 
 
+def show_warnings() -> None:
+    """Print the warnings that our packages log."""
+    for package in OUR_LOGGERS:
+        logging.getLogger(package).addHandler(_WARNINGS)
+
+
 def configure_prefect(verbose: bool) -> None:
-    """Set [tool.prefect] of pyproject.toml for runs from other folders, too; unless verbose, print only our
-    warnings and news.
-    """
+    """Set [tool.prefect] of pyproject.toml for runs from other folders, too; quiet the terminal."""
     if not verbose:
-        for package in OUR_LOGGERS:
-            logging.getLogger(package).addHandler(_WARNINGS)
+        show_warnings()
         for step in (
             "tasks.training.plan",
             "tasks.model.export",

@@ -182,7 +182,8 @@ class Lanes(ABC):
         name = f"{attempt.label} {uuid4().hex[:8]}"
         self._running[name] = attempt
         try:
-            attempt.future = self._open().submit(
+            client, attempt.begun = self._open(), time.monotonic()
+            attempt.future = client.submit(
                 call, name, attempt.function, *attempt.arguments, key=name, pure=False,
                 **self._place(attempt.lane),
             )  # fmt: skip

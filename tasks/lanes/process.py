@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,8 +141,8 @@ class Attempt:
     arguments: tuple[object, ...]
     silence_seconds: float
     """How long it may run without reporting progress before it counts as hung."""
-    begun: float = field(default_factory=time.monotonic)
-    """Seconds of the monotonic clock."""
+    begun: float = 0.0
+    """When it was handed to the lane, in seconds of the monotonic clock."""
     heard: float | None = None
     """When it last reported progress, in the same seconds; None before the function began."""
     log_lines: "SimpleQueue[LogLine]" = field(default_factory=SimpleQueue)
