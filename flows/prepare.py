@@ -91,7 +91,6 @@ def _describe(detail: Any) -> str:
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_DURATION = re.compile(r"(\d{1,9}(\.\d{1,9})?[smhd])+")
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class Request:
         """The run's id."""
         return self.start.run_id
 
-    def executed_by(self, flow_run_id: str | None) -> "Request":
+    def executed_by(self, flow_run_id: str) -> "Request":
         """Return the same request, executed by a flow run."""
         return replace(self, start=self.start.model_copy(update={"flow_run_id": flow_run_id}))
 
@@ -147,21 +146,26 @@ def check_request(
     """Check a run before it does anything.
 
     A resumed run, by its id or by a retry of its flow run, keeps the parameters it was started with.
-    `flow_run_id` is None before the flow run begins; `in_process` lets this process train, on one CPU core,
-    instead of lanes.
+    `in_process` lets this process train, on one CPU core, instead of lanes.
 
     Raises:
         InputError: the study, an exercise, the results folder, a count, the engine or the run to resume is
             wrong.
     """
     folder = read_address(parameters.results)
-    earlier = _find_earlier(folder, parameters.resume, flow_run_id)
+    earlier = None
+    if parameters.resume:
+        earlier = choose_interrupted(results_at(folder), parameters.resume)
+    elif flow_run_id is not None and exists(folder):
+        earlier = find_start(results_at(folder), flow_run_id)
+    options = earlier or parameters
+    study = choose_exercises(read_study(options.source), frozenset(options.exercises))
+    protocol = None if options.protocol == AS_WRITTEN else options.protocol
+    study = adapt_study(study, options.repeats or None, protocol)
     if earlier is None:
-        study = _choose_study(parameters)
-        start = _begin(parameters, study, flow_run_id)
+        start = _begin(parameters, study)
     else:
-        start = earlier.model_copy(update={"resumed": earlier.resumed + 1, "flow_run_id": flow_run_id})
-        study = _choose_study(start)
+        start = earlier.model_copy(update={"resumed": earlier.resumed + 1})
     scheduler = read_scheduler(start.scheduler) if start.scheduler else ""
     if in_process:
         devices: Sequence[Device] = (Device("CPU"),)
@@ -188,13 +192,7 @@ def check_request(
     )
 
 
-def _choose_study(options: RunOptions) -> Study:
-    study = choose_exercises(read_study(options.source), frozenset(options.exercises))
-    protocol = None if options.protocol == AS_WRITTEN else options.protocol
-    return adapt_study(study, options.repeats or None, protocol)
-
-
-def _begin(parameters: RunParameters, study: Study, flow_run_id: str | None) -> RunStart:
+def _begin(parameters: RunParameters, study: Study) -> RunStart:
     started_at = datetime.now(UTC)
     asked = {name: getattr(parameters, name) for name in RunOptions.model_fields}
     for name in ("study_file", "data_folder"):  # as paths that are found from any folder
@@ -203,7 +201,6 @@ def _begin(parameters: RunParameters, study: Study, flow_run_id: str | None) -> 
         **asked,
         run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{study.name}-{secrets.token_hex(4)}",
         started_at=started_at,
-        flow_run_id=flow_run_id,
     )
 
 
@@ -256,21 +253,13 @@ def executing(request: Request) -> Iterator[None]:
             raise
 
 
-def _find_earlier(folder: Path, resume: str, flow_run_id: str | None) -> RunStart | None:
-    if resume:
-        return choose_interrupted(results_at(folder), resume)
-    if flow_run_id is not None and exists(folder):
-        return find_start(results_at(folder), flow_run_id)
-    return None
-
-
 def read_duration(text: str, option: str) -> float:
     """Return the seconds of an option's time, such as 90s, 10m, 1h30m or 30d.
 
     Raises:
         InputError: it is not such a time, or less than a second.
     """
-    parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", text) if _DURATION.fullmatch(text) else []
+    parts = re.findall(r"([\d.]+)([smhd])", text) if re.fullmatch(TIME_PATTERN, text) else []
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if seconds < 1:
         raise InputError(f"{option}: {text!r} is not a time; give one such as 90s, 10m, 1h30m or 30d")
@@ -297,7 +286,7 @@ def import_ahead() -> None:
     ).start()
 
 
-def has_to_train(request: "Request") -> bool:
+def has_to_train(request: Request) -> bool:
     """Say whether a run needs a training that is not kept; damage of kept ones is noticed later."""
     from storage.trainings import list_keys
     from tasks.training import plan_ahead

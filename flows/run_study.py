@@ -7,12 +7,12 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import PureWindowsPath
 from typing import Any
 
-from prefect import flow
+from prefect import flow, runtime
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -35,7 +35,7 @@ from storage.tables import RunTables
 from study.conclusions import shorten_verdicts
 from study.errors import InputError
 from study.plan import compile_plan
-from study.spec import RunOptions, is_path
+from study.spec import RunOptions
 from study.status import RunStatus
 from study.wording import duration
 from tasks.data import draw_first_images
@@ -57,7 +57,18 @@ for package in ("flows", "tasks", "storage", "study"):
 
 def name_run() -> str:
     """Return the name of the flow run that begins."""
-    return describe_run(*_current())
+    try:
+        parameters = read_parameters(runtime.flow_run.get_parameters().get("run", {}))
+    except InputError:
+        parameters = None  # the flow itself reports what is wrong with them
+    return describe_run(_flow_run(), parameters)
+
+
+def _flow_run() -> FlowRun:
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None  # a flow that runs has one
+    return context.flow_run
 
 
 @flow(
@@ -82,15 +93,15 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
         InputError: a parameter or the dataset is wrong; nothing was trained.
         ResultsUnwritable: a finished training cannot be kept.
     """
-    prepared = handed_over.get()
+    prepared, flow_run = handed_over.get(), _flow_run()
     if prepared is None:
         parameters = read_parameters(run)
-        late = why_skipped()
+        late = why_too_late(flow_run, parameters, datetime.now(UTC))
         if late is not None:
             return Cancelled(name="Skipped", message=late)
-        request = check_request(parameters, flow_run.get_id())
+        request = check_request(parameters, str(flow_run.id))
         prepared = Prepared(request, make_lanes(request))
-    request = prepared.request.executed_by(flow_run.get_id())
+    request = prepared.request.executed_by(str(flow_run.id))
     tag_flow_run(request.study)
     with executing(request), prepared.lanes as lanes:
         tables = run_steps(request, lanes, [ProgressArtifact(), *prepared.views])
@@ -132,12 +143,12 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         request.start.resumed,
         lanes.most,
         lanes.kind,
-        flow_run.get_id(),
+        request.start.flow_run_id,
         forecast.result(),
         sweep.makespan_seconds,
         sweep.makespan_bound_seconds,
         sweep.failures.too_many,
-        trigger=current_trigger(),
+        trigger=trigger_of(_flow_run()),
         parameters=request.start.model_dump_json(include=set(RunOptions.model_fields)),
         devices=json.dumps(lanes.describe()),
         processor=lanes.processor,
@@ -149,11 +160,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
 
 
 class StoppedEarly(RuntimeError):
-    """Too many trainings failed; the finished ones are published under the run's id."""
-
-    def __init__(self, message: str, run_id: str) -> None:
-        super().__init__(message)
-        self.run_id = run_id
+    """Too many trainings failed; the finished ones are published."""
 
 
 def _conclude(tables: RunTables) -> State[str]:
@@ -165,7 +172,7 @@ def _conclude(tables: RunTables) -> State[str]:
     compared = f"; against earlier runs: {shorten_verdicts(verdicts)}" if verdicts else ""
     message = f"{run.trials} trials, {failed}, {outcome}{compared}"
     if run.status == RunStatus.STOPPED_EARLY:
-        return Failed(name="Stopped early", message=message, data=StoppedEarly(message, run.run_id))
+        return Failed(name="Stopped early", message=message, data=StoppedEarly(message))
     name = "Completed" if run.failed_trials == 0 else "Completed with failures"
     return Completed(name=name, message=message, data=run.run_id)
 
@@ -173,30 +180,17 @@ def _conclude(tables: RunTables) -> State[str]:
 def describe_run(run: FlowRun, parameters: RunParameters | None) -> str:
     """Return a name with study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled"."""
     when = run.expected_start_time or datetime.now(UTC)
-    return f"{_name_study(parameters)} {when:%Y-%m-%d %H:%M} UTC, {_NAMES[trigger_of(run)]}"
-
-
-def current_trigger() -> str:
-    """Return the flow run's trigger: `schedule`, `ui` (by hand, Prefect's pages or API) or `command line`."""
-    run, _ = _current()
-    return trigger_of(run)
+    study = (
+        "study" if parameters is None else PureWindowsPath(parameters.source).stem
+    )  # it takes both slashes
+    return f"{study} {when:%Y-%m-%d %H:%M} UTC, {_NAMES[trigger_of(run)]}"
 
 
 def trigger_of(run: FlowRun) -> str:
-    """Return a flow run's trigger, in the words of the column `trigger` of `runs`."""
+    """Return a flow run's trigger: `schedule`, `ui` (by hand, Prefect's pages or API) or `command line`."""
     if run.auto_scheduled:
         return "schedule"
     return "command line" if run.deployment_id is None else "ui"
-
-
-def why_skipped() -> str | None:
-    """Say why to skip the flow run that begins; None to run it.
-
-    Raises:
-        InputError: the latest start is not a time.
-    """
-    run, parameters = _current()
-    return None if parameters is None else why_too_late(run, parameters, datetime.now(UTC))
 
 
 def why_too_late(run: FlowRun, parameters: RunParameters, now: datetime) -> str | None:
@@ -220,20 +214,3 @@ def why_too_late(run: FlowRun, parameters: RunParameters, now: datetime) -> str 
         f"due at {due:%Y-%m-%d %H:%M} UTC, {duration(late)} late: skipped, as it may start "
         f"{duration(allowed)} late at most (parameter latest_start)"
     )
-
-
-def _current() -> tuple[FlowRun, RunParameters | None]:
-    context = FlowRunContext.get()
-    assert context is not None
-    assert context.flow_run is not None
-    try:
-        return context.flow_run, read_parameters((context.parameters or {}).get("run", {}))
-    except InputError:
-        return context.flow_run, None  # the flow itself reports what is wrong with them
-
-
-def _name_study(parameters: RunParameters | None) -> str:
-    if parameters is None:
-        return "study"
-    source = parameters.source
-    return source.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0] if is_path(source) else source

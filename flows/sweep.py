@@ -125,7 +125,7 @@ class Sweep:
             ResultsUnwritable: a finished training cannot be kept; no further training is started.
             LanesLost: there is no lane, and none joined in time; no further training is started.
         """
-        started = time.perf_counter()
+        started, seconds = time.perf_counter(), [job.seconds for job in jobs]
         self._tally.expect({job.training.key: Expected.of(job) for job in jobs}, later)
         self._unfinished = {job.training.key for job in jobs}
         self._keys = {job.training.label: job.training.key for job in jobs}
@@ -134,16 +134,7 @@ class Sweep:
             self._readers.setdefault(key_of(trial, jobs[0].training.source), []).append(trial)
         self._show()
         self._taken = []
-        batches = pack([job.seconds for job in jobs], self._most_task_runs)
-        finished = self._train([[jobs[place] for place in batch] for batch in batches], exercises, after)
-        self.makespan_seconds += time.perf_counter() - started
-        self.makespan_bound_seconds += makespan_bound(self._taken, self._lanes.most)
-        return finished
-
-    def _train(
-        self, batches: list[list[Job]], exercises: Mapping[str, Sequence[int]], after: PrefectFuture[Any]
-    ) -> list[Any]:
-        to_come = deque(batches)
+        to_come = deque([jobs[place] for place in batch] for batch in pack(seconds, self._most_task_runs))
         running: dict[PrefectFuture[Any], list[Job]] = {}
         finished: list[Any] = []
         while to_come or running:
@@ -152,10 +143,10 @@ class Sweep:
                 batch = [job for job in to_come.popleft() if self._is_wanted(job)]
                 if batch:
                     running[self._submit(batch, exercises, after)] = batch
-            ended = self._wait() if running else None
-            if ended is not None:
-                self._finish(running.pop(ended), ended)
+            if running and (ended := self._wait(running)):
                 finished.append(allow_failure(ended))
+        self.makespan_seconds += time.perf_counter() - started
+        self.makespan_bound_seconds += makespan_bound(self._taken, self._lanes.most)
         return finished
 
     def _submit(
@@ -172,65 +163,65 @@ class Sweep:
         future.add_done_callback(self._ended.put)
         return future
 
-    def _wait(self) -> PrefectFuture[Any] | None:
-        """Return the next task run that ends; None after `SHOW_SECONDS`: lanes may have joined or left."""
+    def _wait(self, running: dict[PrefectFuture[Any], list[Job]]) -> PrefectFuture[Any] | None:
+        """Remove and return the next task run that ends, with its trainings recorded; None after
+        `SHOW_SECONDS`: lanes may have joined or left.
+        """
         with self._lock:
             self._tally.count_lanes(len(self._lanes.devices))
         try:
-            return self._ended.get(timeout=SHOW_SECONDS)
+            ended = self._ended.get(timeout=SHOW_SECONDS)
         except queue.Empty:
             with self._lock:
                 self._show()
             return None
-
-    def _finish(self, batch: Sequence[Job], future: PrefectFuture[Any]) -> None:
-        """Record how the trainings of a task run ended, unless they have reported it themselves."""
-        result: Any = future.result(raise_on_failure=False)
+        result: Any = ended.result(raise_on_failure=False)
         if isinstance(result, (ResultsUnwritable, LanesLost)):
             raise result
-        for job in batch:
-            if job.training.key in self._unfinished:
+        for job in running.pop(ended):
+            if job.training.key in self._unfinished:  # a batch reports those that it has trained
                 self._end(job, result)
+        return ended
 
     def _is_wanted(self, job: Job) -> bool:
         """Say whether to attempt a training; if not, record the reason as its end."""
         with self._lock:
             reason = None if job.is_reused else self.failures.why_not(job.training)
-            if reason is not None:
-                self._keep(job, None, reason)
-            return reason is None
+        if reason is not None:
+            self._end(job, reason)
+        return reason is None
 
-    def _end(self, job: Job, result: Any) -> None:
-        """Record how a training ended: with its record, or with the error of its last attempt."""
+    def _end(self, job: Job, result: TrainingRecord | Exception | str) -> None:
+        """Record how a training ended: its record, its last attempt's error, or why it was not attempted."""
+        training, lanes, run_id = job.training, self._lanes, self._request.run_id
+        record, reason = None, None
         with self._lock:
             if isinstance(result, TrainingRecord):
-                self.failures.succeed(job.training)
-                self._keep(job, result, None)
-                return
-            reason = f"{type(result).__name__}: {result}"
-            if isinstance(result, Diverged):
-                self._keep(job, result.record, reason)
-                return
-            self.failures.add(job.training, reason)
-            self._keep(job, None, reason)
-
-    def _keep(self, job: Job, record: TrainingRecord | None, reason: str | None) -> None:
-        training, lanes, run_id = job.training, self._lanes, self._request.run_id
-        attempts = record.attempts_by(run_id) if record else lanes.attempts[training.label]
-        failed_attempts = tuple(lanes.failures[training.label])
-        outcome = Outcome(training, record, reason, attempts, job.seconds, failed_attempts)
-        earlier = self.outcomes.get(training.key)  # the combination may be a setting of a sweep
-        self.outcomes[training.key] = outcome.following(earlier) if earlier else outcome
-        taken = outcome.lane_seconds(run_id) - (earlier.lane_seconds(run_id) if earlier else 0.0)
-        seconds = max(taken, 0.0)  # below zero if the record of an earlier phase replaces a failed one
-        self._taken.append(seconds)
-        self._unfinished.discard(training.key)
-        epochs = record.epochs_by(run_id) if record else 0
-        each = seconds / epochs if seconds and epochs else None
-        self._tally.finish(training.key, each, failed=reason is not None)
-        if record is not None:
-            self._foresee(record)
-        self._show()
+                record = result
+                self.failures.succeed(training)
+            elif isinstance(result, str):
+                reason = result
+            else:
+                reason = f"{type(result).__name__}: {result}"
+                if isinstance(result, Diverged):
+                    record = result.record
+                else:
+                    self.failures.add(training, reason)
+            attempts = record.attempts_by(run_id) if record else lanes.attempts[training.label]
+            failed_attempts = tuple(lanes.failures[training.label])
+            outcome = Outcome(training, record, reason, attempts, job.seconds, failed_attempts)
+            earlier = self.outcomes.get(training.key)  # the combination may be a setting of a sweep
+            self.outcomes[training.key] = outcome.following(earlier) if earlier else outcome
+            taken = outcome.lane_seconds(run_id) - (earlier.lane_seconds(run_id) if earlier else 0.0)
+            seconds = max(taken, 0.0)  # below zero if the record of an earlier phase replaces a failed one
+            self._taken.append(seconds)
+            self._unfinished.discard(training.key)
+            epochs = record.epochs_by(run_id) if record else 0
+            each = seconds / epochs if seconds and epochs else None
+            self._tally.finish(training.key, each, failed=reason is not None)
+            if record is not None:
+                self._foresee(record)
+            self._show()
 
     def _foresee(self, record: TrainingRecord) -> None:
         """Predict the combination of best values again, if this training changes it."""

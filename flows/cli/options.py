@@ -41,20 +41,11 @@ StudyArgument = Annotated[
         help=f"A name in `studies/` ({', '.join(list_studies())}) or a path to a YAML file.",
     ),
 ]
-LanesOption = Annotated[
-    int | None,
-    typer.Option(
-        "--lanes", metavar="N", help="Worker processes. Default: one per GPU, else one per CPU core."
-    ),
-]
+_LANES = "Worker processes. Default: one per GPU, else one per CPU core."
+LanesOption = Annotated[int | None, typer.Option("--lanes", metavar="N", help=_LANES)]
 DebuggableLanesOption = Annotated[
     int | None,
-    typer.Option(
-        "--lanes",
-        metavar="N",
-        help="Worker processes. Default: one per GPU, else one per CPU core. 0: train in this process, to "
-        "debug it.",
-    ),
+    typer.Option("--lanes", metavar="N", help=f"{_LANES} 0: train in this process, to debug it."),
 ]
 SchedulerOption = Annotated[
     str,

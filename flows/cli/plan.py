@@ -58,11 +58,12 @@ def plan_command(
     The time is predicted from the times of earlier runs. If this machine's speed is not known yet, a few
     steps of each shape are measured first, for long studies only (some twenty seconds, once).
     """
-    _check_lanes(lanes)
+    if lanes is not None and not 1 <= lanes <= MAX_PLANNED_LANES:
+        value = f"{lanes:,}" if abs(lanes) < 10**18 else shown(lanes)
+        raise InputError(f"--lanes: {value} is not allowed; give 1 to {MAX_PLANNED_LANES:,}, or leave it out")
     asked = {"lanes_per_gpu": lanes_per_gpu, "fresh": fresh, "engine": engine, "scheduler": scheduler}
-    options = read_options(study, results, exercises, None, repeats, protocol, **asked)
     # The lanes of this machine measure their speed, for any requested number of lanes.
-    request = check_request(options.model_copy(update={"lanes": 0}))
+    request = check_request(read_options(study, results, exercises, None, repeats, protocol, **asked))
     spec = request.study
     with make_lanes(request) as here:
         plan = plan_ahead(spec, here.kind, here.engine)
@@ -74,18 +75,9 @@ def plan_command(
     if as_json:
         typer.echo(json.dumps(describe_plan(planned), indent=1))
     else:
-        print_plan(planned, lanes_here)
-
-
-def _check_lanes(lanes: int | None) -> None:
-    """Refuse a number of lanes outside the allowed range.
-
-    Raises:
-        InputError: it is below 1 or above `MAX_PLANNED_LANES`.
-    """
-    if lanes is not None and not 1 <= lanes <= MAX_PLANNED_LANES:
-        value = f"{lanes:,}" if abs(lanes) < 10**18 else shown(lanes)
-        raise InputError(f"--lanes: {value} is not allowed; give 1 to {MAX_PLANNED_LANES:,}, or leave it out")
+        print_table(_draw_exercises(planned), 120)
+        for line in _sentences(planned, lanes_here):
+            typer.echo(line)
 
 
 MANY_LANES = (1, 10, 100, 1000)
@@ -196,13 +188,6 @@ def describe_plan(planned: Planned) -> Described:
     }
 
 
-def print_plan(planned: Planned, lanes_here: int) -> None:
-    """Print a plan as a table and sentences."""
-    print_table(_draw_exercises(planned), 120)
-    for line in _sentences(planned, lanes_here):
-        typer.echo(line)
-
-
 def _describe_total(forecast: Forecast) -> Described:
     return {
         "trainings": len(forecast.jobs),
@@ -293,6 +278,7 @@ def _sentences(planned: Planned, lanes_here: int) -> list[str]:
     waiting = len(plan.trainings) - forecast.reused
     stops = forecast.most_epochs - forecast.epochs_to_run
     low, high = map(_time, forecast.interval)
+    lanes = count(forecast.lanes, "lane")
     lines = [
         f"{count(len(plan.trials), 'trial')} read {count(len(plan.trainings), 'training')}: "
         f"{forecast.reused} from earlier runs, {waiting} to train, {count(forecast.epochs_to_run, 'epoch')}"
@@ -301,14 +287,14 @@ def _sentences(planned: Planned, lanes_here: int) -> list[str]:
         *_search_sentences(forecast),
         f"without sharing: {_total_sentence(planned.without_sharing)}; "
         f"with it, from nothing: {_total_sentence(planned.from_nothing)}",
-        f"memory: at most about {forecast.peak_bytes / 1e9:.1f} GB for {_lanes(forecast.lanes)}",
+        f"memory: at most about {forecast.peak_bytes / 1e9:.1f} GB for {lanes}",
         *(_lanes_sentence(forecast, number) for number in planned.lanes),
-        f"predicted: {_time(forecast.wall_seconds)} on {_lanes(forecast.lanes)} (95%: {low} to {high})",
+        f"predicted: {_time(forecast.wall_seconds)} on {lanes} (95%: {low} to {high})",
     ]
     if not planned.speed_is_measured:
         lines.append("this machine's speed is not measured yet: the prediction is from another machine's")
     if forecast.lanes > lanes_here:
-        lines.append(f"this machine has devices for {_lanes(lanes_here)}; more would share them")
+        lines.append(f"this machine has devices for {count(lanes_here, 'lane')}; more would share them")
     return lines
 
 
@@ -351,10 +337,6 @@ def _lanes_sentence(forecast: Forecast, lanes: int) -> str:
         f"trainings {_time(forecast.makespan_on(lanes)):>12} "
         f"(cannot be below {_time(forecast.bound_on(lanes))}){mark}"
     )
-
-
-def _lanes(number: int) -> str:
-    return count(number, "lane")
 
 
 def _time(seconds: float) -> str:

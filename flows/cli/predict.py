@@ -70,7 +70,10 @@ def predict_command(
     found = Classifier(load_model(model), softened_by, model).classify(pictures)
     unreadable = [each for each in found if isinstance(each, Unreadable)]
     if overlay is not None:
-        _write_overlays(found, overlay, sure)
+        originals = {each.path.absolute() for each in found}
+        for number, each in enumerate(found, start=1):
+            if isinstance(each, Prediction):
+                write_overlay(each, number, overlay, sure, originals)
     _print(found, sure, top, as_json, as_csv)
     if isinstance(calibration, str) and len(unreadable) < len(found):
         reason = printable(calibration)
@@ -121,13 +124,6 @@ def _print(
         for each in found:
             if isinstance(each, Prediction):
                 typer.echo(describe_prediction(each, sure, top))
-
-
-def _write_overlays(found: Sequence[Prediction | Unreadable], folder: Path, sure: float) -> None:
-    originals = {each.path.absolute() for each in found}
-    for number, each in enumerate(found, start=1):
-        if isinstance(each, Prediction):
-            write_overlay(each, number, folder, sure, originals)
 
 
 def _report_unreadable(unreadable: Sequence[Unreadable], total: int) -> int:

@@ -138,7 +138,11 @@ def describe_night(night: Night) -> dict[str, Any]:
         "failed_trials": night.run.failed_trials,
         "best_accuracy": night.best_accuracy,
         "changes": night.changes,
-        "exercises": [_describe_exercise(each) for each in night.exercises],
+        "exercises": [
+            {name: getattr(each, name) for name in _DESCRIBED}
+            | {"changes": [change.model_dump() for change in read_changes(each.changes or "[]")]}
+            for each in night.exercises
+        ],
     }
 
 
@@ -146,11 +150,6 @@ _DESCRIBED = (
     *("exercise", "verdict", "message", "mean_accuracy", "difference", "p_value", "threshold"),
     *("compared_with", "lane_seconds"),
 )
-
-
-def _describe_exercise(night: NightRow) -> dict[str, Any]:
-    changes = [each.model_dump() for each in read_changes(night.changes or "[]")]
-    return {name: getattr(night, name) for name in _DESCRIBED} | {"changes": changes}
 
 
 MARGIN = 0.5

@@ -104,13 +104,11 @@ def execute(request: Request) -> None:
         SystemExit: trials failed, or SIGTERM.
     """
     save_start(request.results, request.start)
-    with stopping_in_order(_kept(request)):
-        _run_flow(request)
-    _conclude(request)
-
-
-def _run_flow(request: Request) -> None:
-    with ExitStack() as stack:
+    kept = (
+        f"finished trainings are kept in {request.results.trainings}, and "
+        f"`study resume {request.run_id} --results {request.results.folder}` continues from there"
+    )
+    with stopping_in_order(kept), ExitStack() as stack:
         with temporary_server():
             with without_collecting():
                 from flows.run_study import StoppedEarly, run_study  # late: while the server starts
@@ -123,25 +121,19 @@ def _run_flow(request: Request) -> None:
         try:
             run_study(request.parameters)
         except StoppedEarly:
-            return  # it is published, and its summary says so
+            pass  # it is published, and its summary says so
         except InputError:
             raise
         except LanesLost as error:
-            typer.echo(f"{error}; {_kept(request)}", err=True)
+            typer.echo(f"{error}; {kept}", err=True)
             sys.exit(FAILED)
         except Exception as error:
             if not has_ended(request.results, request.run_id):
-                typer.echo(f"the run failed; {_kept(request)}", err=True)
+                typer.echo(f"the run failed; {kept}", err=True)
                 raise
             # The results are published: the death of a server does not make the run fail.
             logger.warning("Prefect does not know that the run ended: %s", error)
-
-
-def _kept(request: Request) -> str:
-    return (
-        f"finished trainings are kept in {request.results.trainings}, and "
-        f"`study resume {request.run_id} --results {request.results.folder}` continues from there"
-    )
+    _conclude(request)
 
 
 def _conclude(request: Request) -> None:

@@ -109,7 +109,9 @@ def draw_page() -> str:
         version=SCHEMA_VERSION,
         json=_list_json(),
         units="\n".join(f"| {name or '(none)'} | {says} |" for name, says in UNITS.items()),
-        tables="\n".join(map(_table_row, TABLES.values())),
+        tables="\n".join(
+            f"| [`{table}`](#{table}) | {kind.meaning()} | {_key(kind)} |" for table, kind in TABLES.items()
+        ),
     )
     return "\n".join([introduction, *map(draw_table, TABLES)])
 
@@ -140,10 +142,6 @@ def _list_json() -> str:
         for table, kind in TABLES.items()
     }
     return "\n".join(f"- `{table}`: {names}" for table, names in found.items() if names)
-
-
-def _table_row(kind: type[Row]) -> str:
-    return f"| [`{kind.TABLE}`](#{kind.TABLE}) | {kind.meaning()} | {_key(kind)} |"
 
 
 def _column_row(column: Column) -> str:

@@ -51,15 +51,10 @@ def list_cells(summary: Sequence[SummaryRow]) -> list[dict[str, str]]:
 
 def print_summary(tables: RunTables) -> None:
     """Print the summary to standard output; outside a terminal it is wide enough for its columns."""
-    if tables.summary:
-        print_table(draw_summary(tables), 120)
-    else:
-        Console().print(f"{tables.run.study}: {tables.run.status}, no trials")
-
-
-def draw_summary(tables: RunTables) -> Table:
-    """Make a table of each setting's mean test accuracy next to the published average."""
     run = tables.run
+    if not tables.summary:
+        Console().print(f"{run.study}: {run.status}, no trials")
+        return
     title = f"{run.study}: {run.status}, {run.trials} trials, {run.failed_trials} failed, "
     title += f"{run.trainings} trainings ({run.reused_trainings} reused), {duration(run.wall_seconds)}"
     table = Table(title=title, caption="test accuracy in percent, 95% t interval of its mean; training time")
@@ -70,7 +65,7 @@ def draw_summary(tables: RunTables) -> Table:
         is_last = number == len(cells) or cells[number]["ex."] != row["ex."]
         # A candidate's name comes from the study: `[b]` in it is not markup.
         table.add_row(*map(escape, row.values()), end_section=is_last)
-    return table
+    print_table(table, 120)
 
 
 def describe_failures(tables: RunTables) -> str:

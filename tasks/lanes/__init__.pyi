@@ -5,10 +5,7 @@ from .devices import (
     list_gpus as list_gpus,
 )
 from .host import LaneHost as LaneHost
-from .lanes import (
-    Lanes as Lanes,
-    Progress as Progress,
-)
+from .lanes import Lanes as Lanes
 from .local import (
     InProcessLane as InProcessLane,
     LocalLanes as LocalLanes,
@@ -16,6 +13,7 @@ from .local import (
 from .members import check_scheduler as check_scheduler
 from .process import (
     LanesClosed as LanesClosed,
+    Progress as Progress,
     die_with_starter as die_with_starter,
     lane_name as lane_name,
     report_progress as report_progress,

@@ -10,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from distributed import Client
@@ -22,9 +22,9 @@ from tasks.data import Dataset
 from tasks.engines import EngineChoice
 from tasks.lanes.devices import Device
 from tasks.lanes.lanes import Lanes
-from tasks.lanes.members import Members
+from tasks.lanes.members import LaneFacts, Members
 from tasks.lanes.monitor import LANE, ClusterMonitor
-from tasks.lanes.process import Attempt, LaneDied, LanesClosed, Work
+from tasks.lanes.process import Attempt, LaneDied
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +43,9 @@ class ClusterLanes(Lanes):
         super().__init__()
         self.scheduler = scheduler
         self._members = Members(wait_seconds)
-        self._watch = ClusterMonitor(scheduler, asked, self._members, self._reports.listen)
-        self._settled: tuple[str, EngineName] | None = None
+        self._watch = ClusterMonitor(scheduler, asked, self._members, self._listen)
+        self._settled: tuple[str, EngineName, LaneFacts] | None = None
         self._settling = threading.Lock()
-        self._running: set[Attempt] = set()
         self._is_waiting = False
         """Whether the log says that there is no lane, and not yet that one is back."""
         self._replacing = ThreadPoolExecutor(4, thread_name_prefix="replace lanes")
@@ -54,7 +53,7 @@ class ClusterLanes(Lanes):
     @property
     def devices(self) -> tuple[Device, ...]:
         """Return the device of each lane that is there now."""
-        return self._members.devices
+        return tuple(each.facts.device for each in self._members.list())
 
     @property
     def kind(self) -> str:
@@ -74,12 +73,12 @@ class ClusterLanes(Lanes):
     @property
     def processor(self) -> str:
         """Return the processor of the lane that came first."""
-        return self._members.processor
+        return self._settle()[2].processor
 
     @property
     def versions(self) -> dict[str, str]:
         """Return the versions that take part in training on the lane that came first."""
-        return self._members.versions
+        return self._settle()[2].versions
 
     @property
     def most(self) -> int:
@@ -103,14 +102,15 @@ class ClusterLanes(Lanes):
         super().close()
         self._members.close()
         client = self._watch.client
-        busy = [each.lane for each in self._running if self._reports.last(each.name) is not None]
+        busy = [each.lane for each in list(self._running.values()) if each.heard is not None]
         if client is not None and busy:
             with suppress(Exception):
                 client.restart_workers(busy, timeout=2, raise_for_error=False)
         self._watch.stop()
         self._replacing.shutdown(wait=False, cancel_futures=True)
 
-    def _settle(self) -> tuple[str, EngineName]:
+    def _settle(self) -> tuple[str, EngineName, LaneFacts]:
+        """Return kind and engine of the lanes, and the facts of the lane that came first."""
         with self._settling:
             if self._settled is None:
                 self._watch.start()
@@ -118,12 +118,13 @@ class ClusterLanes(Lanes):
                 deadline = time.monotonic() + _GATHER_SECONDS
                 while self._watch.is_asking and time.monotonic() < deadline:
                     time.sleep(0.05)
-                greetings = [each.facts for each in self._members.list()]
-                kinds = frozenset(each.device.kind for each in greetings)
-                native = {each.engine for each in greetings} == {"native"}
+                there = [each.facts for each in self._members.list()]
+                kinds = frozenset(each.device.kind for each in there)
+                native = {each.engine for each in there} == {"native"}
                 engine: EngineName = "native" if native else "tensorflow"
                 self._watch.settle(engine, kinds)
-                self._settled = "+".join(sorted(kinds)), engine
+                first = next(iter(self._members.seen.values())).facts
+                self._settled = "+".join(sorted(kinds)), engine, first
             return self._settled
 
     def _open(self) -> Client:
@@ -161,39 +162,33 @@ class ClusterLanes(Lanes):
     def _place(self, lane: str) -> dict[str, Any]:
         return {"workers": [lane], "allow_other_workers": False, "resources": {LANE: 1}}
 
-    def _begin(self, lane: str, work: Work) -> Attempt:
+    def _run_on(self, attempt: Attempt) -> Any:
         # On that machine, the dataset lies in its own cache.
-        there = tuple(each.anywhere() if isinstance(each, Dataset) else each for each in work.arguments)
-        attempt = super()._begin(lane, replace(work, arguments=there))
-        self._running.add(attempt)
-        return attempt
+        attempt.arguments = tuple(
+            each.anywhere() if isinstance(each, Dataset) else each for each in attempt.arguments
+        )
+        return super()._run_on(attempt)
 
     def _name(self, lane: str) -> str:
         return self._members.name(lane)
 
-    def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
+    def _check(self, attempt: Attempt) -> None:
         if attempt.lane not in self._members:
-            return LaneDied(
-                f"{self._name(attempt.lane)} left, died or was cut off while it ran {work.label!r}"
+            raise LaneDied(
+                f"{self._name(attempt.lane)} left, died or was cut off while it ran {attempt.label!r}"
             )
-        heard = self._reports.last(attempt.name)
-        if heard is None:  # another run's work may come first
-            return None
-        return self._why_hung(attempt, work, heard, work.silence_seconds)
+        if attempt.heard is not None:  # another run's work may come first
+            self._check_progress(attempt, attempt.heard, attempt.silence_seconds)
 
-    def _result_of(self, attempt: Attempt, work: Work) -> Any:
+    def _wait(self, attempt: Attempt) -> Any:
         try:
-            return super()._result_of(attempt, work)
-        except LanesClosed:
-            raise
+            return super()._wait(attempt)
         except Exception as error:
             if attempt.future.cancelled():  # closing the client cancels it; the error's type varies
-                raise LaneDied(f"contact with {self.scheduler} was lost while {work.label!r} ran") from error
+                raise LaneDied(
+                    f"contact with {self.scheduler} was lost while {attempt.label!r} ran"
+                ) from error
             raise
-
-    def _forget(self, attempt: Attempt) -> None:
-        self._running.discard(attempt)
-        super()._forget(attempt)
 
     def _replace(self, lane: str) -> None:
         self._members.remove([lane])

@@ -1,14 +1,12 @@
 """Lanes: supervised worker processes, each on one device, that run plain functions and report progress."""
 
 import logging
-import queue
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -19,87 +17,17 @@ from distributed.scheduler import KilledWorker
 from study.errors import Conclusive, InputError
 from study.spec import EngineName
 from tasks.lanes.devices import Device
-from tasks.lanes.process import LOG, PROGRESS, Attempt, LaneDied, LaneHung, LanesClosed, Work, call
-
-LogLine = tuple[str, str, int, str]
-"""The attempt's name, the logger's name, the level and the text."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a running attempt has reported; times are seconds of the monotonic clock."""
-
-    at: float
-    """Time of the last report."""
-    epochs: int = 0
-    """Epochs of the training that have ended, those of earlier attempts included."""
-    first_at: float = 0.0
-    """Time of the first report with a number of epochs."""
-    first_epochs: int | None = None
-    """That number."""
-
-    def then(self, at: float, epochs: int | None) -> "Progress":
-        """Return the progress after one more report."""
-        if epochs is None:
-            return replace(self, at=at)
-        if self.first_epochs is None:
-            return Progress(at, epochs, at, epochs)
-        return replace(self, at=at, epochs=epochs)
-
-
-class Reports:
-    """The reports of running attempts, by attempt name."""
-
-    def __init__(self) -> None:
-        self._heard: dict[str, Progress] = {}
-        self._said: dict[str, queue.SimpleQueue[LogLine]] = {}
-
-    def listen(self, client: Client) -> None:
-        """Subscribe to a client's events."""
-        client.subscribe_topic(PROGRESS, self._hear)
-        client.subscribe_topic(LOG, self._hear_log)
-
-    def expect(self, name: str) -> None:
-        """Record the reports of an attempt from now on."""
-        self._said[name] = queue.SimpleQueue()
-
-    def last(self, name: str) -> float | None:
-        """Return when an attempt last reported progress, in monotonic seconds; None before it began."""
-        progress = self._heard.get(name)
-        return None if progress is None else progress.at
-
-    def running(self) -> dict[str, Progress]:
-        """Return the progress of the attempts that have begun, by attempt name."""
-        return dict(self._heard)
-
-    def pass_on(self, name: str) -> None:
-        """Log an attempt's log lines in the thread that waits for it, which belongs to its task run."""
-        with suppress(queue.Empty):
-            while True:
-                _, logger_name, level, text = self._said[name].get_nowait()
-                logging.getLogger(logger_name).log(level, text)
-
-    def forget(self, name: str) -> None:
-        """Ignore further reports of an attempt."""
-        self._said.pop(name, None)
-        self._heard.pop(name, None)
-
-    def hear(self, name: str, epochs: int | None = None) -> None:
-        """Record that an attempt makes progress."""
-        if name in self._said:
-            now = time.monotonic()  # the flow's clock, which never jumps
-            self._heard[name] = self._heard.get(name, Progress(now)).then(now, epochs)
-
-    def _hear(self, event: tuple[float, tuple[str, int | None]]) -> None:
-        self.hear(*event[1])
-
-    def _hear_log(self, event: tuple[float, LogLine]) -> None:
-        said = self._said.get(event[1][0])
-        if said is not None:
-            said.put(event[1])
-
-
-logger = logging.getLogger(__name__)
+from tasks.lanes.process import (
+    LOG,
+    PROGRESS,
+    Attempt,
+    LaneDied,
+    LaneHung,
+    LanesClosed,
+    LogLine,
+    Progress,
+    call,
+)
 
 Result = TypeVar("Result")
 
@@ -124,7 +52,8 @@ class Lanes(ABC):
         self.failures: defaultdict[str, list[str]] = defaultdict(list)
         """Why attempts failed, by label."""
         self._lock = threading.Lock()
-        self._reports = Reports()
+        self._running: dict[str, Attempt] = {}
+        """By a name that Dask and the lane's reports use, too."""
         self.is_closed = False
 
     @property
@@ -183,22 +112,25 @@ class Lanes(ABC):
             LanesClosed: the lanes were closed.
             Exception: any error of the function.
         """
-        lane = self._take_lane()
+        attempt = Attempt(self._take_lane(), label, function, arguments, silence_seconds)
+        with self._lock:
+            self.attempts[label] += 1
         try:
-            with self._lock:
-                self.attempts[label] += 1
-            result: Result = self._run_on(lane, Work(label, function, arguments, silence_seconds))
+            result: Result = self._run_on(attempt)
             return result
-        except LanesClosed:
-            raise
         except Exception as error:
+            if self.is_closed:
+                raise LanesClosed(f"stopped before {label!r} was finished") from error
             with self._lock:
                 self.failures[label].append(f"{type(error).__name__}: {error}")
             raise
+        finally:
+            self._give_back(attempt.lane)
 
     def running(self) -> dict[str, Progress]:
         """Return the progress of what runs on the lanes now, by label."""
-        return {name.rpartition(" ")[0]: each for name, each in self._reports.running().items()}
+        attempts = list(self._running.values())
+        return {each.label: each.progress for each in attempts if each.progress is not None}
 
     def start_ahead(self) -> None:
         """Start the lanes in the background, for a caller who knows that they will be needed."""
@@ -239,89 +171,84 @@ class Lanes(ABC):
         """Connect to the lanes; start them first if they are ours. Raises `LanesClosed`."""
 
     @abstractmethod
-    def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
-        """Return why to stop waiting for an attempt; None to keep waiting."""
-
-    def _run_on(self, lane: str, work: Work) -> Any:
-        attempt = self._begin(lane, work)
-        try:
-            self._wait(attempt, work)
-            return self._result_of(attempt, work)
-        finally:
-            self._forget(attempt)
-
-    def _begin(self, lane: str, work: Work) -> Attempt:
-        name = self._name_attempt(work)
-        try:
-            client = self._open()
-            future = client.submit(
-                call, name, work.function, *work.arguments, key=name, pure=False, **self._place(lane)
-            )
-        except Exception as error:
-            self._reports.forget(name)
-            self._give_back(lane)
-            if self.is_closed:
-                raise LanesClosed(f"stopped before {work.label!r} was finished") from error
-            raise
-        attempt = Attempt(lane, name, time.monotonic(), future)
-        # Not `result(timeout=...)` in a loop: when the end and the timeout coincide, Dask raises an
-        # unrelated error (UnboundLocalError, or TimeoutError for a finished result).
-        future.add_done_callback(lambda _: attempt.ended.set())
-        return attempt
-
-    def _name_attempt(self, work: Work) -> str:
-        name = f"{work.label} {uuid4().hex[:8]}"
-        self._reports.expect(name)
-        return name
-
-    def _wait(self, attempt: Attempt, work: Work) -> None:
-        """Wait until an attempt has ended or is lost."""
-        while attempt.lost is None and not attempt.ended.wait(_LOOK_SECONDS):
-            self._reports.pass_on(attempt.name)
-            if self.is_closed:
-                raise LanesClosed(f"stopped before {work.label!r} was finished")
-            attempt.lost = self._why_lost(attempt, work)
-
-    def _why_hung(self, attempt: Attempt, work: Work, since: float, allowed: float) -> LaneHung | None:
-        if time.monotonic() - since <= allowed:
-            return None
-        self._replace(attempt.lane)
-        return LaneHung(
-            f"{self._name(attempt.lane)} made no progress for {allowed:.0f} s while it ran {work.label!r}; "
-            "it was killed and has been replaced"
-        )
+    def _check(self, attempt: Attempt) -> None:
+        """Check that a running attempt can still end. Raises `LaneDied`, `LaneHung`."""
 
     def _name(self, lane: str) -> str:
         return lane
 
-    def _result_of(self, attempt: Attempt, work: Work) -> Any:
+    def _listen(self, client: Client) -> None:
+        """Subscribe to the reports of running attempts."""
+        client.subscribe_topic(PROGRESS, self._hear)
+        client.subscribe_topic(LOG, self._hear_log)
+
+    def _hear(self, event: tuple[float, tuple[str, int | None]]) -> None:
+        name, epochs = event[1]
+        attempt = self._running.get(name)
+        if attempt is not None:
+            now = time.monotonic()  # the flow's clock, which never jumps
+            attempt.progress = (attempt.progress or Progress(now)).then(now, epochs)
+
+    def _hear_log(self, event: tuple[float, LogLine]) -> None:
+        attempt = self._running.get(event[1][0])
+        if attempt is not None:
+            attempt.log_lines.put(event[1])
+
+    def _run_on(self, attempt: Attempt) -> Any:
+        name = f"{attempt.label} {uuid4().hex[:8]}"
+        self._running[name] = attempt
         try:
-            if attempt.lost is not None:
-                raise attempt.lost
+            client, attempt.begun = self._open(), time.monotonic()
+            attempt.future = client.submit(
+                call, name, attempt.function, *attempt.arguments, key=name, pure=False,
+                **self._place(attempt.lane),
+            )  # fmt: skip
+            # Not `result(timeout=...)` in a loop: when the end and the timeout coincide, Dask raises an
+            # unrelated error (UnboundLocalError, or TimeoutError for a finished result).
+            attempt.future.add_done_callback(lambda _: attempt.ended.set())
+            return self._wait(attempt)
+        finally:
+            self._pass_on(attempt)
+            del self._running[name]
+            if attempt.future is not None:
+                attempt.future.release()  # an attempt that still runs is no longer needed
+
+    def _wait(self, attempt: Attempt) -> Any:
+        """Wait until an attempt has ended or is lost; return its result."""
+        try:
+            while not self.is_closed and not attempt.ended.wait(_LOOK_SECONDS):
+                self._pass_on(attempt)
+                self._check(attempt)
             if self.is_closed:  # closing ends attempts too: a closed client returns no result
-                raise LanesClosed(f"stopped before {work.label!r} was finished")
+                raise LanesClosed("the lanes are closed")
             # The result is ready: this times out only if the lanes are closed at this very moment.
             return attempt.future.result(timeout=_FETCH_SECONDS)
         except KilledWorker as error:
             # In a process that ran out of memory, Dask's worker may have ended while the process lives.
             self._replace(attempt.lane)
             raise LaneDied(
-                f"{self._name(attempt.lane)} died while it ran {work.label!r}; it has been replaced"
+                f"{self._name(attempt.lane)} died while it ran {attempt.label!r}; it has been replaced"
             ) from error
-        except (Conclusive, InputError, LaneDied, LaneHung):
+        except (Conclusive, InputError, LaneDied, LaneHung, LanesClosed):
             raise
-        except Exception as error:
-            if self.is_closed:
-                raise LanesClosed(f"stopped before {work.label!r} was finished") from error
+        except Exception:
             # A fault of the process, such as its memory, must not affect the next piece of work.
             self._replace(attempt.lane)
             raise
 
-    def _forget(self, attempt: Attempt) -> None:
-        self._reports.pass_on(attempt.name)
-        self._reports.forget(attempt.name)
-        attempt.future.release()  # an attempt that still runs is no longer needed
-        self._give_back(attempt.lane)
+    def _pass_on(self, attempt: Attempt) -> None:
+        """Log an attempt's log lines in the thread that waits for it, which belongs to its task run."""
+        while not attempt.log_lines.empty():
+            _, logger_name, level, text = attempt.log_lines.get()
+            logging.getLogger(logger_name).log(level, text)
+
+    def _check_progress(self, attempt: Attempt, since: float, allowed: float) -> None:
+        if time.monotonic() - since > allowed:
+            self._replace(attempt.lane)
+            raise LaneHung(
+                f"{self._name(attempt.lane)} made no progress for {allowed:.0f} s while it ran "
+                f"{attempt.label!r}; it was killed and has been replaced"
+            )
 
     def _open_quietly(self) -> None:
         with suppress(Exception):  # the first piece of work meets and reports it again

@@ -3,6 +3,7 @@
 import logging
 import queue
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from tasks.engines import EngineChoice, choose_engine, library_versions, process
 from tasks.lanes.devices import Device, useful_lanes
 from tasks.lanes.lanes import Lanes
 from tasks.lanes.local_cluster import START_SECONDS, LaneCluster, name_lanes
-from tasks.lanes.process import Attempt, LanesClosed, Work
+from tasks.lanes.process import Attempt, LanesClosed, Progress
 
 
 @contextmanager
@@ -119,11 +120,11 @@ class LocalLanes(Lanes):
     def _place(self, lane: str) -> dict[str, Any]:
         return {"resources": {lane: 1}}
 
-    def _why_lost(self, attempt: Attempt, work: Work) -> Exception | None:
-        heard = self._reports.last(attempt.name)  # None before its process has started
-        if heard is None:
-            return self._why_hung(attempt, work, attempt.since, START_SECONDS)
-        return self._why_hung(attempt, work, heard, work.silence_seconds)
+    def _check(self, attempt: Attempt) -> None:
+        if attempt.heard is None:  # its process may have to start first
+            self._check_progress(attempt, attempt.begun, START_SECONDS)
+        else:
+            self._check_progress(attempt, attempt.heard, attempt.silence_seconds)
 
     def _replace(self, lane: str) -> None:
         with self._lock:
@@ -136,18 +137,14 @@ class LocalLanes(Lanes):
             if self.is_closed:
                 raise LanesClosed("the lanes are closed")
             if self._client is None:
-                self._start()
-            assert self._client is not None
+                logger.info("starting %d %s lanes", len(self._devices), self.kind)
+                # multiprocessing unblocks SIGINT when it starts its tracker: start it first.
+                resource_tracker.ensure_running()
+                with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
+                    self._cluster = cluster = LaneCluster(name_lanes(self._devices))
+                    self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
+                self._listen(self._client)
             return self._client
-
-    def _start(self) -> None:
-        logger.info("starting %d %s lanes", len(self._devices), self.kind)
-        # multiprocessing unblocks SIGINT when it starts its tracker: start it first.
-        resource_tracker.ensure_running()
-        with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
-            self._cluster = cluster = LaneCluster(name_lanes(self._devices))
-            self._client = Client(cluster.address, security=cluster.security, set_as_default=False)
-        self._reports.listen(self._client)
 
 
 class InProcessLane(LocalLanes):
@@ -162,11 +159,10 @@ class InProcessLane(LocalLanes):
     def start_ahead(self) -> None:
         """Start nothing."""
 
-    def _run_on(self, lane: str, work: Work) -> Any:
-        name = self._name_attempt(work)
-        self._reports.hear(name)
+    def _run_on(self, attempt: Attempt) -> Any:
+        attempt.progress = Progress(time.monotonic())
+        self._running[attempt.label] = attempt
         try:
-            return work.function(*work.arguments)
+            return attempt.function(*attempt.arguments)
         finally:
-            self._reports.forget(name)
-            self._give_back(lane)
+            del self._running[attempt.label]

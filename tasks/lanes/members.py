@@ -123,10 +123,10 @@ def _comparable(versions: Mapping[str, str], name: str) -> str | None:
 
 
 @cache
-def _locked_names(folder: Path = _CODE) -> tuple[str, ...]:
+def _locked_names() -> tuple[str, ...]:
     """Return the names of the locked packages; none if no lock file lies next to the code."""
     try:
-        lines = (folder / LOCK_NAME).read_text(encoding="utf-8").splitlines()
+        lines = (_CODE / LOCK_NAME).read_text(encoding="utf-8").splitlines()
     except OSError:
         return ()
     names = [re.split(r"==|\[", line)[0] for line in lines if re.match(r"[A-Za-z0-9]", line)]
@@ -160,7 +160,7 @@ class Members:
         self.most = 0
         """The most lanes there were at once."""
         self.seen: dict[str, Member] = {}
-        """Every lane there ever was, by name."""
+        """Every lane there ever was, by name, in the order in which they came."""
         self._there: dict[str, Member] = {}
         self._free: deque[str] = deque()
         """Addresses; lanes that have left since are still in it."""
@@ -234,22 +234,6 @@ class Members:
         """Return the lanes that are there."""
         with self._changed:
             return list(self._there.values())
-
-    @property
-    def processor(self) -> str:
-        """Return the processor of the first lane."""
-        with self._changed:
-            return next((each.facts.processor for each in self.seen.values()), "")
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Return the versions that take part in training on the first lane."""
-        return next((each.facts.versions for each in self.seen.values()), {})
-
-    @property
-    def devices(self) -> tuple[Device, ...]:
-        """Return the device of each lane that is there."""
-        return tuple(member.facts.device for member in self.list())
 
     def _check(self, tell: Callable[[], None]) -> None:
         if self._closed:

@@ -8,8 +8,9 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 from typing import Any, TypeVar
 
@@ -125,28 +126,53 @@ class LanesClosed(RuntimeError):
     """The lanes were closed before this was finished."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """A function to be run on a lane."""
+LogLine = tuple[str, str, int, str]
+"""The attempt's name, the logger's name, the level and the text."""
 
+
+@dataclass(frozen=True)
+class Progress:
+    """What a running attempt has reported; times are seconds of the monotonic clock."""
+
+    at: float
+    """Time of the last report."""
+    epochs: int = 0
+    """Epochs of the training that have ended, those of earlier attempts included."""
+    first_at: float = 0.0
+    """Time of the first report with a number of epochs."""
+    first_epochs: int | None = None
+    """That number."""
+
+    def then(self, at: float, epochs: int | None) -> "Progress":
+        """Return the progress after one more report."""
+        if epochs is None:
+            return replace(self, at=at)
+        if self.first_epochs is None:
+            return Progress(at, epochs, at, epochs)
+        return replace(self, at=at, epochs=epochs)
+
+
+@dataclass(eq=False)
+class Attempt:
+    """A function that a lane runs once."""
+
+    lane: str
     label: str
     """The work's name, for people."""
     function: Callable[..., Any]
     arguments: tuple[object, ...]
     silence_seconds: float
     """How long it may run without reporting progress before it counts as hung."""
-
-
-@dataclass(eq=False)
-class Attempt:
-    """A piece of work on one lane."""
-
-    lane: str
-    name: str
-    """Unique to this attempt: Dask's key, and the name in the lane's reports."""
-    since: float
-    """Seconds of the monotonic clock when it was handed to the lane."""
-    future: DaskFuture
+    begun: float = 0.0
+    """When it was handed to the lane, in seconds of the monotonic clock."""
+    progress: Progress | None = None
+    """What it has reported; None before the function began."""
+    log_lines: "SimpleQueue[LogLine]" = field(default_factory=SimpleQueue)
+    """What it logged and is not passed on yet."""
     ended: Event = field(default_factory=Event)
-    lost: Exception | None = None
-    """Why the caller stopped waiting."""
+    future: DaskFuture = None
+
+    @property
+    def heard(self) -> float | None:
+        """Return when it last reported, in the same seconds; None before the function began."""
+        return None if self.progress is None else self.progress.at

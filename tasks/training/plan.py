@@ -71,7 +71,7 @@ def measure_speeds(
 
 def _try_to_measure(lanes: Lanes, engine: EngineName, shape: Hyperparameters, amount: Amount) -> Speed | None:
     try:
-        speed, processor = lanes.run("measure speed", measure_here, engine, shape, amount)
+        speed, processor = lanes.run("measure speed", measure_speed, engine, shape, amount)
         return speed if processor == lanes.processor else None
     except LanesClosed:
         raise
@@ -80,13 +80,12 @@ def _try_to_measure(lanes: Lanes, engine: EngineName, shape: Hyperparameters, am
         return None
 
 
-def measure_here(engine: EngineName, shape: Hyperparameters, amount: Amount) -> tuple[Speed, str]:
-    """Measure one shape in this process; return its processor too."""
-    return measure_speed(engine, shape, amount), processor_name()
+def measure_speed(engine: EngineName, hyperparameters: Hyperparameters, amount: Amount) -> tuple[Speed, str]:
+    """Measure one shape in this process, on images of noise: their content changes the time little.
 
-
-def measure_speed(engine: EngineName, hyperparameters: Hyperparameters, amount: Amount) -> Speed:
-    """Measure one shape in this process, on images of noise: their content changes the time little."""
+    Returns:
+        The speed, and the name of the processor that was measured.
+    """
     images = _noise(engine, amount.train_images)
     evaluated = _noise(engine, min(amount.evaluation_images, 2000))
     trainer, _ = load_engine(engine).open_trainer(hyperparameters)
@@ -100,11 +99,12 @@ def measure_speed(engine: EngineName, hyperparameters: Hyperparameters, amount: 
     per_image = train(min(4 * batch, amount.train_images))
     steps = max(4, round(ROUND_SECONDS / per_image / batch))
     most = min(steps * batch, amount.train_images)
-    return Speed(
+    speed = Speed(
         hyperparameters=hyperparameters,
         train_seconds=median(train(most) for _ in range(ROUNDS)),
         evaluation_seconds=median(_time_evaluation(trainer, evaluated) for _ in range(ROUNDS)),
     )
+    return speed, processor_name()
 
 
 def _time_evaluation(trainer: Trainer, images: Placed) -> float:
@@ -214,7 +214,8 @@ def make_predictor(
 
 def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Predictor:
     """Return kept trainings, their times, and the measurements of the lanes' machine."""
-    amount = amount_of(study)
+    held_out = plan.source.held_out_images
+    amount = Amount(study.data.train_images - held_out, study.data.test_images + held_out)
     found = {each.key: find_training(results, each.key) for each in plan.trainings}
     history = {record.key: record for record in read_records(results)}
     damaged = {key for key, record in found.items() if record is None}
@@ -223,12 +224,6 @@ def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool
     recorded = list_recorded_speeds(list(history.values()), plan.source, amount, lanes.processor)
     costs = CostModel(measured, recorded, plan.source.engine, lanes.share_cores)
     return Predictor(kept, history, costs, amount)
-
-
-def amount_of(study: Study) -> Amount:
-    """Return the numbers of images each epoch of a study trains on and evaluates."""
-    held_out = study.data.held_out_images if study.protocol == "held-out" else 0
-    return Amount(study.data.train_images - held_out, study.data.test_images + held_out)
 
 
 def name_machine(source: Source, processor: str) -> str:

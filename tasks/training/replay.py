@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from pydantic import ValidationError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from storage.results import Results, open_results
 from storage.tables import EpochRow, Row, RunRow, RunTables, TrainingRow, TrialRow
@@ -33,7 +32,7 @@ from tasks.data import Dataset
 from tasks.engines import choose_engine, hash_lock, processor_name, read_commit
 from tasks.lanes import Lanes
 from tasks.tables import read_setting
-from tasks.training.train_on_lanes import MODEL_VERSION, RETRIES, Diverged, is_worth_retrying, train
+from tasks.training.train_on_lanes import MODEL_VERSION, Diverged, attempt
 
 RUN_ID = "replay"
 """Name of the run in records, which are not kept."""
@@ -108,23 +107,19 @@ def retrain(
             yield pending[done], *_conclude(pending[done], done, lanes.kind)
 
 
-def _train(each: Retraining, results: Results, lanes: Lanes) -> TrainingRecord:
+def _train(each: Retraining, results: Results, lanes: Lanes) -> TrainingRecord | Exception:
     job = Job(each.training, None, each.training.most_epochs, each.seconds, spread=0.0)
-    attempt = Retrying(
-        stop=stop_after_attempt(1 + RETRIES), retry=retry_if_exception(is_worth_retrying), reraise=True
-    )
-    try:
-        record: TrainingRecord = attempt(train.fn, job, each.images, results, lanes, RUN_ID)
-    except Diverged as error:
-        return error.record
-    return record
+    result = attempt(job, each.images, results, lanes, RUN_ID)
+    return result.record if isinstance(result, Diverged) else result
 
 
-def _conclude(each: Retraining, done: "Future[TrainingRecord]", kind: str) -> tuple[list[Replay], float]:
-    error = done.exception()
-    record = None if error else done.result()
+def _conclude(
+    each: Retraining, done: "Future[TrainingRecord | Exception]", kind: str
+) -> tuple[list[Replay], float]:
+    result = done.exception() or done.result()
+    record = result if isinstance(result, TrainingRecord) else None
     trained = record.segments[-1] if record else None
-    failure = f"not trained: {shortened(f'{type(error).__name__}: {error}', 200)}"
+    failure = f"not trained: {shortened(f'{type(result).__name__}: {result}', 200)}"
     replays = [
         judge(
             recipe,

@@ -113,7 +113,9 @@ def train(
         logger.info("%s: another run trains it now; waiting for it", training.label)
 
     with waiting_lock(results, training.key, tell_waiting, lambda: lanes.is_closed):
-        record = usable_record(find_training(results, training.key), run_id if fresh else None)
+        record = kept = find_training(results, training.key)
+        if kept is not None and fresh and any(segment.run_id != run_id for segment in kept.segments):
+            record = None
         if record is not None and record.answers(training.rules):
             logger.info("%s: read from run %s", training.label, record.segments[-1].run_id)
         else:
@@ -124,27 +126,29 @@ def train(
                 silence_seconds=max(HANG_SECONDS, HANG_FACTOR * epoch_seconds),
             )  # fmt: skip
             before = record.attempts_by(run_id) if record else 0
-            record = _keep(results, trained, max(1, lanes.attempts[training.label] - before))
+            record = _keep(results, trained, kept, max(1, lanes.attempts[training.label] - before))
     if record.diverged is not None and not all(record.read(rule) for rule in training.rules):
         raise Diverged(record)
     return record
 
 
-def usable_record(kept: TrainingRecord | None, only_by: str | None) -> TrainingRecord | None:
-    """Return the usable part of a kept training: all, or only what the run named here trained itself."""
-    if kept is None or only_by is None:
-        return kept
-    return kept if all(segment.run_id == only_by for segment in kept.segments) else None
-
-
-def _keep(results: Results, trained: Trained, attempts: int) -> TrainingRecord:
-    """Save a training, with further epochs that another run kept earlier; return its record."""
-    record, before = trained.record.attempted(attempts), find_training(results, trained.record.key)
-    _tell_trained(record)
+def _keep(results: Results, trained: Trained, before: TrainingRecord | None, attempts: int) -> TrainingRecord:
+    """Save a training, with further epochs that were kept before; return its record."""
+    record = trained.record.attempted(attempts)
+    segment = record.segments[-1]
+    if record.diverged is not None:
+        logger.warning("%s: diverged: %s", record.label, record.diverged)
+    else:
+        accuracy = 100 * record.epochs[-1].validation_accuracy
+        logger.info(
+            "%s: %d epochs, %.2f%% on validation, %.1f s",
+            record.label, segment.epochs, accuracy, segment.lane_seconds,
+        )  # fmt: skip
     if before is not None and record.is_prefix_of(before):
         save_training(results, record.continued_by(before), trained.weights, None)
         return record
-    if before is not None and _disagree(record, before):
+    pairs = zip(record.epochs, before.epochs if before else (), strict=False)
+    if before is not None and any(mine.weights_sha256 != kept.weights_sha256 for mine, kept in pairs):
         logger.warning(
             "%s: trained again, its weights differ from those that run %s left; device or libraries do not "
             "repeat bit for bit. The new training is kept",
@@ -153,25 +157,6 @@ def _keep(results: Results, trained: Trained, attempts: int) -> TrainingRecord:
         )
     save_training(results, record, trained.weights, trained.optimizer)
     return record
-
-
-def _tell_trained(record: TrainingRecord) -> None:
-    segment = record.segments[-1]
-    if record.diverged is not None:
-        logger.warning("%s: diverged: %s", record.label, record.diverged)
-        return
-    logger.info(
-        "%s: %d epochs, %.2f%% on validation, %.1f s",
-        record.label,
-        segment.epochs,
-        100 * record.epochs[-1].validation_accuracy,
-        segment.lane_seconds,
-    )
-
-
-def _disagree(one: TrainingRecord, other: TrainingRecord) -> bool:
-    pairs = zip(one.epochs, other.epochs, strict=False)
-    return any(mine.weights_sha256 != theirs.weights_sha256 for mine, theirs in pairs)
 
 
 def obtain_weights(key: str, epoch: int, dataset: Dataset, results: Results, lanes: Lanes) -> Arrays:
@@ -245,7 +230,7 @@ def train_batch(
     for job in jobs:
         if not is_wanted(job):
             continue
-        result = _attempt(job, dataset, results, lanes, run_id, fresh)
+        result = attempt(job, dataset, results, lanes, run_id, fresh)
         ended(job, result)
         if isinstance(result, Exception):
             failed.append(f"{job.training.label}: {result}")
@@ -253,8 +238,14 @@ def train_batch(
         raise BatchFailed(f"{len(failed)} of {len(jobs)} trainings failed: {'; '.join(failed)}")
 
 
-def _attempt(job: Job, *inputs: Any) -> TrainingRecord | Exception:
-    """Return the record of a training, or why it failed for good."""
+def attempt(job: Job, *inputs: Any) -> TrainingRecord | Exception:
+    """Return the record of a training, or why it failed for good; `inputs` are the further ones of `train`.
+
+    Raises:
+        ResultsUnwritable: nothing more can be kept.
+        LanesLost: nothing more can be trained.
+        LanesClosed: no more may be trained.
+    """
     try:
         record: TrainingRecord = Retrying(
             stop=stop_after_attempt(1 + RETRIES),

@@ -31,13 +31,12 @@ def test_the_lane_that_has_been_free_for_longest_is_handed_out_first():
     assert take(members) == "c"
 
 
-def test_where_lanes_differ_the_one_that_came_first_names_the_processor():
+def test_the_lane_that_came_first_stays_the_first_that_was_seen():
     members = Members(10)
-    assert members.processor == ""
     members.add(make_member("one", "b"))
     members.add(make_member("two", "a"))
     members.remove(["one"])
-    assert members.processor == "processor of b"
+    assert list(members.seen) == ["b/one", "a/two"]
 
 
 def test_lanes_are_handed_out_in_the_order_in_which_they_were_asked_for():

@@ -10,7 +10,7 @@ FEW = Amount(train_images=320, evaluation_images=200)
 
 
 def test_a_shape_is_measured_in_seconds_an_image():
-    speed = measure_speed(ENGINE, Hyperparameters(filters=4, dense_units=8), FEW)
+    speed, _ = measure_speed(ENGINE, Hyperparameters(filters=4, dense_units=8), FEW)
     assert 1e-8 < speed.evaluation_seconds < speed.train_seconds < 0.1
 
 

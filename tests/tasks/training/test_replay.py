@@ -17,14 +17,19 @@ from tasks.engines.native_library import NativeUnavailable
 from tasks.engines.provenance import library_versions, processor_name
 from tasks.lanes.devices import Device
 from tasks.lanes.local import InProcessLane, LocalLanes
-from tasks.lanes.process import LaneDied, Work
-from tasks.training import replay
+from tasks.lanes.process import Attempt, LaneDied
+from tasks.training import replay, train_on_lanes
 from tasks.training.one_training import run_training
 from tasks.training.train_on_lanes import MODEL_VERSION
 from tests.engines import ENGINE
 from tests.study.conclusions.test_replay import make_recipe
 
 KIND = Device("CPU").kind
+
+
+@pytest.fixture(autouse=True)
+def _retries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_on_lanes, "RETRY_SECONDS", [0.0, 0.0])
 
 
 def make(dataset: Dataset, epochs: int = 1, engine: str = ENGINE, **changes: object) -> Recipe:
@@ -126,11 +131,10 @@ def test_a_lane_that_dies_costs_an_attempt_and_no_verdict(dataset: Dataset):
     with InProcessLane() as lanes:
         run_once, failures = lanes._run_on, iter([LaneDied("lane-0 died")])
 
-        def die_first(lane: str, work: Work) -> object:
+        def die_first(attempt: Attempt) -> object:
             for failure in failures:
-                lanes._give_back(lane)
                 raise failure
-            return run_once(lane, work)
+            return run_once(attempt)
 
         lanes._run_on = die_first  # type: ignore[method-assign]
         ((_, (found,), seconds),) = replay.retrain(
