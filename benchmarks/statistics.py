@@ -15,8 +15,9 @@ from statistics import fmean
 import numpy as np
 
 from study.statistics.bootstrap import bootstrap_interval
+from study.statistics.correction import correct
 from study.statistics.difference import Published, judge_agreement, welch
-from study.statistics.pairwise import compare_pairs, correct
+from study.statistics.pairwise import compare_pairs
 from study.statistics.power import power_of
 from study.statistics.summary import summarise
 from study.statistics.trend import find_trend

@@ -85,7 +85,7 @@ def _shape(measured: Sweep, pairwise: Pairwise, trend: Trend | None) -> str:
     values = list(measured)
     first, *_, last = values
     top = max(values, key=lambda value: measured[value].mean)
-    lower = pairwise.lower_than(pairwise.reference if pairwise.test == "paired t" else top)
+    lower = pairwise.lower_than(pairwise.reference)
     bottom = min(values, key=lambda value: measured[value].mean)
     start, peak, end, least = (_at(measured, value) for value in (first, top, last, bottom))
     if top not in (first, last) and first in lower and last in lower:

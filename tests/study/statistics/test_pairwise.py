@@ -9,11 +9,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from study.statistics.pairwise import (
-    PairTest,
-    compare_pairs,
-    correct,
-)
+from study.statistics.correction import correct
+from study.statistics.pairwise import PairTest, compare_pairs
 from study.statistics.power import detectable_difference, repeats_needed
 
 FIRST = {1: 0.891, 2: 0.902, 3: 0.897, 4: 0.885, 5: 0.893}
