@@ -4,6 +4,7 @@ The contract with readers: accuracies are fractions of 1, times are seconds unle
 Changes are additions only.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -105,6 +106,11 @@ class Row(BaseModel):
 
 
 AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+def null_if_nan(value: float) -> float | None:
+    """Return the value for a row, which refuses NaN: None for it."""
+    return None if math.isnan(value) else value
 
 
 def _column(name: str, annotation: Any, metadata: Iterable[Any], meaning: str) -> Column:

@@ -1,6 +1,7 @@
 """Compute the difference that a number of repeats would find, and the repeats that a difference needs."""
 
 import math
+from bisect import bisect_left
 from functools import lru_cache
 
 import numpy as np
@@ -105,16 +106,11 @@ def repeats_needed(
     Raises:
         ValueError: there is no deviation.
     """
-    low, high = 1, 2
-    while power_of(difference, deviation, high, level, paired, variance_ratio) < POWER:
-        low, high = high, 2 * high
-        if low > MAX_REPEATS:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        is_seen = power_of(difference, deviation, middle, level, paired, variance_ratio) >= POWER
-        low, high = (low, middle) if is_seen else (middle, high)
-    return high
+    repeats = range(2, MAX_REPEATS + 1)
+    place = bisect_left(
+        repeats, POWER, key=lambda each: power_of(difference, deviation, each, level, paired, variance_ratio)
+    )
+    return repeats[place] if place < len(repeats) else None
 
 
 def smallest_permutation_p(first: int, second: int, paired: bool = False) -> float:
