@@ -15,8 +15,8 @@ from study.statistics import (
     compare_times,
     contrast,
     find_trend,
+    median_time,
     summarise,
-    summarise_times,
     turning_point,
 )
 from study.wording import count, duration, interval, listing, percent, phrase, plain, points, probability
@@ -173,7 +173,7 @@ def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
     if not without.epochs or not together.epochs:
         return ()
     p_value = compare_times((without.epochs, without.open_epochs), (together.epochs, together.open_epochs))
-    before, after = (summarise_times(each.epochs, each.open_epochs).median for each in (without, together))
+    before, after = (median_time(each.epochs, each.open_epochs) for each in (without, together))
     if before is None or after is None:
         return ()
     verb = "takes longer" if after > before else "takes less"
@@ -190,10 +190,10 @@ def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
 
 def _median(times: Times) -> str:
     """Return the median of epochs and seconds in words; empty if fewer than half have converged."""
-    epochs = summarise_times(times.epochs, times.open_epochs).median
+    epochs = median_time(times.epochs, times.open_epochs)
     if epochs is None:
         return ""
-    seconds = summarise_times(times.seconds, times.open_seconds).median
+    seconds = median_time(times.seconds, times.open_seconds)
     after = "" if seconds is None else f" ({duration(seconds)})"
     return f"{count_epochs(epochs)}{after}"
 

@@ -1,7 +1,7 @@
 from .bootstrap import bootstrap_interval as bootstrap_interval
 from .convergence import (
     compare_times as compare_times,
-    summarise_times as summarise_times,
+    median_time as median_time,
 )
 from .correction import correct as correct
 from .difference import (

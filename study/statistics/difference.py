@@ -1,7 +1,7 @@
 """Estimate the difference of two means, with its standard error, and judge it at a margin."""
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -71,14 +71,9 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Difference:
 def contrast(groups: Sequence[Sequence[float]], control: Sequence[float]) -> Difference:
     """Compare the mean of several samples' means with a control by Welch's t test of that contrast.
 
-    Degrees of freedom are Satterthwaite's (1946, Biometrics Bull. 2:110); of one group it is `welch`.
-
-    Raises:
-        ValueError: a sample has fewer than two readings, or there are no groups.
+    Each has two readings at least. Degrees of freedom are Satterthwaite's (1946, Biometrics Bull. 2:110); of
+    one group it is `welch`.
     """
-    samples = [*groups, control]
-    if not groups or min(map(len, samples)) < 2:
-        raise ValueError(f"samples of {[len(each) for each in samples]} readings; give two of each at least")
     weight = 1 / len(groups)
     difference = math.fsum(weight * float(np.mean(each)) for each in groups) - float(np.mean(control))
     return _by_welch(difference, [*(_part(each, weight) for each in groups), _part(control)])
@@ -126,7 +121,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Our mean less the published one with its 95% interval, and the verdict at a margin; all in one unit.
+    """Our mean less the published one with its 95% interval, and the verdict; all in one unit.
 
     `expected_low` and `expected_high` are where a mean of as many of our readings as were published would lie
     in 95% of cases: the prediction interval of Student's t.
@@ -137,7 +132,6 @@ class Comparison:
     high: float
     expected_low: float
     expected_high: float
-    margin: float
     verdict: Agreement
 
 
@@ -149,12 +143,7 @@ def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> 
     of each that is nearly out of reach; so they are consistent if the published mean lies where a mean of as
     many of our readings is expected, and else they differ. With fewer than two readings of ours there is no
     interval, and it is undecided.
-
-    Raises:
-        ValueError: there is no reading of ours, or the margin is not above 0.
     """
-    if not ours or not margin > 0:
-        raise ValueError(f"{len(ours)} readings, margin={margin:g}; give at least 1, and a margin above 0")
     found = _difference(ours, theirs)
     low, high = found.interval(1 - SIGNIFICANCE)
     near_low, near_high = found.interval(1 - 2 * SIGNIFICANCE)
@@ -167,7 +156,7 @@ def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> 
         verdict = Agreement.CONSISTENT
     else:
         verdict = Agreement.DIFFERS
-    return Comparison(found.difference, low, high, *expected, margin, verdict)
+    return Comparison(found.difference, low, high, *expected, verdict)
 
 
 def _expected_mean(ours: Sequence[float], readings: int) -> tuple[float, float]:
@@ -216,15 +205,11 @@ def pool_differences(cells: Sequence[tuple[Mapping[Reading, float], Published]])
     return _by_student(difference, math.sqrt(of_ours + of_theirs), freedom)
 
 
-def pooled_deviation(cells: Iterable[Sequence[float]]) -> float:
-    """Return the standard deviation of one reading, pooled over settings with at least two.
-
-    Raises:
-        ValueError: no setting has two readings.
-    """
-    repeated = [each for each in cells if len(each) > 1]
+def pooled_deviation(cells: Iterable[Collection[float]]) -> float | None:
+    """Return the standard deviation of one reading, pooled over settings with two or more; None for none."""
+    repeated = [list(each) for each in cells if len(each) > 1]
     if not repeated:
-        raise ValueError("no setting has two readings; a single one does not show their spread")
+        return None
     freedom = sum(len(each) - 1 for each in repeated)
     squares = sum(float(np.var(each, ddof=1)) * (len(each) - 1) for each in repeated)
     return math.sqrt(squares / freedom)

@@ -24,7 +24,7 @@ from statsmodels.stats.meta_analysis import effectsize_smd
 
 from study.statistics.correction import STUDENT_T, STUDENTIZED_RANGE, Corrected, in_order, step_down
 from study.statistics.difference import SAME, SIGNIFICANCE, paired, welch
-from study.statistics.power import detectable_difference, repeats_needed, smallest_permutation_p
+from study.statistics.power import TTest, smallest_permutation_p
 
 Readings = Mapping[int, float]
 """Accuracies (fractions) by seed."""
@@ -182,20 +182,18 @@ class PairTest:
         return smallest_permutation_p(self.first_count, self.second_count, self.is_paired)
 
     @property
+    def _design(self) -> TTest:
+        return TTest(self.deviation, self.level, self.is_paired, self.variance_ratio)
+
+    @property
     def detectable(self) -> float:
         """Return the least difference found with a chance of 80%, corrected; NaN if readings do not vary."""
-        if not self.deviation > SAME:
-            return math.nan
-        design = (self.level, self.is_paired, self.variance_ratio)
-        return detectable_difference(self.deviation, self.repeats, *design)
+        return self._design.detectable(self.repeats) if self.deviation > SAME else math.nan
 
     @property
     def needed(self) -> int | None:
         """Return the repeats that find the observed difference with a chance of 80%; None: over a million."""
-        if not self.deviation > SAME:
-            return None
-        design = (self.level, self.is_paired, self.variance_ratio)
-        return repeats_needed(self.difference, self.deviation, *design)
+        return self._design.needed(self.difference) if self.deviation > SAME else None
 
 
 @dataclass(frozen=True)

@@ -113,8 +113,8 @@ def _timed(row: Callable[..., SummaryRow], done: Sequence[TrialRow]) -> SummaryR
 
 def _median_time(times: Iterable[tuple[float | None, float | None]]) -> float | None:
     """Return the median of times to an event; one that is missing is censored at the time beside it."""
-    from study.statistics import summarise_times
+    from study.statistics import median_time
 
     pairs = list(times)
     reached = known(time for time, _ in pairs)
-    return summarise_times(reached, known(until for time, until in pairs if time is None)).median
+    return median_time(reached, known(until for time, until in pairs if time is None))
