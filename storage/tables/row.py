@@ -29,22 +29,15 @@ UNITS = {
 """Every unit that a column may have, and its meaning."""
 
 
-@dataclass(frozen=True)
-class Unit:
-    """The unit of a column: a name in `UNITS`."""
-
-    name: str
-
-
-Fraction = Annotated[float, Unit("fraction")]
-Nats = Annotated[float, Unit("nats")]
-Seconds = Annotated[float, Unit("s")]
-Moment = Annotated[datetime, Unit("UTC")]
-Epochs = Annotated[int, Unit("epochs")]
-MeanEpochs = Annotated[float, Unit("epochs")]
-Images = Annotated[int, Unit("images")]
-Pixels = Annotated[int, Unit("pixels")]
-Bytes = Annotated[int, Unit("bytes")]
+Fraction = Annotated[float, "fraction"]
+Nats = Annotated[float, "nats"]
+Seconds = Annotated[float, "s"]
+Moment = Annotated[datetime, "UTC"]
+Epochs = Annotated[int, "epochs"]
+MeanEpochs = Annotated[float, "epochs"]
+Images = Annotated[int, "images"]
+Pixels = Annotated[int, "pixels"]
+Bytes = Annotated[int, "bytes"]
 
 _TYPES = {
     str: pa.string(),
@@ -120,7 +113,7 @@ def _column(name: str, annotation: Any, metadata: Iterable[Any], meaning: str) -
         (annotation,) = (kind for kind in kinds if kind is not type(None))
     if get_origin(annotation) is Annotated:
         annotation, *metadata = get_args(annotation)
-    unit = next((each.name for each in metadata if isinstance(each, Unit)), "")
+    unit = next((each for each in metadata if isinstance(each, str)), "")
     type_ = next(_TYPES[kind] for kind in annotation.__mro__ if kind in _TYPES)
     return Column(name, type_, unit, meaning, nullable)
 

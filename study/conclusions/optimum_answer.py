@@ -9,7 +9,17 @@ from study.conclusions.sweep_answer import describe_overfitting
 from study.records import Curve, SettingReadings
 from study.spec import Protocol, Setting, Study
 from study.statistics import compare_pairs, summarise
-from study.wording import count, duration, interval, listing, percent, phrase, points, probability
+from study.wording import (
+    count,
+    duration,
+    interval,
+    listing,
+    percent,
+    phrase,
+    points,
+    points_interval,
+    probability,
+)
 
 
 @dataclass(frozen=True)
@@ -194,7 +204,7 @@ def _gains(others: list[Final], pairs: int) -> tuple[str, ...]:
         ]
         return (f"{listing(scores)}; the differences are not tested.",)
     gains = [
-        f"{points(each.gain)} points on {each.name!r} ({points(each.low)} to {points(each.high)}, "
+        f"{points(each.gain)} points on {each.name!r} ({points_interval(each.low, each.high)}, "
         f"p {probability(each.adjusted_p_value)})"
         for each in tested
     ]

@@ -19,7 +19,18 @@ from study.statistics import (
     summarise,
     turning_point,
 )
-from study.wording import count, duration, interval, listing, percent, phrase, plain, points, probability
+from study.wording import (
+    count,
+    duration,
+    interval,
+    listing,
+    percent,
+    phrase,
+    plain,
+    points,
+    points_interval,
+    probability,
+)
 
 OVERFITS = 1.01
 """A last validation loss of this many times the lowest is mentioned: less is noise of the curve."""
@@ -156,8 +167,8 @@ def _contrasts(exercise: SweepExercise, readings: Sweep) -> tuple[str, ...]:
 
 
 def _contrast(when: str, found: Difference) -> str:
-    low, high = found.interval()
-    return f"{points(found.difference)} points {when} (95% interval {points(low)} to {points(high)})"
+    within = points_interval(*found.interval())
+    return f"{points(found.difference)} points {when} (95% interval {within})"
 
 
 def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:

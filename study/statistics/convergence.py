@@ -33,11 +33,11 @@ def median_time(reached: Sequence[float], unreached: Sequence[float]) -> float |
     return float((times[first - 1] + times[first]) / 2 if is_half else times[first])
 
 
-Sample = tuple[Sequence[float], Sequence[float]]
+TimesToEvent = tuple[Sequence[float], Sequence[float]]
 """Times of the event where it was reached, and times so far where it was not; at least one time."""
 
 
-def compare_times(first: Sample, second: Sample) -> float:
+def compare_times(first: TimesToEvent, second: TimesToEvent) -> float:
     """Return the p value of the log-rank test (Mantel 1966, Cancer Chemother. Rep. 50:163), by SciPy."""
     # scipy-stubs do not know this class's arguments
     before, after = (
