@@ -15,9 +15,10 @@ from statistics import fmean
 import numpy as np
 
 from study.statistics.bootstrap import bootstrap_interval
+from study.statistics.correction import correct
 from study.statistics.difference import Published, judge_agreement, welch
-from study.statistics.pairwise import compare_pairs, correct
-from study.statistics.power import power_of
+from study.statistics.pairwise import compare_pairs
+from study.statistics.power import TTest
 from study.statistics.summary import summarise
 from study.statistics.trend import find_trend
 
@@ -333,7 +334,7 @@ def _print_power(studies: int, pool: ProcessPoolExecutor) -> None:
                     studies,
                     pool,
                 ),
-                f"{power_of(difference, SPREAD, repeats, level):.1%} predicted",
+                f"{TTest(SPREAD, level).power(difference, repeats):.1%} predicted",
             )
             for difference, repeats, level in cases
         ),

@@ -18,6 +18,7 @@ import platformdirs
 from storage.results import write_atomically
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT, TRAIN_COUNT
+from study.wording import shortened
 
 Bytes = npt.NDArray[np.uint8]
 """Images (count, rows, columns), grey level 0..255, or labels (count,)."""
@@ -214,7 +215,7 @@ def _told_of(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise DatasetMissingError(f"{path}: no such file") from error
     except OSError as error:
-        raise DatasetFileError(f"{path}: {error.strerror or _one_line(error)}") from error
+        raise DatasetFileError(f"{path}: {error.strerror or shortened(str(error), 200)}") from error
 
 
 def _npy_header(expected: ExpectedArray) -> bytes:
@@ -222,10 +223,6 @@ def _npy_header(expected: ExpectedArray) -> bytes:
     form = {"descr": "|u1", "fortran_order": False, "shape": expected.shape}
     np.lib.format.write_array_header_1_0(header, form)
     return header.getvalue()
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _idx_path(folder: Path, expected: ExpectedArray) -> Path | None:
@@ -250,7 +247,7 @@ def _read_bytes(path: Path, limit: int) -> bytes:
             ) from error
         except (gzip.BadGzipFile, zlib.error) as error:
             raise DatasetFileError(
-                f"{path}: found a corrupt gzip file ({_one_line(error)}), expected a sound one"
+                f"{path}: found a corrupt gzip file ({shortened(str(error), 200)}), expected a sound one"
             ) from error
 
 
@@ -265,13 +262,9 @@ def _check_header(path: Path, content: bytes, expected: ExpectedArray, header_si
         raise DatasetFileError(
             f"{path}: found magic number {magic}{kind}, expected {expected.magic} ({expected.noun})"
         )
-    _check_shape(path, tuple(shape), expected)
-
-
-def _check_shape(path: Path, shape: tuple[int, ...], expected: ExpectedArray) -> None:
-    if shape[:1] != expected.shape[:1]:
+    if shape[0] != expected.shape[0]:
         raise DatasetFileError(f"{path}: found {shape[0]} {expected.noun}, expected {expected.shape[0]}")
-    if shape != expected.shape:
+    if tuple(shape) != expected.shape:
         found, wanted = (" x ".join(map(str, sides[1:])) for sides in (shape, expected.shape))
         raise DatasetFileError(f"{path}: found {expected.noun} of {found} pixels, expected {wanted}")
 

@@ -106,10 +106,8 @@ def find(folder: Path, pattern: str) -> list[Path]:
 def remove(path: Path) -> None:
     """Remove an object, and all below it; do nothing if there is none."""
     store: Any = path
-    try:
+    with suppress(FileNotFoundError):
         ask(path, lambda: store.fs.rm(store.path, recursive=True))
-    except FileNotFoundError:
-        return
 
 
 def ask(path: Path, question: Callable[[], Given]) -> Given:

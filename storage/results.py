@@ -27,7 +27,7 @@ _LOCAL = ("file", "local")
 _ALLOWED = "give a folder, or an address that fsspec knows, such as s3://bucket/prefix, gs://… or az://…"
 
 
-def read_address(address: str | Path, what: str = "results folder") -> Path:
+def read_address(address: str | Path) -> Path:
     """Return the path of a folder or an address; `~` stands for a home folder.
 
     Outside this machine's file systems it is universal-pathlib's path. It is no `pathlib.Path`, but has the
@@ -39,21 +39,19 @@ def read_address(address: str | Path, what: str = "results folder") -> Path:
     text = str(address)
     match = _SCHEME.fullmatch(text)
     if match is None or match[1].lower() in _LOCAL:
-        return expand(match[2] if match else text, what)
+        return expand(match[2] if match else text, "results folder")
     try:
         from upath import UPath
 
         # We never use a cached listing: other processes write there, too.
         path = UPath(text, use_listings_cache=False)
         _ = path.fs  # imports the protocol's package
-    except ImportError as error:
-        raise InputError(
-            f"{what} {text}: {shortened(str(error), 200).rstrip('.')}; install it, or {_ALLOWED}"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{what} {text}: {shortened(str(error), 200).rstrip('.')}; {_ALLOWED}") from error
+    except (ImportError, ValueError) as error:
+        reason = shortened(str(error), 200).rstrip(".")
+        remedy = f"install it, or {_ALLOWED}" if isinstance(error, ImportError) else _ALLOWED
+        raise InputError(f"results folder {text}: {reason}; {remedy}") from error
     if not path.parts[0].strip("/"):
-        raise InputError(f"{what} {text}: names no bucket or host; {_ALLOWED}")
+        raise InputError(f"results folder {text}: names no bucket or host; {_ALLOWED}")
     return cast(Path, path)
 
 

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,6 +23,8 @@ from storage.results import (
 from study.errors import InputError, StoreUnreachable
 from study.plan import Speed
 from study.spec import RUN_ID, RunStart
+
+logger = logging.getLogger(__name__)
 
 
 def save_start(results: Results, start: RunStart) -> None:
@@ -70,13 +73,10 @@ def find_start(results: Results, flow_run_id: str) -> RunStart | None:
 
 def list_starts(results: Results) -> list[RunStart]:
     """List every run that was started, oldest first; skip those that cannot be read."""
-    paths = find_paths(results.runs, "*/run.json")
     starts = []
-    for path in paths:
-        try:
+    for path in find_paths(results.runs, "*/run.json"):
+        with suppress(InputError):
             starts.append(read_start(results, path.parent.name))
-        except InputError:
-            continue
     return sorted(starts, key=lambda start: start.started_at)
 
 
@@ -110,18 +110,16 @@ def choose_interrupted(results: Results, run_id: str | None = None) -> RunStart:
 
 
 def _hint(results: Results) -> str:
-    interrupted = [start.run_id for start in list_interrupted(results)]
-    return f"interrupted: {', '.join(interrupted[-3:])}" if interrupted else "none is interrupted"
+    interrupted = ", ".join(start.run_id for start in list_interrupted(results)[-3:])
+    return f"interrupted: {interrupted}" if interrupted else "none is interrupted"
 
-
-logger = logging.getLogger(__name__)
 
 _SPEEDS = TypeAdapter(tuple[Speed, ...])
 
 
 def read_speeds(results: Results, machine: str) -> tuple[Speed, ...]:
     """Read a machine's measured speeds, named by processor, device and versions; none if damaged."""
-    path = results.speeds / f"{_name(machine)}.json"
+    path = _speeds_path(results, machine)
     try:
         return _SPEEDS.validate_json(read_bytes(path))
     except FileNotFoundError:
@@ -137,9 +135,8 @@ def save_speeds(results: Results, machine: str, speeds: Sequence[Speed]) -> None
     Raises:
         OSError: the disk is full or the folder cannot be written to.
     """
-    path = results.speeds / f"{_name(machine)}.json"
-    write_atomically(path, _SPEEDS.dump_json(tuple(speeds), indent=1))
+    write_atomically(_speeds_path(results, machine), _SPEEDS.dump_json(tuple(speeds), indent=1))
 
 
-def _name(machine: str) -> str:
-    return hashlib.sha256(machine.encode()).hexdigest()[:16]
+def _speeds_path(results: Results, machine: str) -> Path:
+    return results.speeds / f"{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"

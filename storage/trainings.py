@@ -10,6 +10,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,7 +95,7 @@ def find_training(results: Results, key: str) -> TrainingRecord | None:
     Damage is logged, and the training is trained again.
     """
     try:
-        return check_training(results, key)
+        return _read_checked(results, key)
     except FileNotFoundError:
         return None
     except DamagedTraining as error:
@@ -108,13 +109,8 @@ def _tell_once(message: str) -> None:
     logger.warning("%s", message)
 
 
-def check_training(results: Results, key: str) -> TrainingRecord:
-    """Read a training's record and all its weights, and check them.
-
-    Raises:
-        FileNotFoundError: there is no such training.
-        DamagedTraining: it is damaged.
-    """
+def _read_checked(results: Results, key: str) -> TrainingRecord:
+    """Read a training's record, and check all its weights, too."""
     record = _read_record(results, key)
     for epoch in record.kept_weights:
         _read_weights(results, record, epoch)
@@ -128,21 +124,18 @@ def verify_training(results: Results, key: str) -> TrainingRecord:
         DamagedTraining: something is missing or damaged.
     """
     try:
-        record = check_training(results, key)
+        record = _read_checked(results, key)
     except FileNotFoundError as error:
         raise DamagedTraining(f"{_folder(results, key)} has no record: it was never finished") from error
-    path = _folder(results, key) / _optimizer_name(len(record.epochs))
-    _read_arrays(path, record.optimizer_sha256)
+    _read_optimizer(results, record)
     return record
 
 
 def read_checkpoint(results: Results, record: TrainingRecord) -> Checkpoint | None:
     """Read the state from which the training can continue; None if it is damaged, which is logged."""
-    last = len(record.epochs)
     try:
-        weights = _read_weights(results, record, last)
-        path = _folder(results, record.key) / _optimizer_name(last)
-        return Checkpoint(record, weights, _read_arrays(path, record.optimizer_sha256))
+        weights = _read_weights(results, record, len(record.epochs))
+        return Checkpoint(record, weights, _read_optimizer(results, record))
     except DamagedTraining as error:
         logger.warning("%s; cannot continue this training; starting again", error)
         return None
@@ -182,10 +175,8 @@ def list_keys(results: Results) -> list[str]:
 def read_records(results: Results) -> Iterator[TrainingRecord]:
     """Yield every record that can be read; weights are not checked."""
     for key in list_keys(results):
-        try:
+        with suppress(FileNotFoundError, DamagedTraining):
             yield _read_record(results, key)
-        except (FileNotFoundError, DamagedTraining):
-            continue
 
 
 def measure_training(results: Results, key: str) -> int:
@@ -231,6 +222,11 @@ def _read_record(results: Results, key: str) -> TrainingRecord:
 def _read_weights(results: Results, record: TrainingRecord, epoch: int) -> Arrays:
     path = _folder(results, record.key) / _weights_name(epoch)
     return _read_arrays(path, record.epochs[epoch - 1].weights_sha256)
+
+
+def _read_optimizer(results: Results, record: TrainingRecord) -> Arrays:
+    path = _folder(results, record.key) / _optimizer_name(len(record.epochs))
+    return _read_arrays(path, record.optimizer_sha256)
 
 
 def _read_arrays(path: Path, expected: str) -> Arrays:

@@ -288,14 +288,11 @@ def _touched(path: Path) -> datetime:
         return datetime.max.replace(tzinfo=UTC)  # another process removed it first
 
 
-CheckedKind = Literal["run", "history", "training"]
-
-
 @dataclass(frozen=True)
 class Checked:
     """A thing that was checked. Each damage is a line: file, what was found and what to do."""
 
-    kind: CheckedKind
+    kind: Literal["run", "history", "training"]
     name: str
     damage: tuple[str, ...] = ()
 

@@ -59,6 +59,11 @@ def points(fraction: float | None) -> str:
     return f"{rounded:+.2f}".replace("-", "−")
 
 
+def points_interval(low: float | None, high: float | None) -> str:
+    """Format an interval of a difference in percentage points; a dash for none."""
+    return MISSING if low is None or math.isnan(low) else f"{points(low)} to {points(high)}"
+
+
 def _hundredths(fraction: float) -> float:
     """Return a fraction in percent without the last bits, which two ways to take one mean do not share."""
     return round(100 * fraction, 6)

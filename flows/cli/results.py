@@ -21,7 +21,7 @@ from study.conclusions import compare_runs, read_changes, shorten_verdicts
 from study.errors import InputError
 from study.spec import PublishedSource
 from study.status import Agreement, NightVerdict, Published
-from study.wording import MISSING, count, duration, percent, points
+from study.wording import MISSING, count, duration, percent, points, points_interval
 from tasks.figures import draw_figures
 from tasks.report import write_report
 from tasks.tables import compare_run_with_published, read_study_of, read_trials
@@ -279,7 +279,7 @@ def _against_run(tables: RunTables, others: RunTables, margin: float) -> _Compar
     lines = []
     for each in compared:
         first, second = (percent(mean, sign=False) for mean in each.means)
-        difference = (points(each.difference), _interval(each.low, each.high))
+        difference = (points(each.difference), points_interval(each.low, each.high))
         lines.append(_Line(each.exercise, each.setting, first, second, *difference, each.verdict))
     return _Comparison("first run", "second run", [asdict(each) for each in compared], lines)
 
@@ -295,12 +295,8 @@ def _line_of(row: AgreementRow) -> _Line:
         band = (f"band: {row.subject}", row.allowed or "", row.found or "")
         return _Line(row.exercise, *band, "", "", row.verdict)
     published, ours = (percent(each, sign=False) for each in (row.published_accuracy, row.mean_accuracy))
-    difference = (points(row.difference), _interval(row.low, row.high))
+    difference = (points(row.difference), points_interval(row.low, row.high))
     return _Line(row.exercise, row.subject, published, ours, *difference, row.verdict)
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return MISSING if low is None else f"{points(low)} to {points(high)}"
 
 
 def _print_comparison(compared: _Comparison) -> None:

@@ -27,6 +27,7 @@ from .row import (
     UNITS as UNITS,
     Column as Column,
     Row as Row,
+    null_if_nan as null_if_nan,
     schema_of as schema_of,
 )
 from .rows_of_findings import (

@@ -6,7 +6,6 @@ any time; every run that is published brings it up to date. As in `tables`, a ru
 in `runs` is, which is written last and removed first.
 """
 
-import io
 import logging
 import re
 import time
@@ -19,15 +18,13 @@ import pyarrow.compute as pc
 
 from storage.locks import waiting_lock
 from storage.results import Results, find_paths, remove_path, write_atomically
-from storage.tables.parts import list_published, read_part, read_parts, write_parquet
+from storage.tables.parts import encode_parquet, list_published, read_part, read_parts
 from storage.tables.published import BODY, TABLES
 from storage.tables.row import Row, schema_of
 from storage.tables.rows_of_work import RunRow
 from study.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-LOCK = "history"
 
 PATIENCE_SECONDS = 60.0
 """An update waits this long for another process's update; a month takes a second."""
@@ -40,12 +37,9 @@ class RunId(Row, table="runs"):
     """A run's id alone."""
 
 
-_MONTH = re.compile(r"(\d{4})(\d{2})\d{2}")
-
-
 def month_of(run_id: str) -> str:
     """Return the month in a run's id, such as `2026-03`; `unknown` if the id does not begin with a date."""
-    match = _MONTH.match(run_id)
+    match = re.match(r"(\d{4})(\d{2})\d{2}", run_id)
     return f"{match[1]}-{match[2]}" if match else "unknown"
 
 
@@ -59,7 +53,7 @@ def update_history(results: Results, *touched: str, thorough: bool = False) -> l
         OSError: the folder cannot be written to.
     """
     until = time.monotonic() + PATIENCE_SECONDS
-    with waiting_lock(results, LOCK, lambda: None, lambda: time.monotonic() > until):
+    with waiting_lock(results, "history", lambda: None, lambda: time.monotonic() > until):
         published = _list_by_month(results)
         late = {month_of(run_id) for run_id in touched}
         if thorough:
@@ -123,33 +117,27 @@ def _is_right(results: Results, month: str, run_ids: Sequence[str], lying: Colle
 
 def _write_month(results: Results, month: str, run_ids: Sequence[str], touched: Sequence[str]) -> None:
     """Write a month: first without the runs that go or change, then with all but the damaged ones."""
-    tables = _read_whole(results, run_ids)
-    whole = [run_id for run_id in run_ids if run_id in tables[RunRow]]
+    tables = _read_by_run(results, run_ids)
+    whole = [run_id for run_id in run_ids if all(run_id in parts for parts in tables.values())]
     _keep_only(results, month, set(whole) - set(touched))
     kinds: tuple[type[Row], ...] = (*BODY, RunRow)
     for kind in kinds:
         path = _path(results, kind.TABLE, month)
         if whole:
-            write_atomically(path, _encode(kind, tables[kind], whole))
+            write_atomically(path, _encode(kind, [tables[kind][run_id] for run_id in whole]))
         else:
             remove_path(path.parent)
 
 
-def _read_whole(results: Results, run_ids: Sequence[str]) -> dict[type[Row], dict[str, pa.Table]]:
-    """Read the rows of each table by run, of the runs that can be read whole."""
+def _read_by_run(results: Results, run_ids: Sequence[str]) -> dict[type[Row], dict[str, pa.Table]]:
+    """Read the rows of each table by run; warn of those that cannot be read."""
     found: dict[type[Row], dict[str, pa.Table]] = {kind: {} for kind in TABLES.values()}
-    damaged: set[str] = set()
     for kind in found:
         for run_id, part in read_parts(results, kind, run_ids):
             if isinstance(part, InputError):
                 logger.warning("%s; the history omits this run", part)
-                damaged.add(run_id)
             elif part is not None:
                 found[kind][run_id] = part
-            else:
-                damaged.add(run_id)
-    for run_id in damaged:
-        found[RunRow].pop(run_id, None)
     return found
 
 
@@ -163,20 +151,15 @@ def _keep_only(results: Results, month: str, run_ids: set[str]) -> None:
         return
     kept = rows.filter(pc.is_in(rows["run_id"], pa.array(sorted(run_ids), pa.string())))
     if len(kept) < len(rows):
-        into = io.BytesIO()
-        write_parquet([kept], schema_of(RunRow), into)
-        write_atomically(path, into.getvalue())
+        write_atomically(path, encode_parquet([kept], schema_of(RunRow)))
 
 
-def _encode(kind: type[Row], parts: Mapping[str, pa.Table], run_ids: Sequence[str]) -> bytes:
-    """Encode a month's file of a table: study by study, each in its own row groups, runs by their ids."""
-    schema = schema_of(kind)
-    together = pa.concat_tables([*(parts[each] for each in run_ids if each in parts), schema.empty_table()])
+def _encode(kind: type[Row], parts: Sequence[pa.Table]) -> bytes:
+    """Encode a month's file of a table: study by study, each in its own row groups, runs in their order."""
+    schema, together = schema_of(kind), pa.concat_tables(parts)
     studies = sorted(set(together["study"].to_pylist()))
     groups = [together.filter(pc.equal(together["study"], study)) for study in studies]
-    into = io.BytesIO()
-    write_parquet(groups, schema, into)
-    return into.getvalue()
+    return encode_parquet(groups, schema)
 
 
 def _path(results: Results, table: str, month: str) -> Path:

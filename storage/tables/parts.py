@@ -17,12 +17,6 @@ from study.wording import shortened, shown
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
-"""The errors of pyarrow for a file that cannot be read; the last, for damaged names of columns."""
-
-MAJOR: str = SCHEMA_VERSION.partition(".")[0]
-"""The major schema version that we read: later minor versions only add to it."""
-
 MEND = "restore the file, or remove this run's folder from `tables/runs`; running the study again is quick"
 """The remedy: the trainings are kept, so another run reads them."""
 
@@ -46,39 +40,31 @@ def list_published(results: Results) -> list[str]:
 
 def encode_part(kind: type[Row], rows: Sequence[Row]) -> bytes:
     """Encode the rows of a table as a Parquet file; the same rows give the same bytes."""
-    schema, content = schema_of(kind), io.BytesIO()
-    write_parquet([pa.Table.from_pylist([vars(row) for row in rows], schema=schema)], schema, content)
-    return content.getvalue()
+    schema = schema_of(kind)
+    return encode_parquet([pa.Table.from_pylist([vars(row) for row in rows], schema=schema)], schema)
 
 
-def write_parquet(groups: Sequence[pa.Table], schema: pa.Schema, into: io.BytesIO) -> None:
-    """Write tables, each in its own row groups, with checksums, and statistics by which readers skip."""
+def encode_parquet(groups: Sequence[pa.Table], schema: pa.Schema) -> bytes:
+    """Encode tables, each in its own row groups, with checksums, and statistics by which readers skip."""
+    content = io.BytesIO()
     options = {"compression": "zstd", "write_page_index": True, "write_page_checksum": True}
-    with pq.ParquetWriter(into, schema, **options) as writer:
+    with pq.ParquetWriter(content, schema, **options) as writer:
         for group in groups:
             writer.write_table(group, row_group_size=100_000)
+    return content.getvalue()
 
 
 def read_parts(
     results: Results, kind: type[Row], run_ids: Sequence[str]
 ) -> Iterator[tuple[str, pa.Table | InputError | None]]:
     """Read each run's rows as `read_part`: None if it has no such file, or the error."""
-    paths: dict[str, Path | InputError] = {}
+    named = [run_id for run_id in run_ids if _RUN_ID.fullmatch(run_id)]
+    contents = read_all([part_path(results, kind.TABLE, run_id) for run_id in named])
     for run_id in run_ids:
         try:
-            paths[run_id] = part_path(results, kind.TABLE, run_id)
-        except InputError as error:
-            paths[run_id] = error
-    contents = read_all([path for path in paths.values() if not isinstance(path, InputError)])
-    for run_id, path in paths.items():
-        if isinstance(path, InputError):
-            yield run_id, path
-            continue
-        if not (path.exists() if is_local(path) else path in contents):
-            yield run_id, None
-            continue
-        try:
-            yield run_id, read_part(path, kind, contents.get(path))
+            path = part_path(results, kind.TABLE, run_id)
+            is_there = path.exists() if is_local(path) else path in contents
+            yield run_id, read_part(path, kind, contents.get(path)) if is_there else None
         except InputError as damage:
             yield run_id, damage
 
@@ -104,7 +90,7 @@ def read_part(path: Path, kind: type[Row], content: bytes | None = None, mend: s
         raise InputError(f"{path}: no such file; {mend}") from error
     except _Misfit as error:
         raise InputError(f"{path}: {error}; {mend}") from error
-    except UNREADABLE as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # the last: damaged names of columns
         raise InputError(f"{path}: cannot be read as a Parquet file: {_reason_of(error)}; {mend}") from error
 
 
@@ -133,8 +119,9 @@ def _check_kind(metadata: Mapping[bytes, bytes], table: str) -> None:
     )
     if found != table:
         raise _Misfit(f"holds {f'table {shown(found)}' if found else 'no table'}, expected {table!r}")
-    if version.partition(".")[0] != MAJOR:
-        raise _Misfit(f"has schema version {shown(version)}, this program reads {MAJOR}.x")
+    major = SCHEMA_VERSION.partition(".")[0]  # later minor versions only add to it
+    if version.partition(".")[0] != major:
+        raise _Misfit(f"has schema version {shown(version)}, this program reads {major}.x")
 
 
 def _fit(content: pa.Table, schema: pa.Schema) -> pa.Table:

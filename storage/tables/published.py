@@ -102,16 +102,14 @@ def read_run(results: Results, run_id: str | None = None) -> RunTables:
     Raises:
         InputError: no such run is published, or one of its files is missing or damaged.
     """
-    run = _latest(results) if run_id is None else _named(results, run_id)
+    if run_id is not None:
+        run = _named(results, run_id)
+    elif runs := list_runs(results):
+        run = runs[-1]
+    else:
+        raise InputError(f"no run published in {results.tables}; latest: none yet; `study run` makes one")
     body: dict[str, list[Any]] = {kind.TABLE: _read_file(results, kind, run.run_id) for kind in BODY}
     return RunTables(run, **body)
-
-
-def _latest(results: Results) -> RunRow:
-    runs = list_runs(results)
-    if not runs:
-        raise InputError(f"no run published in {results.tables}; latest: none yet; `study run` makes one")
-    return runs[-1]
 
 
 def _named(results: Results, run_id: str) -> RunRow:

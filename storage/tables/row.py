@@ -4,6 +4,7 @@ The contract with readers: accuracies are fractions of 1, times are seconds unle
 Changes are additions only.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,22 +29,15 @@ UNITS = {
 """Every unit that a column may have, and its meaning."""
 
 
-@dataclass(frozen=True)
-class Unit:
-    """The unit of a column: a name in `UNITS`."""
-
-    name: str
-
-
-Fraction = Annotated[float, Unit("fraction")]
-Nats = Annotated[float, Unit("nats")]
-Seconds = Annotated[float, Unit("s")]
-Moment = Annotated[datetime, Unit("UTC")]
-Epochs = Annotated[int, Unit("epochs")]
-MeanEpochs = Annotated[float, Unit("epochs")]
-Images = Annotated[int, Unit("images")]
-Pixels = Annotated[int, Unit("pixels")]
-Bytes = Annotated[int, Unit("bytes")]
+Fraction = Annotated[float, "fraction"]
+Nats = Annotated[float, "nats"]
+Seconds = Annotated[float, "s"]
+Moment = Annotated[datetime, "UTC"]
+Epochs = Annotated[int, "epochs"]
+MeanEpochs = Annotated[float, "epochs"]
+Images = Annotated[int, "images"]
+Pixels = Annotated[int, "pixels"]
+Bytes = Annotated[int, "bytes"]
 
 _TYPES = {
     str: pa.string(),
@@ -107,6 +101,11 @@ class Row(BaseModel):
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
+def null_if_nan(value: float) -> float | None:
+    """Return the value for a row, which refuses NaN: None for it."""
+    return None if math.isnan(value) else value
+
+
 def _column(name: str, annotation: Any, metadata: Iterable[Any], meaning: str) -> Column:
     kinds = get_args(annotation)
     nullable = type(None) in kinds
@@ -114,7 +113,7 @@ def _column(name: str, annotation: Any, metadata: Iterable[Any], meaning: str) -
         (annotation,) = (kind for kind in kinds if kind is not type(None))
     if get_origin(annotation) is Annotated:
         annotation, *metadata = get_args(annotation)
-    unit = next((each.name for each in metadata if isinstance(each, Unit)), "")
+    unit = next((each for each in metadata if isinstance(each, str)), "")
     type_ = next(_TYPES[kind] for kind in annotation.__mro__ if kind in _TYPES)
     return Column(name, type_, unit, meaning, nullable)
 

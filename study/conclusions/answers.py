@@ -44,9 +44,14 @@ def answer_model(chosen: ChosenModel | None) -> Answer:
         if chosen.files_agree
         else "Not the same model: loaded again, its outputs differ from those before saving."
     )
+    before, after = percent(chosen.test_accuracy), percent(chosen.reloaded_test_accuracy)
     return Answer(
         f"{loaded} {_classified(chosen)}",
-        (_reloaded(chosen), *_confused(chosen.confusion), *_calibrated(chosen)),
+        (
+            f"Test accuracy is {before} before saving and {after} after loading.",
+            *_confused(chosen.confusion),
+            *_calibrated(chosen),
+        ),
     )
 
 
@@ -75,11 +80,6 @@ def _classified(chosen: ChosenModel) -> str:
         f"{chosen.new_probabilities[found]:.1%}, which is "
         f"{'right' if is_right else f'wrong: it is {image.true_class}'}."
     )
-
-
-def _reloaded(chosen: ChosenModel) -> str:
-    before, after = percent(chosen.test_accuracy), percent(chosen.reloaded_test_accuracy)
-    return f"Test accuracy is {before} before saving and {after} after loading."
 
 
 def _calibrated(chosen: ChosenModel) -> tuple[str, ...]:

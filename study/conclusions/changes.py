@@ -112,14 +112,13 @@ _Place = tuple[str, ...]
 
 
 def _flatten(definition: dict[str, Any]) -> dict[_Place, str]:
-    found: dict[_Place, str] = {}
+    named: dict[str, Any] = {}
     for name, value in definition.items():
         if name == "exercises":
-            for exercise in value:
-                found |= _flatten_value((f"exercise {exercise['number']}",), exercise)
+            named |= {f"exercise {each['number']}": each for each in value}
         elif name != "published":
-            found |= _flatten_value((name,), value)
-    return found
+            named[name] = value
+    return _flatten_value((), named)
 
 
 def _flatten_value(place: _Place, value: Any) -> dict[_Place, str]:

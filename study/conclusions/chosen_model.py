@@ -56,18 +56,18 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     return float(np.exp(found.x))
 
 
-def calibration_error(probabilities: Probabilities, labels: Labels, bins: int = BINS) -> float:
+def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
     """Return the expected calibration error, a fraction: the distance of accuracy from confidence, in bins.
 
     Mean over equally wide bins of |accuracy - mean confidence|, weighted by the images in each (Guo et al.
     2017, equation 3). Confidence is the highest probability of an image.
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gaps = [
         abs(float(right[places == each].mean()) - float(confidence[places == each].mean()))
         * float((places == each).mean())
-        for each in range(bins)
+        for each in range(BINS)
         if (places == each).any()
     ]
     return float(sum(gaps))

@@ -360,13 +360,10 @@ def _judge(
     if not changed:
         return told
     if shift is None:
-        return replace(told, name=NightVerdict.UNCLEAR, setting=_widest(samples))
+        widest = max(samples, key=lambda sample: abs(sample.difference))
+        return replace(told, name=NightVerdict.UNCLEAR, setting=widest.setting)
     name = NightVerdict.DRIFTED if shift.p_value <= threshold else NightVerdict.SAME
     return replace(told, name=name, p_value=shift.p_value, threshold=threshold, setting=shift.setting)
-
-
-def _widest(samples: Sequence[Sample]) -> str:
-    return samples[int(np.argmax([abs(sample.difference) for sample in samples]))].setting
 
 
 def _list_accuracies(runs: Sequence[Sequence[NightReading]]) -> dict[str, dict[str, float]]:

@@ -2,14 +2,24 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from study.conclusions.answers import Answer, describe_failed
 from study.conclusions.sweep_answer import describe_overfitting
 from study.records import Curve, SettingReadings
 from study.spec import Protocol, Setting, Study
-from study.statistics import PairTest, compare_pairs, summarise
-from study.wording import count, duration, interval, listing, percent, phrase, points, probability
+from study.statistics import compare_pairs, summarise
+from study.wording import (
+    count,
+    duration,
+    interval,
+    listing,
+    percent,
+    phrase,
+    points,
+    points_interval,
+    probability,
+)
 
 
 @dataclass(frozen=True)
@@ -64,35 +74,23 @@ def rank_finalists(readings: Mapping[str, SettingReadings], kept: str, costs: Ma
         readings: Test accuracies of each candidate.
         kept: Name of the one kept on validation.
         costs: Multiply-adds of one image, by candidate.
-
-    Raises:
-        KeyError: the kept candidate has no readings.
     """
-    names = list(readings)
-    found = compare_pairs({float(place): readings[name].test for place, name in enumerate(names)}, False)
-    winner = float(names.index(kept)) if kept in names else None
-    if winner is None:
-        raise KeyError(f"{kept!r} is none of the candidates {', '.join(names)}")
-    by_other = {_other(each, winner): each for each in found.tests if winner in (each.first, each.second)}
-    finals = [
-        _final(name, readings[name], costs[name], name == kept, by_other.get(float(place)), winner)
-        for place, name in enumerate(names)
-    ]
+    places = {name: float(place) for place, name in enumerate(readings)}
+    found = compare_pairs({places[name]: each.test for name, each in readings.items()}, is_paired=False)
+    finals = []
+    for name, each in readings.items():
+        final = Final(name, each, costs[name], name == kept)
+        if name != kept and {places[name], places[kept]} <= set(found.settings):
+            pair = found.of(places[name], places[kept])
+            final = replace(
+                final,
+                gain=pair.difference,
+                low=pair.low,
+                high=pair.high,
+                adjusted_p_value=pair.adjusted_p_value,
+            )
+        finals.append(final)
     return Finals(tuple(finals), len(found.tests))
-
-
-def _other(pair: PairTest, winner: float) -> float:
-    return pair.second if pair.first == winner else pair.first
-
-
-def _final(
-    name: str, readings: SettingReadings, cost: int, is_kept: bool, pair: PairTest | None, winner: float
-) -> Final:
-    if pair is None:
-        return Final(name, readings, cost, is_kept)
-    sign = 1 if pair.second == winner else -1  # a pair's difference is its second less its first
-    low, high = sorted((sign * pair.low, sign * pair.high))
-    return Final(name, readings, cost, is_kept, sign * pair.difference, low, high, pair.adjusted_p_value)
 
 
 LEAK_FROM = 0.928
@@ -206,7 +204,7 @@ def _gains(others: list[Final], pairs: int) -> tuple[str, ...]:
         ]
         return (f"{listing(scores)}; the differences are not tested.",)
     gains = [
-        f"{points(each.gain)} points on {each.name!r} ({points(each.low)} to {points(each.high)}, "
+        f"{points(each.gain)} points on {each.name!r} ({points_interval(each.low, each.high)}, "
         f"p {probability(each.adjusted_p_value)})"
         for each in tested
     ]

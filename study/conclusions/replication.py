@@ -1,8 +1,9 @@
 """Compare a run with published readings: each cell's mean, each band, each claim."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import stdev
 
 from study.spec import (
     Band,
@@ -100,16 +101,17 @@ def compare_with_published(study: Study, ours: Ours, best: Ours | None = None) -
     if source is None:
         return Replication((), (), ())
     readings = read_readings(source)
-    averages = [each for each in read_averages(source).values() if each.exercise in _exercises(study)]
+    numbers = {exercise.number for exercise in study.exercises}
+    averages = [each for each in read_averages(source).values() if each.exercise in numbers]
     settings = _settings(study)
-    measured = [each for each in averages if len(ours.get(_cell(each), {})) > 1]
+    published = {each.cell: _describe(source, each, readings, ours) for each in averages}
+    measured = [each for each in averages if len(ours.get(each.cell, {})) > 1]
 
     def pool(subject: str, exercise: int, chosen: list[PublishedAverage], read: Ours) -> PooledDifference:
         cells = [
-            ({(settings[_cell(each)], seed): x for seed, x in read[_cell(each)].items()},
-             _describe(source, each, readings, ours))
+            ({(settings[each.cell], seed): x for seed, x in read[each.cell].items()}, published[each.cell])
             for each in chosen
-        ]  # fmt: skip
+        ]
         return _pool(subject, exercise, cells)
 
     pooled = [
@@ -118,13 +120,16 @@ def compare_with_published(study: Study, ours: Ours, best: Ours | None = None) -
         if (of_exercise := [each for each in measured if each.exercise == number])
     ]
     if measured:
-        baselines = [each.accuracy for each in averages if settings.get(_cell(each)) == study.baseline]
+        baselines = [each.accuracy for each in averages if settings.get(each.cell) == study.baseline]
         whole = pool("All settings", 0, measured, ours)
         at_best = None if best is None else pool("", 0, measured, best).difference
         words = "; ".join(filter(None, (whole.found, _of_best(at_best), _of_baseline(baselines))))
         pooled.insert(0, replace(whole, found=words))
     return Replication(
-        tuple(_hold_cell(source, each, readings, ours) for each in averages),
+        tuple(
+            _hold_cell(each, list(ours.get(each.cell, {}).values()), published[each.cell], source.margin)
+            for each in averages
+        ),
         tuple(_judge_band(study, band, _with_all_seeds(settings, ours)) for band in source.bands),
         tuple(_hold_claims(study, source, ours, readings)),
         tuple(pooled),
@@ -141,13 +146,9 @@ def _of_baseline(baselines: list[float]) -> str:
 
 def _of_best(difference: float | None) -> str:
     """Say what the difference would be, had each training ended at its best epoch."""
-    return (
-        "" if difference is None else f"at each training's best epoch it would be {points(difference)} points"
-    )
-
-
-def _cell(average: PublishedAverage) -> Cell:
-    return average.exercise, average.value
+    if difference is None:
+        return ""
+    return f"at each training's best epoch it would be {points(difference)} points"
 
 
 def _settings(study: Study) -> dict[Cell, Setting]:
@@ -177,19 +178,14 @@ def _pool(
     return PooledDifference(subject, exercise, len(cells), found.difference, low, high, words)
 
 
-def _exercises(study: Study) -> set[int]:
-    return {exercise.number for exercise in study.exercises}
-
-
 def _hold_cell(
-    source: PublishedSource, published: PublishedAverage, readings: Ours, ours: Ours
+    average: PublishedAverage, ours: Sequence[float], theirs: Published, margin: float
 ) -> CellAgreement:
-    subject = phrase(published.parameter, published.value)
-    values = list(ours.get((published.exercise, published.value), {}).values())
-    if not values:
-        return CellAgreement(subject, published, 0, None, None)
-    agreement = judge_agreement(values, _describe(source, published, readings, ours), source.margin)
-    return CellAgreement(subject, published, len(values), sum(values) / len(values), agreement)
+    subject = phrase(average.parameter, average.value)
+    if not ours:
+        return CellAgreement(subject, average, 0, None, None)
+    agreement = judge_agreement(ours, theirs, margin)
+    return CellAgreement(subject, average, len(ours), sum(ours) / len(ours), agreement)
 
 
 def _describe(source: PublishedSource, published: PublishedAverage, readings: Ours, ours: Ours) -> Published:
@@ -199,17 +195,16 @@ def _describe(source: PublishedSource, published: PublishedAverage, readings: Ou
 
     A mean that does not state its number of readings counts as one reading: it cannot be fewer.
     """
-    own = list(readings.get((published.exercise, published.value), {}).values())
+    own = list(readings.get(published.cell, {}).values())
     if len(own) > 1:
-        return Published(published.accuracy, len(own), pooled_deviation([own]), is_own=True)
-    known = source.deviation or _pooled(readings) or _pooled(ours) or math.nan
+        return Published(published.accuracy, len(own), stdev(own), is_own=True)
+    known = (
+        source.deviation
+        or pooled_deviation(each.values() for each in readings.values())
+        or pooled_deviation(each.values() for each in ours.values())
+        or math.nan
+    )
     return Published(published.accuracy, published.readings or 1, known, is_own=False)
-
-
-def _pooled(readings: Ours) -> float | None:
-    """Return the pooled deviation; None if no setting has two readings."""
-    repeated = [list(each.values()) for each in readings.values() if len(each) > 1]
-    return pooled_deviation(repeated) if repeated else None
 
 
 def _judge_band(study: Study, band: Band, ours: Ours) -> BandVerdict:

@@ -15,11 +15,22 @@ from study.statistics import (
     compare_times,
     contrast,
     find_trend,
+    median_time,
     summarise,
-    summarise_times,
     turning_point,
 )
-from study.wording import count, duration, interval, listing, percent, phrase, plain, points, probability
+from study.wording import (
+    count,
+    duration,
+    interval,
+    listing,
+    percent,
+    phrase,
+    plain,
+    points,
+    points_interval,
+    probability,
+)
 
 LEVEL = 0.9
 """Accuracy levels off no earlier than where this part of its rise is reached: that no test finds a difference
@@ -94,7 +105,7 @@ def _shape(measured: Sweep, pairwise: Pairwise, trend: Trend | None) -> str:
     values = list(measured)
     first, *_, last = values
     top = max(values, key=lambda value: measured[value].mean)
-    lower = pairwise.lower_than(pairwise.reference if pairwise.test == "paired t" else top)
+    lower = pairwise.lower_than(pairwise.reference)
     bottom = min(values, key=lambda value: measured[value].mean)
     start, peak, end, least = (_at(measured, value) for value in (first, top, last, bottom))
     if top not in (first, last) and first in lower and last in lower:
@@ -168,8 +179,8 @@ def _contrasts(exercise: SweepExercise, readings: Sweep) -> tuple[str, ...]:
 
 
 def _contrast(when: str, found: Difference) -> str:
-    low, high = found.interval()
-    return f"{points(found.difference)} points {when} (95% interval {points(low)} to {points(high)})"
+    within = points_interval(*found.interval())
+    return f"{points(found.difference)} points {when} (95% interval {within})"
 
 
 def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
@@ -185,7 +196,7 @@ def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
     if not without.epochs or not together.epochs:
         return ()
     p_value = compare_times((without.epochs, without.open_epochs), (together.epochs, together.open_epochs))
-    before, after = (summarise_times(each.epochs, each.open_epochs).median for each in (without, together))
+    before, after = (median_time(each.epochs, each.open_epochs) for each in (without, together))
     if before is None or after is None:
         return ()
     verb = "takes longer" if after > before else "takes less"
@@ -202,10 +213,10 @@ def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
 
 def _median(times: Times) -> str:
     """Return the median of epochs and seconds in words; empty if fewer than half have converged."""
-    epochs = summarise_times(times.epochs, times.open_epochs).median
+    epochs = median_time(times.epochs, times.open_epochs)
     if epochs is None:
         return ""
-    seconds = summarise_times(times.seconds, times.open_seconds).median
+    seconds = median_time(times.seconds, times.open_seconds)
     after = "" if seconds is None else f" ({duration(seconds)})"
     return f"{count_epochs(epochs)}{after}"
 

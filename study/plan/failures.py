@@ -20,7 +20,6 @@ class Failures:
     """
 
     def __init__(self, planned: int) -> None:
-        """Begin to count."""
         self._planned = planned
         self._count = 0
         self._quarantined: dict[tuple[Hyperparameters, int | None], str] = {}

@@ -183,17 +183,11 @@ def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source, sharin
 def training_label(
     hyperparameters: Hyperparameters, baseline: Setting, schedule_epochs: int | None, seed: int
 ) -> str:
-    """Name a training for people: its differences from the baseline, and its seed."""
-    changes = describe_changes(hyperparameters, baseline)
+    """Name a training by its differences from the baseline and its seed: "filters=64 seed=3"."""
+    values = hyperparameters.model_dump().items()
+    changes = [f"{name}={plain(value)}" for name, value in values if value != getattr(baseline, name)]
     budget = "" if schedule_epochs is None else f" epochs={schedule_epochs}"
-    return f"{changes}{budget} seed={seed}"
-
-
-def describe_changes(hyperparameters: Hyperparameters, baseline: Setting) -> str:
-    """Name hyperparameters by their differences from the baseline: "filters=64", or "baseline"."""
-    values = hyperparameters.model_dump()
-    changes = [f"{name}={plain(value)}" for name, value in values.items() if value != getattr(baseline, name)]
-    return " ".join(changes) or "baseline"
+    return f"{' '.join(changes) or 'baseline'}{budget} seed={seed}"
 
 
 MAX_TASK_RUNS = 2000

@@ -12,7 +12,6 @@ from .readings import (
 from .record import (
     CONVERGENCE_PATIENCE as CONVERGENCE_PATIENCE,
     Epoch as Epoch,
-    Reading as Reading,
     Segment as Segment,
     Source as Source,
     StopRule as StopRule,

@@ -28,10 +28,9 @@ class StopRule(Fact):
     def epochs_read(self, validation_losses: Sequence[float]) -> int | None:
         """Return the epochs the trial reads of a training with these losses; None while it needs more."""
         losses = validation_losses[: self.epochs]
-        if self.patience is not None:
-            stop = _patience_runs_out(losses, self.patience)
-            if stop is not None:
-                return stop
+        stop = None if self.patience is None else _patience_runs_out(losses, self.patience)
+        if stop is not None:
+            return stop
         return self.epochs if len(losses) == self.epochs else None
 
 
@@ -40,10 +39,10 @@ def needs_more(rules: Sequence[StopRule], validation_losses: Sequence[float]) ->
     return any(rule.epochs_read(validation_losses) is None for rule in rules)
 
 
-def converged_epoch(validation_losses: Sequence[float], patience: int = CONVERGENCE_PATIENCE) -> int | None:
+def converged_epoch(validation_losses: Sequence[float]) -> int | None:
     """Return the epoch (from 1) of the lowest validation loss before patience ran out, or None."""
-    stop = _patience_runs_out(validation_losses, patience)
-    return None if stop is None else stop - patience
+    stop = _patience_runs_out(validation_losses, CONVERGENCE_PATIENCE)
+    return None if stop is None else stop - CONVERGENCE_PATIENCE
 
 
 def _patience_runs_out(losses: Sequence[float], patience: int) -> int | None:
@@ -191,11 +190,10 @@ class TrainingRecord(Fact):
 
     def is_prefix_of(self, longer: "TrainingRecord") -> bool:
         """Say whether the other record continues, with more epochs, from just these weights."""
-        if self.diverged is not None or not self.epochs:
-            return False
         last = self.epochs[-1]
         return (
-            len(longer.epochs) > last.epoch
+            self.diverged is None
+            and len(longer.epochs) > last.epoch
             and longer.epochs[last.epoch - 1].weights_sha256 == last.weights_sha256
         )
 

@@ -1,5 +1,6 @@
 """The bands within which a replication agrees with the published values, each judged on our readings."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, PositiveFloat, mode
 
 from study.fact import Fact
 from study.status import Agreement
-from study.wording import interval, percent, plain, points
+from study.wording import interval, percent, plain, points, points_interval
 
 Number = TypeVar("Number", bound=float)
 
@@ -112,7 +113,7 @@ class GainBand(_Range):
 
     def judge(self, ours: Mapping[Cell, Readings], compare: Compare) -> BandVerdict:
         """Compare our gain with the band."""
-        allowed = f"{points(self.low)} to {points(self.high)} points"
+        allowed = f"{points_interval(self.low, self.high)} points"
         start, end = ours.get((self.exercise, self.start)), ours.get((self.exercise, self.end))
         if not start or not end:
             return self._unmeasured(allowed)
@@ -177,5 +178,4 @@ Band = Annotated[MeanBand | GainBand | OrderBand | NearBand, Field(discriminator
 
 
 def _between(interval: Interval) -> str:
-    low, high = interval
-    return "" if low != low else f" ({points(low)} to {points(high)})"
+    return "" if math.isnan(interval[0]) else f" ({points_interval(*interval)})"

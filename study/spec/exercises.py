@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from random import Random
 from typing import Annotated, Any, Literal, Self
 
@@ -123,13 +123,10 @@ def rungs_to(longest: int) -> tuple[int, ...]:
     return (*(each for each in rungs if each < longest), longest)
 
 
-def expected_epochs(rungs: Iterable[int], kept: int = 0) -> float:
-    """Return a candidate's mean epochs beyond those kept, if one in `REDUCTION` passes each rung."""
-    epochs, start = 0.0, kept
-    for number, rung in enumerate(rungs):
-        epochs += max(0, rung - start) / REDUCTION**number
-        start = max(start, rung)
-    return epochs
+def expected_epochs(rungs: Sequence[int]) -> float:
+    """Return a candidate's mean epochs if one in `REDUCTION` passes each rung."""
+    steps = zip(rungs, (0, *rungs), strict=False)
+    return math.fsum((rung - before) / REDUCTION**number for number, (rung, before) in enumerate(steps))
 
 
 def _checked(name: str, values: Range | Choices) -> Range | Choices:

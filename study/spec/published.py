@@ -33,6 +33,11 @@ class PublishedAverage:
     accuracy: float
     note: str
 
+    @property
+    def cell(self) -> Cell:
+        """Return the cell that it is of."""
+        return self.exercise, self.value
+
 
 class PublishedSource(Fact):
     """The place of a study's published values: files next to its YAML, and bands stated in it."""
@@ -94,7 +99,7 @@ def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage
         return {}
     columns = "exercise, parameter, value, n_readings, accuracy_pct, note"
     averages = _read(source.averages, _average, f"{columns} with numbers in all but parameter and note")
-    return {(each.exercise, each.value): each for each in averages}
+    return {each.cell: each for each in averages}
 
 
 def read_readings(source: PublishedSource | None) -> dict[Cell, dict[int, float]]:

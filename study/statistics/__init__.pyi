@@ -1,8 +1,9 @@
 from .bootstrap import bootstrap_interval as bootstrap_interval
 from .convergence import (
     compare_times as compare_times,
-    summarise_times as summarise_times,
+    median_time as median_time,
 )
+from .correction import correct as correct
 from .difference import (
     SIGNIFICANCE as SIGNIFICANCE,
     Comparison as Comparison,
@@ -19,11 +20,9 @@ from .pairwise import (
     PairTest as PairTest,
     Pairwise as Pairwise,
     compare_pairs as compare_pairs,
-    correct as correct,
 )
 from .power import POWER as POWER
 from .summary import (
-    Spread as Spread,
     sampling_error as sampling_error,
     summarise as summarise,
 )

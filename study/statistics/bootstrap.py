@@ -10,14 +10,11 @@ from study.statistics.difference import SAME
 FEWEST = 20
 """Below this number of readings there is no interval: resamples contain only values that occurred."""
 
-
 _RESAMPLES = 9999
-
-
 _SEED = 20_170_825  # the day Fashion-MNIST appeared; any constant would do
 
 
-def bootstrap_interval(readings: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
+def bootstrap_interval(readings: Sequence[float]) -> tuple[float, float] | None:
     """Return the BCa bootstrap interval of the mean (Efron 1987, J. Am. Stat. Assoc. 82:171).
 
     None for fewer than 20 readings. The same readings, in any order, always give the same interval.
@@ -27,7 +24,5 @@ def bootstrap_interval(readings: Sequence[float], confidence: float = 0.95) -> t
     values = np.sort(np.asarray(readings, dtype=float))
     if np.ptp(values) < SAME:
         return float(values[0]), float(values[0])
-    found = stats.bootstrap(
-        (values,), np.mean, confidence_level=confidence, n_resamples=_RESAMPLES, rng=_SEED, vectorized=True
-    )
+    found = stats.bootstrap((values,), np.mean, n_resamples=_RESAMPLES, rng=_SEED, vectorized=True)
     return float(found.confidence_interval.low), float(found.confidence_interval.high)

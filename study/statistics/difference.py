@@ -1,13 +1,12 @@
 """Estimate the difference of two means, with its standard error, and judge it at a margin."""
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy import stats
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from study.status import Agreement
 
@@ -51,11 +50,7 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
     difference = float(np.mean(second) - np.mean(first))
     if min(len(first), len(second)) < 2:
         return Difference(difference, math.nan, math.nan, 1.0)
-    if np.ptp(first) < SAME and np.ptp(second) < SAME:
-        return _without_spread(difference, len(first) + len(second) - 2)
-    found = stats.ttest_ind(second, first, equal_var=False)
-    error = math.sqrt(sum(float(np.var(each, ddof=1)) / len(each) for each in (first, second)))
-    return Difference(difference, error, float(found.df), float(found.pvalue))
+    return _by_welch(difference, [_part(second), _part(first)])
 
 
 def paired(first: Sequence[float], second: Sequence[float]) -> Difference:
@@ -70,38 +65,44 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Difference:
     difference, count = float(each.mean()), len(each)
     if count < 2:
         return Difference(difference, math.nan, math.nan, 1.0)
-    if np.ptp(each) < SAME:
-        return _without_spread(difference, count - 1)
-    error = float(each.std(ddof=1)) / math.sqrt(count)
-    return Difference(difference, error, count - 1, float(stats.ttest_rel(second, first).pvalue))
+    return _by_student(difference, float(each.std(ddof=1)) / math.sqrt(count), count - 1)
 
 
 def contrast(groups: Sequence[Sequence[float]], control: Sequence[float]) -> Difference:
     """Compare the mean of several samples' means with a control by Welch's t test of that contrast.
 
-    Degrees of freedom are Satterthwaite's (1946, Biometrics Bull. 2:110); of one group it is `welch`.
-
-    Raises:
-        ValueError: a sample has fewer than two readings, or there are no groups.
+    Each has two readings at least. Degrees of freedom are Satterthwaite's (1946, Biometrics Bull. 2:110); of
+    one group it is `welch`.
     """
-    samples = [*groups, control]
-    if not groups or min(map(len, samples)) < 2:
-        raise ValueError(f"samples of {[len(each) for each in samples]} readings; give two of each at least")
-    weights = [1 / len(groups)] * len(groups) + [-1.0]
-    difference = math.fsum(w * float(np.mean(each)) for w, each in zip(weights, samples, strict=True))
-    parts = [w**2 * float(np.var(each, ddof=1)) / len(each) for w, each in zip(weights, samples, strict=True)]
-    total = math.fsum(parts)
-    if math.sqrt(total) < SAME:
-        return _without_spread(difference, sum(len(each) - 1 for each in samples))
-    freedom = total**2 / math.fsum(
-        part**2 / (len(each) - 1) for part, each in zip(parts, samples, strict=True)
-    )
-    error = math.sqrt(total)
-    return Difference(difference, error, freedom, 2 * float(stats.t.sf(abs(difference) / error, freedom)))
+    weight = 1 / len(groups)
+    difference = math.fsum(weight * float(np.mean(each)) for each in groups) - float(np.mean(control))
+    return _by_welch(difference, [*(_part(each, weight) for each in groups), _part(control)])
 
 
-def _without_spread(difference: float, freedom: float) -> Difference:
-    return Difference(difference, 0.0, float(freedom), float(abs(difference) < SAME))
+Part = tuple[float, float]
+"""What one mean adds to the squared standard error of a difference, and its degrees of freedom."""
+
+
+def _part(readings: Sequence[float], weight: float = 1.0) -> Part:
+    count = len(readings)
+    return weight**2 * float(np.var(readings, ddof=1)) / count, count - 1.0
+
+
+def _by_welch(difference: float, parts: Sequence[Part]) -> Difference:
+    """Add up the parts, the degrees of freedom as Welch (1947) and Satterthwaite (1946) do.
+
+    Not by SciPy's `ttest_ind`, which warns of a loss of precision where the readings of a sample are equal.
+    """
+    total = math.fsum(part for part, _ in parts)
+    uncertain = math.fsum(part**2 / freedom for part, freedom in parts)
+    return _by_student(difference, math.sqrt(total), total**2 / uncertain if uncertain else math.inf)
+
+
+def _by_student(difference: float, error: float, freedom: float) -> Difference:
+    """Return a difference with the two-sided p value of Student's t."""
+    if error < SAME:
+        return Difference(difference, 0.0, freedom, float(abs(difference) < SAME))
+    return Difference(difference, error, freedom, 2 * float(stdtr(freedom, -abs(difference) / error)))
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Our mean less the published one with its 95% interval, and the verdict at a margin; all in one unit.
+    """Our mean less the published one with its 95% interval, and the verdict; all in one unit.
 
     `expected_low` and `expected_high` are where a mean of as many of our readings as were published would lie
     in 95% of cases: the prediction interval of Student's t.
@@ -131,7 +132,6 @@ class Comparison:
     high: float
     expected_low: float
     expected_high: float
-    margin: float
     verdict: Agreement
 
 
@@ -143,12 +143,7 @@ def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> 
     of each that is nearly out of reach; so they are consistent if the published mean lies where a mean of as
     many of our readings is expected, and else they differ. With fewer than two readings of ours there is no
     interval, and it is undecided.
-
-    Raises:
-        ValueError: there is no reading of ours, or the margin is not above 0.
     """
-    if not ours or not margin > 0:
-        raise ValueError(f"{len(ours)} readings, margin={margin:g}; give at least 1, and a margin above 0")
     found = _difference(ours, theirs)
     low, high = found.interval(1 - SIGNIFICANCE)
     near_low, near_high = found.interval(1 - 2 * SIGNIFICANCE)
@@ -161,7 +156,7 @@ def judge_agreement(ours: Sequence[float], theirs: Published, margin: float) -> 
         verdict = Agreement.CONSISTENT
     else:
         verdict = Agreement.DIFFERS
-    return Comparison(found.difference, low, high, *expected, margin, verdict)
+    return Comparison(found.difference, low, high, *expected, verdict)
 
 
 def _expected_mean(ours: Sequence[float], readings: int) -> tuple[float, float]:
@@ -206,37 +201,24 @@ def pool_differences(cells: Sequence[tuple[Mapping[Reading, float], Published]])
         for weight, (_, theirs) in zip(weights, repeated, strict=True)
     )
     difference = math.fsum(w * each.difference for w, each in zip(weights, differences, strict=True))
-    error, freedom = math.sqrt(of_ours + of_theirs), float(len(shares) - len(repeated))
-    p_value = 2 * float(stats.t.sf(abs(difference) / max(error, SAME), max(freedom, 1.0)))
-    return Difference(difference, error, max(freedom, 1.0), p_value)
+    freedom = max(float(len(shares) - len(repeated)), 1.0)
+    return _by_student(difference, math.sqrt(of_ours + of_theirs), freedom)
 
 
-def pooled_deviation(cells: Iterable[Sequence[float]]) -> float:
-    """Return the standard deviation of one reading, pooled over settings with at least two.
-
-    Raises:
-        ValueError: no setting has two readings.
-    """
-    repeated = [each for each in cells if len(each) > 1]
+def pooled_deviation(cells: Iterable[Collection[float]]) -> float | None:
+    """Return the standard deviation of one reading, pooled over settings with two or more; None for none."""
+    repeated = [list(each) for each in cells if len(each) > 1]
     if not repeated:
-        raise ValueError("no setting has two readings; a single one does not show their spread")
+        return None
     freedom = sum(len(each) - 1 for each in repeated)
     squares = sum(float(np.var(each, ddof=1)) * (len(each) - 1) for each in repeated)
     return math.sqrt(squares / freedom)
 
 
 def _difference(ours: Sequence[float], theirs: Published) -> Difference:
-    """Welch's standard error and degrees of freedom (1947, Biometrika 34:28) of the two means."""
-    count, difference = len(ours), float(np.mean(ours)) - theirs.mean
-    if count < 2:
-        return Difference(difference, math.nan, math.nan, math.nan)
-    our_part = float(np.var(ours, ddof=1)) / count
-    their_part = theirs.deviation**2 / theirs.readings
-    if our_part + their_part == 0:
-        return Difference(difference, 0.0, count - 1.0, math.nan)
-    # A known deviation adds no uncertainty of its own: its degrees of freedom are infinite.
-    spread = our_part**2 / (count - 1)
-    if theirs.is_own:
-        spread += their_part**2 / (theirs.readings - 1)
-    freedom = (our_part + their_part) ** 2 / spread if spread else math.inf
-    return Difference(difference, math.sqrt(our_part + their_part), freedom, math.nan)
+    """Compare the two means by Welch's test; a known deviation has infinite degrees of freedom."""
+    difference = float(np.mean(ours)) - theirs.mean
+    if len(ours) < 2:
+        return Difference(difference, math.nan, math.nan, 1.0)
+    their_freedom = theirs.readings - 1.0 if theirs.is_own else math.inf
+    return _by_welch(difference, [_part(ours), (theirs.deviation**2 / theirs.readings, their_freedom)])

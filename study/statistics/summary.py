@@ -24,7 +24,7 @@ class Spread:
     maximum: float
 
 
-def summarise(readings: Sequence[float], confidence: float = 0.95) -> Spread:
+def summarise(readings: Sequence[float]) -> Spread:
     """Summarise readings by mean, standard deviation (n - 1) and Student's t interval of the mean.
 
     Raises:
@@ -33,13 +33,10 @@ def summarise(readings: Sequence[float], confidence: float = 0.95) -> Spread:
     if not readings:
         raise ValueError("no readings to summarise; give at least one")
     values = np.asarray(readings, dtype=float)
-    mean, count = float(values.mean()), len(values)
-    deviation = float(values.std(ddof=1)) if count > 1 else math.nan
-    half = (
-        float(stdtrit(count - 1, (1 + confidence) / 2)) * deviation / math.sqrt(count)
-        if count > 1
-        else math.nan
-    )
+    mean, count, deviation, half = float(values.mean()), len(values), math.nan, math.nan
+    if count > 1:
+        deviation = float(values.std(ddof=1))
+        half = float(stdtrit(count - 1, 0.975)) * deviation / math.sqrt(count)
     return Spread(count, mean, deviation, mean - half, mean + half, float(values.min()), float(values.max()))
 
 
@@ -47,10 +44,5 @@ def sampling_error(accuracy: float, images: int) -> float:
     """Return an accuracy's binomial standard error (fraction) from the choice of test images.
 
     It differs in kind from the spread over seeds, which is read on one and the same test set.
-
-    Raises:
-        ValueError: the accuracy is not a fraction, or there are no images.
     """
-    if not 0 <= accuracy <= 1 or images < 1:
-        raise ValueError(f"accuracy={accuracy:g}, images={images}; give a fraction and at least 1")
     return math.sqrt(accuracy * (1 - accuracy) / images)

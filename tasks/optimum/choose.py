@@ -1,6 +1,5 @@
 """Exercise 7: combine each sweep's best value, and compare the candidates with the kept one."""
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from storage.tables import FinalRow, TrialRow
+from storage.tables import FinalRow, TrialRow, null_if_nan
 from study.plan import Trial, combination_trials, multiply_adds, parameter_count
 from study.spec import Hyperparameters, Setting, Study
 from tasks.tables import completed_candidates, kept_candidate, read_candidates, read_setting
@@ -88,10 +87,10 @@ def compare_candidates(study: Study, run_id: str, trials: Sequence[TrialRow]) ->
             kept=each.is_kept,
             trials=len(each.readings.test),
             mean_accuracy=each.readings.mean,
-            gain=_number(each.gain),
-            low=_number(each.low),
-            high=_number(each.high),
-            adjusted_p_value=_number(each.adjusted_p_value),
+            gain=null_if_nan(each.gain),
+            low=null_if_nan(each.low),
+            high=null_if_nan(each.high),
+            adjusted_p_value=null_if_nan(each.adjusted_p_value),
             as_good=each.is_as_good,
             cheapest_as_good=each is finals.cheapest,
             parameters=sizes[each.name],
@@ -120,7 +119,3 @@ def _hyperparameters(study: Study, trials: Sequence[TrialRow]) -> dict[str, Hype
     return {
         trial.setting: read_setting(trial).hyperparameters for trial in trials if trial.exercise == number
     }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from storage.tables import AgreementRow
 from study.status import Agreement, Published
-from study.wording import MISSING, count, listing, percent, points
-from tasks.report.settings import Table, points_interval, verdict_words
+from study.wording import MISSING, count, listing, percent, points, points_interval
+from tasks.report.settings import Table, verdict_words
 
 _NOTHING = "The study states no published readings to compare with."
 

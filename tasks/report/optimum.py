@@ -6,9 +6,9 @@ from storage.tables import FinalRow, RunTables, SearchRow
 from study.conclusions import Answer, Candidates, SearchCost, answer_optimum, describe_search
 from study.spec import OptimumExercise, Study, rungs_to
 from study.status import CandidateState, Status
-from study.wording import MISSING, listing, percent, plain, points
+from study.wording import MISSING, listing, percent, plain, points, points_interval
 from tasks.optimum import finals_of
-from tasks.report.settings import Table, p_value, points_interval, title_of
+from tasks.report.settings import Table, p_value, title_of
 from tasks.tables import kept_candidate, read_candidates, read_curve, read_setting
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from storage.tables import ComparisonRow, RunRow, RunTables, SummaryRow
 from study.spec import SweepExercise
-from study.wording import count, duration, listing, percent, plain
-from tasks.report.settings import Table, points_interval, title_of
+from study.wording import count, duration, listing, percent, plain, points_interval
+from tasks.report.settings import Table, title_of
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from storage.tables import AgreementRow, ComparisonRow, SummaryRow, TrialRow
 from study.spec import Setting, SweepExercise
 from study.status import Agreement, Status
-from study.wording import MISSING, interval, percent, plain, points, probability
+from study.wording import MISSING, interval, percent, plain, points, points_interval, probability
 from tasks.tables import read_setting
 
 
@@ -133,11 +133,6 @@ def _against_published(row: AgreementRow | None) -> tuple[str, ...]:
 def verdict_words(verdict: Agreement | None) -> str:
     """Return a table's cell of a verdict; a dash for none."""
     return MISSING if verdict is None else verdict
-
-
-def points_interval(low: float | None, high: float | None) -> str:
-    """Return a table's cell of a difference's interval, in points; a dash for none."""
-    return MISSING if low is None else f"{points(low)} to {points(high)}"
 
 
 def _range(low: float | None, high: float | None) -> str:

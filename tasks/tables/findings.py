@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -22,6 +21,7 @@ from storage.tables import (
     TrainingRow,
     TrialRow,
     list_runs,
+    null_if_nan,
     read_rows,
 )
 from study.conclusions import (
@@ -82,23 +82,19 @@ def _pair_row(study: Study, run_id: str, exercise: SweepExercise, pair: "PairTes
         first_trials=pair.first_count,
         second_trials=pair.second_count,
         difference=pair.difference,
-        low=_number(pair.low),
-        high=_number(pair.high),
+        low=null_if_nan(pair.low),
+        high=null_if_nan(pair.high),
         p_value=pair.p_value,
         adjusted_p_value=pair.adjusted_p_value,
         differs=pair.differs,
-        paired_p_value=_number(pair.other_p_value),
-        effect_size=_number(pair.effect),
-        effect_low=_number(pair.effect_low),
-        effect_high=_number(pair.effect_high),
+        paired_p_value=null_if_nan(pair.other_p_value),
+        effect_size=null_if_nan(pair.effect),
+        effect_low=null_if_nan(pair.effect_low),
+        effect_high=null_if_nan(pair.effect_high),
         smallest_p_value=pair.smallest_p_value,
-        detectable_difference=_number(pair.detectable),
+        detectable_difference=null_if_nan(pair.detectable),
         repeats_needed=pair.needed,
     )
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 @task(
@@ -171,8 +167,8 @@ def _pooled_row(row: Callable[..., AgreementRow], pooled: "PooledDifference") ->
         subject=pooled.subject,
         exercise=pooled.exercise,
         difference=pooled.difference,
-        low=_number(pooled.low),
-        high=_number(pooled.high),
+        low=null_if_nan(pooled.low),
+        high=null_if_nan(pooled.high),
         found=pooled.found,
         verdict=Agreement.DIFFERS if pooled.differs else Agreement.UNDECIDED,
     )
@@ -198,10 +194,10 @@ def _cell_row(
     return row(
         mean_accuracy=cell.mean,
         difference=found.difference,
-        low=_number(found.low),
-        high=_number(found.high),
-        expected_low=_number(found.expected_low),
-        expected_high=_number(found.expected_high),
+        low=null_if_nan(found.low),
+        high=null_if_nan(found.high),
+        expected_low=null_if_nan(found.expected_low),
+        expected_high=null_if_nan(found.expected_high),
         verdict=found.verdict,
     )
 

@@ -9,7 +9,7 @@ from statistics import fmean, median
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from storage.tables import SummaryRow, TrialRow
+from storage.tables import SummaryRow, TrialRow, null_if_nan
 from study.records import count_collapsed
 from study.spec import Cell, PublishedAverage, Study
 from study.statistics import summarise
@@ -70,13 +70,12 @@ def _read(
 
     readings = known(trial.test_accuracy for trial in done)
     spread, (low, high) = summarise(readings), bootstrap_interval(readings) or (None, None)
-    several = spread.count > 1
     return partial(
         row,
         mean_accuracy=spread.mean,
-        sd_accuracy=spread.standard_deviation if several else None,
-        low_accuracy=spread.low if several else None,
-        high_accuracy=spread.high if several else None,
+        sd_accuracy=null_if_nan(spread.standard_deviation),
+        low_accuracy=null_if_nan(spread.low),
+        high_accuracy=null_if_nan(spread.high),
         minimum_accuracy=spread.minimum,
         maximum_accuracy=spread.maximum,
         collapsed_trials=count_collapsed(readings),
@@ -114,8 +113,8 @@ def _timed(row: Callable[..., SummaryRow], done: Sequence[TrialRow]) -> SummaryR
 
 def _median_time(times: Iterable[tuple[float | None, float | None]]) -> float | None:
     """Return the median of times to an event; one that is missing is censored at the time beside it."""
-    from study.statistics import summarise_times
+    from study.statistics import median_time
 
     pairs = list(times)
     reached = known(time for time, _ in pairs)
-    return summarise_times(reached, known(until for time, until in pairs if time is None)).median
+    return median_time(reached, known(until for time, until in pairs if time is None))

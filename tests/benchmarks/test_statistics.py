@@ -20,7 +20,7 @@ from benchmarks.statistics import (
     normal,
     see_trend_falsely,
 )
-from study.statistics.power import power_of
+from study.statistics.power import TTest
 
 FEWER = range(40)
 FEW = range(100)
@@ -67,7 +67,7 @@ def test_the_interval_of_a_difference_holds_it_as_often_as_it_says():
 
 @pytest.mark.parametrize(("difference", "repeats"), [(0.003, 35), (0.01, 5)])
 def test_differences_are_found_as_often_as_predicted(difference: float, repeats: int):
-    predicted = power_of(difference, SPREAD, repeats)
+    predicted = TTest(SPREAD).power(difference, repeats)
     found = find_difference(MANY, difference, repeats, 0.05)
     assert _within(found, MANY, predicted - 0.015, predicted)
 

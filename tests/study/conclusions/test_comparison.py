@@ -75,11 +75,6 @@ def test_settings_that_only_one_run_has_are_left_out():
     assert [each.setting for each in compare_runs(_run(1), second, 0.005)] == [name for _, name in NAMES[2:]]
 
 
-def test_a_margin_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="margin=0; give one above 0"):
-        compare_runs(_run(1), _run(2), 0.0)
-
-
 def test_means_differences_and_intervals_are_those_of_the_readings():
     first = {(2, "filters=8"): {1: Read(0.90, "a"), 2: Read(0.92, "b")}}
     second = {(2, "filters=8"): {1: Read(0.91, "c"), 2: Read(0.95, "d")}}

@@ -9,12 +9,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from study.statistics.pairwise import (
-    PairTest,
-    compare_pairs,
-    correct,
-)
-from study.statistics.power import detectable_difference, repeats_needed
+from study.statistics.correction import correct
+from study.statistics.pairwise import PairTest, compare_pairs
+from study.statistics.power import TTest
 
 FIRST = {1: 0.891, 2: 0.902, 3: 0.897, 4: 0.885, 5: 0.893}
 SECOND = {1: 0.906, 2: 0.903, 3: 0.915, 4: 0.898, 5: 0.911}
@@ -279,8 +276,8 @@ def test_what_repeats_could_show_is_that_of_the_power_of_the_test_that_decides(i
     ratio = max(variances) / min(variances)
     assert (each.deviation, each.variance_ratio) == pytest.approx((deviation, ratio))
     assert (each.first_count, each.second_count, each.repeats) == (5, 5, 5)
-    assert each.detectable == detectable_difference(deviation, 5, each.level, is_paired, ratio)
-    assert each.needed == repeats_needed(each.difference, deviation, each.level, is_paired, ratio)
+    test = TTest(deviation, each.level, is_paired, ratio)
+    assert (each.detectable, each.needed) == (test.detectable(5), test.needed(each.difference))
 
 
 def test_two_shared_seeds_are_enough_for_the_other_test_and_one_is_not():

@@ -24,12 +24,6 @@ def test_the_interval_is_the_one_computed_by_hand():
     assert (spread.low, spread.high) == pytest.approx((3 - half, 3 + half), abs=1e-6)
 
 
-def test_less_confidence_gives_a_narrower_interval():
-    # t(0.95; 4) = 2.131847
-    spread = summarise([1, 2, 3, 4, 5], confidence=0.9)
-    assert spread.high - spread.mean == pytest.approx(2.131847 * math.sqrt(0.5), abs=1e-6)
-
-
 def test_equal_readings_have_an_interval_without_width():
     spread = summarise([0.5, 0.5, 0.5])
     assert (spread.mean, spread.standard_deviation, spread.low, spread.high) == (0.5, 0, 0.5, 0.5)

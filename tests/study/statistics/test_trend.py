@@ -66,11 +66,6 @@ def test_of_noise_one_trend_in_twenty_is_seen():
     assert np.mean(paired) < 0.075
 
 
-def test_two_settings_are_no_trend():
-    with pytest.raises(ValueError, match="2 settings; a trend takes at least three"):
-        find_trend(RISING[:2], is_paired=False)
-
-
 @pytest.mark.parametrize(("is_paired", "name"), [(False, "Kendall's tau"), (True, "Page's L (scaled)")])
 def test_the_test_is_named_whether_or_not_anything_varies(is_paired: bool, name: str):
     constant = [{1: 0.9, 2: 0.9}] * 3
