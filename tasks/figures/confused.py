@@ -4,9 +4,6 @@ import logging
 from itertools import permutations
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from study.conclusions import MAX_EXAMPLES, ChosenModel
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT
 from study.wording import taken_for
@@ -22,6 +19,7 @@ from tasks.data import (
     start_page,
     write_text,
 )
+from tasks.step import step
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +44,7 @@ CAPTION_HEIGHT = 36
 ROW_HEIGHT = HEADING_HEIGHT + CELL + CAPTION_HEIGHT + GAP
 
 
-@task(
-    name="draw confused pairs",
-    task_run_name="draw confused pairs",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("draw confused pairs")
 def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> Path:
     """Draw the new image and a row for each confused pair as one PNG: words, then images over their indices.
 

@@ -4,12 +4,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.results import Results
 from storage.tables import RunTables, list_nights
 from study.spec import Study
+from tasks.step import step
 from tasks.tables import read_averages_of, read_model
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@task(name="draw figures", task_run_name="draw figures", cache_policy=NO_CACHE, persist_result=False)
+@step("draw figures")
 def draw_figures(study: Study, results: Results, tables: RunTables) -> "list[DrawnFigure]":
     """Draw sweeps, search, model, costs and, for a night, its history.
 

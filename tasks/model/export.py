@@ -11,8 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from storage.results import Results, replace_folder, write_atomically
 from storage.tables import TrialRow
@@ -37,6 +35,7 @@ from tasks.data import Dataset, scale_pixels, split_held_out
 from tasks.engines import silenced_stderr
 from tasks.lanes import Lanes
 from tasks.model.card import render_card
+from tasks.step import step
 from tasks.tables import read_setting
 from tasks.training import obtain_weights
 
@@ -203,7 +202,7 @@ SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Confidences for which the model card counts the test images that reach them and are right."""
 
 
-@task(name="export model", task_run_name="export model", cache_policy=NO_CACHE, persist_result=False)
+@step("export model")
 def export_model(
     chosen: TrialRow, exercise: ModelExercise, dataset: Dataset, results: Results, lanes: Lanes, run_id: str
 ) -> ChosenModel:

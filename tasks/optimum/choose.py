@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.tables import FinalRow, TrialRow
 from study.plan import Trial, combination_trials, multiply_adds, parameter_count
 from study.spec import Hyperparameters, Setting, Study
+from tasks.step import step
 from tasks.tables import completed_candidates, kept_candidate, read_candidates, read_setting
 
 if TYPE_CHECKING:
@@ -21,12 +19,7 @@ Reading = tuple[int, float, float]
 """Exercise, value and validation accuracy of one completed trial."""
 
 
-@task(
-    name="combine best values",
-    task_run_name="combine best values",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("combine best values")
 def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
     """List the trials that combine each sweep's best value, variants included; none if none is combined."""
     readings = [
@@ -58,9 +51,7 @@ def best_value(readings: Sequence[Reading], exercise: int) -> float | None:
     return max(means, key=lambda value: means[value]) if means else None
 
 
-@task(
-    name="choose the optimum", task_run_name="choose the optimum", cache_policy=NO_CACHE, persist_result=False
-)
+@step("choose the optimum")
 def choose_optimum(study: Study, trials: Sequence[TrialRow]) -> TrialRow | None:
     """Return the row of the trial to save: the best repeat of the candidate with the best validation mean.
 
@@ -72,7 +63,7 @@ def choose_optimum(study: Study, trials: Sequence[TrialRow]) -> TrialRow | None:
     return max(repeats, key=lambda trial: trial.validation_accuracy or 0.0, default=None)
 
 
-@task(name="compare finals", task_run_name="compare finals", cache_policy=NO_CACHE, persist_result=False)
+@step("compare finals")
 def compare_candidates(study: Study, run_id: str, trials: Sequence[TrialRow]) -> list[FinalRow]:
     """Return a row for each candidate of the optimum that has a reading; none without an optimum."""
     finals = finals_of(study, trials)

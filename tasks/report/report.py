@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from storage.results import Results, write_atomically
 from storage.tables import RunTables
 from study.spec import Study
+from tasks.step import step
 from tasks.tables import read_model, restore_pictures
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Report:
     text: str
 
 
-@task(name="write report", task_run_name="write report", cache_policy=NO_CACHE, persist_result=False)
+@step("write report")
 def write_report(
     results: Results,
     study: Study,

@@ -9,9 +9,6 @@ from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.results import Results
 from storage.tables import (
     AgreementRow,
@@ -40,6 +37,7 @@ from study.errors import InputError
 from study.spec import BandVerdict, Cell, PublishedSource, Study, SweepExercise
 from study.status import Agreement, NightVerdict, Published, Status
 from tasks.data import Dataset
+from tasks.step import step
 from tasks.tables.publish import RunFacts, describe_provenance
 from tasks.tables.readings import kept_candidate, read_candidates, read_setting, read_sweep, read_trials
 from tasks.tables.rows import RunContext
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@task(name="compare settings", task_run_name="compare settings", cache_policy=NO_CACHE, persist_result=False)
+@step("compare settings")
 def compare_settings(study: Study, run_id: str, trials: Sequence[TrialRow]) -> list[ComparisonRow]:
     """Return a row for each pair of settings of a sweep that have two readings or more.
 
@@ -101,12 +99,7 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-@task(
-    name="compare with published",
-    task_run_name="compare with published",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("compare with published")
 def compare_run_with_published(
     study: Study, run_id: str, trials: Sequence[TrialRow], epochs: Sequence[EpochRow]
 ) -> list[AgreementRow]:
@@ -229,7 +222,7 @@ def _claim_row(row: Callable[..., AgreementRow], held: "HeldClaim") -> Agreement
     )
 
 
-@task(name="compare nights", task_run_name="compare nights", cache_policy=NO_CACHE, persist_result=False)
+@step("compare nights")
 def compare_nights(
     results: Results,
     context: RunContext,

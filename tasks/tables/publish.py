@@ -10,9 +10,6 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.results import Results
 from storage.tables import RunRow, RunTables, TrialRow, publish, read_run, update_history
 from study.conclusions import Provenance
@@ -20,6 +17,7 @@ from study.plan import Forecast, describe_reasons
 from study.status import RunStatus, Status
 from tasks.data import Dataset
 from tasks.engines import hash_lock, library_versions, processor_name, read_commit
+from tasks.step import step
 from tasks.tables.rows import Outcome, RunContext
 
 logger = logging.getLogger(__name__)
@@ -53,7 +51,7 @@ class RunFacts:
     """Versions that take part in training on the lanes; None for this machine's."""
 
 
-@task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
+@step("publish tables")
 def publish_run(
     results: Results,
     context: RunContext,

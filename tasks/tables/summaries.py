@@ -6,18 +6,16 @@ from itertools import groupby
 from operator import truediv
 from statistics import fmean, median
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.tables import SummaryRow, TrialRow
 from study.records import count_collapsed
 from study.spec import Cell, PublishedAverage, Study
 from study.statistics import summarise
 from study.status import Status
+from tasks.step import step
 from tasks.tables.readings import known
 
 
-@task(name="summarise", task_run_name="summarise", cache_policy=NO_CACHE, persist_result=False)
+@step("summarise")
 def summarise_trials(
     study: Study, test_images: int, trials: Sequence[TrialRow], averages: Mapping[Cell, PublishedAverage]
 ) -> list[SummaryRow]:
