@@ -19,5 +19,9 @@ def step(
     """
     # Our own results are the cache: Prefect's would collapse repeats.
     return task(
-        name=name, task_run_name=run_name or name, cache_policy=NO_CACHE, persist_result=False, **retries
+        name=name,
+        task_run_name=run_name or name,  # type: ignore[arg-type]  # asks for more than a function has
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        **retries,
     )

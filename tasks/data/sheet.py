@@ -76,9 +76,8 @@ def draw_contact_sheet(images: Pixels, labels: Pixels, path: Path) -> Path:
     """Draw the first nine images of `(n, 28, 28)` uint8, three by three and captioned, as one PNG."""
     count = ROWS * COLUMNS
     captions = [f"{place}: {CLASS_NAMES[label]} ({label})" for place, label in enumerate(labels[:count])]
-    save_page(_lay_out(images[:count], captions), path)
     logger.info("contact sheet: %s", path)
-    return path
+    return save_page(_lay_out(images[:count], captions), path)
 
 
 @step("draw the first nine images")

@@ -24,23 +24,11 @@ from tasks.step import step
 logger = logging.getLogger(__name__)
 
 TITLE = "Fashion-MNIST: the new image, and the pairs confused most often"
-
-
 ENLARGEMENT = 4
-
-
 CELL = IMAGE_SIDE * ENLARGEMENT
-
-
 GAP = 16
-
-
 HEADING_HEIGHT = 40
-
-
 CAPTION_HEIGHT = 36
-
-
 ROW_HEIGHT = HEADING_HEIGHT + CELL + CAPTION_HEIGHT + GAP
 
 
@@ -48,18 +36,12 @@ ROW_HEIGHT = HEADING_HEIGHT + CELL + CAPTION_HEIGHT + GAP
 def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> Path:
     """Draw the new image and a row for each confused pair as one PNG: words, then images over their indices.
 
-    Args:
-        chosen: The saved model; its pairs are drawn in order.
-        dataset: The dataset of its test.
-        path: The PNG to write; its folder is made when missing, an older file is replaced.
-
     Raises:
         InputError: The cached dataset was removed or damaged.
     """
     images, _ = dataset.test()
-    save_page(_lay_out(chosen, images), path)
     logger.info("new image and confused pairs: %s", path)
-    return path
+    return save_page(_lay_out(chosen, images), path)
 
 
 def _lay_out(chosen: ChosenModel, images: Pixels) -> Pixels:

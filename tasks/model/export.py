@@ -4,7 +4,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -122,7 +121,7 @@ def reload_files(files: Sequence[Path], pixels: np.ndarray) -> dict[str, tuple[n
     Raises:
         ReloadFailed: a file cannot be loaded again, or not be run.
     """
-    with tempfile.TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch:
         given, answer = Path(scratch, "pixels.npy"), Path(scratch, "answer.npz")
         np.save(given, pixels)
         command = [sys.executable, "-m", "tasks.model.export", *map(str, (given, answer, *files))]

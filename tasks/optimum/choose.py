@@ -1,6 +1,5 @@
 """Exercise 7: combine each sweep's best value, and compare the candidates with the kept one."""
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
@@ -10,7 +9,7 @@ from storage.tables import FinalRow, TrialRow
 from study.plan import Trial, combination_trials, multiply_adds, parameter_count
 from study.spec import Hyperparameters, Setting, Study
 from tasks.step import step
-from tasks.tables import completed_candidates, kept_candidate, read_candidates, read_setting
+from tasks.tables import columns_of, completed_candidates, kept_candidate, read_candidates, read_setting
 
 if TYPE_CHECKING:
     from study.conclusions import Finals
@@ -32,23 +31,16 @@ def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
 
 
 def combination_of(study: Study, readings: Sequence[Reading]) -> Setting | None:
-    """Return the combination of each sweep's best value; None if there is nothing to combine."""
+    """Return the combination of each sweep's best value, the first of equals; None if there is none."""
+    by_value = defaultdict[int, dict[float, list[float]]](dict)
+    for exercise, value, accuracy in readings:
+        by_value[exercise].setdefault(value, []).append(accuracy)
     best = {
-        sweep.parameter: value
+        sweep.parameter: max(values, key=lambda value: fmean(values[value]))
         for sweep in study.combined_sweeps
-        if (value := best_value(readings, sweep.number)) is not None
+        if (values := by_value[sweep.number])
     }
     return study.baseline.with_changes(best) if best else None
-
-
-def best_value(readings: Sequence[Reading], exercise: int) -> float | None:
-    """Return the value with the highest mean validation accuracy; the first of equals; None if none."""
-    by_value = defaultdict(list)
-    for number, value, accuracy in readings:
-        if number == exercise:
-            by_value[value].append(accuracy)
-    means = {value: fmean(accuracies) for value, accuracies in by_value.items()}
-    return max(means, key=lambda value: means[value]) if means else None
 
 
 @step("choose the optimum")
@@ -79,14 +71,10 @@ def compare_candidates(study: Study, run_id: str, trials: Sequence[TrialRow]) ->
             kept=each.is_kept,
             trials=len(each.readings.test),
             mean_accuracy=each.readings.mean,
-            gain=_number(each.gain),
-            low=_number(each.low),
-            high=_number(each.high),
-            adjusted_p_value=_number(each.adjusted_p_value),
             as_good=each.is_as_good,
             cheapest_as_good=each is finals.cheapest,
             parameters=sizes[each.name],
-            multiply_adds=each.multiply_adds,
+            **columns_of(each, FinalRow),
         )
         for each in finals.all
     ]
@@ -111,7 +99,3 @@ def _hyperparameters(study: Study, trials: Sequence[TrialRow]) -> dict[str, Hype
     return {
         trial.setting: read_setting(trial).hyperparameters for trial in trials if trial.exercise == number
     }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -11,6 +11,7 @@ from study.records import Epoch, Source, TrainingRecord
 from study.spec import Study
 from study.status import Status
 from tasks.step import step
+from tasks.tables.columns import columns_of
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,7 @@ def aggregate_trials(
 ) -> list[TrialRow]:
     """Return a row for each trial, in the order of the study; a failed trial is a row with its reason.
 
-    Args:
-        context: The run.
-        trials: The trials to answer.
-        outcomes: How their trainings ended, by key.
-        stage: The aggregated part of the run, for people.
+    `outcomes` are by key of the training, `stage` is the aggregated part of the run, for people.
     """
     return [_trial_row(context, trial, outcomes[key_of(trial, context.source)]) for trial in trials]
 
@@ -141,14 +138,9 @@ def _asked_row(context: RunContext, trial: Trial, outcome: Outcome) -> Callable[
     return partial(
         TrialRow,
         **trial.setting.model_dump(),
+        **columns_of(trial, TrialRow) | {"setting": trial.name},
         run_id=context.run_id,
         study=context.study.name,
-        exercise=trial.exercise,
-        parameter=trial.parameter,
-        value=trial.value,
-        setting=trial.name,
-        repeat=trial.repeat,
-        seed=trial.seed,
         protocol=source.protocol,
         key=key_of(trial, source),
         attempts=outcome.attempts,

@@ -21,11 +21,7 @@ def summarise_trials(
 ) -> list[SummaryRow]:
     """Return a row for each setting: mean test accuracy with its interval, and the published average.
 
-    Args:
-        study: The study, for its target accuracy.
-        test_images: Number of images behind each test accuracy.
-        trials: Rows of `trials`, those of a setting together.
-        averages: The published averages.
+    Trials of a setting stand together; `test_images` are behind each test accuracy.
     """
     settings = groupby(trials, key=lambda row: (row.exercise, row.setting))
     return [_summary_row(study, test_images, list(rows), averages) for _, rows in settings]
