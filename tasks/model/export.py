@@ -227,27 +227,21 @@ def save_and_check(
     chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset
 ) -> tuple[ChosenModel, ModelFiles]:
     """Write, reload and compare, see `export_model`; return the files: a lane may not reach the results."""
-    with TemporaryDirectory() as scratch:
-        model, paths = _write_and_check(chosen, weights, exercise, dataset, Path(scratch))
-        return model, read_files(paths)
-
-
-def _write_and_check(
-    chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset, scratch: Path
-) -> tuple[ChosenModel, list[Path]]:
     with silenced_stderr():
         from tasks.model.build import build_exported_model, build_model, write_files
     setting = read_setting(chosen)
     trained = build_model(setting.hyperparameters)
     trained.set_weights(weights)
-    with silenced_stderr():  # the converters log their optimisations
-        exported = build_exported_model(setting.hyperparameters, weights)
-        files = write_files(exported, scratch, exercise.file_name)
     pixels, labels = map(np.asarray, dataset.test())
     outputs = _predict(trained, pixels)
-    reloaded = reload_files(files, pixels)
+    with TemporaryDirectory() as scratch:
+        with silenced_stderr():  # the converters log their optimisations
+            exported = build_exported_model(setting.hyperparameters, weights)
+            files = write_files(exported, Path(scratch), exercise.file_name)
+        reloaded = reload_files(files, pixels)
+        saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
+        contents = read_files(files)
     first = reloaded[files[0].name][0]
-    saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
     calibration = calibrate(trained, dataset, chosen.held_out_images, outputs, labels)
     model = ChosenModel(
         candidate=chosen.setting,
@@ -267,7 +261,7 @@ def _write_and_check(
         saved=saved,
         confidence=count_confident(soften(outputs, calibration.temperature), labels),
     )
-    return model, files
+    return model, contents
 
 
 def calibrate(

@@ -77,12 +77,11 @@ class Content:
 
 @dataclass(frozen=True)
 class Findings:
-    """One published run with its study as it ran, its figures, pictures and saved model."""
+    """One published run with its study as it ran, its pictures (figures are last) and its saved model."""
 
     study: Study
     tables: RunTables
-    figures: Sequence[Picture]
-    drawn: Sequence[Picture]
+    pictures: Sequence[Picture]
     chosen: ChosenModel | None
 
 
@@ -123,9 +122,9 @@ def compose(results: Results, findings: Findings) -> Content:
         published=published,
         explanation=study.published.explanation if study.published and published.has_missed else "",
         facts=list_facts(study, tables),
-        cost_pictures=_of(WHOLE_RUN, findings.figures),
+        cost_pictures=_of(WHOLE_RUN, findings.pictures),
         nights=describe_nights(tables),
-        night_pictures=_of(NIGHTS, findings.figures),
+        night_pictures=_of(NIGHTS, findings.pictures),
         trials_path=_name_trials(results),
         folder_name=results.folder.name if is_local(results.folder) else "",
         more_repeats=2 * max((sweep.repeats for sweep in study.sweeps), default=1),
@@ -165,15 +164,14 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
             folded.append(Collapsible("Every candidate of the search", [], [searched]))
     elif isinstance(exercise, ModelExercise) and findings.chosen is not None:
         tables += tabulate_model(findings.chosen)
-    pictures = [*_of(number, findings.drawn), *_of(number, findings.figures)]
-    return Section(exercise, answer, pictures, tables, folded)
+    return Section(exercise, answer, _of(number, findings.pictures), tables, folded)
 
 
 def _compose_sweep(exercise: SweepExercise, answer: Answer, findings: Findings) -> Section:
     number, tables = exercise.number, findings.tables
 
     def drawn(name: str) -> list[Picture]:
-        return [each for each in findings.figures if each.name == f"exercise-{number}-{name}"]
+        return [each for each in findings.pictures if each.name == f"exercise-{number}-{name}"]
 
     summary = _of(number, tables.summary)
     published = [row for row in _of(number, tables.agreement) if row.kind == Published.CELL]

@@ -80,7 +80,7 @@ def write_report(results: Results, study: Study, tables: RunTables, figures: Seq
     logger.info("writing the report")
     html = results.report(tables.run.run_id)
     pictures = restore_pictures(tables, results.figures(tables.run.run_id))
-    content = compose(results, Findings(study, tables, figures, pictures, read_model(tables)))
+    content = compose(results, Findings(study, tables, [*pictures, *figures], read_model(tables)))
     page = _environment()
     page.filters["data_uri"] = _data_uri
     write_atomically(html, page.get_template("report.html.j2").render(content=content).encode())
@@ -100,7 +100,7 @@ def list_answers(study: Study, tables: RunTables) -> list[tuple[str, str]]:
     from tasks.report.agreement import describe_agreement
     from tasks.report.content import Findings, answer_exercise
 
-    findings = Findings(study, tables, (), (), read_model(tables))
+    findings = Findings(study, tables, (), read_model(tables))
     answers = [
         (f"{each.number} {each.title}", answer_exercise(each, findings).short) for each in study.exercises
     ]
