@@ -12,7 +12,6 @@ import numpy.typing as npt
 from storage.dataset_files import (
     FASHION_MNIST,
     Bytes,
-    DatasetArrays,
     DatasetFileError,
     ExpectedArray,
     ExpectedDataset,
@@ -96,9 +95,9 @@ class Dataset:
             raise InputError(f"{error}; run `study data` to rebuild the cache") from error
 
 
-def refer_to_dataset(cache: Path | None = None) -> Dataset:
+def refer_to_dataset() -> Dataset:
     """Return a reference to the whole dataset, without opening it: for its fingerprint."""
-    return Dataset((cache or default_cache_folder()).absolute(), "not loaded")
+    return Dataset(None, "not loaded")
 
 
 def load_dataset(
@@ -120,7 +119,12 @@ def load_dataset(
     else:
         arrays, name = read_first(default_sources(cache) if sources is None else sources, expected)
     if name != CACHE:
-        _fill_cache(cache, arrays, expected)
+        try:
+            write_cache(cache, arrays, expected)
+        except DatasetFileError as error:
+            raise InputError(
+                f"cannot write the cache: {error}; free space there, or set XDG_CACHE_HOME to another folder"
+            ) from error
     logger.info("dataset from %s, in %s", name, cache)
     counts = (expected.train_images.shape[0], expected.test_images.shape[0])
     return Dataset(cache, name, *counts, expected)
@@ -153,15 +157,6 @@ def split_held_out(
     ]
     validation = np.sort(np.concatenate(chosen)).astype(np.int64)
     return np.setdiff1d(np.arange(len(labels)), validation), validation
-
-
-def _fill_cache(cache: Path, arrays: DatasetArrays, expected: ExpectedDataset) -> None:
-    try:
-        write_cache(cache, arrays, expected)
-    except DatasetFileError as error:
-        raise InputError(
-            f"cannot write the cache: {error}; free space there, or set XDG_CACHE_HOME to another folder"
-        ) from error
 
 
 def _check_count(name: str, count: int, most: int) -> None:

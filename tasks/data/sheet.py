@@ -6,12 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from storage.results import write_atomically
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
 from tasks.data.dataset import Dataset
+from tasks.step import step
 
 MARGIN = 32
 TITLE_HEIGHT = 44
@@ -77,17 +76,11 @@ def draw_contact_sheet(images: Pixels, labels: Pixels, path: Path) -> Path:
     """Draw the first nine images of `(n, 28, 28)` uint8, three by three and captioned, as one PNG."""
     count = ROWS * COLUMNS
     captions = [f"{place}: {CLASS_NAMES[label]} ({label})" for place, label in enumerate(labels[:count])]
-    save_page(_lay_out(images[:count], captions), path)
     logger.info("contact sheet: %s", path)
-    return path
+    return save_page(_lay_out(images[:count], captions), path)
 
 
-@task(
-    name="draw the first nine images",
-    task_run_name="draw the first nine images",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("draw the first nine images")
 def draw_first_images(dataset: Dataset, path: Path) -> Path:
     """Draw the first nine training images of the dataset; see `draw_contact_sheet`."""
     return draw_contact_sheet(*dataset.train(), path)

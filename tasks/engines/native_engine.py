@@ -42,17 +42,17 @@ class NativeEngine:
 
     def open_trainer(
         self, hyperparameters: Hyperparameters, threads: int = 1
-    ) -> tuple["NativeTrainer", bool]:
+    ) -> tuple["_NativeTrainer", bool]:
         """Return a trainer; it needs no warm-up."""
-        return NativeTrainer(self._library, hyperparameters, threads), False
+        return _NativeTrainer(self._library, hyperparameters, threads), False
 
     def device_name(self) -> str:
         """Return CPU, always."""
         return "CPU"
 
 
-class NativeTrainer:
-    """Parameters and momenta in one array each, and the library that changes them."""
+class _NativeTrainer:
+    """Parameters and momenta in one array each, and the library that changes them: a `Trainer`."""
 
     def __init__(self, library: NativeLibrary, hyperparameters: Hyperparameters, threads: int) -> None:
         self._library, self._hyperparameters, self._threads = library, hyperparameters, threads
@@ -60,16 +60,13 @@ class NativeTrainer:
         self._parameters = self._momenta = np.zeros(0, np.float32)
 
     def warm_up(self, images: NativeImages) -> float:
-        """Return 0 seconds: it needs no warm-up."""
         return 0.0
 
     def start(self, seed: int) -> None:
-        """Begin a training: weights drawn from the seed, momenta of zero."""
         weights = draw_initial_weights(self._hyperparameters, seed)
         self.resume(weights, [np.zeros_like(each) for each in weights])
 
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
-        """Continue a training from its weights and momenta."""
         self._shapes = [each.shape for each in weights]
         self._parameters = np.concatenate([each.ravel() for each in weights])
         self._momenta = np.concatenate([each.ravel() for each in momenta])
@@ -77,7 +74,6 @@ class NativeTrainer:
     def train_epoch(
         self, images: NativeImages, seed: int, epoch: int, learning_rate: float, most: int | None = None
     ) -> tuple[Score, float]:
-        """Train one epoch (from 1), or its first `most` images; return its running score and its seconds."""
         numbers = epoch_order(len(images), seed, epoch)[:most]
         started = time.perf_counter()
         shown, order = self._show(images, numbers, seed, epoch)
@@ -106,7 +102,6 @@ class NativeTrainer:
         return NativeImages(pixels, images.labels[order], as_copied), as_copied
 
     def evaluate(self, images: NativeImages) -> Score:
-        """Score the model on all images."""
         loss, correct = self._library.evaluate(
             images.pixels,
             images.labels,
@@ -118,11 +113,9 @@ class NativeTrainer:
         return Score(loss / len(images), correct / len(images))
 
     def weights(self) -> Arrays:
-        """Return the model's weights and biases, in Keras's order."""
         return self._split(self._parameters)
 
     def momenta(self) -> Arrays:
-        """Return the momentum of each weight, in the same order."""
         return self._split(self._momenta)
 
     def _split(self, parameters: np.ndarray) -> Arrays:

@@ -176,8 +176,11 @@ def _check_shape(
     library: NativeLibrary, shape: Hyperparameters, pixels: np.ndarray, labels: np.ndarray, order: np.ndarray
 ) -> None:
     weights = draw_initial_weights(shape, seed=1)
-    expected = [each.astype(np.float64) for each in weights]
+    untrained, expected = ([each.astype(np.float64) for each in weights] for _ in range(2))
     expected_momenta = [np.zeros_like(each) for each in expected]
+    expected_untrained = train_step(
+        shape, untrained, [np.zeros_like(each) for each in untrained], pixels[order], labels[order]
+    )
     loss, keys = 0.0, (11, 12)
     for step, at in enumerate(range(0, len(order), shape.batch_size)):
         chosen = order[at : at + shape.batch_size]
@@ -190,7 +193,7 @@ def _check_shape(
         pixels, labels, order, shape, parameters, momenta, shape.learning_rate, keys
     )
     pairs = [
-        (np.array([untrained_loss]), np.array([_loss_untrained(shape, pixels[order], labels[order])])),
+        (np.array([untrained_loss]), np.array([expected_untrained])),
         (np.array([found_loss]), np.array([loss])),
         (parameters, np.concatenate([each.ravel() for each in expected])),
         (momenta, np.concatenate([each.ravel() for each in expected_momenta])),
@@ -201,11 +204,6 @@ def _check_shape(
             raise NativeUnavailable(
                 f"its self-check failed: {difference:.1e} away from NumPy, at most {TOLERANCE:.0e} is allowed"
             )
-
-
-def _loss_untrained(shape: Hyperparameters, pixels: np.ndarray, labels: np.ndarray) -> float:
-    weights = [each.astype(np.float64) for each in draw_initial_weights(shape, seed=1)]
-    return train_step(shape, weights, [np.zeros_like(each) for each in weights], pixels, labels)
 
 
 def _compile(path: Path) -> None:
@@ -256,8 +254,6 @@ def _sum_up(function: Any, what: str, *arguments: Any) -> tuple[float, int]:
 
 def _check_sizes(h: Hyperparameters, *arrays: np.ndarray) -> None:
     """Check arguments: wrong ones would read or write other memory there."""
-    if not 1 <= h.kernel_size < IMAGE_SIDE or min(h.filters, h.dense_units, h.batch_size) < 1:
-        raise ValueError(f"there is no network with {h}")
     expected = parameter_count(h)
     for array in arrays:
         if array.shape != (expected,):

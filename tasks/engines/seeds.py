@@ -11,6 +11,9 @@ FARTHEST_SHIFT = 2
 """Pixels that augmentation moves an image at most in each direction, as for the capsule network in the table
 of Fashion-MNIST's README ("shift at most 2 pixel and horizontal flip")."""
 
+_WAYS = 2 * FARTHEST_SHIFT + 1
+_SHIFTS = _WAYS**2
+
 
 def draw_initial_weights(hyperparameters: Hyperparameters, seed: int) -> Arrays:
     """Draw the weights a training begins with, float32, in the order and the shapes of `build_model`.
@@ -51,19 +54,13 @@ def dropout_keys(seed: int, epoch: int) -> tuple[int, int]:
 def draw_transformations(count: int, seed: int, epoch: int) -> np.ndarray:
     """Draw each image's augmentation in an epoch (from 1): (count,) uint8, below 50, equally likely.
 
-    A flip or none times 25 shifts, as `describe` reads them. More images
-    leave the draws of the first ones unchanged.
+    A flip or none times 25 shifts, as `describe` reads them. More images leave the first draws as they are.
     """
-    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, 2))))
-    return generator.integers(0, 2 * (2 * FARTHEST_SHIFT + 1) ** 2, count).astype(np.uint8)
+    return _generator(seed, epoch, 2).integers(0, 2 * _SHIFTS, count).astype(np.uint8)
 
 
-def _generator(seed: int, epoch: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))
-
-
-_WAYS = 2 * FARTHEST_SHIFT + 1
-_SHIFTS = _WAYS**2
+def _generator(*seeds: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seeds)))
 
 
 def augment(

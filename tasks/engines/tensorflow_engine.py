@@ -50,7 +50,7 @@ class TensorflowEngine:
     """Trains with TensorFlow, on a GPU where there is one."""
 
     def __init__(self) -> None:
-        self._trainers: OrderedDict[Hyperparameters, TensorflowTrainer] = OrderedDict()
+        self._trainers: OrderedDict[Hyperparameters, _TensorflowTrainer] = OrderedDict()
 
     def place(
         self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None
@@ -63,14 +63,14 @@ class TensorflowEngine:
 
     def open_trainer(
         self, hyperparameters: Hyperparameters, threads: int = 1
-    ) -> tuple["TensorflowTrainer", bool]:
+    ) -> tuple["_TensorflowTrainer", bool]:
         """Return a trainer for this shape and whether it is new; rates and images are inputs of its graph."""
         del threads  # a second one would buy almost nothing
         drops = 0.5 if hyperparameters.dropout else 0.0
         not_compiled = {"learning_rate": 1.0, "schedule": "constant", "augmentation": "none"}
         shape = hyperparameters.model_copy(update={**not_compiled, "averaging": 0.0, "dropout": drops})
         is_new = shape not in self._trainers
-        trainer = TensorflowTrainer(shape) if is_new else self._trainers.pop(shape)
+        trainer = _TensorflowTrainer(shape) if is_new else self._trainers.pop(shape)
         trainer.hyperparameters = hyperparameters
         self._trainers[shape] = trainer
         if len(self._trainers) > COMPILED_SHAPES:
@@ -86,8 +86,8 @@ class TensorflowEngine:
         return f"GPU {details.get('device_name', 'unnamed')}"
 
 
-class TensorflowTrainer:
-    """Variables with a compiled epoch and evaluation; one for each shape, restarted for each training."""
+class _TensorflowTrainer:
+    """Variables with a compiled epoch and evaluation: a `Trainer` of a shape, restarted for each training."""
 
     def __init__(self, shape: Hyperparameters) -> None:
         self.hyperparameters = shape
@@ -101,19 +101,16 @@ class TensorflowTrainer:
         self._compiled_evaluation = tf.function(self._evaluation, input_signature=_IMAGES)
 
     def start(self, seed: int) -> None:
-        """Begin a training: weights drawn from the seed, momenta of zero."""
         weights = draw_initial_weights(self.hyperparameters, seed)
         self.resume(weights, [np.zeros_like(each) for each in weights])
 
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
-        """Continue a training from its weights and momenta."""
         for variable, value in zip([*self._weights, *self._momenta], [*weights, *momenta], strict=True):
             variable.assign(value)
 
     def train_epoch(
         self, images: TensorflowImages, seed: int, epoch: int, learning_rate: float, most: int | None = None
     ) -> tuple[Score, float]:
-        """Train one epoch (from 1), or its first `most` images; return its running score and its seconds."""
         order = epoch_order(len(images), seed, epoch)[:most]
         keys = np.array(dropout_keys(seed, epoch), np.uint32).view(np.int32)
         rates = tf.constant(learning_rate), tf.constant(self.hyperparameters.dropout)
@@ -138,12 +135,10 @@ class TensorflowTrainer:
         return shown, np.arange(len(order), dtype=np.int32)
 
     def evaluate(self, images: TensorflowImages) -> Score:
-        """Score the model on all images, the last batch whole or not."""
         loss, accuracy = self._compiled_evaluation(images.pixels, images.labels)
         return Score(float(loss), float(accuracy))
 
     def warm_up(self, images: TensorflowImages) -> float:
-        """Compile the epoch and the evaluation; return the seconds. Call `start` or `resume` afterwards."""
         started = time.perf_counter()
         most = self._batch_size + 1
         first = TensorflowImages(images.pixels[:most], images.labels[:most])
@@ -152,11 +147,9 @@ class TensorflowTrainer:
         return time.perf_counter() - started
 
     def weights(self) -> Arrays:
-        """Return the model's weights and biases, in Keras's order."""
         return [variable.numpy() for variable in self._weights]
 
     def momenta(self) -> Arrays:
-        """Return the momentum of each weight, in the same order."""
         return [variable.numpy() for variable in self._momenta]
 
     def _epoch(

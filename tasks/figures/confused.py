@@ -4,9 +4,6 @@ import logging
 from itertools import permutations
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from study.conclusions import MAX_EXAMPLES, ChosenModel
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT
 from study.wording import taken_for
@@ -22,51 +19,29 @@ from tasks.data import (
     start_page,
     write_text,
 )
+from tasks.step import step
 
 logger = logging.getLogger(__name__)
 
 TITLE = "Fashion-MNIST: the new image, and the pairs confused most often"
-
-
 ENLARGEMENT = 4
-
-
 CELL = IMAGE_SIDE * ENLARGEMENT
-
-
 GAP = 16
-
-
 HEADING_HEIGHT = 40
-
-
 CAPTION_HEIGHT = 36
-
-
 ROW_HEIGHT = HEADING_HEIGHT + CELL + CAPTION_HEIGHT + GAP
 
 
-@task(
-    name="draw confused pairs",
-    task_run_name="draw confused pairs",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("draw confused pairs")
 def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> Path:
     """Draw the new image and a row for each confused pair as one PNG: words, then images over their indices.
-
-    Args:
-        chosen: The saved model; its pairs are drawn in order.
-        dataset: The dataset of its test.
-        path: The PNG to write; its folder is made when missing, an older file is replaced.
 
     Raises:
         InputError: The cached dataset was removed or damaged.
     """
     images, _ = dataset.test()
-    save_page(_lay_out(chosen, images), path)
     logger.info("new image and confused pairs: %s", path)
-    return path
+    return save_page(_lay_out(chosen, images), path)
 
 
 def _lay_out(chosen: ChosenModel, images: Pixels) -> Pixels:

@@ -14,17 +14,12 @@ from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, Values
 WHOLE_RUN = 0
 """Stands for an exercise's number: the figure belongs to the whole run."""
 
-
 BAND = 0.2
 """Half width of the band drawn around equality, as a fraction of the prediction."""
 
 
 def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[DrawnFigure]:
-    """Draw predicted and actual seconds of the trainings of a run, as PNG and SVG; none if it trained none.
-
-    Args:
-        trainings: Rows of the `trainings` table.
-        folder: The folder for the files; made when missing.
+    """Draw predicted and actual seconds of the trainings of a run; none if it trained none.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -65,9 +60,8 @@ def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[Dra
                     color=colour, alpha=0.7, mew=0, markersize=6, label=label,
                 )  # fmt: skip
         axes.legend(loc="upper left")
-        return [
-            save(figure, folder, "predicted-time", exercise=WHOLE_RUN, title=title, caption=caption, alt=alt)
-        ]
+        name = "predicted-time"
+        return [save(figure, folder, name, exercise=WHOLE_RUN, title=title, caption=caption, alt=alt)]
 
 
 def _plot_equality(axes: Axes, predicted: Values, taken: Values) -> None:

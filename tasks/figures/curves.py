@@ -25,9 +25,10 @@ from tasks.figures.style import (
     ParameterAxis,
     new_figure,
     parameter_axis,
+    place_legend,
     save,
 )
-from tasks.figures.sweeps import count_text
+from tasks.figures.sweeps import count_text, failed_notes
 
 Lines = tuple[tuple[float, ...], ...]
 """A value for each epoch, from the first, of each training; trainings may differ in length."""
@@ -87,11 +88,7 @@ def setting_curves(
     """Return the curves of each setting of an exercise, by rising value; only those of the longest budget if
     all settings read prefixes of them.
 
-    Args:
-        study: The study the exercise belongs to.
-        exercise: The exercise.
-        trials: Rows of the `trials` table; those of other exercises are ignored.
-        epochs: Rows of the `epochs` table, of the same run; each trial gets those that it read.
+    Trials of other exercises are ignored; each trial gets the epochs that it read.
     """
     by_training = defaultdict(list)
     for each in sorted(epochs, key=lambda each: each.epoch):
@@ -156,6 +153,8 @@ def _loss_span(curves: Sequence[SettingCurves], first: int) -> Span:
     return Span(max(low - margin, 0.0), high + margin, first=first)
 
 
+_STOPPED = "Some trainings stopped early; a mean ends with the first of its trainings to do so."
+
 _MOST_TOLD = 8
 """Most settings in an alt text: a longer one is tiring to hear."""
 
@@ -169,9 +168,9 @@ def curve_words(
         f"Validation accuracy and loss after each epoch; {counts}.",
         *(_prefix_notes(exercise, curves[0]) if exercise.reads_prefixes(study.baseline) else ()),
         *(["Losses are drawn from epoch 2 on."] if loss_span(curves).first == 2 else ()),
-        *_stop_notes(curves),
+        *([_STOPPED] if any(each.reached != each.longest for each in curves) else ()),
         *_far_notes(curves),
-        *_failed_notes(curves),
+        *failed_notes({each.value: each.failed for each in curves}),
     ]
     return " ".join(sentences), _describe(axis, curves)
 
@@ -181,12 +180,6 @@ def _prefix_notes(exercise: SweepExercise, longest: SettingCurves) -> list[str]:
     longer = [plain(each) for each in sorted(exercise.values) if each > longest.value]
     notes = [f"Dotted: the ends of the settings ({budgets}); all read the same trainings."]
     return [*notes, f"No trial of {listing(longer)} epochs was completed."] if longer else notes
-
-
-def _stop_notes(curves: Sequence[SettingCurves]) -> list[str]:
-    if all(each.reached == each.longest for each in curves):
-        return []
-    return ["Some trainings stopped early; a mean ends with the first of its trainings to do so."]
 
 
 def _far_notes(curves: Sequence[SettingCurves]) -> list[str]:
@@ -206,11 +199,6 @@ def _far_notes(curves: Sequence[SettingCurves]) -> list[str]:
         f"Triangles at the edge: trainings far from the rest, off the axis ({'; '.join(notes)}); no mean is "
         "drawn of their setting."
     ]
-
-
-def _failed_notes(curves: Sequence[SettingCurves]) -> list[str]:
-    failed = [f"{each.failed} at {plain(each.value)}" for each in curves if each.failed]
-    return [f"Failed trials, not drawn: {', '.join(failed)}."] if failed else []
 
 
 def _describe(axis: ParameterAxis, curves: Sequence[SettingCurves]) -> str:
@@ -268,14 +256,7 @@ def draw_curve_figures(
 ) -> list[DrawnFigure]:
     """Draw validation accuracy and loss of one exercise against the epoch, a panel a setting.
 
-    An exercise without a completed trial has no figure.
-
-    Args:
-        study: The study the exercise belongs to.
-        exercise: The exercise to draw.
-        trials: Rows of the `trials` table; those of other exercises are ignored.
-        epochs: Rows of the `epochs` table, of the same run.
-        folder: The folder for the files; made when missing.
+    Rows of other exercises are ignored; an exercise without a completed trial has no figure.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -299,12 +280,7 @@ def draw_curve_figures(
                 _show_epochs(axes, max(each.longest for each in curves), budgets)
         for axes in panels[-1:] if len(curves) == 1 else panels:
             axes.set_xlabel("Epoch")
-        handles = {
-            text: handle
-            for axes in figure.axes
-            for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+        place_legend(figure, columns=2)
         name = f"exercise-{exercise.number}-curves"
         return [save(figure, folder, name, exercise=exercise.number, title=title, caption=caption, alt=alt)]
 

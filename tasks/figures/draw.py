@@ -4,12 +4,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.results import Results
 from storage.tables import RunTables, list_nights
 from study.spec import Study
+from tasks.step import step
 from tasks.tables import read_averages_of, read_model
 
 if TYPE_CHECKING:
@@ -18,60 +16,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@task(name="draw figures", task_run_name="draw figures", cache_policy=NO_CACHE, persist_result=False)
+@step("draw figures")
 def draw_figures(study: Study, results: Results, tables: RunTables) -> "list[DrawnFigure]":
-    """Draw sweeps, search, model, costs and, for a night, its history.
-
-    Args:
-        study: The study as it ran.
-        results: The folder of the figures and the earlier nights.
-        tables: The run's rows.
+    """Draw sweeps, search, model, costs and, for a night, its history, each as PNG and SVG.
 
     Raises:
         OSError: the folder cannot be written to.
     """
+    from tasks.figures import cost, curves, model, search, sweeps  # late, with matplotlib: at a run's end
+
     logger.info("drawing the figures")
-    folder = results.figures(tables.run.run_id)
-    drawn = [*_draw_sweeps(study, tables, folder), *_draw_search(study, tables, folder)]
-    drawn += _draw_model(study, tables, folder)
-    drawn += _draw_cost(tables, folder)
-    return [*drawn, *draw_nights(study, results, tables, folder)]
-
-
-def _draw_sweeps(study: Study, tables: RunTables, folder: Path) -> "list[DrawnFigure]":
-    from tasks.figures.curves import draw_curve_figures
-    from tasks.figures.sweeps import draw_sweep_figures
-
-    averages, trials = read_averages_of(tables), tables.trials
-    drawn = []
+    folder, trials, drawn = results.figures(tables.run.run_id), tables.trials, []
+    averages, chosen = read_averages_of(tables), read_model(tables)
     for exercise in study.sweeps:
-        drawn += draw_sweep_figures(study, exercise, trials, tables.summary, averages, folder)
-        drawn += draw_curve_figures(study, exercise, trials, tables.epochs, folder)
-    return drawn
-
-
-def _draw_search(study: Study, tables: RunTables, folder: Path) -> "list[DrawnFigure]":
-    if not tables.search:
-        return []
-    from tasks.figures.search import draw_search_figures
-
-    return draw_search_figures(study, tables.trials, tables.search, tables.finals, folder)
-
-
-def _draw_model(study: Study, tables: RunTables, folder: Path) -> "list[DrawnFigure]":
-    from tasks.figures.model import draw_confusion, draw_learning_curves
-
-    chosen = read_model(tables)
-    if chosen is None or study.optimum is None or study.model is None:
-        return []
-    curves = draw_learning_curves(chosen, tables.epochs, folder, study.optimum.number)
-    return [*curves, draw_confusion(chosen, folder, study.model.number)]
-
-
-def _draw_cost(tables: RunTables, folder: Path) -> "list[DrawnFigure]":
-    from tasks.figures.cost import draw_cost_figure
-
-    return draw_cost_figure(tables.trainings, folder)
+        drawn += sweeps.draw_sweep_figures(study, exercise, trials, tables.summary, averages, folder)
+        drawn += curves.draw_curve_figures(study, exercise, trials, tables.epochs, folder)
+    drawn += search.draw_search_figures(study, trials, tables.search, tables.finals, folder)
+    if chosen is not None and study.optimum is not None and study.model is not None:
+        drawn.append(model.draw_learning_curves(chosen, tables.epochs, folder, study.optimum.number))
+        drawn.append(model.draw_confusion(chosen, folder, study.model.number))
+    drawn += cost.draw_cost_figure(tables.trainings, folder)
+    return [*drawn, *draw_nights(study, results, tables, folder)]
 
 
 def draw_nights(study: Study, results: Results, tables: RunTables, folder: Path) -> "list[DrawnFigure]":

@@ -1,44 +1,35 @@
 """The figures of the chosen model: learning curves, confusion matrix, and the images it confuses."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, Normalize, PowerNorm, to_rgb
+from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 
 from storage.tables import EpochRow
 from study.conclusions import ChosenModel
 from study.fashion_mnist import CLASS_NAMES
-from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, save
-
-logger = logging.getLogger(__name__)
+from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, place_legend, save
 
 Counts = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float64]
 
+_WHITE_FROM = 172 / 256
+"""The shade of the colour map `Blues` from which white has more contrast than ink (WCAG 2.1)."""
+
 
 def draw_learning_curves(
     chosen: ChosenModel, epochs: Sequence[EpochRow], folder: Path, exercise: int
-) -> list[DrawnFigure]:
-    """Draw loss and accuracy of the chosen model, epoch by epoch, as PNG and SVG.
-
-    Args:
-        chosen: The model that was saved.
-        epochs: Rows of the `epochs` table; without any of the model's training there is no figure.
-        folder: The folder for the files; made when missing.
-        exercise: Number of the exercise the figure belongs to.
+) -> DrawnFigure:
+    """Draw loss and accuracy of the chosen model, epoch by epoch.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     curves = epochs_of_model(chosen, epochs)
-    if not curves:
-        logger.warning("training %s: no rows in `epochs`, no learning curves", chosen.key)
-        return []
     best, last = lowest_loss_epoch(curves), curves[-1]
     title = "How did the final model learn?"
     caption = (
@@ -57,11 +48,9 @@ def draw_learning_curves(
         _plot_curves(accuracy, percents, "Accuracy (%)", best)
         _plot_curves(loss, losses, "Loss (nats)", best)
         loss.set_xlabel("Epoch")
-        handles, labels = loss.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
-        return [
-            save(figure, folder, "learning-curves", exercise=exercise, title=title, caption=caption, alt=alt)
-        ]
+        place_legend(figure, columns=2)
+        name = "learning-curves"
+        return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
 
 
 def epochs_of_model(chosen: ChosenModel, epochs: Sequence[EpochRow]) -> list[EpochRow]:
@@ -95,7 +84,7 @@ def _plot_curves(axes: Axes, pairs: Sequence[tuple[float, float]], label: str, b
 
 
 def draw_confusion(chosen: ChosenModel, folder: Path, exercise: int) -> DrawnFigure:
-    """Draw the confusion matrix of the chosen model, as PNG and SVG.
+    """Draw the confusion matrix of the chosen model.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -118,7 +107,7 @@ def draw_confusion(chosen: ChosenModel, folder: Path, exercise: int) -> DrawnFig
 def _plot_matrix(axes: Axes, counts: Counts) -> None:
     norm = PowerNorm(0.5, vmin=0, vmax=100)
     shares = 100 * row_shares(counts)
-    mesh = axes.pcolormesh(shares, cmap="Blues", norm=norm, edgecolors="white", linewidth=1)
+    axes.pcolormesh(shares, cmap="Blues", norm=norm, edgecolors="white", linewidth=1)
     axes.set_xticks(
         np.arange(len(counts)) + 0.5, CLASS_NAMES, rotation=60, ha="right", rotation_mode="anchor"
     )
@@ -128,25 +117,9 @@ def _plot_matrix(axes: Axes, counts: Counts) -> None:
     axes.grid(False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    _write_counts(axes, counts, shares, mesh.get_cmap(), norm)
-
-
-def _write_counts(axes: Axes, counts: Counts, shares: Shares, colours: Colormap, norm: Normalize) -> None:
     for (row, column), count in np.ndenumerate(counts):
-        colour = text_colour(colours(norm(shares[row, column])))
+        colour = "white" if norm(shares[row, column]) >= _WHITE_FROM else INK
         axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=colour)
-
-
-def text_colour(background: Sequence[float]) -> str:
-    """Return white or ink, by the higher contrast with an RGB(A) background (WCAG 2.1)."""
-    ground, ink = _luminance(background), _luminance(to_rgb(INK))
-    return "white" if 1.05 / (ground + 0.05) > (ground + 0.05) / (ink + 0.05) else INK
-
-
-def _luminance(colour: Sequence[float]) -> float:
-    """Return the relative luminance of an sRGB colour, 0 to 1 (WCAG 2.1)."""
-    red, green, blue = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in colour[:3])
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _describe_confusion(counts: Counts) -> str:

@@ -16,7 +16,7 @@ from storage.tables import NightRow, RunRow
 from study.spec import Study
 from study.status import NightVerdict
 from study.wording import count, duration
-from tasks.figures.style import BLUE, INK, VERMILLION, DrawnFigure, Values, new_figure, save
+from tasks.figures.style import BLUE, INK, VERMILLION, DrawnFigure, Values, new_figure, place_legend, save
 
 NIGHTS = -1
 """Stands for an exercise's number: the figure belongs to the comparison with earlier nights."""
@@ -156,13 +156,7 @@ def _finish(figure: Figure, nights: Sequence[Night], label: str) -> None:
     last.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
     last.set_xlabel("Start of the run (UTC)")
     figure.supylabel(label, fontsize="medium")
-    entries = {
-        text: handle
-        for axes in figure.axes
-        for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    if entries:
-        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=1)
+    place_legend(figure)
 
 
 def _days(nights: Sequence[Night]) -> Values:

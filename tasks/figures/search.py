@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from storage.tables import FinalRow, SearchRow, TrialRow
@@ -18,7 +17,17 @@ from study.spec import Range, Search, Study
 from study.statistics import summarise
 from study.status import CandidateState
 from study.wording import count, listing
-from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, parameter_noun, save
+from tasks.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILLION,
+    DrawnFigure,
+    new_figure,
+    parameter_noun,
+    place_legend,
+    save,
+)
 
 GOOD = 0.25
 """The fraction of candidates that counts as good: the best on validation."""
@@ -64,15 +73,14 @@ def list_dots(search: Sequence[SearchRow]) -> list[Dot]:
 
 def list_finals(trials: Sequence[TrialRow], finals: Sequence[FinalRow]) -> list[Dot]:
     """Return a dot for each candidate of the finals: the mean of its fresh seeds, with interval."""
-    return [_final_dot(final, trials) for final in finals]
-
-
-def _final_dot(final: FinalRow, trials: Sequence[TrialRow]) -> Dot:
-    rows = [row for row in trials if (row.exercise, row.setting) == (final.exercise, final.setting)]
-    spread = summarise([row.validation_accuracy for row in rows if row.validation_accuracy is not None])
-    half = 100 * (spread.high - spread.mean) if spread.count > 1 else 0.0
-    seconds = fmean(row.training_seconds for row in rows if row.training_seconds is not None)
-    return Dot(final.parameters, seconds, 100 * spread.mean, True, final.setting, half)
+    dots = []
+    for final in finals:
+        rows = [row for row in trials if (row.exercise, row.setting) == (final.exercise, final.setting)]
+        spread = summarise([row.validation_accuracy for row in rows if row.validation_accuracy is not None])
+        half = 100 * (spread.high - spread.mean) if spread.count > 1 else 0.0
+        seconds = fmean(row.training_seconds for row in rows if row.training_seconds is not None)
+        dots.append(Dot(final.parameters, seconds, 100 * spread.mean, True, final.setting, half))
+    return dots
 
 
 def find_front(dots: Sequence[Dot], cost: str) -> list[Dot]:
@@ -163,14 +171,7 @@ def draw_search_figures(
     finals: Sequence[FinalRow],
     folder: Path,
 ) -> list[DrawnFigure]:
-    """Draw the front, the importances and the parallel coordinates, as PNG and SVG; none without a search.
-
-    Args:
-        study: The study; its optimum exercise names the searched parameters.
-        trials: The run's rows of `trials`.
-        search: Its rows of `search`.
-        finals: Its rows of `finals`.
-        folder: The folder for the files; made when missing.
+    """Draw the front, the importances and the parallel coordinates; none without a search.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -195,7 +196,7 @@ def _draw_front(exercise: int, dots: Sequence[Dot], finals: Sequence[Dot], folde
         for axes, (cost, label) in zip(panels, _COSTS.items(), strict=True):
             _plot_costs(axes, cost, shown, [each for each in finals if each.accuracy >= best - _SHOWN])
             axes.set(xlabel=label, ylabel="Validation accuracy (%)")
-        _legend(figure, panels[0])
+        place_legend(figure)
         caption, alt = front_words(dots, finals, len(dots) - len(shown))
         name = f"exercise-{exercise}-front"
         return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
@@ -291,11 +292,9 @@ def _draw_parallel(
         axes.set_ylim(len(all_axes) - 0.7, -0.6)
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        handles = [
-            axes.plot([], [], color=VERMILLION, linewidth=1.8, label="best quarter on validation")[0],
-            axes.plot([], [], color=GREY, linewidth=0.8, label="other candidates")[0],
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=1)
+        axes.plot([], [], color=VERMILLION, linewidth=1.8, label="best quarter on validation")
+        axes.plot([], [], color=GREY, linewidth=0.8, label="other candidates")
+        place_legend(figure)
         caption = (
             f"Each line is a candidate of the search ({len(search)} in all): its values, and its validation "
             "accuracy. Epochs are those of its best reading, among its trained epochs."
@@ -327,7 +326,3 @@ def _draw_scale(axes: Axes, place: int, coordinate: Coordinate) -> None:
             text, (height, place), (0, 4), textcoords="offset points", ha="center", zorder=4,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8},
         )  # fmt: skip
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=1)

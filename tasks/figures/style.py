@@ -25,6 +25,7 @@ from PIL import Image
 from storage.results import write_atomically
 from study.spec import SweepExercise
 from study.wording import plain
+from tasks.tables import Picture
 
 logger = logging.getLogger(__name__)
 
@@ -77,14 +78,9 @@ _DRAWING = threading.Lock()
 
 
 @dataclass(frozen=True)
-class DrawnFigure:
-    """A figure on disk, with its words; `alt` describes it for a screen reader."""
+class DrawnFigure(Picture):
+    """A figure on disk, with its words."""
 
-    name: str
-    exercise: int
-    caption: str
-    alt: str
-    png: Path
     svg: Path
 
 
@@ -99,6 +95,19 @@ def new_figure(title: str, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(WIDTH, height), dpi=PNG_DOTS_PER_INCH, layout="constrained")
         figure.suptitle(textwrap.fill(title, _TITLE_LETTERS), x=0.01, ha="left")
         yield figure
+
+
+def place_legend(figure: Figure, columns: int = 1, last: str = "") -> None:
+    """Explain every label once, under the axes, where it hides nothing; a label may have to come last."""
+    entries = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    labels = sorted(entries, key=lambda label: label == last)
+    if labels:
+        handles = [entries[label] for label in labels]
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def save(

@@ -2,11 +2,10 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from storage.tables import SummaryRow, TrialRow
@@ -28,6 +27,7 @@ from tasks.figures.style import (
     ParameterAxis,
     new_figure,
     parameter_axis,
+    place_legend,
     save,
 )
 
@@ -45,7 +45,7 @@ def accuracy_words(
         *_interval_notes(points, counts),
         *_published_notes(exercise, averages),
         *_below_notes(points),
-        *_failed_notes(points),
+        *failed_notes({each.value: each.failed for each in points}),
     ]
     means = ", ".join(
         f"{point.mean:.1f}% at {plain(point.value)}" for point in points if point.mean is not None
@@ -124,9 +124,10 @@ def _below_text(point: AccuracyPoint, floor: float) -> str:
     return f"at {plain(point.value)}: {readings}{mean}{within}"
 
 
-def _failed_notes(points: Sequence[AccuracyPoint]) -> list[str]:
-    failed = [f"{point.failed} at {plain(point.value)}" for point in points if point.failed]
-    return [f"Failed trials, not drawn: {', '.join(failed)}."] if failed else []
+def failed_notes(failed: Mapping[float, int]) -> list[str]:
+    """Say how many trials failed, by a setting's value; nothing if none did."""
+    told = [f"{number} at {plain(value)}" for value, number in failed.items() if number]
+    return [f"Failed trials, not drawn: {', '.join(told)}."] if told else []
 
 
 logger = logging.getLogger(__name__)
@@ -151,15 +152,7 @@ def draw_sweep_figures(
 
     A setting without a completed trial keeps its empty place; an exercise without any has no figure.
     Convergence is drawn if a trial converged, and not of a sweep that reads shorter budgets from the same
-    trainings: its learning curves show it once.
-
-    Args:
-        study: The study the exercise belongs to.
-        exercise: The exercise to draw.
-        trials: Rows of the `trials` table; those of other exercises are ignored.
-        summary: Rows of the `summary` table, of the same run.
-        averages: The published averages; may be empty.
-        folder: The folder for the files; made when missing.
+    trainings: its learning curves show it once. Rows of other exercises are ignored.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -194,7 +187,7 @@ def _draw_accuracy(
         _plot_published(axes, axis, points)
         for point in points:
             _mark_below(axes, axis, point, span.floor)
-        _place_legend(figure, axes)
+        place_legend(figure, columns=2, last=_PUBLISHED)
         name = f"exercise-{exercise.number}-accuracy"
         return save(figure, folder, name, exercise=exercise.number, title=title, caption=caption, alt=alt)
 
@@ -254,7 +247,7 @@ def _draw_convergence(
         _plot_convergence(axes, axis, points)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        _place_legend(figure, axes)
+        place_legend(figure, columns=2)
         name = f"exercise-{exercise.number}-convergence"
         return save(figure, folder, name, exercise=exercise.number, title=title, caption=caption, alt=alt)
 
@@ -284,10 +277,3 @@ def _spread(axis: ParameterAxis, value: float, number: int) -> list[float]:
 
 def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [place for place, _ in pairs], [height for _, height in pairs]
-
-
-def _place_legend(figure: Figure, axes: Axes) -> None:
-    # Under the axes, where it hides nothing; ours first.
-    entries = zip(*axes.get_legend_handles_labels(), strict=True)
-    handles, labels = zip(*sorted(entries, key=lambda entry: entry[1] == _PUBLISHED), strict=True)
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)

@@ -1,7 +1,6 @@
 """The model card next to the exported files: the model's description, quality, origin and use."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,36 +14,27 @@ from tasks.report import markdown_environment, tabulate_confidence, tidy_markdow
 Lines = tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
-class Card:
-    """The content of the card, in words."""
-
-    model: ChosenModel
-    headline: str
-    classes: Lines
-    confused: tuple[str, ...]
-    calibration: tuple[str, ...]
-    confidence: Lines
-    made: Lines
-    files: Lines
-
-
 def render_card(model: ChosenModel, trial: TrialRow, train_images: int) -> str:
     """Return the card as Markdown; `train_images` are those of the study, those held out included."""
     confidence = tabulate_confidence(model)
-    card = Card(
-        model,
-        _describe_accuracy(model),
-        tabulate_classes(model),
-        tuple(
-            taken_for(each.true_class, each.predicted_class, each.images, each.of) for each in model.confused
-        ),
-        _describe_calibration(model),
-        confidence.rows if confidence else (),
-        _list_origin(model, trial, train_images),
-        tuple(_describe_file(each) for each in model.saved),
+    text = (
+        markdown_environment(Path())
+        .get_template("model_card.md.j2")
+        .render(
+            model=model,
+            headline=_describe_accuracy(model),
+            classes=tabulate_classes(model),
+            confused=[
+                taken_for(each.true_class, each.predicted_class, each.images, each.of)
+                for each in model.confused
+            ],
+            calibration=_describe_calibration(model),
+            confidence=confidence.rows if confidence else (),
+            made=_list_origin(model, trial, train_images),
+            files=[_describe_file(each) for each in model.saved],
+        )
     )
-    return tidy_markdown(markdown_environment(Path()).get_template("model_card.md.j2").render(card=card))
+    return tidy_markdown(text)
 
 
 def tabulate_classes(model: ChosenModel) -> Lines:

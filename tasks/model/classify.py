@@ -46,9 +46,7 @@ def load_model(path: Path) -> Any:
     try:
         with silenced_stderr():
             model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (
-        Exception
-    ) as error:  # Keras raises ValueError, KeyError, OSError, TypeError… for a file it cannot load
+    except Exception as error:  # ValueError, KeyError, OSError, TypeError… for a file it cannot load
         raise _cannot_load(path, explain(error)) from error
     _check_shape(path, "takes input", getattr(model, "input_shape", None), INPUT_SHAPE)
     _check_shape(path, "gives output", getattr(model, "output_shape", None), OUTPUT_SHAPE)
@@ -62,7 +60,6 @@ def _check_is_model_file(path: Path) -> None:
     signature = MODEL_SIGNATURES.get(path.suffix)
     if signature is None or not begins.startswith(signature):
         raise InputError(f"{path}: not a Keras model; give {wanted}")
-
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):  # Keras would report it as missing
         raise _cannot_load(path, "it is cut short or damaged")
 

@@ -4,15 +4,12 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from storage.results import Results, replace_folder, write_atomically
 from storage.tables import TrialRow
@@ -37,6 +34,7 @@ from tasks.data import Dataset, scale_pixels, split_held_out
 from tasks.engines import silenced_stderr
 from tasks.lanes import Lanes
 from tasks.model.card import render_card
+from tasks.step import step
 from tasks.tables import read_setting
 from tasks.training import obtain_weights
 
@@ -123,7 +121,7 @@ def reload_files(files: Sequence[Path], pixels: np.ndarray) -> dict[str, tuple[n
     Raises:
         ReloadFailed: a file cannot be loaded again, or not be run.
     """
-    with tempfile.TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch:
         given, answer = Path(scratch, "pixels.npy"), Path(scratch, "answer.npz")
         np.save(given, pixels)
         command = [sys.executable, "-m", "tasks.model.export", *map(str, (given, answer, *files))]
@@ -203,7 +201,7 @@ SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Confidences for which the model card counts the test images that reach them and are right."""
 
 
-@task(name="export model", task_run_name="export model", cache_policy=NO_CACHE, persist_result=False)
+@step("export model")
 def export_model(
     chosen: TrialRow, exercise: ModelExercise, dataset: Dataset, results: Results, lanes: Lanes, run_id: str
 ) -> ChosenModel:
@@ -229,27 +227,21 @@ def save_and_check(
     chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset
 ) -> tuple[ChosenModel, ModelFiles]:
     """Write, reload and compare, see `export_model`; return the files: a lane may not reach the results."""
-    with TemporaryDirectory() as scratch:
-        model, paths = _write_and_check(chosen, weights, exercise, dataset, Path(scratch))
-        return model, read_files(paths)
-
-
-def _write_and_check(
-    chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset, scratch: Path
-) -> tuple[ChosenModel, list[Path]]:
     with silenced_stderr():
         from tasks.model.build import build_exported_model, build_model, write_files
     setting = read_setting(chosen)
     trained = build_model(setting.hyperparameters)
     trained.set_weights(weights)
-    with silenced_stderr():  # the converters log their optimisations
-        exported = build_exported_model(setting.hyperparameters, weights)
-        files = write_files(exported, scratch, exercise.file_name)
     pixels, labels = map(np.asarray, dataset.test())
     outputs = _predict(trained, pixels)
-    reloaded = reload_files(files, pixels)
+    with TemporaryDirectory() as scratch:
+        with silenced_stderr():  # the converters log their optimisations
+            exported = build_exported_model(setting.hyperparameters, weights)
+            files = write_files(exported, Path(scratch), exercise.file_name)
+        reloaded = reload_files(files, pixels)
+        saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
+        contents = read_files(files)
     first = reloaded[files[0].name][0]
-    saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
     calibration = calibrate(trained, dataset, chosen.held_out_images, outputs, labels)
     model = ChosenModel(
         candidate=chosen.setting,
@@ -269,7 +261,7 @@ def _write_and_check(
         saved=saved,
         confidence=count_confident(soften(outputs, calibration.temperature), labels),
     )
-    return model, files
+    return model, contents
 
 
 def calibrate(

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
-from storage.tables import FinalRow, TrialRow, null_if_nan
+from storage.tables import FinalRow, TrialRow
 from study.plan import Trial, combination_trials, multiply_adds, parameter_count
 from study.spec import Hyperparameters, Setting, Study
-from tasks.tables import completed_candidates, kept_candidate, read_candidates, read_setting
+from tasks.step import step
+from tasks.tables import columns_of, completed_candidates, kept_candidate, read_candidates, read_setting
 
 if TYPE_CHECKING:
     from study.conclusions import Finals
@@ -20,12 +18,7 @@ Reading = tuple[int, float, float]
 """Exercise, value and validation accuracy of one completed trial."""
 
 
-@task(
-    name="combine best values",
-    task_run_name="combine best values",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("combine best values")
 def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
     """List the trials that combine each sweep's best value, variants included; none if none is combined."""
     readings = [
@@ -38,28 +31,19 @@ def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
 
 
 def combination_of(study: Study, readings: Sequence[Reading]) -> Setting | None:
-    """Return the combination of each sweep's best value; None if there is nothing to combine."""
+    """Return the combination of each sweep's best value, the first of equals; None if there is none."""
+    by_value = defaultdict[int, dict[float, list[float]]](dict)
+    for exercise, value, accuracy in readings:
+        by_value[exercise].setdefault(value, []).append(accuracy)
     best = {
-        sweep.parameter: value
+        sweep.parameter: max(values, key=lambda value: fmean(values[value]))
         for sweep in study.combined_sweeps
-        if (value := best_value(readings, sweep.number)) is not None
+        if (values := by_value[sweep.number])
     }
     return study.baseline.with_changes(best) if best else None
 
 
-def best_value(readings: Sequence[Reading], exercise: int) -> float | None:
-    """Return the value with the highest mean validation accuracy; the first of equals; None if none."""
-    by_value = defaultdict(list)
-    for number, value, accuracy in readings:
-        if number == exercise:
-            by_value[value].append(accuracy)
-    means = {value: fmean(accuracies) for value, accuracies in by_value.items()}
-    return max(means, key=lambda value: means[value]) if means else None
-
-
-@task(
-    name="choose the optimum", task_run_name="choose the optimum", cache_policy=NO_CACHE, persist_result=False
-)
+@step("choose the optimum")
 def choose_optimum(study: Study, trials: Sequence[TrialRow]) -> TrialRow | None:
     """Return the row of the trial to save: the best repeat of the candidate with the best validation mean.
 
@@ -71,7 +55,7 @@ def choose_optimum(study: Study, trials: Sequence[TrialRow]) -> TrialRow | None:
     return max(repeats, key=lambda trial: trial.validation_accuracy or 0.0, default=None)
 
 
-@task(name="compare finals", task_run_name="compare finals", cache_policy=NO_CACHE, persist_result=False)
+@step("compare finals")
 def compare_candidates(study: Study, run_id: str, trials: Sequence[TrialRow]) -> list[FinalRow]:
     """Return a row for each candidate of the optimum that has a reading; none without an optimum."""
     finals = finals_of(study, trials)
@@ -87,14 +71,10 @@ def compare_candidates(study: Study, run_id: str, trials: Sequence[TrialRow]) ->
             kept=each.is_kept,
             trials=len(each.readings.test),
             mean_accuracy=each.readings.mean,
-            gain=null_if_nan(each.gain),
-            low=null_if_nan(each.low),
-            high=null_if_nan(each.high),
-            adjusted_p_value=null_if_nan(each.adjusted_p_value),
             as_good=each.is_as_good,
             cheapest_as_good=each is finals.cheapest,
             parameters=sizes[each.name],
-            multiply_adds=each.multiply_adds,
+            **columns_of(each, FinalRow),
         )
         for each in finals.all
     ]

@@ -5,15 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.tables import SearchRow
 from study.plan import Training, Trial, candidate_trials, multiply_adds, parameter_count, training_label
 from study.records import Source, StopRule, TrainingRecord
 from study.spec import REDUCTION, Hyperparameters, Range, Search, Setting, Study, rungs_to
 from study.status import CandidateState
 from study.wording import count
+from tasks.step import step
 from tasks.tables import Outcome
 
 if TYPE_CHECKING:
@@ -215,12 +213,7 @@ def _suggest(trial: "optuna.Trial", name: str, values: Any, is_whole: bool) -> A
     return min(max(rounded, values.low), values.high)
 
 
-@task(
-    name="search",
-    task_run_name="search: generation {search.generation}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("search", "search: generation {search.generation}")
 def advance_search(search: OptimumSearch, outcomes: Mapping[str, Outcome]) -> list[Training]:
     """Take the last generation's readings, and return the next one's trainings; none when it is over."""
     if search.generation:
@@ -257,7 +250,7 @@ FRUGAL_MARGIN = 0.005
 error of one accuracy on 10,000 validation images, within which one reading cannot distinguish two models."""
 
 
-@task(name="choose finalists", task_run_name="choose finalists", cache_policy=NO_CACHE, persist_result=False)
+@step("choose finalists")
 def choose_finalists(search: OptimumSearch) -> tuple[Trial, ...]:
     """Return the trials of the finalists, one for each fresh seed."""
     return tuple(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from storage.tables import AgreementRow
 from study.status import Agreement, Published
 from study.wording import MISSING, count, listing, percent, points, points_interval
-from tasks.report.settings import Table, verdict_words
+from tasks.report.settings import Table
 
 _NOTHING = "The study states no published readings to compare with."
 
@@ -112,9 +112,9 @@ def _claims(rows: Sequence[AgreementRow]) -> Table:
     cells = [
         (
             row.subject,
-            verdict_words(row.verdict),
+            row.verdict,
             row.found or MISSING,
-            verdict_words(row.published_verdict),
+            row.published_verdict or MISSING,
             row.published_reason or MISSING,
         )
         for row in rows
@@ -128,10 +128,7 @@ def _claims(rows: Sequence[AgreementRow]) -> Table:
 
 def _bands(rows: Sequence[AgreementRow]) -> Table:
     header = ("Band", "Allowed", "Found (95% interval)", "Verdict")
-    cells = [
-        (row.subject, row.allowed or MISSING, row.found or MISSING, verdict_words(row.verdict))
-        for row in rows
-    ]
+    cells = [(row.subject, row.allowed or MISSING, row.found or MISSING, row.verdict) for row in rows]
     note = (
         "Inside: our whole interval lies in the band. Outside: all of it lies outside. Otherwise undecided."
     )
@@ -140,15 +137,8 @@ def _bands(rows: Sequence[AgreementRow]) -> Table:
 
 def _cells(rows: Sequence[AgreementRow]) -> Table:
     header = (
-        "Setting",
-        "Exercise",
-        "Published, %",
-        "n",
-        "Ours, %",
-        "n",
-        "Difference, points",
-        "95% interval",
-        "Verdict",
+        *("Setting", "Exercise", "Published, %", "n", "Ours, %", "n"),
+        *("Difference, points", "95% interval", "Verdict"),
     )
     cells = [
         (
@@ -160,7 +150,7 @@ def _cells(rows: Sequence[AgreementRow]) -> Table:
             str(row.trials),
             points(row.difference),
             points_interval(row.low, row.high),
-            verdict_words(row.verdict),
+            row.verdict,
         )
         for row in rows
     ]

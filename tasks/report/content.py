@@ -7,10 +7,10 @@ from typing import Protocol, TypeVar
 from storage.results import Results, is_local
 from storage.tables import RunRow, RunTables
 from study.conclusions import Answer, ChosenModel, answer_images, answer_model, answer_sweep
-from study.spec import Exercise, ImagesExercise, OptimumExercise, Study, SweepExercise
+from study.spec import Exercise, ImagesExercise, ModelExercise, OptimumExercise, Study, SweepExercise
 from study.status import Published, RunStatus
 from study.wording import count
-from tasks.figures import NIGHTS, WHOLE_RUN, DrawnFigure
+from tasks.figures import NIGHTS, WHOLE_RUN
 from tasks.report.agreement import AgainstPublished, describe_agreement
 from tasks.report.facts import Line, explain_reading, list_facts
 from tasks.report.model import tabulate_model
@@ -33,21 +33,19 @@ class Collapsible:
     """Further reading."""
 
     title: str
-    pictures: tuple[Picture, ...]
-    tables: tuple[Table, ...]
+    pictures: Sequence[Picture]
+    tables: Sequence[Table]
 
 
 @dataclass(frozen=True)
 class Section:
     """One exercise: its question, the answer and its evidence."""
 
-    number: int
-    title: str
-    question: str
+    exercise: Exercise
     answer: Answer
-    pictures: tuple[Picture, ...]
-    tables: tuple[Table, ...]
-    folded: tuple[Collapsible, ...] = ()
+    pictures: Sequence[Picture]
+    tables: Sequence[Table]
+    folded: Sequence[Collapsible] = ()
 
 
 @dataclass(frozen=True)
@@ -67,11 +65,10 @@ class Content:
     sections: tuple[Section, ...]
     published: AgainstPublished
     explanation: str
-    pictures: tuple[Picture, ...]
     facts: tuple[Line, ...]
-    cost_pictures: tuple[Picture, ...]
+    cost_pictures: Sequence[Picture]
     nights: Nights | None
-    night_pictures: tuple[Picture, ...]
+    night_pictures: Sequence[Picture]
     trials_path: str
     folder_name: str
     more_repeats: int
@@ -80,35 +77,12 @@ class Content:
 
 @dataclass(frozen=True)
 class Findings:
-    """One published run with its figures, pictures and saved model."""
+    """One published run with its study as it ran, its pictures (figures are last) and its saved model."""
 
     study: Study
     tables: RunTables
-    figures: Sequence[DrawnFigure]
-    drawn: Sequence[Picture]
+    pictures: Sequence[Picture]
     chosen: ChosenModel | None
-
-    @property
-    def exercises(self) -> list[Exercise]:
-        """Return the exercises that ran, in the order of the study."""
-        ran = self.tables.run.exercises.split(",")
-        return [each for each in self.study.exercises if str(each.number) in ran]
-
-    @property
-    def sweeps(self) -> list[SweepExercise]:
-        """Return the sweeps that ran."""
-        return [each for each in self.exercises if isinstance(each, SweepExercise)]
-
-    @property
-    def kept(self) -> str | None:
-        """Return the name of the candidate kept on validation; None if there is none."""
-        if self.chosen is not None:
-            return self.chosen.candidate
-        return kept_candidate(self.study, self.tables.trials)
-
-    def figures_named(self, name: str) -> tuple[Picture, ...]:
-        """Return the figure of a name, if it was drawn."""
-        return _pictures([each for each in self.figures if each.name == name])
 
 
 class _OfExercise(Protocol):
@@ -127,34 +101,33 @@ def _of(number: int, rows: Iterable[OfExercise]) -> list[OfExercise]:
 
 
 def compose(results: Results, findings: Findings) -> Content:
-    """Make the report's content; figures of no exercise of the run go with the published readings."""
+    """Make the report's content."""
     study, tables = findings.study, findings.tables
     published = describe_agreement(tables.agreement)
-    spans = find_spans(findings.sweeps, tables)
-    optimum = study.optimum.number if study.optimum else None
-    best = [row for row in tables.summary if row.exercise == optimum and row.setting == findings.kept]
-    numbers = {WHOLE_RUN, NIGHTS, *(exercise.number for exercise in findings.exercises)}
+    spans = find_spans(study.sweeps, tables)
+    candidates = _of(study.optimum.number, tables.summary) if study.optimum else []
+    kept = kept_candidate(study, tables.trials)
+    best = next((row for row in candidates if row.setting == kept), None)
     return Content(
         title=study.title,
-        line=describe_run(tables.run, findings.sweeps, bool(tables.agreement)),
-        in_short=sum_up(spans, best[0] if best else None, published.difference),
+        line=describe_run(tables.run, study.sweeps, bool(tables.agreement)),
+        in_short=sum_up(spans, best, published.difference),
         study_name=study.name,
         run_id=tables.run.run_id,
         status=_describe_status(tables.run),
         failures=tabulate_failures(tables.trials),
         matters=tabulate_spans(spans),
         reading=explain_reading(study, tables),
-        sections=tuple(_compose_section(exercise, findings) for exercise in findings.exercises),
+        sections=tuple(_compose_section(exercise, findings) for exercise in study.exercises),
         published=published,
         explanation=study.published.explanation if study.published and published.has_missed else "",
-        pictures=_pictures([each for each in findings.figures if each.exercise not in numbers]),
         facts=list_facts(study, tables),
-        cost_pictures=_pictures(_of(WHOLE_RUN, findings.figures)),
+        cost_pictures=_of(WHOLE_RUN, findings.pictures),
         nights=describe_nights(tables),
-        night_pictures=_pictures(_of(NIGHTS, findings.figures)),
+        night_pictures=_of(NIGHTS, findings.pictures),
         trials_path=_name_trials(results),
         folder_name=results.folder.name if is_local(results.folder) else "",
-        more_repeats=2 * max((sweep.repeats for sweep in findings.sweeps), default=1),
+        more_repeats=2 * max((sweep.repeats for sweep in study.sweeps), default=1),
     )
 
 
@@ -177,49 +150,40 @@ def answer_exercise(exercise: Exercise, findings: Findings) -> Answer:
 
 
 def _compose_section(exercise: Exercise, findings: Findings) -> Section:
-    number, answer = exercise.number, answer_exercise(exercise, findings)
+    number, answer, rows = exercise.number, answer_exercise(exercise, findings), findings.tables
     if isinstance(exercise, SweepExercise):
         return _compose_sweep(exercise, answer, findings)
-    rows, drawn = findings.tables, _of(number, findings.drawn)
-    pictures = (*drawn, *_pictures(_of(number, findings.figures)))
-    chosen, tables, folded = findings.chosen, tuple[Table, ...](), tuple[Collapsible, ...]()
+    tables, folded = list[Table](), list[Collapsible]()
     if isinstance(exercise, OptimumExercise):
         trials, summary = _of(number, rows.trials), _of(number, rows.summary)
-        tables = (tabulate_candidates(findings.study.baseline, trials, summary, findings.kept),)
-        compared = tabulate_finals(_of(number, rows.finals))
-        tables = tables if compared is None else (*tables, compared)
-        searched = tabulate_search(findings.study, _of(number, rows.search))
-        folded = () if searched is None else (Collapsible("Every candidate of the search", (), (searched,)),)
-    elif chosen is not None and not isinstance(exercise, ImagesExercise):
-        tables = tabulate_model(chosen)
-    return Section(number, exercise.title, exercise.question, answer, pictures, tables, folded)
+        kept = kept_candidate(findings.study, trials)
+        tables.append(tabulate_candidates(findings.study.baseline, trials, summary, kept))
+        if compared := tabulate_finals(_of(number, rows.finals)):
+            tables.append(compared)
+        if searched := tabulate_search(findings.study, _of(number, rows.search)):
+            folded.append(Collapsible("Every candidate of the search", [], [searched]))
+    elif isinstance(exercise, ModelExercise) and findings.chosen is not None:
+        tables += tabulate_model(findings.chosen)
+    return Section(exercise, answer, _of(number, findings.pictures), tables, folded)
 
 
 def _compose_sweep(exercise: SweepExercise, answer: Answer, findings: Findings) -> Section:
     number, tables = exercise.number, findings.tables
+
+    def drawn(name: str) -> list[Picture]:
+        return [each for each in findings.pictures if each.name == f"exercise-{number}-{name}"]
+
     summary = _of(number, tables.summary)
     published = [row for row in _of(number, tables.agreement) if row.kind == Published.CELL]
     pairs = tabulate_pairs(exercise, _of(number, tables.comparisons))
     folded = (
-        Collapsible("Every pair of settings compared", (), () if pairs is None else (pairs,)),
-        Collapsible("Learning curves", findings.figures_named(f"exercise-{number}-curves"), ()),
-        Collapsible(
-            "Time and convergence",
-            findings.figures_named(f"exercise-{number}-convergence"),
-            (tabulate_times(exercise, summary),),
-        ),
+        Collapsible("Every pair of settings compared", [], [pairs] if pairs else []),
+        Collapsible("Learning curves", drawn("curves"), []),
+        Collapsible("Time and convergence", drawn("convergence"), [tabulate_times(exercise, summary)]),
     )
-    folded_names = {each.name for fold in folded for each in fold.pictures}
-    figures = [each for each in _of(number, findings.figures) if each.name not in folded_names]
-    return Section(
-        number,
-        exercise.title,
-        exercise.question,
-        answer,
-        _pictures(figures),
-        (tabulate_sweep(exercise, summary, published),),
-        tuple(each for each in folded if each.pictures or each.tables),
-    )
+    by_setting = tabulate_sweep(exercise, summary, published)
+    shown = [each for each in folded if each.pictures or each.tables]
+    return Section(exercise, answer, drawn("accuracy"), [by_setting], shown)
 
 
 def _describe_status(run: RunRow) -> str:
@@ -232,7 +196,3 @@ def _describe_status(run: RunRow) -> str:
     if failed:
         return f"{failed:,} of {count(trials, 'trial')} FAILED; the numbers below are of the others."
     return f"Completed: {count(trials, 'trial')}, none failed."
-
-
-def _pictures(figures: Sequence[DrawnFigure]) -> tuple[Picture, ...]:
-    return tuple(Picture(each.name, each.exercise, each.caption, each.alt, each.png) for each in figures)

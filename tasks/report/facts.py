@@ -53,6 +53,7 @@ def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
     run = tables.run
     lanes = count(run.lanes, "lane")
     started = run.started_at.strftime("%Y-%m-%d %H:%M UTC")
+    resumed = f" since it was resumed, {count(run.resumed, 'time')} in all" if run.resumed else ""
     versions = json.loads(run.versions)
     return (
         ("Run", run.run_id),
@@ -60,7 +61,7 @@ def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
         ("Baseline", _baseline(study)),
         ("Data", f"{run.data_source}; SHA-256 {run.data_fingerprint}"),
         ("Machine", f"{lanes} on {run.device}; processor: {run.processor}; {run.engine} engine"),
-        ("Time", f"started {started}; wall time {duration(run.wall_seconds)}{_resumed(run)}"),
+        ("Time", f"started {started}; wall time {duration(run.wall_seconds)}{resumed}"),
         ("Predicted", _prediction(run)),
         ("Trainings", _trainings(run)),
         ("Attempts", _attempts(tables.trainings)),
@@ -128,10 +129,6 @@ def _attempts(trainings: Sequence[TrainingRow]) -> str:
         f"of {count(len(trainings), 'training')}, {len(retried)} had attempts that failed: "
         f"{named}{further}. A training that succeeds at a later attempt has the same weights."
     )
-
-
-def _resumed(run: RunRow) -> str:
-    return f" since it was resumed, {count(run.resumed, 'time')} in all" if run.resumed else ""
 
 
 def _prediction(run: RunRow) -> str:

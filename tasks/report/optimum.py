@@ -77,7 +77,7 @@ def tabulate_search(study: Study, search: Sequence[SearchRow]) -> Table | None:
     if study.optimum is None or study.optimum.search is None or not search:
         return None
     names = [name for name in study.optimum.search.space if name != "epochs"]
-    rows = sorted(search, key=_validation, reverse=True)
+    rows = sorted(search, key=lambda row: row.validation_accuracy or -1, reverse=True)
     measures = ("Epochs", "Validation, %", "Trained, epochs", "Ended", "Time, s")
     header = ("Candidate", *map(title_of, names), *measures)
     rungs = rungs_to(study.optimum.search.budgets(study.baseline)[-1])[:-1]
@@ -92,11 +92,6 @@ def tabulate_search(study: Study, search: Sequence[SearchRow]) -> Table | None:
     )
     marked = frozenset(place for place, row in enumerate(rows) if row.finalist is not None)
     return Table("Every candidate", header, tuple(_candidate(row, names) for row in rows), notes, marked)
-
-
-def _validation(row: SearchRow) -> float:
-    """Return what the search maximises; below everything for a candidate without a reading."""
-    return -1 if row.validation_accuracy is None else row.validation_accuracy
 
 
 def _candidate(row: SearchRow, names: list[str]) -> tuple[str, ...]:

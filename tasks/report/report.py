@@ -6,30 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from storage.results import Results, write_atomically
 from storage.tables import RunTables
 from study.spec import Study
-from tasks.tables import read_model, restore_pictures
-
-if TYPE_CHECKING:
-    from tasks.figures import DrawnFigure
-    from tasks.report.content import Content
+from tasks.step import step
+from tasks.tables import Picture, read_model, restore_pictures
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-def html_environment() -> Environment:
-    """Return the template environment for a page with inline pictures."""
-    environment = _environment()
-    environment.filters["data_uri"] = _data_uri
-    return environment
 
 
 def markdown_environment(folder: Path) -> Environment:
@@ -80,34 +67,28 @@ class Report:
     text: str
 
 
-@task(name="write report", task_run_name="write report", cache_policy=NO_CACHE, persist_result=False)
-def write_report(
-    results: Results,
-    study: Study,
-    tables: RunTables,
-    figures: "Sequence[DrawnFigure]",
-) -> Report:
-    """Write the report of a published run as `report.html` and `report.md`.
-
-    Args:
-        results: The folder of the tables and of the report.
-        study: The study as it ran.
-        tables: The run's rows.
-        figures: Figures drawn from them.
+@step("write report")
+def write_report(results: Results, study: Study, tables: RunTables, figures: Sequence[Picture]) -> Report:
+    """Write the report of a published run, whose study is as it ran, as `report.html` and `report.md`.
 
     Raises:
         InputError: the row of a model or a picture is damaged.
         OSError: a picture cannot be read, or a file cannot be written.
     """
+    from tasks.report.content import Findings, compose  # late, with matplotlib and SciPy: at a run's end
+
     logger.info("writing the report")
     html = results.report(tables.run.run_id)
-    content = _compose(results, study, tables, figures)
-    page = html_environment().get_template("report.html.j2").render(content=content)
-    write_atomically(html, page.encode())
-    markdown = html.with_suffix(".md")
-    write_atomically(markdown, _render_markdown(content, html.parent).encode())
-    text = _render_markdown(content, html.parent, with_pictures=False)
-    return Report(html, markdown, text)
+    pictures = restore_pictures(tables, results.figures(tables.run.run_id))
+    content = compose(results, Findings(study, tables, [*pictures, *figures], read_model(tables)))
+    page = _environment()
+    page.filters["data_uri"] = _data_uri
+    write_atomically(html, page.get_template("report.html.j2").render(content=content).encode())
+    template = markdown_environment(html.parent).get_template("report.md.j2")
+    whole, text = (
+        tidy_markdown(template.render(content=content, with_pictures=each)) for each in (True, False)
+    )
+    return Report(html, write_atomically(html.with_suffix(".md"), whole.encode()), text)
 
 
 def list_answers(study: Study, tables: RunTables) -> list[tuple[str, str]]:
@@ -117,28 +98,11 @@ def list_answers(study: Study, tables: RunTables) -> list[tuple[str, str]]:
         InputError: the row of the saved model is damaged.
     """
     from tasks.report.agreement import describe_agreement
-    from tasks.report.content import Findings, answer_exercise  # late: see below
+    from tasks.report.content import Findings, answer_exercise
 
-    findings = Findings(study, tables, (), (), read_model(tables))
+    findings = Findings(study, tables, (), read_model(tables))
     answers = [
-        (f"{each.number} {each.title}", answer_exercise(each, findings).short) for each in findings.exercises
+        (f"{each.number} {each.title}", answer_exercise(each, findings).short) for each in study.exercises
     ]
     compared = describe_agreement(tables.agreement).difference.partition(":")[0]
     return [*answers, ("Published", f"{compared}.")] if compared else answers
-
-
-def _compose(
-    results: Results,
-    study: Study,
-    tables: RunTables,
-    figures: "Sequence[DrawnFigure]",
-) -> "Content":
-    from tasks.report.content import Findings, compose  # late, with matplotlib and SciPy: at a run's end
-
-    pictures = restore_pictures(tables, results.figures(tables.run.run_id))
-    return compose(results, Findings(study, tables, figures, pictures, read_model(tables)))
-
-
-def _render_markdown(content: "Content", folder: Path, with_pictures: bool = True) -> str:
-    template = markdown_environment(folder).get_template("report.md.j2")
-    return tidy_markdown(template.render(content=content, with_pictures=with_pictures))

@@ -1,11 +1,11 @@
 """The report's tables of settings, candidates and failures, and how settings compare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.tables import AgreementRow, ComparisonRow, SummaryRow, TrialRow
 from study.spec import Setting, SweepExercise
-from study.status import Agreement, Status
+from study.status import Status
 from study.wording import MISSING, interval, percent, plain, points, points_interval, probability
 from tasks.tables import read_setting
 
@@ -42,45 +42,37 @@ def tabulate_failures(trials: Sequence[TrialRow]) -> Table | None:
 def tabulate_sweep(
     exercise: SweepExercise, summary: Sequence[SummaryRow], agreement: Sequence[AgreementRow]
 ) -> Table:
-    """Return a row for each setting of a sweep; published columns only if something was published.
+    """Return a row for each setting of a sweep; other columns only where some setting has them.
 
-    Args:
-        exercise: The sweep.
-        summary: Its rows of the `summary` table.
-        agreement: Its published means, rows of the `agreement` table.
+    `agreement` are its published means.
     """
-    header: tuple[str, ...] = (
-        title_of(exercise.parameter),
-        *("n", "Mean, %", "SD, points", "95% interval, %"),
-    )
-    rows = tuple(_measures(row) for row in summary)
+    header = [title_of(exercise.parameter), "n", "Mean, %", "SD, points", "95% interval, %"]
+    rows = [_measures(row) for row in summary]
     notes = []
     if any((row.low_accuracy or 0) < 0 or (row.high_accuracy or 0) > 1 for row in summary):
         notes.append("Intervals that would leave 0 to 100% end there.")
-    for has, name, cell, note in _OPTIONAL_COLUMNS:
-        if any(has(row) for row in summary):
-            header += (name,)
-            rows = tuple((*cells, cell(row)) for cells, row in zip(rows, summary, strict=True))
-            notes.append(note)
+    if any(row.collapsed_trials for row in summary):
+        header.append("Collapsed")
+        rows = [(*cells, _decimal(row.collapsed_trials, 0)) for cells, row in zip(rows, summary, strict=True)]
+        notes.append("Collapsed: trials at 20% or less. Beside them neither mean nor interval says much.")
+    if any(row.bootstrap_low_accuracy is not None for row in summary):
+        header.append("Bootstrap 95%")
+        rows = [(*cells, _bootstrap(row)) for cells, row in zip(rows, summary, strict=True)]
+        notes.append(
+            "Bootstrap: the BCa interval of the mean, which follows the readings' skew; from 20 readings on."
+        )
     held = {row.value: row for row in agreement}
     if held:
-        header += ("Published, %", "Difference, points", "its 95% interval", "Verdict")
+        header += ["Published, %", "Difference, points", "its 95% interval", "Verdict"]
         against = [_against_published(held.get(row.value)) for row in summary]
-        rows = tuple((*cells, *more) for cells, more in zip(rows, against, strict=True))
-    return Table(f"Exercise {exercise.number}, by setting", header, rows, tuple(notes))
+        rows = [(*cells, *more) for cells, more in zip(rows, against, strict=True)]
+    return Table(f"Exercise {exercise.number}, by setting", tuple(header), tuple(rows), tuple(notes))
 
 
 def tabulate_candidates(
     baseline: Setting, trials: Sequence[TrialRow], summary: Sequence[SummaryRow], kept: str | None
 ) -> Table:
-    """Return a row for each candidate of the optimum, with the parameters that differ from the baseline.
-
-    Args:
-        baseline: The study's fixed parameters.
-        trials: Rows of `trials` of the optimum exercise.
-        summary: Its rows of `summary`.
-        kept: Name of the kept candidate.
-    """
+    """Return a row for each candidate of the optimum, with the parameters that differ from the baseline."""
     settings = {row.setting: read_setting(row) for row in trials}
     varied = [
         name
@@ -126,21 +118,15 @@ def _against_published(row: AgreementRow | None) -> tuple[str, ...]:
         percent(row.published_accuracy, sign=False),
         points(row.difference),
         points_interval(row.low, row.high),
-        verdict_words(row.verdict),
+        row.verdict,
     )
 
 
-def verdict_words(verdict: Agreement | None) -> str:
-    """Return a table's cell of a verdict; a dash for none."""
-    return MISSING if verdict is None else verdict
-
-
-def _range(low: float | None, high: float | None) -> str:
-    return MISSING if low is None else f"{percent(low, sign=False)}–{percent(high, sign=False)}"
-
-
-def _whole(number: int | None) -> str:
-    return MISSING if number is None else f"{number:,}"
+def _bootstrap(row: SummaryRow) -> str:
+    if row.bootstrap_low_accuracy is None:
+        return MISSING
+    low, high = row.bootstrap_low_accuracy, row.bootstrap_high_accuracy
+    return f"{percent(low, sign=False)}–{percent(high, sign=False)}"
 
 
 def _decimal(number: float | None, places: int = 1) -> str:
@@ -151,35 +137,13 @@ def _number(value: float | str | None) -> str:
     return MISSING if value is None else plain(value)
 
 
-_OPTIONAL_COLUMNS: tuple[tuple[Callable[[SummaryRow], bool], str, Callable[[SummaryRow], str], str], ...] = (
-    (
-        lambda row: bool(row.collapsed_trials),
-        "Collapsed",
-        lambda row: _whole(row.collapsed_trials),
-        "Collapsed: trials at 20% or less. Beside them neither mean nor interval says much.",
-    ),
-    (
-        lambda row: row.bootstrap_low_accuracy is not None,
-        "Bootstrap 95%",
-        lambda row: _range(row.bootstrap_low_accuracy, row.bootstrap_high_accuracy),
-        "Bootstrap: the BCa interval of the mean, which follows the readings' skew; from 20 readings on.",
-    ),
-)
-"""The columns shown only where some setting has them: whether one does, name, text of a cell, and a note."""
-
-
 def title_of(parameter: str) -> str:
     """Return a parameter's name as a column's header."""
     return parameter.replace("_", " ").capitalize()
 
 
 def tabulate_pairs(exercise: SweepExercise, comparisons: Sequence[ComparisonRow]) -> Table | None:
-    """Return a row for each pair of settings, those that differ marked; None if no pair could be compared.
-
-    Args:
-        exercise: The sweep.
-        comparisons: Its rows of the `comparisons` table.
-    """
+    """Return a row for each pair of settings, those that differ marked; None if no pair could be compared."""
     if not comparisons:
         return None
     header = (
@@ -193,12 +157,7 @@ def tabulate_pairs(exercise: SweepExercise, comparisons: Sequence[ComparisonRow]
 
 
 def tabulate_times(exercise: SweepExercise, summary: Sequence[SummaryRow]) -> Table:
-    """Return a row for each setting: epochs, epoch time, convergence and target, with censored counts.
-
-    Args:
-        exercise: The sweep.
-        summary: Its rows of the `summary` table.
-    """
+    """Return a row for each setting: epochs, epoch time, convergence and target, with censored counts."""
     target = percent(summary[0].target_accuracy).replace(".00", "")
     header = (
         title_of(exercise.parameter),

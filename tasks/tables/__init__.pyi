@@ -1,3 +1,4 @@
+from .columns import columns_of as columns_of
 from .findings import (
     compare_nights as compare_nights,
     compare_run_with_published as compare_run_with_published,
@@ -14,7 +15,6 @@ from .readings import (
     read_curve as read_curve,
     read_measured as read_measured,
     read_setting as read_setting,
-    read_sweep as read_sweep,
     read_trials as read_trials,
 )
 from .recorded import (

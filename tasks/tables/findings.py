@@ -8,9 +8,6 @@ from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.results import Results
 from storage.tables import (
     AgreementRow,
@@ -21,7 +18,6 @@ from storage.tables import (
     TrainingRow,
     TrialRow,
     list_runs,
-    null_if_nan,
     read_rows,
 )
 from study.conclusions import (
@@ -37,29 +33,25 @@ from study.conclusions import (
     write_changes,
 )
 from study.errors import InputError
-from study.spec import BandVerdict, Cell, PublishedSource, Study, SweepExercise
+from study.spec import Cell, PublishedSource, Study, SweepExercise
 from study.status import Agreement, NightVerdict, Published, Status
 from tasks.data import Dataset
+from tasks.step import step
+from tasks.tables.columns import columns_of
 from tasks.tables.publish import RunFacts, describe_provenance
 from tasks.tables.readings import kept_candidate, read_candidates, read_setting, read_sweep, read_trials
 from tasks.tables.rows import RunContext
 
 if TYPE_CHECKING:
-    from study.conclusions import CellAgreement, HeldClaim, PooledDifference
+    from study.conclusions import CellAgreement, HeldClaim
     from study.statistics import PairTest
 
 logger = logging.getLogger(__name__)
 
 
-@task(name="compare settings", task_run_name="compare settings", cache_policy=NO_CACHE, persist_result=False)
+@step("compare settings")
 def compare_settings(study: Study, run_id: str, trials: Sequence[TrialRow]) -> list[ComparisonRow]:
-    """Return a row for each pair of settings of a sweep that have two readings or more.
-
-    Args:
-        study: The study.
-        run_id: The run.
-        trials: Its rows of `trials`.
-    """
+    """Return a row for each pair of settings of a sweep that have two readings or more."""
     from study.statistics import compare_pairs  # late, with SciPy and statsmodels
 
     rows = []
@@ -78,41 +70,21 @@ def _pair_row(study: Study, run_id: str, exercise: SweepExercise, pair: "PairTes
         parameter=exercise.parameter,
         first_value=pair.first,
         second_value=pair.second,
-        test=pair.test,
         first_trials=pair.first_count,
         second_trials=pair.second_count,
-        difference=pair.difference,
-        low=null_if_nan(pair.low),
-        high=null_if_nan(pair.high),
-        p_value=pair.p_value,
-        adjusted_p_value=pair.adjusted_p_value,
-        differs=pair.differs,
         paired_p_value=null_if_nan(pair.other_p_value),
         effect_size=null_if_nan(pair.effect),
-        effect_low=null_if_nan(pair.effect_low),
-        effect_high=null_if_nan(pair.effect_high),
-        smallest_p_value=pair.smallest_p_value,
         detectable_difference=null_if_nan(pair.detectable),
         repeats_needed=pair.needed,
+        **columns_of(pair, ComparisonRow),
     )
 
 
-@task(
-    name="compare with published",
-    task_run_name="compare with published",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("compare with published")
 def compare_run_with_published(
     study: Study, run_id: str, trials: Sequence[TrialRow], epochs: Sequence[EpochRow]
 ) -> list[AgreementRow]:
     """Return a row for each published mean, band and claim, and of all means; none for a study without.
-
-    Args:
-        study: The study, which names the published files.
-        run_id: The run.
-        trials: Its rows of `trials`.
-        epochs: Its rows of `epochs`.
 
     Raises:
         InputError: a published file cannot be read.
@@ -124,9 +96,19 @@ def compare_run_with_published(
     held = compare_with_published(study, read_cells(study, trials), read_best(study, trials, epochs))
     row = partial(AgreementRow, run_id=run_id, study=study.name)
     return [
-        *(_pooled_row(row, each) for each in held.pooled),
+        *(
+            row(
+                kind=Published.POOLED,
+                verdict=Agreement.DIFFERS if each.differs else Agreement.UNDECIDED,
+                **columns_of(each, AgreementRow),
+            )
+            for each in held.pooled
+        ),
         *(_cell_row(row, study.published, each) for each in held.cells),
-        *(_band_row(row, each) for each in held.bands),
+        *(
+            row(kind=Published.BAND, subject=each.claim, **columns_of(each, AgreementRow))
+            for each in held.bands
+        ),
         *(_claim_row(row, each) for each in held.claims),
     ]
 
@@ -161,19 +143,6 @@ def read_best(
     return dict(best)
 
 
-def _pooled_row(row: Callable[..., AgreementRow], pooled: "PooledDifference") -> AgreementRow:
-    return row(
-        kind=Published.POOLED,
-        subject=pooled.subject,
-        exercise=pooled.exercise,
-        difference=pooled.difference,
-        low=null_if_nan(pooled.low),
-        high=null_if_nan(pooled.high),
-        found=pooled.found,
-        verdict=Agreement.DIFFERS if pooled.differs else Agreement.UNDECIDED,
-    )
-
-
 def _cell_row(
     asked: Callable[..., AgreementRow], source: PublishedSource, cell: "CellAgreement"
 ) -> AgreementRow:
@@ -191,26 +160,7 @@ def _cell_row(
     found = cell.agreement
     if found is None:
         return row(verdict=Agreement.NOT_MEASURED)
-    return row(
-        mean_accuracy=cell.mean,
-        difference=found.difference,
-        low=null_if_nan(found.low),
-        high=null_if_nan(found.high),
-        expected_low=null_if_nan(found.expected_low),
-        expected_high=null_if_nan(found.expected_high),
-        verdict=found.verdict,
-    )
-
-
-def _band_row(row: Callable[..., AgreementRow], band: BandVerdict) -> AgreementRow:
-    return row(
-        kind=Published.BAND,
-        subject=band.claim,
-        exercise=band.exercise,
-        allowed=band.allowed,
-        found=band.found,
-        verdict=band.verdict,
-    )
+    return row(mean_accuracy=cell.mean, **columns_of(found, AgreementRow))
 
 
 def _claim_row(row: Callable[..., AgreementRow], held: "HeldClaim") -> AgreementRow:
@@ -225,7 +175,7 @@ def _claim_row(row: Callable[..., AgreementRow], held: "HeldClaim") -> Agreement
     )
 
 
-@task(name="compare nights", task_run_name="compare nights", cache_policy=NO_CACHE, persist_result=False)
+@step("compare nights")
 def compare_nights(
     results: Results,
     context: RunContext,
@@ -234,16 +184,7 @@ def compare_nights(
     trials: Sequence[TrialRow],
     trainings: Sequence[TrainingRow],
 ) -> list[NightRow]:
-    """Return a row for each exercise: whether it agrees with earlier runs, and the changes in between.
-
-    Args:
-        results: The folder of the earlier runs.
-        context: The run.
-        run_facts: Machine and start of the run.
-        dataset: The images in use.
-        trials: The run's rows of `trials`.
-        trainings: Its rows of `trainings`.
-    """
+    """Return a row for each exercise: whether it agrees with earlier runs, and the changes in between."""
     numbers = sorted({row.exercise for row in trials})
     runs = {run.run_id: run for run in _find_comparable(results, context, run_facts, numbers)}
     earlier = groupby(read_rows(results, TrialRow, list(runs)), key=lambda row: row.run_id)
@@ -328,20 +269,11 @@ def _night_row(
     return NightRow(
         run_id=context.run_id,
         study=context.study.name,
-        exercise=verdict.exercise,
         verdict=verdict.name,
         message=" ".join(filter(None, (describe_verdict(verdict), changed))),
-        trials=verdict.trials,
-        failed_trials=verdict.failed_trials,
-        changed_trials=verdict.changed_trials,
-        compared_with=verdict.compared_with,
-        earlier_runs=verdict.earlier_runs,
-        distinct_readings=verdict.distinct_readings,
-        difference=verdict.difference,
-        p_value=verdict.p_value,
-        threshold=verdict.threshold,
         changes=None if verdict.compared_with is None else write_changes(changes),
         mean_accuracy=fmean(means) if means else None,
         best_accuracy=max(means, default=None),
         lane_seconds=sum(row.lane_seconds for row in trainings if row.key in keys),
+        **columns_of(verdict, NightRow),
     )

@@ -10,9 +10,6 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.results import Results
 from storage.tables import RunRow, RunTables, TrialRow, publish, read_run, update_history
 from study.conclusions import Provenance
@@ -20,6 +17,8 @@ from study.plan import Forecast, describe_reasons
 from study.status import RunStatus, Status
 from tasks.data import Dataset
 from tasks.engines import hash_lock, library_versions, processor_name, read_commit
+from tasks.step import step
+from tasks.tables.columns import columns_of
 from tasks.tables.rows import Outcome, RunContext
 
 logger = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class RunFacts:
     """Versions that take part in training on the lanes; None for this machine's."""
 
 
-@task(name="publish tables", task_run_name="publish tables", cache_policy=NO_CACHE, persist_result=False)
+@step("publish tables")
 def publish_run(
     results: Results,
     context: RunContext,
@@ -65,32 +64,18 @@ def publish_run(
 ) -> RunTables:
     """Write the tables, `runs` last, and return them as read back.
 
-    Args:
-        results: The folder to write to.
-        context: The run and its study.
-        run_facts: Facts of the whole run.
-        dataset: The images of the trainings.
-        outcomes: The outcome of each training, by key.
-        trials: The rows of `trials`.
-        tables: The rows of every other table, by its name.
+    `outcomes` are by key of the training, `tables` the rows of every table but `runs` and `trials`, by name.
 
     Raises:
         OSError: the results folder cannot be written to; the run stays invisible.
     """
     run = _run_row(context, run_facts, dataset, outcomes, trials)
     publish(results, RunTables(run, trials, **tables))
-    _add_to_history(results, context.run_id)
-    return read_run(results, context.run_id)
-
-
-def _add_to_history(results: Results, run_id: str) -> None:
     try:
-        update_history(results, run_id)
-    except (
-        OSError,
-        TimeoutError,
-    ) as error:  # the run is published nevertheless
+        update_history(results, context.run_id)
+    except (OSError, TimeoutError) as error:  # the run is published nevertheless
         logger.warning("the history is not up to date: %s; `study compact` brings it up to date", error)
+    return read_run(results, context.run_id)
 
 
 def _run_row(
@@ -121,32 +106,23 @@ def _fact_row(context: RunContext, run_facts: RunFacts, dataset: Dataset) -> Cal
     """Return what makes the run's row, given what became of its trials and trainings."""
     provenance, forecast = describe_provenance(context, run_facts, dataset), run_facts.forecast
     low, high = forecast.interval
+    versions = json.dumps(provenance.versions, sort_keys=True)
     return partial(
         RunRow,
-        **provenance.model_dump(exclude={"versions"}),
-        versions=json.dumps(provenance.versions, sort_keys=True),
+        **columns_of(run_facts, RunRow) | provenance.model_dump() | {"versions": versions},
         run_id=context.run_id,
         study=context.study.name,
         protocol=context.study.protocol,
-        started_at=run_facts.started_at,
         finished_at=datetime.now(UTC),
         wall_seconds=time.monotonic() - run_facts.begun,  # a changed clock affects only the two times
-        resumed=run_facts.resumed,
         exercises=",".join(str(each.number) for each in context.study.exercises),
-        lanes=run_facts.lanes,
         train_images=dataset.train_count,
         test_images=dataset.test_count,
         data_source=dataset.source,
-        flow_run_id=run_facts.flow_run_id,
-        trigger=run_facts.trigger,
-        parameters=run_facts.parameters,
-        devices=run_facts.devices,
         predicted_seconds=forecast.wall_seconds,
         predicted_low_seconds=low,
         predicted_high_seconds=high,
         predicted_lane_seconds=forecast.lane_seconds,
-        makespan_seconds=run_facts.makespan_seconds,
-        makespan_bound_seconds=run_facts.makespan_bound_seconds,
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,13 +14,14 @@ from study.errors import InputError
 from study.spec import NARROWED, Cell, PublishedAverage, Study
 from study.status import Published
 from study.wording import shortened, shown
+from tasks.tables.columns import columns_of
 
 FIRST_NINE, CONFUSED = "first-nine", "confused-pairs"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its caption and its alt text."""
+    """A PNG with its caption, and its alt text for a screen reader."""
 
     name: str
     exercise: int
@@ -53,21 +54,8 @@ def list_models(run_id: str, study: str, chosen: ChosenModel | None) -> list[Mod
     """Return the row of the table `models`; none if no model was saved."""
     if chosen is None:
         return []
-    return [
-        ModelRow(
-            run_id=run_id,
-            study=study,
-            candidate=chosen.candidate,
-            key=chosen.key,
-            seed=chosen.seed,
-            epochs_run=chosen.epochs_run,
-            validation_accuracy=chosen.validation_accuracy,
-            test_accuracy=chosen.test_accuracy,
-            reloaded_test_accuracy=chosen.reloaded_test_accuracy,
-            files_agree=chosen.files_agree,
-            definition=chosen.model_dump_json(),
-        )
-    ]
+    definition = chosen.model_dump_json()
+    return [ModelRow(run_id=run_id, study=study, definition=definition, **columns_of(chosen, ModelRow))]
 
 
 def read_model(tables: RunTables) -> ChosenModel | None:
@@ -91,15 +79,7 @@ def read_model(tables: RunTables) -> ChosenModel | None:
 def list_pictures(run_id: str, study: str, pictures: Sequence[Picture]) -> list[PictureRow]:
     """Return a row of the table `pictures` for each."""
     return [
-        PictureRow(
-            run_id=run_id,
-            study=study,
-            name=each.name,
-            exercise=each.exercise,
-            caption=each.caption,
-            alt=each.alt,
-            png=each.png.read_bytes(),
-        )
+        PictureRow(run_id=run_id, study=study, **asdict(each) | {"png": each.png.read_bytes()})
         for each in pictures
     ]
 

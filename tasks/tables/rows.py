@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.tables import EpochRow, TrainingRow, TrialRow
 from study.plan import Training, Trial, key_of
 from study.records import Epoch, Source, TrainingRecord
 from study.spec import Study
 from study.status import Status
+from tasks.step import step
+from tasks.tables.columns import columns_of
 
 
 @dataclass(frozen=True)
@@ -66,22 +65,18 @@ class RunContext:
     git_commit: str | None
 
 
-@task(name="aggregate", task_run_name="aggregate {stage}", cache_policy=NO_CACHE, persist_result=False)
+@step("aggregate", "aggregate {stage}")
 def aggregate_trials(
     context: RunContext, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], stage: str = "trials"
 ) -> list[TrialRow]:
     """Return a row for each trial, in the order of the study; a failed trial is a row with its reason.
 
-    Args:
-        context: The run.
-        trials: The trials to answer.
-        outcomes: How their trainings ended, by key.
-        stage: The aggregated part of the run, for people.
+    `outcomes` are by key of the training, `stage` is the aggregated part of the run, for people.
     """
     return [_trial_row(context, trial, outcomes[key_of(trial, context.source)]) for trial in trials]
 
 
-@task(name="list epochs", task_run_name="list epochs", cache_policy=NO_CACHE, persist_result=False)
+@step("list epochs")
 def list_epochs(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[EpochRow]:
     """Return a row for each epoch of each training, by label and epoch."""
     return [
@@ -98,7 +93,7 @@ def list_epochs(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[Ep
     ]
 
 
-@task(name="list trainings", task_run_name="list trainings", cache_policy=NO_CACHE, persist_result=False)
+@step("list trainings")
 def list_trainings(context: RunContext, outcomes: Mapping[str, Outcome]) -> list[TrainingRow]:
     """Return a row for each training, by label: its predicted and actual time.
 
@@ -143,14 +138,9 @@ def _asked_row(context: RunContext, trial: Trial, outcome: Outcome) -> Callable[
     return partial(
         TrialRow,
         **trial.setting.model_dump(),
+        **columns_of(trial, TrialRow) | {"setting": trial.name},
         run_id=context.run_id,
         study=context.study.name,
-        exercise=trial.exercise,
-        parameter=trial.parameter,
-        value=trial.value,
-        setting=trial.name,
-        repeat=trial.repeat,
-        seed=trial.seed,
         protocol=source.protocol,
         key=key_of(trial, source),
         attempts=outcome.attempts,

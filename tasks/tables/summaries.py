@@ -6,28 +6,22 @@ from itertools import groupby
 from operator import truediv
 from statistics import fmean, median
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from storage.tables import SummaryRow, TrialRow, null_if_nan
 from study.records import count_collapsed
 from study.spec import Cell, PublishedAverage, Study
 from study.statistics import summarise
 from study.status import Status
+from tasks.step import step
 from tasks.tables.readings import known
 
 
-@task(name="summarise", task_run_name="summarise", cache_policy=NO_CACHE, persist_result=False)
+@step("summarise")
 def summarise_trials(
     study: Study, test_images: int, trials: Sequence[TrialRow], averages: Mapping[Cell, PublishedAverage]
 ) -> list[SummaryRow]:
     """Return a row for each setting: mean test accuracy with its interval, and the published average.
 
-    Args:
-        study: The study, for its target accuracy.
-        test_images: Number of images behind each test accuracy.
-        trials: Rows of `trials`, those of a setting together.
-        averages: The published averages.
+    Trials of a setting stand together; `test_images` are behind each test accuracy.
     """
     settings = groupby(trials, key=lambda row: (row.exercise, row.setting))
     return [_summary_row(study, test_images, list(rows), averages) for _, rows in settings]

@@ -10,8 +10,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from storage.results import Results
 from storage.run_starts import read_speeds, save_speeds
@@ -40,6 +38,7 @@ from tasks.data import Dataset, load_dataset, refer_to_dataset
 from tasks.engines import Placed, Trainer, load_engine, processor_name
 from tasks.lanes import Lanes, LanesClosed
 from tasks.optimum import OptimumSearch, choose_finalists, combination_of, play_back
+from tasks.step import step
 from tasks.training.train_on_lanes import describe_source
 
 logger = logging.getLogger(__name__)
@@ -127,7 +126,7 @@ RECENT_TRAININGS = 200
 """Recorded trainings that correct a prediction: the latest ones."""
 
 
-@task(name="load data", task_run_name="load data", cache_policy=NO_CACHE, persist_result=False)
+@step("load data")
 def load_data(study: Study, folder: Path | None = None) -> Dataset:
     """Find, verify and open the dataset, and take the images the study uses.
 
@@ -137,7 +136,7 @@ def load_data(study: Study, folder: Path | None = None) -> Dataset:
     return load_dataset(folder).first(study.data.train_images, study.data.test_images)
 
 
-@task(name="plan", task_run_name="plan", cache_policy=NO_CACHE, persist_result=False)
+@step("plan")
 def plan_study(study: Study, dataset: Dataset, device: str, engine: EngineName) -> Plan:
     """Compile the study's trials to trainings."""
     return compile_plan(study, list_trials(study), describe_source(study, dataset, device, engine))
@@ -149,7 +148,7 @@ def plan_ahead(study: Study, device: str, engine: EngineName) -> Plan:
     return plan_study.fn(study, dataset, device, engine)
 
 
-@task(name="forecast", task_run_name="forecast", cache_policy=NO_CACHE, persist_result=False)
+@step("forecast")
 def forecast_plan(
     study: Study,
     plan: Plan,

@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 from prefect.utilities.math import clamped_poisson_interval
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
@@ -27,6 +25,7 @@ from study.records import Source, StopRule, TrainingRecord
 from study.spec import EngineName, Study
 from tasks.data import Dataset
 from tasks.lanes import Lanes, LanesClosed
+from tasks.step import step
 from tasks.training.one_training import Trained, run_training
 
 logger = logging.getLogger(__name__)
@@ -82,15 +81,13 @@ def _should_retry(_task: Any, _run: Any, state: Any) -> bool:
     return is_worth_retrying(state.result(raise_on_failure=False))
 
 
-@task(
-    name="train",
-    task_run_name="train {job.training.label}",
+@step(
+    "train",
+    "train {job.training.label}",
     retries=RETRIES,
     retry_delay_seconds=RETRY_SECONDS,
     retry_jitter_factor=RETRY_JITTER,
     retry_condition_fn=_should_retry,
-    cache_policy=NO_CACHE,  # our own results are the cache: Prefect's would collapse repeats
-    persist_result=False,
 )
 def train(
     job: Job, dataset: Dataset, results: Results, lanes: Lanes, run_id: str, fresh: bool = False
@@ -199,12 +196,7 @@ def _name(parameters: dict[str, Any]) -> str:
     return f"train {len(jobs)} trainings from {jobs[0].training.label}"
 
 
-@task(
-    name="train batch",
-    task_run_name=_name,  # type: ignore[arg-type]  # its type asks for more than a function has
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@step("train batch", _name)
 def train_batch(
     jobs: Sequence[Job],
     dataset: Dataset,

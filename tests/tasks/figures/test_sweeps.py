@@ -17,7 +17,6 @@ from tasks.figures.model import (
     epochs_of_model,
     lowest_loss_epoch,
     row_shares,
-    text_colour,
 )
 from tasks.figures.points import (
     FAR_POINTS,
@@ -323,7 +322,7 @@ def test_a_sweep_of_any_parameter_and_of_many_values_is_drawn(tmp_path):
 
 
 def draw_model(chosen, epochs, folder):
-    return [*draw_learning_curves(chosen, epochs, folder, 7), draw_confusion(chosen, folder, 8)]
+    return [draw_learning_curves(chosen, epochs, folder, 7), draw_confusion(chosen, folder, 8)]
 
 
 def test_the_model_has_learning_curves_and_a_confusion_matrix(tmp_path):
@@ -351,10 +350,6 @@ def test_a_model_of_very_few_epochs_is_drawn(tmp_path, epochs):
     assert_are_pictures(draw_model(chosen, make_epochs(), tmp_path))
 
 
-def test_without_epochs_of_the_model_only_the_confusion_matrix_is_drawn(tmp_path):
-    assert [each.name for each in draw_model(make_chosen_model(), [], tmp_path)] == ["confusion-matrix"]
-
-
 def test_a_class_without_test_images_has_an_empty_row_and_not_a_division_by_zero():
     assert row_shares(np.array([[3, 1], [0, 0]])).tolist() == [[0.75, 0.25], [0, 0]]
 
@@ -364,8 +359,3 @@ def test_a_perfect_model_has_no_most_frequent_confusion(tmp_path):
     chosen = make_chosen_model().model_copy(update={"confusion": perfect})
     matrix = draw_confusion(chosen, tmp_path, 8)
     assert matrix.alt.endswith("100.0% of the test images lie on the diagonal.")
-
-
-def test_numbers_are_white_on_dark_and_dark_on_light():
-    assert text_colour((0.03, 0.19, 0.42)) == "white"
-    assert text_colour((0.97, 0.98, 1.0)) == "#222222"
