@@ -2,7 +2,7 @@
 
 import pytest
 
-from study.conclusions.changes import Change
+from study.conclusions.changes import Change, name_changes
 from study.conclusions.night_words import (
     MAX_NAMED,
     describe_changes,
@@ -66,8 +66,6 @@ def test_uncommitted_changes_are_named_where_nothing_else_explains_new_weights()
 
 
 def test_many_changes_are_named_up_to_a_number():
-    from study.conclusions.changes import name_changes
-
     versions = {f"library-{number:02d}": "1" for number in range(MAX_NAMED + 3)}
     changes = name_changes(
         BEFORE.model_copy(update={"versions": {}}), BEFORE.model_copy(update={"versions": versions})
