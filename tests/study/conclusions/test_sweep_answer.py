@@ -131,37 +131,35 @@ def test_budgets_that_a_schedule_is_stretched_over_are_not_compared_seed_by_seed
     assert "Page's L" in _answer("epochs", readings, Setting(**cosine), fixed=constant).details[0]
 
 
-def test_a_single_repeat_bears_no_conclusion():
-    readings = {8: _around(0.88, repeats=1), 16: _around(0.9, repeats=1)}
-    answer = _answer("filters", readings)
-    assert answer.headline == (
-        "The highest is 90.10% with 16 filters (n=1), but a single repeat supports no conclusion."
-    )
+@pytest.mark.parametrize(
+    ("parameter", "readings", "words"),
+    [
+        (
+            "filters",
+            {8: _around(0.88, repeats=1), 16: _around(0.9, repeats=1)},
+            "The highest is 90.10% with 16 filters (n=1), but a single repeat supports no conclusion.",
+        ),
+        (
+            "epochs",
+            {1: _around(0.88)},
+            "with 1 epoch (n=5, 95% interval 87.80 to 88.20), the only value measured.",
+        ),
+        (
+            "filters",
+            {8: SettingReadings(failed=5), 16: SettingReadings(failed=5)},
+            "No conclusion: every trial failed.",
+        ),
+    ],
+)
+def test_nothing_is_concluded_of_one_repeat_one_value_or_none(parameter: str, readings: Sweep, words: str):
+    assert _answer(parameter, readings).headline.endswith(words)
 
 
-def test_a_single_value_has_nothing_to_be_compared_with():
-    answer = _answer("epochs", {1: _around(0.88)})
-    assert answer.headline.endswith(
-        "with 1 epoch (n=5, 95% interval 87.80 to 88.20), the only value measured."
-    )
-
-
-def test_nothing_is_concluded_when_every_trial_failed():
-    readings = {8: SettingReadings(failed=5), 16: SettingReadings(failed=5)}
-    answer = _answer("filters", readings)
-    assert answer.headline == "No conclusion: every trial failed."
-
-
-def test_failed_trials_are_counted_where_they_failed():
-    readings = {8: _around(0.88, repeats=4, failed=1), 16: _around(0.9, repeats=3, failed=2)}
-    answer = _answer("filters", readings)
-    assert answer.details[-1] == "3 trials failed and are left out: 1 with 8 filters and 2 with 16 filters."
-
-
-def test_a_value_without_readings_is_not_compared():
-    readings = {8: _around(0.88), 16: _around(0.9), 32: SettingReadings(failed=5)}
-    answer = _answer("filters", readings)
-    assert "Not compared, having fewer than two completed repeats: 32." in answer.details
+def test_failed_trials_are_counted_and_a_value_without_readings_is_not_compared():
+    readings = {8: _around(0.88, repeats=4, failed=1), 16: _around(0.9), 32: SettingReadings(failed=2)}
+    details = _answer("filters", readings).details
+    assert "Not compared, having fewer than two completed repeats: 32." in details
+    assert details[-1] == "3 trials failed and are left out: 1 with 8 filters and 2 with 32 filters."
 
 
 def test_a_collapsed_trial_is_said_to_hide_in_the_mean_and_nothing_is_said_of_what_repeats_would_miss():

@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from study.records.record import Segment, StopRule, TrainingRecord
-from tests.frames import make_records, make_study
+from tests import simulated
+from tests.frames import make_record, make_training
 
 LOSSES = (0.9, 0.7, 0.5, 0.6, 0.55, 0.51)
 """The lowest at epoch 3; patience 3 runs out with epoch 6."""
@@ -13,7 +14,8 @@ LOSSES = (0.9, 0.7, 0.5, 0.6, 0.55, 0.51)
 
 @cache
 def _finished() -> TrainingRecord:
-    return make_records(make_study().only(frozenset({4})))[0]
+    training = make_training(ends=(20,))
+    return make_record(training, simulated.train(training.hyperparameters, training.seed)[:20])
 
 
 def _record(*losses: float) -> TrainingRecord:

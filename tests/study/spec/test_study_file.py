@@ -77,44 +77,6 @@ def test_a_path_to_nothing_is_answered_with_the_path(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (
-            SOUND + "protocl: lab\n",
-            "protocl: unknown key 'protocl' with value 'lab' (did you mean 'protocol'?)",
-        ),
-        (
-            _altered("{epochs: 2}", "{filtres: 8}"),
-            "baseline.filtres: unknown key 'filtres' with value 8 (did you mean 'filters'?); "
-            "allowed: filters, kernel_size, dense_units, dropout, learning_rate, momentum, batch_size, "
-            "schedule, augmentation, averaging, epochs, patience",
-        ),
-        (
-            _altered("repeats: 3", "repeats: 3, fixd: {}"),
-            "exercises[0].fixd: unknown key 'fixd' with value {} (did you mean 'fixed'?); "
-            "allowed: number, title, question, kind, parameter, values, repeats, fixed",
-        ),
-        (
-            SOUND + "data: {test_imags: 100}\n",
-            "data.test_imags: unknown key 'test_imags' with value 100 (did you mean 'test_images'?)",
-        ),
-        (
-            SOUND + "published: {averages: a.csv, bands: [{kind: near, claim: C, exercise: 2, reference: 3, "
-            "margin: 1, marg: 1}]}\n",
-            "published.bands[0].marg: unknown key 'marg' with value 1 (did you mean 'margin'?); "
-            "allowed: claim, exercise, kind, reference, margin",
-        ),
-        (SOUND + "xyz: 1\n", "xyz: unknown key 'xyz' with value 1; allowed: name, title, protocol, seed"),
-    ],
-)
-def test_an_unknown_key_is_answered_with_the_nearest_and_the_allowed(
-    tmp_path: Path, content: str, complaint: str
-):
-    (line,) = _complaints(tmp_path, content)
-    assert line.startswith(complaint)
-
-
-@pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
         ("[3, 5]", "[3, 28]", "[0]: kernel_size=28.0: Input should be less than or equal to 27"),
@@ -125,11 +87,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_and_the_allowed(
         ("[3, 5]", "[3, 5, 3.0]", "[0]: values: 3 is listed twice; each value once"),
         ("repeats: 3", "repeats: 0", "[0].repeats: 0 is not allowed: Input should be greater than"),
         ("kernel_size", "kernel", "[0]: 'kernel' is not a parameter; allowed: filters, kernel_size"),
-        (
-            "3}",
-            "3, fixed: {kernel_size: 3}}",
-            "[0]: fixed: 'kernel_size' is what this exercise varies",
-        ),
+        ("3}", "3, fixed: {kernel_size: 3}}", "[0]: fixed: 'kernel_size' is what this exercise varies"),
         ("3}", "3, fixed: {epoch: 3}}", "[0].fixed: 'epoch' is not a parameter; "),
         ("3}", "3, fixed: {epochs: [1]}}", "[0].fixed.epochs: [1] is not allowed: Input should be a number"),
         ("kind: sweep", "kind: swoop", "[0].kind: 'swoop' is not allowed: Input should be 'images', 'sweep'"),
@@ -144,53 +102,62 @@ def test_a_mistake_in_an_exercise_is_one_line_with_field_value_and_what_is_allow
     assert line.startswith(f"exercises{complaint}")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "complaint"),
-    [
-        (
-            "{epochs: 2}",
-            "{dropout: 1.0}",
-            "baseline.dropout: 1.0 is not allowed: Input should be less",
-        ),
-        ("{epochs: 2}", "", "baseline: None is not allowed: Input should be a valid dictionary"),
-        ("title: My study\n", "", "title: missing; this key must be given"),
-        ("name: mine", "name: My Study", "name: 'My Study' is not allowed: String should match pattern"),
-    ],
-)
-def test_a_mistake_elsewhere_is_one_line_with_field_value_and_what_is_allowed(
-    tmp_path: Path, old: str, new: str, complaint: str
+IMAGES = "  - {number: %d, kind: images, title: T, question: Q?}\n"
+MODEL = "  - {number: 8, kind: model, title: T, question: Q?}\n"
+OPTIMUM = "  - {number: 7, kind: optimum, title: T, question: Q?%s}\n"
+BAND = "kind: near, claim: C, exercise: 2, reference: 3, margin: 1"
+
+MISTAKES = [
+    # an unknown key
+    (SOUND + "protocl: lab\n", "protocl: unknown key 'protocl' with value 'lab' (did you mean 'protocol'?)"),
+    (
+        _altered("{epochs: 2}", "{filtres: 8}"),
+        "baseline.filtres: unknown key 'filtres' with value 8 (did you mean 'filters'?); "
+        "allowed: filters, kernel_size, dense_units, dropout, learning_rate, momentum, batch_size, "
+        "schedule, augmentation, averaging, epochs, patience",
+    ),
+    (
+        _altered("repeats: 3", "repeats: 3, fixd: {}"),
+        "exercises[0].fixd: unknown key 'fixd' with value {} (did you mean 'fixed'?); "
+        "allowed: number, title, question, kind, parameter, values, repeats, fixed",
+    ),
+    (
+        SOUND + f"published: {{averages: a.csv, bands: [{{{BAND}, marg: 1}}]}}\n",
+        "published.bands[0].marg: unknown key 'marg' with value 1 (did you mean 'margin'?); "
+        "allowed: claim, exercise, kind, reference, margin",
+    ),
+    (SOUND + "xyz: 1\n", "xyz: unknown key 'xyz' with value 1; allowed: name, title, protocol, seed"),
+    # a wrong or missing value
+    (_altered("{epochs: 2}", "{dropout: 1.0}"), "baseline.dropout: 1.0 is not allowed: Input should be less"),
+    (_altered("{epochs: 2}", ""), "baseline: None is not allowed: Input should be a valid dictionary"),
+    (_altered("title: My study\n", ""), "title: missing; this key must be given"),
+    (_altered("name: mine", "name: My Study"), "name: 'My Study' is not allowed: String should match"),
+    # an exercise that does not fit the others
+    (SOUND + IMAGES % 2, "exercises: number 2 is used twice; each exercise has its own"),
+    (SOUND + IMAGES % 1 + IMAGES % 3, "exercises: kind 'images' is used twice"),
+    (SOUND + MODEL, "exercises: the 'model' exercise saves what an 'optimum' exercise chose; add one"),
+    (SOUND + OPTIMUM % "", "exercises[1]: give at least one of 'candidates', 'combine' and 'search'"),
+    (
+        SOUND + OPTIMUM % ", combine: [2, 3]",
+        "exercises: the 'optimum' exercise combines 3, which is not a sweep of the study; allowed: 2",
+    ),
+    # no study at all
+    ("", "found nothing, expected a mapping with keys name, title, protocol, seed, data, baseline"),
+    ("- 1\n- 2\n", "found list, expected a mapping with keys name"),
+    ("name: [mine\n", "not readable as YAML: while parsing a flow sequence"),
+    (b"\xff\xfe\x00", "not readable as YAML: 'utf-8' codec can't decode byte 0xff"),
+    (SOUND + "seed: 2020-13-45\n", "not readable as YAML: month must be in 1..12"),
+    (SOUND + "seed: !!bool maybe\n", "not readable as YAML: a value does not fit its tag (KeyError: "),
+    (SOUND + "---\n" + SOUND, "not readable as YAML: expected a single document"),
+]
+
+
+@pytest.mark.parametrize(("content", "complaint"), MISTAKES, ids=[complaint for _, complaint in MISTAKES])
+def test_a_mistake_is_one_line_with_field_value_and_what_is_allowed(
+    tmp_path: Path, content: str | bytes, complaint: str
 ):
-    (line,) = _complaints(tmp_path, _altered(old, new))
+    (line,) = _complaints(tmp_path, content)
     assert line.startswith(complaint)
-
-
-@pytest.mark.parametrize(
-    ("added", "complaint"),
-    [
-        ("number: 2, kind: images", "exercises: number 2 is used twice; each exercise has its own"),
-        (
-            "number: 8, kind: model",
-            "exercises: the 'model' exercise saves what an 'optimum' exercise chose",
-        ),
-        (
-            "number: 7, kind: optimum",
-            "exercises[1]: give at least one of 'candidates', 'combine'",
-        ),
-        (
-            "number: 7, kind: optimum, combine: [2, 3]",
-            "exercises: the 'optimum' exercise combines 3, which is not a sweep of the study; allowed: 2",
-        ),
-    ],
-)
-def test_an_exercise_that_does_not_fit_the_others_is_refused(tmp_path: Path, added: str, complaint: str):
-    (line,) = _complaints(tmp_path, f"{SOUND}  - {{{added}, title: T, question: Q?}}\n")
-    assert line.startswith(complaint)
-
-
-def test_a_second_exercise_that_draws_images_is_refused(tmp_path: Path):
-    images = "  - {number: %d, kind: images, title: T, question: Q?}\n"
-    (line,) = _complaints(tmp_path, SOUND + images % 1 + images % 3)
-    assert line.startswith("exercises: kind 'images' is used twice")
 
 
 def test_every_mistake_of_a_file_is_told(tmp_path: Path):
@@ -204,24 +171,6 @@ def test_a_key_given_twice_is_refused_with_its_line(tmp_path: Path):
     assert line.startswith("not readable as YAML: ")
     assert 'found duplicate key "title" with value "Another" (original value: "My study")' in line
     assert "line 6" in line
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        ("", "found nothing, expected a mapping with keys name, title, protocol, seed, data, baseline"),
-        ("- 1\n- 2\n", "found list, expected a mapping with keys name"),
-        ("hello", "found str, expected a mapping with keys name"),
-        ("name: [mine\n", "not readable as YAML: while parsing a flow sequence"),
-        (b"\xff\xfe\x00", "not readable as YAML: 'utf-8' codec can't decode byte 0xff"),
-        (SOUND + "seed: 2020-13-45\n", "not readable as YAML: month must be in 1..12"),
-        (SOUND + "seed: !!bool maybe\n", "not readable as YAML: a value does not fit its tag (KeyError: "),
-        (SOUND + "---\n" + SOUND, "not readable as YAML: expected a single document"),
-    ],
-)
-def test_a_file_that_holds_no_study_is_told_so(tmp_path: Path, content: str | bytes, complaint: str):
-    (line,) = _complaints(tmp_path, content)
-    assert line.startswith(complaint)
 
 
 @pytest.mark.parametrize(
@@ -350,9 +299,9 @@ def test_a_study_that_cannot_be_adapted_names_the_options():
     ],
 )
 def test_a_candidate_has_a_name_that_no_other_may_have(tmp_path: Path, name: str, complaint: str):
-    text = '\n  - {number: 7, kind: optimum, title: T, question: Q?, candidates: {"%s": {filters: 8}}}\n'
-    assert _complaints(tmp_path, SOUND.rstrip() + text % name) == [f"exercises[1].candidates: {complaint}"]
-    sixty = _write(tmp_path, SOUND.rstrip() + text % ("a" * 60))
+    named = SOUND + OPTIMUM % ', candidates: {"%s": {filters: 8}}'
+    assert _complaints(tmp_path, named % name) == [f"exercises[1].candidates: {complaint}"]
+    sixty = _write(tmp_path, named % ("a" * 60))
     assert read_study(str(sixty)).optimum is not None
 
 
