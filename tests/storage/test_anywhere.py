@@ -29,7 +29,7 @@ from storage.trainings import (
 )
 from storage.upkeep import Checked, Limits, check_results, check_runs, check_trainings, prune
 from study.errors import InputError
-from tests.frames import RUN_ID
+from tests.rows import RUN_ID
 from tests.small_run import make_tables
 from tests.storage.test_run_starts import start
 from tests.storage.test_trainings import KEPT, make_arrays, make_finished, save

@@ -26,7 +26,7 @@ from storage.trainings import (
 from study.errors import InputError
 from study.records.record import TrainingRecord
 from tests import simulated
-from tests.frames import make_record, make_training
+from tests.rows import make_record, make_training
 
 Change = Callable[[Path], bytes]
 """What a file holds instead."""

@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 from study.errors import InputError
 from study.plan.plan import compile_plan, list_trials
 from study.spec.study_file import MAX_BYTES, STUDIES_FOLDER, read_study
-from tests.frames import make_source
 from tests.fuzz import repeatable
+from tests.rows import make_source
 
 LAB = (STUDIES_FOLDER / "lab.yaml").read_bytes()
 CONTENT = YAML(typ="safe", pure=True).load(LAB)

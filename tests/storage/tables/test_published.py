@@ -15,7 +15,7 @@ from storage.tables.rows_of_work import TrialRow
 from storage.upkeep import check_runs
 from study.errors import InputError
 from study.status import Status
-from tests.frames import RUN_ID
+from tests.rows import RUN_ID
 from tests.small_run import changed, make_tables
 
 LATER = "20260302-120000-abcd"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from study.conclusions.changes import Change, Provenance, name_changes, read_changes, write_changes
-from tests.frames import COMMIT, FINGERPRINT, VERSIONS, make_study
+from tests.rows import COMMIT, FINGERPRINT, VERSIONS, make_study
 
 BEFORE = Provenance(
     git_commit=COMMIT,

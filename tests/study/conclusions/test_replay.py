@@ -12,7 +12,7 @@ from study.conclusions.replay import (
     tolerance_of,
     why_not_trained,
 )
-from tests.frames import make_training
+from tests.rows import make_training
 
 READINGS = Readings(
     epochs_run=5,

@@ -1,7 +1,7 @@
 """Failed trainings: a setting that fails all its attempts is given up, and too many failures stop the run."""
 
 from study.plan.failures import Failures, describe_reasons
-from tests.frames import make_training
+from tests.rows import make_training
 
 
 def test_a_setting_that_failed_all_attempts_is_in_quarantine_whatever_the_seed():

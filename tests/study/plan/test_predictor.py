@@ -23,7 +23,7 @@ from study.spec.setting import Hyperparameters
 from study.spec.study import Study
 from study.spec.study_file import read_study
 from tests import simulated
-from tests.frames import make_record, make_source, make_study
+from tests.rows import make_record, make_source, make_study
 from tests.searches import searching_study
 
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from study.records.record import Segment, StopRule, TrainingRecord
 from tests import simulated
-from tests.frames import make_record, make_training
+from tests.rows import make_record, make_training
 
 LOSSES = (0.9, 0.7, 0.5, 0.6, 0.55, 0.51)
 """The lowest at epoch 3; patience 3 runs out with epoch 6."""
