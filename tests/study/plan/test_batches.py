@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from study.plan.plan import LEAST_SECONDS, MAX_TASK_RUNS, pack
+from tests.fuzz import repeatable
 
 SECONDS = st.lists(st.one_of(st.just(0.0), st.floats(0, 1e5)), max_size=200)
 
 
+@repeatable
 @given(SECONDS, st.integers(1, 50))
 def test_batches_hold_every_training_in_order_and_are_few_and_none_exceeds_a_share_by_more_than_its_last(
     seconds: list[float], most: int
@@ -22,6 +24,7 @@ def test_batches_hold_every_training_in_order_and_are_few_and_none_exceeds_a_sha
         assert before_last <= sum(counted) / most * (1 + 1e-9)
 
 
+@repeatable
 @given(SECONDS, st.integers(1, 50))
 def test_longest_first_what_is_longer_than_a_share_is_alone(seconds: list[float], most: int):
     ordered = sorted(seconds, reverse=True)

@@ -8,10 +8,12 @@ from hypothesis import given, strategies as st
 from study.errors import InputError
 from study.spec.published import PublishedSource, read_averages, read_readings
 from study.spec.study_file import read_study
+from tests.fuzz import repeatable
 
 HEADER = "exercise,parameter,value,n_readings,accuracy_pct,note\n"
 
 
+@repeatable
 @given(st.floats(1e-6, 100).map(lambda points: float(f"{points:.15g}")))
 def test_a_margin_in_points_is_a_fraction_inside_and_is_written_as_it_was_read(points: float):
     source = PublishedSource(averages=Path("a.csv"), margin=points)
