@@ -24,9 +24,9 @@ from storage.tables import TABLES
 from storage.tables.history import update_history
 from storage.tables.published import publish
 from study.status import NightVerdict
-from tests.frames import make_study
 from tests.gallery import list_questions
 from tests.many_nights import ManyNights
+from tests.rows import make_study
 
 FIRST = datetime(2024, 1, 1, 2, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from storage.tables.published import RunTables, publish
 from storage.trainings import hash_weights, save_training
 from study.spec.run_start import RunStart
 from tests import simulated
-from tests.frames import make_record, make_training
+from tests.rows import make_record, make_training
 from tests.small_run import changed, make_tables, with_run_id
 
 NOW = datetime.now(UTC)

@@ -14,7 +14,7 @@ from storage.tables.published import AnyRow, RunTables
 from storage.tables.rows_of_work import TrialRow
 from study.spec.study import Study
 from study.status import NightVerdict, RunStatus, Status
-from tests.frames import make_lab_tables, make_nights
+from tests.rows import make_lab_tables, make_nights
 from tests.small_run import changed
 
 _MOVED = ("difference", "low", "high")

@@ -9,7 +9,7 @@ from study.spec.setting import Setting
 from study.spec.study import Study
 from tasks.optimum.search import OptimumSearch, choose_finalists, list_candidates
 from tests import simulated
-from tests.frames import (
+from tests.rows import (
     RUN_ID,
     make_epochs,
     make_finals,
@@ -81,7 +81,7 @@ def state_of(search: OptimumSearch) -> list[tuple[Setting, str, int, tuple[float
 
 
 @cache
-def searched_frames() -> RunTables:
+def searched_tables() -> RunTables:
     """The tables of a run of `searching_study(trainings=40)`, whose search came to its end."""
     study = searching_study(trainings=40)
     search = begin_search(study)

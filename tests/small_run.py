@@ -9,7 +9,7 @@ from typing import Any
 from storage.tables.published import AnyRow, RunTables
 from study.spec.study import Study
 from study.spec.study_file import read_study
-from tests.frames import (
+from tests.rows import (
     RUN_ID,
     STARTED_AT,
     make_epochs,

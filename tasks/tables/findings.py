@@ -18,6 +18,7 @@ from storage.tables import (
     TrainingRow,
     TrialRow,
     list_runs,
+    null_if_nan,
     read_rows,
 )
 from study.conclusions import (

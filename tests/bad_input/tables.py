@@ -7,7 +7,7 @@ from pathlib import Path
 from storage.results import open_results
 from storage.tables.published import publish
 from tests.bad_input.case import Case
-from tests.frames import make_nights
+from tests.rows import make_nights
 from tests.small_run import make_tables
 
 RUN, OTHER = "20260301-120000-abcd", "20260302-120000-abcd"

@@ -7,7 +7,7 @@ from storage.trainings import save_training
 from study.plan.plan import compile_plan, list_trials
 from tasks.data.dataset import refer_to_dataset
 from tasks.training.train_on_lanes import describe_source
-from tests.frames import make_record
+from tests.rows import make_record
 from tests.simulated import train
 
 

@@ -26,7 +26,7 @@ from tasks.tables.rows import Outcome
 from tasks.training import train_on_lanes as train_batch
 from tasks.training.train_on_lanes import RETRIES, train
 from tests.command import ended_task_runs
-from tests.frames import make_training
+from tests.rows import make_training
 from tests.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.usefixtures("server_here")

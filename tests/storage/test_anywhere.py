@@ -22,17 +22,17 @@ from storage.trainings import (
     find_training,
     list_keys,
     measure_training,
+    read_records,
     read_weights,
     remove_training,
-    save_training,
     verify_training,
 )
 from storage.upkeep import Checked, Limits, check_results, check_runs, check_trainings, prune
 from study.errors import InputError
-from tests.frames import RUN_ID
+from tests.rows import RUN_ID
 from tests.small_run import make_tables
 from tests.storage.test_run_starts import start
-from tests.storage.test_trainings import KEPT, make_arrays, make_finished, make_optimizer
+from tests.storage.test_trainings import KEPT, make_arrays, make_finished, save
 from tests.waiting import wait_until
 
 EARLIER = "20260210T020000Z-lab-0000aaaa"
@@ -82,7 +82,8 @@ def test_a_run_is_published_and_read_back(any_results: Results):
     publish(any_results, make_tables(LATER))
     publish(any_results, make_tables(EARLIER))
     assert list_published(any_results) == [EARLIER, LATER]
-    assert {run.run_id for run in list_runs(any_results)} == {EARLIER, LATER}
+    assert [run.run_id for run in list_runs(any_results)] == [EARLIER, LATER]
+    assert read_run(any_results).run.run_id == LATER
     assert len(read_run(any_results, EARLIER).trials) == 20
     trials = read_rows(any_results, TrialRow, [EARLIER, "nobody", LATER])
     assert [trial.run_id for trial in trials] == [EARLIER] * 20 + [LATER] * 20
@@ -203,6 +204,19 @@ def test_damage_of_the_history_is_found(any_results: Results):
     assert damaged(any_results) == []
 
 
+def test_a_history_of_which_a_month_of_runs_is_damaged_or_all_is_removed_is_written_again(
+    any_results: Results,
+):
+    publish(any_results, make_tables())
+    update_history(any_results)
+    write_atomically(any_results.history / "runs" / "month=2026-03" / "part-0.parquet", b"PAR1")
+    assert update_history(any_results) == ["2026-03"]
+    assert update_history(any_results) == []
+    remove_path(any_results.history)
+    assert update_history(any_results) == ["2026-03"]
+    assert list(check_results(any_results)) == [Checked("run", RUN_ID), Checked("history", "2026-03")]
+
+
 @pytest.mark.parametrize("writes", range(13))
 @pytest.mark.parametrize("changed", [LATER, RUN_ID])
 def test_an_interrupted_update_of_the_history_is_made_up_for(results: Results, writes: int, changed: str):
@@ -219,35 +233,31 @@ def test_an_interrupted_update_of_the_history_is_made_up_for(results: Results, w
     assert ids_of(history_of(results)) == {RUN_ID, changed}
 
 
-def test_a_history_that_was_removed_is_made_again(any_results: Results):
-    publish(any_results, make_tables())
-    update_history(any_results)
-    remove_path(any_results.history)
-    assert update_history(any_results) == ["2026-03"]
-    assert damaged(any_results) == []
-
-
 def test_the_month_of_a_run_is_in_its_id():
     assert month_of("20261127T111213Z-lab-0a1b") == "2026-11"
     assert month_of("mine") == "unknown"
 
 
-def test_a_training_is_kept_found_and_removed(any_results: Results):
-    record = make_finished()
-    save_training(any_results, record, {epoch: make_arrays(epoch) for epoch in KEPT}, make_optimizer())
-    assert find_training(any_results, record.key) == record
-    assert verify_training(any_results, record.key) == record
-    assert list_keys(any_results) == [record.key]
-    assert measure_training(any_results, record.key) > 1000
-    assert read_weights(any_results, record, KEPT[0])[1].tolist() == make_arrays(KEPT[0])[1].tolist()
+def test_a_training_is_kept_found_with_its_weights_and_removed(any_results: Results):
+    record, other = save(any_results), save(any_results, make_finished(seed=2))
+    folder = any_results.trainings / record.key
+    names = {path.name: len(read_bytes(path)) for path in find_paths(folder, "*")}
+    assert names.keys() == {"record.json", "weights-2.npz", "weights-5.npz", "optimizer-5.npz"}
+    assert measure_training(any_results, record.key) == sum(names.values())
+    assert find_training(any_results, record.key) == verify_training(any_results, record.key) == record
+    for epoch in KEPT:
+        found = read_weights(any_results, record, epoch)
+        assert found is not None
+        assert [each.tolist() for each in found] == [each.tolist() for each in make_arrays(epoch)]
+    assert read_weights(any_results, record, 3) is None
     assert find_training(any_results, "0" * 16) is None
+    assert {each.key for each in read_records(any_results)} == {record.key, other.key}
     remove_training(any_results, record.key)
-    assert list_keys(any_results) == []
+    assert list_keys(any_results) == [other.key]
 
 
 def test_a_damaged_training_counts_as_missing(any_results: Results, caplog):
-    record = make_finished(seed=7)
-    save_training(any_results, record, {epoch: make_arrays(epoch) for epoch in KEPT}, make_optimizer())
+    record = save(any_results)
     write_atomically(any_results.trainings / record.key / f"weights-{KEPT[1]}.npz", b"PK")
     assert find_training(any_results, record.key) is None
     assert "it counts as missing and is trained again" in caplog.text
@@ -312,12 +322,6 @@ def test_old_runs_are_pruned_with_all_that_is_theirs(any_results: Results):
     assert damaged(any_results) == []
 
 
-def test_what_is_sound_is_listed_without_damage(any_results: Results):
-    publish(any_results, make_tables())
-    update_history(any_results)
-    assert list(check_results(any_results)) == [Checked("run", RUN_ID), Checked("history", "2026-03")]
-
-
 @pytest.mark.parametrize("table", TABLES)
 def test_a_missing_part_of_a_published_run_is_noticed(results: Results, table: str):
     publish(results, make_tables())
@@ -337,11 +341,3 @@ def test_another_run_s_file_is_noticed(any_results: Results):
     write_atomically(path, read_bytes(part_path(any_results, "trials", LATER)))
     fault = f"{path}: has rows of run {LATER}; {MEND}"
     assert list(check_runs(any_results)) == [Checked("run", RUN_ID, (fault,)), Checked("run", LATER)]
-
-
-def test_a_damaged_month_of_runs_has_the_month_written_again(any_results: Results):
-    publish(any_results, make_tables())
-    (month,) = update_history(any_results)
-    write_atomically(any_results.history / "runs" / f"month={month}" / "part-0.parquet", b"PAR1")
-    assert update_history(any_results) == [month]
-    assert update_history(any_results) == []

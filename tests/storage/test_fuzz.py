@@ -6,22 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from storage.results import Results, open_results
 from storage.tables.published import publish, read_run
 from storage.trainings import DamagedTraining, list_keys, verify_training
 from study.errors import InputError
+from tests.fuzz import repeatable
 from tests.small_run import make_tables
 from tests.storage.test_trainings import save
-
-repeatable = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 DAMAGES = st.lists(
     st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 40), st.binary(max_size=8)),

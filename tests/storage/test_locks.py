@@ -219,12 +219,6 @@ def test_a_machine_that_gave_no_sign_for_two_minutes_is_taken_over(
             assert f"process {os.getpid()} on " in (results.locks / "run.owner").read_text()
 
 
-def test_what_was_let_go_of_is_free_at_once_for_another_machine(results: Results, begin: Start):
-    with run_lock(results, "run"):
-        pass
-    begun(begin, ELSEWHERE + EXECUTE, "elsewhere", "run")
-
-
 def test_no_clock_of_a_machine_is_asked_for_an_age(
     results: Results, elsewhere: Program, monkeypatch: pytest.MonkeyPatch
 ):

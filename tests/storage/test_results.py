@@ -86,16 +86,14 @@ def test_a_write_that_cannot_replace_leaves_no_litter(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_results_folder_is_made_and_left_empty(tmp_path: Path):
+def test_a_results_folder_is_made_and_left_empty_and_is_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        results = open_results(tmp_path / "some" / "results")
+        results = open_results(Path("some/results"))
         assert results.folder == tmp_path / "some" / "results"
         assert list(results.folder.iterdir()) == []
-
-
-def test_a_results_folder_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    assert open_results(Path("results")).folder == tmp_path / "results"
 
 
 @pytest.mark.parametrize(("name", "reason"), [("file/results", "Not a directory"), ("file", "File exists")])

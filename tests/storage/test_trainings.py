@@ -16,7 +16,6 @@ from storage.trainings import (
     find_training,
     hash_weights,
     list_keys,
-    measure_training,
     read_checkpoint,
     read_records,
     read_weights,
@@ -27,7 +26,7 @@ from storage.trainings import (
 from study.errors import InputError
 from study.records.record import TrainingRecord
 from tests import simulated
-from tests.frames import make_record, make_training
+from tests.rows import make_record, make_training
 
 Change = Callable[[Path], bytes]
 """What a file holds instead."""
@@ -75,18 +74,6 @@ def _file(results: Results, name: str) -> Path:
     path = results.trainings / make_finished().key / name
     assert path.is_file()
     return path
-
-
-def test_a_saved_training_is_found_with_its_weights(results: Results):
-    record = save(results)
-    assert find_training(results, record.key) == record
-    for epoch in KEPT:
-        found = read_weights(results, record, epoch)
-        assert found is not None
-        assert all(map(np.array_equal, found, make_arrays(epoch)))
-    assert read_weights(results, record, 3) is None
-    names = {path.name for path in (results.trainings / record.key).iterdir()}
-    assert names == {"record.json", "weights-2.npz", "weights-5.npz", "optimizer-5.npz"}
 
 
 def test_more_than_ten_arrays_come_back_in_their_order(results: Results):
@@ -154,18 +141,6 @@ def test_weights_that_were_there_already_need_not_be_given_again(results: Result
     assert verify_training(results, make_finished().key) == make_finished()
 
 
-def test_every_readable_training_is_listed_and_can_be_removed(results: Results):
-    first, second = save(results), save(results, make_finished(seed=2))
-    (results.trainings / "0123456789abcdef").mkdir()
-    assert {record.key for record in read_records(results)} == {first.key, second.key}
-    assert set(list_keys(results)) == {first.key, second.key, "0123456789abcdef"}
-    size = sum(path.stat().st_size for path in (results.trainings / first.key).iterdir())
-    assert measure_training(results, first.key) == size
-    remove_training(results, first.key)
-    remove_training(results, "0123456789abcdef")
-    assert list_keys(results) == [second.key]
-
-
 def test_the_hash_of_weights_knows_values_shapes_types_and_order():
     one, two = np.zeros((2, 3), np.float32), np.ones(3, np.float32)
     others = [[two, one], [one.T, two], [one.astype(np.float64), two], [one + 1, two], [one]]
@@ -182,10 +157,16 @@ def test_what_a_killed_run_was_just_writing_is_removed_with_the_next_save(result
     assert not leftover.exists()
 
 
-def test_only_folders_of_its_own_are_trainings(results: Results, tmp_path: Path):
+def test_only_folders_of_its_own_are_trainings_and_a_readable_one_is_a_record(
+    results: Results, tmp_path: Path
+):
     record = save(results)
+    (results.trainings / "0123456789abcdef").mkdir()
     (results.trainings / "a-file").touch()
     (results.trainings / "a-link").symlink_to(tmp_path, target_is_directory=True)
+    assert set(list_keys(results)) == {record.key, "0123456789abcdef"}
+    assert [each.key for each in read_records(results)] == [record.key]
+    remove_training(results, "0123456789abcdef")
     assert list_keys(results) == [record.key]
     assert list_keys(Results(tmp_path / "nowhere")) == []
 

@@ -1,23 +1,18 @@
 """What goes from a results folder and what never does, whole or not at all, whoever reads, runs or kills."""
 
 import os
-import random
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from storage.locks import run_lock, waiting_lock, why_held
-from storage.results import Results
+from storage.results import Results, remove_path
 from storage.run_starts import list_interrupted
-from storage.tables.parts import list_published
+from storage.tables import TABLES
 from storage.tables.published import list_runs, read_run
 from storage.trainings import list_keys, verify_training
 from storage.upkeep import Limits, Pruned, prune
@@ -25,15 +20,6 @@ from tests.aged_runs import NOW, begin_run, end_run, keep_training, read_everyth
 
 MONTH = Limits(before=NOW - timedelta(days=30))
 ALL = Limits(before=NOW)
-PRUNE = """
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-from storage.results import Results
-from storage.upkeep import Limits, prune
-results = Results(Path(sys.argv[1]))
-prune(results, Limits(keep=2), datetime.now(UTC))
-"""
 
 
 def ids(results: Results) -> list[str]:
@@ -56,6 +42,7 @@ def traces(results: Results, run_id: str) -> list[Path]:
 
 def test_a_run_older_than_the_limit_goes_with_all_that_is_its_own(results: Results):
     old, young = end_run(results, 31), end_run(results, 29)
+    (results.tables / "of-a-later-version" / f"run={old}").mkdir(parents=True)
     pruned = prune(results, MONTH, NOW)
     assert gone(pruned, "run") == [old]
     assert traces(results, old) == []
@@ -64,16 +51,6 @@ def test_a_run_older_than_the_limit_goes_with_all_that_is_its_own(results: Resul
     assert stayed(pruned, young) == "the newest complete of its study"
     assert sum(size for _, size in pruned.gone) > 2000
     assert all(path.name.startswith("history.") for path in results.locks.iterdir())
-
-
-def test_a_table_that_this_version_does_not_know_goes_with_its_run(results: Results):
-    old, _ = end_run(results, 31), end_run(results, 1)
-    part = results.tables / "of-a-later-version" / f"run={old}" / "part-0.parquet"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(b"")
-    prune(results, MONTH, NOW)
-    assert not part.parent.exists()
-    assert part.parent.parent.exists()
 
 
 EARLY, FAILED = {"status": "stopped early"}, {"status": "completed with failures"}
@@ -266,41 +243,24 @@ def test_what_cannot_be_removed_is_told_and_the_rest_goes(results: Results):
     assert re.match(f"{stuck}: .*symbolic link", pruned.failures[0])
 
 
-@pytest.mark.slow
-def test_a_kill_in_the_midst_leaves_whole_runs_and_the_next_time_the_rest_goes(results: Results):
-    names = [end_run(results, 50 - number, number=number) for number in range(50)]
-    chance = random.Random(1)
-    kills = 0
-    while len(ids(results)) > 2 and kills < 5:
-        before, some = len(ids(results)), chance.randrange(1, 15)
-        command = [sys.executable, "-c", PRUNE, str(results.folder)]
-        with subprocess.Popen(command) as process:
-            while process.poll() is None and len(list_published(results)) > max(3, before - some):
-                time.sleep(0.001)
-            process.send_signal(signal.SIGKILL)
-        kills += 1
-        left = ids(results)
-        assert left[-2:] == names[-2:]
-        for run_id in left:
-            read_run(results, run_id)
-            assert results.report(run_id).exists()
-        assert list_interrupted(results) == []
-    prune(results, Limits(keep=2), NOW)
-    assert ids(results) == names[-2:]
-    assert sorted(path.name for path in results.runs.iterdir()) == names[-2:]
-    assert {path.name for path in results.tables.glob("*/*")} == {f"run={name}" for name in names[-2:]}
-
-
-@pytest.mark.parametrize("step", ["asked", "row", "a table", "tables", "half the folder"])
-def test_after_a_kill_at_any_step_the_rest_goes(results: Results, step: str):
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, len(TABLES) + 1])
+def test_what_is_left_when_it_is_interrupted_is_whole_runs_and_the_next_time_the_rest_goes(
+    results: Results, steps: int
+):
     old, newest = end_run(results, 50), end_run(results, 1)
-    steps = ["asked", "row", "a table", "tables", "half the folder"]
-    results.start(old).unlink()
-    partitions = [results.tables / "runs" / f"run={old}", *sorted(results.tables.glob(f"[!r]*/run={old}"))]
-    for path in partitions[: (0, 1, 2, 5, 5)[steps.index(step)]]:
-        shutil.rmtree(path)
-    if step == steps[-1]:
-        results.report(old).unlink()
+    left = iter(range(steps))
+
+    def remove(path: Path) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        remove_path(path)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("storage.upkeep.remove_path", remove)
+        prune(results, Limits(keep=1), NOW)
+    for run_id in ids(results):
+        read_run(results, run_id)
+        assert results.report(run_id).exists()
     assert list_interrupted(results) == []
     prune(results, Limits(keep=1), NOW)
     assert traces(results, old) == []

@@ -9,24 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 from ruamel.yaml import YAML
 
 from study.errors import InputError
 from study.plan.plan import compile_plan, list_trials
 from study.spec.study_file import MAX_BYTES, STUDIES_FOLDER, read_study
-from tests.frames import make_source
+from tests.fuzz import repeatable
+from tests.rows import make_source
 
 LAB = (STUDIES_FOLDER / "lab.yaml").read_bytes()
 CONTENT = YAML(typ="safe", pure=True).load(LAB)
-
-repeatable = settings(
-    derandomize=True,  # the same inputs in every run: what fails here fails everywhere
-    database=None,
-    deadline=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 SCALARS = st.one_of(
     st.none(),
@@ -159,12 +152,6 @@ def test_a_damaged_study_is_a_study_or_refused_by_name(file: Path, damages: list
     content = LAB
     for at, length, snippet in damages:
         content = content[:at] + snippet + content[at + length :]
-    check(file, content)
-
-
-@repeatable
-@given(st.binary(max_size=200))
-def test_any_bytes_are_refused_by_name(file: Path, content: bytes):
     check(file, content)
 
 

@@ -3,7 +3,6 @@ import math
 import pytest
 
 from study.wording import (
-    MISSING,
     count,
     duration,
     interval,
@@ -34,6 +33,11 @@ def test_a_value_reads_without_an_exponent(value: float, text: str):
         ("epochs", 1, "1 epoch"),
         ("epochs", 5, "5 epochs"),
         ("momentum", 0.9, "momentum 0.9"),
+        ("dense_units", 2, "2 units"),
+        ("dropout", 2, "dropout 2"),
+        ("batch_size", 2, "batches of 2"),
+        ("kernel_size", 2, "kernel 2 x 2"),
+        ("averaging", 2, "averaging 2"),
     ],
 )
 def test_a_setting_reads_as_in_a_sentence(parameter: str, value: float, text: str):
@@ -50,17 +54,19 @@ def test_the_last_bit_of_a_mean_decides_no_digit():
         assert {tell(each) for each in beside} == {tell(0.85855)}
 
 
-def test_an_interval_reads_in_percent():
-    assert interval(0.88, 0.9012) == "88.00 to 90.12"
+def test_an_interval_reads_in_percent_and_ends_where_an_accuracy_does():
+    assert (interval(0.88, 0.9012), interval(-0.1, 1.2)) == ("88.00 to 90.12", "0.00 to 100.00")
 
 
-def test_a_difference_reads_in_points_with_a_true_minus_sign():
-    assert (points(0.0125), points(-0.005)) == ("+1.25", "−0.50")
+def test_a_difference_reads_in_points_with_a_true_minus_sign_and_no_negative_zero():
+    assert (points(0.0125), points(-0.005), points(-0.00001)) == ("+1.25", "−0.50", "+0.00")
 
 
 def test_a_dash_stands_where_there_is_no_number():
     for missing in (None, math.nan):
-        assert [percent(missing), points(missing), interval(missing, missing)] == [MISSING] * 3
+        assert [percent(missing), points(missing)] == ["–", "–"]
+        assert [interval(missing, missing), interval(0.5, missing), interval(missing, 0.5)] == ["–"] * 3
+    assert probability(math.nan) == "–"
 
 
 @pytest.mark.parametrize(
@@ -93,18 +99,8 @@ def test_words_are_joined_as_in_a_sentence():
 
 
 def test_a_chance_reads_with_three_decimals_and_a_small_one_as_below():
-    assert (probability(0.0499), probability(0.001), probability(0.00099)) == (
-        "0.050",
-        "0.001",
-        "below 0.001",
-    )
-    assert (probability(math.nan), MISSING) == ("–", "–")
-    assert (interval(0.5, None), interval(math.nan, 0.5), interval(0.5, math.nan)) == ("–", "–", "–")
-
-
-def test_an_interval_ends_where_an_accuracy_does_and_a_difference_has_no_negative_zero():
-    assert interval(-0.1, 1.2) == "0.00 to 100.00"
-    assert points(-0.00001) == "+0.00"
+    chances = [probability(each) for each in (0.0499, 0.001, 0.00099)]
+    assert chances == ["0.050", "0.001", "below 0.001"]
 
 
 def test_a_long_value_is_cut_off_after_two_hundred_characters():
@@ -117,21 +113,3 @@ def test_a_long_value_is_cut_off_after_two_hundred_characters():
 
 def test_characters_that_steer_a_terminal_are_replaced_and_lines_stay():
     assert printable("a\x1b[31m\nb\t") == "a\ufffd[31m\nb\ufffd"
-
-
-def test_a_noun_may_have_a_plural_of_its_own():
-    assert count(2, "class", "classes") == "2 classes"
-
-
-@pytest.mark.parametrize(
-    ("parameter", "text"),
-    [
-        ("dense_units", "2 units"),
-        ("dropout", "dropout 2"),
-        ("batch_size", "batches of 2"),
-        ("kernel_size", "kernel 2 x 2"),
-        ("averaging", "averaging 2"),
-    ],
-)
-def test_each_parameter_has_its_phrase(parameter: str, text: str):
-    assert phrase(parameter, 2) == text

@@ -11,7 +11,7 @@ from storage.results import Results
 from storage.tables.published import publish
 from storage.tables.rows_of_work import TrialRow
 from tests.command import study
-from tests.frames import RUN_ID, make_agreement, make_trials
+from tests.rows import RUN_ID, make_agreement, make_trials
 from tests.small_run import changed, make_small_study, make_tables
 
 LATER = "20260302-120000-abcd"

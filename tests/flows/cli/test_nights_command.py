@@ -12,7 +12,7 @@ from storage.results import Results
 from storage.tables.published import list_nights, publish, read_run
 from study.conclusions.changes import read_changes
 from tests.command import run_study, study as call
-from tests.frames import STARTED_AT, make_nights
+from tests.rows import STARTED_AT, make_nights
 from tests.small_run import changed, make_tables
 from tests.toy import SMALL, write_toy
 

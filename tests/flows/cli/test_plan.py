@@ -13,7 +13,7 @@ from study.plan.predictor import Predictor
 from study.spec.study import Study
 from tasks.training.plan import compare_sharing, predict
 from tests.command import study
-from tests.frames import make_source, make_study
+from tests.rows import make_source, make_study
 from tests.searches import searching_study
 from tests.toy import write_toy
 

@@ -12,7 +12,7 @@ import pytest
 from storage.results import Results
 from storage.tables.published import publish
 from tests.command import study
-from tests.frames import RUN_ID, make_chosen_model, make_lab_tables, make_models, make_pictures, make_study
+from tests.rows import RUN_ID, make_chosen_model, make_lab_tables, make_models, make_pictures, make_study
 from tests.tampered import tamper
 
 

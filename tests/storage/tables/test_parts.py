@@ -14,7 +14,7 @@ from storage.tables.published import list_runs, publish
 from storage.tables.rows_of_findings import SummaryRow
 from storage.tables.rows_of_work import RunRow, TrialRow
 from study.errors import InputError
-from tests.frames import RUN_ID
+from tests.rows import RUN_ID
 from tests.small_run import make_tables
 
 Change = Callable[[pa.Table], pa.Table]

@@ -15,7 +15,7 @@ from storage.tables.rows_of_work import TrialRow
 from storage.upkeep import check_runs
 from study.errors import InputError
 from study.status import Status
-from tests.frames import RUN_ID
+from tests.rows import RUN_ID
 from tests.small_run import changed, make_tables
 
 LATER = "20260302-120000-abcd"
@@ -38,15 +38,6 @@ def test_a_table_lies_where_the_contract_says_with_its_version_units_and_meaning
         assert pq.read_schema(part_path(results, table, RUN_ID)).equals(schema_of(kind), check_metadata=True)
 
 
-def test_fractions_lie_between_0_and_1():
-    tables = make_tables()
-    for rows in (tables.trials, tables.epochs, tables.summary):
-        columns = [each.name for each in rows[0].columns() if each.unit == "fraction"]
-        values = [getattr(row, name) for row in rows for name in columns if name != "difference"]
-        assert len(columns) >= 3
-        assert all(0 <= value <= 1 for value in values if value is not None)
-
-
 def test_a_run_without_its_row_in_runs_is_invisible(results: Results):
     publish(results, make_tables())
     publish(results, make_tables(LATER))
@@ -60,39 +51,11 @@ def test_a_run_without_its_row_in_runs_is_invisible(results: Results):
     assert set(trials.merge(runs[["run_id"]], on="run_id")["run_id"]) == {RUN_ID}
 
 
-@pytest.mark.parametrize("table", ["trials", "epochs", "summary"])
-def test_a_run_is_not_published_when_one_of_its_tables_cannot_be_written(results: Results, table: str):
-    part_path(results, table, RUN_ID).parent.parent.mkdir(parents=True)
-    part_path(results, table, RUN_ID).parent.touch()
-    with pytest.raises(OSError, match="File exists"):
-        publish(results, make_tables())
-    assert list_runs(results) == []
-    assert not part_path(results, "runs", RUN_ID).parent.exists()
-
-
 def test_a_run_whose_every_trial_failed_is_published(results: Results):
     publish(results, dataclasses.replace(make_tables(failed=ALL_FAILED), trainings=[], epochs=[]))
     found = read_run(results)
     assert [trial.status for trial in found.trials] == [Status.FAILED] * 20
     assert found.epochs == []
-
-
-def test_two_runs_are_listed_oldest_first_and_the_latest_is_read(results: Results):
-    publish(results, make_tables(LATER))
-    publish(results, make_tables(RUN_ID))
-    assert _ids(results) == [RUN_ID, LATER]
-    assert read_run(results).run.run_id == LATER
-    earlier = read_run(results, RUN_ID)
-    assert earlier.run.run_id == RUN_ID
-    assert {trial.run_id for trial in earlier.trials} == {RUN_ID}
-
-
-def test_pandas_reads_the_trials_of_two_runs_from_the_folder(results: Results):
-    publish(results, make_tables(RUN_ID))
-    publish(results, make_tables(LATER, failed=ALL_FAILED))
-    trials = pd.read_parquet(results.tables / "trials")
-    assert trials.groupby("run_id").size().to_dict() == {RUN_ID: 20, LATER: 20}
-    assert trials.groupby("run_id")["test_accuracy"].count().to_dict() == {RUN_ID: 20, LATER: 0}
 
 
 def test_reading_where_nothing_is_published_says_how_to_begin(results: Results):

@@ -12,7 +12,7 @@ import pytest
 from storage.tables import SCHEMA_VERSION, TABLES, schema_of
 from storage.tables.published import RunTables
 from storage.tables.row import UNITS, Row
-from tests.frames import (
+from tests.rows import (
     make_chosen_model,
     make_finals,
     make_lab_tables,
@@ -21,7 +21,7 @@ from tests.frames import (
     make_pictures,
     make_study,
 )
-from tests.searches import searched_frames
+from tests.searches import searched_tables
 
 FIRST = (Path(__file__).parent / "schema-1.0.0.txt").read_text(encoding="utf-8").splitlines()
 """Every column of schema 1.0.0: table, name, type, unit and whether it may be null."""
@@ -47,7 +47,7 @@ def lab_rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
         *make_nights({2: "identical", 3: "drifted"}),
         *make_models(make_chosen_model(study)),
         *make_pictures(study, sheet),
-        *searched_frames().search,
+        *searched_tables().search,
         *make_finals(study, tables.trials),
     ]
 

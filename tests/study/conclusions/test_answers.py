@@ -2,7 +2,7 @@ import pytest
 
 from study.conclusions.answers import answer_images, answer_model
 from study.conclusions.chosen_model import Calibration, ChosenModel, SavedFile
-from tests.frames import make_chosen_model
+from tests.rows import make_chosen_model
 
 
 def _altered(**changes: object) -> ChosenModel:

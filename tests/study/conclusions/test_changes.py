@@ -5,7 +5,7 @@ import json
 import pytest
 
 from study.conclusions.changes import Change, Provenance, name_changes, read_changes, write_changes
-from tests.frames import COMMIT, FINGERPRINT, VERSIONS, make_study
+from tests.rows import COMMIT, FINGERPRINT, VERSIONS, make_study
 
 BEFORE = Provenance(
     git_commit=COMMIT,
@@ -64,15 +64,18 @@ def test_another_version_is_named_by_its_library(library: str, title: str):
 
 
 def test_a_change_of_the_study_is_named_by_its_place():
-    study = make_study()
-    fewer = study.model_copy(update={"data": study.data.model_copy(update={"train_images": 50_000})})
-    assert changed(study_definition=fewer.model_dump_json()) == [
-        ("study: data train_images", "60000", "50000")
-    ]
-    definition = json.loads(study.model_dump_json())
+    definition = json.loads(make_study().model_dump_json())
+    definition["data"]["train_images"] = 50_000
+    definition["baseline"]["patience"] = 3
     definition["exercises"][1]["values"] = [8.0, 16.0]
-    assert changed(study_definition=json.dumps(definition)) == [
-        ("study: exercise 2 values", "8, 16, 32, 64, 128", "8, 16")
+    definition["exercises"][2]["values"] = []
+    definition["surprise"] = True
+    assert sorted(changed(study_definition=json.dumps(definition))) == [
+        ("study: baseline patience", "none", "3"),
+        ("study: data train_images", "60000", "50000"),
+        ("study: exercise 2 values", "8, 16, 32, 64, 128", "8, 16"),
+        ("study: exercise 3 values", "16, 64, 128, 256, 512", "none"),
+        ("study: surprise", "–", "True"),
     ]
 
 
@@ -87,16 +90,6 @@ def test_several_changes_come_with_the_code_first():
     assert names == ["git commit", "kind of device", "lock file"]
 
 
-def test_a_change_reads_as_a_sentence_s_part_with_hashes_cut_short():
-    change = Change(name="git commit", before="ab" * 20, now="not recorded")
-    assert str(change) == "git commit: ababababab… → not recorded"
-
-
-def test_changes_are_read_back_as_they_were_written():
-    changes = name_changes(BEFORE, BEFORE.model_copy(update={"device": "GPU"}))
-    assert read_changes(write_changes(changes)) == changes
-
-
 def test_changes_are_written_as_people_read_them_and_read_back():
     change = Change(name="study: title", before="Größe", now="–")
     assert write_changes((change,)) == '[{"name": "study: title", "before": "Größe", "now": "–"}]'
@@ -108,16 +101,3 @@ def test_of_a_long_hash_the_beginning_is_shown_and_of_a_text_all():
         f"git commit: aaaaaaaaaa… → {'b' * 39}"
     )
     assert str(Change(name="n", before="z" * 40, now="x")) == f"n: {'z' * 40} → x"
-
-
-def test_a_value_that_is_none_reads_so_and_other_words_as_they_are():
-    study = make_study()
-    patient = study.model_copy(update={"baseline": study.baseline.model_copy(update={"patience": 3})})
-    assert changed(study_definition=patient.model_dump_json()) == [("study: baseline patience", "none", "3")]
-    definition = json.loads(study.model_dump_json())
-    definition["exercises"][1]["values"] = []
-    definition["surprise"] = True
-    assert changed(study_definition=json.dumps(definition)) == [
-        ("study: exercise 2 values", "8, 16, 32, 64, 128", "none"),
-        ("study: surprise", "–", "True"),
-    ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from study.conclusions.changes import Change
+from study.conclusions.changes import Change, name_changes
 from study.conclusions.night_words import (
     MAX_NAMED,
     describe_changes,
@@ -14,13 +14,10 @@ from study.conclusions.nights import Verdict
 from tests.study.conclusions.test_changes import BEFORE
 
 
-def test_a_night_of_one_verdict_is_one_word():
-    assert shorten_verdicts({2: "identical", 3: "identical"}) == "identical"
-
-
 def test_the_gravest_verdict_comes_first_with_its_exercises():
     verdicts = {2: "identical", 5: "drifted", 3: "drifted", 7: "unclear"}
     assert shorten_verdicts(verdicts) == "drifted 3, 5; unclear 7; identical 2"
+    assert shorten_verdicts({2: "identical", 3: "identical"}) == "identical"
 
 
 @pytest.mark.parametrize(
@@ -66,8 +63,6 @@ def test_uncommitted_changes_are_named_where_nothing_else_explains_new_weights()
 
 
 def test_many_changes_are_named_up_to_a_number():
-    from study.conclusions.changes import name_changes
-
     versions = {f"library-{number:02d}": "1" for number in range(MAX_NAMED + 3)}
     changes = name_changes(
         BEFORE.model_copy(update={"versions": {}}), BEFORE.model_copy(update={"versions": versions})
@@ -77,16 +72,22 @@ def test_many_changes_are_named_up_to_a_number():
     assert words.count("→") == MAX_NAMED
 
 
-def test_an_alarm_says_which_exercises_drifted_and_what_changed():
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (
+            {2: "identical", 5: "drifted", 3: "drifted"},
+            "drifted 3, 5; identical 2; changed: Keras: 3.1 → 3.2",
+        ),
+        ({2: "identical", 3: "identical"}, "identical"),
+    ],
+)
+def test_an_alarm_says_which_exercises_drifted_and_what_changed_and_a_quiet_night_does_not(
+    verdicts: dict[int, str], words: str
+):
     changes = [Change(name="Keras", before="3.1", now="3.2")]
-    words = describe_night("lab", {2: "identical", 5: "drifted", 3: "drifted"}, changes)
-    assert words == "lab: drifted 3, 5; identical 2; changed: Keras: 3.1 → 3.2"
+    assert describe_night("lab", verdicts, changes) == f"lab: {words}"
 
 
 def test_a_drift_without_a_recorded_cause_says_so():
-    assert describe_night("lab", {2: "drifted"}, []) == ("lab: drifted; changed: nothing that is recorded")
-
-
-def test_a_quiet_night_names_no_change():
-    changes = [Change(name="git commit", before="a", now="b")]
-    assert describe_night("lab", {2: "identical", 3: "identical"}, changes) == "lab: identical"
+    assert describe_night("lab", {2: "drifted"}, []) == "lab: drifted; changed: nothing that is recorded"

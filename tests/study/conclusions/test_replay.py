@@ -12,9 +12,7 @@ from study.conclusions.replay import (
     tolerance_of,
     why_not_trained,
 )
-from study.plan.plan import Training
-from study.records.record import Source, StopRule
-from study.spec.setting import Hyperparameters
+from tests.rows import make_training
 
 READINGS = Readings(
     epochs_run=5,
@@ -35,22 +33,7 @@ ELSEWHERE = {**INPUTS, "processor": "Another processor"}
 
 
 def make_recipe(rate: float = 0.01, images: int = 10_000, **changes: object) -> Recipe:
-    source = Source(
-        protocol="lab",
-        data=INPUTS["data fingerprint"],
-        held_out_images=0,
-        model="2",
-        tensorflow="",
-        device="CPU",
-        engine="native",
-    )
-    training = Training(
-        hyperparameters=Hyperparameters(learning_rate=rate),
-        seed=1,
-        source=source,
-        rules=(StopRule(epochs=5),),
-        label="a trial",
-    )
+    training = make_training(ends=(5,), learning_rate=rate)
     facts = {"trial": "4/epochs=5/1", "key": training.key, "training": training, "recorded": READINGS}
     facts |= {"inputs": INPUTS, "train_images": 60_000, "test_images": images, "seconds": 1.0}
     return Recipe(**{**facts, **changes})
@@ -102,22 +85,20 @@ def test_inputs_are_named_in_the_order_in_which_they_matter():
         "lock file": "e" * 64, "git commit": "not recorded", "uncommitted changes": "yes",
         "data fingerprint": "e" * 64, "model version": "3", "engine": "tensorflow",
         "kind of device": "GPU", "device": "GPU A", "processor": "Another", "TensorFlow": "2.21",
-        "NumPy": "2.5", "Python": "3.12",
+        "NumPy": "2.5", "Python": "3.12", "vectors": "AVX2", "jax": "1",
     }  # fmt: skip
     assert [each.name for each in list_differences(INPUTS, other)] == [
         *("data fingerprint", "model version", "engine", "kind of device", "TensorFlow", "compiler"),
-        *("NumPy", "Python", "device", "processor", "git commit", "uncommitted changes", "lock file"),
+        *("vectors", "NumPy", "Python", "device", "processor", "git commit", "uncommitted changes"),
+        *("lock file", "jax"),
     ]
     assert list_differences(INPUTS, INPUTS) == ()
 
 
 @pytest.mark.parametrize("name", ["data fingerprint", "model version", "engine", "kind of device"])
-def test_what_would_be_another_training_is_not_trained(name: str):
+def test_what_would_be_another_training_is_not_trained_and_what_differs_only_in_where_it_trains_is(name: str):
     refused = why_not_trained(make_recipe(), {**INPUTS, name: "other"})
     assert refused.startswith(f"not trained, as it would be another training: {name}: ")
-
-
-def test_what_differs_only_in_where_it_trains_is_trained():
     assert why_not_trained(make_recipe(), ELSEWHERE) == ""
 
 
@@ -142,10 +123,3 @@ def test_the_reason_says_how_far_apart_the_accuracies_are():
     collapsed = judge(make_recipe(rate=0.1), ELSEWHERE, read(-0.5))
     assert collapsed.reason.startswith("accuracies are 50.00 points apart, 10.00 are allowed; ")
     assert (collapsed.tolerance, collapsed.seed, collapsed.trial) == (0.1, 1, "4/epochs=5/1")
-
-
-def test_libraries_that_compute_come_before_those_that_nobody_knows():
-    names = ("jax", "Python", "NumPy", "vectors", "compiler", "TensorFlow")
-    assert [each.name for each in list_differences(dict.fromkeys(names, "1"), {})] == [
-        *("TensorFlow", "compiler", "vectors", "NumPy", "Python", "jax")
-    ]

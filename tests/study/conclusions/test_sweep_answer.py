@@ -10,23 +10,20 @@ BASELINE = Setting()
 STEADY = (0.001, -0.001, 0.002, -0.002, 0.0)
 
 
-def _exercise(parameter: str, *values: float) -> SweepExercise:
-    return SweepExercise(
-        number=2, kind="sweep", title="T", question="Q?", parameter=parameter, values=values, repeats=5
-    )
-
-
 def _around(mean: float, repeats: int = 5, failed: int = 0) -> SettingReadings:
     return SettingReadings({seed: mean + STEADY[seed - 1] for seed in range(1, repeats + 1)}, failed=failed)
 
 
 def _answer(
-    exercise: SweepExercise,
+    parameter: str,
     readings: Sweep,
     baseline: Setting = BASELINE,
     times: dict[float, Times] | None = None,
     curve: Curve | None = None,
+    **changes: object,
 ) -> Answer:
+    told = {"number": 2, "kind": "sweep", "title": "T", "question": "Q?", "repeats": 5, **changes}
+    exercise = SweepExercise(parameter=parameter, values=tuple(readings), **told)
     return answer_sweep(exercise, baseline, Measured(readings, times or {}, curve))
 
 
@@ -51,9 +48,9 @@ def _means(*means: float, repeats: int = 5) -> Sweep:
 )
 def test_first_comes_how_accuracy_changes_over_the_values(means: tuple[float, ...], shape: str):
     readings = _means(*means)
-    assert _answer(_exercise("filters", *readings), readings).headline.startswith(f"{shape} Best is ")
+    assert _answer("filters", readings).headline.startswith(f"{shape} Best is ")
     backwards = dict(reversed(readings.items()))
-    assert _answer(_exercise("filters", *backwards), backwards).headline.startswith(shape)
+    assert _answer("filters", backwards).headline.startswith(shape)
 
 
 def test_a_trend_that_no_pair_shows_is_only_a_tendency():
@@ -64,7 +61,7 @@ def test_a_trend_that_no_pair_shows_is_only_a_tendency():
         )
         for value in range(1, 6)
     }
-    answer = _answer(_exercise("filters", *readings), readings)
+    answer = _answer("filters", readings)
     assert answer.headline.startswith(
         "Accuracy tends to rise, from 89.2% (1) to 89.8% (5). Best is 89.80% with 5 filters"
     )
@@ -75,7 +72,7 @@ def test_where_two_others_differ_it_does_not_say_that_nothing_changes():
     # The best varies so much that none is significantly lower; the two steady ones differ.
     wide = SettingReadings(dict(enumerate((0.85, 0.95, 0.9, 0.89, 0.93))))
     readings = {1.0: _around(0.89), 2.0: wide, 3.0: _around(0.90)}
-    headline = _answer(_exercise("filters", *readings), readings).headline
+    headline = _answer("filters", readings).headline
     assert headline.startswith("Accuracy is highest, 90.4% (2), and lowest, 89.0% (1). Best is 90.40% with 2")
     assert "no other value differs significantly from it" in headline
 
@@ -87,7 +84,7 @@ def test_a_trend_is_not_told_where_accuracy_turns():
         for value in (1, 2, 3)
     }
     readings = low | {4.0: _around(0.9), 5.0: _around(0.85)}
-    details = _answer(_exercise("filters", *readings), readings).details
+    details = _answer("filters", readings).details
     assert not [each for each in details if "rises" in each or "falls" in each]
 
 
@@ -102,7 +99,7 @@ def test_a_trend_is_not_told_where_accuracy_turns():
 )
 def test_then_the_best_with_its_mean_and_what_does_not_differ_from_it(means: tuple[float, ...], words: str):
     readings = _means(*means)
-    headline = _answer(_exercise("filters", *readings), readings).headline
+    headline = _answer("filters", readings).headline
     assert headline.endswith(words)
     assert "Best is 90.0" in headline
     assert " (n=5, 95% interval 89." in headline
@@ -113,63 +110,57 @@ def test_budgets_of_epochs_are_compared_with_the_longest_seed_by_seed():
     seeds = (0.86, 0.88, 0.90, 0.92)
     short = SettingReadings(dict(enumerate(seeds)))
     long = SettingReadings({seed: mean + 0.005 + 0.0001 * seed for seed, mean in enumerate(seeds)})
-    paired = _answer(_exercise("epochs", 5, 10), {5: short, 10: long})
+    paired = _answer("epochs", {5: short, 10: long})
     assert paired.headline.startswith("Accuracy rises from 89.0% (5) to 89.5% (10).")
-    unpaired = _answer(_exercise("filters", 5, 10), {5: short, 10: long})
+    unpaired = _answer("filters", {5: short, 10: long})
     assert unpaired.headline.startswith("No certain change")
 
 
 def test_where_a_middle_budget_is_best_the_others_are_still_compared_with_the_longest():
     wobbling = SettingReadings({seed: 0.8999 - each for seed, each in enumerate(STEADY, start=1)})
     readings = {1: _around(0.86), 5: _around(0.9), 20: wobbling}
-    headline = _answer(_exercise("epochs", *readings), readings).headline
+    headline = _answer("epochs", readings).headline
     assert "to 90.0% (5) and then no further (90.0% (20)). Best is 90.00% with 5 epochs" in headline
     assert headline.endswith("; 5 does not differ significantly from 20 epochs.")
 
 
 def test_budgets_that_a_schedule_is_stretched_over_are_not_compared_seed_by_seed():
     readings = {5: _around(0.87), 10: _around(0.88), 20: _around(0.89)}
-    budgets, cosine = _exercise("epochs", *readings), {"schedule": "cosine"}
-    for exercise, baseline in (
-        (budgets, Setting(schedule="cosine")),
-        (budgets.model_copy(update={"fixed": cosine}), BASELINE),
-    ):
-        assert "Kendall's tau" in _answer(exercise, readings, baseline).details[0]
-    constant = budgets.model_copy(update={"fixed": {"schedule": "constant"}})
-    assert "Page's L" in _answer(constant, readings, Setting(schedule="cosine")).details[0]
+    cosine, constant = {"schedule": "cosine"}, {"schedule": "constant"}
+    assert "Kendall's tau" in _answer("epochs", readings, Setting(**cosine)).details[0]
+    assert "Kendall's tau" in _answer("epochs", readings, fixed=cosine).details[0]
+    assert "Page's L" in _answer("epochs", readings, Setting(**cosine), fixed=constant).details[0]
 
 
-def test_a_single_repeat_bears_no_conclusion():
-    readings = {8: _around(0.88, repeats=1), 16: _around(0.9, repeats=1)}
-    answer = _answer(_exercise("filters", *readings), readings)
-    assert answer.headline == (
-        "The highest is 90.10% with 16 filters (n=1), but a single repeat supports no conclusion."
-    )
+@pytest.mark.parametrize(
+    ("parameter", "readings", "words"),
+    [
+        (
+            "filters",
+            {8: _around(0.88, repeats=1), 16: _around(0.9, repeats=1)},
+            "The highest is 90.10% with 16 filters (n=1), but a single repeat supports no conclusion.",
+        ),
+        (
+            "epochs",
+            {1: _around(0.88)},
+            "with 1 epoch (n=5, 95% interval 87.80 to 88.20), the only value measured.",
+        ),
+        (
+            "filters",
+            {8: SettingReadings(failed=5), 16: SettingReadings(failed=5)},
+            "No conclusion: every trial failed.",
+        ),
+    ],
+)
+def test_nothing_is_concluded_of_one_repeat_one_value_or_none(parameter: str, readings: Sweep, words: str):
+    assert _answer(parameter, readings).headline.endswith(words)
 
 
-def test_a_single_value_has_nothing_to_be_compared_with():
-    answer = _answer(_exercise("epochs", 1), {1: _around(0.88)})
-    assert answer.headline.endswith(
-        "with 1 epoch (n=5, 95% interval 87.80 to 88.20), the only value measured."
-    )
-
-
-def test_nothing_is_concluded_when_every_trial_failed():
-    readings = {8: SettingReadings(failed=5), 16: SettingReadings(failed=5)}
-    answer = _answer(_exercise("filters", *readings), readings)
-    assert answer.headline == "No conclusion: every trial failed."
-
-
-def test_failed_trials_are_counted_where_they_failed():
-    readings = {8: _around(0.88, repeats=4, failed=1), 16: _around(0.9, repeats=3, failed=2)}
-    answer = _answer(_exercise("filters", *readings), readings)
-    assert answer.details[-1] == "3 trials failed and are left out: 1 with 8 filters and 2 with 16 filters."
-
-
-def test_a_value_without_readings_is_not_compared():
-    readings = {8: _around(0.88), 16: _around(0.9), 32: SettingReadings(failed=5)}
-    answer = _answer(_exercise("filters", *readings), readings)
-    assert "Not compared, having fewer than two completed repeats: 32." in answer.details
+def test_failed_trials_are_counted_and_a_value_without_readings_is_not_compared():
+    readings = {8: _around(0.88, repeats=4, failed=1), 16: _around(0.9), 32: SettingReadings(failed=2)}
+    details = _answer("filters", readings).details
+    assert "Not compared, having fewer than two completed repeats: 32." in details
+    assert details[-1] == "3 trials failed and are left out: 1 with 8 filters and 2 with 32 filters."
 
 
 COLLAPSING = SettingReadings({1: 0.85, 2: 0.1, 3: 0.84})
@@ -180,43 +171,22 @@ COLLAPSE = (
 
 
 def test_a_setting_with_a_collapsed_trial_is_named_and_takes_no_part_in_the_rest():
-    readings = {0.001: _around(0.8, 3), 0.01: _around(0.9, 3), 0.1: COLLAPSING}
-    answer = _answer(_exercise("learning_rate", *readings), readings)
-    assert answer.headline.startswith("Accuracy rises from 80.1% (0.001) to 90.1% (0.01). Best is 90.07%")
-    assert answer.headline.endswith(f"; every other value without a collapse is lower than it. {COLLAPSE}")
+    headline = _answer(
+        "learning_rate", {0.001: _around(0.8, 3), 0.01: _around(0.9, 3), 0.1: COLLAPSING}
+    ).headline
+    assert headline.startswith("Accuracy rises from 80.1% (0.001) to 90.1% (0.01). Best is 90.07%")
+    assert headline.endswith(f"; every other value without a collapse is lower than it. {COLLAPSE}")
 
 
-def test_where_too_few_settings_are_left_those_with_collapses_take_part():
-    readings = {0.1: COLLAPSING, 0.01: _around(0.9, repeats=3)}
-    headline = _answer(_exercise("learning_rate", *readings), readings).headline
-    assert headline.endswith(f"; no other value differs significantly from it. {COLLAPSE}")
-
-
-def test_a_collapse_says_nothing_of_what_repeats_would_miss():
-    readings = {0.1: SettingReadings({1: 0.85, 2: 0.1, 3: 0.84}), 0.01: _around(0.9, repeats=3)}
-    assert _answer(_exercise("learning_rate", *readings), readings).limits == ()
-
-
-def test_settings_that_all_collapsed_to_the_same_score_are_compared_without_a_warning():
-    flat = SettingReadings({1: 0.1, 2: 0.1, 3: 0.1})
-    answer = _answer(_exercise("learning_rate", 1, 2), {1: flat, 2: flat})
-    assert answer.headline.startswith("No certain change")
-
-
-def test_constant_readings_that_differ_are_different():
-    readings = {1: SettingReadings({1: 0.1, 2: 0.1}), 2: SettingReadings({1: 0.2, 2: 0.2})}
-    answer = _answer(_exercise("learning_rate", 1, 2), readings)
-    assert answer.headline.startswith("Accuracy rises from 10.0% (1) to 20.0% (2).")
-
-
-def test_an_interval_never_leaves_what_an_accuracy_can_be():
-    readings = {0.1: SettingReadings({1: 0.95, 2: 0.5}), 0.01: SettingReadings({1: 0.6, 2: 0.61})}
-    assert "95% interval 0.00 to 100.00" in _answer(_exercise("learning_rate", *readings), readings).headline
+def test_where_too_few_settings_are_left_those_with_collapses_take_part_and_no_limit_is_told():
+    answer = _answer("learning_rate", {0.1: COLLAPSING, 0.01: _around(0.9, repeats=3)})
+    assert answer.headline.endswith(f"; no other value differs significantly from it. {COLLAPSE}")
+    assert answer.limits == ()
 
 
 def test_the_limit_says_which_differences_so_many_repeats_miss():
     readings = {8: _around(0.88), 16: _around(0.9, repeats=4), 32: _around(0.9)}
-    (limit,) = _answer(_exercise("filters", *readings), readings).limits
+    (limit,) = _answer("filters", readings).limits
     assert limit.startswith("With 4 to 5 repeats, a difference below about 0.")
     assert limit.endswith(" points is missed in more than one study of 5.")
 
@@ -227,17 +197,15 @@ def test_convergence_is_told_in_epochs_and_seconds_and_how_many_did_not():
         1.0: Times(epochs=(6, 7, 7), seconds=(12.0, 14.0, 14.5), open_epochs=(9,), open_seconds=(18.0,)),
         2.0: Times(open_epochs=(5, 5, 5, 5), open_seconds=(9.0, 9.0, 9.0, 9.0)),
     }
-    headline = _answer(_exercise("filters", *readings), readings, times=times).headline
+    headline = _answer("filters", readings, times=times).headline
     assert headline.endswith(
         " Median time to convergence: 7 epochs (14.2 s) with 1; 5 of 8 trials did not converge."
     )
-    none = _answer(_exercise("filters", *readings), readings, times={2.0: times[2.0]}).headline
+    none = _answer("filters", readings, times={2.0: times[2.0]}).headline
     assert none.endswith(
         " No trial converged within 5 epochs: each of 4 trials still improved in its last 3."
     )
-    few = _answer(
-        _exercise("filters", *readings), readings, BASELINE.with_changes({"epochs": 3}), {2.0: times[2.0]}
-    )
+    few = _answer("filters", readings, BASELINE.with_changes({"epochs": 3}), {2.0: times[2.0]})
     assert few.headline.endswith(" No trial converged within 3 epochs: to see that takes 4 at least.")
 
 
@@ -248,21 +216,21 @@ def test_a_sweep_over_epochs_tells_the_convergence_of_the_longest_and_where_it_o
         20: Times(epochs=(6, 8), seconds=(12.0, 16.0)),
     }
     curve = Curve((0.5, 0.4, 0.3, 0.31, 0.36), 0.9312)
-    headline = _answer(_exercise("epochs", *readings), readings, times=times, curve=curve).headline
+    headline = _answer("epochs", readings, times=times, curve=curve).headline
     assert headline.endswith(
         " Median time to convergence: 7 epochs (14.0 s) with 20. Validation loss is lowest after 3 epochs "
         "(0.30) and rises to 0.36 after 5, while training accuracy reaches 93.12%: the network overfits."
     )
-    flat = _answer(_exercise("epochs", *readings), readings, curve=Curve((0.5, 0.3, 0.301), 0.9)).headline
+    flat = _answer("epochs", readings, curve=Curve((0.5, 0.3, 0.301), 0.9)).headline
     assert "overfits" not in flat
 
 
 def test_a_control_is_compared_with_all_others_together_and_with_those_planned():
     readings = {0.0: _around(0.88), 0.1: _around(0.884), 0.2: _around(0.886), 0.3: _around(0.885)}
-    exercise = _exercise("dropout", *readings).model_copy(update={"control": 0.0, "planned": (0.2,)})
+    compared = {"control": 0.0, "planned": (0.2,)}
     times = {value: Times(epochs=(12, 13, 14, 15), seconds=(1.0,) * 4) for value in (0.1, 0.2, 0.3)}
     times[0.0] = Times(epochs=(6, 7, 7, 7), seconds=(1.0,) * 4)
-    answer = _answer(exercise, readings, times=times)
+    answer = _answer("dropout", readings, times=times, **compared)
     headline = answer.headline
     assert "Against dropout 0, dropout changes accuracy by +0.50 points on average (95% interval " in headline
     assert " and +0.60 points with 0.2 (95% interval +0." in headline
@@ -272,9 +240,9 @@ def test_a_control_is_compared_with_all_others_together_and_with_those_planned()
     )
     assert "Median time" not in headline
     assert answer.details[0].startswith("Median time to convergence: 7 epochs (1.0 s) with 0, 13.5 epochs")
-    alike = _answer(exercise, readings, times=dict.fromkeys(readings, times[0.0])).headline
+    alike = _answer("dropout", readings, times=dict.fromkeys(readings, times[0.0]), **compared).headline
     assert "It does not certainly change convergence: a median of 7 epochs with, 7 epochs without" in alike
-    assert "Against" not in _answer(_exercise("dropout", *readings), readings).headline
+    assert "Against" not in _answer("dropout", readings).headline
 
 
 def test_half_an_epoch_is_told_as_it_is():

@@ -4,34 +4,27 @@ import pytest
 from hypothesis import given, strategies as st
 
 from study.plan.plan import LEAST_SECONDS, MAX_TASK_RUNS, pack
+from tests.fuzz import repeatable
 
 SECONDS = st.lists(st.one_of(st.just(0.0), st.floats(0, 1e5)), max_size=200)
 
 
-def flatten(batches: list[range]) -> list[int]:
-    return [place for batch in batches for place in batch]
-
-
+@repeatable
 @given(SECONDS, st.integers(1, 50))
-def test_every_training_is_in_one_batch_and_their_order_stays(seconds: list[float], most: int):
+def test_batches_hold_every_training_in_order_and_are_few_and_none_exceeds_a_share_by_more_than_its_last(
+    seconds: list[float], most: int
+):
     batches = pack(seconds, most)
-    assert flatten(batches) == list(range(len(seconds)))
-    assert all(len(batch) > 0 for batch in batches)
-
-
-@given(SECONDS, st.integers(1, 50))
-def test_there_are_no_more_batches_than_allowed(seconds: list[float], most: int):
-    assert len(pack(seconds, most)) <= most
-
-
-@given(SECONDS, st.integers(1, 50))
-def test_no_batch_is_longer_than_a_share_and_its_last_training(seconds: list[float], most: int):
+    assert [place for batch in batches for place in batch] == list(range(len(seconds)))
+    assert len(batches) <= most
     counted = [max(each, LEAST_SECONDS) for each in seconds]
-    for batch in pack(seconds, most):
+    for batch in batches:
+        assert len(batch) > 0
         before_last = sum(counted[place] for place in batch[:-1])
         assert before_last <= sum(counted) / most * (1 + 1e-9)
 
 
+@repeatable
 @given(SECONDS, st.integers(1, 50))
 def test_longest_first_what_is_longer_than_a_share_is_alone(seconds: list[float], most: int):
     ordered = sorted(seconds, reverse=True)
@@ -43,10 +36,6 @@ def test_longest_first_what_is_longer_than_a_share_is_alone(seconds: list[float]
 @pytest.mark.parametrize("count", [0, 1, MAX_TASK_RUNS])
 def test_as_long_as_there_are_few_each_training_is_by_itself(count: int):
     assert pack([0.0] * count) == [range(place, place + 1) for place in range(count)]
-
-
-def test_equal_trainings_make_equal_batches():
-    assert [len(batch) for batch in pack([2.0] * 12, 4)] == [3, 3, 3, 3]
 
 
 def test_short_trainings_and_those_that_are_read_are_packed_and_long_ones_are_not():

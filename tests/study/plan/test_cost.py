@@ -1,5 +1,4 @@
 import math
-from typing import get_args
 
 import pytest
 
@@ -27,22 +26,14 @@ from study.spec.study import EngineName
         ({"kernel_size": 5}, 24 * 24 * 5 * 5 * 32, 12 * 12 * 32 * 16, 16 * 10),
         ({"kernel_size": 4}, 25 * 25 * 4 * 4 * 32, 12 * 12 * 32 * 16, 16 * 10),  # pooling drops an odd row
         ({"kernel_size": 27}, 2 * 2 * 27 * 27 * 32, 1 * 1 * 32 * 16, 16 * 10),
+        ({"dropout": 0.5, "batch_size": 64}, 26 * 26 * 3 * 3 * 32, 13 * 13 * 32 * 16, 16 * 10),
     ],
 )
 def test_multiply_adds_are_those_of_the_three_layers(
-    changes: dict[str, int], convolution: int, hidden: int, output: int
+    changes: dict[str, float], convolution: int, hidden: int, output: int
 ):
     hyperparameters = Hyperparameters().model_copy(update=changes)
     assert multiply_adds(hyperparameters) == convolution + hidden + output
-
-
-def test_the_baseline_costs_281_376_multiply_adds():
-    assert multiply_adds(Hyperparameters()) == 281_376
-
-
-def test_dropout_and_learning_cost_nothing():
-    changed = Hyperparameters(dropout=0.5, learning_rate=0.1, momentum=0.0, batch_size=64)
-    assert multiply_adds(changed) == multiply_adds(Hyperparameters())
 
 
 ONE_IMAGE = Amount(train_images=1, evaluation_images=0)
@@ -85,53 +76,18 @@ def test_a_machine_twice_as_slow_is_predicted_twice_as_slow_for_every_shape():
         assert predict(slow, **far) == pytest.approx(2 * predict(bare, **far))
 
 
-def test_shapes_that_are_alike_are_corrected_alike():
-    bare = CostModel()
-    measured = [
-        make_speed(predict(bare, filters=8), filters=8),
-        make_speed(predict(bare, filters=16), filters=16),
-        make_speed(3 * predict(bare, filters=1024), filters=1024),
-    ]
-    model = CostModel(measured)
-    near = predict(model, filters=900) / predict(bare, filters=900)
-    far = predict(model, filters=8, dense_units=32) / predict(bare, filters=8, dense_units=32)
-    assert near == pytest.approx(3, rel=0.15)
-    assert far == pytest.approx(1, rel=0.05)
-
-
-def test_learning_rate_momentum_schedule_averaging_and_dropout_rate_do_not_change_the_shape():
+def test_learning_rate_momentum_schedule_averaging_and_kind_of_augmentation_do_not_change_the_shape():
     changes = {"learning_rate": 0.1, "momentum": 0.0, "schedule": "cosine", "averaging": 0.9}
     assert Shape.of(Hyperparameters(**changes)) == Shape.of(Hyperparameters())
     assert Shape.of(Hyperparameters(dropout=0.1)) == Shape.of(Hyperparameters(dropout=0.5))
     assert Shape.of(Hyperparameters(dropout=0.1)) != Shape.of(Hyperparameters())
+    assert Shape.of(Hyperparameters(augmentation="flip")) == Shape.of(Hyperparameters(augmentation="shift"))
+    assert Shape.of(Hyperparameters(augmentation="flip")) != Shape.of(Hyperparameters())
 
 
-@pytest.mark.parametrize("engine", get_args(EngineName))
-def test_augmentation_costs_a_little_time_and_a_copy_of_the_images(engine: EngineName):
-    augmented = Hyperparameters(augmentation="flip")
-    assert Shape.of(augmented) == Shape.of(Hyperparameters(augmentation="flip-shift"))
-    assert Shape.of(augmented) != Shape.of(Hyperparameters())
-    model = CostModel(engine=engine)
-    assert 1 < predict(model, augmentation="flip") / predict(model) < 1.1
-    assert peak_bytes(augmented, engine) - peak_bytes(Hyperparameters(), engine) >= 60_000 * 28 * 28
-
-
-def test_what_was_measured_without_augmentation_tells_what_it_takes_with():
-    twice = 2 * predict(CostModel())
-    model = CostModel([make_speed(twice)])
-    assert predict(model, augmentation="flip") == pytest.approx(
-        2 * predict(CostModel(), augmentation="flip"), rel=0.001
-    )
-
-
-def test_an_average_takes_memory_for_three_copies_of_the_parameters():
-    more = peak_bytes(Hyperparameters(averaging=0.9)) - peak_bytes(Hyperparameters())
-    assert more == 3 * 4 * 87_034
-
-
-def test_each_shape_is_listed_once_in_the_order_given():
+def test_of_each_shape_the_first_is_listed_in_the_order_given():
     filters = [Hyperparameters(filters=each, learning_rate=rate) for rate in (0.1, 0.01) for each in (64, 8)]
-    assert [each.filters for each in list_shapes(filters)] == [64, 8]
+    assert list_shapes(filters) == filters[:2]
 
 
 def test_more_work_is_predicted_to_take_longer():
@@ -139,32 +95,6 @@ def test_more_work_is_predicted_to_take_longer():
     baseline = predict(model)
     more = ({"filters": 64}, {"dense_units": 64}, {"kernel_size": 9}, {"dropout": 0.1}, {"batch_size": 8})
     assert all(predict(model, **changes) > baseline for changes in more)
-
-
-def test_a_prediction_is_surer_where_the_shape_was_measured():
-    model = CostModel([make_speed(2e-5)])
-    assert model.spread(Hyperparameters()) < model.spread(Hyperparameters(filters=64))
-    assert model.common_spread < CostModel().common_spread
-    assert (model.is_calibrated, CostModel().is_calibrated) == (True, False)
-
-
-def test_larger_activations_and_more_parameters_take_more_memory():
-    baseline = peak_bytes(Hyperparameters(), "tensorflow")
-    assert baseline > 500_000_000
-    assert peak_bytes(Hyperparameters(filters=128), "tensorflow") - baseline > 1000 * 26 * 26 * 96 * 4
-    assert peak_bytes(Hyperparameters(batch_size=5000), "tensorflow") > 1.5 * baseline
-    for engine in get_args(EngineName):
-        least = peak_bytes(Hyperparameters(), engine)
-        assert peak_bytes(Hyperparameters(dense_units=512), engine) - least > 4 * 5408 * 496 * 4
-        assert peak_bytes(Hyperparameters(batch_size=5000), engine) > 1.5 * least
-
-
-def test_the_native_engine_is_predicted_to_be_faster_and_smaller():
-    native, tensorflow = CostModel(engine="native"), CostModel(engine="tensorflow")
-    for changes in ({}, {"filters": 128}, {"dense_units": 512}, {"dropout": 0.3}):
-        assert predict(native, **changes) < predict(tensorflow, **changes)
-        shape = Hyperparameters().model_copy(update=changes)
-        assert peak_bytes(shape, "native") < peak_bytes(shape, "tensorflow")
 
 
 def test_the_operations_of_an_image_are_those_of_its_shape():
@@ -181,10 +111,6 @@ def test_the_operations_of_an_image_are_those_of_its_shape():
     }
     bare = Shape.of(Hyperparameters(augmentation="flip")).operations
     assert (bare["dropout"], bare["augmentation"]) == (0, 1)
-
-
-def test_a_network_has_the_weights_and_biases_of_its_three_layers():
-    assert parameter_count(Hyperparameters()) == (9 + 1) * 32 + (13 * 13 * 32 + 1) * 16 + (16 + 1) * 10
 
 
 def test_shapes_are_as_far_apart_as_their_parameters_are_doubled():
@@ -243,19 +169,19 @@ def test_the_spread_of_a_prediction_is_what_was_seen_with_and_without_measuremen
     assert (bare.common_spread, model.common_spread) == (0.5, 0.1)
     assert (model.spread(Hyperparameters(filters=64)), model.spread(Hyperparameters())) == (0.2, 0.07)
     assert model.knows(Hyperparameters(learning_rate=0.1)) and not bare.knows(Hyperparameters())
+    assert model.is_calibrated and not bare.is_calibrated
 
 
 def test_memory_is_libraries_activations_and_copies_of_the_parameters():
-    pooled, parameters = 13 * 13 * 32, 87_034
+    pooled, parameters = 13 * 13 * 32, (9 + 1) * 32 + (13 * 13 * 32 + 1) * 16 + (16 + 1) * 10
+    assert parameter_count(Hyperparameters()) == parameters
     native = 160_000_000 + 4 * (3 * pooled * 32 + 6 * parameters)
     assert peak_bytes(Hyperparameters()) == native
     assert peak_bytes(Hyperparameters(augmentation="flip")) == native + 60_000 * 28 * 28
+    assert peak_bytes(Hyperparameters(averaging=0.9)) == native + 4 * 3 * parameters
     tensorflow = 1_200_000_000 + 4 * (4 * 26 * 26 * 32 * 1000 + 3 * pooled * 32 + 6 * parameters)
     assert peak_bytes(Hyperparameters(), "tensorflow") == tensorflow
+    larger = 4 * (4 * 26 * 26 * 32 * (5000 - 1000) + 3 * pooled * (5000 - 32))
+    assert peak_bytes(Hyperparameters(batch_size=5000), "tensorflow") == tensorflow + larger
     assert peak_bytes(Hyperparameters(augmentation="flip"), "tensorflow") == tensorflow + 2 * 60_000 * 28 * 28
     assert EVALUATION_BATCH == 1000
-
-
-def test_of_each_shape_the_first_is_listed():
-    rates = [Hyperparameters(learning_rate=rate) for rate in (0.1, 0.01)]
-    assert list_shapes(rates) == rates[:1]

@@ -23,11 +23,20 @@ from study.spec.setting import Hyperparameters
 from study.spec.study import Study
 from study.spec.study_file import read_study
 from tests import simulated
-from tests.frames import make_record, make_source, make_study
+from tests.rows import make_record, make_source, make_study
 from tests.searches import searching_study
 
-ONE_SECOND = Speed(hyperparameters=Hyperparameters(), train_seconds=1 / 60_000, evaluation_seconds=1e-12)
-"""The baseline takes a second an epoch."""
+
+def make_speed(seconds: float, filters: int = 32) -> Speed:
+    """The baseline, or one with other filters, takes so many seconds an epoch."""
+    return Speed(
+        hyperparameters=Hyperparameters(filters=filters),
+        train_seconds=seconds / 60_000,
+        evaluation_seconds=1e-12,
+    )
+
+
+ONE_SECOND = make_speed(1)
 
 LANES_SECONDS = ENGINE_COSTS["native"].lanes_seconds
 STARTUP_SECONDS = ENGINE_COSTS["native"].startup_seconds
@@ -110,13 +119,9 @@ def test_without_history_an_early_stop_is_expected_as_measured_on_the_lab_study(
     found = forecast(only(6))
     assert {job.epochs for job in found.jobs} == {round(3 + STOP_AFTER_PATIENCE)}
     assert all(job.most_epochs == 20 for job in found.jobs)
-    short = Study.model_validate({**only(6).model_dump(), "exercises": [_short_sweep()]})
+    sweep = only(6).sweeps[0].model_copy(update={"fixed": {"epochs": 4, "patience": 3}})
+    short = only(6).model_copy(update={"exercises": (sweep,)})
     assert {job.epochs for job in forecast(short).jobs} == {4}
-
-
-def _short_sweep() -> dict[str, object]:
-    sweep = only(6).sweeps[0].model_dump()
-    return {**sweep, "fixed": {"epochs": 4, "patience": 3}}
 
 
 def test_the_wall_time_is_the_simulated_makespan_and_what_a_run_takes_besides():
@@ -151,32 +156,9 @@ def test_what_is_reused_asks_for_no_threads_and_the_last_one_gets_them_all():
     assert [(job.training.key, job.threads) for job in jobs if not job.is_reused] == [(missing.key, 2)]
 
 
-def test_tensorflow_trains_on_one_thread():
-    costs = CostModel([ONE_SECOND], engine="tensorflow")
-    jobs = forecast(only(4), dataclasses.replace(NOTHING_KEPT, costs=costs), lanes=100).jobs
-    assert {job.threads for job in jobs} == {1}
-
-
-def test_the_interval_holds_the_prediction_and_is_wider_where_nothing_was_measured():
-    measured = forecast(make_study())
-    guessed = forecast(make_study(), dataclasses.replace(NOTHING_KEPT, costs=CostModel()))
-    for each in (measured, guessed):
-        low, high = each.interval
-        assert 0 < low < each.wall_seconds < high
-    widths = [high / low for low, high in (measured.interval, guessed.interval)]
-    assert widths[0] < widths[1]
-
-
-def test_the_combination_is_foreseen_before_it_is_known():
-    found = forecast(make_study())
-    assert found.later.trainings == 2  # it and its variant with another kernel
-    assert found.later.training is None
-    assert found.later.seconds[0] > STARTUP_SECONDS
-    assert found.makespan > simulate_makespan([job.seconds for job in found.jobs], 2)
-
-
 def test_the_combination_is_exact_once_earlier_runs_tell_which_it_is():
     study = make_study()
+    assert forecast(study).later.training is None
     setting = study.baseline.with_changes({"epochs": 10})
     found = NOTHING_KEPT.forecast(study, make_plan(study), 2, setting)
     assert sorted(found.later.seconds)[0] == pytest.approx(10 + STARTUP_SECONDS)
@@ -185,8 +167,9 @@ def test_the_combination_is_exact_once_earlier_runs_tell_which_it_is():
     assert found.later.training.most_epochs == 10
 
 
-def test_a_study_that_combines_nothing_trains_nothing_later():
-    assert forecast(only(2)).later.trainings == 0
+def test_a_study_that_combines_and_searches_nothing_trains_nothing_later():
+    found = forecast(only(2))
+    assert found.search == found.later == found.finals == FurtherTrainings(0)
     assert forecast(only(7)).later.trainings == 0  # it has none of the sweeps to be combined
 
 
@@ -230,12 +213,6 @@ def test_a_budget_of_minutes_is_what_the_search_is_expected_to_take():
     assert sum(found.search.seconds) == pytest.approx(600)
 
 
-def test_what_is_left_of_a_search_is_what_it_costs():
-    study = searching_study()
-    half = dataclasses.replace(NOTHING_KEPT, search=SearchProgress(0.5))
-    assert half.forecast(study, make_plan(study), 2).search.trainings == 10
-
-
 def test_a_search_at_its_end_costs_its_finalists_alone():
     study = searching_study()
     named = candidate_trials(study, "finalist 1", study.baseline.with_changes({"filters": 64}))
@@ -275,29 +252,24 @@ def test_a_job_is_as_uncertain_as_its_cost_and_its_stop():
     assert (stopped.epochs, stopped.most_epochs) == (11, 20)
     assert stopped.seconds == pytest.approx(STARTUP_SECONDS + 11.4)
     assert stopped.spread == pytest.approx(math.hypot(0.07 * 11.4, 3.1))
-    slow = Speed(hyperparameters=Hyperparameters(), train_seconds=2 / 60_000, evaluation_seconds=1e-12)
-    slower = dataclasses.replace(NOTHING_KEPT, costs=CostModel([slow])).predict(with_patience(training))
-    assert slower.spread == pytest.approx(2 * stopped.spread), "two seconds an epoch"
+    two_seconds = CostModel([make_speed(2)])
+    slower = dataclasses.replace(NOTHING_KEPT, costs=two_seconds).predict(with_patience(training))
+    assert slower.spread == pytest.approx(2 * stopped.spread)
     twice = stopped.on_threads(2, 1.6)
     assert (twice.threads, twice.seconds, twice.spread) == (2, stopped.seconds / 1.6, stopped.spread / 1.6)
 
 
 def test_an_early_stop_is_expected_where_the_same_hyperparameters_stopped():
     training = with_patience(make_plan(only(4)).trainings[0])
-    stops = []
-    history = {}
+    stops, history = [], {}
     for seed in (11, 12, 13):
-        epochs = simulated.train(training.hyperparameters, seed)[:20]
-        history[str(seed)] = make_record(training.model_copy(update={"seed": seed}), epochs)
-        stops.append(StopRule(epochs=20, patience=3).epochs_read([each.validation_loss for each in epochs]))
-    found = dataclasses.replace(NOTHING_KEPT, history=history).predict(training)
-    assert found.seconds == pytest.approx(STARTUP_SECONDS + fmean(stops))
-    assert found.spread == pytest.approx(math.hypot(0.07 * fmean(stops), pstdev(stops)))
-    two = dataclasses.replace(NOTHING_KEPT, history={seed: history[seed] for seed in ("11", "12")})
-    spread = pstdev(stops[:2])
-    assert two.predict(training).spread == pytest.approx(math.hypot(0.07 * fmean(stops[:2]), spread))
-    one = dataclasses.replace(NOTHING_KEPT, history={"11": history["11"]}).predict(training)
-    assert one.spread == pytest.approx(math.hypot(0.07 * stops[0], 3.1)), "one stop has no spread of its own"
+        record = make_record(training, simulated.train(training.hyperparameters, seed)[:20])
+        stops.append(training.rules[0].epochs_read(record.validation_losses))
+        history[str(seed)] = record
+        found = dataclasses.replace(NOTHING_KEPT, history=history).predict(training)
+        assert found.seconds == pytest.approx(STARTUP_SECONDS + fmean(stops))
+        own = pstdev(stops) if len(stops) > 1 else 3.1  # one stop has no spread of its own
+        assert found.spread == pytest.approx(math.hypot(0.07 * fmean(stops), own))
 
 
 def make_forecast(**changes: object) -> Forecast:
@@ -369,24 +341,16 @@ def test_a_combination_that_is_not_known_takes_the_mean_of_those_it_may_be():
 def test_the_spread_of_a_search_grows_with_the_root_of_its_trainings():
     # Of 18 epochs a candidate trains a third, as a third passes each rung: 3 + 6/3 + 9/9.
     study = searching_study(space={"filters": [32, 64], "epochs": [18]}, sweeps=False)
-    fast = Speed(hyperparameters=Hyperparameters(), train_seconds=1 / 60_000, evaluation_seconds=1e-12)
-    slow = Speed(
-        hyperparameters=Hyperparameters(filters=64), train_seconds=2 / 60_000, evaluation_seconds=1e-12
-    )
-    measured = dataclasses.replace(NOTHING_KEPT, costs=CostModel([fast, slow]))
+    costs = CostModel([ONE_SECOND, make_speed(2, filters=64)])
+    measured = dataclasses.replace(NOTHING_KEPT, costs=costs)
     found = forecast(study, measured)
     mean = found.finals.seconds[0]
-    wide = (
-        mean - STARTUP_SECONDS - 18
-    ) / 18  # the part of the candidates that have 64 filters, of 36 seconds
+    # The part of the candidates that have 64 filters and take 36 seconds.
+    wide = (mean - STARTUP_SECONDS - 18) / 18
     spread = 18 * math.sqrt(wide * (1 - wide))
     assert 0.4 < wide < 0.6
     assert found.search.spread == pytest.approx(spread / 3 * math.sqrt(20) / 2)
     assert found.finals.spread == pytest.approx(spread * 10 * math.sqrt(2) / 2)
     half = dataclasses.replace(measured, search=SearchProgress(0.5)).forecast(study, make_plan(study), 4)
+    assert half.search.trainings == 10
     assert half.search.spread == pytest.approx(spread / 3 * math.sqrt(10) / 4)
-
-
-def test_a_study_without_a_search_trains_nothing_for_one():
-    found = forecast(only(2))
-    assert (found.search, found.finals) == (FurtherTrainings(0), FurtherTrainings(0))

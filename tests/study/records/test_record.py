@@ -4,8 +4,9 @@ from functools import cache
 import pytest
 from pydantic import ValidationError
 
-from study.records.record import Epoch, Segment, StopRule, TrainingRecord
-from tests.frames import make_records, make_study
+from study.records.record import Segment, StopRule, TrainingRecord
+from tests import simulated
+from tests.rows import make_record, make_training
 
 LOSSES = (0.9, 0.7, 0.5, 0.6, 0.55, 0.51)
 """The lowest at epoch 3; patience 3 runs out with epoch 6."""
@@ -13,7 +14,8 @@ LOSSES = (0.9, 0.7, 0.5, 0.6, 0.55, 0.51)
 
 @cache
 def _finished() -> TrainingRecord:
-    return make_records(make_study().only(frozenset({4})))[0]
+    training = make_training(ends=(20,))
+    return make_record(training, simulated.train(training.hyperparameters, training.seed)[:20])
 
 
 def _record(*losses: float) -> TrainingRecord:
@@ -59,50 +61,19 @@ def test_a_reading_that_ends_before_patience_ran_out_has_no_convergence_time():
     assert (reading.converged_epoch, reading.convergence_seconds) == (None, None)
 
 
-def test_a_training_gives_its_validation_losses_in_order():
-    assert _record(*LOSSES).validation_losses == list(LOSSES)
-
-
-def test_a_record_survives_json():
-    record = _finished()
-    assert TrainingRecord.model_validate_json(record.model_dump_json()) == record
-
-
-def test_a_loss_that_is_no_number_is_refused():
-    fields = _record(0.5).epochs[0].model_dump()
-    with pytest.raises(ValidationError, match="Input should be a finite number"):
-        Epoch.model_validate({**fields, "validation_loss": float("nan")})
-
-
-def _segments(*epochs: int) -> tuple[Segment, ...]:
-    first = _finished().segments[0]
-    return tuple(
-        first.model_copy(update={"epochs": count, "run_id": f"run-{number}"})
-        for number, count in enumerate(epochs, start=1)
-    )
-
-
 def _trained_by(*epochs: int, mark: str = "") -> TrainingRecord:
-    """A training of several runs, so many epochs each; equal marks give equal weights."""
+    """A training of several runs, so many epochs each, in 3, 2, ... attempts; equal marks: equal weights."""
     record = _record(*(1 / number for number in range(1, sum(epochs) + 1)))
     marked = tuple(
         each.model_copy(update={"weights_sha256": f"{mark}{each.epoch}"}) for each in record.epochs
     )
-    update = {"epochs": marked, "segments": _segments(*epochs), "kept_weights": (sum(epochs),)}
+    first = _finished().segments[0]
+    segments = tuple(
+        first.model_copy(update={"epochs": count, "run_id": f"run-{number}", "attempts": 4 - number})
+        for number, count in enumerate(epochs, start=1)
+    )
+    update = {"epochs": marked, "segments": segments, "kept_weights": (sum(epochs),)}
     return record.model_copy(update=update)
-
-
-def test_each_epoch_belongs_to_the_run_that_trained_it():
-    record = _trained_by(2, 3)
-    runs = [record.segment_of(epoch).run_id for epoch in range(1, 6)]
-    assert runs == ["run-1", "run-1", "run-2", "run-2", "run-2"]
-    assert [record.epochs_by(run) for run in ("run-1", "run-2", "run-3")] == [2, 3, 0]
-
-
-def test_a_record_answers_rules_that_it_is_long_enough_for():
-    record = _trained_by(5)
-    assert record.answers([StopRule(epochs=2), StopRule(epochs=5)])
-    assert not record.answers([StopRule(epochs=2), StopRule(epochs=6)])
 
 
 def test_a_training_is_a_prefix_of_a_longer_one_with_the_same_weights_only():
@@ -113,7 +84,9 @@ def test_a_training_is_a_prefix_of_a_longer_one_with_the_same_weights_only():
 
 
 def test_a_shorter_training_is_continued_by_a_longer_one():
-    again = _trained_by(3).model_copy(update={"segments": _fresh(3), "optimizer_sha256": "short"})
+    short = _trained_by(3)
+    fresh = short.segments[0].model_copy(update={"run_id": "fresh"})
+    again = short.model_copy(update={"segments": (fresh,), "optimizer_sha256": "short"})
     longer = _trained_by(2, 3).model_copy(update={"optimizer_sha256": "long", "kept_weights": (1, 5)})
     whole = again.continued_by(longer)
     assert whole.epochs == longer.epochs
@@ -122,24 +95,12 @@ def test_a_shorter_training_is_continued_by_a_longer_one():
     assert whole.optimizer_sha256 == "long"
 
 
-def _fresh(epochs: int) -> tuple[Segment, ...]:
-    return tuple(each.model_copy(update={"run_id": "fresh"}) for each in _segments(epochs))
-
-
-def _of_two_runs() -> TrainingRecord:
-    """Two epochs by one run, of three attempts, and one by another."""
-    record = _record(0.9, 0.8, 0.7)
-    first = record.segments[0].model_copy(update={"epochs": 2, "run_id": "a", "attempts": 3})
-    second = record.segments[0].model_copy(update={"epochs": 1, "run_id": "b", "attempts": 1})
-    return record.model_copy(update={"segments": (first, second)})
-
-
 def test_a_record_says_which_run_trained_what_and_how_often_it_tried():
-    record = _of_two_runs()
-    assert [record.attempts_by(run) for run in "abc"] == [3, 1, 0]
-    assert [record.epochs_by(run) for run in "abc"] == [2, 1, 0]
-    assert [record.was_trained_by(run) for run in "abc"] == [True, True, False]
-    assert [record.segment_of(epoch).run_id for epoch in (1, 2, 3)] == ["a", "a", "b"]
+    record, runs = _trained_by(2, 1), ("run-1", "run-2", "run-3")
+    assert [record.attempts_by(run) for run in runs] == [3, 2, 0]
+    assert [record.epochs_by(run) for run in runs] == [2, 1, 0]
+    assert [record.was_trained_by(run) for run in runs] == [True, True, False]
+    assert [record.segment_of(epoch).run_id for epoch in (1, 2, 3)] == ["run-1", "run-1", "run-2"]
     again = record.attempted(4)
     assert [segment.attempts for segment in again.segments] == [3, 4]
     assert again.epochs == record.epochs
@@ -150,13 +111,15 @@ def test_a_segment_is_of_one_attempt_on_one_thread_unless_it_says_so():
     assert (fields["attempts"].default, fields["threads"].default) == (1, 1)
 
 
-def test_a_training_that_diverged_goes_on_nowhere():
+def test_a_training_that_diverged_is_continued_by_none_and_answers_every_rule():
     record, longer = _record(*LOSSES[:3]), _record(*LOSSES)
     assert record.is_prefix_of(longer)
     assert not record.is_prefix_of(record), "the other has to be longer"
     diverged = record.model_copy(update={"diverged": "loss is NaN"})
     assert not diverged.is_prefix_of(longer)
-    assert diverged.answers([StopRule(epochs=100)]) and not record.answers([StopRule(epochs=100)])
+    assert diverged.answers([StopRule(epochs=100)])
+    assert not record.answers([StopRule(epochs=3), StopRule(epochs=100)])
+    assert record.answers([StopRule(epochs=2), StopRule(epochs=3)])
 
 
 @pytest.mark.parametrize(
@@ -176,7 +139,7 @@ def test_a_training_that_diverged_goes_on_nowhere():
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(changes: dict[str, object], message: str):
-    sound = {**dict(_of_two_runs()), "kept_weights": (1, 3)}
+    sound = {**dict(_trained_by(2, 1)), "kept_weights": (1, 3)}
     assert TrainingRecord.model_validate(sound).kept_weights == (1, 3)
     with pytest.raises(ValidationError, match=re.escape(message)):
         TrainingRecord.model_validate({**sound, **changes})

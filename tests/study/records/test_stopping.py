@@ -1,5 +1,4 @@
 import pytest
-from pydantic import ValidationError
 
 from study.records.record import StopRule, converged_epoch, needs_more
 
@@ -8,44 +7,29 @@ STOPS_AT_SIX = (0.9, 0.7, 0.5, 0.6, 0.55, 0.51, 0.4)
 
 
 @pytest.mark.parametrize(
-    ("losses", "patience", "epochs_read"),
+    ("losses", "epochs", "patience", "epochs_read"),
     [
-        (STOPS_AT_SIX, 3, 6),
-        (STOPS_AT_SIX, 1, 4),
-        (STOPS_AT_SIX, 4, 7),
-        ((0.5, 0.6, 0.7), 2, 3),
-        ((0.5, 0.5, 0.5), 2, 3),  # an equal loss is no lower loss
-        ((0.5, 0.6, 0.4, 0.6, 0.3, 0.6, 0.6), 2, 7),  # a lower loss starts the count anew
+        (STOPS_AT_SIX, 7, 3, 6),
+        (STOPS_AT_SIX, 7, 1, 4),
+        (STOPS_AT_SIX, 7, 4, 7),
+        (STOPS_AT_SIX, 7, None, 7),
+        (STOPS_AT_SIX, 2, None, 2),
+        (STOPS_AT_SIX, 5, 3, 5),  # the budget ends before patience runs out
+        (STOPS_AT_SIX, 6, 3, 6),  # patience runs out with the last epoch of the budget
+        (STOPS_AT_SIX[:6], 20, 3, 6),
+        (STOPS_AT_SIX[:5], 20, 3, None),
+        (STOPS_AT_SIX[:2], 3, 3, None),
+        (STOPS_AT_SIX[:2], 3, None, None),
+        ((), 1, None, None),
+        ((0.5, 0.6, 0.7), 3, 2, 3),
+        ((0.5, 0.5, 0.5), 3, 2, 3),  # an equal loss is no lower loss
+        ((0.5, 0.6, 0.4, 0.6, 0.3, 0.6, 0.6), 7, 2, 7),  # a lower loss starts the count anew
     ],
 )
-def test_a_trial_with_patience_stops_when_early_stopping_would(
-    losses: tuple[float, ...], patience: int, epochs_read: int
+def test_a_trial_reads_its_budget_or_up_to_where_patience_ran_out_and_nothing_of_a_shorter_training(
+    losses: tuple[float, ...], epochs: int, patience: int | None, epochs_read: int | None
 ):
-    assert StopRule(epochs=len(losses), patience=patience).epochs_read(losses) == epochs_read
-
-
-def test_patience_that_runs_out_stops_a_training_that_is_still_short_of_its_budget():
-    assert StopRule(epochs=20, patience=3).epochs_read(STOPS_AT_SIX[:6]) == 6
-    assert StopRule(epochs=20, patience=3).epochs_read(STOPS_AT_SIX[:5]) is None
-
-
-def test_a_budget_ends_before_patience_runs_out():
-    assert StopRule(epochs=5, patience=3).epochs_read(STOPS_AT_SIX) == 5
-
-
-def test_patience_that_runs_out_with_the_last_epoch_reads_the_whole_budget():
-    assert StopRule(epochs=6, patience=3).epochs_read(STOPS_AT_SIX) == 6
-
-
-def test_a_trial_without_patience_reads_its_whole_budget():
-    assert StopRule(epochs=7).epochs_read(STOPS_AT_SIX) == 7
-    assert StopRule(epochs=2).epochs_read(STOPS_AT_SIX) == 2
-
-
-@pytest.mark.parametrize("patience", [None, 3])
-def test_a_trial_needs_more_than_a_training_too_short_for_it(patience: int | None):
-    assert StopRule(epochs=3, patience=patience).epochs_read((0.9, 0.8)) is None
-    assert StopRule(epochs=1, patience=patience).epochs_read(()) is None
+    assert StopRule(epochs=epochs, patience=patience).epochs_read(losses) == epochs_read
 
 
 def test_a_training_goes_on_while_any_of_its_trials_needs_more():
@@ -66,8 +50,3 @@ def test_the_converged_epoch_has_the_lowest_loss_before_patience_ran_out():
 @pytest.mark.parametrize("losses", [(), (0.5, 0.6, 0.7), (0.9, 0.8, 0.7, 0.6, 0.5), STOPS_AT_SIX[:5]])
 def test_a_training_whose_patience_did_not_run_out_has_not_converged(losses: tuple[float, ...]):
     assert converged_epoch(losses) is None
-
-
-def test_a_misspelt_rule_is_refused():
-    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
-        StopRule.model_validate({"epochs": 5, "patiense": 3})

@@ -8,21 +8,18 @@ from hypothesis import given, strategies as st
 from study.errors import InputError
 from study.spec.published import PublishedSource, read_averages, read_readings
 from study.spec.study_file import read_study
+from tests.fuzz import repeatable
 
 HEADER = "exercise,parameter,value,n_readings,accuracy_pct,note\n"
 
 
+@repeatable
 @given(st.floats(1e-6, 100).map(lambda points: float(f"{points:.15g}")))
 def test_a_margin_in_points_is_a_fraction_inside_and_is_written_as_it_was_read(points: float):
     source = PublishedSource(averages=Path("a.csv"), margin=points)
     assert source.margin == points / 100
     assert json.loads(source.model_dump_json())["margin"] == points
     assert PublishedSource.model_validate_json(source.model_dump_json()) == source
-
-
-def test_a_study_without_published_values_has_no_averages_and_no_readings():
-    assert read_averages(None) == {}
-    assert read_readings(None) == {}
 
 
 def test_averages_are_read_by_exercise_and_value(tmp_path: Path):
@@ -40,32 +37,21 @@ def test_averages_are_read_by_exercise_and_value(tmp_path: Path):
     ("content", "reason"),
     [
         (b"exercise,parameter,value\n2,filters,8\n", "KeyError: 'n_readings'"),
-        (
-            HEADER.encode() + b"2,filters,eight,5,89.5,\n",
-            "ValueError: could not convert string to float: 'eight'",
-        ),
-        (
-            HEADER.encode() + b"two,filters,8,5,89.5,\n",
-            "ValueError: invalid literal for int() with base 10: 'two'",
-        ),
-        (
-            HEADER.encode() + b"2,filters,8\n",
-            "TypeError: float() argument must be a string or a real number, not 'NoneType'",
-        ),
-        (
-            HEADER.encode() + b"2,filters,8,5,89.5,\xff\n",
-            "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff",
-        ),
+        (HEADER.encode() + b"2,filters,eight,5,89.5,\n", "ValueError: could not convert string to float"),
+        (HEADER.encode() + b"2,filters,8\n", "TypeError: float() argument must be a string or a real number"),
+        (HEADER.encode() + b"2,filters,8,5,89.5,\xff\n", "UnicodeDecodeError: 'utf-8' codec can't decode"),
     ],
 )
 def test_a_malformed_csv_is_answered_with_its_path_and_columns(tmp_path: Path, content: bytes, reason: str):
-    path = tmp_path / "averages.csv"
+    path = tmp_path / "values.csv"
     path.write_bytes(content)
-    expected = (
-        "expected columns exercise, parameter, value, n_readings, accuracy_pct, note with numbers in all"
-    )
-    with pytest.raises(InputError, match=f"^{re.escape(f'{path}: {reason}')}.*; {expected}"):
-        read_averages(PublishedSource(averages=path))
+    source = PublishedSource(averages=path, readings=path)
+    columns = "exercise, parameter, value, n_readings, accuracy_pct, note with numbers in all"
+    with pytest.raises(InputError, match=f"^{re.escape(f'{path}: {reason}')}.*; expected columns {columns}"):
+        read_averages(source)
+    columns = "exercise, value, reading, accuracy_pct"
+    with pytest.raises(InputError, match=f"^{re.escape(str(path))}: .*; expected columns {columns}"):
+        read_readings(source)
 
 
 def test_the_lab_study_brings_a_published_average_of_every_value_it_sweeps():
@@ -82,15 +68,8 @@ def test_readings_are_read_by_cell_and_number_and_need_not_be_there(tmp_path: Pa
     path.write_text("exercise,value,reading,accuracy_pct\n2,8,1,89.5\n2,8,2,89.7\n4,1,1,86\n", "utf-8")
     source = PublishedSource(averages=tmp_path / "averages.csv", readings=path)
     assert read_readings(source) == {(2, 8.0): {1: 0.895, 2: 0.897}, (4, 1.0): {1: 0.86}}
-    assert read_readings(source.model_copy(update={"readings": None})) == {}
-
-
-def test_malformed_readings_are_answered_with_their_path_and_columns(tmp_path: Path):
-    path = tmp_path / "readings.csv"
-    path.write_text("exercise,value,reading\n2,8,1\n", "utf-8")
-    expected = f"{path}: KeyError: 'accuracy_pct'; expected columns exercise, value, reading, accuracy_pct"
-    with pytest.raises(InputError, match=re.escape(expected)):
-        read_readings(PublishedSource(averages=path, readings=path))
+    assert read_readings(source.model_copy(update={"readings": None})) == read_readings(None) == {}
+    assert read_averages(None) == {}
 
 
 def test_the_lab_study_brings_86_published_readings_whose_means_are_its_averages():

@@ -1,10 +1,11 @@
-"""What a run is asked: the form of it that Prefect shows, and the study that its id names."""
+"""The request of a run: the form of it that Prefect shows, and the address of a scheduler."""
 
 import re
 
 import pytest
 
-from study.spec.run_start import RunOptions
+from study.errors import InputError
+from study.spec.run_start import RunOptions, read_scheduler, split_address
 from study.spec.study_file import list_exercise_numbers, list_studies
 
 
@@ -70,3 +71,30 @@ def test_the_form_takes_a_scheduler_or_nothing():
     for text in ("", "tls://host:8786", "host"):
         assert re.search(pattern, text), text
     assert not re.search(pattern, "http://host")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("host", "tcp://host:8786"),
+        ("10.0.0.1:1", "tcp://10.0.0.1:1"),
+        ("host:65535", "tcp://host:65535"),
+        ("tls://gpu-1.lab.example", "tls://gpu-1.lab.example:8786"),
+        ("tls://[fe80::1]:8786", "tls://[fe80::1]:8786"),
+    ],
+)
+def test_protocol_and_port_may_be_left_out(given: str, read: str):
+    assert read_scheduler(given) == read
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "http://host:1", "host:0", "host:65536", "tcp://", "a b", "host:x", "host:1/x"]
+)
+def test_what_is_no_address_is_refused_with_one_that_is(wrong: str):
+    with pytest.raises(InputError, match=r"^--scheduler: .* is not an address; give one such as tls://host"):
+        read_scheduler(wrong)
+
+
+def test_host_and_port_are_told_apart_and_an_address_of_the_sixth_version_loses_its_brackets():
+    assert split_address("tls://[fe80::1]:8786") == ("fe80::1", 8786)
+    assert split_address("tcp://XX:1") == ("XX", 1)

@@ -1,19 +1,15 @@
-import re
-
 import pytest
 from pydantic import ValidationError
 
-from study.spec.exercises import ImagesExercise, ModelExercise, OptimumExercise, SweepExercise
-from study.spec.setting import Hyperparameters, Setting, check_changes
+from study.spec.exercises import SweepExercise
+from study.spec.setting import Hyperparameters, Setting, check_changes, learning_rate_at
 from study.spec.study import DataSlice, Study
 from study.spec.study_file import read_study
 
-TOLD = {"title": "T", "question": "Q?"}
-
 
 def _sweep(number: int = 2, parameter: str = "filters", **changes: object) -> SweepExercise:
-    fields = {**TOLD, "number": number, "kind": "sweep", "parameter": parameter, "values": (8, 16)}
-    return SweepExercise.model_validate({**fields, "repeats": 2, **changes})
+    fields = {"title": "T", "question": "Q?", "number": number, "kind": "sweep", "repeats": 2}
+    return SweepExercise.model_validate({**fields, "parameter": parameter, "values": (8, 16), **changes})
 
 
 def _study(*exercises: object, **changes: object) -> Study:
@@ -27,11 +23,6 @@ def test_the_defaults_are_the_published_protocol():
     beyond = {"augmentation": "none", "averaging": 0.0}
     assert Hyperparameters().model_dump() == published | steps | beyond
     assert Setting().model_dump() == published | steps | beyond | {"epochs": 5, "patience": None}
-
-
-def test_a_setting_cannot_be_changed_in_place():
-    with pytest.raises(ValidationError, match="Instance is frozen"):
-        Setting().filters = 64
 
 
 def test_changes_to_a_setting_are_checked_again():
@@ -51,20 +42,20 @@ def test_checked_changes_have_the_parameters_types():
     assert [type(value) for value in checked.values()] == [int, float]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"filtres": 8}, "'filtres' is not a parameter; allowed: filters, kernel_size, dense_units"),
-        ({"filters": 0}, "filters=0: Input should be greater than or equal to 1"),
-        ({"dropout": 1.0}, "dropout=1.0: Input should be less than 1"),
-        ({"learning_rate": 0.0}, "learning_rate=0.0: Input should be greater than 0"),
-        ({"epochs": 2.5}, "epochs=2.5: Input should be a valid integer"),
-        ({"learning_rate": float("nan")}, "learning_rate=nan: Input should be"),
-    ],
-)
-def test_an_impossible_change_is_refused_with_its_value(changes: dict[str, float], message: str):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        check_changes(changes)
+def test_a_constant_schedule_keeps_the_learning_rate():
+    assert [learning_rate_at(Hyperparameters(), epoch, None) for epoch in (1, 7, 1000)] == [0.01] * 3
+
+
+def test_a_cosine_schedule_falls_from_the_rate_towards_zero_over_its_budget():
+    cosine = Hyperparameters(schedule="cosine", learning_rate=0.2)
+    rates = [learning_rate_at(cosine, epoch, 4) for epoch in (1, 2, 3, 4)]
+    assert rates == pytest.approx([0.2, 0.2 * 0.853553, 0.1, 0.2 * 0.146447], abs=1e-6)
+    assert learning_rate_at(cosine, 5, 4) == pytest.approx(0.0)
+
+
+def test_only_a_schedule_that_is_not_constant_depends_on_the_epoch_budget():
+    assert Setting(epochs=7).schedule_epochs is None
+    assert Setting(epochs=7, schedule="cosine").schedule_epochs == 7
 
 
 def test_a_sweep_gives_one_setting_a_value_and_holds_the_rest():
@@ -83,22 +74,6 @@ def test_every_hyperparameter_that_is_a_number_can_be_swept():
         assert settings == {value: Setting(**{name: value})}
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"values": (8, 8.0)}, "values: 8 is listed twice; each value once"),
-        ({"values": ()}, "Tuple should have at least 1 item"),
-        ({"values": (8, 0)}, "filters=0.0: Input should be greater than or equal to 1"),
-        ({"parameter": "filtres"}, "'filtres' is not a parameter; allowed: filters"),
-        ({"fixed": {"filters": 8}}, "fixed: 'filters' is what this exercise varies; leave it out"),
-        ({"repeats": 0}, "Input should be greater than or equal to 1"),
-    ],
-)
-def test_an_impossible_sweep_is_refused(changes: dict[str, object], message: str):
-    with pytest.raises(ValidationError, match=re.escape(message)):
-        _sweep(**changes)
-
-
 def test_only_budgets_without_a_schedule_over_them_read_prefixes_of_the_same_trainings():
     budgets = _sweep(parameter="epochs")
     assert budgets.reads_prefixes(Setting())
@@ -108,40 +83,9 @@ def test_only_budgets_without_a_schedule_over_them_read_prefixes_of_the_same_tra
     assert not _sweep().reads_prefixes(Setting())
 
 
-def test_an_optimum_without_candidates_is_refused():
-    with pytest.raises(ValidationError, match="give at least one of 'candidates', 'combine' and 'search'"):
-        OptimumExercise(number=7, kind="optimum", **TOLD)
-
-
-def test_the_name_of_the_combined_candidate_is_taken():
-    with pytest.raises(ValidationError, match="'combination' is the name of the combined best values"):
-        OptimumExercise(number=7, kind="optimum", candidates={"combination": {"filters": 8}}, **TOLD)
-
-
-def test_a_model_file_name_cannot_leave_its_folder():
-    with pytest.raises(ValidationError, match="String should match pattern"):
-        ModelExercise(number=8, kind="model", file_name="../model", **TOLD)
-
-
 def test_a_study_without_exercises_is_refused():
     with pytest.raises(ValidationError, match="exercises: the list is empty; give at least one exercise"):
         Study(name="mine", title="T", exercises=())
-
-
-def test_a_number_used_twice_is_refused():
-    with pytest.raises(ValidationError, match="exercises: number 2 is used twice"):
-        _study(_sweep(2), _sweep(2, "dense_units"))
-
-
-def test_a_second_exercise_that_draws_images_is_refused():
-    images = [ImagesExercise(number=number, kind="images", **TOLD) for number in (1, 2)]
-    with pytest.raises(ValidationError, match="exercises: kind 'images' is used twice"):
-        _study(*images)
-
-
-def test_a_model_needs_an_optimum():
-    with pytest.raises(ValidationError, match="the 'model' exercise saves what an 'optimum' exercise chose"):
-        _study(_sweep(), ModelExercise(number=8, kind="model", **TOLD))
 
 
 def test_holding_out_every_training_image_is_refused_under_held_out_only():
@@ -149,11 +93,6 @@ def test_holding_out_every_training_image_is_refused_under_held_out_only():
     assert _study(data=data).protocol == "lab"
     with pytest.raises(ValidationError, match="held_out_images=1000 leaves nothing of train_images=1000"):
         _study(data=data, protocol="held-out")
-
-
-def test_a_study_name_is_fit_for_a_path():
-    with pytest.raises(ValidationError, match="String should match pattern"):
-        _study(name="../mine")
 
 
 def test_seeds_count_up_from_the_studys_seed():
@@ -173,11 +112,6 @@ def test_some_exercises_of_a_study_keep_the_rest_of_it():
     some = lab.only(frozenset({6, 2}))
     assert [each.number for each in some.exercises] == [2, 6]
     assert some.model_copy(update={"exercises": lab.exercises}) == lab
-
-
-def test_an_unknown_exercise_number_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"exercise 9 is not in study 'mine'; it has 2$"):
-        _study().only(frozenset({2, 9}))
 
 
 def test_a_study_survives_json():

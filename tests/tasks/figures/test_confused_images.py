@@ -9,7 +9,7 @@ from flows.shown.artifacts import MAX_BYTES
 from tasks.data.dataset import load_dataset
 from tasks.data.sheet import MARGIN, TITLE_HEIGHT
 from tasks.figures.confused import CELL, ENLARGEMENT, HEADING_HEIGHT, ROW_HEIGHT, draw_confused_images
-from tests.frames import make_chosen_model
+from tests.rows import make_chosen_model
 
 
 def test_each_pair_has_its_row_with_the_pixels_of_its_images(tmp_path: Path):

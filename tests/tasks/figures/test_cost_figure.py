@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from tasks.figures.cost import WHOLE_RUN, draw_cost_figure
-from tests.frames import make_study, make_trainings
+from tests.rows import make_study, make_trainings
 from tests.small_run import changed
 from tests.tasks.figures.pictures import assert_is_picture
 

@@ -15,7 +15,7 @@ from tasks.figures.curves import (
     mean_line,
     setting_curves,
 )
-from tests.frames import make_epochs, make_study, make_trials
+from tests.rows import make_epochs, make_study, make_trials
 from tests.small_run import changed
 from tests.tasks.figures.pictures import assert_is_picture
 

@@ -11,7 +11,7 @@ from storage.tables.published import list_nights, publish, read_run
 from tasks.figures.draw import draw_nights
 from tasks.figures.nights import NIGHTS, Night, draw_history_figures
 from tasks.figures.sweeps import DrawnFigure
-from tests.frames import STARTED_AT, make_nights, make_run, make_study
+from tests.rows import STARTED_AT, make_nights, make_run, make_study
 from tests.small_run import changed, make_small_study, make_tables
 from tests.tasks.figures.pictures import assert_is_picture
 

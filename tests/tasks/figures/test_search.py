@@ -6,11 +6,11 @@ import cv2
 import pytest
 
 from tasks.figures.search import draw_search_figures
-from tests.searches import searched_frames, searching_study
+from tests.searches import searched_tables, searching_study
 from tests.small_run import changed
 
 STUDY = searching_study(trainings=40)
-TABLES = searched_frames()
+TABLES = searched_tables()
 
 
 def draw(folder: Path, search=TABLES.search, study=STUDY):

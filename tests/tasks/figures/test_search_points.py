@@ -13,11 +13,11 @@ from tasks.figures.search import (
     list_finals,
     rank_importances,
 )
-from tests.searches import searched_frames, searching_study
+from tests.searches import searched_tables, searching_study
 from tests.small_run import changed
 
 STUDY = searching_study(trainings=40)
-TABLES = searched_frames()
+TABLES = searched_tables()
 
 
 def test_the_front_has_what_none_beats_at_the_same_cost_or_less():

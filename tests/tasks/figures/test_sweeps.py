@@ -28,7 +28,7 @@ from tasks.figures.points import (
 )
 from tasks.figures.style import parameter_axis
 from tasks.figures.sweeps import accuracy_words, draw_sweep_figures
-from tests.frames import make_chosen_model, make_epochs, make_study, make_summary, make_trials
+from tests.rows import make_chosen_model, make_epochs, make_study, make_summary, make_trials
 from tests.small_run import changed
 from tests.tasks.figures.pictures import assert_is_picture
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tasks.model.export import count_confusion, find_confused_pairs
-from tests.frames import make_chosen_model
+from tests.rows import make_chosen_model
 
 SHIRT, TOP, COAT, BAG = 6, 0, 4, 8
 

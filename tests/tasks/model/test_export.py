@@ -20,7 +20,7 @@ from tasks.model.card import render_card, tabulate_classes
 from tasks.model.export import ReloadFailed, count_confident, keep_files, reload_files, save_and_check
 from tasks.training.one_training import run_training
 from tests.engines import ENGINE
-from tests.frames import make_chosen_model
+from tests.rows import make_chosen_model
 from tests.small_run import changed, make_tables
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, .h5

@@ -6,7 +6,7 @@ import pytest
 
 from study.conclusions.chosen_model import Calibration
 from tasks.model.classify import find_calibration
-from tests.frames import make_chosen_model
+from tests.rows import make_chosen_model
 
 CALIBRATION = Calibration(temperature=1.5, fitted_on="x", images=10, error_before=0.1, error_after=0.01)
 

@@ -5,7 +5,7 @@ from study.spec.exercises import OptimumExercise, SweepExercise
 from study.spec.study import Study
 from study.status import Status
 from tasks.optimum.choose import choose_optimum, combine_best
-from tests.frames import make_study, make_trials
+from tests.rows import make_study, make_trials
 from tests.small_run import changed
 
 SWEEP = {"kind": "sweep", "title": "t", "question": "q", "repeats": 2}

@@ -4,11 +4,11 @@ import re
 
 from study.status import CandidateState
 from tasks.report.optimum import answer_search, cost_of_search, tabulate_finals, tabulate_search
-from tests.frames import make_study
-from tests.searches import searched_frames, searching_study
+from tests.rows import make_study
+from tests.searches import searched_tables, searching_study
 
 STUDY = searching_study(trainings=40)
-TABLES = searched_frames()
+TABLES = searched_tables()
 
 
 def test_the_answer_tells_the_gain_the_search_and_its_limits():

@@ -7,7 +7,7 @@ import pytest
 from storage.tables.published import RunTables
 from storage.tables.rows_of_findings import ComparisonRow
 from tasks.report.overview import describe_run, find_spans, sum_up, tabulate_spans
-from tests.frames import make_comparisons, make_epochs, make_run, make_study, make_summary, make_trials
+from tests.rows import make_comparisons, make_epochs, make_run, make_study, make_summary, make_trials
 from tests.small_run import changed
 
 STUDY = make_study()

@@ -20,7 +20,7 @@ from study.spec.study import Study
 from tasks.figures.nights import NIGHTS
 from tasks.figures.sweeps import DrawnFigure
 from tasks.report.report import Report, write_report
-from tests.frames import (
+from tests.rows import (
     RUN_ID,
     FailedTrial,
     make_agreement,

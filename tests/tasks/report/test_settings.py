@@ -7,7 +7,7 @@ from storage.tables.rows_of_work import TrialRow
 from study.spec.setting import Setting
 from study.spec.study import Study
 from tasks.report.settings import tabulate_candidates
-from tests.frames import make_study, make_summary, make_trials
+from tests.rows import make_study, make_summary, make_trials
 from tests.small_run import changed
 
 BEYOND = {"filters": 64, "schedule": "cosine", "augmentation": "flip", "averaging": 0.8, "epochs": 20}

@@ -17,7 +17,7 @@ from tasks.data.dataset import Dataset
 from tasks.tables.findings import compare_nights
 from tasks.tables.publish import RunFacts, describe_provenance
 from tasks.tables.rows import RunContext
-from tests.frames import COMMIT, STARTED_AT, make_source
+from tests.rows import COMMIT, STARTED_AT, make_source
 from tests.small_run import changed, make_small_study, make_tables
 
 EARLIER, YESTERDAY, TONIGHT = "20260228-120000-abcd", "20260302-120000-abcd", "20260303-120000-abcd"

@@ -5,7 +5,7 @@ from study.records.record import Epoch, Source, StopRule
 from study.spec.exercises import SweepExercise
 from study.spec.study import Study
 from tasks.tables.rows import Outcome, RunContext, aggregate_trials, list_epochs, list_trainings
-from tests.frames import make_record, make_segment
+from tests.rows import make_record, make_segment
 
 STUDY = Study(
     name="s",

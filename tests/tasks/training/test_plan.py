@@ -28,7 +28,7 @@ from tasks.training.plan import (
     predict_jobs,
 )
 from tests import simulated
-from tests.frames import make_record, make_study
+from tests.rows import make_record, make_study
 
 LAB = make_study()
 

@@ -12,7 +12,7 @@ from study.errors import InputError
 from study.records.record import StopRule
 from study.status import Status
 from tasks.training.replay import choose_rows, name_trial, read_recipes
-from tests.frames import RUN_ID, make_trials
+from tests.rows import RUN_ID, make_trials
 from tests.small_run import changed, make_small_study, make_tables
 from tests.tampered import tamper
 

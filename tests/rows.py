@@ -130,11 +130,6 @@ def make_epochs(study: Study | None = None) -> list[EpochRow]:
     return list_epochs.fn(_context(study), _train(study, _all_trials(study)))
 
 
-def make_records(study: Study) -> list[TrainingRecord]:
-    """The simulated training of every key of a study."""
-    return [each.record for each in _train(study, _all_trials(study)).values() if each.record]
-
-
 def make_record(training: Training, epochs: Sequence[Epoch], run_id: str = RUN_ID) -> TrainingRecord:
     """The record of a training that one run trained in one go."""
     return TrainingRecord(
