@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage.dataset_files import DatasetArrays, ExpectedDataset, read_cache, read_idx_folder, write_cache
+from storage.dataset_files import DatasetArrays, ExpectedDataset, read_cache, read_idx_folder
 from study.errors import InputError
 from tasks.data.sources import (
     Source,
@@ -41,7 +41,10 @@ def test_sources_are_tried_in_the_documented_order(tmp_path: Path) -> None:
     ]
 
 
-def test_first_source_that_has_the_dataset_is_used(tmp_path: Path) -> None:
+def test_first_source_that_has_the_dataset_is_used_and_an_absent_one_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     folder = write_idx_folder(tmp_path / "idx", ARRAYS)
     sources = (
         Source("cache", partial(read_cache, tmp_path)),
@@ -51,31 +54,8 @@ def test_first_source_that_has_the_dataset_is_used(tmp_path: Path) -> None:
     arrays, name = read_first(sources, EXPECTED)
     assert name == "folder"
     assert np.array_equal(arrays.train_images, ARRAYS.train_images)
-
-
-def test_absent_source_is_logged_as_info(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    folder = write_idx_folder(tmp_path / "idx", ARRAYS)
-    sources = (
-        Source("cache", partial(read_cache, tmp_path)),
-        Source("folder", partial(read_idx_folder, folder)),
-    )
-    read_first(sources, EXPECTED)
     message = f"no dataset from cache: {tmp_path}/train-images.npy: no such file"
     assert caplog.record_tuples == [("tasks.data.sources", logging.INFO, message)]
-
-
-def test_damaged_source_is_logged_as_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write_cache(tmp_path, ARRAYS, EXPECTED)
-    (tmp_path / "train-images.npy").write_bytes(b"")
-    folder = write_idx_folder(tmp_path / "idx", ARRAYS)
-    sources = (
-        Source("cache", partial(read_cache, tmp_path)),
-        Source("folder", partial(read_idx_folder, folder)),
-    )
-    read_first(sources, EXPECTED)
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "train-images.npy: found another .npy header" in caplog.text
 
 
 def test_failure_of_every_source_names_each_reason_and_what_to_do(tmp_path: Path) -> None:

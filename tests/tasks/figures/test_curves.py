@@ -1,12 +1,10 @@
 """The learning curves of a sweep: what is plotted, as plain values; and the files that are drawn."""
 
 import logging
-from dataclasses import replace
 
 import pytest
 
 from study.spec.exercises import SweepExercise
-from study.spec.study_file import read_study
 from tasks.figures.curves import (
     SettingCurves,
     accuracy_span,
@@ -38,7 +36,7 @@ def sweep(parameter, values, repeats=2, fixed=None):
     return study, exercise, make_trials(study), make_epochs(study)
 
 
-def collapse(trials, epochs, value, repeats, start=2):
+def collapse(trials, epochs, value, repeats, start):
     """The epochs, in which some trainings of exercise 9 guess from an epoch on."""
     keys = {each.key for each in trials if each.value == value and each.repeat in repeats}
     return [
@@ -47,6 +45,12 @@ def collapse(trials, epochs, value, repeats, start=2):
         else each
         for each in epochs
     ]
+
+
+def draw(folder, study, exercise, trials, epochs):
+    (figure,) = draw_curve_figures(study, exercise, trials, epochs, folder)
+    assert_is_picture(figure)
+    return figure
 
 
 def key_of_setting(exercise, value):
@@ -91,11 +95,8 @@ def test_where_no_trial_of_the_longest_budget_completed_the_next_has_the_curve(t
     trials = make_trials(failed={(BUDGETS.number, 20, repeat) for repeat in range(1, 5)})
     (found,) = setting_curves(STUDY, BUDGETS, trials, EPOCHS)
     assert found.value == 10
-    (figure,) = draw_curve_figures(STUDY, BUDGETS, trials, EPOCHS, tmp_path)
-    assert (
-        "(1, 2, 5 and 10); all read the same trainings. No trial of 20 epochs was completed."
-        in figure.caption
-    )
+    caption = draw(tmp_path, STUDY, BUDGETS, trials, EPOCHS).caption
+    assert "(1, 2, 5 and 10); all read the same trainings. No trial of 20 epochs was completed." in caption
 
 
 def test_budgets_that_a_schedule_is_stretched_over_are_trainings_of_their_own():
@@ -154,100 +155,64 @@ def test_the_loss_axis_begins_at_epoch_two_where_epoch_one_would_rule_it(line, f
 
 @pytest.mark.parametrize("exercise", STUDY.sweeps, ids=lambda each: each.parameter)
 def test_every_sweep_of_the_lab_has_learning_curves(tmp_path, exercise):
-    (figure,) = draw_curve_figures(STUDY, exercise, TRIALS, EPOCHS, tmp_path / "figures")
+    figure = draw(tmp_path / "figures", STUDY, exercise, TRIALS, EPOCHS)
     assert (figure.name, figure.exercise) == (f"exercise-{exercise.number}-curves", exercise.number)
     assert "Validation accuracy and loss after each epoch; n = " in figure.caption
-    assert_is_picture(figure)
+    stopped_early = "a mean ends with the first of its trainings to do so"
+    shared = "the ends of the settings (1, 2, 5, 10 and 20); all read the same trainings."
+    assert (stopped_early in figure.caption) == (exercise is DROPOUT)
+    assert (shared in figure.caption) == (exercise is BUDGETS)
     assert len(list((tmp_path / "figures").iterdir())) == 2
-
-
-def test_equal_rows_give_equal_bytes(tmp_path):
-    one, two = (
-        draw_curve_figures(STUDY, RATES, TRIALS, EPOCHS, tmp_path / name)[0] for name in ("one", "two")
-    )
-    assert one.png.read_bytes() == two.png.read_bytes()
-    assert one.svg.read_bytes() == two.svg.read_bytes()
-
-
-def test_the_caption_says_where_the_means_of_early_stopping_end(tmp_path):
-    (figure,) = draw_curve_figures(STUDY, DROPOUT, TRIALS, EPOCHS, tmp_path)
-    assert "a mean ends with the first of its trainings to do so" in figure.caption
-    (figure,) = draw_curve_figures(STUDY, FILTERS, TRIALS, EPOCHS, tmp_path)
-    assert "stopped early" not in figure.caption
-
-
-def test_the_caption_of_a_sweep_of_epochs_says_that_all_read_the_same_trainings(tmp_path):
-    (figure,) = draw_curve_figures(STUDY, BUDGETS, TRIALS, EPOCHS, tmp_path)
-    assert "the ends of the settings (1, 2, 5, 10 and 20); all read the same trainings." in figure.caption
 
 
 def test_each_panel_names_the_epoch_of_its_means_lowest_loss(tmp_path):
     study, exercise, trials, epochs = sweep("filters", (8, 16))
     epochs = [changed(each, validation_loss=0.3 + 0.01 * abs(each.epoch - 3)) for each in epochs]
-    (figure,) = draw_curve_figures(study, exercise, trials, epochs, tmp_path)
+    figure = draw(tmp_path, study, exercise, trials, epochs)
     assert figure.svg.read_text().count("<!-- lowest: epoch 3 -->") == 2
 
 
-def test_collapsed_trainings_are_marked_and_the_caption_says_them(tmp_path):
-    study, exercise, trials, epochs = sweep("learning_rate", (0.1, 0.01, 0.001), repeats=4)
-    (figure,) = draw_curve_figures(study, exercise, trials, collapse(trials, epochs, 0.1, {1, 3}), tmp_path)
-    assert "at 0.1: accuracy of 2 of 4, lowest 10.0%, loss of 2 of 4, highest 2.3 nats" in figure.caption
-    assert_is_picture(figure)
-
-
-def test_a_setting_whose_trainings_all_collapsed_leaves_the_figure_to_the_others(tmp_path):
-    study, exercise, trials, epochs = sweep("filters", (8, 16, 32, 64))
-    epochs = collapse(trials, epochs, 64, {1, 2}, start=1)
-    (figure,) = draw_curve_figures(study, exercise, trials, epochs, tmp_path)
-    assert "at 64: accuracy of 2 of 2" in figure.caption
-    assert_is_picture(figure)
+@pytest.mark.parametrize(
+    ("repeats", "collapsed", "start", "said"),
+    [
+        (4, {1, 3}, 2, "of 2 of 4, lowest 10.0%, loss of 2 of 4, highest 2.3 nats"),
+        (2, {1, 2}, 1, "of 2 of 2"),
+    ],
+    ids=["some", "all of a setting"],
+)
+def test_collapsed_trainings_are_marked_and_the_caption_says_them(tmp_path, repeats, collapsed, start, said):
+    study, exercise, trials, epochs = sweep("learning_rate", (0.1, 0.01, 0.001), repeats)
+    figure = draw(tmp_path, study, exercise, trials, collapse(trials, epochs, 0.1, collapsed, start))
+    assert f"at 0.1: accuracy {said}" in figure.caption
 
 
 def test_losses_beyond_a_factor_of_ten_are_drawn_on_a_log_scale(tmp_path):
     study, exercise, trials, epochs = sweep("filters", (8, 16))
     epochs = [changed(each, validation_loss=each.validation_loss * each.epoch**2) for each in epochs]
-    (figure,) = draw_curve_figures(study, exercise, trials, epochs, tmp_path)
-    assert "log scale" in figure.svg.read_text()
-    assert_is_picture(figure)
+    assert "log scale" in draw(tmp_path, study, exercise, trials, epochs).svg.read_text()
 
 
-@pytest.mark.parametrize("count", [1, 2, 6, 12])
-def test_any_number_of_values_is_drawn(tmp_path, count):
-    study, exercise, trials, epochs = sweep("filters", tuple(range(4, 4 + 4 * count, 4)))
-    (figure,) = draw_curve_figures(study, exercise, trials, epochs, tmp_path)
-    assert_is_picture(figure)
-    assert ("the most accurate setting" in figure.alt) == (count == 12)
-
-
-@pytest.mark.parametrize(("parameter", "values"), [("filters", (8, 16)), ("epochs", (1,))])
-def test_trainings_of_a_single_epoch_and_a_single_repeat_are_drawn(tmp_path, parameter, values):
-    fixed = {} if parameter == "epochs" else {"epochs": 1}
-    study, exercise, trials, epochs = sweep(parameter, values, repeats=1, fixed=fixed)
-    (figure,) = draw_curve_figures(study, exercise, trials, epochs, tmp_path)
-    assert "n = 1 a setting" in figure.caption
-    assert_is_picture(figure)
-
-
-def test_many_repeats_and_many_budgets_are_drawn(tmp_path):
-    study, exercise, trials, epochs = sweep("epochs", tuple(range(1, 13)), repeats=35)
-    (figure,) = draw_curve_figures(study, exercise, trials, epochs, tmp_path)
-    assert_is_picture(figure)
-
-
-def test_the_smoke_study_is_drawn(tmp_path):
-    smoke = read_study("smoke")
-    for exercise in smoke.sweeps:
-        (figure,) = draw_curve_figures(smoke, exercise, make_trials(smoke), make_epochs(smoke), tmp_path)
-        assert_is_picture(figure)
+@pytest.mark.parametrize(
+    ("parameter", "values", "repeats", "fixed"),
+    [
+        *(("filters", tuple(range(4, 4 + 4 * count, 4)), 2, {}) for count in (1, 2, 6, 12)),
+        ("filters", (8, 16), 1, {"epochs": 1}),
+        ("epochs", (1,), 1, {}),
+        ("epochs", tuple(range(1, 13)), 35, {}),
+    ],
+)
+def test_any_number_of_values_repeats_and_epochs_is_drawn(tmp_path, parameter, values, repeats, fixed):
+    figure = draw(tmp_path, *sweep(parameter, values, repeats, fixed))
+    assert f"n = {repeats} a setting" in figure.caption
+    assert ("the most accurate setting" in figure.alt) == (parameter == "filters" and len(values) == 12)
 
 
 def test_failed_trials_are_said_and_a_setting_without_a_completed_one_keeps_its_name(tmp_path):
     failed = {(2, 64.0, repeat) for repeat in range(1, 6)} | {(2, 8.0, 1)}
-    (figure,) = draw_curve_figures(STUDY, FILTERS, make_trials(failed=failed), EPOCHS, tmp_path)
+    figure = draw(tmp_path, STUDY, FILTERS, make_trials(failed=failed), EPOCHS)
     assert "Failed trials, not drawn: 1 at 8, 5 at 64." in figure.caption
     assert "n = 0 to 5 a setting" in figure.caption
     assert "at 64" not in figure.alt
-    assert_is_picture(figure)
 
 
 @pytest.mark.parametrize("exercise", [FILTERS, BUDGETS], ids=["filters", "epochs"])
@@ -257,11 +222,3 @@ def test_an_exercise_without_a_completed_trial_has_no_curves_and_a_warning(tmp_p
         assert draw_curve_figures(STUDY, exercise, trials, EPOCHS, tmp_path) == []
     assert f"exercise {exercise.number}: no completed trial, no learning curves" in caplog.text
     assert not list(tmp_path.iterdir())
-
-
-def test_the_order_of_trainings_changes_nothing_of_means_and_axes():
-    one = curves_of([80.0, 85.0], [81.0, 86.0], losses=[[0.5, 0.4], [0.6, 0.5]])
-    other = replace(one, accuracies=one.accuracies[::-1], losses=one.losses[::-1])
-    assert mean_line(one.accuracies) == mean_line(other.accuracies)
-    assert accuracy_span([one]) == accuracy_span([other])
-    assert loss_span([one]) == loss_span([other])

@@ -1,16 +1,75 @@
-"""The figures of a search: the front, the importances, the parallel coordinates."""
+"""The figures of a search: what they show, as plain values; and what is drawn of it, with its words."""
 
 from pathlib import Path
+from statistics import fmean, stdev
 
 import cv2
 import pytest
 
-from tasks.figures.search import draw_search_figures
+from tasks.figures.search import (
+    Dot,
+    are_good,
+    draw_search_figures,
+    find_front,
+    list_coordinates,
+    list_finals,
+    rank_importances,
+)
 from tests.searches import searched_tables, searching_study
 from tests.small_run import changed
 
 STUDY = searching_study(trainings=40)
 TABLES = searched_tables()
+
+
+def test_the_front_has_what_none_beats_at_the_same_cost_or_less():
+    dots = [Dot(10, 5.0, 80), Dot(20, 4.0, 79), Dot(30, 3.0, 90), Dot(30, 3.0, 85), Dot(40, 1.0, 88)]
+    assert [each.accuracy for each in find_front(dots, "parameters")] == [80, 90]
+    assert [each.accuracy for each in find_front(dots, "seconds")] == [88, 90]
+
+
+def test_the_finals_are_means_of_fresh_seeds_with_intervals():
+    dots = list_finals(TABLES.trials, TABLES.finals)
+    assert [each.name for each in dots][:2] == ["baseline", "published"]
+    assert {"finalist 1", "finalist 2"} <= {each.name for each in dots}
+    readings = [each.validation_accuracy for each in TABLES.trials if each.setting == "finalist 1"]
+    finalist = next(each for each in dots if each.name == "finalist 1")
+    assert finalist.accuracy == pytest.approx(100 * fmean(readings))
+    assert finalist.half == pytest.approx(2.2622 * 100 * stdev(readings) / 10**0.5, rel=1e-3)
+
+
+def test_a_quarter_of_the_candidates_is_good():
+    assert are_good([0.8, 0.9, 0.7, 0.6, 0.5, 0.1, 0.85]).tolist() == [False, True, *4 * [False], True]
+
+
+def test_every_searched_parameter_has_an_axis_with_a_place_for_each_candidate():
+    axes = list_coordinates(STUDY, TABLES.search)
+    assert [(each.name, each.is_log) for each in axes] == [
+        ("filters", True), ("dense_units", False), ("learning_rate", True), ("epochs", False)
+    ]  # fmt: skip
+    assert all(len(each.values) == len(TABLES.search) for each in axes)
+
+
+def test_words_have_places_on_an_axis():
+    study = searching_study(sweeps=False, space={"schedule": ["constant", "cosine"], "epochs": [6]})
+    search = [changed(TABLES.search[0], schedule=each, epochs=6) for each in ("cosine", "constant")]
+    words = list_coordinates(study, search)[0]
+    assert (words.values, words.words) == ((1.0, 0.0), ("constant", "cosine"))
+
+
+def test_importances_add_up_and_name_what_decides():
+    search = [changed(each, validation_accuracy=each.learning_rate) for each in TABLES.search]
+    importances = rank_importances(STUDY, search)
+    assert sum(importances.values()) == pytest.approx(1)
+    assert next(iter(importances)) == "learning_rate"
+    assert set(importances) == {"filters", "dense_units", "learning_rate"}
+    assert importances == rank_importances(STUDY, search), "the same every time"
+
+
+def test_few_candidates_or_equal_ones_have_no_importances():
+    assert rank_importances(STUDY, TABLES.search[:9]) == {}
+    equal = [changed(each, validation_accuracy=0.9) for each in TABLES.search]
+    assert rank_importances(STUDY, equal) == {}
 
 
 def draw(folder: Path, search=TABLES.search, study=STUDY):
@@ -37,22 +96,15 @@ def test_the_fronts_words_say_that_single_readings_are_the_luckiest_and_name_the
     assert "baseline" in front.alt
 
 
-def test_the_importances_say_what_they_do_not_say(drawn):
-    assert "It holds for the searched ranges" in drawn["exercise-7-importances"].caption
+def test_the_importances_name_the_parameters_and_the_parallel_coordinates_the_best_readings_values(drawn):
     assert "learning rate" in drawn["exercise-7-importances"].alt
-
-
-def test_the_parallel_coordinates_tell_the_best_readings_values(drawn):
     best = max(TABLES.search, key=lambda each: each.validation_accuracy)
     assert f"filters {best.filters}," in drawn["exercise-7-parallel"].alt
 
 
-def test_too_few_candidates_have_no_importances(tmp_path: Path):
+def test_too_few_candidates_have_no_importances_and_without_a_reading_there_is_no_figure(tmp_path: Path):
     names = [each.name for each in draw(tmp_path, TABLES.search[:5])]
     assert names == ["exercise-7-front", "exercise-7-parallel"]
-
-
-def test_a_search_without_a_reading_has_no_figures(tmp_path: Path):
     assert draw(tmp_path, [changed(each, validation_accuracy=None) for each in TABLES.search]) == []
 
 

@@ -2,6 +2,7 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import matplotlib
 import numpy as np
@@ -10,7 +11,6 @@ from matplotlib.figure import Figure
 
 from study.spec.exercises import SweepExercise
 from study.spec.published import read_averages
-from study.spec.study_file import read_study
 from tasks.figures.model import (
     draw_confusion,
     draw_learning_curves,
@@ -60,15 +60,11 @@ def assert_are_pictures(figures):
         assert_is_picture(figure)
 
 
-def test_the_rows_that_tests_draw_from_are_the_same_each_time():
-    assert make_trials() == TRIALS
-    assert make_epochs() == make_epochs()
-
-
 # What is plotted
 
 
-def test_every_setting_has_a_point_with_its_readings_in_percent_in_the_order_of_repeats():
+def test_every_setting_has_a_point_with_its_readings_in_percent_by_value_and_in_the_order_of_repeats():
+    assert [each.value for each in points_of(RATES, TRIALS)] == [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
     trials = make_trials(readings={(2, 64.0): [0.91, 0.89, 0.90, 0.88, 0.92]})
     points = points_of(FILTERS, trials[::-1])
     assert [each.value for each in points] == [8, 16, 32, 64, 128]
@@ -76,10 +72,6 @@ def test_every_setting_has_a_point_with_its_readings_in_percent_in_the_order_of_
     assert points[3].mean == pytest.approx(90)
     assert points[3].published == pytest.approx(90.258)
     assert points[3].high - points[3].mean == pytest.approx(2.776 * math.sqrt(2.5 / 5), abs=1e-3)
-
-
-def test_the_values_of_the_learning_rate_rise_from_left_to_right_whatever_their_order_in_the_study():
-    assert [each.value for each in points_of(RATES, make_trials())] == [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
 
 
 def test_a_failed_trial_is_counted_and_not_plotted():
@@ -90,12 +82,6 @@ def test_a_failed_trial_is_counted_and_not_plotted():
 def test_a_setting_that_was_never_tried_keeps_an_empty_place():
     points = points_of(FILTERS, [each for each in TRIALS if each.value != 64], averages={})
     assert points[3] == AccuracyPoint(64.0)
-
-
-def test_a_single_reading_has_a_mean_and_no_interval():
-    points = points_of(FILTERS, FIRST_REPEATS)
-    assert all(each.mean == pytest.approx(each.readings[0]) for each in points)
-    assert {(each.low, each.high) for each in points} == {(None, None)}
 
 
 def test_convergence_is_in_epochs_and_trials_that_did_not_converge_stand_apart():
@@ -134,23 +120,25 @@ def test_readings_are_far_below_when_few_and_over_twenty_points_and_two_ranges_u
     assert readings_floor(readings) == floor
 
 
-def test_a_collapsed_reading_leaves_the_axis_to_the_others():
-    axis = accuracy_axis([point(88.0, 88.5), point(10.0, 89.0, mean=49.5, low=-450, high=550)])
-    assert 85 < axis.low < 88
-    assert 89 < axis.high < 91
+COLLAPSED = [point(88.0, 88.5), point(10.0, 89.0, mean=49.5, low=-450, high=550)]
+
+
+@pytest.mark.parametrize(
+    ("points", "low", "high"),
+    [
+        (COLLAPSED, (85, 88), (89, 91)),
+        ([point(88.0, 89.0, mean=88.5, low=87.6, high=89.4, published=90.5)], (85, 87.6), (90.5, 93)),
+        ([point(88.0, 89.0, mean=88.5, low=82.1, high=94.9)], (86, 88), (89, 91)),
+    ],
+    ids=["collapsed reading", "published average and short error bar", "long error bar"],
+)
+def test_the_axis_shows_all_but_collapsed_readings_and_error_bars_much_longer_than_the_spread(
+    points, low, high
+):
+    axis = accuracy_axis(points)
+    assert low[0] < axis.low < low[1]
+    assert high[0] < axis.high < high[1]
     assert axis.floor == 88.0
-
-
-def test_the_axis_shows_published_averages_and_error_bars():
-    axis = accuracy_axis([point(88.0, 89.0, mean=88.5, low=87.6, high=89.4, published=90.5)])
-    assert axis.low < 87.6
-    assert axis.high > 90.5
-
-
-def test_an_error_bar_much_longer_than_the_readings_spread_runs_off_the_axis():
-    axis = accuracy_axis([point(88.0, 89.0, mean=88.5, low=82.1, high=94.9)])
-    assert 86 < axis.low < 88
-    assert 89 < axis.high < 91
 
 
 def test_the_axis_never_leaves_zero_to_a_hundred_percent():
@@ -162,11 +150,14 @@ def test_the_axis_never_leaves_zero_to_a_hundred_percent():
 # The parameter axis
 
 
-def test_learning_rates_lie_on_a_log_scale():
+def test_learning_rates_lie_on_a_log_scale_counts_in_equal_steps_and_dropout_to_scale():
     axis = parameter_axis(RATES)
     assert axis.spacing == "log"
     assert axis.place(0.01) == pytest.approx(0.01)
     assert axis.place(0.01, 0.5) == pytest.approx(10**-1.5)
+    assert [parameter_axis(FILTERS).place(value) for value in (8, 16, 128)] == [0, 1, 4]
+    assert parameter_axis(DROPOUT).place(0.3) == pytest.approx(0.3)
+    assert math.isfinite(parameter_axis(with_values(RATES, [0.01])).place(0.01, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -186,15 +177,6 @@ def test_the_axis_writes_values_as_the_text_does_and_says_how_they_are_spaced(ex
     assert values is None or [each.get_text() for each in ticks] == values
     assert {each.get_rotation() for each in ticks} == {turn}
     assert axes.get_xlabel() == label
-
-
-def test_counts_are_evenly_spaced_and_dropout_lies_to_scale():
-    assert [parameter_axis(FILTERS).place(value) for value in (8, 16, 128)] == [0, 1, 4]
-    assert parameter_axis(DROPOUT).place(0.3) == pytest.approx(0.3)
-
-
-def test_a_parameter_with_a_single_value_has_a_place():
-    assert math.isfinite(parameter_axis(RATES.model_copy(update={"values": (0.01,)})).place(0.01, 0.5))
 
 
 # What is drawn of a sweep
@@ -225,14 +207,6 @@ def test_trials_that_did_not_converge_are_arrows_and_the_caption_counts_them(tmp
     assert_is_picture(figure)
 
 
-def test_equal_rows_give_equal_bytes(tmp_path):
-    for one, two in zip(
-        draw(RATES, TRIALS, tmp_path / "a"), draw(RATES, TRIALS, tmp_path / "b"), strict=True
-    ):
-        assert one.png.read_bytes() == two.png.read_bytes()
-        assert one.svg.read_bytes() == two.svg.read_bytes()
-
-
 def test_another_reading_changes_the_figure(tmp_path):
     one = draw(RATES, make_trials(), tmp_path / "a")[0]
     two = draw(RATES, make_trials(readings={(5, 0.1): [0.75]}), tmp_path / "b")[0]
@@ -244,18 +218,32 @@ def test_figures_drawn_in_threads_are_those_drawn_alone_and_leave_the_settings_a
     alone = [draw(each, TRIALS, tmp_path / "alone") for each in (FILTERS, RATES)]
     with ThreadPoolExecutor(2) as pool:
         threads = list(pool.map(lambda each: draw(each, TRIALS, tmp_path / "threads"), (FILTERS, RATES)))
-    assert [f.png.read_bytes() for each in threads for f in each] == [
-        f.png.read_bytes() for each in alone for f in each
-    ]
+    for one, other in zip(chain(*alone), chain(*threads), strict=True):
+        assert one.png.read_bytes() == other.png.read_bytes()
+        assert one.svg.read_bytes() == other.svg.read_bytes()
     assert matplotlib.rcParams.copy() == before
 
 
-def test_settings_whose_trials_failed_or_are_absent_are_drawn_as_empty_places(tmp_path):
-    trials = make_trials(failed={(2, 64.0, repeat) for repeat in range(1, 6)})
-    figures = draw(FILTERS, [each for each in trials if each.value != 8], tmp_path)
+@pytest.mark.parametrize(
+    ("exercise", "rows", "said"),
+    [
+        (
+            FILTERS,
+            {"failed": {(2, 64.0, repeat) for repeat in range(1, 6)}},
+            ["Failed trials, not drawn: 5 at 64.", "n = 0 to 5 a setting"],
+        ),
+        (
+            RATES,
+            {"readings": {(5, 0.1): [0.1, 0.8, 0.81, 0.82]}},
+            ["off the axis (at 0.1: 10.0%, mean 63.2%, 95% interval"],
+        ),
+    ],
+    ids=["failed and absent", "collapsed"],
+)
+def test_failed_absent_and_collapsed_readings_are_drawn_and_said(tmp_path, exercise, rows, said):
+    figures = draw(exercise, [each for each in make_trials(**rows) if each.value != 8], tmp_path)
     assert_are_pictures(figures)
-    assert "Failed trials, not drawn: 5 at 64." in figures[0].caption
-    assert "n = 0 to 5 a setting" in figures[0].caption
+    assert all(words in figures[0].caption for words in said)
 
 
 def test_an_exercise_without_a_completed_trial_has_no_figure(tmp_path):
@@ -264,16 +252,12 @@ def test_an_exercise_without_a_completed_trial_has_no_figure(tmp_path):
 
 
 def test_single_repeats_are_drawn_without_error_bars(tmp_path):
+    points = points_of(FILTERS, FIRST_REPEATS)
+    assert all(each.mean == pytest.approx(each.readings[0]) for each in points)
+    assert {(each.low, each.high) for each in points} == {(None, None)}
     figures = draw(FILTERS, FIRST_REPEATS, tmp_path)
     assert_are_pictures(figures)
     assert "A single reading has no interval." in figures[0].caption
-
-
-def test_collapsed_readings_are_marked_and_the_caption_says_them_with_their_mean(tmp_path):
-    trials = make_trials(readings={(5, 0.1): [0.1, 0.8, 0.81, 0.82]})
-    figures = draw(RATES, trials, tmp_path)
-    assert_are_pictures(figures)
-    assert "off the axis (at 0.1: 10.0%, mean 63.2%, 95% interval" in figures[0].caption
 
 
 def test_without_published_averages_the_caption_speaks_of_none(tmp_path):
@@ -294,15 +278,7 @@ def test_the_caption_says_how_many_readings_are_behind_the_published_averages():
 
 def test_a_study_of_a_single_value_is_drawn(tmp_path):
     for exercise in (FILTERS, RATES, DROPOUT):
-        alone = exercise.model_copy(update={"values": exercise.values[:1]})
-        assert_are_pictures(draw(alone, TRIALS, tmp_path))
-
-
-def test_the_smoke_study_is_drawn(tmp_path):
-    smoke = read_study("smoke")
-    trials = make_trials(smoke)
-    for exercise in smoke.sweeps:
-        assert_are_pictures(draw(exercise, trials, tmp_path, averages={}, study=smoke))
+        assert_are_pictures(draw(with_values(exercise, exercise.values[:1]), TRIALS, tmp_path))
 
 
 def test_a_sweep_of_any_parameter_and_of_many_values_is_drawn(tmp_path):
@@ -327,10 +303,8 @@ def draw_model(chosen, epochs, folder):
 
 def test_the_model_has_learning_curves_and_a_confusion_matrix(tmp_path):
     figures = draw_model(make_chosen_model(), make_epochs(), tmp_path)
-    assert [(each.name, each.exercise) for each in figures] == [
-        ("learning-curves", 7),
-        ("confusion-matrix", 8),
-    ]
+    found = [(each.name, each.exercise) for each in figures]
+    assert found == [("learning-curves", 7), ("confusion-matrix", 8)]
     assert_are_pictures(figures)
     assert "n = 10,000" in figures[1].caption
     assert "106 images of T-shirt/top taken for Shirt" in figures[1].alt
@@ -350,7 +324,7 @@ def test_a_model_of_very_few_epochs_is_drawn(tmp_path, epochs):
     assert_are_pictures(draw_model(chosen, make_epochs(), tmp_path))
 
 
-def test_a_class_without_test_images_has_an_empty_row_and_not_a_division_by_zero():
+def test_a_class_without_test_images_has_an_empty_row():
     assert row_shares(np.array([[3, 1], [0, 0]])).tolist() == [[0.75, 0.25], [0, 0]]
 
 

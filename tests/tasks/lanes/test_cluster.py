@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ from tasks.lanes.host import LaneHost
 from tasks.lanes.process import LaneDied, LaneHung, LanesClosed, lane_name
 from tests.cluster import CODE, LaneHost as RunningLanes, lane_host, scheduler
 from tests.served import free_port
-from tests.tasks.lanes.test_lanes import get_on, stop_lane, wait_for_end
+from tests.tasks.lanes.test_lanes import end_own_process, get_on, refuse, stop_lane, wait_for_end
 from tests.waiting import wait_until
 
 processes = pytest.mark.slow
@@ -60,14 +59,6 @@ def meet(folder: Path, number: int) -> tuple[str, int, set[int]]:
     (folder / f"{os.getpid()}").touch()
     wait_until(lambda: len(list(folder.iterdir())) >= number)
     return describe_lane()
-
-
-def end_own_process() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def refuse() -> None:
-    raise ValueError("refused: 3 is odd")
 
 
 @processes
@@ -138,11 +129,10 @@ def test_closing_ends_what_runs_and_leaves_the_lanes_to_the_next_run(
                 future.result()
     with ClusterLanes(address) as again:  # what was being done would never end by itself
         wait_for_lanes_of(again)
-        (tmp_path / "both").mkdir()
+        both = tmp_path / "both"
+        both.mkdir()
         with ThreadPoolExecutor(2) as threads:
-            assert (
-                len(list(threads.map(lambda label: again.run(label, meet, tmp_path / "both", 2), "ab"))) == 2
-            )
+            assert len(list(threads.map(lambda label: again.run(label, meet, both, 2), "ab"))) == 2
 
 
 def wait_for_lanes_of(lanes: ClusterLanes) -> None:

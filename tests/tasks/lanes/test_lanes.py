@@ -96,11 +96,6 @@ def test_a_lane_that_dies_is_told_replaced_and_does_not_count_against_its_neighb
     assert (lanes.attempts["neighbour"], lanes.attempts["victim"]) == (1, 3)
 
 
-def test_an_exception_reaches_the_caller_as_it_was(lanes: LocalLanes):
-    with pytest.raises(ValueError, match="refused: 3 is odd"):
-        lanes.run("odd", refuse)
-
-
 def test_closing_ends_what_runs_and_leaves_no_process(tmp_path: Path):
     never = tmp_path / "never"
     with LocalLanes([Device("CPU")] * 2) as lanes, ThreadPoolExecutor(3) as threads:
@@ -178,10 +173,10 @@ def test_a_lane_whose_work_raised_is_replaced(tmp_path: Path):
         assert single.run("after", describe_lane)[0] != before
 
 
-def test_the_next_piece_of_work_is_not_given_to_a_lane_that_is_being_replaced():
+def test_an_exception_reaches_the_caller_and_the_next_work_is_not_given_to_a_lane_that_is_being_replaced():
     with LocalLanes([Device("CPU")]) as single:
         for number in range(3):
-            with pytest.raises(ValueError, match="refused"):
+            with pytest.raises(ValueError, match="refused: 3 is odd"):
                 single.run(f"odd {number}", refuse)
             assert single.run(f"even {number}", describe_lane)[1] == "-1"
 

@@ -1,13 +1,24 @@
-"""Which lane is handed out next, and what becomes of those who wait."""
+"""Lanes that are there: what each says of itself, which is handed out next, and who waits for one."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from study.errors import LanesLost
 from tasks.lanes.devices import Device
-from tasks.lanes.members import LaneFacts, Member, Members
+from tasks.lanes.members import (
+    LaneFacts,
+    Member,
+    Members,
+    find_device,
+    hash_code,
+    introduce,
+    read_lane_facts,
+    read_versions,
+    why_refused,
+)
 from tasks.lanes.process import LanesClosed
 from tests.waiting import wait_until
 
@@ -72,20 +83,63 @@ def test_a_lane_that_has_left_is_not_handed_out_nor_given_back():
     assert (members.most, len(members.seen)) == (2, 2)
 
 
-def test_one_that_comes_while_somebody_waits_is_handed_out():
+def test_one_that_comes_while_somebody_waits_is_handed_out_and_closing_ends_the_wait():
     members = Members(10)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(take, members)
         wait_until(lambda: members._waiting)
         members.add(make_member("late"))
         assert waiting.result() == "late"
-
-
-def test_closing_ends_the_wait_for_a_lane():
-    members = Members(10)
-    with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(take, members)
         wait_until(lambda: members._waiting)
         members.close()
         with pytest.raises(LanesClosed):
             waiting.result()
+
+
+# What a lane says of itself, and why it is refused.
+
+HERE = {"python": "3.11.7", "code": "abc (commit 1)", "numpy": "2.4.6", "prefect": "3.8.8", "other": "1"}
+
+
+def test_the_same_versions_are_not_refused():
+    assert why_refused(read_versions(), read_versions()) is None
+    assert why_refused({**HERE, "code": "abc (commit unknown)", "other": "2", "more": "1"}, HERE) is None
+
+
+def test_both_versions_are_named_and_not_too_many():
+    there = {"python": "3.12.0", "code": "abd (commit 2)", "numpy": "2.3.0"}
+    assert why_refused(there, HERE) == (
+        "python 3.12.0 there, 3.11.7 here; code abd (commit 2) there, abc (commit 1) here; "
+        "numpy 2.3.0 there, 2.4.6 here; and 1 more"
+    )
+
+
+def test_the_code_that_runs_in_a_lane_is_told_apart_by_its_contents(tmp_path: Path):
+    for folder in ("one", "two"):
+        (tmp_path / folder / "tasks").mkdir(parents=True)
+        (tmp_path / folder / "tasks" / "a.py").write_text("1")
+    assert hash_code(tmp_path / "one") == hash_code(tmp_path / "two")
+    hash_code.cache_clear()
+    (tmp_path / "two" / "tasks" / "a.py").write_text("2")
+    assert hash_code(tmp_path / "one") != hash_code(tmp_path / "two")
+
+
+def test_a_lane_sees_its_first_gpu_only():
+    assert find_device({"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}) == Device("GPU", "GPU-a")
+    assert find_device({"CUDA_VISIBLE_DEVICES": "-1"}) == Device("CPU")
+
+
+def test_a_greeting_says_what_would_train(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    facts = read_lane_facts("auto")
+    assert (facts.device, facts.engine) == (Device("CPU"), "native")
+    assert facts.versions["numpy"] == read_versions()["numpy"]
+
+
+def test_what_stands_in_the_way_is_told_with_the_versions(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a")
+    versions, reason = introduce("native")
+    assert "numpy" in versions
+    assert isinstance(reason, str)
+    assert reason.startswith("InputError: --engine: native cannot be used here: it trains on CPU cores")

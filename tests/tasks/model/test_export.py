@@ -17,7 +17,15 @@ from study.spec.exercises import ModelExercise
 from study.spec.setting import Setting
 from tasks.data.dataset import Dataset
 from tasks.model.card import render_card, tabulate_classes
-from tasks.model.export import ReloadFailed, count_confident, keep_files, reload_files, save_and_check
+from tasks.model.export import (
+    ReloadFailed,
+    count_confident,
+    count_confusion,
+    find_confused_pairs,
+    keep_files,
+    reload_files,
+    save_and_check,
+)
 from tasks.training.one_training import run_training
 from tests.engines import ENGINE
 from tests.rows import make_chosen_model
@@ -116,17 +124,14 @@ def test_the_labs_snippet_works_on_the_h5_file(
     assert int(done.stdout) == int(np.argmax(model.new_image.probabilities))
 
 
-def test_in_the_lab_protocol_each_half_of_the_test_is_judged_by_the_others_temperature(model: ChosenModel):
-    assert model.calibration is not None
-    assert "each half judged by the other's" in model.calibration.fitted_on
-    assert model.calibration.images == 200
-
-
-def test_held_out_images_give_the_temperature_and_the_test_judges_it(dataset: Dataset, weights):
+def test_the_temperature_is_of_held_out_images_or_of_the_test_s_halves_each_for_the_other(
+    model: ChosenModel, dataset: Dataset, weights
+):
     held, _ = save_and_check(make_trial(dataset, 128), weights, EXERCISE, dataset)
-    assert held.calibration is not None
+    assert model.calibration is not None and held.calibration is not None
+    assert "each half judged by the other's" in model.calibration.fitted_on
     assert held.calibration.fitted_on == "the validation images"
-    assert held.calibration.images == 128
+    assert (model.calibration.images, held.calibration.images) == (200, 128)
 
 
 def test_a_file_that_cannot_be_loaded_is_an_error_with_its_reason(tmp_path: Path):
@@ -144,7 +149,9 @@ def test_confident_images_are_counted_apart_from_the_others():
     assert counted[0.5].unsure == 0
 
 
-def test_the_card_says_what_the_model_is_how_good_and_how_it_was_made(model: ChosenModel, dataset: Dataset):
+def test_the_card_says_what_the_model_is_how_good_and_how_it_was_made_and_chosen(
+    model: ChosenModel, dataset: Dataset
+):
     card = render_card(model, make_trial(dataset), 640)
     assert f"**Test accuracy: {100 * model.reloaded_test_accuracy:.2f}% of 200 test images" in card
     assert "key 0123456789abcdef" in card
@@ -154,15 +161,60 @@ def test_the_card_says_what_the_model_is_how_good_and_how_it_was_made(model: Cho
     for file in FILES:
         assert f"| {file} |" in card
     assert "nan" not in card
-
-
-def test_the_card_of_a_held_out_model_says_on_what_it_was_chosen(model: ChosenModel, dataset: Dataset):
-    card = render_card(model, make_trial(dataset, 128), 640)
-    assert "3 epochs on 512 images, seed 1" in card
-    assert "the 128 held-out training images (protocol held-out)" in card
+    held = render_card(model, make_trial(dataset, 128), 640)
+    assert "3 epochs on 512 images, seed 1" in held
+    assert "the 128 held-out training images (protocol held-out)" in held
 
 
 def test_recall_and_precision_are_of_each_class():
     rows = {name: cells for name, *cells in tabulate_classes(make_chosen_model())}
     assert rows["Shirt"][:2] == ["1,000", "76.50"]
     assert rows["Shirt"][2] == f"{100 * 765 / (106 + 2 + 65 + 22 + 62 + 765 + 3):.2f}"
+
+
+# The classes confused most often.
+
+SHIRT, TOP, COAT, BAG = 6, 0, 4, 8
+
+
+def _outputs(*said: tuple[int, float]) -> np.ndarray:
+    """Probabilities of a class for each image, the rest spread over the others."""
+    outputs = np.empty((len(said), 10))
+    for row, (predicted, probability) in zip(outputs, said, strict=True):
+        row[:] = (1 - probability) / 9
+        row[predicted] = probability
+    return outputs
+
+
+def test_pairs_have_a_direction_and_come_by_their_number_of_images():
+    labels = np.array([SHIRT, SHIRT, SHIRT, TOP, TOP, COAT, BAG])
+    outputs = _outputs(
+        (TOP, 0.6), (TOP, 0.9), (SHIRT, 0.8), (SHIRT, 0.7), (TOP, 0.9), (SHIRT, 0.5), (BAG, 0.9)
+    )
+    pairs = find_confused_pairs(labels, outputs)
+    assert [(each.true_class, each.predicted_class, each.images, each.of) for each in pairs] == [
+        ("Shirt", "T-shirt/top", 2, 3),
+        ("T-shirt/top", "Shirt", 1, 2),
+        ("Coat", "Shirt", 1, 1),
+    ]
+    assert pairs[0].examples == (1, 0)  # the more surely wrong first
+
+
+def test_at_most_four_pairs_and_six_examples_are_kept_and_of_a_model_without_mistakes_none():
+    labels = np.repeat(np.arange(10), 8)
+    outputs = _outputs(*(((label + 1) % 10, 0.9) for label in labels))
+    pairs = find_confused_pairs(labels, outputs)
+    assert [each.true_class for each in pairs] == ["T-shirt/top", "Trouser", "Pullover", "Dress"]
+    assert [each.examples for each in pairs[:2]] == [tuple(range(6)), tuple(range(8, 14))]
+    assert all(each.images == 8 for each in pairs)
+    right = _outputs(*((label, 0.9) for label in labels))
+    assert find_confused_pairs(labels, right) == ()
+
+
+def test_the_pairs_are_those_of_the_confusion_matrix():
+    rng = np.random.default_rng(1)
+    labels, outputs = rng.integers(0, 10, 500), rng.dirichlet(np.ones(10), 500)
+    counts = np.array(count_confusion(labels, outputs.argmax(axis=1)))
+    assert counts.sum() == 500
+    np.fill_diagonal(counts, 0)
+    assert [each.images for each in find_confused_pairs(labels, outputs)] == sorted(counts.ravel())[:-5:-1]

@@ -1,4 +1,4 @@
-"""Prediction on a person's own pictures: reading, preparing, loading the model, classifying."""
+"""A person's own pictures: read, and prepared as training images are."""
 
 import os
 import re
@@ -12,17 +12,10 @@ import numpy as np
 import pytest
 
 from study.errors import InputError
-from study.fashion_mnist import CLASS_NAMES
 from tasks.data.dataset import load_dataset, scale_pixels
-from tasks.model.classify import Classifier, Unreadable, load_model
 from tasks.model.pictures import prepare_image, read_image
 
-# Keras 3.15 itself calls np.array on a TensorFlow variable, which NumPy 2 deprecates, when it saves a model.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-def classify(model, paths):
-    return Classifier(model).classify(paths)
+DAMAGED = "not an image that OpenCV can read, or a damaged one; give a"
 
 
 def write_image(path, image, *options):
@@ -36,37 +29,10 @@ def make_garment(height=28, width=28, background=0, garment=200):
     return image
 
 
-def save_model(path, outputs=10, input_shape=(28, 28, 1), activation="softmax"):
-    import keras
-
-    layers = [keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(outputs, activation)]
-    model = keras.Sequential(layers)
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
-    model.save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return load_model(save_model(tmp_path_factory.mktemp("models") / "model.keras"))
-
-
 @pytest.fixture(scope="module")
 def real_images():
     images, _ = load_dataset().test()
     return images
-
-
-# Scaling: the one place of the normalisation.
-
-
-def test_scaling_divides_by_255_in_single_precision_and_keeps_the_shape():
-    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
-    scaled = scale_pixels(levels)
-    assert scaled.dtype == np.float32
-    assert scaled.shape == levels.shape
-    assert np.array_equal(scaled, levels / np.float32(255))
-    assert (scaled.min(), scaled.max()) == (0, 1)
 
 
 # Reading.
@@ -79,24 +45,21 @@ def test_grey_and_colour_pictures_are_read_as_they_are(tmp_path):
     assert np.array_equal(read_image(write_image(tmp_path / "colour.png", colour)), colour)
 
 
-def test_a_picture_of_one_pixel_can_be_read_and_prepared(tmp_path):
-    path = write_image(tmp_path / "dot.png", np.full((1, 1), 255, dtype=np.uint8))
-    prepared = prepare_image(read_image(path))
-    assert prepared.inverted
-    assert prepared.pixels.shape == (28, 28, 1)
-    assert not prepared.pixels.any()
-
-
-def test_16_bit_pixels_are_scaled_to_8_bit(tmp_path):
-    path = write_image(tmp_path / "deep.png", np.array([[0, 257, 65535]], dtype=np.uint16))
-    image = read_image(path)
+@pytest.mark.parametrize(
+    ("name", "pixels", "levels"),
+    [
+        ("deep.png", np.array([[0, 257, 65535]], np.uint16), [0, 1, 255]),
+        ("light.tiff", np.array([[-1, 0.2, 1, 7, np.nan]], np.float32), [0, 51, 255, 255, 0]),
+        ("half.png", np.array([[[0, 0, 0, 255], [0, 0, 0, 51]]], np.uint8), [0, 204]),
+        ("nothing.png", np.zeros((1, 3, 4), np.uint8), [255, 255, 255]),
+        ("deep-alpha.png", np.array([[[65535] * 4, [0] * 4]], np.uint16), [255, 0]),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_deep_floating_and_transparent_pixels_become_8_bit(tmp_path, name, pixels, levels):
+    image = read_image(write_image(tmp_path / name, pixels))
     assert image.dtype == np.uint8
-    assert image.tolist() == [[0, 1, 255]]
-
-
-def test_floating_point_pixels_are_clipped_to_0_1_and_scaled_to_8_bit(tmp_path):
-    path = write_image(tmp_path / "light.tiff", np.array([[-1, 0.2, 1, 7, np.nan]], dtype=np.float32))
-    assert read_image(path).tolist() == [[0, 51, 255, 255, 0]]
+    assert image.reshape(len(levels), -1)[:, 0].tolist() == levels
 
 
 def test_32_bit_integer_pixels_are_refused(tmp_path):
@@ -115,22 +78,6 @@ def test_a_cut_out_garment_is_laid_on_the_background_it_stands_out_from(tmp_path
     assert (image[10, 10] == garment).all()
 
 
-def test_half_transparent_pixels_are_mixed_with_the_background(tmp_path):
-    path = write_image(tmp_path / "half.png", np.array([[[0, 0, 0, 255], [0, 0, 0, 51]]], dtype=np.uint8))
-    assert read_image(path)[0, :, 0].tolist() == [0, 204]
-
-
-def test_a_fully_transparent_picture_is_white(tmp_path):
-    path = write_image(tmp_path / "nothing.png", np.zeros((3, 3, 4), dtype=np.uint8))
-    assert (read_image(path) == 255).all()
-
-
-def test_16_bit_transparency_is_read_like_8_bit(tmp_path):
-    deep = np.array([[[65535, 65535, 65535, 65535], [0, 0, 0, 0]]], dtype=np.uint16)
-    image = read_image(write_image(tmp_path / "deep-alpha.png", deep))
-    assert image[0, :, 0].tolist() == [255, 0]
-
-
 def test_a_photograph_is_turned_as_its_orientation_tag_says(tmp_path):
     path = write_image(tmp_path / "photo.jpg", np.zeros((16, 32), dtype=np.uint8))
     tag = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
@@ -143,50 +90,36 @@ def test_a_file_name_beyond_ascii_is_read(tmp_path):
     assert read_image(write_image(tmp_path / "blåbær été 靴.png", make_garment())).shape == (28, 28)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    expected = f"^{re.escape(str(tmp_path / 'gone.png'))}: no such file; give an image file$"
-    with pytest.raises(InputError, match=expected):
-        read_image(tmp_path / "gone.png")
+@pytest.mark.parametrize(
+    ("name", "make", "reason"),
+    [
+        ("gone.png", lambda path: None, "no such file; give an image file"),
+        ("folder.png", lambda path: path.mkdir(), "this is a folder; give an image file"),
+        ("x" * 300, lambda path: None, r"cannot be read \(File name too long\); give an image file"),
+        ("empty.png", lambda path: path.touch(), "the file is empty; give an image file"),
+        ("notes.png", lambda path: path.write_text("not pixels"), DAMAGED),
+    ],
+    ids=["missing", "folder", "long name", "empty", "text"],
+)
+def test_what_is_no_picture_is_refused_with_its_reason(tmp_path, name, make, reason):
+    make(tmp_path / name)
+    with pytest.raises(InputError, match=f"^{re.escape(str(tmp_path / name))}: {reason}"):
+        read_image(tmp_path / name)
 
 
-def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r": this is a folder; give an image file$"):
-        read_image(tmp_path)
-
-
-def test_an_impossible_file_name_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r": cannot be read \(File name too long\); give an image file$"):
-        read_image(tmp_path / ("x" * 300))
-
-
-def test_an_empty_file_is_refused(tmp_path):
-    (tmp_path / "empty.png").touch()
-    with pytest.raises(InputError, match=r"empty.png: the file is empty; give an image file$"):
-        read_image(tmp_path / "empty.png")
-
-
-def test_a_file_that_is_no_image_is_refused(tmp_path):
-    (tmp_path / "notes.png").write_text("not pixels")
-    with pytest.raises(
-        InputError, match=r"notes.png: not an image that OpenCV can read, or a damaged one; give a"
-    ):
-        read_image(tmp_path / "notes.png")
-
-
-def test_a_picture_cut_off_half_way_is_refused(tmp_path):
-    noise = np.random.default_rng(3).integers(0, 256, (64, 64), dtype=np.uint8)
-    path = write_image(tmp_path / "half.png", noise)
-    path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(InputError, match=r"half.png: not an image that OpenCV can read, or a damaged one"):
-        read_image(path)
-
-
-@pytest.mark.parametrize("progressive", [0, 1])
-def test_a_jpeg_cut_short_is_refused(tmp_path, progressive):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("half.png", ()),
+        ("half.jpg", ([cv2.IMWRITE_JPEG_PROGRESSIVE, 0],)),
+        ("half.jpg", ([cv2.IMWRITE_JPEG_PROGRESSIVE, 1],)),
+    ],
+)
+def test_a_picture_cut_short_is_refused(tmp_path, name, options):
     noise = np.random.default_rng(1).integers(0, 255, (200, 200), np.uint8)
-    path = write_image(tmp_path / "half.jpg", noise, [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive])
+    path = write_image(tmp_path / name, noise, *options)
     path.write_bytes(path.read_bytes()[:9000])
-    with pytest.raises(InputError, match=r"half.jpg: not an image that OpenCV can read, or a damaged one"):
+    with pytest.raises(InputError, match=f"{name}: {DAMAGED}"):
         read_image(path)
 
 
@@ -208,19 +141,14 @@ def test_a_picture_over_opencvs_pixel_limit_is_refused(tmp_path):
 # Preparing.
 
 
-def test_a_training_image_passes_through_unchanged():
-    image = make_garment()
-    prepared = prepare_image(image)
-    assert not prepared.inverted
-    assert prepared.pixels.dtype == np.float32
-    assert np.array_equal(prepared.pixels[..., 0], scale_pixels(image))
-
-
-def test_a_training_image_saved_in_colour_passes_through_unchanged():
+def test_a_training_image_passes_through_unchanged_in_grey_and_in_colour():
     image = np.arange(784, dtype=np.uint8).reshape(28, 28)
     image[:2] = image[-2:] = 0
-    prepared = prepare_image(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
-    assert np.array_equal(prepared.pixels[..., 0], scale_pixels(image))
+    for each in (image, cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)):
+        prepared = prepare_image(each)
+        assert not prepared.inverted
+        assert prepared.pixels.dtype == np.float32
+        assert np.array_equal(prepared.pixels[..., 0], scale_pixels(image))
 
 
 def test_a_picture_on_white_is_inverted():
@@ -284,108 +212,10 @@ def test_specks_do_not_count_as_the_garment():
     assert np.array_equal(prepare_image(page).pixels, prepare_image(speckled).pixels)
 
 
-def test_a_picture_that_is_nothing_but_background_is_left_whole():
-    assert not prepare_image(np.full((300, 200), 255, np.uint8)).pixels.any()
-
-
-@pytest.mark.parametrize("shape", [(1, 300_000), (300_000, 1), (1, 2), (27, 29)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (27, 29), (1, 300_000), (300_000, 1)])
 def test_a_picture_of_any_shape_becomes_28_by_28(shape):
     prepared = prepare_image(np.full(shape, 40, dtype=np.uint8))
     assert np.array_equal(prepared.pixels, np.full((28, 28, 1), np.float32(40) / np.float32(255)))
-
-
-# Loading the model.
-
-
-@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
-def test_a_model_gives_the_same_probabilities_after_loading(tmp_path, name):
-    model = load_model(save_model(tmp_path / name))
-    picture = write_image(tmp_path / "boot.png", make_garment())
-    assert classify(model, [picture]) == classify(load_model(tmp_path / name), [picture])
-    assert not model.compiled
-
-
-def test_a_missing_model_is_named(tmp_path):
-    with pytest.raises(
-        InputError, match=r"gone.keras: no such file; give a .keras or .h5 file, such as a run exports$"
-    ):
-        load_model(tmp_path / "gone.keras")
-
-
-@pytest.mark.parametrize("name", ["notes.keras", "notes.h5", "notes.txt"])
-def test_a_file_that_is_no_model_is_refused(tmp_path, name):
-    (tmp_path / name).write_text("no weights")
-    with pytest.raises(InputError, match=f"{name}: not a Keras model; give a .keras or .h5 file"):
-        load_model(tmp_path / name)
-
-
-@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
-def test_a_model_cut_off_half_way_is_refused(tmp_path, name):
-    path = save_model(tmp_path / name)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match=f"{name}: Keras cannot load this model: "):
-        load_model(path)
-
-
-def test_a_model_that_carries_code_is_refused(tmp_path):
-    import keras
-
-    layers = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Lambda(lambda x: x[:, :10])]
-    keras.Sequential(layers).save(tmp_path / "code.keras")
-    with pytest.raises(InputError, match=r"code.keras: Keras cannot load this model: .*`Lambda` layer"):
-        load_model(tmp_path / "code.keras")
-
-
-def test_a_model_for_other_images_is_refused(tmp_path):
-    path = save_model(tmp_path / "colour.keras", input_shape=(32, 32, 3))
-    expected = r"takes input of shape \(None, 32, 32, 3\); \(None, 28, 28, 1\) is needed$"
-    with pytest.raises(InputError, match=expected):
-        load_model(path)
-
-
-def test_a_model_of_other_classes_is_refused(tmp_path):
-    path = save_model(tmp_path / "three.keras", outputs=3)
-    with pytest.raises(InputError, match=r"gives output of shape \(None, 3\); \(None, 10\) is needed$"):
-        load_model(path)
-
-
-# Classifying.
-
-
-def test_pictures_are_classified_in_the_order_given(tmp_path, model, real_images):
-    images = real_images[:5]
-    paths = [write_image(tmp_path / f"{place}.png", image) for place, image in enumerate(images)]
-    paths.append(write_image(tmp_path / "negative.png", 255 - images[0]))
-    predictions = classify(model, paths)
-    expected = np.asarray(model(scale_pixels(images)[..., np.newaxis], training=False))
-    assert [prediction.path for prediction in predictions] == paths
-    assert np.allclose([prediction.probabilities for prediction in predictions[:5]], expected, atol=1e-6)
-    assert [prediction.class_index for prediction in predictions[:5]] == expected.argmax(axis=1).tolist()
-    assert all(prediction.class_name == CLASS_NAMES[prediction.class_index] for prediction in predictions)
-    assert [prediction.inverted for prediction in predictions] == [False] * 5 + [True]
-    assert predictions[5].probabilities == pytest.approx(predictions[0].probabilities, abs=1e-6)
-
-
-def test_no_pictures_give_no_predictions(model):
-    assert classify(model, []) == []
-
-
-def test_one_bad_picture_among_good_ones_is_named_and_the_others_are_classified(tmp_path, model):
-    good = write_image(tmp_path / "good.png", make_garment())
-    first, bad, last = classify(model, [good, tmp_path / "bad.png", good])
-    assert bad == Unreadable(
-        tmp_path / "bad.png", f"{tmp_path / 'bad.png'}: no such file; give an image file"
-    )
-    assert first == last
-    assert first.probabilities == pytest.approx(classify(model, [good])[0].probabilities, abs=1e-6)
-
-
-@pytest.mark.parametrize("activation", ["linear", "sigmoid"])
-def test_a_model_without_softmax_is_refused(tmp_path, activation):
-    model = load_model(save_model(tmp_path / "scores.keras", activation=activation))
-    picture = write_image(tmp_path / "boot.png", make_garment())
-    with pytest.raises(InputError, match=r"these are not probabilities; its last layer must be a softmax$"):
-        classify(model, [picture])
 
 
 def test_reading_pictures_does_not_import_tensorflow():

@@ -7,7 +7,7 @@ import pytest
 from storage.tables.published import RunTables
 from storage.tables.rows_of_findings import ComparisonRow
 from tasks.report.overview import describe_run, find_spans, sum_up, tabulate_spans
-from tests.rows import make_comparisons, make_epochs, make_run, make_study, make_summary, make_trials
+from tests.rows import make_lab_tables, make_study
 from tests.small_run import changed
 
 STUDY = make_study()
@@ -15,20 +15,12 @@ STUDY = make_study()
 
 @pytest.fixture(scope="module")
 def tables() -> RunTables:
-    trials = make_trials(STUDY)
-    return RunTables(
-        make_run(STUDY, trials), trials, [], make_epochs(STUDY), make_summary(trials),
-        comparisons=make_comparisons(STUDY, trials),
-    )  # fmt: skip
+    return make_lab_tables(STUDY)
 
 
-def _pair(tables: RunTables, exercise: int, *values: float) -> ComparisonRow:
-    (row,) = [
-        row
-        for row in tables.comparisons
-        if row.exercise == exercise and {row.first_value, row.second_value} == set(values)
-    ]
-    return row
+def _pair(tables: RunTables, exercise: int, first: float, second: float) -> ComparisonRow:
+    pairs = {(row.exercise, row.first_value, row.second_value): row for row in tables.comparisons}
+    return pairs[exercise, first, second]
 
 
 def test_the_sweep_whose_means_lie_furthest_apart_comes_first(tables: RunTables):
@@ -48,14 +40,11 @@ def test_the_interval_is_of_the_highest_less_the_lowest_whichever_comes_first(ta
     assert epochs.interval == (straight.low, straight.high)
 
 
-def test_a_sweep_of_single_readings_has_a_range_without_an_interval(tables: RunTables):
+def test_a_sweep_of_single_readings_has_no_interval_and_of_one_measured_setting_no_range(tables: RunTables):
     alone = dataclasses.replace(tables, comparisons=[])
     table = tabulate_spans(find_spans(STUDY.sweeps, alone))
     assert table is not None
     assert {row[2] for row in table.rows} == {"–"}
-
-
-def test_a_sweep_with_one_measured_setting_has_no_range(tables: RunTables):
     one = [row for row in tables.summary if row.exercise == 2][:1]
     assert find_spans(STUDY.sweeps, dataclasses.replace(tables, summary=one)) == []
     assert tabulate_spans([]) is None

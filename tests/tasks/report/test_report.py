@@ -69,24 +69,15 @@ def _tables(
     study: Study, failed: tuple[FailedTrial, ...] = (), trials: Sequence[TrialRow] | None = None
 ) -> RunTables:
     trials = make_trials(study, failed=failed) if trials is None else trials
-    summary = make_summary(trials, read_averages(study.published))
     return RunTables(
         make_run(study, trials),
         trials,
         make_trainings(study),
         make_epochs(study),
-        summary,
+        make_summary(trials, read_averages(study.published)),
         comparisons=make_comparisons(study, trials),
         agreement=make_agreement(study, trials),
     )
-
-
-def _with_run(tables: RunTables, **values: object) -> RunTables:
-    return dataclasses.replace(tables, run=changed(tables.run, **values))
-
-
-def _with_reason(tables: RunTables, reason: str | None) -> RunTables:
-    return dataclasses.replace(tables, trials=[changed(trial, reason=reason) for trial in tables.trials])
 
 
 def _picture(path: Path) -> Path:
@@ -126,6 +117,13 @@ def _read(*arguments: Any, **keywords: Any) -> str:
     return _write(*arguments, **keywords).markdown.read_text("utf-8")
 
 
+def _read_both(*arguments: Any) -> tuple[str, tuple[str, str]]:
+    """The HTML of the page that `_write` writes, and the words of the page and of the Markdown."""
+    report = _write(*arguments)
+    html = report.html.read_text("utf-8")
+    return html, (_Page(html).text, report.markdown.read_text("utf-8"))
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return _write(tmp_path_factory.mktemp("whole"), make_study(), chosen=make_chosen_model())
@@ -151,12 +149,9 @@ def test_the_page_needs_nothing_from_outside(whole: Report, page: _Page):
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
 
 
-def test_the_page_closes_what_it_opens(page: _Page):
-    assert page.open == []
-
-
-def test_links_within_the_page_lead_somewhere(whole: Report, page: _Page):
+def test_the_page_closes_what_it_opens_and_its_links_lead_somewhere(whole: Report, page: _Page):
     html = whole.html.read_text("utf-8")
+    assert page.open == []
     inner = [address[1:] for address in page.addresses if address.startswith("#")]
     assert len(inner) == 9
     assert all(f'id="{name}"' in html for name in inner)
@@ -195,21 +190,23 @@ def test_markdown_without_pictures_has_no_broken_links(tmp_path: Path):
     assert "Its caption." not in text
 
 
-def test_a_run_without_failures_says_that_it_completed(page: _Page, text: str):
+def test_a_run_without_failures_says_that_it_completed_and_nothing_of_nights(page: _Page, text: str):
     assert "Completed: 116 trials, none failed." in page.text
     assert "**Completed: 116 trials, none failed.**" in text
-    assert "Failed trials" not in page.text
+    for absent in ("Failed trials", "The nights"):
+        assert absent not in page.text
+        assert absent not in text
 
 
 def test_failures_come_first_and_with_their_reason(tmp_path: Path):
     study = make_study()
-    report = _write(tmp_path, study, _tables(study, ((2, 64.0, 1), (5, 0.1, 2))))
-    for text in (_Page(report.html.read_text("utf-8")).text, report.markdown.read_text("utf-8")):
+    html, texts = _read_both(tmp_path, study, _tables(study, ((2, 64.0, 1), (5, 0.1, 2))))
+    for text in texts:
         assert "2 of 116 trials FAILED" in text
         assert text.index("KilledWorker: lane 0 died 4 times") < text.index("In short:")
         assert "filters=64, repeat 1" in text
         assert "4 (1 failed)" in text
-    assert 'class="status failed" role="alert"' in report.html.read_text("utf-8")
+    assert 'class="status failed" role="alert"' in html
 
 
 def test_what_holds_for_all_numbers_is_said_once(text: str):
@@ -222,12 +219,6 @@ def test_what_holds_for_all_numbers_is_said_once(text: str):
 def test_the_words_outside_tables_and_captions_can_be_read_in_ten_minutes(whole: Report):
     html = re.sub(r"<(style|table|figure|pre)\b.*?</\1>", "", whole.html.read_text("utf-8"), flags=re.DOTALL)
     assert len(_Page(html).text.split()) < 2300
-
-
-def test_what_readings_do_not_decide_is_called_undecided(page: _Page):
-    assert "undecided" in page.text
-    assert "cannot tell" not in page.text
-    assert "cannot be told" not in page.text
 
 
 def test_the_published_part_says_how_far_and_names_what_is_contradicted(text: str):
@@ -306,27 +297,25 @@ def test_markup_in_a_study_is_shown_and_not_obeyed(tmp_path: Path):
     assert "<script>" not in rendered and "<em>c</em>" not in rendered and 'href="b"' not in rendered
 
 
-def test_a_reason_of_many_lines_stays_in_its_row(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("run", "reason", "said"),
+    [
+        ({}, "first | line\nsecond", "first \\| line second |"),
+        ({}, None, "| filters=8, repeat 1 | 2 | 4 | not recorded |"),
+        ({"git_dirty": True}, None, ", with uncommitted changes."),
+        ({"git_commit": None, "git_dirty": None}, None, "commit not recorded."),
+        ({"lane_seconds": 0.0}, None, "to 48 min 00 s; nothing was trained."),
+    ],
+)
+def test_what_a_run_recorded_and_what_it_did_not_is_said(
+    tmp_path: Path, text: str, run: dict[str, object], reason: str | None, said: str
+):
     study = make_study().only(frozenset({2}))
-    tables = _with_reason(_tables(study, ((2, 8.0, 1),)), "first | line\nsecond")
-    text = _read(tmp_path, study, tables)
-    assert "first \\| line second |" in text
-
-
-def test_code_with_uncommitted_changes_is_said_to_have_them(tmp_path: Path, text: str):
-    study = make_study().only(frozenset({2}))
-    dirty = _with_run(_tables(study), git_dirty=True)
-    assert "with uncommitted changes" in _read(tmp_path, study, dirty)
-    assert "with uncommitted changes" not in text
-
-
-def test_what_was_not_recorded_is_said_to_be_missing(tmp_path: Path):
-    study = make_study().only(frozenset({2}))
-    tables = _with_reason(_tables(study, ((2, 8.0, 1),)), None)
-    tables = _with_run(tables, git_commit=None, git_dirty=None)
-    text = _read(tmp_path, study, tables)
-    assert "commit not recorded." in text
-    assert "| filters=8, repeat 1 | 2 | 4 | not recorded |" in text
+    tables = _tables(study, ((2, 8.0, 1),))
+    trials = [changed(trial, reason=reason) for trial in tables.trials]
+    tables = dataclasses.replace(tables, trials=trials, run=changed(tables.run, **run))
+    assert said in _read(tmp_path, study, tables)
+    assert said not in text
 
 
 def test_the_held_out_protocol_is_told_from_the_lab_one(tmp_path: Path, text: str):
@@ -345,22 +334,10 @@ def test_predicted_and_actual_times_stand_side_by_side(text: str):
     assert "within 1.2% of the best possible schedule" in text
 
 
-def test_a_run_that_trained_nothing_says_so(tmp_path: Path):
-    tables = _with_run(_tables(make_study()), lane_seconds=0.0)
-    text = _read(tmp_path, make_study(), tables)
-    assert "to 48 min 00 s; nothing was trained." in text
-
-
-def test_a_run_that_was_not_fresh_says_nothing_of_nights(page: _Page, text: str):
-    assert "The nights" not in page.text
-    assert "The nights" not in text
-
-
 def test_a_night_like_the_earlier_ones_says_so_in_one_line(tmp_path: Path):
     study = make_study().only(frozenset({2, 3}))
-    report = _write(tmp_path, study, _night(study, {2: "identical", 3: "identical"}))
-    html = report.html.read_text("utf-8")
-    for text in (_Page(html).text, report.markdown.read_text("utf-8")):
+    html, texts = _read_both(tmp_path, study, _night(study, {2: "identical", 3: "identical"}))
+    for text in texts:
         assert "Against earlier runs: identical in 2 exercises." in text
         assert "Nothing recorded changed since run 20260228-120000-abcd." in text
     assert 'role="alert"' not in html
@@ -369,9 +346,8 @@ def test_a_night_like_the_earlier_ones_says_so_in_one_line(tmp_path: Path):
 
 def test_a_drift_stands_out_with_its_exercise_and_what_changed(tmp_path: Path):
     study = make_study().only(frozenset({2, 3}))
-    report = _write(tmp_path, study, _night(study, {2: "drifted", 3: "identical"}))
-    html = report.html.read_text("utf-8")
-    for text in (_Page(html).text, report.markdown.read_text("utf-8")):
+    html, texts = _read_both(tmp_path, study, _night(study, {2: "drifted", 3: "identical"}))
+    for text in texts:
         assert "Against earlier runs: DRIFTED 2; identical 3." in text
         assert "Exercise 2: Changed since run 20260228-120000-abcd: TensorFlow: 2.21.0 → 2.22.0." in text
         assert "Exercise 3: Nothing recorded changed since run 20260228-120000-abcd." in text

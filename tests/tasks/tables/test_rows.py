@@ -7,37 +7,26 @@ from study.spec.study import Study
 from tasks.tables.rows import Outcome, RunContext, aggregate_trials, list_epochs, list_trainings
 from tests.rows import make_record, make_segment
 
-STUDY = Study(
-    name="s",
-    title="t",
-    exercises=(
-        SweepExercise(
-            number=4, kind="sweep", title="t", question="q", parameter="epochs", values=(1, 4), repeats=2
-        ),
-    ),
+SWEEP = SweepExercise(
+    number=4, kind="sweep", title="t", question="q", parameter="epochs", values=(1, 4), repeats=2
 )
+STUDY = Study(name="s", title="t", exercises=(SWEEP,))
 SOURCE = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2", device="CPU")
 CONTEXT = RunContext("this-run", STUDY, SOURCE, "commit")
 PLAN = compile_plan(STUDY, list_trials(STUDY), SOURCE)
 
 
+def make_epoch(seed: int, number: int, accuracy: float) -> Epoch:
+    return Epoch(
+        epoch=number, train_loss=1 / number, train_accuracy=accuracy, validation_loss=1 - accuracy,
+        validation_accuracy=accuracy, test_loss=1 - accuracy, test_accuracy=accuracy,
+        seconds=2.0, evaluation_seconds=0.5, weights_sha256=f"{seed}-{number}",
+    )  # fmt: skip
+
+
 def make_outcome(seed: int, accuracies: list[float], run_id: str = "this-run") -> Outcome:
     training = next(each for each in PLAN.trainings if each.seed == seed)
-    epochs = tuple(
-        Epoch(
-            epoch=number,
-            train_loss=1 / number,
-            train_accuracy=accuracy,
-            validation_loss=1 - accuracy,
-            validation_accuracy=accuracy,
-            test_loss=1 - accuracy,
-            test_accuracy=accuracy,
-            seconds=2.0,
-            evaluation_seconds=0.5,
-            weights_sha256=f"{seed}-{number}",
-        )
-        for number, accuracy in enumerate(accuracies, start=1)
-    )
+    epochs = [make_epoch(seed, *each) for each in enumerate(accuracies, start=1)]
     return Outcome(training, make_record(training, epochs, run_id), None, 1, 10.0)
 
 
@@ -66,14 +55,6 @@ def test_a_shorter_trial_reads_the_first_epochs_of_its_training():
     assert [row.weights_sha256 for row in rows] == ["1-1", "2-1", "1-4", "2-4"]
 
 
-def test_a_trial_says_whether_and_from_which_run_it_was_reused():
-    rows = aggregate(GOOD, OTHER)
-    assert [(row.reused, row.trained_by) for row in rows[:2]] == [
-        (False, "this-run"),
-        (True, "earlier-run"),
-    ]
-
-
 def test_a_failed_training_makes_each_of_its_trials_a_row_with_the_reason():
     rows = aggregate(GOOD, make_failure(2))
     failed = [row for row in rows if row.status == "failed"]
@@ -85,14 +66,13 @@ def test_a_failed_training_makes_each_of_its_trials_a_row_with_the_reason():
 
 
 def test_trials_of_a_training_that_was_gone_on_with_are_reused_as_far_as_it_was_there():
-    record = make_outcome(1, [0.5, 0.6, 0.7, 0.8]).record
+    record = GOOD.record
     assert record is not None
     segments = (make_segment(record.epochs[:2], "earlier-run"), make_segment(record.epochs[2:], "this-run"))
     longer = Outcome(GOOD.training, record.model_copy(update={"segments": segments}), None, 1)
     rows = aggregate(longer, OTHER)
-    short, long = rows[0], rows[2]
-    assert (short.reused, short.trained_by) == (True, "earlier-run")
-    assert (long.reused, long.trained_by) == (False, "this-run")
+    earlier, this = (True, "earlier-run"), (False, "this-run")
+    assert [(row.reused, row.trained_by) for row in rows] == [earlier, earlier, this, earlier]
 
 
 def test_a_training_s_row_has_what_was_predicted_and_what_it_took():
@@ -127,12 +107,9 @@ def test_a_training_asked_for_twice_in_a_run_answers_both_and_fails_only_where_i
     assert [row.test_accuracy for row in aggregate(extended, OTHER)] == [0.5, 0.52, 0.8, 0.84]
 
 
-def test_a_training_that_did_not_converge_has_no_time():
+def test_a_training_that_converged_has_the_time_up_to_its_lowest_validation_loss_and_another_none():
     row = aggregate(GOOD, OTHER)[2]
     assert (row.converged, row.convergence_epoch, row.convergence_seconds) == (False, None, None)
-
-
-def test_a_training_that_converged_has_the_time_up_to_its_lowest_validation_loss():
     row = aggregate(make_outcome(1, [0.8, 0.7, 0.7, 0.7]), OTHER)[2]
     assert (row.converged, row.convergence_epoch, row.convergence_seconds) == (True, 1, 2.0)
     assert (row.lowest_loss_epoch, row.lowest_loss_seconds) == (1, 2.0)

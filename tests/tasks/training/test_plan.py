@@ -9,8 +9,10 @@ from storage.results import Results
 from storage.run_starts import read_speeds, save_speeds
 from storage.trainings import hash_weights, remove_training, save_training
 from study.errors import InputError
-from study.plan.cost import Speed, list_shapes, multiply_adds
+from study.plan.cost import Amount, Speed, list_shapes, multiply_adds
 from study.plan.plan import Plan
+from study.plan.predictor import Predictor
+from study.spec.setting import Hyperparameters
 from study.spec.study import EngineName, Study
 from tasks.data.dataset import refer_to_dataset
 from tasks.engines.provenance import processor_name
@@ -22,12 +24,14 @@ from tasks.training.plan import (
     gather,
     list_recorded_speeds,
     make_predictor,
+    measure_speeds,
     name_machine,
     plan_study,
     predict,
     predict_jobs,
 )
 from tests import simulated
+from tests.engines import ENGINE
 from tests.rows import make_record, make_study
 
 LAB = make_study()
@@ -69,26 +73,35 @@ def known(results: Results) -> Results:
     return results
 
 
+@pytest.fixture
+def predictor(known: Results, idle: LocalLanes) -> Predictor:
+    """What predicts the lab study where all of its trainings are kept."""
+    plan = make_plan()
+    finish(known, plan)
+    return gather(LAB, plan, known, idle)
+
+
 def test_the_dataset_s_fingerprint_is_known_without_the_dataset():
     assert refer_to_dataset().fingerprint == make_plan().source.data
 
 
-def test_what_earlier_runs_have_is_not_trained_again_unless_asked_to(known: Results, idle: LocalLanes):
+def test_what_earlier_runs_have_undamaged_is_not_trained_again_unless_asked_to(
+    known: Results, idle: LocalLanes
+):
     plan = make_plan()
     finish(known, plan, 10)
     assert forecast_plan.fn(LAB, plan, known, idle).reused == 10
     assert forecast_plan.fn(LAB, plan, known, idle, fresh=True).reused == 0
-
-
-def test_a_damaged_training_is_planned_to_be_trained_again(known: Results, idle: LocalLanes):
-    plan = make_plan()
-    finish(known, plan, 10)
     (known.trainings / plan.trainings[3].key / "record.json").write_text("{")
     assert forecast_plan.fn(LAB, plan, known, idle).reused == 9
 
 
-def test_once_every_sweep_is_there_the_combination_is_known(known: Results, idle: LocalLanes):
+def test_once_every_sweep_is_there_but_for_a_few_trials_the_combination_is_known(
+    known: Results, idle: LocalLanes
+):
     plan = make_plan()
+    finish(known, plan, 60)
+    assert forecast_plan.fn(LAB, plan, known, idle).later.training is None
     finish(known, plan)
     found = forecast_plan.fn(LAB, plan, known, idle)
     assert found.reused == 82
@@ -96,19 +109,8 @@ def test_once_every_sweep_is_there_the_combination_is_known(known: Results, idle
     assert len(found.later.seconds) == 2
     finish(known, dataclasses.replace(plan, trainings=(found.later.training,)))
     assert len(forecast_plan.fn(LAB, plan, known, idle).later.seconds) == 1
-
-
-def test_a_few_missing_trials_leave_the_combination_likely(known: Results, idle: LocalLanes):
-    plan = make_plan()
-    finish(known, plan)
     remove_training(known, plan.trainings[0].key)
     assert forecast_plan.fn(LAB, plan, known, idle).later.training is not None
-
-
-def test_a_missing_sweep_leaves_the_combination_unknown(known: Results, idle: LocalLanes):
-    plan = make_plan()
-    finish(known, plan, 60)
-    assert forecast_plan.fn(LAB, plan, known, idle).later.training is None
 
 
 def test_a_plan_over_budget_is_refused_with_the_numbers(known: Results, idle: LocalLanes):
@@ -122,23 +124,18 @@ def test_a_plan_over_budget_is_refused_with_the_numbers(known: Results, idle: Lo
 
 
 def test_trainings_of_this_machine_with_the_same_code_and_like_data_correct_the_prediction(
-    known: Results, idle: LocalLanes
+    predictor: Predictor,
 ):
-    plan = make_plan()
-    finish(known, plan)
-    predictor = gather(LAB, plan, known, idle)
-    records = list(predictor.history.values())
-    assert len(list_recorded_speeds(records, plan.source, predictor.amount, processor_name())) == 82
-    other = plan.source.model_copy(update={"model": "0"})
+    source, records = make_plan().source, list(predictor.history.values())
+    assert len(list_recorded_speeds(records, source, predictor.amount, processor_name())) == 82
+    other = source.model_copy(update={"model": "0"})
     assert list_recorded_speeds(records, other, predictor.amount, processor_name()) == []
     few = dataclasses.replace(predictor.amount, train_images=2000)
-    assert list_recorded_speeds(records, plan.source, few, processor_name()) == []
+    assert list_recorded_speeds(records, source, few, processor_name()) == []
 
 
-def test_a_recorded_speed_is_that_of_one_thread(known: Results, idle: LocalLanes):
+def test_a_recorded_speed_is_that_of_one_thread(predictor: Predictor):
     plan = make_plan()
-    finish(known, plan)
-    predictor = gather(LAB, plan, known, idle)
     record = predictor.history[plan.trainings[0].key]
     shared = record.model_copy(
         update={"segments": tuple(each.model_copy(update={"threads": 3}) for each in record.segments)}
@@ -177,10 +174,8 @@ def test_what_was_measured_is_used(known: Results, idle: LocalLanes):
     assert forecast_plan.fn(LAB, plan, known, idle).wall_seconds > 100 * before
 
 
-def test_sharing_is_compared_from_nothing(known: Results, idle: LocalLanes):
-    plan = make_plan()
-    finish(known, plan)
-    shared, unshared = compare_sharing(LAB, plan, gather(LAB, plan, known, idle), 2)
+def test_sharing_is_compared_from_nothing(predictor: Predictor):
+    shared, unshared = compare_sharing(LAB, make_plan(), predictor, 2)
     assert (len(shared.jobs), shared.most_epochs) == (82, 772)
     assert (len(unshared.jobs), unshared.most_epochs) == (115, 989)
     assert shared.reused == unshared.reused == 0
@@ -192,3 +187,38 @@ def test_a_small_plan_is_foreseen_without_measuring(known: Results, idle: LocalL
     two = dataclasses.replace(plan, trainings=plan.trainings[:2])
     assert len(predict_jobs(LAB, two, known, idle)) == 2
     assert predict(LAB, two, gather(LAB, two, known, idle), 2).lanes == 2
+
+
+# The machine's speed.
+
+FEW = Amount(train_images=320, evaluation_images=200)
+
+
+def test_shapes_are_measured_in_seconds_an_image_on_the_lanes_in_their_order():
+    shapes = [Hyperparameters(filters=filters, dense_units=8) for filters in (4, 2, 3)]
+    with InProcessLane() as lanes:
+        speeds = measure_speeds(lanes, ENGINE, shapes, FEW)
+    assert [speed.hyperparameters for speed in speeds] == shapes
+    assert all(1e-8 < speed.evaluation_seconds < speed.train_seconds < 0.1 for speed in speeds)
+    assert lanes.attempts["measure speed"] == 3
+
+
+class OtherProcessor(InProcessLane):
+    """A lane with another processor than the lane that came first."""
+
+    @property
+    def processor(self) -> str:
+        return "another processor"
+
+
+def test_what_another_processor_takes_is_left_out():
+    with OtherProcessor() as lanes:
+        assert measure_speeds(lanes, ENGINE, [Hyperparameters(filters=4, dense_units=8)], FEW) == []
+
+
+def test_a_shape_that_cannot_be_measured_is_left_out(caplog: pytest.LogCaptureFixture):
+    impossible = Hyperparameters(filters=4, dense_units=8).model_copy(update={"kernel_size": 40})
+    with InProcessLane() as lanes:
+        speeds = measure_speeds(lanes, ENGINE, [impossible, Hyperparameters(filters=4, dense_units=8)], FEW)
+    assert len(speeds) == 1
+    assert "could not measure the speed of filters=4 kernel_size=40" in caplog.text
