@@ -86,10 +86,11 @@ def survive(arena: Arena, dice: random.Random, score: Score, most: int) -> None:
         process = arena.start(*command)
         disturb(arena, process, dice, score, most)
         code = process.wait()
-        left = arena.wait_until_gone()
-        score.orphans += len(left)
-        if left:
-            print(f"  left running: {left}", flush=True)
+        try:
+            arena.wait_until_gone()
+        except TimeoutError as error:
+            score.orphans += len(arena.processes())
+            print(f"  left running: {error}", flush=True)
         if code == DONE:
             break
         if list_interrupted(arena.results):

@@ -15,11 +15,10 @@ import time
 from collections.abc import Sequence
 from statistics import mean, stdev
 
-from scipy.stats import ttest_rel, wilcoxon
-
 from benchmarks.peak import measure_peak
 from study.plan.cost import Shape
 from study.spec.setting import Hyperparameters
+from study.statistics.difference import paired
 from tasks.data.dataset import load_dataset
 from tasks.engines.engine import choose_engine
 from tasks.lanes.devices import Device
@@ -31,6 +30,9 @@ SHAPES = {"8/16": (8, 16), "32/16": (32, 16), "32/128": (32, 128), "32/512": (32
 CONTESTANTS = ("fit", "tensorflow", "native")
 IMAGES = 60_000
 ROUNDS = 2
+
+EPOCHS = 5
+"""Of each training whose accuracy is compared."""
 
 POOLED = 4
 """Places of the convolution behind one pooled value."""
@@ -99,7 +101,7 @@ def show_speeds(contestants: Sequence[str], images: int) -> None:
         for shape in SHAPES:
             for contestant in contestants:
                 seconds.setdefault((contestant, shape), []).append(run_cell(contestant, shape, images))
-    peak = measure_peak().gflops
+    peak = measure_peak()
     print(f"peak of a core: {peak:.0f} GFLOP/s; images trained on a cell: {images:,}; fastest of {ROUNDS}")
     print(f"{'CPU seconds an epoch':24}" + "".join(f"{shape:>16}" for shape in SHAPES))
     for contestant in contestants:
@@ -115,7 +117,7 @@ def show_speeds(contestants: Sequence[str], images: int) -> None:
         print(f"{contestants[0]} / {contestant:17}" + "".join(f"{ratio:15.1f}x" for ratio in ratios))
 
 
-def compare_accuracies(count: int, epochs: int) -> None:
+def compare_accuracies(count: int) -> None:
     """Train the same seeds with each engine; print the paired difference of their test accuracies."""
     from tasks.engines.engine import load_engine
 
@@ -127,17 +129,16 @@ def compare_accuracies(count: int, epochs: int) -> None:
         for seed in range(1, count + 1):
             trainer, _ = engine.open_trainer(shape)
             trainer.start(seed)
-            for epoch in range(1, epochs + 1):
+            for epoch in range(1, EPOCHS + 1):
                 trainer.train_epoch(train, seed, epoch, shape.learning_rate)
             accuracies.setdefault(name, []).append(100 * trainer.evaluate(test).accuracy)
             print(f"{name} seed {seed}: {accuracies[name][-1]:.2f}", flush=True)
     one, other = accuracies["tensorflow"], accuracies["native"]
-    differences = [b - a for a, b in zip(one, other, strict=True)]
     for name, values in accuracies.items():
         print(f"{name}: mean {mean(values):.3f}, standard deviation {stdev(values):.3f}, n {count}")
-    half = 2.093 * stdev(differences) / count**0.5 if count == 20 else 2 * stdev(differences) / count**0.5
-    print(f"native less tensorflow: {mean(differences):+.3f} points, 95% interval half-width {half:.3f}")
-    print(f"paired t p={ttest_rel(one, other).pvalue:.2f}, Wilcoxon p={wilcoxon(one, other).pvalue:.2f}")
+    apart = paired(one, other)
+    low, high = apart.interval()
+    print(f"native less tensorflow: {apart.difference:+.3f} points, 95% interval {low:+.3f} to {high:+.3f}")
 
 
 def main() -> None:
@@ -145,7 +146,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--images", type=int, default=12_000, help="images of an epoch that are trained on")
     parser.add_argument("--accuracy", type=int, metavar="N", help="compare accuracies of N seeds instead")
-    parser.add_argument("--epochs", type=int, default=5, help="of each training with --accuracy")
     parser.add_argument("--cell", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.cell:
@@ -154,7 +154,7 @@ def main() -> None:
         return
     engine = choose_engine("auto", "CPU")
     if options.accuracy:
-        compare_accuracies(options.accuracy, options.epochs)
+        compare_accuracies(options.accuracy)
     else:
         show_speeds(CONTESTANTS if engine == "native" else CONTESTANTS[:2], options.images)
 

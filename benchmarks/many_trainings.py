@@ -1,18 +1,17 @@
 """What thousands of tiny trainings do to the whole stack: server, database, flow and lanes, all of them real.
 
 Run it with `.venv/bin/python -m benchmarks.many_trainings` (`--trainings N`, default 5000; `--database
-postgres` or `sqlite`; `--task-runs N`: so many at most, default as in every study; `--lanes N`, default 2).
-A study of one epoch on a hundred images is run by the command `study run`, in a process of its own, against a
-Prefect server on that database, Debian's Postgres with its own settings. Meanwhile the server is asked every
-second whether it is well, and for its latest flow runs, and everybody's memory is noted. It prints how
-that was over time, and what a training cost beyond its own seconds on a lane.
+postgres` or `sqlite`; `--lanes N`, default 2). A study of one epoch on a hundred images is run by the command
+`study run`, in a process of its own, against a Prefect server on that database, Debian's Postgres with its
+own settings. Meanwhile the server is asked every second whether it is well, and for its latest flow runs,
+and everybody's memory is noted. It prints how that was over time, and what a training cost beyond its own
+seconds on a lane.
 """
 
 import argparse
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -26,14 +25,14 @@ import psutil
 
 from storage.results import open_results
 from storage.tables.published import RunTables, read_run
-from study.plan.plan import MAX_TASK_RUNS
 from tests import postgres
+from tests.command import STUDY
 from tests.night_server import NightServer, bare_server
 
 MAX_REPEATS = 1000
 """Of one setting, as a study may have."""
 
-STUDY = """
+MANY = """
 name: many-trainings
 title: Many tiny trainings
 data: {{train_images: 100, test_images: 100}}
@@ -41,17 +40,6 @@ baseline: {{dense_units: 4, epochs: 1}}
 exercises:
   - {{number: 2, kind: sweep, title: Filters, question: How many filters?, parameter: filters,
      values: {values}, repeats: {repeats}}}
-"""
-
-RUN = """
-import functools, sys
-from flows.cli.options import configure_prefect
-configure_prefect(verbose=False)
-import flows.run_study
-from flows.sweep import Sweep
-flows.run_study.Sweep = functools.partial(Sweep, most_task_runs=int(sys.argv.pop(1)))
-from flows.cli.main import main
-main()
 """
 
 SECONDS_BETWEEN = 1.0
@@ -108,27 +96,23 @@ class ClusterMonitor:
         return sum(each.stat().st_size for each in Path(self.database).parent.glob("prefect.db*"))
 
 
-def run(count: int, database: str, task_runs: int, lanes: int, folder: Path, profile: Path | None) -> None:
+def run(count: int, database: str, lanes: int, folder: Path) -> None:
     """Run the study and print what was seen."""
     study = folder / "many.yaml"
     settings = -(-count // MAX_REPEATS)
     repeats = -(-count // settings)
-    study.write_text(STUDY.format(values=list(range(2, 2 + settings)), repeats=repeats))
+    study.write_text(MANY.format(values=list(range(2, 2 + settings)), repeats=repeats))
     results = folder / "results"
     with _served(database, folder) as (server, where):
         watch = ClusterMonitor(server, where)
         before = watch.database_bytes()
-        command = [sys.executable, "-c", RUN, str(task_runs), "run", str(study), "--results", str(results)]
+        command = [STUDY, "run", study, "--results", results, "--lanes", str(lanes)]
         environment = {
             **os.environ, "PREFECT_HOME": str(folder / "flow"), "PREFECT_API_URL": f"{server.url}/api"
         }  # fmt: skip
-        if profile is not None:
-            command[1:1] = ["-m", "cProfile", "-o", str(profile)]
         said = folder / "said"
         with said.open("wb") as file:
-            process = subprocess.Popen(
-                [*command, "--lanes", str(lanes)], env=environment, stdout=file, stderr=file
-            )
+            process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
             flow = psutil.Process(process.pid)
             while process.poll() is None:
                 watch.look(flow)
@@ -226,18 +210,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trainings", type=int, default=5000, metavar="N")
     parser.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
-    parser.add_argument("--task-runs", type=int, default=MAX_TASK_RUNS, metavar="N")
     parser.add_argument("--lanes", type=int, default=2, metavar="N")
-    parser.add_argument("--profile", type=Path, help="where cProfile writes what the flow's main thread does")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "home").mkdir()
-        print(
-            f"{asked.trainings} trainings, {asked.database}, at most {asked.task_runs} task runs", flush=True
-        )
-        run(asked.trainings, asked.database, asked.task_runs, asked.lanes, folder, asked.profile)
+        print(f"{asked.trainings} trainings, {asked.database}", flush=True)
+        run(asked.trainings, asked.database, asked.lanes, folder)
 
 
 if __name__ == "__main__":

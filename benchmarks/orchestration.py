@@ -52,14 +52,14 @@ def do_nothing(training: Training, run_id: str) -> Any:
     return Trained(record, {1: WEIGHTS}, WEIGHTS)
 
 
-def make_jobs(count: int, first_seed: int = 0) -> list[Job]:
+def make_jobs(count: int) -> list[Job]:
     """As many trainings as wanted, each of a seed of its own."""
     source = Source(protocol="lab", data="d", held_out_images=0, model="1", tensorflow="2", device="CPU")
     return [
         Job(
             Training(
-                hyperparameters=Hyperparameters(), seed=first_seed + number, source=source,
-                rules=(StopRule(epochs=1),), label=f"idle seed={first_seed + number}",
+                hyperparameters=Hyperparameters(), seed=number, source=source,
+                rules=(StopRule(epochs=1),), label=f"idle seed={number}",
             ), None, 1, 0.01, 0.0,
         )
         for number in range(count)

@@ -20,7 +20,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from storage.results import Results, open_results
-from storage.tables import TABLES
 from storage.tables.history import update_history
 from storage.tables.published import publish
 from study.status import NightVerdict
@@ -65,13 +64,11 @@ def make_results(results: Results, nights: ManyNights, count: int) -> Iterator[s
     yield f"| finding that there is nothing to do | {_seconds(lambda: update_history(results)):.2f} |"
 
 
-def tabulate_sizes(results: Results) -> Iterator[str]:
-    """Megabytes and files of each table, as it is written and as readers get it."""
-    yield "| table | `tables`: MB | files | `history`: MB | files |\n| --- | ---: | ---: | ---: | ---: |"
-    rows = [(table, *_size(results.tables / table), *_size(results.history / table)) for table in TABLES]
-    total = ("all", *(sum(row[place] for row in rows) for place in range(1, 5)))
-    for table, before, many, after, few in (*rows, total):
-        yield f"| {table} | {before:.1f} | {many:,} | {after:.1f} | {few:,} |"
+def describe_sizes(results: Results) -> Iterator[str]:
+    """Megabytes and files as they are written, and as readers get them."""
+    for folder in (results.tables, results.history):
+        sizes = [path.stat().st_size for path in folder.rglob("*.parquet")]
+        yield f"`{folder.name}`: {sum(sizes) / 1e6:.1f} MB in {len(sizes):,} files"
 
 
 def tabulate_times(folder: Path) -> Iterator[str]:
@@ -119,11 +116,6 @@ def _shown(figures: Figures) -> str:
     return f"{1000 * figures['first']:.0f} / {1000 * figures['again']:.0f}"
 
 
-def _size(folder: Path) -> tuple[float, int]:
-    sizes = [path.stat().st_size for path in folder.rglob("*.parquet")]
-    return sum(sizes) / 1e6, len(sizes)
-
-
 def _seconds(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
@@ -140,7 +132,7 @@ def main() -> None:
         results = open_results(folder / "results")
         for lines in (
             make_results(results, ManyNights(make_study()), nights),
-            tabulate_sizes(results),
+            describe_sizes(results),
             tabulate_times(folder),
             tabulate_layouts(folder),
         ):

@@ -115,9 +115,9 @@ def _usable_arms() -> list[str]:
 
 
 def describe(cases: Sequence[Case], found: Mapping[str, Sequence[Result]]) -> list[str]:
-    """Two tables: a line an arm, and a line a kind of recipe, of the arms whose bits are others."""
+    """A line for each arm, by number of images and learning rate."""
     others = [arm for arm in found if arm != HERE]
-    lines = [f"{'images':>6}  {'learning rate':<13}  {'arm':<10}  {_HEADER}"]
+    lines = ["images  learning rate  arm         replays  same bits  median   90%  largest"]
     for images in dict.fromkeys(case[0] for case in cases):
         for rate in (f"below {UNSTABLE}", f"{UNSTABLE}"):
             for arm in others:
@@ -127,25 +127,7 @@ def describe(cases: Sequence[Case], found: Mapping[str, Sequence[Result]]) -> li
                     if case[0] == images and (case[1].learning_rate >= UNSTABLE) is (rate == f"{UNSTABLE}")
                 ]
                 lines.append(f"{images[0]:>6,}  {rate:<13}  {arm:<10}  {_figures(pairs)}")
-    unlike = [
-        arm for arm in others if all(a[0] != b[0] for a, b in zip(found[HERE], found[arm], strict=True))
-    ]
-    lines.append(f"\n{'images':>6}  {'recipe; arms: ' + ', '.join(unlike):<50}  {_HEADER}")
-    for images, recipe in dict.fromkeys(map(_kind, cases)):
-        chosen = [at for at, case in enumerate(cases) if _kind(case) == (images, recipe)]
-        pairs = [(found[HERE][at], found[arm][at]) for arm in unlike for at in chosen]
-        lines.append(f"{images:>6,}  {recipe:<50}  {_figures(pairs)}")
     return lines
-
-
-_HEADER = "replays  same bits  median   90%  largest"
-
-
-def _kind(case: Case) -> tuple[int, str]:
-    """What a case is but for its seed."""
-    images, h, epochs, _ = case
-    text = f"{h.filters} filters, rate {h.learning_rate}, dropout {h.dropout}, {epochs} epochs"
-    return images[0], text
 
 
 def _figures(pairs: Sequence[tuple[Result, Result]]) -> str:

@@ -13,7 +13,7 @@ import psutil
 from filelock import FileLock
 
 from storage.results import Results, results_at
-from storage.tables.published import RunTables, list_runs, read_run
+from storage.tables.published import list_runs, read_run
 from storage.tables.rows_of_work import TrialRow
 from tests.command import STUDY
 from tests.held_trainings import HeldTrainings
@@ -190,45 +190,6 @@ def trials_of(results: Results, run_id: str | None = None) -> list[TrialRow]:
 def of_exercises(trials: Sequence[TrialRow], *exercises: int) -> list[TrialRow]:
     """The trials of some exercises."""
     return [each for each in trials if each.exercise in exercises]
-
-
-def run_two_at_once(
-    arena: Arena, quiet: Sequence[TrialRow], *exercises: int, is_resumed: bool = False
-) -> list[RunTables]:
-    """Run exercises and, at once, the sweeps 2 and 6; check both, and that no key is trained twice.
-
-    Both have begun before the next training does.
-
-    Args:
-        arena: Where.
-        quiet: The trials of a run that nothing disturbed.
-        exercises: Those of the first run.
-        is_resumed: Whether the first run was interrupted, and is resumed.
-
-    Returns:
-        Both runs, the one of the exercises first.
-
-    Raises:
-        AssertionError: one does not end well, has other trials than a quiet run, or has trained in vain.
-    """
-    asked = (exercises, (2, 6))
-    commands = [("run", arena.study, "--exercises", ",".join(map(str, each))) for each in asked]
-    if is_resumed:
-        commands[0] = ("resume",)
-    before = len(list(arena.folder.glob("*.err")))
-    with stopping(arena.start(*commands[0])) as one, stopping(arena.start(*commands[1])) as other:
-        wait_until(lambda: all("trainings, " in arena.said(before + number) for number in (0, 1)), arena.said)
-        wait_until(arena.held.lanes, arena.said)
-        arena.held.let_all()
-        assert [one.wait(WAIT_SECONDS), other.wait(WAIT_SECONDS)] == [0, 0], arena.said(-2) + arena.said(-1)
-    runs = [read_run(arena.results, each) for each in published(arena.results)]
-    runs.sort(key=lambda each: len(each.trials), reverse=True)
-    for each, numbers in zip(runs, asked, strict=True):
-        assert trials_of(arena.results, each.run.run_id) == of_exercises(quiet, *numbers)
-    trained = [{training.key for training in each.trainings if not training.reused} for each in runs]
-    assert not trained[0] & trained[1]
-    assert trained[0] | trained[1] == {training.key for training in runs[0].trainings}
-    return runs
 
 
 @contextmanager

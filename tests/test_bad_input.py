@@ -1,15 +1,16 @@
 """Every bad input gets one message, exit code 2 and no traceback, and leaves nothing half-written."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.bad_input import FINE, GROUPS, Group
+from tests.bad_input import CASES, FINE
 from tests.bad_input.case import Case, Outcome, can_drop_privileges, run
 
 
-def each_case(groups: tuple[Group, ...], code: int):
-    cases = [(group.title, case) for group in groups for case in group.cases if case.code == code]
+def each_case(groups: Mapping[str, tuple[Case, ...]], code: int):
+    cases = [(title, case) for title, group in groups.items() for case in group if case.code == code]
     return pytest.mark.parametrize(
         "case", [case for _, case in cases], ids=[f"{title}: {case.given}" for title, case in cases]
     )
@@ -23,7 +24,7 @@ def outcome(case: Case, tmp_path: Path) -> Outcome:
     return run(case, tmp_path)
 
 
-@each_case(GROUPS, code=2)
+@each_case(CASES, code=2)
 def test_bad_input_is_answered_with_one_message_and_code_2_and_leaves_no_file(case: Case, outcome: Outcome):
     assert outcome.code == 2, outcome
     assert outcome.err.startswith("study: "), outcome.err
@@ -34,7 +35,7 @@ def test_bad_input_is_answered_with_one_message_and_code_2_and_leaves_no_file(ca
     assert outcome.new_files == frozenset()
 
 
-@each_case(GROUPS, code=1)
+@each_case(CASES, code=1)
 def test_a_damaged_training_is_found_and_named_with_exit_code_1(case: Case, outcome: Outcome):
     assert (outcome.code, outcome.err) == (1, "")
     assert outcome.out.startswith("training ") and " results/trainings/" in outcome.out

@@ -17,7 +17,7 @@ from storage.tables.published import read_run
 from storage.tables.rows_of_work import TrialRow
 from storage.trainings import hash_weights, read_checkpoint, read_records, read_weights, save_training
 from study.status import Status
-from tests.chaos import Arena, hit, of_exercises, published, run_two_at_once, stopping, trials_of
+from tests.chaos import Arena, hit, of_exercises, published, stopping, trials_of
 from tests.served import ask, free_port
 from tests.waiting import WAIT_SECONDS, wait_until
 
@@ -186,11 +186,6 @@ def test_a_full_disk_sigterm_and_a_step_that_fails_stop_a_run_with_one_line_and_
     assert "no interrupted run in" in arena.said()
     assert arena.run("resume", ended.run_id) == 2
     assert "has ended, its report is there" in arena.said()
-
-
-@pytest.mark.slow
-def test_two_runs_of_a_study_at_once_train_no_key_twice(arena: Arena, quiet: list[TrialRow]):
-    run_two_at_once(arena, quiet, 2, 4, 6)
 
 
 @pytest.mark.slow

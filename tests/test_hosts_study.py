@@ -193,25 +193,6 @@ def most_attempts(trainings: list[TrainingRow]) -> int:
     return max(each.attempts for each in trainings)
 
 
-def test_a_host_is_killed_and_another_joins_late(bench: Bench, study: Path, quiet: list[TrialRow]):
-    first, second = bench.lanes("lane-a", 0), bench.lanes("lane-b", 1)
-    run = bench.run(study)
-    with bench.counting() as counter:
-        for host in (first, second):
-            bench.held(host).let(2)
-        counter.wait_for(4)
-        wait_until(bench.held(first).lanes, bench.said)
-        first.kill()
-        third = bench.lanes("lane-c", 0)
-        wait_until(bench.held(third).lanes, bench.said)
-        for host in (second, third):
-            bench.held(host).let_all()
-    assert run.wait(WAIT_SECONDS) == 0, bench.said()
-    trainings = check(bench, quiet)
-    assert hosts_of(trainings) == {"lane-a", "lane-b", "lane-c"}
-    assert most_attempts(trainings) == 2
-
-
 def test_a_host_is_cut_off_and_returns_and_then_all_are(bench: Bench, study: Path, quiet: list[TrialRow]):
     first, second = bench.lanes("lane-a", 0), bench.lanes("lane-b", 1)
     run = bench.run(study)

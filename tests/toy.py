@@ -5,10 +5,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from storage.results import Results
 from storage.tables.published import read_run
 from tests.command import Ended, run_study
-from tests.shared import make_once
 
 TOY = """
 name: toy
@@ -77,13 +78,14 @@ class FinishedRun:
 
 def finish_toy(shared: Path) -> FinishedRun:
     """A run of the full toy study that trained everything, made once for all test processes."""
-
-    def run(folder: Path) -> None:
-        ended = run_study(write_toy(folder, FULL), folder=folder)
-        assert ended.code == 0, ended.err
-        (folder / "ended.json").write_text(json.dumps(ended))
-
-    folder = make_once(shared / "toy", run)
+    folder = shared / "toy"
+    with FileLock(shared / "toy.lock"):
+        if not (folder / "ended.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            ended = run_study(write_toy(folder, FULL), folder=folder)
+            assert ended.code == 0, ended.err
+            (folder / "ended.json").write_text(json.dumps(ended))
     results = Results(folder / "results")
     ended = Ended(*json.loads((folder / "ended.json").read_text()))
     return FinishedRun(results, read_run(results).run.run_id, folder / "toy.yaml", ended)

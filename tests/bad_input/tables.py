@@ -71,10 +71,8 @@ CASES = (
     Case("a run that was never published", _run("runs", lambda _: None, ("yesterday",))),
     Case("a run that is a path to somewhere else", _run("runs", lambda _: None, (f"../runs/run={RUN}",))),
     Case("a table cut short", _run("trials", _cut)),
-    Case("a table of nights cut short", _run("nights", _cut)),
     Case("a list of runs cut short", _run("runs", _cut)),
     Case("the named run cut short, beside a sound one", _two_runs(OTHER, (OTHER,))),
-    Case("a text", _run("epochs", lambda path: path.write_text("not a table"))),
     Case("a file that is not there", _run("summary", lambda path: path.unlink())),
     Case("a file that may not be read", _run("summary", lambda path: path.chmod(0)), unprivileged=True),
     Case(

@@ -10,7 +10,6 @@ from storage.tables.published import read_run
 from storage.tables.rows_of_work import TrialRow
 from tests.chaos import SAVING, Arena, of_exercises, stopping, trials_of
 from tests.cluster import lane_host, scheduler
-from tests.served import free_port
 from tests.waiting import WAIT_SECONDS, wait_until
 
 TIMEOUT = "20s"
@@ -80,10 +79,3 @@ def test_a_run_whose_lanes_are_all_lost_or_that_is_stopped_is_resumed_and_outliv
                 assert late.stop() == 0
     assert max(each.attempts for each in read_run(arena.results).trainings) == 2
     assert trials_of(arena.results) == of_exercises(quiet, 2)
-
-
-def test_an_address_where_nothing_listens_is_refused_at_once(tmp_path: Path):
-    arena = Arena(tmp_path)
-    assert arena.run_study("--scheduler", f"127.0.0.1:{free_port()}") == 2
-    assert "is not reached" in arena.said()
-    assert "start one there with `dask scheduler`" in arena.said()

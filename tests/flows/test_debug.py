@@ -51,10 +51,3 @@ def test_a_wrong_option_is_answered_with_what_was_given_and_where_help_is():
         "study: No such option: --result (Possible options: --results); "
         "given: study show --result 'my folder'; `study show --help` shows what is allowed\n",
     )
-
-
-def test_help_tells_of_debug_and_of_the_exit_codes():
-    code, out, _ = study("--help")
-    assert code == 0
-    assert "--debug" in out
-    assert "a fault of the program" in " ".join(out.split())

@@ -192,8 +192,12 @@ def _see_the_morning(server: NightServer, seen: Nights) -> None:
     assert server.runs_of("study", "RUNNING", "PENDING", "CANCELLING") == []
 
 
-def test_a_night_whose_process_is_killed_is_crashed(nights: Nights):
+def test_a_night_whose_process_is_killed_is_crashed_and_raises_an_alarm_which_the_users_command_hears_once(
+    nights: Nights,
+):
     assert nights.killed["state_type"] == "CRASHED"
+    assert "SIGKILL" in nights.alarms["crashed"]["state"]["message"]
+    assert nights.heard.read_text().count(nights.killed["id"]) == 1  # though the worker reports a crash twice
 
 
 def test_a_night_whose_worker_is_killed_ends_with_serving_and_is_crashed(nights: Nights):
@@ -210,18 +214,14 @@ def test_a_run_by_hand_waits_while_a_night_runs_and_runs_afterwards(nights: Nigh
     assert nights.waited["start_time"] >= nights.completed["end_time"]
 
 
-def test_a_night_in_which_serving_is_killed_is_crashed_when_it_serves_again(nights: Nights):
+def test_a_night_in_which_serving_is_killed_is_crashed_when_it_serves_again_and_nothing_else_is_lost(
+    nights: Nights,
+):
     assert nights.abandoned["state_type"] == "CRASHED"
     assert "its process on" in nights.abandoned["state"]["message"]
-
-
-def test_nothing_is_left_running_where_serving_or_its_worker_is_killed(nights: Nights):
-    assert nights.left == []
-
-
-def test_what_ran_before_is_there_when_it_serves_again(nights: Nights):
     assert len(nights.before) >= 3
     assert nights.before < nights.after
+    assert nights.left == [], "nor left running, here or where its worker was killed"
 
 
 def test_a_cron_schedule_fires_and_a_worker_completes_the_run(nights: Nights):
@@ -253,23 +253,10 @@ def test_a_drift_raises_an_alarm_that_says_what_drifted_though_the_pool_is_busy(
     assert nights.artifact.startswith(message)
     assert "/runs/flow-run/" in nights.artifact  # where to look
     assert alarm["start_time"] < nights.waited["end_time"]  # which was asked for before it
-
-
-def test_a_drift_names_its_flow_run_exercises_and_run(nights: Nights):
+    assert message in nights.heard.read_text()
     event = nights.drift_events[0]
     assert event["resource"]["prefect.resource.id"] == "study.lab"
     assert event["payload"]["drifted"] == "3, 5"
     assert event["payload"]["verdicts"] == {"2": "identical", "3": "drifted", "5": "drifted"}
     assert event["payload"]["run_id"] == "run-1"
-    roles = {each["prefect.resource.role"] for each in event["related"]}
-    assert {"flow-run", "flow"} <= roles
-
-
-def test_a_crashed_night_raises_an_alarm(nights: Nights):
-    assert "SIGKILL" in nights.alarms["crashed"]["state"]["message"]
-
-
-def test_the_users_command_hears_each_alarm(nights: Nights):
-    heard = nights.heard.read_text()
-    assert "tensorflow 2.21 -> 2.22 & <more>" in heard
-    assert heard.count(nights.killed["id"]) == 1  # though the worker reports a crash twice
+    assert {"flow-run", "flow"} <= {each["prefect.resource.role"] for each in event["related"]}

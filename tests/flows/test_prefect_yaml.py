@@ -10,7 +10,7 @@ import pytest
 from prefect.cli.deploy._models import DeploymentConfig, PrefectYamlModel, RawScheduleConfig
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.workers.process import ProcessVariables
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from flows.serving.deploy import POOL, PROJECT
@@ -69,35 +69,24 @@ def test_prefect_yaml_has_no_key_that_prefect_would_ignore():
     PrefectYamlModel.model_validate(load(TEXT))
 
 
-def in_each(key: str) -> list[str]:
-    return [f"deployments[{number}].{key}" for number in range(3)]
-
-
 @pytest.mark.parametrize(
     ("right", "wrong", "found"),
     [
         ("prefect-version:", "prefect_versoin:", ["prefect_versoin"]),
         ("\ndeployments:", "\ndeployment:", ["deployment"]),
         ("    tags: [lab", "    tag: [lab", ["deployments[0].tag"]),
-        ("    tags: [smoke", "    tagz: [smoke", ["deployments[2].tagz"]),
-        ("    enforce_parameter_schema:", "    enforce_schema:", in_each("enforce_schema")),
+        (
+            "    enforce_parameter_schema:",
+            "    enforce_schema:",
+            [f"deployments[{each}].enforce_schema" for each in range(3)],
+        ),
         ("      - cron:", "      - corn:", ["deployments[0].schedules[0].corn"]),
-        ("        timezone:", "        time_zone:", ["deployments[0].schedules[0].time_zone"]),
-        ("      name: study", "      nmae: study", in_each("work_pool.nmae")),
-        ("      job_variables:", "      job_variable:", in_each("work_pool.job_variable")),
         ("        env:\n", "        environment:\n", ["job_variables.environment"] * 3),
     ],
 )
 def test_a_misspelt_key_is_found_wherever_it_stands(right: str, wrong: str, found: list[str]):
     assert right in TEXT
     assert all_unknown_keys(TEXT.replace(right, wrong)) == found
-
-
-def test_prefect_itself_says_nothing_of_a_misspelt_key_of_a_deployment():
-    # What the tests above are for; where this fails, Prefect has learnt to refuse, and they may go.
-    PrefectYamlModel.model_validate(load(TEXT.replace("    tags: [lab", "    tag: [lab")))
-    with pytest.raises(ValidationError):
-        RawScheduleConfig.model_validate({"corn": "0 2 * * *"})
 
 
 @pytest.fixture(scope="module")

@@ -97,13 +97,6 @@ def test_the_kept_candidate_is_the_best_on_validation_and_its_model_is_saved(sea
     assert [each.candidate for each in searched.models] == [best]
 
 
-def test_the_report_tells_the_search(arena: Arena, run_id: str):
-    text = arena.results.report(run_id).read_text()
-    assert "The search tried 14 configurations, besides 2 settings of the sweeps" in text
-    assert 'alt="Validation accuracy against parameters and training time.' in text
-    assert "Every candidate of the search" in text
-
-
 def test_a_second_run_searches_the_same_and_trains_nothing(arena: Arena, searched: RunTables):
     assert arena.run("plan", arena.study) == 0
     assert "its finalists: " in arena.printed()

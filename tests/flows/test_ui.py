@@ -1,6 +1,5 @@
 """Prefect's pages in a real browser: the form of a run, what it refuses, and what a run leaves to be seen."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,12 +85,6 @@ def submit_and_open(page: Page, served: NightServer) -> None:
     page.goto(f"{served.url}/runs/flow-run/{wait_until(made)}")
 
 
-def keep_picture(page: Page, name: str) -> None:
-    """For people who want to look: pictures go to the folder that SCREENSHOTS names, if it does."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
-
-
 def test_a_run_is_asked_for_in_the_form_and_its_report_is_read_there(
     served: NightServer, browser_page: Page, tmp_path: Path
 ):
@@ -102,23 +95,18 @@ def test_a_run_is_asked_for_in_the_form_and_its_report_is_read_there(
     field(page, "Repeats").locator("input").fill("1")
     field(page, "Train everything fresh").get_by_role("switch").click()
     field(page, "Results folder").locator("textarea").fill(str(tmp_path / "results"))
-    keep_picture(page, "form")
     submit_and_open(page, served)
     # Until then it has a name of Prefect's making.
     expect(page.get_by_text("UTC, by hand").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible(timeout=PATIENCE)
     run = served.latest_run()
-    assert (
-        run["parameters"]["run"] | {"study": "smoke", "exercises": [1, 2], "repeats": 1, "fresh": True}
-        == (run["parameters"]["run"])
-    )
+    asked = {"study": "smoke", "exercises": [1, 2], "repeats": 1, "fresh": True}
+    assert run["parameters"]["run"].items() >= asked.items()
     assert run["state"]["message"].startswith("2 trials, 0 failed, best ")
     assert {"smoke", "exercise-1", "exercise-2", "on-demand"} == set(run["tags"])
     page.get_by_text("Artifacts", exact=True).last.click()
-    keep_picture(page, "artifacts")
     page.get_by_role("link", name="report").or_(page.get_by_text("report", exact=True)).last.click()
     expect(page.get_by_text("How does the number of filters").first).to_be_visible()
-    keep_picture(page, "report")
     assert list((tmp_path / "results" / "runs").glob("*/report.html"))
 
 
@@ -129,7 +117,6 @@ def test_a_value_that_is_not_allowed_is_refused_with_its_reason(served: NightSer
     field(page, "Lanes").locator("input").fill("-1")
     submit(page)
     expect(page.get_by_text("-1 is less than the minimum of 0").first).to_be_visible()
-    keep_picture(page, "refused")
     assert len(served.asked_runs()) == before
 
 

@@ -20,24 +20,12 @@ import pytest
 from flows.serving.temporary import SERVER_PASSWORD, is_healthy
 from tests.command import STUDY
 from tests.served import ask, free_port, sockets_of
+from tests.toy import write_toy
 from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
 PASSWORD = "admin:correct horse"
-TINY = """
-name: tiny
-title: A tiny study
-data: {train_images: 100, test_images: 100}
-baseline: {filters: 2, dense_units: 4, epochs: 1}
-exercises:
-  - {number: 1, kind: images, title: Images, question: What do the images look like?}
-  - {number: 2, kind: sweep, title: Filters, question: How many filters?, parameter: filters, values: [2],
-     repeats: 1}
-  - {number: 7, kind: optimum, title: Optimum, question: What is best?, candidates: {one: {filters: 2}}}
-  - {number: 8, kind: model, title: Model, question: Does the saved model work?}
-"""
-
 EAVESDROPPER = """
 import os, sys
 def hear(event, arguments):
@@ -96,13 +84,13 @@ class Watched:
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     """A small study by the real command, in another folder, by a user whose files are nobody else's."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    (folder / "tiny.yaml").write_text(TINY)
+    write_toy(folder)
     (folder / "ear").mkdir()
     (folder / "ear" / "sitecustomize.py").write_text(EAVESDROPPER)
     run = Watched(folder / "results", folder / "ear" / "heard")
     ears = {"PYTHONPATH": str(run.heard.parent), "HEARD": str(run.heard)}
     process = psutil.Popen(
-        [STUDY, "run", "tiny.yaml", "--lanes", "1"],
+        [STUDY, "run", "toy.yaml", "--lanes", "1"],
         cwd=folder,
         # Prefect's home of the tests: a new one takes seconds.
         env=environment_of_a_newcomer(os.environ["PREFECT_HOME"]) | ears,

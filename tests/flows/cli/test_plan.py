@@ -8,7 +8,7 @@ import pytest
 
 from flows.cli.plan import Planned, _sentences, describe_plan
 from study.plan.cost import Amount, CostModel
-from study.plan.plan import compile_plan, key_of, list_trials
+from study.plan.plan import compile_plan, list_trials
 from study.plan.predictor import Predictor
 from study.spec.study import Study
 from tasks.training.plan import compare_sharing, predict
@@ -36,14 +36,8 @@ def test_the_lab_study_s_trials_trainings_and_epochs(lab: dict[str, Any]):
     assert (lab["trials"], lab["trainings"], lab["reused_trainings"]) == (115, 82, 0)
     assert (lab["epochs_asked"], lab["epochs_to_run_at_most"]) == (989, 772)
     assert 550 < lab["epochs_to_run"] < 650  # about 610 were trained when it ran
-
-
-def test_what_it_would_be_without_sharing(lab: dict[str, Any]):
-    assert lab["without_sharing"]["trainings"] == 115
-    assert lab["without_sharing"]["epochs_to_run_at_most"] == 989
-    assert 720 < lab["without_sharing"]["epochs_to_run"] < 850
-    assert lab["without_sharing"]["lane_seconds"] > lab["from_nothing"]["lane_seconds"]
     assert lab["from_nothing"]["trainings"] == 82
+    assert lab["without_sharing"]["trainings"] == 115
 
 
 def test_the_trainings_are_listed_with_what_they_are_and_cost(lab: dict[str, Any]):
@@ -79,12 +73,6 @@ def test_more_lanes_take_less_time_down_to_the_longest_training(lab: dict[str, A
             <= 4 / 3 * each["makespan_bound_seconds"]
         )
     assert by_lanes[1000]["makespan_seconds"] == by_lanes[1000]["makespan_bound_seconds"]
-
-
-def test_every_trial_points_at_a_listed_training(lab: dict[str, Any]):
-    study = make_study()
-    keys = {each["key"] for each in lab["training_list"]}
-    assert {key_of(trial, make_source(study)) for trial in list_trials(study)} == keys
 
 
 def test_a_search_and_its_finalists_are_part_of_what_a_plan_costs():

@@ -42,9 +42,11 @@ def test_a_folder_is_answered_picture_by_picture_and_the_broken_one_costs_the_ex
 
 def test_several_named_files_are_answered_like_those_of_a_folder(folder: Path):
     pictures = folder / "pictures"
-    done = study("predict", folder / "model.keras", pictures / "broken.png", pictures / "boot.png")
+    named = (pictures / "broken.png", pictures / "boot.png", "--sure", 1, "--top", 5)
+    done = study("predict", folder / "model.keras", *named)
     assert done.code == 1
-    assert len(done.out.splitlines()) == 4, "the file, and three classes"
+    assert ", but not sure: below 100%" in done.out
+    assert len(done.out.splitlines()) == 6, "the file, and five classes"
     assert "broken.png: not an image that OpenCV can read" in done.err
 
 
@@ -77,12 +79,6 @@ def test_overlays_are_written_beside_the_text(folder: Path):
     assert sorted(each.name for each in overlays.iterdir()) == ["00001-boot.png", "00003-light.png"]
     assert cv2.imread(str(overlays / "00001-boot.png")).shape[1] == 280
     assert study("predict", *command).out == done.out, "overlays are no pictures to classify"
-
-
-def test_what_is_not_sure_says_so_and_top_says_how_many_classes(folder: Path):
-    done = study("predict", folder / "model.keras", folder / "pictures" / "boot.png", "--sure", 1, "--top", 5)
-    assert ", but not sure: below 100%" in done.out
-    assert len(done.out.splitlines()) == 6
 
 
 def test_a_model_without_a_description_is_said_to_be_uncalibrated_once(folder: Path):

@@ -1,13 +1,10 @@
 """`study schema`: the contract with readers, and the page made of it."""
 
-import re
 from pathlib import Path
 
-from flows.cli.schema import draw_page, draw_table, holds_json
-from storage.tables import TABLES
+from flows.cli.schema import draw_page, draw_table
 from tests.command import study
 
-COLUMNS = [column for kind in TABLES.values() for column in kind.columns()]
 PAGE = Path(__file__).parents[3] / "docs" / "tables.md"
 
 
@@ -26,16 +23,3 @@ def test_a_table_that_is_none_is_refused():
     done = study("schema", "trails")
     assert done.code == 2
     assert done.err.startswith("study: table 'trails' does not exist; give one of runs, trials, ")
-
-
-def test_the_page_joins_on_columns_that_are_there():
-    page = draw_page()
-    names = {column.name for column in COLUMNS}
-    joins = page.partition("## How they join")[2].partition("A training is named")[0]
-    assert set(re.findall(r"`(\w+)`", joins)) <= names | set(TABLES) | {"cell"}
-
-
-def test_the_columns_of_json_are_told_apart():
-    assert {column.name for column in COLUMNS if holds_json(column)} == {
-        "versions", "study_definition", "parameters", "devices", "definition", "changes",
-    }  # fmt: skip

@@ -15,7 +15,6 @@ import pytest
 from flows.serving.serve import describe_end
 from flows.serving.temporary import is_healthy
 from tests.night_server import NightServer, start_serving
-from tests.served import sockets_of
 from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
@@ -90,12 +89,6 @@ def test_the_ui_is_served(served: NightServer):
     wait_until(lambda: is_healthy(served.url))
     with urlopen(served.url, timeout=WAIT_SECONDS) as page:
         assert b"<html" in page.read()
-
-
-def test_everything_that_serves_listens_on_loopback_only(served: NightServer):
-    wait_until(lambda: served.ask("work_pools/study/workers/filter", {}))
-    hosts = {host for host, _ in sockets_of(psutil.Process(served.process.pid))}
-    assert hosts == {"127.0.0.1"}
 
 
 def test_a_part_that_dies_ends_serving_with_a_message_and_nothing_left_running(tmp_path: Path):

@@ -5,13 +5,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.runtime import flow_run
 
-from flows.shown.events import exercise_tags, tag_flow_run, tagged
+from flows.shown.events import tag_flow_run, tagged
 from study.spec.study_file import read_study
 from tests.command import ended_task_runs
-
-
-def test_a_tag_names_the_exercise():
-    assert exercise_tags([2, 6]) == {"exercise-2", "exercise-6"}
 
 
 def test_a_task_run_and_its_flow_run_bear_their_tags_in_prefects_database(server_here: None):
