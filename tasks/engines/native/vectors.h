@@ -9,7 +9,7 @@
 #include <new>
 #include <utility>
 #ifdef __SSE__
-#include <xmmintrin.h>
+#include <immintrin.h>
 #endif
 
 #if defined(__AVX512F__)
@@ -45,6 +45,40 @@ class Array {
 
 inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
 inline void store(float* to, Floats value) { *reinterpret_cast<Floats*>(to) = value; }
+
+inline Floats larger(Floats one, Floats other) {  // `other` where they are equal or one is no number
+#if SLOTS == 16
+  return _mm512_max_ps(one, other);
+#elif SLOTS == 8
+  return _mm256_max_ps(one, other);
+#elif defined(__SSE__)
+  return _mm_max_ps(one, other);
+#else
+  return one > other ? one : other;
+#endif
+}
+
+// A bit for each slot, whether its number is greater; and what has a bit, as a condition.
+inline uint32_t greater_bits(Floats one, Floats other) {
+#if SLOTS == 16
+  return _mm512_cmp_ps_mask(one, other, _CMP_GT_OQ);
+#elif SLOTS == 8
+  return _mm256_movemask_ps((Floats)(one > other));
+#elif defined(__SSE__)
+  return _mm_movemask_ps((Floats)(one > other));
+#else
+  const Ints truths = one > other;
+  uint32_t bits = 0;
+  for (int slot = 0; slot < SLOTS; ++slot) bits |= uint32_t(truths[slot] & 1) << slot;
+  return bits;
+#endif
+}
+inline Ints has_bit(uint32_t bits) {
+  Ints own;
+  for (int slot = 0; slot < SLOTS; ++slot) own[slot] = 1 << slot;
+  return (own & int32_t(bits)) == own;
+}
+
 inline float sum(Floats value) {
   float total = 0;
   for (int slot = 0; slot < SLOTS; ++slot) total += value[slot];
