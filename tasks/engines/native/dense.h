@@ -4,8 +4,9 @@
 
 #include "learned.h"
 
-constexpr int TALL = 8;                            // columns of a block of a matrix product
+constexpr int TALL = SLOTS == 16 ? 8 : 4;          // columns of a product, whose sums fit the registers
 constexpr int CHUNK = 32;                          // columns that are updated together
+constexpr int NEAR = 128;                          // units whose numbers of 32 images fit the nearest cache
 
 class Dense {
  public:
@@ -37,13 +38,15 @@ class Dense {
 
   // Add what a block of units contributes to the columns from `first` to before `last`; in[unit][image].
   void forward(const float* in, int block, int first, int last) {
-    for (int column = first; column < last; column += TALL) {
-      const float* weights = weights_.values + at(block, column);
-      int image = 0;
-      for (; image + 2 * SLOTS <= batch_; image += 2 * SLOTS)
-        multiply_forward<2>(weights, in + image, out_ + column * batch_ + image);
-      if (image < batch_) multiply_forward<1>(weights, in + image, out_ + column * batch_ + image);
-    }
+    for (int unit = 0; unit < units_; unit += NEAR)
+      for (int column = first; column < last; column += TALL) {
+        const int count = std::min(NEAR, units_ - unit);
+        const float *weights = weights_.values + at(block, column) + unit, *near = in + unit * batch_;
+        int image = 0;
+        for (; image + 2 * SLOTS <= batch_; image += 2 * SLOTS)
+          multiply_forward<2>(count, weights, near + image, out_ + column * batch_ + image);
+        if (image < batch_) multiply_forward<1>(count, weights, near + image, out_ + column * batch_ + image);
+      }
   }
 
   // Update the biases, and find which columns have a gradient in which images: behind a ReLU most have none.
@@ -70,7 +73,6 @@ class Dense {
     float* turned = turned_ + size_t(thread) * 2 * batch_ * padded_units_;
     float* gradient_turned = turned + batch_ * padded_units_;
     transpose(in, batch_, turned, padded_units_, padded_units_, batch_);
-    std::memset(gradient_turned, 0, sizeof(float) * batch_ * padded_units_);
     for (int chunk = 0; chunk < chunks_; ++chunk) {
       int unit = 0;
       for (; unit + 8 * SLOTS <= padded_units_; unit += 8 * SLOTS)
@@ -95,11 +97,11 @@ class Dense {
 
   // out[column][image] += sum over units of weights[column][unit] * in[unit][image], TALL columns at once
   template <int WIDE>
-  void multiply_forward(const float* weights, const float* in, float* out) {
+  void multiply_forward(int units, const float* weights, const float* in, float* out) {
     Floats total[TALL][WIDE];
     for (int c = 0; c < TALL; ++c)
       for (int v = 0; v < WIDE; ++v) total[c][v] = load(out + c * batch_ + v * SLOTS);
-    for (int unit = 0; unit < units_; ++unit, in += batch_) {
+    for (int unit = 0; unit < units; ++unit, in += batch_) {
       Floats each[WIDE];
       for (int v = 0; v < WIDE; ++v) each[v] = load(in + v * SLOTS);
       for (int c = 0; c < TALL; ++c)
@@ -117,10 +119,9 @@ class Dense {
     for (int image = 0; image < batch_; ++image) {
       const int place = chunk * batch_ + image, count = column_counts_[place];
       const int* columns = active_columns_ + place * CHUNK;
-      if (count == 0) continue;
       float* to = in_gradient + image * padded_units_;
       Floats total[WIDE];
-      for (int v = 0; v < WIDE; ++v) total[v] = load(to + v * SLOTS);
+      for (int v = 0; v < WIDE; ++v) total[v] = chunk ? load(to + v * SLOTS) : Floats{};
       for (int i = 0; i < count; ++i) {
         const float each = gradient_[columns[i] * batch_ + image];
         const float* from = strip + size_t(columns[i]) * padded_units_;
@@ -132,7 +133,8 @@ class Dense {
     for (int column = first; column < last; ++column) {
       float* weights = weights_.values + at(block, column) + unit;
       float* momenta = weights_.momenta + at(block, column) + unit;
-      for (int v = 0; v < WIDE; ++v) {  // a strip is too short for processors to foresee what follows it
+      // A strip is too short for processors to foresee what follows it. A line of the cache holds 16 numbers.
+      for (int v = 0; v < WIDE; v += 16 / SLOTS) {
         __builtin_prefetch(momenta + 4 * padded_units_ + v * SLOTS, 1);
         __builtin_prefetch(weights + CHUNK * padded_units_ + v * SLOTS, 1);
       }

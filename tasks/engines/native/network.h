@@ -14,6 +14,7 @@
 #include "dropout.h"
 
 constexpr int SIDE = 28, CLASSES = 10;
+constexpr int TILE = 32 / SLOTS;  // groups of images whose pixels of a pooled row fit the nearest cache
 
 struct Parameters {  // as Keras has them
   float *kernels, *biases, *dense, *dense_biases, *output, *output_biases;
@@ -36,7 +37,7 @@ class Network {
         row_gradient_(size_t(workers.size()) * padded_row_ * padded_),
         hidden_(round_up(dense_units, SLOTS) * padded_),
         hidden_gradient_(round_up(dense_units, SLOTS) * padded_),
-        winners_(size_t(trains ? side_ : 0) * row_ * padded_), labels_(padded_),
+        winners_(size_t(trains ? side_ : 0) * row_ * (padded_ / SLOTS)), labels_(padded_),
         dense_(side_, row_, dense_units, padded_, workers.size()),
         output_(1, dense_units, CLASSES, padded_, 1) {}
 
@@ -148,6 +149,11 @@ class Network {
  private:
   float* pooled(int row) { return pooled_ + size_t(keeps_rows_ ? row : 0) * padded_row_ * padded_; }
 
+  uint32_t* winners(int row) { return winners_ + size_t(trains_ ? row : 0) * row_ * (padded_ / SLOTS); }
+  const float* corner_of(int group, int row) {
+    return pixels_ + (size_t(group) * SIDE + 2 * row) * SIDE * SLOTS;
+  }
+
   // The gradients of a filter and a tap, or bias, that each row has left, in the rows' order.
   float* row_total(int row, int filter) {
     return totals_ + (size_t(row) * filters_ + filter) * (taps_ + 1) * SLOTS;
@@ -168,77 +174,97 @@ class Network {
     if (trains_ && dropout.rate > 0) drop(dropout, step, row);
   }
 
-  // Convolution, pooling, bias and ReLU of one pooled row. Bit 0 of a winner is its column, bit 1 its row.
+  // Convolution, pooling, bias and ReLU of one pooled row, filter by filter: a filter's numbers lie side by side.
   template <int FIXED>
   void convolve(int row) {
-    const int kernel = FIXED ? FIXED : kernel_;
+    constexpr int WIDE = FIXED ? 2 : 1;
+    const int groups = padded_ / SLOTS;
     float* pooled = this->pooled(row);
-    for (int group = 0; group < padded_ / SLOTS; ++group) {
-      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * SLOTS;
+    uint32_t* winners = this->winners(row);
+    for (int tile = 0; tile < groups; tile += TILE)
       for (int filter = 0; filter < filters_; ++filter) {
+        const float bias = biases_.values[filter];
         Floats weights[FIXED ? FIXED * FIXED : SIDE * SIDE];
-        for (int tap = 0; tap < taps_; ++tap)
+        for (int tap = 0; tap < (FIXED ? FIXED * FIXED : taps_); ++tap)
           weights[tap] = Floats{} + kernels_.values[filter * taps_ + tap];
-        for (int column = 0; column < side_; ++column) {
-          const float* corner = pixels + 2 * column * SLOTS;
-          Floats each[2][2] = {};
-          for (int y = 0; y <= kernel; ++y)
-            for (int x = 0; x <= kernel; ++x) {
-              const Floats pixel = load(corner + (y * SIDE + x) * SLOTS);
-              for (int i = 0; i < 2; ++i)
-                for (int j = 0; j < 2; ++j)
-                  if (y >= i && y - i < kernel && x >= j && x - j < kernel)
-                    each[i][j] += weights[(y - i) * kernel + x - j] * pixel;
-            }
-          // Strictly greater: of equal ones the first wins, as in TensorFlow.
-          const Ints top = each[0][1] > each[0][0], bottom = each[1][1] > each[1][0];
-          const Floats upper = top ? each[0][1] : each[0][0], lower = bottom ? each[1][1] : each[1][0];
-          const Ints is_lower = lower > upper;
-          const Floats sum = (is_lower ? lower : upper) + biases_.values[filter];
-          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * SLOTS;
-          store(pooled + at, sum > 0 ? sum : Floats{});
-          if (trains_) {
-            const Ints winner = ((is_lower ? bottom : top) & 1) | (is_lower & 2);
-            int8_t* to = winners_ + size_t(row) * row_ * padded_ + at;
-            for (int slot = 0; slot < SLOTS; ++slot) to[slot] = int8_t(winner[slot]);
+        for (int group = tile; group < std::min(tile + TILE, groups); ++group)
+          for (int column = 0; column < side_; column += WIDE) {
+            const size_t at = (size_t(filter) * side_ + column) * padded_ + group * SLOTS;
+            const float* corner = corner_of(group, row) + 2 * column * SLOTS;
+            float* to = pooled + at;
+            if (column + WIDE <= side_)
+              convolve_columns<FIXED, WIDE>(weights, bias, corner, to, winners + at / SLOTS);
+            else
+              convolve_columns<FIXED, 1>(weights, bias, corner, to, winners + at / SLOTS);
           }
-        }
       }
+  }
+
+  // WIDE pooled numbers side by side: they share pixels, and more sums at once hide how long each addition takes.
+  // Bits of the winners: from 0 whether the right one won, from 16 whether a lower one.
+  template <int FIXED, int WIDE>
+  void convolve_columns(const Floats* weights, float bias, const float* corner, float* pooled,
+                        uint32_t* winners) {
+    const int kernel = FIXED ? FIXED : kernel_;
+    Floats each[2][2 * WIDE] = {};
+#pragma GCC unroll 8  // else GCC keeps the sums in memory
+    for (int y = 0; y <= kernel; ++y)
+#pragma GCC unroll 8
+      for (int x = 0; x < kernel - 1 + 2 * WIDE; ++x) {
+        const Floats pixel = load(corner + (y * SIDE + x) * SLOTS);
+#pragma GCC unroll 8
+        for (int i = 0; i < 2; ++i)
+#pragma GCC unroll 8
+          for (int j = 0; j < 2 * WIDE; ++j)
+            if (y >= i && y - i < kernel && x >= j && x - j < kernel)
+              each[i][j] += weights[(y - i) * kernel + x - j] * pixel;
+      }
+#pragma GCC unroll 8
+    for (int place = 0; place < WIDE; ++place) {
+      const Floats *above = each[0] + 2 * place, *below = each[1] + 2 * place;
+      const Floats upper = larger(above[1], above[0]), lower = larger(below[1], below[0]);
+      store(pooled + place * padded_, larger(larger(lower, upper) + bias, Floats{}));
+      if (!trains_) continue;
+      // Strictly greater: of equal ones the first wins, as in TensorFlow.
+      const uint32_t top = greater_bits(above[1], above[0]), bottom = greater_bits(below[1], below[0]);
+      const uint32_t low = greater_bits(lower, upper);
+      winners[place * (padded_ / SLOTS)] = (low & bottom) | (~low & top) | low << 16;
     }
   }
 
   // Sum the gradient of kernels and biases over a pooled row, in each number pooled from what the winner saw.
   template <int FIXED>
   void gather_gradient(int row, const float* row_gradient) {
-    const int kernel = FIXED ? FIXED : kernel_;
+    const int kernel = FIXED ? FIXED : kernel_, side = side_, padded = padded_, groups = padded_ / SLOTS;
     const float* pooled = this->pooled(row);
-    for (int group = 0; group < padded_ / SLOTS; ++group) {
-      const float* pixels = pixels_ + (size_t(group) * SIDE * SIDE + 2 * row * SIDE) * SLOTS;
+    const uint32_t* winners = this->winners(row);
+    for (int tile = 0; tile < groups; tile += TILE)
       for (int filter = 0; filter < filters_; ++filter) {
         float* kept = row_total(row, filter);
         Floats totals[FIXED ? FIXED * FIXED + 1 : SIDE * SIDE + 1];
-        for (int tap = 0; tap <= kernel * kernel; ++tap) totals[tap] = group ? load(kept + tap * SLOTS) : Floats{};
-        for (int column = 0; column < side_; ++column) {
-          const size_t at = (size_t(filter) * side_ + column) * padded_ + group * SLOTS;
-          const int8_t* winners = winners_ + size_t(row) * row_ * padded_ + at;
-          Ints winner;
-          for (int slot = 0; slot < SLOTS; ++slot) winner[slot] = winners[slot];
-          const Ints right = (winner & 1) != 0, low = (winner & 2) != 0;
-          const Floats gradient = load(pooled + at) > 0 ? load(row_gradient + at) : Floats{};
-          const float* corner = pixels + 2 * column * SLOTS;
-          Floats above[FIXED ? FIXED : SIDE];
-          for (int y = 0; y <= kernel; ++y)
-            for (int x = 0; x < kernel; ++x) {
-              const float* pixel = corner + (y * SIDE + x) * SLOTS;
-              const Floats chosen = right ? load(pixel + SLOTS) : load(pixel);
-              if (y > 0) totals[(y - 1) * kernel + x] += gradient * (low ? chosen : above[x]);
-              above[x] = chosen;
-            }
-          totals[kernel * kernel] += gradient;
+        for (int tap = 0; tap <= kernel * kernel; ++tap)
+          totals[tap] = tile ? load(kept + tap * SLOTS) : Floats{};
+        for (int group = tile; group < std::min(tile + TILE, groups); ++group) {
+          const float* corner = corner_of(group, row);
+          size_t at = size_t(filter) * side * padded + group * SLOTS;
+          for (int column = 0; column < side; ++column, corner += 2 * SLOTS, at += padded) {
+            const uint32_t winner = winners[at / SLOTS];
+            const Ints right = has_bit(winner), low = has_bit(winner >> 16);
+            const Floats gradient = load(pooled + at) > 0 ? load(row_gradient + at) : Floats{};
+            // One of both is zero, which changes no total, and takes less time than to choose among the rows.
+            const Floats upper = low ? Floats{} : gradient, lower = low ? gradient : Floats{};
+            for (int y = 0; y <= kernel; ++y)
+              for (int x = 0; x < kernel; ++x) {
+                const float* pixel = corner + (y * SIDE + x) * SLOTS;
+                const Floats chosen = right ? load(pixel + SLOTS) : load(pixel);
+                if (y > 0) totals[(y - 1) * kernel + x] += lower * chosen;
+                if (y < kernel) totals[y * kernel + x] += upper * chosen;
+              }
+            totals[kernel * kernel] += gradient;
+          }
         }
         for (int tap = 0; tap <= kernel * kernel; ++tap) store(kept + tap * SLOTS, totals[tap]);
       }
-    }
   }
 
   // Drop numbers of one pooled row, and scale the others so that their expectation stays.
@@ -264,7 +290,7 @@ class Network {
   Array<float> staged_, pixels_;
   Learned kernels_, biases_;
   Array<float> totals_, pooled_, row_gradient_, hidden_, hidden_gradient_;
-  Array<int8_t> winners_;
+  Array<uint32_t> winners_;
   Array<int> labels_;
   Dense dense_, output_;
 };

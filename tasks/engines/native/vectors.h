@@ -7,8 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 #ifdef __SSE__
-#include <xmmintrin.h>
+#include <immintrin.h>
 #endif
 
 #if defined(__AVX512F__)
@@ -44,6 +45,40 @@ class Array {
 
 inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
 inline void store(float* to, Floats value) { *reinterpret_cast<Floats*>(to) = value; }
+
+inline Floats larger(Floats one, Floats other) {  // `other` where they are equal or one is no number
+#if SLOTS == 16
+  return _mm512_max_ps(one, other);
+#elif SLOTS == 8
+  return _mm256_max_ps(one, other);
+#elif defined(__SSE__)
+  return _mm_max_ps(one, other);
+#else
+  return one > other ? one : other;
+#endif
+}
+
+// A bit for each slot, whether its number is greater; and what has a bit, as a condition.
+inline uint32_t greater_bits(Floats one, Floats other) {
+#if SLOTS == 16
+  return _mm512_cmp_ps_mask(one, other, _CMP_GT_OQ);
+#elif SLOTS == 8
+  return _mm256_movemask_ps((Floats)(one > other));
+#elif defined(__SSE__)
+  return _mm_movemask_ps((Floats)(one > other));
+#else
+  const Ints truths = one > other;
+  uint32_t bits = 0;
+  for (int slot = 0; slot < SLOTS; ++slot) bits |= uint32_t(truths[slot] & 1) << slot;
+  return bits;
+#endif
+}
+inline Ints has_bit(uint32_t bits) {
+  Ints own;
+  for (int slot = 0; slot < SLOTS; ++slot) own[slot] = 1 << slot;
+  return (own & int32_t(bits)) == own;
+}
+
 inline float sum(Floats value) {
   float total = 0;
   for (int slot = 0; slot < SLOTS; ++slot) total += value[slot];
@@ -55,30 +90,32 @@ inline float sum(Floats value) {
 #else
 #define SHUFFLE(one, other, ...) __builtin_shuffle(one, other, Ints{__VA_ARGS__})
 #endif
-#if SLOTS == 16
-#define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif SLOTS == 8
-#define LOW 0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
-#else
-#define LOW 0, 4, 1, 5
-#define HIGH 2, 6, 3, 7
-#endif
+
+// Of each 2 * distance numbers, exchange one line's second half with the other line's first: AVX2 has
+// instructions for this, and none for a general shuffle of two lines.
+template <int distance, int... slot>
+inline void exchange_blocks(Floats& one, Floats& other, std::integer_sequence<int, slot...>) {
+  const Floats first = SHUFFLE(one, other, (slot & distance ? SLOTS + slot - distance : slot)...);
+  other = SHUFFLE(one, other, (slot & distance ? SLOTS + slot : slot + distance)...);
+  one = first;
+}
+
+// Transpose a square: exchange its quarters across the diagonal, then each quarter's, down to single numbers.
+template <int distance = SLOTS / 2>
+inline void transpose_square(Floats* lines) {
+  for (int i = 0; i < SLOTS; ++i)
+    if (!(i & distance))
+      exchange_blocks<distance>(lines[i], lines[i + distance], std::make_integer_sequence<int, SLOTS>());
+  if constexpr (distance > 1) transpose_square<distance / 2>(lines);
+}
 
 // out[column][row] = in[row][column]; rows and columns are multiples of SLOTS.
 inline void transpose(const float* in, int in_stride, float* out, int out_stride, int rows, int columns) {
   for (int row = 0; row < rows; row += SLOTS)
     for (int column = 0; column < columns; column += SLOTS) {
-      Floats lines[SLOTS], mixed[SLOTS];
+      Floats lines[SLOTS];
       for (int i = 0; i < SLOTS; ++i) lines[i] = load(in + (row + i) * in_stride + column);
-      for (int round = 1; round < SLOTS; round *= 2) {  // log2(SLOTS) perfect shuffles
-        for (int i = 0; i < SLOTS / 2; ++i) {
-          mixed[2 * i] = SHUFFLE(lines[i], lines[i + SLOTS / 2], LOW);
-          mixed[2 * i + 1] = SHUFFLE(lines[i], lines[i + SLOTS / 2], HIGH);
-        }
-        for (int i = 0; i < SLOTS; ++i) lines[i] = mixed[i];
-      }
+      transpose_square(lines);
       for (int i = 0; i < SLOTS; ++i) store(out + (column + i) * out_stride + row, lines[i]);
     }
 }
