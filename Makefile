@@ -93,7 +93,7 @@ bench-stats: setup ## Simulate 10,000 studies whose truth is known: false claims
 bench-setup: $(BENCH_VENV)/.installed ## Make .venv-bench with the packages that the benchmark compares with
 
 $(BENCH_VENV)/.installed: $(BENCH)/requirements.lock | $(VENV)/.installed
-	@echo "setting up $(BENCH_VENV), once: downloads X GB"
+	@echo "setting up $(BENCH_VENV), once: downloads 0.1 GB more"
 	@$(PYTHON) -m venv $(BENCH_VENV)
 	@$(call install,$(BENCH_VENV),--no-deps --require-hashes -r $<)
 	@touch $@

@@ -163,7 +163,7 @@ def show_warnings() -> None:
 
 
 def configure_prefect(verbose: bool) -> None:
-    """Set [tool.prefect] of pyproject.toml for runs from other folders, too; quiet the terminal; ask no proxy."""
+    """Set [tool.prefect] of pyproject.toml for runs from other folders, too; quiet the terminal."""
     if not verbose:
         show_warnings()
         for step in (
@@ -184,7 +184,9 @@ def configure_prefect(verbose: bool) -> None:
         os.environ.setdefault(name, value)
     # Without it, the requests to Prefect's server on this machine go to the user's proxy.
     direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
-    os.environ["no_proxy"] = ",".join(filter(None, dict.fromkeys([*direct.split(","), LOOPBACK, "localhost"])))
+    os.environ["no_proxy"] = ",".join(
+        filter(None, dict.fromkeys([*direct.split(","), LOOPBACK, "localhost"]))
+    )
 
 
 def use_cpu_here() -> None:
