@@ -1,6 +1,6 @@
 # Everything a newcomer needs; `make help` explains each target.
 .DEFAULT_GOAL := help
-.PHONY: help setup data study smoke test test-all check format lock audit bench bench-stats bench-setup bench-lock serve lane clean
+.PHONY: help setup setup-dev data study smoke test test-all check format lock audit bench bench-stats bench-setup bench-lock serve lane clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,6 +8,19 @@ BIN := $(VENV)/bin
 RESULTS ?= results
 BENCH := benchmarks/comparison
 BENCH_VENV := .venv-bench
+
+# Settings of the user that would install elsewhere, or run other code than what is installed
+unexport PIP_TARGET PIP_PREFIX PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
+export PIP_USER = 0
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+# This machine's uv, or the one that pip installs into .venv
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+# $(call install,ENVIRONMENT,ARGUMENTS): by uv; if it is missing or fails, by pip, which takes several times as long
+install = { $(UV) pip install --python $(1)/bin/python $(2) || \
+  { echo "uv could not install this, so pip does; it takes minutes"; $(1)/bin/python -m pip install $(2); }; }
 
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,12 +30,21 @@ setup: $(VENV)/.installed ## Make .venv with the locked dependencies and the `st
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; ok = (3, 11) <= v < (3, 14); \
 	  sys.exit(0 if ok else f"Python 3.11 to 3.13 is needed, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
-	@echo "setting up $(VENV): two to four minutes, once"
+	@echo "setting up $(VENV), once: downloads 0.9 GB, takes 3 GB of disk"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(UV) --version >/dev/null 2>&1 || \
+	  $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-uv.lock || true
+	@$(call install,$(VENV),--no-deps --require-hashes -r requirements.lock)
+	@$(call install,$(VENV),--no-deps --no-build-isolation -e .)
 	@$(BIN)/python -m tasks.engines.engine
 	@$(BIN)/python -m flows.serving.temporary
+	@touch $@
+
+setup-dev: $(VENV)/.installed-dev ## Add to .venv what checks and tests the code
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "adding to $(VENV) what checks and tests the code: downloads 0.2 GB"
+	@$(call install,$(VENV),--no-deps --require-hashes -r $<)
 	@touch $@
 
 data: setup ## Get the real Fashion-MNIST, verify it, keep it in the cache
@@ -34,31 +56,33 @@ study: setup ## Run the whole lab study and print the path of its report
 smoke: setup ## Run every step on a few thousand images, in about a minute
 	@$(BIN)/study run smoke --results $(RESULTS)
 
-test: setup ## Run the tests that start few processes, in minutes
+test: setup-dev ## Run the tests that start few processes, in minutes
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: setup ## Run all tests: lanes, flows and servers killed, hosts cut off, the UI in a browser
+test-all: setup-dev ## Run all tests: lanes, flows and servers killed, hosts cut off, the UI in a browser
 	@$(BIN)/python -m pytest
 
-check: setup ## Format, lint, import floors, columns and types, as CI does
+check: setup-dev ## Format, lint, import floors, columns and types, as CI does
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m tests.subscripts
 	@$(BIN)/mypy
 
-format: setup ## Format the code and let lint fix it
+format: setup-dev ## Format the code and let lint fix it
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
-lock: ## Lock the dependencies again (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --output-file requirements.lock
+lock: ## Lock the dependencies again (after make setup)
+	$(COMPILE) pyproject.toml --extra s3 --output-file requirements.lock
+	$(COMPILE) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --group setup --output-file requirements-uv.lock
 
 audit: ## Look for known vulnerabilities of the locked dependencies (needs the network)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
 	  "$$folder/bin/pip" install -qq --disable-pip-version-check pip-audit && \
-	  "$$folder/bin/pip-audit" --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock
+	  "$$folder/bin/pip-audit" --strict --disable-pip --require-hashes --progress-spinner off \
+	    -r requirements.lock -r requirements-dev.lock -r requirements-uv.lock
 
 bench: setup bench-setup ## Compare with the notebook loop, Ray Tune, KerasTuner and Optuna (half an hour on two cores)
 	@$(BIN)/python -m benchmarks.comparison
@@ -68,15 +92,14 @@ bench-stats: setup ## Simulate 10,000 studies whose truth is known: false claims
 
 bench-setup: $(BENCH_VENV)/.installed ## Make .venv-bench with the packages that the benchmark compares with
 
-$(BENCH_VENV)/.installed: $(BENCH)/requirements.lock
-	@echo "setting up $(BENCH_VENV): about a minute, once"
+$(BENCH_VENV)/.installed: $(BENCH)/requirements.lock | $(VENV)/.installed
+	@echo "setting up $(BENCH_VENV), once: downloads 0.1 GB more"
 	@$(PYTHON) -m venv $(BENCH_VENV)
-	@$(BENCH_VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(call install,$(BENCH_VENV),--no-deps --require-hashes -r $<)
 	@touch $@
 
-bench-lock: ## Lock the benchmark's packages again, at the product's own versions (needs uv)
-	uv pip compile $(BENCH)/requirements.in --constraints requirements.lock --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --output-file $(BENCH)/requirements.lock
+bench-lock: ## Lock the benchmark's packages again, at the product's own versions (after make setup)
+	$(COMPILE) $(BENCH)/requirements.in --constraints requirements.lock --output-file $(BENCH)/requirements.lock
 
 serve: setup ## Start Prefect's server with UI, schedule and worker on this machine; Ctrl-C stops all
 	@$(BIN)/study serve

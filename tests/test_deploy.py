@@ -136,3 +136,12 @@ def test_the_job_of_slurm_runs_lanes():
     script = (DEPLOY / "lanes.sbatch").read_text(encoding="utf-8")
     (line,) = re.findall(r"^exec \.venv/bin/(.+)$", script, re.MULTILINE)
     assert parse(shlex.split(line.replace("$1", "tcp://head:8786")))["scheduler"] == "tcp://head:8786"
+
+
+def test_what_tests_the_code_is_locked_at_the_versions_that_run_it():
+    locks = [(PROJECT / name).read_text() for name in ("requirements.lock", "requirements-dev.lock")]
+    runs, tests = (dict(re.findall(r"^(\S+)==(\S+)", lock, re.MULTILINE)) for lock in locks)
+    shared = runs.keys() & tests.keys()
+    assert len(shared) >= 20
+    assert {name: tests[name] for name in shared} == {name: runs[name] for name in shared}
+    assert not {"pytest", "mypy", "playwright", "duckdb", "polars", "moto"} & runs.keys()

@@ -121,8 +121,8 @@ def fetch_with_keras(expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays
     with tempfile.TemporaryDirectory() as folder:
         paths = [str(Path(folder, array.cache_name)) for array in expected]
         limits = [str(DOWNLOAD_SECONDS), str(STALL_SECONDS)]
-        # TensorFlow, as everywhere in this project, but without a GPU; -P: no module from this folder.
-        settings = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        # No GPU; -P: no module from this folder.
+        settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         _run([sys.executable, "-P", "-c", _KERAS_DOWNLOAD, *limits, *paths], Path(folder), settings)
         # Copied into memory, before the mapped files are removed.
         return DatasetArrays(*map(np.array, read_cache(Path(folder), expected)))
