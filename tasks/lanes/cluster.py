@@ -102,7 +102,7 @@ class ClusterLanes(Lanes):
         super().close()
         self._members.close()
         client = self._watch.client
-        busy = [each.lane for each in list(self._running.values()) if each.heard is not None]
+        busy = [each.lane for each in list(self._running.values()) if each.progress]
         if client is not None and busy:
             with suppress(Exception):
                 client.restart_workers(busy, timeout=2, raise_for_error=False)
@@ -177,8 +177,8 @@ class ClusterLanes(Lanes):
             raise LaneDied(
                 f"{self._name(attempt.lane)} left, died or was cut off while it ran {attempt.label!r}"
             )
-        if attempt.heard is not None:  # another run's work may come first
-            self._check_progress(attempt, attempt.heard, attempt.silence_seconds)
+        if attempt.progress is not None:  # another run's work may come first
+            self._check_progress(attempt, attempt.progress.at, attempt.silence_seconds)
 
     def _wait(self, attempt: Attempt) -> Any:
         try:

@@ -53,7 +53,7 @@ class Lanes(ABC):
         """Why attempts failed, by label."""
         self._lock = threading.Lock()
         self._running: dict[str, Attempt] = {}
-        """By a name that Dask and the lane's reports use, too."""
+        """By name."""
         self.is_closed = False
 
     @property
@@ -112,9 +112,11 @@ class Lanes(ABC):
             LanesClosed: the lanes were closed.
             Exception: any error of the function.
         """
-        attempt = Attempt(self._take_lane(), label, function, arguments, silence_seconds)
+        name = f"{label} {uuid4().hex[:8]}"
+        attempt = Attempt(self._take_lane(), name, label, function, arguments, silence_seconds)
         with self._lock:
             self.attempts[label] += 1
+        self._running[name] = attempt
         try:
             result: Result = self._run_on(attempt)
             return result
@@ -125,6 +127,7 @@ class Lanes(ABC):
                 self.failures[label].append(f"{type(error).__name__}: {error}")
             raise
         finally:
+            del self._running[name]
             self._give_back(attempt.lane)
 
     def running(self) -> dict[str, Progress]:
@@ -186,8 +189,7 @@ class Lanes(ABC):
         name, epochs = event[1]
         attempt = self._running.get(name)
         if attempt is not None:
-            now = time.monotonic()  # the flow's clock, which never jumps
-            attempt.progress = (attempt.progress or Progress(now)).then(now, epochs)
+            attempt.hear(epochs)
 
     def _hear_log(self, event: tuple[float, LogLine]) -> None:
         attempt = self._running.get(event[1][0])
@@ -195,8 +197,7 @@ class Lanes(ABC):
             attempt.log_lines.put(event[1])
 
     def _run_on(self, attempt: Attempt) -> Any:
-        name = f"{attempt.label} {uuid4().hex[:8]}"
-        self._running[name] = attempt
+        name = attempt.name
         try:
             client, attempt.begun = self._open(), time.monotonic()
             attempt.future = client.submit(
@@ -209,7 +210,6 @@ class Lanes(ABC):
             return self._wait(attempt)
         finally:
             self._pass_on(attempt)
-            del self._running[name]
             if attempt.future is not None:
                 attempt.future.release()  # an attempt that still runs is no longer needed
 

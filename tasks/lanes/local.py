@@ -3,7 +3,6 @@
 import logging
 import queue
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,7 +16,7 @@ from tasks.engines import EngineChoice, choose_engine, library_versions, process
 from tasks.lanes.devices import Device, useful_lanes
 from tasks.lanes.lanes import Lanes
 from tasks.lanes.local_cluster import START_SECONDS, LaneCluster, name_lanes
-from tasks.lanes.process import Attempt, LanesClosed, Progress
+from tasks.lanes.process import Attempt, LanesClosed
 
 
 @contextmanager
@@ -121,10 +120,10 @@ class LocalLanes(Lanes):
         return {"resources": {lane: 1}}
 
     def _check(self, attempt: Attempt) -> None:
-        if attempt.heard is None:  # its process may have to start first
+        if attempt.progress is None:  # its process may have to start first
             self._check_progress(attempt, attempt.begun, START_SECONDS)
         else:
-            self._check_progress(attempt, attempt.heard, attempt.silence_seconds)
+            self._check_progress(attempt, attempt.progress.at, attempt.silence_seconds)
 
     def _replace(self, lane: str) -> None:
         with self._lock:
@@ -160,9 +159,5 @@ class InProcessLane(LocalLanes):
         """Start nothing."""
 
     def _run_on(self, attempt: Attempt) -> Any:
-        attempt.progress = Progress(time.monotonic())
-        self._running[attempt.label] = attempt
-        try:
-            return attempt.function(*attempt.arguments)
-        finally:
-            del self._running[attempt.label]
+        attempt.hear()
+        return attempt.function(*attempt.arguments)

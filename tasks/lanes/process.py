@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -157,6 +158,8 @@ class Attempt:
     """A function that a lane runs once."""
 
     lane: str
+    name: str
+    """Unique to this attempt: Dask's key, and the name in the lane's reports."""
     label: str
     """The work's name, for people."""
     function: Callable[..., Any]
@@ -166,13 +169,13 @@ class Attempt:
     begun: float = 0.0
     """When it was handed to the lane, in seconds of the monotonic clock."""
     progress: Progress | None = None
-    """What it has reported; None before the function began."""
+    """None before the function began."""
     log_lines: "SimpleQueue[LogLine]" = field(default_factory=SimpleQueue)
     """What it logged and is not passed on yet."""
     ended: Event = field(default_factory=Event)
     future: DaskFuture = None
 
-    @property
-    def heard(self) -> float | None:
-        """Return when it last reported, in the same seconds; None before the function began."""
-        return None if self.progress is None else self.progress.at
+    def hear(self, epochs: int | None = None) -> None:
+        """Record that it makes progress."""
+        now = time.monotonic()  # the flow's clock, which never jumps
+        self.progress = (self.progress or Progress(now)).then(now, epochs)
