@@ -136,7 +136,7 @@ def test_the_check_refuses_a_library_that_computes_something_else(
 ):
     wrong = Path(shutil.copytree(native_library.SOURCES, tmp_path / "wrong"), "network.h")
     source = wrong.read_text(encoding="utf-8")
-    wrong.write_text(source.replace("lower > upper", "lower >= upper + 0.01f"), encoding="utf-8")
+    wrong.write_text(source.replace("(lower, upper)", "(lower, upper + 0.01f)"), encoding="utf-8")
     assert wrong.read_text(encoding="utf-8") != source
     monkeypatch.setattr(native_library, "SOURCES", wrong.parent)
     with pytest.raises(NativeUnavailable, match=r"its self-check failed: .+ away from NumPy"):

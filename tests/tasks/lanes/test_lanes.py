@@ -52,7 +52,7 @@ def wait_for_end(begun: Path, end: Path) -> tuple[int, str]:
 def stop_lane(lanes: Lanes, begun: Path) -> None:
     """Stop the one that runs `wait_for_end`, once the caller has heard so: before, it counts as starting."""
     process = int(wait_until(lambda: begun.exists() and begun.read_text()))
-    wait_until(lambda: any(each.heard for each in lanes._running.values()))
+    wait_until(lanes.running)
     with suppress(ProcessLookupError):  # it was silent for long enough
         os.kill(process, signal.SIGSTOP)
 
