@@ -42,17 +42,10 @@ def answer_model(chosen: ChosenModel | None) -> Answer:
     loaded = (
         "Saved and loaded again, the model gives the same outputs on every test image."
         if chosen.files_agree
-        else "Not the same model: loaded again, its outputs differ from those before saving."
+        else "Not the same model: loaded again, its outputs differ from those before saving, and its test "
+        f"accuracy is {percent(chosen.reloaded_test_accuracy)} instead of {percent(chosen.test_accuracy)}."
     )
-    before, after = percent(chosen.test_accuracy), percent(chosen.reloaded_test_accuracy)
-    return Answer(
-        f"{loaded} {_classified(chosen)}",
-        (
-            f"Test accuracy is {before} before saving and {after} after loading.",
-            *_confused(chosen.confusion),
-            *_calibrated(chosen),
-        ),
-    )
+    return Answer(f"{loaded} {_classified(chosen)}", (*_confused(chosen.confusion), *_calibrated(chosen)))
 
 
 def describe_failed(

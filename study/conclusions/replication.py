@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import stdev
 
+from study.records import count_collapsed
 from study.spec import (
     Band,
     BandVerdict,
@@ -28,7 +29,8 @@ from study.statistics import (
     pooled_deviation,
     welch,
 )
-from study.wording import count, percent, phrase, points
+from study.status import Agreement
+from study.wording import count, phrase, points
 
 Ours = Mapping[Cell, Readings]
 """Our accuracies (fractions) by cell and seed; those of the kept candidate under None."""
@@ -120,10 +122,9 @@ def compare_with_published(study: Study, ours: Ours, best: Ours | None = None) -
         if (of_exercise := [each for each in measured if each.exercise == number])
     ]
     if measured:
-        baselines = [each.accuracy for each in averages if settings.get(each.cell) == study.baseline]
         whole = pool("All settings", 0, measured, ours)
         at_best = None if best is None else pool("", 0, measured, best).difference
-        words = "; ".join(filter(None, (whole.found, _of_best(at_best), _of_baseline(baselines))))
+        words = "; ".join(filter(None, (whole.found, _of_best(at_best))))
         pooled.insert(0, replace(whole, found=words))
     return Replication(
         tuple(
@@ -134,14 +135,6 @@ def compare_with_published(study: Study, ours: Ours, best: Ours | None = None) -
         tuple(_hold_claims(study, source, ours, readings)),
         tuple(pooled),
     )
-
-
-def _of_baseline(baselines: list[float]) -> str:
-    """Say how far the published averages of one and the same setting lie apart."""
-    if len(baselines) < 2:
-        return ""
-    low, high = percent(min(baselines), sign=False), percent(max(baselines))
-    return f"the published averages of the baseline itself, {len(baselines)} of them, are {low} to {high}"
 
 
 def _of_best(difference: float | None) -> str:
@@ -185,6 +178,8 @@ def _hold_cell(
     if not ours:
         return CellAgreement(subject, average, 0, None, None)
     agreement = judge_agreement(ours, theirs, margin)
+    if count_collapsed(ours):  # their spread makes anything consistent
+        agreement = replace(agreement, verdict=Agreement.UNDECIDED)
     return CellAgreement(subject, average, len(ours), sum(ours) / len(ours), agreement)
 
 

@@ -1,6 +1,7 @@
 """Answer a sweep in words: how accuracy changes, which value is best, when trainings converge."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from study.conclusions.answers import Answer, describe_failed
 from study.records import COLLAPSED, CONVERGENCE_PATIENCE, Curve, Measured, Sweep, Times
@@ -85,7 +86,6 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) ->
     return Answer(
         " ".join(words),
         (
-            *(convergence if slowed else ()),
             *_trend(list(sound), trend, pairwise),
             *_left_out(left_out),
             *warnings,
@@ -183,6 +183,9 @@ def _contrast(when: str, found: Difference) -> str:
     return f"{points(found.difference)} points {when} (95% interval {within})"
 
 
+_TIMES = ("epochs", "open_epochs", "seconds", "open_seconds")
+
+
 def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
     """Compare the epochs to convergence without and with, by the log-rank test; nothing without a control."""
     if exercise.control is None:
@@ -190,8 +193,7 @@ def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
     without = found.times.get(exercise.control, Times())
     others = [each for value, each in found.times.items() if value != exercise.control]
     together = Times(
-        epochs=tuple(epoch for each in others for epoch in each.epochs),
-        open_epochs=tuple(epoch for each in others for epoch in each.open_epochs),
+        **{name: tuple(chain.from_iterable(getattr(each, name) for each in others)) for name in _TIMES}
     )
     if not without.epochs or not together.epochs:
         return ()
@@ -200,14 +202,16 @@ def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
     if before is None or after is None:
         return ()
     verb = "takes longer" if after > before else "takes less"
+    trials, open_ones = without.trials + together.trials, len(without.open_epochs + together.open_epochs)
+    unended = f" {open_ones} of {count(trials, 'trial')} did not converge." if open_ones else ""
     change = (
         f"Convergence {verb} with it"
         if p_value <= SIGNIFICANCE
         else "It does not certainly change convergence"
     )
     return (
-        f"{change}: a median of {count_epochs(after)} with, {count_epochs(before)} without "
-        f"(log-rank p {probability(p_value)}).",
+        f"{change}: a median of {_median(together)} with, {_median(without)} without "
+        f"(log-rank p {probability(p_value)}).{unended}",
     )
 
 

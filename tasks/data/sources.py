@@ -88,7 +88,7 @@ def read_first(
 ) -> tuple[DatasetArrays, str]:
     """Return the arrays of the first source that has them, and the name of that source.
 
-    An empty source is logged as INFO, a damaged or failing one as WARNING.
+    A source that is empty or not reached is logged as INFO, a damaged one as WARNING.
 
     Raises:
         InputError: No source has the dataset; the message says why each failed, and what to do.
@@ -174,7 +174,7 @@ def _private_apt_folders(folder: Path) -> list[str]:
 
 
 def _run(command: Sequence[str], folder: Path, settings: Mapping[str, str] | None = None) -> None:
-    """Run a program in a folder, quietly; its last line of complaint becomes the error."""
+    """Run a program in a folder, quietly; its last line of complaint becomes the error: it got nothing."""
     program = Path(command[0]).name
     limit = DOWNLOAD_SECONDS + 2 * STALL_SECONDS  # a backstop: the programs' own limits should come first
     try:
@@ -190,9 +190,11 @@ def _run(command: Sequence[str], folder: Path, settings: Mapping[str, str] | Non
             check=False,
         )
     except FileNotFoundError as error:
-        raise InputError(f"{program} is not installed") from error
+        raise DatasetMissingError(f"{program} is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"{program} took more than {limit} s") from error
+        raise DatasetMissingError(f"{program} took more than {limit} s") from error
     if done.returncode != 0:
         complaint = done.stderr.strip().splitlines() or ["no message"]
-        raise InputError(f"{program} failed with exit code {done.returncode}: {complaint[-1].strip()}")
+        raise DatasetMissingError(
+            f"{program} failed with exit code {done.returncode}: {complaint[-1].strip()}"
+        )

@@ -159,7 +159,8 @@ def _cells(rows: Sequence[AgreementRow]) -> Table:
         "Consistent: the published mean lies where a mean of as many of our readings is expected (95%). "
         f"Differs: it does not; by chance alone about {0.05 * len(rows):.1f} of {len(rows)} would differ. "
         f"Agrees: the true difference is shown to be below {100 * margin:g} points, which takes dozens of "
-        "readings on both sides. A number of readings that is not stated counts as one."
+        "readings on both sides. Undecided: one reading of ours, or a collapsed one. A number of readings "
+        "that is not stated counts as one."
     )
     return _table("Published means", header, cells, note, rows, has_words=False)
 

@@ -18,10 +18,7 @@ def tabulate_files(chosen: ChosenModel) -> Table:
     """Tabulate the saved files, and whether each predicts the same when loaded again."""
     cells = tuple((each.name, each.format, _describe_loaded(each)) for each in chosen.saved)
     marked = frozenset(place for place, each in enumerate(chosen.saved) if not each.agrees)
-    notes = (
-        "Each was loaded in a process of its own and fed the test images, raw and divided by 255. "
-        "model_card.md beside them describes the model.",
-    )
+    notes = ("Each was loaded in a process of its own. model_card.md beside them describes the model.",)
     return Table("Files saved", ("File", "Format", "Loaded again"), cells, notes, marked, has_words=True)
 
 

@@ -235,13 +235,16 @@ def test_a_control_is_compared_with_all_others_together_and_with_those_planned()
     assert "Against dropout 0, dropout changes accuracy by +0.50 points on average (95% interval " in headline
     assert " and +0.60 points with 0.2 (95% interval +0." in headline
     assert (
-        "Convergence takes longer with it: a median of 13.5 epochs with, 7 epochs without (log-rank p "
+        "Convergence takes longer with it: a median of 13.5 epochs (1.0 s) with, 7 epochs (1.0 s) without "
         in headline
     )
     assert "Median time" not in headline
-    assert answer.details[0].startswith("Median time to convergence: 7 epochs (1.0 s) with 0, 13.5 epochs")
+    assert not [each for each in answer.details if "Median time" in each]
     alike = _answer("dropout", readings, times=dict.fromkeys(readings, times[0.0]), **compared).headline
-    assert "It does not certainly change convergence: a median of 7 epochs with, 7 epochs without" in alike
+    assert (
+        "It does not certainly change convergence: a median of 7 epochs (1.0 s) with, 7 epochs (1.0 s) "
+        in alike
+    )
     assert "Against" not in _answer("dropout", readings).headline
 
 
