@@ -22,7 +22,7 @@ from study.errors import InputError
 from study.plan import Expected
 from study.wording import MISSING, count, percent, points
 from tasks.data import Dataset, load_dataset
-from tasks.lanes import InProcessLane, LocalLanes, choose_devices, list_gpus
+from tasks.lanes import InProcessLane, LocalLanes, choose_devices, usable_gpus
 from tasks.training import choose_rows, read_recipes, retrain, sort_out
 
 _SEEDS = 1_000_000
@@ -99,7 +99,7 @@ def _choose_seed(number: int | None, seed: int | None) -> int:
 def _replay(recipes: Sequence[Recipe], dataset: Dataset, kind: str, lanes: int | None) -> list[Replay]:
     """Train and show the progress; return verdicts in the order of the recipes."""
     # On the recorded kind of device; if this machine has none of it, on its own devices.
-    devices = choose_devices(lanes or None, find_gpus=list_gpus if kind == "GPU" and lanes != 0 else list)
+    devices = choose_devices(lanes or None, find_gpus=usable_gpus if kind == "GPU" and lanes != 0 else list)
     replays, retrainings = sort_out(recipes, dataset, devices[0].kind)
     if retrainings:
         used = InProcessLane() if lanes == 0 else LocalLanes(devices[: len(retrainings)])

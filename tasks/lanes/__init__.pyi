@@ -2,7 +2,7 @@ from .cluster import ClusterLanes as ClusterLanes
 from .devices import (
     Device as Device,
     choose_devices as choose_devices,
-    list_gpus as list_gpus,
+    usable_gpus as usable_gpus,
 )
 from .host import LaneHost as LaneHost
 from .lanes import Lanes as Lanes

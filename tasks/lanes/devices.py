@@ -4,13 +4,16 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from dask.system import CPU_COUNT
 
 from study.errors import InputError
 from study.spec import MAX_LANES
+from study.wording import count
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +24,9 @@ _ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
 }
+_ASK_SECONDS = 180
+"""Longest time that TensorFlow may take to list its GPUs: a slow disk takes a minute to import it."""
+
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -55,10 +61,40 @@ def list_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
     return [line.strip() for line in listed.splitlines() if line.strip()]
 
 
+def usable_gpus() -> list[str]:
+    """List the GPUs that TensorFlow can use here: none of those listed, if its CUDA libraries are missing."""
+    gpus = list_gpus()
+    if gpus and not _tensorflow_sees_gpus():
+        logger.warning(
+            "%s listed, but TensorFlow cannot use any: training on CPU cores; "
+            ".venv/bin/pip install 'tensorflow[and-cuda]' may help",
+            count(len(gpus), "GPU"),
+        )
+        return []
+    return gpus
+
+
+@cache
+def _tensorflow_sees_gpus() -> bool:
+    """Ask TensorFlow in a process of its own, which takes seconds and keeps its memory out of this one."""
+    program = "import tensorflow; print(len(tensorflow.config.list_physical_devices('GPU')))"
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-P", "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=_ASK_SECONDS,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return answer.strip() not in ("", "0")
+
+
 def choose_devices(
     lanes: int | None = None,
     lanes_per_gpu: int = 1,
-    find_gpus: Callable[[], Sequence[str]] = list_gpus,
+    find_gpus: Callable[[], Sequence[str]] = usable_gpus,
     cores: int = CPU_COUNT,
 ) -> list[Device]:
     """Return the device of each lane: GPUs where there are any, otherwise CPU cores.
@@ -69,16 +105,16 @@ def choose_devices(
     Raises:
         InputError: a count is below 1 or above `MAX_LANES`.
     """
-    for name, count in (("--lanes", lanes), ("--lanes-per-gpu", lanes_per_gpu)):
-        if count is not None and count < 1:
-            raise InputError(f"{name}: {count} is not allowed; give 1 or more, or leave it out")
-        if count is not None and count > MAX_LANES:
-            raise InputError(f"{name}: {count:,} is not allowed; give {MAX_LANES:,} at most, or leave it out")
+    for name, asked in (("--lanes", lanes), ("--lanes-per-gpu", lanes_per_gpu)):
+        if asked is not None and asked < 1:
+            raise InputError(f"{name}: {asked} is not allowed; give 1 or more, or leave it out")
+        if asked is not None and asked > MAX_LANES:
+            raise InputError(f"{name}: {asked:,} is not allowed; give {MAX_LANES:,} at most, or leave it out")
     gpus = list(find_gpus())
     if not gpus:
         return [Device("CPU")] * (lanes or cores)
-    count = lanes or len(gpus) * lanes_per_gpu
-    return [Device("GPU", gpus[index % len(gpus)]) for index in range(count)]
+    wanted = lanes or len(gpus) * lanes_per_gpu
+    return [Device("GPU", gpus[index % len(gpus)]) for index in range(wanted)]
 
 
 def useful_lanes(devices: Sequence[Device], cores: int = CPU_COUNT) -> int:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from study.errors import InputError
-from tasks.lanes.devices import Device, choose_devices, list_gpus, useful_lanes
+from tasks.lanes import devices
+from tasks.lanes.devices import Device, choose_devices, list_gpus, usable_gpus, useful_lanes
 
 CPU, A, B = Device("CPU"), Device("GPU", "GPU-a"), Device("GPU", "GPU-b")
 
@@ -81,6 +82,20 @@ def test_gpus_are_listed_by_the_driver_s_own_program_and_its_failure_is_said(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert list_gpus({}) == gpus
     assert said in caplog.text
+
+
+@pytest.mark.parametrize(("seen", "usable"), [(True, ["GPU-a"]), (False, [])])
+def test_gpus_that_tensorflow_cannot_use_are_no_lanes(monkeypatch, caplog, seen: bool, usable: list[str]):
+    monkeypatch.setattr(devices, "list_gpus", lambda: ["GPU-a"])
+    monkeypatch.setattr(devices, "_tensorflow_sees_gpus", lambda: seen)
+    assert usable_gpus() == usable
+    assert ("1 GPU listed, but TensorFlow cannot use any" in caplog.text) == (not seen)
+
+
+def test_tensorflow_is_not_asked_where_no_gpu_is_listed(monkeypatch):
+    monkeypatch.setattr(devices, "list_gpus", list)
+    monkeypatch.setattr(devices, "_tensorflow_sees_gpus", pytest.fail)
+    assert usable_gpus() == []
 
 
 def test_cpu_lanes_beyond_the_cores_do_not_make_it_faster():
