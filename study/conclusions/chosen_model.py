@@ -174,6 +174,8 @@ class ChosenModel(Fact):
     """The temperature for softening its probabilities; the saved files are not softened."""
     saved: tuple[SavedFile, ...]
     confidence: tuple[Confidence, ...] = ()
+    fingerprint: str = ""
+    """Hash of all that decides these facts and the saved files."""
 
     @property
     def new_probabilities(self) -> tuple[float, ...]:

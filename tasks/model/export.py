@@ -1,19 +1,21 @@
 """Exercise 8: save the chosen model, load it again, check that it predicts the same, classify a new image."""
 
+import hashlib
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from storage.results import Results, replace_folder, write_atomically
+from storage.results import Results, find_paths, is_local, replace_folder, write_atomically
 from storage.tables import TrialRow
-from storage.trainings import Arrays
+from storage.trainings import Arrays, hash_weights
 from study.conclusions import (
     MAX_EXAMPLES,
     Calibration,
@@ -197,6 +199,9 @@ if __name__ == "__main__":
     main(Path(sys.argv[1]), Path(sys.argv[2]), [Path(each) for each in sys.argv[3:]])
 
 
+RECENT_MODELS = 5
+"""The latest runs whose models are looked at for one that can be copied."""
+
 SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Confidences for which the model card counts the test images that reach them and are right."""
 
@@ -207,20 +212,56 @@ def export_model(
 ) -> ChosenModel:
     """Save the model of a trial in four formats, check each in its own process, and write its card.
 
-    Keras runs on a lane: the flow's own process never imports it.
+    A model that an earlier run has saved and checked, with the same code and libraries, is copied. Keras runs
+    on a lane: the flow's own process never imports it.
 
     Raises:
         InputError: the stored training is missing or damaged.
         ReloadFailed: a file cannot be loaded again.
     """
-    logger.info("saving the model, and loading each of its files again")
     weights = obtain_weights(chosen.key, chosen.epochs_run or chosen.epochs, dataset, results, lanes)
-    folder = results.model(run_id)
-    model, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset)
+    folder, fingerprint = results.model(run_id), take_fingerprint(chosen, weights, exercise, dataset)
+    kept = find_export(results, fingerprint)
+    if kept is not None:
+        logger.info("copying the model that an earlier run has saved and checked")
+        model, files = kept
+    else:
+        logger.info("saving the model, and loading each of its files again")
+        made, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset)
+        model = made.model_copy(update={"fingerprint": fingerprint})
     keep_files(files, folder)
     write_atomically(folder / "model.json", model.model_dump_json(indent=1).encode())
     write_atomically(folder / "model_card.md", render_card(model, chosen, dataset.train_count).encode())
     return model
+
+
+def take_fingerprint(chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset) -> str:
+    """Hash everything that decides what is saved: weights, trial, exercise, data, libraries and this code."""
+    facts = (chosen.key, chosen.seed, chosen.epochs_run, chosen.validation_accuracy, chosen.test_accuracy)
+    taken = [
+        hash_weights(weights),
+        f"{chosen.setting} {facts} {chosen.held_out_images}",
+        read_setting(chosen).model_dump_json(),
+        exercise.model_dump_json(),
+        dataset.fingerprint,
+        *(f"{name} {metadata.version(name)}" for name in ("tensorflow", "keras")),
+        *(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))),
+    ]
+    return hashlib.sha256("\0".join(taken).encode()).hexdigest()
+
+
+def find_export(results: Results, fingerprint: str) -> tuple[ChosenModel, ModelFiles] | None:
+    """Return the model of one of the latest runs that has this fingerprint; None on an object store."""
+    if not is_local(results.folder):
+        return None
+    for path in find_paths(results.runs, "*/model/model.json")[: -1 - RECENT_MODELS : -1]:
+        try:
+            model = ChosenModel.model_validate_json(path.read_bytes())
+            if model.fingerprint == fingerprint:
+                return model, read_files([path.with_name(name) for name in model.files])
+        except (OSError, ValueError):  # removed meanwhile, or of another version
+            continue
+    return None
 
 
 def save_and_check(

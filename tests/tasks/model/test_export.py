@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from storage.results import Results
+from storage.results import Results, open_results
 from storage.tables.rows_of_work import TrialRow
 from study.conclusions.chosen_model import ChosenModel
 from study.plan.plan import Training
@@ -16,13 +16,18 @@ from study.records.record import Source, StopRule
 from study.spec.exercises import ModelExercise
 from study.spec.setting import Setting
 from tasks.data.dataset import Dataset
+from tasks.lanes.local import InProcessLane
+from tasks.lanes.process import LanesClosed
+from tasks.model import export
 from tasks.model.card import render_card, tabulate_classes
 from tasks.model.export import (
     ReloadFailed,
     count_confident,
     count_confusion,
+    export_model,
     find_confused_pairs,
     keep_files,
+    read_files,
     reload_files,
     save_and_check,
 )
@@ -106,6 +111,28 @@ def test_the_saved_model_scores_what_the_trained_one_does(model: ChosenModel, da
     counts = np.array(model.confusion)
     assert model.reloaded_test_accuracy == pytest.approx(np.trace(counts) / counts.sum())
     assert counts.sum() == dataset.test_count
+
+
+def test_a_model_that_an_earlier_run_has_saved_is_copied_and_any_other_is_not(
+    model: ChosenModel, folder: Path, weights, dataset: Dataset, tmp_path: Path, monkeypatch
+):
+    results, chosen = open_results(tmp_path / "results"), make_trial(dataset)
+    monkeypatch.setattr(export, "obtain_weights", lambda *_: weights)
+    lanes = InProcessLane()
+    monkeypatch.setattr(lanes, "run", lambda *_: (model, read_files([folder / name for name in model.files])))
+    saved = export_model.fn(chosen, EXERCISE, dataset, results, lanes, "20260301")
+
+    def refuse(*_: object) -> None:
+        raise LanesClosed("no lane is needed")
+
+    monkeypatch.setattr(lanes, "run", refuse)
+    assert export_model.fn(chosen, EXERCISE, dataset, results, lanes, "20260302") == saved
+    one, other = (results.model(each) for each in ("20260301", "20260302"))
+    for name in (*read_files([one / each for each in model.files]), "model.json"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+    monkeypatch.setattr(export, "obtain_weights", lambda *_: [each + 1 for each in weights])
+    with pytest.raises(LanesClosed):
+        export_model.fn(chosen, EXERCISE, dataset, results, lanes, "20260303")
 
 
 @pytest.mark.slow
