@@ -1,7 +1,8 @@
 """Answer a sweep in words: how accuracy changes, which value is best, when trainings converge."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
+from statistics import fmean
 
 from study.conclusions.answers import Answer, describe_failed
 from study.records import COLLAPSED, CONVERGENCE_PATIENCE, Curve, Measured, Sweep, Times
@@ -33,7 +34,7 @@ from study.wording import (
     probability,
 )
 
-LEVEL = 0.9
+LEVEL = 0.8
 """Accuracy levels off no earlier than where this part of its rise is reached: that no test finds a difference
 is not enough with few repeats."""
 
@@ -123,7 +124,7 @@ def _shape(measured: Sweep, pairwise: Pairwise, trend: Trend | None) -> str:
 
 
 def _levels(measured: Sweep, lower: Sequence[float], top: float) -> str:
-    """Say where accuracy levels off: where nine tenths of the rise are reached, and nothing differs."""
+    """Say where accuracy levels off: where four fifths of the rise are reached, and nothing differs."""
     values = list(measured)
     first, last = values[0], values[-1]
     enough = measured[first].mean + LEVEL * (measured[top].mean - measured[first].mean)
@@ -145,7 +146,7 @@ def _best(parameter: str, measured: Sweep, pairwise: Pairwise) -> str:
     tests = {value: pairwise.of(value, reference) for value in measured if value != reference}
     same = [plain(value) for value, each in tests.items() if not each.differs]
     than = "it" if best == reference else phrase(parameter, reference)
-    without = "" if all(value in measured for value in pairwise.settings) else " without a collapse"
+    without = _without(measured, pairwise)
     all_lower = all(each.difference > 0 for each in tests.values())
     others = (
         f"every other value{without} is {'lower than' if all_lower else 'different from'} {than}"
@@ -266,14 +267,20 @@ def describe_overfitting(curve: Curve | None) -> tuple[str, ...]:
     )
 
 
+def _without(values: Iterable[float], pairwise: Pairwise) -> str:
+    """Say that settings with collapsed trials are left out, if they are."""
+    return "" if set(pairwise.settings) <= set(values) else " without a collapse"
+
+
 def _trend(values: Sequence[float], trend: Trend | None, pairwise: Pairwise) -> tuple[str, ...]:
     """Name the test of all values in their order at once, unless accuracy turns."""
     if trend is None or (trend.is_seen and turning_point(values, trend, pairwise) is not None):
         return ()
+    without = _without(values, pairwise)
     seen = ("rises" if trend.rising else "falls") if trend.is_seen else "neither rises nor falls certainly"
     return (
-        f"Over all values in order, accuracy {seen} ({trend.name} {plain(round(trend.statistic, 2))}, "
-        f"p {probability(trend.p_value)}).",
+        f"Over all values{without} in order, accuracy {seen} ({trend.name} "
+        f"{plain(round(trend.statistic, 2))}, p {probability(trend.p_value)}).",
     )
 
 
@@ -287,28 +294,32 @@ def _left_out(values: Sequence[float]) -> tuple[str, ...]:
 def _power(measured: Sweep, pairwise: Pairwise) -> tuple[str, ...]:
     """Say which differences these repeats would usually miss."""
     # A collapse causes a spread that does not describe the other readings.
-    tests = [
-        each
-        for each in pairwise.tests
-        if not measured[each.first].collapsed and not measured[each.second].collapsed
-    ]
+    others = [value for value in measured if value != pairwise.reference and not measured[value].collapsed]
+    if pairwise.reference not in measured or measured[pairwise.reference].collapsed:
+        return ()
+    tests = [pairwise.of(value, pairwise.reference) for value in others]
     detectable = sorted(each.detectable for each in tests if each.detectable > 0)
     if not detectable:
         return ()
     middle = detectable[len(detectable) // 2]
     return (
-        f"With {_repeats(measured)}, a difference below about {100 * middle:.1f} points is missed in more "
-        f"than one study of {round(1 / (1 - POWER))}.",
+        f"With {_repeats(measured)}, a difference from the best below about {100 * middle:.1f} points is "
+        f"missed in more than one study of {round(1 / (1 - POWER))}.",
     )
 
 
 def _collapses(parameter: str, measured: Sweep) -> tuple[str, ...]:
-    return tuple(
-        f"With {phrase(parameter, value)}, {each.collapsed} of {count(len(each.test), 'trial')} collapsed "
-        f"({COLLAPSED:.0%} or less, near guessing), so that its mean, {percent(each.mean)}, says little."
-        for value, each in measured.items()
-        if each.collapsed
-    )
+    """Name the settings with collapsed trials, whose means say little, and the mean of their other trials."""
+    words = []
+    for value, each in measured.items():
+        if each.collapsed:
+            learned = [accuracy for accuracy in each.test.values() if accuracy > COLLAPSED]
+            rest = f"; the mean of the others is {percent(fmean(learned))}" if learned else ""
+            words.append(
+                f"With {phrase(parameter, value)}, {each.collapsed} of {count(len(each.test), 'trial')} "
+                f"collapsed ({COLLAPSED:.0%} or less, near guessing){rest}."
+            )
+    return tuple(words)
 
 
 def _repeats(measured: Sweep) -> str:

@@ -26,7 +26,8 @@ def explain_reading(study: Study, tables: RunTables) -> tuple[Line, ...]:
             "Comparisons",
             "The best setting is compared with the others, step by step, by Games and Howell's test; budgets "
             "of epochs with the longest one, by paired t tests. At most 5% of such answers name a difference "
-            "where there is none. The tests assume roughly normal readings. “Not significant” does not mean "
+            "where there is none. Intervals of pairs are corrected for their number, those of contrasts with "
+            "a control are not. The tests assume roughly normal readings. “Not significant” does not mean "
             "“equal”. In tables of pairs, marked rows differ; detectable is the smallest true difference "
             "found with 80% probability.",
         ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from storage.tables import ComparisonRow, RunRow, RunTables, SummaryRow
 from study.spec import SweepExercise
-from study.wording import count, duration, listing, percent, plain, points_interval
+from study.wording import count, duration, interval, listing, percent, plain
 from tasks.report.settings import Table, title_of
 
 
@@ -62,7 +62,7 @@ def tabulate_spans(spans: Sequence[Span]) -> Table | None:
         (
             title_of(span.exercise.parameter),
             percent(span.range, sign=False),
-            points_interval(*span.interval),
+            interval(*span.interval),
             _end(span.lowest),
             _end(span.highest),
             str(span.exercise.number),

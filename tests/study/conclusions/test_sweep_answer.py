@@ -165,8 +165,8 @@ def test_failed_trials_are_counted_and_a_value_without_readings_is_not_compared(
 
 COLLAPSING = SettingReadings({1: 0.85, 2: 0.1, 3: 0.84})
 COLLAPSE = (
-    "With learning rate 0.1, 1 of 3 trials collapsed (20% or less, near guessing), so that its mean, 59.67%, "
-    "says little."
+    "With learning rate 0.1, 1 of 3 trials collapsed (20% or less, near guessing); the mean of the others is "
+    "84.50%."
 )
 
 
@@ -187,7 +187,7 @@ def test_where_too_few_settings_are_left_those_with_collapses_take_part_and_no_l
 def test_the_limit_says_which_differences_so_many_repeats_miss():
     readings = {8: _around(0.88), 16: _around(0.9, repeats=4), 32: _around(0.9)}
     (limit,) = _answer("filters", readings).limits
-    assert limit.startswith("With 4 to 5 repeats, a difference below about 0.")
+    assert limit.startswith("With 4 to 5 repeats, a difference from the best below about 0.")
     assert limit.endswith(" points is missed in more than one study of 5.")
 
 
