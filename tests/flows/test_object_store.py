@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from storage.results import find_paths, read_bytes
+from storage.run_starts import list_interrupted
 from storage.tables.published import RunTables, read_run
 from storage.tables.rows_of_work import TrialRow
 from tests.chaos import SAVING, Arena, hit, of_exercises, published, stopping, trials_of
@@ -69,8 +70,9 @@ def run_two_at_once(arena: Arena, quiet: Sequence[TrialRow]) -> list[RunTables]:
 
     Both have the trials of a quiet run, and no key is trained twice. Returns both, the resumed one first.
     """
+    (interrupted,) = list_interrupted(arena.results)
     with (
-        stopping(arena.start("resume")) as one,
+        stopping(arena.start("resume", interrupted.run_id)) as one,  # by name: the other is not ended, either
         stopping(arena.start("run", arena.study, "--exercises", "2,6")) as other,
     ):
         wait_until(lambda: all("trainings, " in arena.said(number) for number in (-2, -1)), arena.said)

@@ -26,7 +26,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NightServer]:
     server = start_serving(tmp_path_factory.mktemp("serving") / "home")
     try:
         yield server
-        wait_until(lambda: is_healthy(server.url))
+        server.wait_until_served()  # while it starts, Python may lose the signal within a finaliser
         os.killpg(server.process.pid, signal.SIGINT)
         assert server.process.wait(timeout=WAIT_SECONDS) == 130
         assert not is_healthy(server.url)
