@@ -28,7 +28,7 @@ from tests.searches import searching_study
 
 
 def make_speed(seconds: float, filters: int = 32) -> Speed:
-    """The baseline, or one with other filters, takes so many seconds an epoch."""
+    """The baseline, or one with other filters, takes this many seconds an epoch."""
     return Speed(
         hyperparameters=Hyperparameters(filters=filters),
         train_seconds=seconds / 60_000,
