@@ -61,10 +61,10 @@ def print_summary(tables: RunTables) -> None:
     cells = list_cells(tables.summary)
     for name in cells[0]:
         table.add_column(name, justify="left" if name == "setting" else "right")
-    for number, row in enumerate(cells, start=1):
-        is_last = number == len(cells) or cells[number]["ex."] != row["ex."]
+    following = [*(row.exercise for row in tables.summary[1:]), None]
+    for row, texts, after in zip(tables.summary, cells, following, strict=True):
         # A candidate's name comes from the study: `[b]` in it is not markup.
-        table.add_row(*map(escape, row.values()), end_section=is_last)
+        table.add_row(*map(escape, texts.values()), end_section=row.exercise != after)
     print_table(table, 120)
 
 

@@ -62,7 +62,7 @@ def test_a_reading_that_ends_before_patience_ran_out_has_no_convergence_time():
 
 
 def _trained_by(*epochs: int, mark: str = "") -> TrainingRecord:
-    """A training of several runs, this many epochs each, in 3, 2, ... attempts; equal marks: equal weights."""
+    """A training of several runs, of these epochs each, in 3, 2, ... attempts; equal marks: equal weights."""
     record = _record(*(1 / number for number in range(1, sum(epochs) + 1)))
     marked = tuple(
         each.model_copy(update={"weights_sha256": f"{mark}{each.epoch}"}) for each in record.epochs
