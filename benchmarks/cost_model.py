@@ -16,10 +16,13 @@ from scipy.optimize import nnls
 from study.plan.cost import ENGINE_COSTS, Amount, CostModel, Shape, Speed
 from study.spec.setting import Hyperparameters
 from study.spec.study import EngineName
+from study.spec.study_file import read_study
+from tasks.data.dataset import load_dataset
 from tasks.engines.engine import choose_engine
 from tasks.lanes.devices import choose_devices
 from tasks.lanes.local import LocalLanes
-from tasks.training.plan import measure_speeds
+from tasks.training.speeds import measure_speeds
+from tasks.training.train_on_lanes import describe_source
 
 LAB = Amount(60_000, 10_000)
 
@@ -62,8 +65,10 @@ def main() -> None:
     engine = parser.parse_args().engine
     choose_engine(engine, "CPU")
     shapes = [Hyperparameters(**changes) for changes in GRID]
+    dataset = load_dataset()
+    source = describe_source(read_study("lab"), dataset, "CPU", engine)
     with LocalLanes(choose_devices()) as lanes:
-        speeds = measure_speeds(lanes, engine, shapes, LAB)
+        speeds = measure_speeds(lanes, source, dataset, shapes)
     costs = ENGINE_COSTS[engine]
     for label, rates, name in (
         ("train", costs.train, "train_seconds"),

@@ -120,10 +120,12 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     )
     plan = submit(plan_study, study, dataset, lanes.kind, lanes.engine)
     data, planned = dataset.result(), plan.result()  # in this order: see below
-    forecast = submit(forecast_plan, study, plan, results, lanes, request.fresh, request.budget_seconds)
+    forecast = submit(
+        forecast_plan, study, plan, dataset, results, lanes, request.fresh, request.budget_seconds
+    )
 
-    import_ahead()
     sweep = Sweep(request, data, lanes, forecast.result(), views)
+    import_ahead()  # not sooner: the forecast measures the lanes' speed
     context = RunContext(run_id, study, planned.source, read_commit().name)
     trained = sweep.train(forecast.result().jobs, planned.exercises, after=forecast, trials=planned.trials)
     swept = submit(aggregate_trials, context, planned.trials, sweep.outcomes, "sweeps", wait_for=trained)

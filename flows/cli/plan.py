@@ -26,7 +26,7 @@ from study.errors import InputError
 from study.plan import Forecast, FurtherTrainings, Job, Plan, key_of
 from study.spec import Study
 from study.wording import count, duration, shown
-from tasks.training import compare_sharing, make_predictor, plan_ahead, predict
+from tasks.training import compare_sharing, make_predictor, plan_ahead, predict, refer_to_data
 
 MAX_PLANNED_LANES = 1_000_000
 """Most lanes of a plan; they may belong to any number of machines."""
@@ -67,7 +67,7 @@ def plan_command(
     spec = request.study
     with make_lanes(request) as here:
         plan = plan_ahead(spec, here.kind, here.engine)
-        predictor = make_predictor(spec, plan, request.results, here, fresh)
+        predictor = make_predictor(spec, plan, refer_to_data(spec), request.results, here, fresh)
         forecast = predict(spec, plan, predictor, lanes or here.useful)
         lanes_here = len(here.devices)
     sharing = compare_sharing(spec, plan, predictor, forecast.lanes)

@@ -58,6 +58,14 @@ class Dataset:
         facts = [*(array.sha256 for array in self.expected), str(self.train_count), str(self.test_count)]
         return hashlib.sha256(" ".join(facts).encode()).hexdigest()
 
+    @property
+    def is_cached(self) -> bool:
+        """Say whether this machine has the training images in its cache."""
+        try:
+            return len(self.train()[0]) > 0
+        except InputError:
+            return False
+
     def train(self) -> tuple[Bytes, Bytes]:
         """Open the training images (n, 28, 28) and labels (n,): uint8, memory-mapped, read-only.
 

@@ -7,6 +7,7 @@ from .plan import (
     plan_study as plan_study,
     predict as predict,
     predict_jobs as predict_jobs,
+    refer_to_data as refer_to_data,
 )
 from .replay import (
     choose_rows as choose_rows,

@@ -1,23 +1,15 @@
 """Load the data a study uses, compile it to trainings, measure the machine, and forecast."""
 
 import logging
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from statistics import median
-
-import numpy as np
 
 from storage.results import Results
 from storage.run_starts import read_speeds, save_speeds
 from storage.trainings import find_training, read_records
 from study.errors import InputError
-from study.fashion_mnist import IMAGE_SIDE
 from study.plan import (
-    ENGINE_COSTS,
     Amount,
     CostModel,
     Forecast,
@@ -25,105 +17,25 @@ from study.plan import (
     Plan,
     Predictor,
     SearchProgress,
-    Speed,
     compile_plan,
     key_of,
     list_shapes,
     list_trials,
 )
-from study.records import Source, TrainingRecord
+from study.records import TrainingRecord
 from study.spec import EngineName, Hyperparameters, Setting, Study
 from study.wording import count, duration
 from tasks.data import Dataset, load_dataset, refer_to_dataset
-from tasks.engines import Placed, Trainer, load_engine, processor_name
-from tasks.lanes import Lanes, LanesClosed
+from tasks.lanes import Lanes
 from tasks.optimum import OptimumSearch, choose_finalists, combination_of, play_back
 from tasks.step import step
+from tasks.training.speeds import MEASURING_SECONDS, list_recorded_speeds, measure_speeds, name_machine
 from tasks.training.train_on_lanes import describe_source
 
 logger = logging.getLogger(__name__)
 
-ROUNDS = 3
-"""Measurements of a shape, of which the median counts."""
-
-ROUND_SECONDS = 0.35
-"""Length of one measurement of training."""
-
-MEASURING_SECONDS = 2.5
-"""Seconds of a lane to measure one shape, compiling included: measured on the shapes of `lab`."""
-
-
-def measure_speeds(
-    lanes: Lanes, engine: EngineName, shapes: Sequence[Hyperparameters], amount: Amount
-) -> list[Speed]:
-    """Measure several shapes, one at a time on each lane; log and skip one that fails.
-
-    Measurements of a lane with another processor than `lanes.processor` are ignored, too.
-
-    Raises:
-        LanesClosed: the lanes were closed.
-    """
-    with ThreadPoolExecutor(len(lanes.devices)) as threads:
-        measured = threads.map(lambda shape: _try_to_measure(lanes, engine, shape, amount), shapes)
-        return [speed for speed in measured if speed is not None]
-
-
-def _try_to_measure(lanes: Lanes, engine: EngineName, shape: Hyperparameters, amount: Amount) -> Speed | None:
-    try:
-        speed, processor = lanes.run("measure speed", measure_speed, engine, shape, amount)
-        return speed if processor == lanes.processor else None
-    except LanesClosed:
-        raise
-    except Exception as error:  # no error here may stop the run: the formula predicts instead
-        logger.warning("could not measure the speed of %s: %s", shape, error)
-        return None
-
-
-def measure_speed(engine: EngineName, hyperparameters: Hyperparameters, amount: Amount) -> tuple[Speed, str]:
-    """Measure one shape in this process, on images of noise: their content changes the time little.
-
-    Returns:
-        The speed, and the name of the processor that was measured.
-    """
-    images = _noise(engine, amount.train_images)
-    evaluated = _noise(engine, min(amount.evaluation_images, 2000))
-    trainer, _ = load_engine(engine).open_trainer(hyperparameters)
-    trainer.warm_up(images)
-    trainer.start(seed=0)
-
-    def train(most: int) -> float:
-        return trainer.train_epoch(images, seed=0, epoch=1, learning_rate=0.0, most=most)[1] / most
-
-    batch = hyperparameters.batch_size
-    per_image = train(min(4 * batch, amount.train_images))
-    steps = max(4, round(ROUND_SECONDS / per_image / batch))
-    most = min(steps * batch, amount.train_images)
-    speed = Speed(
-        hyperparameters=hyperparameters,
-        train_seconds=median(train(most) for _ in range(ROUNDS)),
-        evaluation_seconds=median(_time_evaluation(trainer, evaluated) for _ in range(ROUNDS)),
-    )
-    return speed, processor_name()
-
-
-def _time_evaluation(trainer: Trainer, images: Placed) -> float:
-    started = time.perf_counter()
-    trainer.evaluate(images)
-    return (time.perf_counter() - started) / len(images)
-
-
-@cache
-def _noise(engine: EngineName, count: int) -> Placed:
-    random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (count, IMAGE_SIDE, IMAGE_SIDE), np.uint8)
-    return load_engine(engine).place(pixels, random.integers(0, 10, count, np.uint8))
-
-
 MEASURING_SHARE = 0.02
 """Largest fraction of the lanes' predicted time that may be spent to predict it better."""
-
-RECENT_TRAININGS = 200
-"""Recorded trainings that correct a prediction: the latest ones."""
 
 
 @step("load data")
@@ -144,14 +56,19 @@ def plan_study(study: Study, dataset: Dataset, device: str, engine: EngineName) 
 
 def plan_ahead(study: Study, device: str, engine: EngineName) -> Plan:
     """Compile the study's trials before the dataset is loaded: its fingerprint is known."""
-    dataset = refer_to_dataset().first(study.data.train_images, study.data.test_images)
-    return plan_study.fn(study, dataset, device, engine)
+    return plan_study.fn(study, refer_to_data(study), device, engine)
+
+
+def refer_to_data(study: Study) -> Dataset:
+    """Return a reference to the images the study uses, whether or not this machine has them."""
+    return refer_to_dataset().first(study.data.train_images, study.data.test_images)
 
 
 @step("forecast")
 def forecast_plan(
     study: Study,
     plan: Plan,
+    dataset: Dataset,
     results: Results,
     lanes: Lanes,
     fresh: bool = False,
@@ -165,7 +82,7 @@ def forecast_plan(
     Raises:
         InputError: the run is predicted to take longer than the budget; nothing was trained.
     """
-    predictor = make_predictor(study, plan, results, lanes, fresh)
+    predictor = make_predictor(study, plan, dataset, results, lanes, fresh)
     forecast = predict(study, plan, predictor, lanes.useful)
     logger.info("%s", describe_forecast(forecast))
     if budget_seconds is not None and forecast.wall_seconds > budget_seconds:
@@ -195,18 +112,21 @@ def predict_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh
 
 
 def make_predictor(
-    study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False
+    study: Study, plan: Plan, dataset: Dataset, results: Results, lanes: Lanes, fresh: bool = False
 ) -> Predictor:
-    """Return the inputs of a forecast; measure the machine's speed if it is unknown and worth the time."""
+    """Return the inputs of a forecast; measure the machine's speed if it is unknown and worth the time.
+
+    Without the dataset, as before a first run, nothing is measured.
+    """
     predictor = gather(study, plan, results, lanes, fresh)
     predictor = replace(predictor, search=_known_search(study, plan, predictor.kept))
     missing = _choose_shapes(plan, predictor)
-    if not missing:
+    if not missing or not dataset.is_cached:
         return predictor
     seconds = duration(MEASURING_SECONDS * len(missing) / max(1, len(lanes.devices)) + 8)
     logger.info("measuring the speed of %s: about %s, once", count(len(missing), "shape"), seconds)
     machine = name_machine(plan.source, lanes.processor)
-    measured = measure_speeds(lanes, plan.source.engine, missing, predictor.amount)
+    measured = measure_speeds(lanes, plan.source, dataset, missing)
     save_speeds(results, machine, (*read_speeds(results, machine), *measured))
     return replace(gather(study, plan, results, lanes, fresh), search=predictor.search)
 
@@ -225,28 +145,6 @@ def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool
     return Predictor(kept, history, costs, amount)
 
 
-def name_machine(source: Source, processor: str) -> str:
-    """Return the facts that decide a training's speed, besides its hyperparameters and the machine's load."""
-    trainer = f"TensorFlow {source.tensorflow}" if source.engine == "tensorflow" else "native"
-    return f"{processor} {source.device} model {source.model} {trainer}"
-
-
-def list_recorded_speeds(
-    records: Sequence[TrainingRecord], source: Source, amount: Amount, processor: str
-) -> list[Speed]:
-    """Return the speeds of the latest trainings of earlier runs: same code, similar machine and data."""
-    latest = sorted(records, key=lambda record: record.segments[-1].finished_at)[-RECENT_TRAININGS:]
-    return [
-        _speed_of(record)
-        for record in latest
-        # Few images stay in the processor's cache, so that each takes less.
-        if record.epochs
-        and amount.train_images / 2 <= record.train_images <= amount.train_images * 2
-        and name_machine(record.source, processor) == name_machine(source, processor)
-        and all(segment.processor == processor for segment in record.segments)
-    ]
-
-
 def describe_forecast(forecast: Forecast) -> str:
     """Describe a forecast in one line."""
     low, high = map(duration, forecast.interval)
@@ -254,20 +152,6 @@ def describe_forecast(forecast: Forecast) -> str:
     return (
         f"predicted {duration(forecast.wall_seconds)} (95%: {low} to {high}) on "
         f"{count(forecast.lanes, 'lane')} for {count(waiting, 'training')}"
-    )
-
-
-def _speed_of(record: TrainingRecord) -> Speed:
-    """Return the seconds an image takes on one thread."""
-    rates, epochs = ENGINE_COSTS[record.source.engine], len(record.epochs)
-    speedups = [rates.speedup(record.segment_of(each.epoch).threads) for each in record.epochs]
-    pairs = list(zip(record.epochs, speedups, strict=True))
-    trained = sum(each.seconds * speedup for each, speedup in pairs)
-    evaluated = sum(each.evaluation_seconds * speedup for each, speedup in pairs)
-    return Speed(
-        hyperparameters=record.hyperparameters,
-        train_seconds=trained / epochs / record.train_images,
-        evaluation_seconds=evaluated / epochs / record.evaluation_images,
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,12 +10,11 @@ from storage.results import Results
 from storage.run_starts import read_speeds, save_speeds
 from storage.trainings import hash_weights, remove_training, save_training
 from study.errors import InputError
-from study.plan.cost import Amount, Speed, list_shapes, multiply_adds
+from study.plan.cost import Speed, list_shapes, multiply_adds
 from study.plan.plan import Plan
 from study.plan.predictor import Predictor
-from study.spec.setting import Hyperparameters
 from study.spec.study import EngineName, Study
-from tasks.data.dataset import refer_to_dataset
+from tasks.data.dataset import Dataset, refer_to_dataset
 from tasks.engines.provenance import processor_name
 from tasks.lanes.devices import Device
 from tasks.lanes.local import InProcessLane, LocalLanes
@@ -22,19 +22,17 @@ from tasks.training.plan import (
     compare_sharing,
     forecast_plan,
     gather,
-    list_recorded_speeds,
     make_predictor,
-    measure_speeds,
-    name_machine,
     plan_study,
     predict,
     predict_jobs,
 )
+from tasks.training.speeds import list_recorded_speeds, name_machine
 from tests import simulated
-from tests.engines import ENGINE
 from tests.rows import make_record, make_study
 
 LAB = make_study()
+NO_DATA = Dataset(Path("nowhere"), "nowhere")
 
 
 def make_plan(study: Study = LAB, engine: EngineName = "native") -> Plan:
@@ -90,10 +88,10 @@ def test_what_earlier_runs_have_undamaged_is_not_trained_again_unless_asked_to(
 ):
     plan = make_plan()
     finish(known, plan, 10)
-    assert forecast_plan.fn(LAB, plan, known, idle).reused == 10
-    assert forecast_plan.fn(LAB, plan, known, idle, fresh=True).reused == 0
+    assert forecast_plan.fn(LAB, plan, NO_DATA, known, idle).reused == 10
+    assert forecast_plan.fn(LAB, plan, NO_DATA, known, idle, fresh=True).reused == 0
     (known.trainings / plan.trainings[3].key / "record.json").write_text("{")
-    assert forecast_plan.fn(LAB, plan, known, idle).reused == 9
+    assert forecast_plan.fn(LAB, plan, NO_DATA, known, idle).reused == 9
 
 
 def test_once_every_sweep_is_there_but_for_a_few_trials_the_combination_is_known(
@@ -101,16 +99,16 @@ def test_once_every_sweep_is_there_but_for_a_few_trials_the_combination_is_known
 ):
     plan = make_plan()
     finish(known, plan, 60)
-    assert forecast_plan.fn(LAB, plan, known, idle).later.training is None
+    assert forecast_plan.fn(LAB, plan, NO_DATA, known, idle).later.training is None
     finish(known, plan)
-    found = forecast_plan.fn(LAB, plan, known, idle)
+    found = forecast_plan.fn(LAB, plan, NO_DATA, known, idle)
     assert found.reused == 82
     assert found.later.training is not None
     assert len(found.later.seconds) == 2
     finish(known, dataclasses.replace(plan, trainings=(found.later.training,)))
-    assert len(forecast_plan.fn(LAB, plan, known, idle).later.seconds) == 1
+    assert len(forecast_plan.fn(LAB, plan, NO_DATA, known, idle).later.seconds) == 1
     remove_training(known, plan.trainings[0].key)
-    assert forecast_plan.fn(LAB, plan, known, idle).later.training is not None
+    assert forecast_plan.fn(LAB, plan, NO_DATA, known, idle).later.training is not None
 
 
 def test_a_plan_over_budget_is_refused_with_the_numbers(known: Results, idle: LocalLanes):
@@ -119,8 +117,8 @@ def test_a_plan_over_budget_is_refused_with_the_numbers(known: Results, idle: Lo
         r"00 s allowed; nothing was trained\. Allow more, give more lanes, or choose fewer --exercises$"
     )
     with pytest.raises(InputError, match=message):
-        forecast_plan.fn(LAB, make_plan(), known, idle, budget_seconds=600)
-    assert forecast_plan.fn(LAB, make_plan(), known, idle, budget_seconds=1e6).wall_seconds < 1e6
+        forecast_plan.fn(LAB, make_plan(), NO_DATA, known, idle, budget_seconds=600)
+    assert forecast_plan.fn(LAB, make_plan(), NO_DATA, known, idle, budget_seconds=1e6).wall_seconds < 1e6
 
 
 def test_trainings_of_this_machine_with_the_same_code_and_like_data_correct_the_prediction(
@@ -147,31 +145,37 @@ def test_a_recorded_speed_is_that_of_one_thread(predictor: Predictor):
     assert together.evaluation_seconds == pytest.approx(alone.evaluation_seconds * speedup)
 
 
-def test_an_unknown_machine_is_measured_once(results: Results, idle: LocalLanes):
+def test_an_unknown_machine_is_measured_once(results: Results, dataset: Dataset, idle: LocalLanes):
     study = LAB.only(frozenset({4}))
     plan = make_plan(study, "tensorflow")  # long enough to be worth it
+    plan = dataclasses.replace(plan, source=plan.source.model_copy(update={"held_out_images": 0}))
     with InProcessLane() as lanes:
-        predictor = make_predictor(study, plan, results, lanes)
+        predictor = make_predictor(study, plan, dataset, results, lanes)
         assert lanes.attempts["measure speed"] == 1
     (measured,) = read_speeds(results, name_machine(plan.source, processor_name()))
     assert predictor.costs.knows(measured.hyperparameters)
-    assert make_predictor(study, plan, results, idle).costs.knows(measured.hyperparameters)
+    assert make_predictor(study, plan, dataset, results, idle).costs.knows(measured.hyperparameters)
 
 
-def test_a_small_study_is_not_worth_measuring(results: Results, idle: LocalLanes):
+def test_without_the_dataset_nothing_is_measured(results: Results, idle: LocalLanes):
+    plan = make_plan()
+    assert not make_predictor(LAB, plan, NO_DATA, results, idle).costs.is_calibrated
+
+
+def test_a_small_study_is_not_worth_measuring(results: Results, dataset: Dataset, idle: LocalLanes):
     few = LAB.data.model_copy(update={"train_images": 1000, "test_images": 1000})
     small = LAB.only(frozenset({4})).model_copy(update={"data": few})
-    make_predictor(small, make_plan(small), results, idle)
+    make_predictor(small, make_plan(small), dataset, results, idle)
     assert not results.speeds.exists()
 
 
 def test_what_was_measured_is_used(known: Results, idle: LocalLanes):
     plan = make_plan()
-    before = forecast_plan.fn(LAB, plan, known, idle).wall_seconds
+    before = forecast_plan.fn(LAB, plan, NO_DATA, known, idle).wall_seconds
     machine = name_machine(plan.source, processor_name())
     slow = [each.model_copy(update={"train_seconds": 1.0}) for each in read_speeds(known, machine)]
     save_speeds(known, machine, slow)
-    assert forecast_plan.fn(LAB, plan, known, idle).wall_seconds > 100 * before
+    assert forecast_plan.fn(LAB, plan, NO_DATA, known, idle).wall_seconds > 100 * before
 
 
 def test_sharing_is_compared_from_nothing(predictor: Predictor):
@@ -187,38 +191,3 @@ def test_a_small_plan_is_foreseen_without_measuring(known: Results, idle: LocalL
     two = dataclasses.replace(plan, trainings=plan.trainings[:2])
     assert len(predict_jobs(LAB, two, known, idle)) == 2
     assert predict(LAB, two, gather(LAB, two, known, idle), 2).lanes == 2
-
-
-# The machine's speed.
-
-FEW = Amount(train_images=320, evaluation_images=200)
-
-
-def test_shapes_are_measured_in_seconds_an_image_on_the_lanes_in_their_order():
-    shapes = [Hyperparameters(filters=filters, dense_units=8) for filters in (4, 2, 3)]
-    with InProcessLane() as lanes:
-        speeds = measure_speeds(lanes, ENGINE, shapes, FEW)
-    assert [speed.hyperparameters for speed in speeds] == shapes
-    assert all(1e-8 < speed.evaluation_seconds < speed.train_seconds < 0.1 for speed in speeds)
-    assert lanes.attempts["measure speed"] == 3
-
-
-class OtherProcessor(InProcessLane):
-    """A lane with another processor than the lane that came first."""
-
-    @property
-    def processor(self) -> str:
-        return "another processor"
-
-
-def test_what_another_processor_takes_is_left_out():
-    with OtherProcessor() as lanes:
-        assert measure_speeds(lanes, ENGINE, [Hyperparameters(filters=4, dense_units=8)], FEW) == []
-
-
-def test_a_shape_that_cannot_be_measured_is_left_out(caplog: pytest.LogCaptureFixture):
-    impossible = Hyperparameters(filters=4, dense_units=8).model_copy(update={"kernel_size": 40})
-    with InProcessLane() as lanes:
-        speeds = measure_speeds(lanes, ENGINE, [impossible, Hyperparameters(filters=4, dense_units=8)], FEW)
-    assert len(speeds) == 1
-    assert "could not measure the speed of filters=4 kernel_size=40" in caplog.text
