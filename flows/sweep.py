@@ -31,10 +31,9 @@ from study.plan import (
     pack,
 )
 from study.records import Source, TrainingRecord
-from study.spec import Setting
 from tasks.data import Dataset
 from tasks.lanes import Lanes
-from tasks.optimum import OptimumSearch, Reading, advance_search, combination_of
+from tasks.optimum import OptimumSearch, Reading, advance_search, best_values
 from tasks.tables import Outcome
 from tasks.training import Diverged, predict_jobs, train, train_batch
 
@@ -97,7 +96,7 @@ class Sweep:
         self._keys: dict[str, str] = {}
         self._readers: dict[str, list[Trial]] = {}
         self._readings: list[Reading] = []
-        self._combination: Setting | None = None
+        self._best: dict[str, float] = {}
         self._taken: list[float] = []
         self.outcomes: dict[str, Outcome] = {}
         self.failures = Failures(len(forecast.jobs) + len(forecast.later_seconds))
@@ -234,11 +233,10 @@ class Sweep:
             if trial.value is not None and (reading := record.read(trial.rule)) is not None
         ]
         study, forecast, source = self._request.study, self._forecast, record.source
-        is_complete = {each.number for each in study.combined_sweeps} <= {each[0] for each in self._readings}
-        best = combination_of(study, self._readings) if is_complete else None
-        if best is None or best == self._combination or forecast.predictor is None:
+        best = best_values(study, self._readings, decided=True)
+        if best == self._best or forecast.predictor is None:
             return
-        self._combination = best
+        self._best = best
         later = forecast.predictor.predict_combination(study, source, best, max(1, self._lanes.useful))
         # The fewer trainings are left, the less the combination will change.
         doubt = forecast.later.spread * len(self._unfinished) / max(1, len(forecast.jobs))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from statistics import fmean, pstdev
+from types import MappingProxyType
 
 from study.plan.cost import Amount, CostModel, Shape, peak_bytes
 from study.plan.forecast import Forecast, FurtherTrainings, Job, SearchProgress
@@ -35,6 +36,10 @@ _COMBINATIONS = 256
 """The number of combinations of swept values drawn to predict the cost of the one that will be trained."""
 
 
+Best = Mapping[str, float]
+"""The best values of the sweeps that are decided, by parameter."""
+
+
 @dataclass(frozen=True)
 class Predictor:
     """The basis of a forecast."""
@@ -48,9 +53,9 @@ class Predictor:
     search: SearchProgress | None = None
     """The progress of earlier runs with the search; None if there is none, or nothing is known."""
 
-    def forecast(self, study: Study, plan: Plan, lanes: int, combination: Setting | None = None) -> Forecast:
-        """Predict a plan's cost; the combination is given if earlier runs already decide it."""
-        later = self.predict_combination(study, plan.source, combination, lanes)
+    def forecast(self, study: Study, plan: Plan, lanes: int, best: Best = MappingProxyType({})) -> Forecast:
+        """Predict a plan's cost, given the best values of the sweeps that are already decided."""
+        later = self.predict_combination(study, plan.source, best, lanes)
         search, finals = self._predict_search(study, plan, lanes)
         jobs = tuple(self.predict_trainings(plan, lanes))
         common, rates = self.costs.common_spread, self.costs.rates
@@ -97,17 +102,16 @@ class Predictor:
                 return fmean(stops), pstdev(stops) if len(stops) > 1 else STOP_SPREAD
         return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
 
-    def predict_combination(
-        self, study: Study, source: Source, known: Setting | None, lanes: int
-    ) -> FurtherTrainings:
-        """Predict the trainings of the combination of best values and of its variants, known or not."""
+    def predict_combination(self, study: Study, source: Source, best: Best, lanes: int) -> FurtherTrainings:
+        """Predict the trainings of the combination of best values, as far as known, and its variants."""
         if study.optimum is None or not study.combined_sweeps:
             return FurtherTrainings(0)
         repeats = study.optimum.repeats * len(study.optimum.combinations)
-        if known is not None:
-            further = compile_plan(study, combination_trials(study, known), source)
+        if len(best) == len(study.combined_sweeps):
+            combination = study.baseline.with_changes(best)
+            further = compile_plan(study, combination_trials(study, combination), source)
             return replace(self._predict_known(further, lanes), training=further.trainings[0])
-        drawn = draw_combinations(study)
+        drawn = draw_combinations(study, best)
         costs = [self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs for each in drawn]
         rates = self.costs.rates
         speedup = rates.speedup(rates.threads_each(repeats, lanes))
@@ -166,10 +170,11 @@ def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
     return max(peak_bytes(each.hyperparameters, source.engine) for each in drawn)
 
 
-def draw_combinations(study: Study) -> list[Setting]:
+def draw_combinations(study: Study, best: Best) -> list[Setting]:
     """Draw some combinations of swept values that could be best, and their variants; always the same.
 
-    Each value is equally likely or, where all are published, each that is published as nearly the best.
+    Where the best is not known, each value is equally likely or, where all are published, each that is
+    published as nearly the best.
     """
     assert study.optimum is not None
     averages = read_averages(study.published)
@@ -177,7 +182,7 @@ def draw_combinations(study: Study) -> list[Setting]:
     random, variants = Random(0), list(study.optimum.combinations.values())
     return [
         study.baseline.with_changes(
-            {name: random.choice(values) for name, values in likely.items()} | changes
+            {name: random.choice(values) for name, values in likely.items()} | {**best, **changes}
         )
         for _ in range(_COMBINATIONS)
         for changes in variants

@@ -1,6 +1,7 @@
 """Define hyperparameters and settings, checked where they are made, and the learning rate of each epoch."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -57,7 +58,7 @@ class Setting(Hyperparameters):
         """
         return None if self.schedule == "constant" else self.epochs
 
-    def with_changes(self, changes: dict[str, Any]) -> "Setting":
+    def with_changes(self, changes: Mapping[str, Any]) -> "Setting":
         """Return this setting with some values replaced, checked again."""
         return Setting(**{**self.model_dump(), **changes})
 

@@ -1,7 +1,7 @@
 from .choose import (
     Reading as Reading,
+    best_values as best_values,
     choose_optimum as choose_optimum,
-    combination_of as combination_of,
     combine_best as combine_best,
     compare_candidates as compare_candidates,
     finals_of as finals_of,

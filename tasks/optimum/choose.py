@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from storage.tables import FinalRow, TrialRow
 from study.plan import Trial, combination_trials, multiply_adds, parameter_count
-from study.spec import Hyperparameters, Setting, Study
+from study.spec import Hyperparameters, Study
 from tasks.step import step
 from tasks.tables import columns_of, completed_candidates, kept_candidate, read_candidates, read_setting
 
@@ -26,21 +26,23 @@ def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
         for trial in trials
         if trial.value is not None and trial.validation_accuracy is not None
     ]
-    combination = combination_of(study, readings)
-    return () if combination is None else combination_trials(study, combination)
+    best = best_values(study, readings)
+    return combination_trials(study, study.baseline.with_changes(best)) if best else ()
 
 
-def combination_of(study: Study, readings: Sequence[Reading]) -> Setting | None:
-    """Return the combination of each sweep's best value, the first of equals; None if there is none."""
+def best_values(study: Study, readings: Sequence[Reading], *, decided: bool = False) -> dict[str, float]:
+    """Return the best value of each combined sweep by its parameter, the first of equals.
+
+    Sweeps without a reading have none; if `decided`, those without a reading of every value, too.
+    """
     by_value = defaultdict[int, dict[float, list[float]]](dict)
     for exercise, value, accuracy in readings:
         by_value[exercise].setdefault(value, []).append(accuracy)
-    best = {
+    return {
         sweep.parameter: max(values, key=lambda value: fmean(values[value]))
         for sweep in study.combined_sweeps
-        if (values := by_value[sweep.number])
+        if (values := by_value[sweep.number]) and not (decided and set(sweep.values) - set(values))
     }
-    return study.baseline.with_changes(best) if best else None
 
 
 @step("choose the optimum")

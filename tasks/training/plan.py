@@ -23,11 +23,11 @@ from study.plan import (
     list_trials,
 )
 from study.records import TrainingRecord
-from study.spec import EngineName, Hyperparameters, Setting, Study
+from study.spec import EngineName, Hyperparameters, Study
 from study.wording import count, duration
 from tasks.data import Dataset, load_dataset, refer_to_dataset
 from tasks.lanes import Lanes
-from tasks.optimum import OptimumSearch, choose_finalists, combination_of, play_back
+from tasks.optimum import OptimumSearch, best_values, choose_finalists, play_back
 from tasks.step import step
 from tasks.training.speeds import MEASURING_SECONDS, list_recorded_speeds, measure_speeds, name_machine
 from tasks.training.train_on_lanes import describe_source
@@ -95,8 +95,8 @@ def forecast_plan(
 
 def predict(study: Study, plan: Plan, predictor: Predictor, lanes: int) -> Forecast:
     """Predict a plan's cost on this number of lanes, at least one, all equally fast."""
-    known = _known_combination(study, plan, predictor.history)
-    return predictor.forecast(study, plan, max(1, lanes), known)
+    best = _decided_values(study, plan, predictor.history)
+    return predictor.forecast(study, plan, max(1, lanes), best)
 
 
 def compare_sharing(study: Study, plan: Plan, predictor: Predictor, lanes: int) -> tuple[Forecast, Forecast]:
@@ -175,13 +175,12 @@ def _known_search(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) 
     return SearchProgress(0.0, choose_finalists.fn(search))
 
 
-def _known_combination(study: Study, plan: Plan, history: Mapping[str, TrainingRecord]) -> Setting | None:
-    """Return the combination of best values, if earlier runs have a trial of each swept value."""
-    swept = {(sweep.number, value) for sweep in study.combined_sweeps for value in sweep.values}
+def _decided_values(study: Study, plan: Plan, history: Mapping[str, TrainingRecord]) -> dict[str, float]:
+    """Return the best value of each sweep, by parameter, if earlier runs have a trial of all its values."""
     readings = []
     for trial in plan.trials:
         record = history.get(key_of(trial, plan.source))
         reading = None if record is None else record.read(trial.rule)
         if trial.value is not None and reading is not None:
             readings.append((trial.exercise, trial.value, reading.last.validation_accuracy))
-    return combination_of(study, readings) if swept <= {reading[:2] for reading in readings} else None
+    return best_values(study, readings, decided=True)

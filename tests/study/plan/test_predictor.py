@@ -159,8 +159,8 @@ def test_what_is_reused_asks_for_no_threads_and_the_last_one_gets_them_all():
 def test_the_combination_is_exact_once_earlier_runs_tell_which_it_is():
     study = make_study()
     assert forecast(study).later.training is None
-    setting = study.baseline.with_changes({"epochs": 10})
-    found = NOTHING_KEPT.forecast(study, make_plan(study), 2, setting)
+    best = {each.parameter: getattr(study.baseline, each.parameter) for each in study.combined_sweeps}
+    found = NOTHING_KEPT.forecast(study, make_plan(study), 2, best | {"epochs": 10})
     assert sorted(found.later.seconds)[0] == pytest.approx(10 + STARTUP_SECONDS)
     assert len(found.later.seconds) == 2  # its variant has a larger kernel
     assert found.later.training is not None
@@ -175,18 +175,24 @@ def test_a_study_that_combines_and_searches_nothing_trains_nothing_later():
 
 def test_combinations_are_drawn_from_the_swept_values_and_always_the_same():
     study = make_study().model_copy(update={"published": None})
-    drawn = draw_combinations(study)
-    assert drawn == draw_combinations(study)
+    drawn = draw_combinations(study, {})
+    assert drawn == draw_combinations(study, {})
     assert {each.filters for each in drawn} == {8, 16, 32, 64, 128}
     assert {each.learning_rate for each in drawn} == {0.1, 0.01, 0.001, 0.0001, 0.00001}
     assert {each.kernel_size for each in drawn} == {3, 5}  # the combination, and its variant
 
 
 def test_values_that_are_published_as_far_from_the_best_are_not_expected_to_be_combined():
-    drawn = draw_combinations(make_study())
+    drawn = draw_combinations(make_study(), {})
     assert {each.filters for each in drawn} == {8, 16, 32, 64, 128}  # published within a point
     assert {each.epochs for each in drawn} == {10, 20}
     assert {each.learning_rate for each in drawn} == {0.01}
+
+
+def test_values_that_are_already_decided_are_combined():
+    drawn = draw_combinations(make_study(), {"filters": 8, "epochs": 5})
+    assert {(each.filters, each.epochs) for each in drawn} == {(8, 5)}
+    assert {each.dense_units for each in drawn} > {128}
 
 
 def test_memory_is_that_of_the_largest_trainings_on_all_lanes():
@@ -327,7 +333,7 @@ def test_a_combination_that_is_not_known_takes_the_mean_of_those_it_may_be():
     sweep = {**study.sweeps[0].model_dump(), "parameter": "epochs", "values": (1, 2, 4), "fixed": {}}
     optimum = {**study.optimum.model_dump(), "combine": (sweep["number"],), "variants": {}, "repeats": 3}
     study = Study.model_validate({**study.model_dump(), "exercises": [sweep, optimum]})
-    epochs = [each.epochs for each in draw_combinations(study)]
+    epochs = [each.epochs for each in draw_combinations(study, {})]
     assert len(epochs) == 256 and set(epochs) == {1, 2, 4}
     found = forecast(study, lanes=3).later
     assert found.seconds == pytest.approx((STARTUP_SECONDS + fmean(epochs),) * 3)
