@@ -158,7 +158,8 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
     )
     state = search.state if search else None
     work = Work(request, lanes, context, run_facts, dataset, sheet, sweep.outcomes, trained, trials, state)
-    return conclude_run(work)
+    with sweep.concluding():
+        return conclude_run(work)
 
 
 class StoppedEarly(RuntimeError):

@@ -5,7 +5,8 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -18,7 +19,6 @@ from flows.shown import ProgressView, SweepCounter, tagged
 from study.errors import LanesLost, ResultsUnwritable
 from study.plan import (
     MAX_TASK_RUNS,
-    RUN_SECONDS,
     Expected,
     Failures,
     Forecast,
@@ -87,7 +87,7 @@ class Sweep:
         self._request, self._dataset, self._lanes, self._views = request, dataset, lanes, views
         self._forecast = forecast
         self._tally = SweepCounter(
-            len(lanes.devices), forecast.phases_to_come, forecast.common_spread, RUN_SECONDS
+            len(lanes.devices), forecast.phases_to_come, forecast.common_spread, forecast.rest_seconds
         )
         self._most_task_runs = most_task_runs
         self._ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
@@ -242,6 +242,23 @@ class Sweep:
         doubt = forecast.later.spread * len(self._unfinished) / max(1, len(forecast.jobs))
         later = replace(later, spread=math.hypot(later.spread, doubt))
         self._tally.foresee((forecast.search, later, forecast.finals))
+
+    @contextmanager
+    def concluding(self) -> Iterator[None]:
+        """Go on to show the remaining time, without further trainings."""
+        concluded = threading.Event()
+
+        def show() -> None:
+            while not concluded.wait(SHOW_SECONDS):
+                self._show()
+
+        thread = threading.Thread(target=show, name="show progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            concluded.set()
+            thread.join()
 
     def _show(self) -> None:
         running = self._lanes.running()

@@ -88,7 +88,7 @@ class SweepCounter:
     ) -> None:
         """Begin to count; `later` are the phases to come, `rest` the seconds after the last training."""
         self._lanes, self._later, self._rest, self._clock = lanes, tuple(later), rest, clock
-        self._started = clock()
+        self._started = self._last_end = clock()
         self._total = self._done = self._reused = self._failed = 0
         self._waiting: dict[str, Expected] = {}
         self._phase = Phase(())
@@ -114,6 +114,7 @@ class SweepCounter:
 
     def finish(self, name: str, epoch_seconds: float | None, *, failed: bool = False) -> None:
         """Count one training; without seconds an epoch it was read from an earlier run, or failed."""
+        self._last_end = self._clock()
         self._done += 1
         self._failed += failed
         self._reused += epoch_seconds is None and not failed
@@ -131,13 +132,16 @@ class SweepCounter:
         longest = next((each for name, each in self._waiting.items() if name not in on_lanes), None)
         works = [self._phase.left(known, longest, self._lanes, errors)]
         works += [work_of(each, self._lanes, errors) for each in self._later]
+        rest = self._rest
+        if not self._waiting and not any(each.seconds for each in self._later):
+            rest = max(rest - (now - self._last_end), rest / 10)
         return SweepState(
             self._total,
             self._done,
             self._reused,
             self._failed,
             now - self._started,
-            Remaining.of(works, errors, self._rest),
+            Remaining.of(works, errors, rest),
             tuple(f"{each.epochs}/{self._waiting[name].most_epochs}" for name, each in on_lanes.items()),
         )
 
@@ -160,7 +164,7 @@ class TerminalProgress:
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._bar: Bar | None = None
-        self._last_line = -math.inf
+        self._last_line, self._done = -math.inf, -1
 
     def __enter__(self) -> Self:
         """Return the view; the bar starts with the first state, so that it does not mix with other text."""
@@ -180,8 +184,8 @@ class TerminalProgress:
             counted = f"{standing.done}/{standing.total} trainings"
             text = f"{counted}, {standing.describe_remaining()}"
             self._bar.update(self._task, completed=standing.fraction, description=text)
-        elif standing.done == standing.total or time.monotonic() - self._last_line >= 30:
-            self._last_line = time.monotonic()
+        elif time.monotonic() - self._last_line >= 30 or self._done < standing.done == standing.total:
+            self._last_line, self._done = time.monotonic(), standing.done
             sys.stderr.write(f"{standing}\n")
 
     def _start(self) -> Bar:

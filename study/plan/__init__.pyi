@@ -15,7 +15,6 @@ from .failures import (
     describe_reasons as describe_reasons,
 )
 from .forecast import (
-    RUN_SECONDS as RUN_SECONDS,
     Forecast as Forecast,
     FurtherTrainings as FurtherTrainings,
     Job as Job,

@@ -14,8 +14,11 @@ from study.records import TrainingRecord
 if TYPE_CHECKING:
     from study.plan.predictor import Predictor
 
-RUN_SECONDS = 20.0
-"""A run without its trainings: data, tables, figures, model, report. Measured on `lab`."""
+RUN_SECONDS = 10.0
+"""A run without its trainings and its model: data, tables, figures, report. Measured on `lab`."""
+
+MODEL_SECONDS = 15.0
+"""To save a new model in four formats and load each again. Measured on `lab`."""
 
 _NORMAL_95 = 1.96
 
@@ -96,6 +99,8 @@ class Forecast:
     """The search's finalists, with fresh seeds."""
     predictor: "Predictor | None" = None
     """What it was predicted from."""
+    rest_seconds: float = RUN_SECONDS
+    """Seconds besides the trainings and the start of the lanes."""
 
     @property
     def phases_to_come(self) -> tuple[FurtherTrainings, ...]:
@@ -169,7 +174,7 @@ class Forecast:
     def wall_seconds_on(self, lanes: int) -> float:
         """Return the seconds of the whole run on this number of lanes."""
         makespan = self.makespan_on(lanes)
-        return RUN_SECONDS + (self.rates.lanes_seconds + makespan if makespan else 0.0)
+        return self.rest_seconds + (self.rates.lanes_seconds + makespan if makespan else 0.0)
 
     @property
     def interval(self) -> tuple[float, float]:

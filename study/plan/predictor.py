@@ -8,7 +8,7 @@ from statistics import fmean, pstdev
 from types import MappingProxyType
 
 from study.plan.cost import Amount, CostModel, Shape, peak_bytes
-from study.plan.forecast import Forecast, FurtherTrainings, Job, SearchProgress
+from study.plan.forecast import MODEL_SECONDS, RUN_SECONDS, Forecast, FurtherTrainings, Job, SearchProgress
 from study.plan.plan import Plan, Training, combination_trials, compile_plan
 from study.records import Source, StopRule, TrainingRecord
 from study.spec import (
@@ -59,7 +59,9 @@ class Predictor:
         search, finals = self._predict_search(study, plan, lanes)
         jobs = tuple(self.predict_trainings(plan, lanes))
         common, rates = self.costs.common_spread, self.costs.rates
-        return Forecast(jobs, later, lanes, common, rates, search, finals, predictor=self)
+        found = Forecast(jobs, later, lanes, common, rates, search, finals, predictor=self)
+        has_new_model = study.model is not None and found.lane_seconds > 0
+        return replace(found, rest_seconds=RUN_SECONDS + MODEL_SECONDS * has_new_model)
 
     def predict_trainings(self, plan: Plan, lanes: int) -> list[Job]:
         """Predict the trainings of a plan, longest first."""

@@ -108,6 +108,20 @@ def test_a_training_that_takes_longer_than_predicted_never_seems_done():
     assert standing.fraction < 1
 
 
+def test_after_the_last_training_the_end_is_counted_down_and_never_done():
+    clock = Clock()
+    tally = SweepCounter(1, rest=20, clock=clock)
+    tally.expect({"0": Expected(10.0)})
+    assert left(tally) == pytest.approx(30)
+    clock.now = 10
+    tally.finish("0", 10.0)
+    assert left(tally) == pytest.approx(20)
+    clock.now = 15
+    assert left(tally) == pytest.approx(15)
+    clock.now = 100
+    assert left(tally) == pytest.approx(2)
+
+
 def test_failures_are_counted_and_said():
     tally, _ = make_tally(1, 1)
     tally.finish("0", None, failed=True)

@@ -8,6 +8,7 @@ import pytest
 
 from study.plan.cost import ENGINE_COSTS, Amount, CostModel, Speed, peak_bytes
 from study.plan.forecast import (
+    MODEL_SECONDS,
     RUN_SECONDS,
     Forecast,
     FurtherTrainings,
@@ -132,6 +133,12 @@ def test_the_wall_time_is_the_simulated_makespan_and_what_a_run_takes_besides():
         assert found.bound_on(lanes) == makespan_bound(seconds, lanes)
         assert found.wall_seconds_on(lanes) == RUN_SECONDS + LANES_SECONDS + found.makespan_on(lanes)
     assert found.lane_seconds == pytest.approx(sum(seconds))
+
+
+def test_a_new_model_takes_time_at_the_end():
+    study = make_study()
+    assert forecast(study).rest_seconds == RUN_SECONDS + MODEL_SECONDS
+    assert forecast(only(4)).rest_seconds == RUN_SECONDS
 
 
 def test_fewer_trainings_than_lanes_share_the_cores_of_the_idle_ones():
@@ -289,7 +296,7 @@ def make_forecast(**changes: object) -> Forecast:
 
 def test_the_interval_is_worked_out_from_the_common_error_and_those_of_single_trainings():
     found = make_forecast()
-    rest = 20 + 8.0  # beside the trainings, and until the first lane of TensorFlow trains
+    rest = 10 + 8.0  # beside the trainings, and until the first lane of TensorFlow trains
     assert (found.makespan, found.wall_seconds) == (100, rest + 100)
     own = 1.96 * 5 / 2
     low = math.hypot(100 * (1 - math.exp(-0.196)), own)
@@ -303,7 +310,7 @@ def test_the_interval_is_worked_out_from_the_common_error_and_those_of_single_tr
     own = 1.96 * math.hypot(2.5, 6, 2.5, 6)
     assert later.interval[0] == pytest.approx(rest + 100 - math.hypot(100 * (1 - math.exp(-0.196)), own))
     assert make_forecast(common_spread=9.0).interval[0] >= rest, "no less than what is beside the trainings"
-    assert make_forecast(jobs=()).interval == (10, 40)
+    assert make_forecast(jobs=()).interval == (5, 20)
 
 
 def test_phases_follow_each_other_and_each_is_shared_out_among_the_lanes():
