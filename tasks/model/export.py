@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -118,22 +117,12 @@ class ReloadFailed(RuntimeError):
     """An exported file cannot be loaded or run."""
 
 
-Outputs = dict[str, tuple[np.ndarray, np.ndarray]]
-"""Of each file, by name, the probabilities (n, 10) for raw and for scaled pixels."""
-
-
-def reload_files(files: Sequence[Path], pixels: np.ndarray) -> Outputs:
-    """Predict with each file for raw and scaled pixels (n, 28, 28), in two fresh processes side by side.
+def reload_files(files: Sequence[Path], pixels: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Predict probabilities (n, 10) with each file for raw and scaled pixels (n, 28, 28), in a fresh process.
 
     Raises:
         ReloadFailed: a file cannot be loaded again, or not be run.
     """
-    with ThreadPoolExecutor(2) as threads:
-        halves = threads.map(lambda half: _reload(half, pixels), filter(None, (files[::2], files[1::2])))
-        return {name: outputs for half in halves for name, outputs in half.items()}
-
-
-def _reload(files: Sequence[Path], pixels: np.ndarray) -> Outputs:
     with TemporaryDirectory() as scratch:
         given, answer = Path(scratch, "pixels.npy"), Path(scratch, "answer.npz")
         np.save(given, pixels)
