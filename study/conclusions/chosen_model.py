@@ -122,8 +122,8 @@ class ConfusedPair(Fact):
 class SavedFile(Fact):
     """One export, loaded again in its own process and compared with the trained model on all test images.
 
-    `largest_difference` is that of any probability, fed raw pixels or scaled ones, whichever differs more;
-    `same_classes` counts the test images that both give the same class, however fed.
+    It is fed raw pixels, and those of the first 1,000 images scaled, too. `largest_difference` is that of any
+    probability; `same_classes` counts the test images that both give the same class, however fed.
     """
 
     name: str

@@ -86,7 +86,7 @@ class SearchProgress:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The cost of a plan on some lanes, all equally fast; jobs come longest first."""
+    """The cost of a plan on some lanes, all equally fast; jobs come in the order of training."""
 
     jobs: tuple[Job, ...]
     later: FurtherTrainings
@@ -114,7 +114,7 @@ class Forecast:
 
     @cached_property
     def seconds(self) -> tuple[float, ...]:
-        """List the seconds of each training still to be trained, longest first."""
+        """List the seconds of each training still to be trained, in the order of training."""
         return tuple(job.seconds for job in self.jobs if not job.is_reused)
 
     @property

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from study.plan.cost import Amount, CostModel, Shape, peak_bytes
 from study.plan.forecast import MODEL_SECONDS, RUN_SECONDS, Forecast, FurtherTrainings, Job, SearchProgress
-from study.plan.plan import Plan, Training, combination_trials, compile_plan
+from study.plan.plan import Plan, Training, combination_trials, compile_plan, key_of
 from study.records import Source, StopRule, TrainingRecord
 from study.spec import (
     Cell,
@@ -64,12 +64,16 @@ class Predictor:
         return replace(found, rest_seconds=RUN_SECONDS + MODEL_SECONDS * has_new_model)
 
     def predict_trainings(self, plan: Plan, lanes: int) -> list[Job]:
-        """Predict the trainings of a plan, longest first."""
+        """Predict the trainings of a plan: those of first repeats, then the others, each longest first.
+
+        So the combination of best values, and with it the time it will take, shows early.
+        """
         jobs = [self.predict(training) for training in plan.trainings]
         rates, waiting = self.costs.rates, sum(not job.is_reused for job in jobs)
         threads = rates.threads_each(waiting, lanes)
         spread_out = [job.on_threads(threads, rates.speedup(threads)) for job in jobs]
-        return sorted(spread_out, key=lambda job: -job.seconds)
+        first = {key_of(trial, plan.source) for trial in plan.trials if trial.repeat == 1}
+        return sorted(spread_out, key=lambda job: (job.training.key not in first, -job.seconds))
 
     def predict(self, training: Training) -> Job:
         """Predict one training."""

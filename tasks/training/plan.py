@@ -74,7 +74,7 @@ def forecast_plan(
     fresh: bool = False,
     budget_seconds: float | None = None,
 ) -> Forecast:
-    """Predict the cost of a plan, and sort its trainings, longest first.
+    """Predict the cost of a plan, and sort its trainings: first repeats first, then the longest.
 
     If the machine's speed is not known for the plan's shapes, a few steps of each are measured on the lanes,
     unless that is a large part of the whole. Measurements are kept with the results.
@@ -107,7 +107,7 @@ def compare_sharing(study: Study, plan: Plan, predictor: Predictor, lanes: int) 
 
 
 def predict_jobs(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> list[Job]:
-    """Predict the trainings of a small plan from current records and measurements, longest first."""
+    """Predict the trainings of a small plan from current records and measurements, sorted."""
     return gather(study, plan, results, lanes, fresh).predict_trainings(plan, max(1, lanes.useful))
 
 

@@ -17,7 +17,7 @@ from study.plan.forecast import (
     makespan_bound,
     simulate_makespan,
 )
-from study.plan.plan import Plan, Training, candidate_trials, compile_plan, list_trials
+from study.plan.plan import Plan, Training, candidate_trials, compile_plan, key_of, list_trials
 from study.plan.predictor import STOP_AFTER_PATIENCE, Predictor, draw_combinations
 from study.records.record import StopRule, TrainingRecord
 from study.spec.setting import Hyperparameters
@@ -76,10 +76,12 @@ def test_a_training_takes_its_epochs_and_the_startup():
     assert found.epochs_to_run == found.most_epochs == 80
 
 
-def test_the_longest_comes_first():
-    seconds = [job.seconds for job in forecast(make_study()).jobs]
-    assert len(seconds) == 82
-    assert seconds == sorted(seconds, reverse=True)
+def test_first_repeats_come_first_then_the_longest():
+    plan = make_plan(make_study())
+    first = {key_of(trial, plan.source) for trial in plan.trials if trial.repeat == 1}
+    found = [(job.training.key in first, job.seconds) for job in forecast(make_study()).jobs]
+    assert (len(found), len(first)) == (82, 19)
+    assert found == sorted(found, reverse=True)
 
 
 def test_what_earlier_runs_have_costs_nothing():
