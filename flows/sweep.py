@@ -4,7 +4,7 @@ import math
 import queue
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,9 +31,10 @@ from study.plan import (
     pack,
 )
 from study.records import Source, TrainingRecord
+from study.spec import Cell
 from tasks.data import Dataset
 from tasks.lanes import Lanes
-from tasks.optimum import OptimumSearch, Reading, advance_search, best_values
+from tasks.optimum import OptimumSearch, advance_search
 from tasks.tables import Outcome
 from tasks.training import Diverged, predict_jobs, train, train_batch
 
@@ -95,8 +96,7 @@ class Sweep:
         self._unfinished: set[str] = set()
         self._keys: dict[str, str] = {}
         self._readers: dict[str, list[Trial]] = {}
-        self._readings: list[Reading] = []
-        self._best: dict[str, float] = {}
+        self._read: dict[Cell, list[float]] = defaultdict(list)
         self._taken: list[float] = []
         self.outcomes: dict[str, Outcome] = {}
         self.failures = Failures(len(forecast.jobs) + len(forecast.later_seconds))
@@ -223,25 +223,18 @@ class Sweep:
             self._show()
 
     def _foresee(self, record: TrainingRecord) -> None:
-        """Predict the combination of best values again, if this training changes it."""
-        trials = self._readers.get(record.key, ())
-        if not trials:
-            return
-        self._readings += [
-            (trial.exercise, trial.value, reading.last.validation_accuracy)
-            for trial in trials
-            if trial.value is not None and (reading := record.read(trial.rule)) is not None
-        ]
-        study, forecast, source = self._request.study, self._forecast, record.source
-        best = best_values(study, self._readings, decided=True)
-        if best == self._best or forecast.predictor is None:
-            return
-        self._best = best
-        later = forecast.predictor.predict_combination(study, source, best, max(1, self._lanes.useful))
-        # The fewer trainings are left, the less the combination will change.
-        doubt = forecast.later.spread * len(self._unfinished) / max(1, len(forecast.jobs))
-        later = replace(later, spread=math.hypot(later.spread, doubt))
-        self._tally.foresee((forecast.search, later, forecast.finals))
+        """Predict the combination of best values again, from what this training adds to the readings."""
+        study, predictor = self._request.study, self._forecast.predictor
+        combined = {sweep.number for sweep in study.combined_sweeps}
+        trials = [each for each in self._readers.get(record.key, ()) if each.exercise in combined]
+        for trial in trials:
+            reading = record.read(trial.rule)
+            if reading is not None:
+                self._read[trial.exercise, trial.value].append(reading.last.validation_accuracy)
+        if trials and predictor is not None:
+            lanes = max(1, self._lanes.useful)
+            later = predictor.predict_combination(study, record.source, self._read, lanes)
+            self._tally.foresee((self._forecast.search, later, self._forecast.finals))
 
     @contextmanager
     def concluding(self) -> Iterator[None]:

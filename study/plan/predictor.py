@@ -13,7 +13,6 @@ from study.plan.plan import Plan, Training, combination_trials, compile_plan, ke
 from study.records import Source, StopRule, TrainingRecord
 from study.spec import (
     Cell,
-    PublishedAverage,
     Search,
     Setting,
     Study,
@@ -28,16 +27,16 @@ STOP_AFTER_PATIENCE, STOP_SPREAD = 8.4, 3.1
 patience, and the standard deviation. Measured on `lab`: 21 trainings with dropout and patience 3
 stopped after 11.4 epochs."""
 
-NEARLY_BEST = 0.01
-"""How far below the best published average a value may turn out to be the best of ours: the published
-averages of `lab` differ from ours by about that."""
+PUBLISHED_SPREAD, REPEATS_SPREAD = 0.01, 0.005
+"""Standard deviations of accuracies: of a mean around the published average, and of repeats of one setting.
+Measured on `lab`."""
 
 _COMBINATIONS = 256
 """The number of combinations of swept values drawn to predict the cost of the one that will be trained."""
 
 
-Best = Mapping[str, float]
-"""The best values of the sweeps that are decided, by parameter."""
+Read = Mapping[Cell, Sequence[float]]
+"""Accuracies read so far, by exercise and value: fractions."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,9 @@ class Predictor:
     search: SearchProgress | None = None
     """The progress of earlier runs with the search; None if there is none, or nothing is known."""
 
-    def forecast(self, study: Study, plan: Plan, lanes: int, best: Best = MappingProxyType({})) -> Forecast:
-        """Predict a plan's cost, given the best values of the sweeps that are already decided."""
-        later = self.predict_combination(study, plan.source, best, lanes)
+    def forecast(self, study: Study, plan: Plan, lanes: int, read: Read = MappingProxyType({})) -> Forecast:
+        """Predict a plan's cost, given what has been read of its sweeps."""
+        later = self.predict_combination(study, plan.source, read, lanes)
         search, finals = self._predict_search(study, plan, lanes)
         jobs = tuple(self.predict_trainings(plan, lanes))
         common, rates = self.costs.common_spread, self.costs.rates
@@ -108,16 +107,17 @@ class Predictor:
                 return fmean(stops), pstdev(stops) if len(stops) > 1 else STOP_SPREAD
         return min(rule.epochs, rule.patience + STOP_AFTER_PATIENCE), STOP_SPREAD
 
-    def predict_combination(self, study: Study, source: Source, best: Best, lanes: int) -> FurtherTrainings:
-        """Predict the trainings of the combination of best values, as far as known, and its variants."""
+    def predict_combination(self, study: Study, source: Source, read: Read, lanes: int) -> FurtherTrainings:
+        """Predict the trainings of the combination of best values and of its variants."""
         if study.optimum is None or not study.combined_sweeps:
             return FurtherTrainings(0)
         repeats = study.optimum.repeats * len(study.optimum.combinations)
-        if len(best) == len(study.combined_sweeps):
-            combination = study.baseline.with_changes(best)
-            further = compile_plan(study, combination_trials(study, combination), source)
+        combinations = draw_combinations(study, read)
+        if len(set(combinations)) == 1:
+            further = compile_plan(study, combination_trials(study, combinations[0]), source)
             return replace(self._predict_known(further, lanes), training=further.trainings[0])
-        drawn = draw_combinations(study, best)
+        variants = study.optimum.combinations.values()
+        drawn = [each.with_changes(changes) for each in combinations for changes in variants]
         costs = [self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs for each in drawn]
         rates = self.costs.rates
         speedup = rates.speedup(rates.threads_each(repeats, lanes))
@@ -176,29 +176,37 @@ def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
     return max(peak_bytes(each.hyperparameters, source.engine) for each in drawn)
 
 
-def draw_combinations(study: Study, best: Best) -> list[Setting]:
-    """Draw some combinations of swept values that could be best, and their variants; always the same.
+def draw_combinations(study: Study, read: Read) -> list[Setting]:
+    """Draw some combinations of values that may turn out best; always the same, all equal once it is known.
 
-    Where the best is not known, each value is equally likely or, where all are published, each that is
-    published as nearly the best.
+    A mean that is not final yet is normal: around what has been read, if every value of the sweep has been,
+    or else around the published averages. Without these each value is equally likely to be the best.
     """
-    assert study.optimum is not None
-    averages = read_averages(study.published)
-    likely = {sweep.parameter: _likely_values(sweep, averages) for sweep in study.combined_sweeps}
-    random, variants = Random(0), list(study.optimum.combinations.values())
+    published = {cell: each.accuracy for cell, each in read_averages(study.published).items()}
+    random = Random(0)
+    means = {sweep.parameter: _expect_means(sweep, read, published) for sweep in study.combined_sweeps}
     return [
         study.baseline.with_changes(
-            {name: random.choice(values) for name, values in likely.items()} | {**best, **changes}
+            {
+                parameter: max(expected, key=lambda value: random.gauss(*expected[value]))
+                for parameter, expected in means.items()
+            }
         )
         for _ in range(_COMBINATIONS)
-        for changes in variants
     ]
 
 
-def _likely_values(sweep: SweepExercise, averages: Mapping[Cell, PublishedAverage]) -> Sequence[float]:
-    published = [averages.get((sweep.number, value)) for value in sweep.values]
-    known = [each.accuracy for each in published if each is not None]
-    if len(known) < len(sweep.values):
-        return sweep.values
-    pairs = zip(sweep.values, known, strict=True)
-    return [value for value, accuracy in pairs if accuracy >= max(known) - NEARLY_BEST]
+def _expect_means(
+    sweep: SweepExercise, read: Read, published: Mapping[Cell, float]
+) -> dict[float, tuple[float, float]]:
+    """Return, for each value, its final mean as expected and the standard deviation."""
+    cells: dict[float, Cell] = {value: (sweep.number, value) for value in sweep.values}
+    counts = [len(read.get(cell, ())) for cell in cells.values()]
+    if all(counts):
+        # Of the final mean, given the mean of the first readings.
+        spreads = [REPEATS_SPREAD * max(0.0, 1 / count - 1 / sweep.repeats) ** 0.5 for count in counts]
+        means = [fmean(read[cell]) for cell in cells.values()]
+        return dict(zip(cells, zip(means, spreads, strict=True), strict=True))
+    if all(cell in published for cell in cells.values()):
+        return {value: (published[cell], PUBLISHED_SPREAD) for value, cell in cells.items()}
+    return dict.fromkeys(cells, (0.0, 1.0))

@@ -1,6 +1,4 @@
 from .choose import (
-    Reading as Reading,
-    best_values as best_values,
     choose_optimum as choose_optimum,
     combine_best as combine_best,
     compare_candidates as compare_candidates,

@@ -14,35 +14,23 @@ from tasks.tables import columns_of, completed_candidates, kept_candidate, read_
 if TYPE_CHECKING:
     from study.conclusions import Finals
 
-Reading = tuple[int, float, float]
-"""Exercise, value and validation accuracy of one completed trial."""
-
 
 @step("combine best values")
 def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
-    """List the trials that combine each sweep's best value, variants included; none if none is combined."""
-    readings = [
-        (trial.exercise, trial.value, trial.validation_accuracy)
-        for trial in trials
-        if trial.value is not None and trial.validation_accuracy is not None
-    ]
-    best = best_values(study, readings)
-    return combination_trials(study, study.baseline.with_changes(best)) if best else ()
+    """List the trials that combine each sweep's best value, variants included; none if none is combined.
 
-
-def best_values(study: Study, readings: Sequence[Reading], *, decided: bool = False) -> dict[str, float]:
-    """Return the best value of each combined sweep by its parameter, the first of equals.
-
-    Sweeps without a reading have none; if `decided`, those without a reading of every value, too.
+    The best has the highest mean validation accuracy; of equals the first.
     """
-    by_value = defaultdict[int, dict[float, list[float]]](dict)
-    for exercise, value, accuracy in readings:
-        by_value[exercise].setdefault(value, []).append(accuracy)
-    return {
+    read = defaultdict[int, dict[float, list[float]]](dict)
+    for trial in trials:
+        if trial.value is not None and trial.validation_accuracy is not None:
+            read[trial.exercise].setdefault(trial.value, []).append(trial.validation_accuracy)
+    best = {
         sweep.parameter: max(values, key=lambda value: fmean(values[value]))
         for sweep in study.combined_sweeps
-        if (values := by_value[sweep.number]) and not (decided and set(sweep.values) - set(values))
+        if (values := read[sweep.number])
     }
+    return combination_trials(study, study.baseline.with_changes(best)) if best else ()
 
 
 @step("choose the optimum")

@@ -1,6 +1,7 @@
 """Load the data a study uses, compile it to trainings, measure the machine, and forecast."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +24,11 @@ from study.plan import (
     list_trials,
 )
 from study.records import TrainingRecord
-from study.spec import EngineName, Hyperparameters, Study
+from study.spec import Cell, EngineName, Hyperparameters, Study
 from study.wording import count, duration
 from tasks.data import Dataset, load_dataset, refer_to_dataset
 from tasks.lanes import Lanes
-from tasks.optimum import OptimumSearch, best_values, choose_finalists, play_back
+from tasks.optimum import OptimumSearch, choose_finalists, play_back
 from tasks.step import step
 from tasks.training.speeds import MEASURING_SECONDS, list_recorded_speeds, measure_speeds, name_machine
 from tasks.training.train_on_lanes import describe_source
@@ -95,8 +96,8 @@ def forecast_plan(
 
 def predict(study: Study, plan: Plan, predictor: Predictor, lanes: int) -> Forecast:
     """Predict a plan's cost on this number of lanes, at least one, all equally fast."""
-    best = _decided_values(study, plan, predictor.history)
-    return predictor.forecast(study, plan, max(1, lanes), best)
+    read = _read_cells(plan, predictor.history)
+    return predictor.forecast(study, plan, max(1, lanes), read)
 
 
 def compare_sharing(study: Study, plan: Plan, predictor: Predictor, lanes: int) -> tuple[Forecast, Forecast]:
@@ -175,12 +176,12 @@ def _known_search(study: Study, plan: Plan, kept: Mapping[str, TrainingRecord]) 
     return SearchProgress(0.0, choose_finalists.fn(search))
 
 
-def _decided_values(study: Study, plan: Plan, history: Mapping[str, TrainingRecord]) -> dict[str, float]:
-    """Return the best value of each sweep, by parameter, if earlier runs have a trial of all its values."""
-    readings = []
+def _read_cells(plan: Plan, history: Mapping[str, TrainingRecord]) -> dict[Cell, list[float]]:
+    """Return what earlier runs tell of a plan's trials: validation accuracies by exercise and value."""
+    found: dict[Cell, list[float]] = defaultdict(list)
     for trial in plan.trials:
         record = history.get(key_of(trial, plan.source))
         reading = None if record is None else record.read(trial.rule)
-        if trial.value is not None and reading is not None:
-            readings.append((trial.exercise, trial.value, reading.last.validation_accuracy))
-    return best_values(study, readings, decided=True)
+        if reading is not None:
+            found[trial.exercise, trial.value].append(reading.last.validation_accuracy)
+    return found
