@@ -134,7 +134,11 @@ def _dangers_of(node: ast.Import | ast.ImportFrom | ast.Call) -> list[str]:
     arguments = {each.arg: getattr(each.value, "value", "computed") for each in node.keywords}
     words = [each.value for each in node.args if isinstance(each, ast.Constant)]
     return [
-        *([called] if called in FORBIDDEN_CALLS and ast.unparse(node.func) != "re.compile" else []),
+        *(
+            [called]
+            if called in FORBIDDEN_CALLS and ast.unparse(node.func) not in ("re.compile", "model.compile")
+            else []
+        ),
         *(
             f"{name}={arguments[name]}"
             for name, value in REQUIRED_VALUES.items()
