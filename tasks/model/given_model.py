@@ -165,8 +165,8 @@ def load_model(path: Path, scale: InputScale = InputScale.AUTO) -> FedModel:
             model = keras.models.load_model(named, compile=False, safe_mode=True)
     except Exception as error:  # ValueError, KeyError, OSError, TypeError… for a file it cannot load
         raise _cannot_load(path, explain(error)) from error
-    shape = _find_shape(path, "takes input", model.input_shape, INPUT_SHAPES)
-    _find_shape(path, "gives output", model.output_shape, ((len(CLASS_NAMES),),))
+    shape = _find_shape(path, "takes input", getattr(model, "input_shape", ()), INPUT_SHAPES)
+    _find_shape(path, "gives output", getattr(model, "output_shape", ()), ((len(CLASS_NAMES),),))
     logger.info("model: %s", path)
     try:
         return _feed(model, shape, scale)
