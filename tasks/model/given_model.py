@@ -138,10 +138,9 @@ def _know_hdf5(path: Path) -> str:
 def _refuse(path: Path, kind: str) -> InputError:
     """Name what was given; a Keras model in or beside it is what to give instead."""
     folders = (path, *list(path.absolute().parents)[:2])
-    found = next(
-        (each for folder in folders for each in sorted(folder.glob("*.keras")) if each != path), WANTED
-    )
-    return InputError(f"{path}: this is {kind}; give {found}")
+    models = [each for folder in folders for each in sorted(folder.glob("*.keras")) if each != path]
+    models.sort(key=lambda each: each.stem != path.name.split(".")[0])  # of the same name first
+    return InputError(f"{path}: this is {kind}; give {models[0] if models else WANTED}")
 
 
 def load_model(path: Path, scale: InputScale = InputScale.AUTO) -> FedModel:
@@ -218,12 +217,32 @@ def _feed(model: Any, shape: Shape, scale: InputScale) -> FedModel:
     if scale is InputScale.AUTO and labels is None:
         scale, reason = _read_scale(model)
     elif scale is InputScale.AUTO:
-        right = {each: float((found.argmax(axis=1) == labels).mean()) for each, found in outputs.items()}
-        scale, other = sorted(FACTORS, key=lambda each: -right[each])
-        reason = (
-            f"{right[scale]:.0%} of {len(images)} test images are then right, {right[other]:.0%} for {other}"
-        )
+        fits = {each: _measure_fit(found, labels) for each, found in outputs.items()}
+        scale, other = sorted(FACTORS, key=lambda each: fits[each].loss)
+        reason = f"{fits[scale]} of {len(images)} test images are then right, {fits[other]} for {other}"
+    if not np.isfinite(outputs[scale]).all():
+        raise ValueError("its outputs are no finite numbers")
     return FedModel(model, shape, scale, reason, *_read_outputs(outputs[scale]))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How well a model does on known images; one that is fed 255-fold may be as often right, but too sure."""
+
+    right: float
+    loss: float
+
+    def __str__(self) -> str:
+        """Say the fraction of right answers, and the loss that decides."""
+        return f"{self.right:.0%} (loss {self.loss:.2f})"
+
+
+def _measure_fit(outputs: Floats, labels: npt.NDArray[np.integer]) -> _Fit:
+    """Measure accuracy and cross-entropy, in nats, of outputs (n, 10) for labels (n,)."""
+    finish, _ = _read_outputs(outputs)
+    likelihoods = finish(outputs)[np.arange(len(labels)), labels]
+    loss = float(-np.log(np.maximum(likelihoods, 1e-12)).mean())
+    return _Fit(float((outputs.argmax(axis=1) == labels).mean()), loss if np.isfinite(loss) else np.inf)
 
 
 def _run(model: Any, shape: Shape, scale: InputScale, images: Floats) -> Floats:
@@ -254,8 +273,6 @@ def _read_scale(model: Any) -> tuple[InputScale, str]:
 def _read_outputs(outputs: Floats) -> tuple[Callable[[Floats], Floats], str]:
     """Return what makes outputs (n, 10) probabilities, and in words what they are."""
     low, high = float(outputs.min()), float(outputs.max())
-    if not np.isfinite(outputs).all():
-        raise ValueError("its outputs are no finite numbers")
     if low < 0 or high > 1.001:
         return _softmax, f"its outputs are {low:.3g} to {high:.3g}, so a softmax was added"
     if np.allclose(outputs.sum(axis=1), 1, atol=1e-3):

@@ -94,7 +94,8 @@ def test_a_run_s_folder_stands_for_its_model_and_the_scale_that_was_taken_is_sai
     done = study(*command)
     assert (done.code, done.out.count("boot.png: ")) == (0, 1)
     told = "WARNING: the model was given pixels 0-1: "
-    assert f"{told}11% of 500 test images are then right, 11% for 0-255; --input-scale decides" in done.err
+    right = "11% (loss 2.30)"
+    assert f"{told}{right} of 500 test images are then right, {right} for 0-255; --input-scale" in done.err
     assert told not in study(*command, "--input-scale", "0-255").err
 
 

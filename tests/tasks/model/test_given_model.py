@@ -101,7 +101,9 @@ def test_what_is_no_model_is_named_and_the_model_beside_it_is_proposed(tmp_path:
     with pytest.raises(InputError, match=f"{name}: this is {kind}.*; give a .keras or .h5 file, such as"):
         find_model(tmp_path / name)
     (tmp_path / "model.keras").touch()
-    with pytest.raises(InputError, match=f"; give {tmp_path / 'model.keras'}$"):
+    (tmp_path / "another.keras").touch()
+    proposed = "model" if name.startswith("model.") else "another"
+    with pytest.raises(InputError, match=f"; give {tmp_path / proposed}.keras$"):
         find_model(tmp_path / name)
 
 
@@ -176,13 +178,22 @@ def test_a_model_of_any_shape_scale_and_end_is_right_about_known_images(
 ):
     model = load_model(bring(tmp_path / "brought.keras", centroids, shape, end, scales))
     assert model.scale == ("0-255" if scales else "0-1")
-    assert "of 500 test images are then right" in model.reason
+    assert ") of 500 test images are then right, " in model.reason
     assert model.outputs.endswith(outputs)
     images, labels = load_dataset().test()
     found = model(scale_pixels(images[:300])[..., np.newaxis])
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert (found >= 0).all()
     assert (found.argmax(axis=1) == labels[:300]).mean() > 0.6
+
+
+def test_of_two_scales_that_are_as_often_right_the_one_that_is_not_too_sure_is_taken(
+    tmp_path: Path, centroids
+):
+    path = bring(tmp_path / "brought.keras", (50 * centroids[0], np.zeros(10)), (784,), "softmax")
+    model = load_model(path)
+    (unit, _), (raw, _) = (part.split(" (loss ") for part in model.reason.split("right, "))
+    assert (model.scale, unit) == ("0-1", raw)
 
 
 @pytest.mark.parametrize("scales", [False, True])
