@@ -15,9 +15,11 @@ from study.fashion_mnist import CLASS_NAMES
 from study.wording import count, printable
 from tasks.model import (
     Classifier,
+    InputScale,
     Prediction,
     Unreadable,
     find_calibration,
+    find_model,
     list_pictures,
     load_model,
     write_overlay,
@@ -32,7 +34,10 @@ COLUMNS = (
 
 
 def predict_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model: `.keras` or `.h5`.")],
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="A saved Keras model, or the folder of a run."),
+    ],
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, and folders with all below them.")
     ],
@@ -45,6 +50,10 @@ def predict_command(
     ] = 0.6,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+    input_scale: Annotated[
+        InputScale,
+        typer.Option("--input-scale", help="Pixels that the model takes; `auto` tries both."),
+    ] = InputScale.AUTO,
     overlay: Annotated[
         Path | None,
         typer.Option("--overlay", metavar="FOLDER", help="Write copies with the answer drawn under them."),
@@ -65,9 +74,13 @@ def predict_command(
     """
     _check(sure, as_json, as_csv)
     pictures = list_pictures(images, overlay)
-    calibration = find_calibration(model)
+    file = find_model(model)
+    calibration = find_calibration(file)
     softened_by = None if isinstance(calibration, str) else calibration
-    found = Classifier(load_model(model), softened_by, model).classify(pictures)
+    if softened_by and input_scale is InputScale.AUTO:
+        input_scale = InputScale.UNIT  # an exported model takes both
+    loaded = load_model(file, input_scale)
+    found = Classifier(loaded, softened_by).classify(pictures)
     unreadable = [each for each in found if isinstance(each, Unreadable)]
     if overlay is not None:
         originals = {each.path.absolute() for each in found}
@@ -76,8 +89,11 @@ def predict_command(
                 write_overlay(each, number, overlay, sure, originals)
     _print(found, sure, top, as_json, as_csv)
     if isinstance(calibration, str) and len(unreadable) < len(found):
-        reason = printable(calibration)
+        reason = printable("; ".join(filter(None, (calibration, loaded.outputs))))
         typer.echo(f"WARNING: probabilities are not calibrated, most are too sure: {reason}", err=True)
+        if loaded.reason:
+            fed = f"pixels {loaded.scale}: {loaded.reason}; --input-scale decides"
+            typer.echo(f"WARNING: the model was given {printable(fed)}", err=True)
     if unreadable:
         raise typer.Exit(_report_unreadable(unreadable, len(found)))
 

@@ -1,8 +1,13 @@
 """The standard Keras model of the published protocol, and its exported form."""
 
+import inspect
+import json
 import logging
+import zipfile
 from pathlib import Path
+from typing import Any
 
+import h5py
 import keras
 
 from storage.trainings import Arrays
@@ -47,7 +52,7 @@ FORMATS = {
 
 
 def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> keras.Model:
-    """The trained model behind its preprocessing.
+    """The trained model behind its preprocessing, compiled: `evaluate` takes images and classes (n,) 0 to 9.
 
     Input (n, 28, 28, 1), or (n, 28, 28), pixels 0..255 or scaled to 0..1, light on black; output (n, 10)
     class probabilities, equal bit for bit to those of `build_model` fed scaled pixels.
@@ -58,18 +63,29 @@ def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> k
     outputs = _scale(image)
     for layer in core.layers:
         outputs = layer(outputs)
-    return keras.Model(image, outputs, name="fashion_mnist")
+    model = keras.Model(image, outputs, name="fashion_mnist")
+    model.compile(
+        optimizer=keras.optimizers.SGD(hyperparameters.learning_rate, momentum=hyperparameters.momentum),
+        loss="sparse_categorical_crossentropy",
+        # Not "accuracy": Keras 2 takes that, in a loaded model, for the one of labels in ten columns.
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    )
+    model.optimizer.build(model.trainable_variables)  # Keras warns, when it loads a file, of those missing
+    return model
 
 
 def write_files(model: keras.Model, scratch: Path, name: str) -> list[Path]:
     """Write the model in every format of `FORMATS` to a folder on this machine and return the paths.
 
-    Keras writes to no other, and not atomically.
+    Keras writes to no other, and not atomically. Older versions of Keras open the `.keras` and `.h5` files,
+    too, and Keras 2 (up to TensorFlow 2.15) the `.h5` file: their descriptions are written again for these.
     """
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab requires it
     written = {suffix: scratch / f"{name}{suffix}" for suffix in FORMATS}
-    model.save(written[".h5"])
     model.save(written[".keras"])
+    description = _rewrite_keras(written[".keras"])
+    model.save(written[".h5"], include_optimizer=False)
+    _rewrite_h5(written[".h5"], description)
     model.export(written[""] / "1", format="tf_saved_model", verbose=False)
     model.export(written[".tflite"], format="litert", verbose=False)
     return list(written.values())
@@ -88,3 +104,82 @@ def _scale(image: keras.KerasTensor) -> keras.KerasTensor:
     scaled = layers.Multiply(name="scaled")([image, is_scaled])
     pixels: keras.KerasTensor = layers.Add(name="pixels")([raw, scaled])
     return pixels
+
+
+Description = dict[str, Any]
+"""A model or a part of it as Keras writes it: `{"class_name": …, "config": {argument: value}, …}`."""
+
+
+def _rewrite_keras(file: Path) -> Description:
+    """Describe the model in a `.keras` file by what differs from Keras's defaults; return the description."""
+    with zipfile.ZipFile(file) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    description: Description = _without_defaults(json.loads(contents["config.json"]))
+    for end in ("input_layers", "output_layers"):  # Keras up to 3.4 needs lists of them
+        description["config"][end] = [description["config"][end]]
+    contents["config.json"] = json.dumps(description).encode()
+    # The optimizer's momenta are zeros, as large as the model: compressed, they take no space.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return description
+
+
+def _without_defaults(described: Any) -> Any:
+    """Leave out arguments that have their default: Keras refuses those that a newer version has added."""
+    if isinstance(described, list):
+        return [_without_defaults(each) for each in described]
+    if not isinstance(described, dict):
+        return described
+    if described.get("class_name") == "DTypePolicy":
+        return described["config"]["name"]
+    found = {name: _without_defaults(value) for name, value in described.items()}
+    if "class_name" in found:
+        defaults = _list_defaults(found["class_name"])
+        found["config"] = {
+            name: value
+            for name, value in found["config"].items()
+            if not (name in defaults and _is_default(value, defaults[name]))
+        }
+    return found
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return value == default or (default is None and value is False)
+
+
+def _list_defaults(class_name: str) -> dict[str, Any]:
+    """Map the arguments of a class of Keras, and of its bases, to their defaults."""
+    rooms = (keras.layers, keras.initializers, keras.optimizers, keras.metrics)
+    classes = [base for room in rooms for base in getattr(getattr(room, class_name, None), "__mro__", ())]
+    arguments = [each for base in classes for each in inspect.signature(base.__init__).parameters.values()]
+    return {each.name: each.default for each in reversed(arguments)}
+
+
+def _rewrite_h5(file: Path, description: Description) -> None:
+    """Describe the model in an `.h5` file as Keras 2 did, which Keras 3 reads as well."""
+    layers = [_describe_for_keras_2(each) for each in description["config"]["layers"]]
+    model = {"class_name": "Functional", "config": {**description["config"], "layers": layers}}
+    compiled = dict(description["compile_config"])
+    training = {"optimizer_config": compiled.pop("optimizer"), **compiled}
+    with h5py.File(file, "r+") as opened:
+        opened.attrs["model_config"] = json.dumps(model)
+        opened.attrs["training_config"] = json.dumps(training)
+
+
+def _describe_for_keras_2(layer: Description) -> Description:
+    config = dict(layer["config"])
+    if "batch_shape" in config:
+        config["batch_input_shape"] = config.pop("batch_shape")
+    inputs = [_list_inputs(each) for each in layer["inbound_nodes"]]
+    named = {name: layer[name] for name in ("class_name", "name")}
+    return {**named, "config": config, "inbound_nodes": inputs}
+
+
+def _list_inputs(node: Description) -> list[list[Any]]:
+    """List layer, node, tensor and keywords of each input of a call."""
+    (inputs,) = node["args"]
+    return [
+        [*each["config"]["keras_history"], node["kwargs"]]
+        for each in (inputs if isinstance(inputs, list) else [inputs])
+    ]

@@ -1,108 +1,22 @@
-"""Load a saved model and its calibration, classify pictures, and draw the results onto copies of them."""
+"""Classify pictures, and draw the results onto copies of them."""
 
-import logging
-import os
 import re
-import zipfile
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from storage.results import write_atomically
-from study.conclusions import Calibration, ChosenModel, soften
+from study.conclusions import Calibration, soften
 from study.errors import InputError
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
-from study.wording import shortened
+from study.fashion_mnist import CLASS_NAMES
 from tasks.engines import silenced_stderr
 from tasks.model.export import predict_all
-from tasks.model.pictures import Pixels, PreparedImage, prepare_image, read_given_file, read_image
-
-logger = logging.getLogger(__name__)
-
-INPUT_SHAPE = (None, IMAGE_SIDE, IMAGE_SIDE, 1)
-OUTPUT_SHAPE = (None, len(CLASS_NAMES))
-MODEL_SIGNATURES = {".keras": b"PK\x03\x04", ".h5": b"\x89HDF\r\n\x1a\n"}
-
-
-def load_model(path: Path) -> Any:
-    """Load a saved Keras model for prediction only; code inside the file is not run (Keras's safe mode).
-
-    Raises:
-        InputError: If the file is missing or not a model, or if it does not map 28 x 28 x 1 to 10 numbers.
-    """
-    _check_is_model_file(path)
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a CPU is quick enough
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or the missing GPU driver is reported as an error
-    with silenced_stderr():
-        import keras  # imports for seconds; reading and preparing pictures does not need it
-
-    try:
-        with silenced_stderr():
-            model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # ValueError, KeyError, OSError, TypeError… for a file it cannot load
-        raise _cannot_load(path, explain(error)) from error
-    _check_shape(path, "takes input", getattr(model, "input_shape", None), INPUT_SHAPE)
-    _check_shape(path, "gives output", getattr(model, "output_shape", None), OUTPUT_SHAPE)
-    logger.info("model: %s", path)
-    return model
-
-
-def _check_is_model_file(path: Path) -> None:
-    wanted = "a .keras or .h5 file, such as a run exports"
-    begins = read_given_file(path, wanted, first=8)
-    signature = MODEL_SIGNATURES.get(path.suffix)
-    if signature is None or not begins.startswith(signature):
-        raise InputError(f"{path}: not a Keras model; give {wanted}")
-    if path.suffix == ".keras" and not zipfile.is_zipfile(path):  # Keras would report it as missing
-        raise _cannot_load(path, "it is cut short or damaged")
-
-
-def _cannot_load(path: Path, reason: str) -> InputError:
-    return InputError(f"{path}: Keras cannot load this model: {reason}; give one that a run exported")
-
-
-def explain(error: Exception) -> str:
-    """Explain why Keras cannot load a model, without Keras's advice to run the code in it."""
-    text = str(error)
-    if "`Lambda` layer" in text:
-        return "it carries code, a `Lambda` layer, which is not run"
-    if "truncated file" in text:
-        return "it is cut short or damaged"
-    return shortened(text, 200)
-
-
-def _check_shape(path: Path, does: str, found: object, expected: tuple[int | None, ...]) -> None:
-    if found != expected:
-        raise InputError(f"{path}: the model {does} of shape {found}; {expected} is needed")
-
-
-DESCRIPTION = "model.json"
-"""The file that an export writes next to its models."""
-
-
-def find_calibration(model: Path) -> Calibration | str:
-    """Read a model file's calibration from its export; or return, in words, why there is none."""
-    path = model.with_name(DESCRIPTION)
-    if not path.exists():
-        return f"there is no {path.name} next to {model}"
-    try:
-        content = read_given_file(path, "an export's description")
-        described = ChosenModel.model_validate_json(content)
-    except InputError as error:
-        return str(error)
-    except ValidationError as error:
-        return f"{path} does not describe an exported model: {shortened(str(error), 150)}"
-    if model.name not in described.files:
-        return f"{path} describes other files, {', '.join(described.files)}"
-    return described.calibration or f"{path} was written before models were calibrated"
-
+from tasks.model.pictures import Pixels, PreparedImage, prepare_image, read_image
 
 SUFFIXES = (
     *(".avif", ".bmp", ".dib", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg"),
@@ -139,20 +53,14 @@ class Unreadable:
 class Classifier:
     """A model, and the softening of its probabilities.
 
-    `model` maps `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities; `file` is its origin, for
-    messages.
+    `model` maps `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities.
     """
 
-    model: Callable[..., Any]
+    model: Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
     calibration: Calibration | None = None
-    file: Path | None = None
 
     def classify(self, pictures: Sequence[Path]) -> list[Prediction | Unreadable]:
-        """Classify pictures in their order; an unreadable one does not stop the others.
-
-        Raises:
-            InputError: the model cannot be run on pictures, or does not answer with probabilities.
-        """
+        """Classify pictures in their order; an unreadable one does not stop the others."""
         with silenced_stderr():  # the error replaces OpenCV's message
             read = [_read(each) for each in pictures]
         images = [each.pixels for each in read if isinstance(each, PreparedImage)]
@@ -163,12 +71,7 @@ class Classifier:
         ]
 
     def _run(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
-        prefix = f"{self.file}: " if self.file else ""
-        try:
-            outputs = predict_all(lambda images: self.model(images, training=False), pixels)
-        except Exception as error:  # its layers may raise any error
-            raise InputError(f"{prefix}the model cannot be run on pictures: {explain(error)}") from error
-        _check_probabilities(outputs, prefix)
+        outputs = predict_all(self.model, pixels)
         return outputs if self.calibration is None else soften(outputs, self.calibration.temperature)
 
 
@@ -213,15 +116,6 @@ def _read(path: Path) -> PreparedImage | Unreadable:
         return prepare_image(read_image(path))
     except InputError as error:
         return Unreadable(path, str(error))
-
-
-def _check_probabilities(outputs: npt.NDArray[np.float32], prefix: str) -> None:
-    totals = outputs.sum(axis=1)
-    if not (np.allclose(totals, 1, atol=1e-3) and (outputs >= 0).all()):
-        raise InputError(
-            f"{prefix}the model's outputs add up to {totals[0]:.3g} and the lowest is {outputs.min():.3g}: "
-            "these are not probabilities; its last layer must be a softmax"
-        )
 
 
 def _predict(path: Path, image: PreparedImage, output: npt.NDArray[np.floating]) -> Prediction:

@@ -45,7 +45,7 @@ CASES = (
     Case("a folder", _model("model.keras", lambda path: path.mkdir())),
     Case("a file that may not be read", _unreadable, unprivileged=True),
     Case("an empty file", _model("model.keras", lambda path: path.touch())),
-    Case("a name of another kind", _model("model.pb", lambda path: path.write_bytes(model().read_bytes()))),
+    Case("a text", _model("model.keras", lambda path: path.write_text("no model"))),
     Case("a description that names a program", _with_config(_program)),
     Case("a description that is a list", _with_config(lambda config: [config])),
 )

@@ -84,7 +84,7 @@ def test_a_pickle_in_the_datasets_cache_is_refused_unread(tmp_path: Path, plante
 def test_code_in_a_saved_model_is_refused_and_not_run(tmp_path: Path, planted: Path, name: str):
     import keras
 
-    from tasks.model.classify import load_model
+    from tasks.model.given_model import load_model
 
     trap = keras.layers.Lambda(
         eval(f"lambda x: (__import__('os').makedirs({str(planted)!r}, exist_ok=True), x)[1]")
@@ -134,7 +134,11 @@ def _dangers_of(node: ast.Import | ast.ImportFrom | ast.Call) -> list[str]:
     arguments = {each.arg: getattr(each.value, "value", "computed") for each in node.keywords}
     words = [each.value for each in node.args if isinstance(each, ast.Constant)]
     return [
-        *([called] if called in FORBIDDEN_CALLS and ast.unparse(node.func) != "re.compile" else []),
+        *(
+            [called]
+            if called in FORBIDDEN_CALLS and ast.unparse(node.func) not in ("re.compile", "model.compile")
+            else []
+        ),
         *(
             f"{name}={arguments[name]}"
             for name, value in REQUIRED_VALUES.items()

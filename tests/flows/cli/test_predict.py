@@ -87,6 +87,18 @@ def test_a_model_without_a_description_is_said_to_be_uncalibrated_once(folder: P
     assert done.err.count(told) == 1
 
 
+def test_a_run_s_folder_stands_for_its_model_and_the_scale_that_was_taken_is_said(folder: Path):
+    (folder / "run" / "model").mkdir(parents=True)
+    shutil.move(folder / "model.keras", folder / "run" / "model" / "Fashion_MNIST_model.keras")
+    command = ("predict", folder / "run", folder / "pictures" / "boot.png")
+    done = study(*command)
+    assert (done.code, done.out.count("boot.png: ")) == (0, 1)
+    told = "WARNING: the model was given pixels 0-1: "
+    right = "11% (loss 2.30)"
+    assert f"{told}{right} of 500 test images are then right, {right} for 0-255; --input-scale" in done.err
+    assert told not in study(*command, "--input-scale", "0-255").err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,7 +1,6 @@
-"""Classifying pictures: the model, which pictures are meant, their order, copies with the answer."""
+"""Classifying pictures: which are meant, their order, copies with the answer."""
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,20 +18,13 @@ from tasks.model.classify import (
     Prediction,
     Unreadable,
     draw_overlay,
-    find_calibration,
     list_pictures,
-    load_model,
     write_overlay,
 )
-from tests.rows import make_chosen_model
-
-# Keras 3.15 itself calls np.array on a TensorFlow variable, which NumPy 2 deprecates, when it saves a model.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-def by_brightness(pixels: np.ndarray, training: bool) -> np.ndarray:
+def by_brightness(pixels: np.ndarray) -> np.ndarray:
     """A model that tells the brightest pixel: class 0 from 0, class 9 from 255, with 90%."""
-    assert not training
     outputs = np.full((len(pixels), 10), 0.1 / 9)
     outputs[np.arange(len(pixels)), np.rint(pixels.max(axis=(1, 2, 3)) * 9).astype(int)] = 0.9
     return outputs
@@ -45,117 +37,22 @@ def write(path: Path, level: int) -> Path:
     return path
 
 
-def save_model(path: Path, outputs: int = 10, input_shape: tuple[int, int, int] = (28, 28, 1)) -> Path:
-    import keras
-
-    layers = [keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(outputs, "softmax")]
-    model = keras.Sequential(layers)
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
-    model.save(path)
-    return path
-
-
-# Loading the model.
-
-
-@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
-def test_a_model_gives_the_same_probabilities_after_loading(tmp_path: Path, name: str):
-    model = load_model(save_model(tmp_path / name))
-    picture = write(tmp_path / "boot.png", 255)
-    first, again = (Classifier(each).classify([picture]) for each in (model, load_model(tmp_path / name)))
-    assert first == again
-    assert not model.compiled
-
-
-@pytest.mark.parametrize("name", ["notes.keras", "notes.h5", "notes.txt"])
-def test_a_file_that_is_no_model_or_not_there_is_refused(tmp_path: Path, name: str):
-    wanted = "give a .keras or .h5 file, such as a run exports$"
-    with pytest.raises(InputError, match=f"{name}: no such file; {wanted}"):
-        load_model(tmp_path / name)
-    (tmp_path / name).write_text("no weights")
-    with pytest.raises(InputError, match=f"{name}: not a Keras model; {wanted}"):
-        load_model(tmp_path / name)
-
-
-@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
-def test_a_model_cut_off_half_way_is_refused(tmp_path: Path, name: str):
-    path = save_model(tmp_path / name)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match=f"{name}: Keras cannot load this model: "):
-        load_model(path)
-
-
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
-        (
-            {"input_shape": (32, 32, 3)},
-            r"takes input of shape \(None, 32, 32, 3\); \(None, 28, 28, 1\) is needed$",
-        ),
-        ({"outputs": 3}, r"gives output of shape \(None, 3\); \(None, 10\) is needed$"),
-    ],
-)
-def test_a_model_for_other_images_or_classes_is_refused(tmp_path: Path, model: dict[str, Any], expected: str):
-    path = save_model(tmp_path / "other.keras", **model)
-    with pytest.raises(InputError, match=expected):
-        load_model(path)
-
-
-# Its calibration.
-
-
-CALIBRATION = Calibration(temperature=1.5, fitted_on="x", images=10, error_before=0.1, error_after=0.01)
-
-
-def describe(folder: Path, **changes: object) -> Path:
-    chosen = make_chosen_model().model_copy(update={"calibration": CALIBRATION, **changes})
-    (folder / "model.json").write_text(chosen.model_dump_json())
-    return folder / "Fashion_MNIST_model.keras"
-
-
-def test_the_calibration_of_an_exported_file_is_found_beside_it(tmp_path: Path):
-    assert find_calibration(describe(tmp_path)) == CALIBRATION
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (lambda folder: None, "there is no model.json next to"),
-        (lambda folder: describe(folder, files=("other.keras",)), "describes other files, other.keras"),
-        (lambda folder: describe(folder, calibration=None), "was written before models were calibrated"),
-        (lambda folder: (folder / "model.json").write_text("{"), "does not describe an exported model"),
-        (lambda folder: (folder / "model.json").mkdir(), "this is a folder"),
-    ],
-)
-def test_where_there_is_none_it_says_why(tmp_path: Path, write, message: str):
-    write(tmp_path)
-    assert message in str(find_calibration(tmp_path / "Fashion_MNIST_model.keras"))
-
-
 # Classifying.
 
 
 def test_pictures_are_classified_in_the_order_given_with_what_the_model_says(tmp_path: Path):
-    model = load_model(save_model(tmp_path / "model.keras"))
     images = load_dataset().test()[0][:5]
     paths = [tmp_path / f"{place}.png" for place in range(6)]
     for path, image in zip(paths, [*images, 255 - images[0]], strict=True):
         cv2.imwrite(str(path), image)
-    found = [each for each in Classifier(model).classify(paths) if isinstance(each, Prediction)]
-    expected = np.asarray(model(scale_pixels(images)[..., np.newaxis], training=False))
+    found = [each for each in Classifier(by_brightness).classify(paths) if isinstance(each, Prediction)]
+    expected = by_brightness(scale_pixels(images)[..., np.newaxis])
     assert [each.path for each in found] == paths
     assert np.allclose([each.probabilities for each in found[:5]], expected, atol=1e-6)
     assert [each.class_index for each in found[:5]] == expected.argmax(axis=1).tolist()
     assert all(each.class_name == CLASS_NAMES[each.class_index] for each in found)
     assert [each.inverted for each in found] == [False] * 5 + [True]
     assert found[5].probabilities == pytest.approx(found[0].probabilities, abs=1e-6)
-
-
-@pytest.mark.parametrize("output", [0.5, -0.1], ids=["sigmoid", "linear"])
-def test_a_model_without_softmax_is_refused(tmp_path: Path, output: float):
-    outputs = np.array([[output, *[(1 - abs(output)) / 8] * 8, abs(output)]])
-    with pytest.raises(InputError, match=r"these are not probabilities; its last layer must be a softmax$"):
-        Classifier(lambda pixels, training: outputs).classify([write(tmp_path / "boot.png", 255)])
 
 
 def test_pictures_of_several_batches_come_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -184,7 +81,7 @@ def test_probabilities_are_softened_by_the_temperature(tmp_path: Path):
     calibration = Calibration(temperature=2, fitted_on="x", images=1, error_before=0, error_after=0)
     (found,) = Classifier(by_brightness, calibration).classify([write(tmp_path / "boot.png", 255)])
     assert isinstance(found, Prediction)
-    expected = soften(by_brightness(np.ones((1, 28, 28, 1)), training=False), 2)[0]
+    expected = soften(by_brightness(np.ones((1, 28, 28, 1))), 2)[0]
     assert found.probabilities == pytest.approx(expected)
     assert found.probability < 0.9
     assert found.class_index == 9

@@ -1,10 +1,15 @@
 """The exported model: the same in every format and however it is fed, and the lab's snippet works on it."""
 
+import json
+import os
 import subprocess
 import sys
+import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 
@@ -60,6 +65,18 @@ print(model.predict(for_model, verbose=0).argmax())
 """The lab's: resize, expand_dims, predict; some copies add the channel's axis, some divide by 255."""
 
 
+OLDER = """
+import importlib, sys, warnings
+import numpy as np
+keras, given = importlib.import_module(sys.argv[1]), np.load(sys.argv[2])
+warnings.simplefilter("error", UserWarning)
+print(keras.__version__)
+for file in sys.argv[3:]:
+    print(keras.models.load_model(file).evaluate(given["images"], given["labels"], verbose=0)[1])
+"""
+"""Open files with another version of Keras and print the accuracy that each evaluates."""
+
+
 def make_trial(dataset: Dataset, held_out: int = 0) -> TrialRow:
     return changed(
         make_tables().trials[0],
@@ -105,6 +122,60 @@ def test_every_format_loads_in_a_fresh_process_and_is_the_same_model_fed_raw_or_
         assert each.largest_difference <= 1e-4
         assert each.size_bytes > 10_000
     assert [each.largest_difference for each in model.saved[:3]] == [0, 0, 0], "but for LiteRT, bit for bit"
+
+
+def test_the_saved_model_is_compiled_and_evaluates_raw_and_scaled_images(
+    model: ChosenModel, dataset: Dataset, folder: Path
+):
+    import keras
+
+    images, labels = map(np.asarray, dataset.test())
+    for name in FILES[:2]:
+        loaded = keras.models.load_model(folder / name)
+        assert float(loaded.optimizer.learning_rate) == pytest.approx(SETTING.learning_rate)
+        for pixels in (images, images / 255):
+            accuracy = loaded.evaluate(pixels, labels, verbose=0)[1]
+            assert accuracy == pytest.approx(model.reloaded_test_accuracy)
+
+
+def test_saved_files_describe_nothing_that_older_keras_does_not_know(model: ChosenModel, folder: Path):
+    with zipfile.ZipFile(folder / FILES[1]) as archive:
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+    arguments = {name for layer in layers for name in layer["config"]}
+    assert not arguments & {"optional", "quantization_config", "kernel_regularizer", "trainable"}
+    he_uniform = next(each for each in layers if each["class_name"] == "Conv2D")["config"][
+        "kernel_initializer"
+    ]
+    assert (he_uniform["class_name"], he_uniform["config"]) == ("HeUniform", {})
+    with h5py.File(folder / FILES[0]) as opened:
+        first = json.loads(opened.attrs["model_config"])["config"]["layers"][0]
+    assert first["config"]["batch_input_shape"] == [None, 28, 28, 1], "as Keras 2 calls it"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "library",
+    ["keras==3.3.3", "keras==3.8.0", "keras==3.12.0", f"tf_keras=={metadata.version('tensorflow')[:4]}.*"],
+)
+def test_older_versions_of_keras_open_and_evaluate_the_files(
+    model: ChosenModel, dataset: Dataset, folder: Path, tmp_path: Path, library: str
+):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, library]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"cannot install {library}, is a package registry reachable? {done.stderr[-300:]}")
+    name, _, version = library.partition("==")
+    images, labels = dataset.test()
+    np.savez(tmp_path / "given.npz", images=images, labels=labels)
+    files = [folder / each for each in (FILES[:2] if name == "keras" else FILES[:1])]
+    done = subprocess.run(
+        [sys.executable, "-c", OLDER, name, tmp_path / "given.npz", *files],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found, *accuracies = done.stdout.split()
+    assert found.startswith(version.removesuffix("*"))
+    assert list(map(float, accuracies)) == pytest.approx([model.reloaded_test_accuracy] * len(files))
 
 
 def test_the_saved_model_scores_what_the_trained_one_does(model: ChosenModel, dataset: Dataset):
