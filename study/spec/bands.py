@@ -42,6 +42,9 @@ class BandVerdict:
 
     It is `inside` if our whole 95% interval lies in the band, `outside` if all of it lies outside, and else
     `undecided`; an order is inside if our means are in it, and outside if a pair is significantly reversed.
+
+    Numbers are fractions, None where there are none: what is allowed, our mean or the difference of our means
+    that is compared with it, and the 95% interval of that.
     """
 
     claim: str
@@ -49,25 +52,42 @@ class BandVerdict:
     allowed: str
     found: str
     verdict: Agreement
+    allowed_low: float | None = None
+    allowed_high: float | None = None
+    mean_accuracy: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class _Band(Fact):
     claim: str = Field(min_length=1)
     exercise: int
 
-    def _judge_within(self, allowed: str, found: str, interval: Interval, bounds: Interval) -> BandVerdict:
+    @property
+    def _bounds(self) -> Interval | tuple[None, None]:
+        """What is allowed; an order has no numbers."""
+        return None, None
+
+    def _judge_within(
+        self, allowed: str, found: str, interval: Interval, bounds: Interval, **measured: float
+    ) -> BandVerdict:
         low, high = bounds
         # Both are false if the interval is NaN.
         inside = low - _ROUNDING <= interval[0] and interval[1] <= high + _ROUNDING
-        return self._verdict(allowed, found, inside, interval[0] > high or interval[1] < low)
+        outside = interval[0] > high or interval[1] < low
+        return self._verdict(allowed, found, inside, outside, low=interval[0], high=interval[1], **measured)
 
-    def _verdict(self, allowed: str, found: str, inside: bool, outside: bool) -> BandVerdict:
+    def _verdict(
+        self, allowed: str, found: str, inside: bool, outside: bool, **numbers: float
+    ) -> BandVerdict:
         seen = Agreement.OUTSIDE if outside else Agreement.UNDECIDED
         verdict = Agreement.INSIDE if inside else seen
-        return BandVerdict(self.claim, self.exercise, allowed, found, verdict)
+        return BandVerdict(self.claim, self.exercise, allowed, found, verdict, *self._bounds, **numbers)
 
     def _unmeasured(self, allowed: str) -> BandVerdict:
-        return BandVerdict(self.claim, self.exercise, allowed, "not measured", Agreement.NOT_MEASURED)
+        verdict = Agreement.NOT_MEASURED
+        return BandVerdict(self.claim, self.exercise, allowed, "not measured", verdict, *self._bounds)
 
 
 class _Range(_Band):
@@ -81,6 +101,10 @@ class _Range(_Band):
                 f"low={100 * self.low:g} is above high={100 * self.high:g}; nothing could lie within"
             )
         return self
+
+    @property
+    def _bounds(self) -> Interval:
+        return self.low, self.high
 
 
 class MeanBand(_Range):
@@ -101,7 +125,7 @@ class MeanBand(_Range):
         within = interval(spread.low, spread.high) if spread.count > 1 else "one reading"
         found = f"{percent(spread.mean)} ({within})"
         measured = (spread.low, spread.high)
-        return self._judge_within(allowed, found, measured, (self.low, self.high))
+        return self._judge_within(allowed, found, measured, self._bounds, mean_accuracy=spread.mean)
 
 
 class GainBand(_Range):
@@ -119,7 +143,7 @@ class GainBand(_Range):
             return self._unmeasured(allowed)
         gain, interval = fmean(end.values()) - fmean(start.values()), compare(start, end)
         found = f"{points(gain)} points{_between(interval)}"
-        return self._judge_within(allowed, found, interval, (self.low, self.high))
+        return self._judge_within(allowed, found, interval, self._bounds, difference=gain)
 
 
 class OrderBand(_Band):
@@ -155,6 +179,10 @@ class NearBand(_Band):
     reference: float
     margin: Points[PositiveFloat]
 
+    @property
+    def _bounds(self) -> Interval:
+        return -self.margin, self.margin
+
     def judge(self, ours: Mapping[Cell, Readings], compare: Compare) -> BandVerdict:
         """Compare our largest distance from the reference with the margin."""
         allowed = f"at most {100 * self.margin:g} points apart"
@@ -171,7 +199,7 @@ class NearBand(_Band):
         value = max(distances, key=lambda each: abs(distances[each]))
         interval = compare(reference, others[value])
         found = f"largest {points(distances[value])} points{_between(interval)} (at {plain(value)})"
-        return self._judge_within(allowed, found, interval, (-self.margin, self.margin))
+        return self._judge_within(allowed, found, interval, self._bounds, difference=distances[value])
 
 
 Band = Annotated[MeanBand | GainBand | OrderBand | NearBand, Field(discriminator="kind")]

@@ -69,7 +69,7 @@ class PublishedSource(Fact):
             if path is not None and (problem := _find_problem(folder / path, (folder, studies.resolve()))):
                 raise InputError(
                     f"{study_file}: published.{field}: {shown(str(path))} {problem} {folder}; "
-                    "give a CSV file or .xlsx, relative to the study's file"
+                    "give a CSV file, relative to the study's file"
                 )
         readings = None if self.readings is None else folder / self.readings
         return self.model_copy(update={"averages": folder / self.averages, "readings": readings})
