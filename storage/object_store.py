@@ -153,7 +153,5 @@ def _is_refusal(error: BaseException) -> bool:
 def _unreachable(path: Path, error: Exception) -> StoreUnreachable:
     if not _is_refusal(error):
         return StoreUnreachable(path, error)
-    why = str(error) or type(error).__name__
-    return StoreUnreachable(
-        path, PermissionError(f"refused ({why}): renew the key or token if it has expired")
-    )
+    refused = f"refused ({str(error) or type(error).__name__}): renew the key or token if it has expired"
+    return StoreUnreachable(path, PermissionError(refused))
