@@ -2,6 +2,7 @@
 
 import logging
 import time
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
@@ -26,7 +27,6 @@ STALL_SECONDS = 20.0
 """Longest wait on a silent connection."""
 
 SHOW_SECONDS = 5.0
-_RANGE_NOT_SATISFIABLE = 416
 
 
 def download_dataset(folder: Path, expected: ExpectedDataset, address: str = ADDRESS) -> DatasetArrays:
@@ -64,7 +64,7 @@ def download(address: str, path: Path) -> None:
         try:
             return _append(address, path)
         except HTTPError as error:
-            if error.code == _RANGE_NOT_SATISFIABLE:
+            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 return None  # all of it is there
             raise DatasetMissingError(f"{address}: answered {error.code} {error.reason}") from error
         except (OSError, HTTPException) as error:
@@ -79,7 +79,7 @@ def _append(address: str, path: Path) -> None:
     begun = _size(path)
     request = Request(address, headers={"Range": f"bytes={begun}-"} if begun else {})
     with urlopen(request, timeout=STALL_SECONDS) as answer:
-        if answer.status != 206:
+        if answer.status != HTTPStatus.PARTIAL_CONTENT:
             begun = 0  # the server sends all of it again
         total = begun + int(answer.headers.get("Content-Length") or 0)
         started = shown = time.monotonic()

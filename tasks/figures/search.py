@@ -194,14 +194,18 @@ def draw_search_figures(
 def _draw_front(exercise: int, dots: Sequence[Dot], finals: Sequence[Dot], folder: Path) -> DrawnFigure:
     title = f"Exercise {exercise}: what does accuracy cost in size and in time?"
     best = max(each.accuracy for each in (*dots, *finals))
-    shown = [each for each in dots if each.accuracy >= best - _SHOWN]
+    shown, shown_finals = (
+        [each for each in some if each.accuracy >= best - _SHOWN] for some in (dots, finals)
+    )
+    numbered = [f"{each.label}: {each.name}" for each in shown_finals if each.label != each.name]
     with new_figure(title, 7.0 + 0.2 * len(finals)) as figure:
         panels = figure.subplots(2, 1)
         for axes, (cost, label) in zip(panels, _COSTS.items(), strict=True):
-            _plot_costs(axes, cost, shown, [each for each in finals if each.accuracy >= best - _SHOWN])
+            _plot_costs(axes, cost, shown, shown_finals)
             axes.set(xlabel=label, ylabel="Validation accuracy (%)")
         place_legend(figure)
         caption, alt = front_words(dots, finals, len(dots) - len(shown))
+        caption += f" In the legend, {'; '.join(numbered)}." if numbered else ""
         name = f"exercise-{exercise}-front"
         return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
 
@@ -237,8 +241,6 @@ def front_words(dots: Sequence[Dot], finals: Sequence[Dot], below: int) -> tuple
         "luckiest of many. With bars and marks of their own: the finals, means over fresh seeds with 95% "
         "intervals (Student's t)."
     )
-    numbered = [f"{each.label}: {each.name}" for each in finals if each.label != each.name]
-    caption += f" In the legend, {'; '.join(numbered)}." if numbered else ""
     means = [f"{each.name} {each.accuracy:.2f}% with {each.parameters:,} parameters" for each in finals]
     told = f" {listing(means)}." if means else ""
     return caption, f"Validation accuracy against parameters and training time.{told}"
