@@ -64,11 +64,6 @@ class _Band(Fact):
     claim: str = Field(min_length=1)
     exercise: int
 
-    @property
-    def _bounds(self) -> Interval | tuple[None, None]:
-        """What is allowed; an order has no numbers."""
-        return None, None
-
     def _judge_within(
         self, allowed: str, found: str, interval: Interval, bounds: Interval, **measured: float
     ) -> BandVerdict:
@@ -76,18 +71,19 @@ class _Band(Fact):
         # Both are false if the interval is NaN.
         inside = low - _ROUNDING <= interval[0] and interval[1] <= high + _ROUNDING
         outside = interval[0] > high or interval[1] < low
-        return self._verdict(allowed, found, inside, outside, low=interval[0], high=interval[1], **measured)
+        numbers = {"allowed_low": low, "allowed_high": high, "low": interval[0], "high": interval[1]}
+        return self._verdict(allowed, found, inside, outside, **numbers, **measured)
 
     def _verdict(
         self, allowed: str, found: str, inside: bool, outside: bool, **numbers: float
     ) -> BandVerdict:
         seen = Agreement.OUTSIDE if outside else Agreement.UNDECIDED
         verdict = Agreement.INSIDE if inside else seen
-        return BandVerdict(self.claim, self.exercise, allowed, found, verdict, *self._bounds, **numbers)
+        return BandVerdict(self.claim, self.exercise, allowed, found, verdict, **numbers)
 
-    def _unmeasured(self, allowed: str) -> BandVerdict:
+    def _unmeasured(self, allowed: str, *bounds: float) -> BandVerdict:
         verdict = Agreement.NOT_MEASURED
-        return BandVerdict(self.claim, self.exercise, allowed, "not measured", verdict, *self._bounds)
+        return BandVerdict(self.claim, self.exercise, allowed, "not measured", verdict, *bounds)
 
 
 class _Range(_Band):
@@ -101,10 +97,6 @@ class _Range(_Band):
                 f"low={100 * self.low:g} is above high={100 * self.high:g}; nothing could lie within"
             )
         return self
-
-    @property
-    def _bounds(self) -> Interval:
-        return self.low, self.high
 
 
 class MeanBand(_Range):
@@ -120,12 +112,12 @@ class MeanBand(_Range):
         allowed = f"{100 * self.low:g} to {100 * self.high:g}%"
         readings = ours.get((self.exercise, self.value))
         if not readings:
-            return self._unmeasured(allowed)
+            return self._unmeasured(allowed, self.low, self.high)
         spread = summarise(list(readings.values()))
         within = interval(spread.low, spread.high) if spread.count > 1 else "one reading"
         found = f"{percent(spread.mean)} ({within})"
         measured = (spread.low, spread.high)
-        return self._judge_within(allowed, found, measured, self._bounds, mean_accuracy=spread.mean)
+        return self._judge_within(allowed, found, measured, (self.low, self.high), mean_accuracy=spread.mean)
 
 
 class GainBand(_Range):
@@ -140,10 +132,10 @@ class GainBand(_Range):
         allowed = f"{points_interval(self.low, self.high)} points"
         start, end = ours.get((self.exercise, self.start)), ours.get((self.exercise, self.end))
         if not start or not end:
-            return self._unmeasured(allowed)
+            return self._unmeasured(allowed, self.low, self.high)
         gain, interval = fmean(end.values()) - fmean(start.values()), compare(start, end)
         found = f"{points(gain)} points{_between(interval)}"
-        return self._judge_within(allowed, found, interval, self._bounds, difference=gain)
+        return self._judge_within(allowed, found, interval, (self.low, self.high), difference=gain)
 
 
 class OrderBand(_Band):
@@ -179,10 +171,6 @@ class NearBand(_Band):
     reference: float
     margin: Points[PositiveFloat]
 
-    @property
-    def _bounds(self) -> Interval:
-        return -self.margin, self.margin
-
     def judge(self, ours: Mapping[Cell, Readings], compare: Compare) -> BandVerdict:
         """Compare our largest distance from the reference with the margin."""
         allowed = f"at most {100 * self.margin:g} points apart"
@@ -193,13 +181,15 @@ class NearBand(_Band):
             if exercise == self.exercise and value is not None and value != self.reference and readings
         }
         if not reference or not others:
-            return self._unmeasured(allowed)
+            return self._unmeasured(allowed, -self.margin, self.margin)
         middle = fmean(reference.values())
         distances = {value: fmean(each.values()) - middle for value, each in others.items()}
         value = max(distances, key=lambda each: abs(distances[each]))
         interval = compare(reference, others[value])
         found = f"largest {points(distances[value])} points{_between(interval)} (at {plain(value)})"
-        return self._judge_within(allowed, found, interval, self._bounds, difference=distances[value])
+        return self._judge_within(
+            allowed, found, interval, (-self.margin, self.margin), difference=distances[value]
+        )
 
 
 Band = Annotated[MeanBand | GainBand | OrderBand | NearBand, Field(discriminator="kind")]

@@ -7,23 +7,25 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from zipfile import BadZipFile
 
 from study.errors import InputError
 from study.wording import shown
 
 _WORKBOOK, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_SEPARATORS = ",;\t|"
 _NO_VALUE = ("nan", "na", "n/a", "none", "null", "-", "–")
 
-Lines = list[tuple[int, list[str]]]
-"""The cells of each line, with the line's number."""
+Line = tuple[int, list[str]]
+"""A line's number and its cells."""
 
 
 @dataclass(frozen=True)
 class TableLine:
-    """A line of a table: its cells by column, whose names are in small letters with underscores."""
+    """A line of a table: its cells by column, whose names are in small letters with underscores.
+
+    Every method but `text` raises InputError, with the place, where a cell is not what it reads.
+    """
 
     place: str
     """The file and the line's number, for messages."""
@@ -35,11 +37,7 @@ class TableLine:
         return "" if text.lower() in _NO_VALUE else text
 
     def number(self, column: str) -> float:
-        """Return a cell as a number; its decimal sign may be a comma.
-
-        Raises:
-            InputError: it is empty, or not a number.
-        """
+        """Return a cell as a number; its decimal sign may be a comma."""
         text = "".join(self.text(column).removesuffix("%").split())
         # Of both signs the last one is the decimal sign: 1.024,5 and 1,024.5.
         if text.rfind(",") > text.rfind("."):
@@ -48,36 +46,24 @@ class TableLine:
             number = float(text.replace(",", ""))
         except ValueError:
             number = math.nan
-        if not math.isfinite(number):
-            raise self._refuse(column, "expected a number, such as 89.5")
-        return number
+        return number if math.isfinite(number) else self._refuse(column, "expected a number, such as 89.5")
 
     def whole(self, column: str) -> int:
-        """Return a cell as a whole number; 5.0 is 5.
-
-        Raises:
-            InputError: it is not one.
-        """
+        """Return a cell as a whole number; 5.0 is 5."""
         number = self.number(column)
-        if number != int(number):
-            raise self._refuse(column, "expected a whole number")
-        return int(number)
+        return int(number if number.is_integer() else self._refuse(column, "expected a whole number"))
 
     def percentage(self, column: str) -> float:
-        """Return a cell in percent, with or without the sign, as a fraction.
-
-        Raises:
-            InputError: it is not above 1 and at most 100.
-        """
+        """Return a cell in percent, above 1 and with or without the sign, as a fraction."""
         number = self.number(column)
         if 0 < number <= 1:
-            raise self._refuse(column, f"expected percent, and this looks like a fraction: {100 * number:g}?")
+            self._refuse(column, f"expected percent, and this looks like a fraction: {100 * number:g}?")
         if not 1 < number <= 100:
-            raise self._refuse(column, "expected percent, above 1 and at most 100")
+            self._refuse(column, "expected percent, above 1 and at most 100")
         return number / 100
 
-    def _refuse(self, column: str, expected: str) -> InputError:
-        return InputError(f"{self.place}: {column} is {shown(self.cells.get(column, ''))}, {expected}")
+    def _refuse(self, column: str, expected: str) -> NoReturn:
+        raise InputError(f"{self.place}: {column} is {shown(self.cells.get(column, ''))}, {expected}")
 
 
 def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> list[TableLine]:
@@ -97,7 +83,7 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) 
         for place, (_, cells) in enumerate(lines):
             names = [_column_name(cell) for cell in cells]
             if set(needed) <= set(names):
-                return list(_lines_below(path, names, lines[place + 1 :]))
+                return [_name_cells(path, names, *line) for line in lines[place + 1 :]]
         first = max(first, lines[0][1] if lines else [], key=len)
     missing = [name for name in needed if name not in map(_column_name, first)]
     raise InputError(
@@ -111,17 +97,17 @@ def _column_name(cell: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", cell.lower().replace("%", " pct")).strip("_")
 
 
-def _lines_below(path: Path, names: Sequence[str], lines: Lines) -> Iterator[TableLine]:
-    for number, cells in lines:
-        if len(cells) > len(names):
-            raise InputError(
-                f"{path}, line {number}: found {len(cells)} cells in {len(names)} columns "
-                f"({shown(', '.join(cells))}); put quotes around a cell with a comma, or separate cells by ;"
-            )
-        yield TableLine(f"{path}, line {number}", dict(zip(names, cells, strict=False)))
+def _name_cells(path: Path, names: Sequence[str], number: int, cells: Sequence[str]) -> TableLine:
+    place = f"{path}, line {number}"
+    if len(cells) > len(names):
+        raise InputError(
+            f"{place}: found {len(cells)} cells in {len(names)} columns ({shown(', '.join(cells))}); "
+            "put quotes around a cell with a comma, or separate cells by ;"
+        )
+    return TableLine(place, dict(zip(names, cells, strict=False)))
 
 
-def _tables_in(path: Path, content: bytes) -> Iterator[Lines]:
+def _tables_in(path: Path, content: bytes) -> Iterator[list[Line]]:
     """Yield the file's lines that are not empty; of a text as each separator divides them."""
     if content.startswith(_OLD_WORKBOOK):
         raise InputError(f"{path}: is an old or a protected Excel workbook; save it as .xlsx or CSV")
@@ -129,7 +115,7 @@ def _tables_in(path: Path, content: bytes) -> Iterator[Lines]:
         yield _filled(enumerate(_workbook_cells(path, content), start=1))
         return
     text = _decode(content)
-    for separator in _SEPARATORS:
+    for separator in ",;\t|":
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         try:
             yield _filled((lines.line_num, cells) for cells in lines)
@@ -137,7 +123,7 @@ def _tables_in(path: Path, content: bytes) -> Iterator[Lines]:
             raise InputError(f"{path}, line {lines.line_num}: is no CSV: {error}") from error
 
 
-def _filled(lines: Iterable[tuple[int, list[str]]]) -> Lines:
+def _filled(lines: Iterable[Line]) -> list[Line]:
     return [(number, cells) for number, cells in lines if any(cell.strip() for cell in cells)]
 
 

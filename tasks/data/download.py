@@ -40,11 +40,7 @@ def download_dataset(folder: Path, expected: ExpectedDataset, address: str = ADD
     with FileLock(folder / "lock"):  # another process may write the same files
         for array in expected:
             path = folder / f"{array.idx_name}.gz"
-            try:
-                arrays.append(read_idx(path, array))
-                continue
-            except DatasetFileError:
-                download(f"{address}/{path.name}", path)
+            download(f"{address}/{path.name}", path)
             try:
                 arrays.append(read_idx(path, array))
             except DatasetFileError:
