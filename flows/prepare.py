@@ -152,7 +152,7 @@ def check_request(
         InputError: the study, an exercise, the results folder, a count, the engine or the run to resume is
             wrong.
     """
-    folder = read_address(parameters.results)
+    begun, folder = time.monotonic(), read_address(parameters.results)
     earlier = None
     if parameters.resume:
         earlier = choose_interrupted(results_at(folder), parameters.resume)
@@ -187,7 +187,7 @@ def check_request(
         lane_seconds=read_duration(start.lane_timeout or "10m", "--lane-timeout"),
         results=open_results(folder),
         budget_seconds=read_duration(start.budget, "--budget") if start.budget else None,
-        begun=time.monotonic(),
+        begun=begun,
         in_process=in_process,
     )
 

@@ -5,7 +5,7 @@ import hashlib
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +146,7 @@ def read_idx(path: Path, expected: ExpectedArray) -> Bytes:
     # We request one byte more than expected: it shows a payload that is too long, limits what a hostile
     # gzip can unpack, and makes gzip reach the end of the stream, where its own checksum is.
     content = _read_bytes(path, header_size + expected.byte_count + 1)
+    _check_kind(path, content)
     _check_header(path, content, expected, header_size)
     payload = len(content) - header_size
     if payload != expected.byte_count:
@@ -251,6 +252,37 @@ def _read_bytes(path: Path, limit: int) -> bytes:
             ) from error
 
 
+_OTHER_KINDS = {
+    b"<": "a web page, perhaps of a portal or a login; download the file itself",
+    b"version https://git-lfs": "a pointer of Git LFS; run `git lfs pull` where it is from",
+    b"PK\x03\x04": "a zip file; unpack it, and give the files in it",
+    _GZIP_MAGIC: "a gzip file within a gzip file; unpack it once",
+}
+"""What lies under a dataset file's name, by its first bytes, and what to do."""
+
+
+def _check_kind(path: Path, content: bytes) -> None:
+    start = content[:100].removeprefix(b"\xef\xbb\xbf").lstrip()
+    for beginning, kind in _OTHER_KINDS.items():
+        if start.startswith(beginning):
+            raise DatasetFileError(f"{path}: is {kind}")
+
+
+_KNOWN_COUNTS = {
+    "EMNIST letters": (124_800, 20_800, 88_800, 14_800),
+    "EMNIST balanced": (112_800, 18_800),
+    "EMNIST by class or by merge": (697_932, 116_323),
+    "EMNIST digits": (240_000, 40_000),
+}
+"""Training and test images of datasets that people take for this one (Cohen and others 2017, EMNIST)."""
+_KNOWN_BRIGHTNESS = {"the digits of MNIST": 0.1307, "KMNIST": 0.1918, "EMNIST": 0.1733}
+"""Mean of all training pixels, of 1, as commonly used to normalise them; Fashion-MNIST's is 0.2860."""
+
+
+def _likely(names: Iterable[str]) -> str:
+    return "".join(f"; these look like {name}, not Fashion-MNIST" for name in names)
+
+
 def _check_header(path: Path, content: bytes, expected: ExpectedArray, header_size: int) -> None:
     if len(content) < header_size:
         raise DatasetFileError(
@@ -263,7 +295,10 @@ def _check_header(path: Path, content: bytes, expected: ExpectedArray, header_si
             f"{path}: found magic number {magic}{kind}, expected {expected.magic} ({expected.noun})"
         )
     if shape[0] != expected.shape[0]:
-        raise DatasetFileError(f"{path}: found {shape[0]} {expected.noun}, expected {expected.shape[0]}")
+        likely = _likely(name for name, counts in _KNOWN_COUNTS.items() if shape[0] in counts)
+        raise DatasetFileError(
+            f"{path}: found {shape[0]} {expected.noun}, expected {expected.shape[0]}{likely}"
+        )
     if tuple(shape) != expected.shape:
         found, wanted = (" x ".join(map(str, sides[1:])) for sides in (shape, expected.shape))
         raise DatasetFileError(f"{path}: found {expected.noun} of {found} pixels, expected {wanted}")
@@ -278,6 +313,9 @@ def _verify_content(path: Path, array: Bytes, expected: ExpectedArray) -> None:
         )
     found = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
     if found != expected.sha256:
+        mean = array.mean() / 255
+        known = (name for name, usual in _KNOWN_BRIGHTNESS.items() if abs(mean - usual) < 0.004)
+        likely = _likely(known if expected.noun == "images" else ())
         raise DatasetFileError(
-            f"{path}: found {expected.noun} with SHA-256 {found}, expected {expected.sha256}"
+            f"{path}: found {expected.noun} with SHA-256 {found}, expected {expected.sha256}{likely}"
         )

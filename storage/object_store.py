@@ -4,6 +4,7 @@ An object appears whole or not at all, so we need no temporary names. There are 
 locks. A listing costs as much as a read. The network may fail for a while.
 """
 
+import errno
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +41,7 @@ def reach(folder: Path) -> None:
         with suppress(PermissionError):  # a user who may see only the prefix, which is still empty
             store.fs.ls(store.anchor or store.path)
     except Exception as error:
-        raise StoreUnreachable(folder, error) from error
+        raise _unreachable(folder, error) from error
 
 
 def try_writing(path: Path) -> None:
@@ -54,7 +55,7 @@ def try_writing(path: Path) -> None:
         path.write_bytes(b"")
         store.fs.rm(store.path)
     except Exception as error:
-        raise StoreUnreachable(path, error) from error
+        raise _unreachable(path, error) from error
 
 
 def put_new(path: Path, content: bytes) -> None:
@@ -132,9 +133,25 @@ def ask(path: Path, question: Callable[[], Given]) -> Given:
     except (FileNotFoundError, FileExistsError):
         raise
     except Exception as error:
-        raise StoreUnreachable(path, error) from error
+        raise _unreachable(path, error) from error
 
 
 def _is_answer(error: BaseException) -> bool:
-    # Each store's own library reports missing credentials, in its own kinds of error.
-    return isinstance(error, _ANSWERS) or "redential" in f"{type(error).__name__}{error}"
+    return isinstance(error, _ANSWERS) or _is_refusal(error)
+
+
+_REFUSED = re.compile(r"credential|expired|authenticat|unauthori|token|access ?key|signature", re.IGNORECASE)
+"""Words of refusals: each store's own library reports them in its own kinds of error."""
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Say whether a store refuses the key or token; to a HEAD, S3 then answers no more than "Bad Request"."""
+    is_refused = isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EINVAL
+    return is_refused or _REFUSED.search(f"{type(error).__name__} {error}") is not None
+
+
+def _unreachable(path: Path, error: Exception) -> StoreUnreachable:
+    if not _is_refusal(error):
+        return StoreUnreachable(path, error)
+    refused = f"refused ({str(error) or type(error).__name__}): renew the key or token if it has expired"
+    return StoreUnreachable(path, PermissionError(refused))

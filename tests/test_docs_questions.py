@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
@@ -100,11 +101,26 @@ def test_an_object_store_is_read_in_the_same_way(
         assert rows == [(each.run.run_id, each.run.status) for each in here[:2]]
 
 
-def test_the_first_look_prints_each_setting_s_readings_by_run(
+def test_the_first_look_prints_each_setting_s_readings_by_run_and_pools_each_reading_once(
     here: list[RunTables], capsys: pytest.CaptureFixture[str]
 ):
     section = GALLERY.read_text(encoding="utf-8").partition("## A first look")[2]
-    exec(section.partition("```python")[2].partition("```")[0])
+    scope: dict[str, Any] = {}
+    exec(section.partition("```python")[2].partition("```")[0], scope)
     shown = capsys.readouterr().out
     assert f"{len(list_lab(here)) * 10} rows x 3 columns" in shown
     assert "dense_units=128" in shown
+    read = [(row.exercise, row.reading) for each in list_lab(here) for row in each.trials if row.reading]
+    assert scope["once"]["test_accuracy"].count() == len(set(read)) < len(read)
+
+
+@pytest.mark.parametrize("way", QUESTIONS[7].ways())
+def test_one_run_alone_has_no_rows_to_compare_with_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+):
+    results = open_results(tmp_path / "results")
+    publish(results, make_gallery_nights()[0])
+    update_history(results)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(duckdb, "sql", duckdb.connect().sql)  # the default one has the tables of all nights
+    assert answer(QUESTIONS[7], way, set_up(way)) == (["exercise", "trials", "equal"], [])

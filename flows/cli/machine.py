@@ -33,6 +33,7 @@ def lane_command(
     """
     address = read_scheduler(scheduler)
     devices = choose_devices(lanes, lanes_per_gpu)
+    show_news("tasks.data.download")
     dataset = load_dataset(data)
     engine = choose_engine("auto", devices[0].kind)
     show_news("tasks.lanes.host")
@@ -46,6 +47,7 @@ def lane_command(
 
 def data_command(data: DataOption = None) -> None:
     """Get the dataset, verify it and keep it in the cache."""
+    show_news("tasks.data.download")
     dataset = load_dataset(data)
     typer.echo(
         f"Fashion-MNIST from {dataset.source}, verified: {dataset.train_count} training and "

@@ -31,7 +31,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="Folder with the dataset's four files. Default: the cache; if it is empty, they are fetched.",
+        help="Folder with the dataset's four files, or a cache's. Default: the cache; empty, it is filled.",
     ),
 ]
 StudyArgument = Annotated[
@@ -158,6 +158,7 @@ def configure_prefect(verbose: bool) -> None:
     if not verbose:
         show_warnings()
         for step in (
+            "tasks.data.download",
             "tasks.training.plan",
             "tasks.model.export",
             "tasks.figures.draw",

@@ -185,7 +185,7 @@ def compare_command(
     other: Annotated[
         str | None,
         typer.Argument(
-            metavar="[OTHER]", help="Another run's id, or a CSV. Default: the one its study names."
+            metavar="[OTHER]", help="Another run's id, or a CSV or .xlsx. Default: what its study names."
         ),
     ] = None,
     results: ResultsOption = "results",
@@ -211,8 +211,8 @@ def compare_command(
 
     Two runs: `identical` weights; `agrees` within the margin by two one-sided tests; `differs` at 5%,
     corrected for all settings, seed by seed if both have the same seeds; `undecided` otherwise. A
-    published table (columns exercise, parameter, value, n_readings, accuracy_pct, note) is judged as in the
-    report.
+    published table (columns exercise, value, accuracy_pct in percent and, if known, n_readings) is judged as
+    in the report. It may be CSV with any separator, or .xlsx.
     """
     if margin is not None and not 0 < margin <= 100:
         raise InputError(
@@ -221,7 +221,7 @@ def compare_command(
     tables, within = read_run(results_at(results), run), margin or MARGIN
     if other is None:
         compared = _recorded(tables, margin, readings)
-    elif other.endswith(".csv"):
+    elif Path(other).suffix or Path(other).is_file():  # no run's id has a suffix
         compared = _against_table(tables, Path(other), readings, margin)
     else:
         if readings is not None:

@@ -1,12 +1,15 @@
 """The command `study schema`: print the contract with readers of the tables, the page docs/tables.md."""
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
+from pydantic import BaseModel
 
 from storage.tables import SCHEMA_VERSION, TABLES, UNITS, Column, Row
+from study.conclusions import Change, ChosenModel
 from study.errors import InputError
-from study.wording import shown
+from study.spec import RunOptions, Study
+from study.wording import listing, shown
 
 
 def schema_command(
@@ -69,14 +72,39 @@ checks them, and other readers can: in pyarrow by `page_checksum_verification=Tr
 | `summary` with `comparisons` | `run_id`, `exercise`, and `value` with `first_value` or `second_value` |
 | `summary` with `agreement` where `kind` is `cell` | `run_id`, `exercise`, `value` |
 
-A training is named by its `key` in every run: if a later run has the same key, it has read that training, not
-repeated it.
+A training is named by its `key` in every run. If a later run has the same key, it has read that training
+(`reused`; `trained_by` names the run), or trained the same again (`--fresh`): it is no new evidence.
+
+**To pool runs or exercises, keep one row of each `reading`.** In pandas, for means by setting:
+
+    trials.sort_values("run_id").drop_duplicates(["exercise", "reading"])
+
+## Before you compute
+
+- **Differences** are ours less the published one (`summary`, `agreement`), the second setting less the
+  first (`comparisons`), tonight less earlier (`nights`), the kept candidate less the other (`finals.gain`).
+  In `agreement`, bands and claims have differences between our own settings.
+- **`agreement` and `comparisons`** answer different questions. In `comparisons` p values and intervals are
+  corrected for all settings of the exercise, and say whether two settings differ. In `agreement` those of
+  means and bands are of one statement alone, so a band's interval is narrower. A mean with a wide spread is
+  `consistent` with almost anything, and an order is `inside` by its means alone. Settings differ only if
+  `comparisons.differs`.
+- **Time:** a training of several `threads` counts once in `lane_seconds`: multiply by `threads` for how
+  busy the lanes' cores were. Wall time is from `started_at` to `finished_at`, except in a run with
+  `resumed` above 0: there `wall_seconds`, `makespan_seconds` and all `predicted_` columns of `runs` are of
+  the last part, `lane_seconds` is of all parts.
+- **Predictions:** `runs.predicted_lane_seconds` is from before the run. `trainings.predicted_seconds` of
+  what the sweeps decide (search, combination) is from later, when it was known; their sum differs.
+- **Words for people** (`found`, `allowed`, `message`, `reason`) are not for parsing. The numbers have
+  columns of their own.
+- **The confusion matrix** in `models.definition`: row `i`, column `j` counts test images that are of class
+  `i` and were classified as `j`.
 
 ## Units and types
 
 Accuracies are fractions of 1, not percent. Times are seconds; moments are timestamps in UTC. Categories, such
-as `status`, are plain strings, and new ones may be added. JSON is stored as strings; the meaning of such a
-column says so:
+as `status`, are plain strings, and new ones may be added. Files are compressed by Snappy, which every reader
+has. JSON is stored as strings; keys may be added. The columns, and the keys in them:
 
 {json}
 
@@ -137,11 +165,43 @@ def holds_json(column: Column) -> bool:
 
 
 def _list_json() -> str:
-    found = {
-        table: ", ".join(f"`{column.name}`" for column in kind.columns() if holds_json(column))
-        for table, kind in TABLES.items()
-    }
-    return "\n".join(f"- `{table}`: {names}" for table, names in found.items() if names)
+    places: dict[str, list[str]] = {}
+    for table, kind in TABLES.items():
+        for column in filter(holds_json, kind.columns()):
+            places.setdefault(column.name, []).append(f"`{table}`")
+    return "\n".join(f"- `{name}` of {listing(of)}: {_describe_json(name)}" for name, of in places.items())
+
+
+def _describe_json(column: str) -> str:
+    match column:
+        case "versions":
+            engines = "`tensorflow` or, of the native engine, `compiler` and `vectors`"
+            return f"`python`, `numpy`, {engines}; in `runs` also `prefect`"
+        case "devices":
+            return "a list: `kind`, `gpu`; of lanes elsewhere also `lane`, `host`, `processor`"
+        case "study_definition":
+            return f"{_keys(Study)}: the fields of a study's YAML, with defaults filled in"
+        case "parameters":
+            return _keys(RunOptions)
+        case "changes":
+            return f"a list: {_keys(Change)}"
+        case "definition":
+            return _keys(ChosenModel, deep=True)
+    raise LookupError(f"the keys of {column} are not listed")
+
+
+def _keys(kind: type[BaseModel], deep: bool = False) -> str:
+    """List the keys of an object in JSON; if deep, of the objects in it, too."""
+    return ", ".join(
+        f"`{name}`{''.join(f' ({_keys(each)})' for each in _models_in(field.annotation) if deep)}"
+        for name, field in kind.model_fields.items()
+    )
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for each in get_args(annotation) for model in _models_in(each)]
 
 
 def _column_row(column: Column) -> str:

@@ -47,7 +47,7 @@ def encode_part(kind: type[Row], rows: Sequence[Row]) -> bytes:
 def encode_parquet(groups: Sequence[pa.Table], schema: pa.Schema) -> bytes:
     """Encode tables, each in its own row groups, with checksums, and statistics by which readers skip."""
     content = io.BytesIO()
-    options = {"compression": "zstd", "write_page_index": True, "write_page_checksum": True}
+    options = {"compression": "snappy", "write_page_index": True, "write_page_checksum": True}
     with pq.ParquetWriter(content, schema, **options) as writer:
         for group in groups:
             writer.write_table(group, row_group_size=100_000)

@@ -129,22 +129,30 @@ class AgreementRow(Row, table="agreement", key=("run_id", "kind", "exercise", "s
     trials: int | None = None
     """Our readings."""
     mean_accuracy: Fraction | None = None
-    """Our mean."""
+    """Our mean; of a band, the one it is about."""
     difference: Fraction | None = None
-    """Our mean less the published one."""
+    """Our mean less the published one. Of bands and claims, between our own means: the end less the start; a
+    setting less its reference, the farthest; the claimed setting less the other, the least certain."""
     low: Fraction | None = None
-    """Lower end of the difference's 95% interval."""
+    """Lower end of the 95% interval of `difference`, or of the mean that a band is about."""
     high: Fraction | None = None
     """Its upper end."""
+    p_value: float | None = None
+    """Of a claim: of the trend, or of `difference`, corrected as in `comparisons`."""
     margin: Fraction | None = None
     """Within which two means agree."""
     allowed: str | None = None
-    """What a band allows."""
+    """What a band allows, in words."""
+    allowed_low: Fraction | None = None
+    """The least that a band allows `mean_accuracy` or `difference`; null for an order."""
+    allowed_high: Fraction | None = None
+    """The most."""
     found: str | None = None
-    """What we found, in words."""
+    """What we found, in words; their minus sign is U+2212."""
     verdict: Agreement
     """Cells: `agrees`, `consistent`, `differs`; pooled: `differs`; bands: `inside`, `outside`; claims:
-    `supported`, `contradicted`; all: `undecided`, `not measured`."""
+    `supported`, `contradicted`; all: `undecided`, `not measured`. An order is inside if our means are in it,
+    whether or not `comparisons` says that each pair differs."""
     published_verdict: Agreement | None = None
     """Of a claim, what the published readings themselves support."""
     published_reason: str | None = None

@@ -54,7 +54,7 @@ class RunRow(Row, table="runs", key=("run_id",)):
     finished_at: Moment
     """When its tables were published."""
     wall_seconds: Seconds
-    """From start to publishing; of a resumed run, since it was resumed."""
+    """From start to publishing; of a resumed run, since it was resumed, while `started_at` stays."""
     exercises: str
     """Numbers of the exercises that ran, separated by commas."""
     trials: int
@@ -94,17 +94,19 @@ class RunRow(Row, table="runs", key=("run_id",)):
     study_definition: str
     """The study as it ran, as JSON."""
     predicted_seconds: Seconds
-    """Wall time predicted before it ran, report included."""
+    """Wall time predicted before it ran, report included; of a resumed run, when it was resumed, for the
+    rest."""
     predicted_low_seconds: Seconds
     """Lower end of the prediction's 95% interval."""
     predicted_high_seconds: Seconds
     """Upper end of the prediction's 95% interval."""
     predicted_lane_seconds: Seconds
-    """Predicted time of all lanes together."""
+    """Predicted time of all lanes together, at the same moment: the search and the combination by guesses."""
     lane_seconds: Seconds
-    """Time that lanes were busy with trainings that were kept."""
+    """Time that lanes were busy with trainings that were kept; one of several threads counts once, though it
+    takes as many lanes' cores."""
     makespan_seconds: Seconds
-    """From the first training's start to the last one's end."""
+    """From the first training's start to the last one's end; of a resumed run, since it was resumed."""
     makespan_bound_seconds: Seconds
     """The least that any order of these trainings could take."""
     failures: str | None = None
@@ -142,6 +144,9 @@ class TrialRow(Shape, Place, table="trials", key=("run_id", "exercise", "setting
     """Early stopping on validation loss; null: none."""
     key: str
     """The training this trial reads."""
+    reading: str | None = None
+    """Names what it reads: `key` and `epochs_run`. Equal in all runs and exercises that read the same, which
+    counts once; null if it failed."""
     status: Status
     """`completed` or `failed`."""
     reason: str | None = None
@@ -149,7 +154,7 @@ class TrialRow(Shape, Place, table="trials", key=("run_id", "exercise", "setting
     attempts: int
     """Times the training was attempted in this run; 0 if it was reused."""
     reused: bool
-    """Whether an earlier run trained the last epoch it reads."""
+    """Whether an earlier run trained the last epoch it reads; `trained_by` is that run."""
     trained_by: str | None = None
     """The run that trained the last epoch it reads."""
     epochs_run: Epochs | None = None
@@ -226,9 +231,9 @@ class TrainingRow(Shape, table="trainings", key=("run_id", "key")):
     trained_by: str | None = None
     """The run that trained its last epoch."""
     predicted_seconds: Seconds | None = None
-    """Time of a lane predicted before the run; 0 if reused."""
+    """Time of a lane predicted before it was trained, after the sweeps for what they decide; 0 if reused."""
     lane_seconds: Seconds
-    """Time lanes were busy with it in this run, failed attempts aside."""
+    """Time a lane was busy with it in this run, failed attempts aside; of several threads the time, once."""
     startup_seconds: Seconds | None = None
     """Of it, compiling the step where a lane had not had its shape."""
     training_seconds: Seconds | None = None
@@ -252,7 +257,7 @@ class TrainingRow(Shape, table="trainings", key=("run_id", "key")):
     engine: str
     """The program that trains: `native` or `tensorflow`."""
     threads: int | None = None
-    """Threads that shared the work of its last epoch."""
+    """Threads that shared the work of its last epoch: the lanes whose cores it took."""
 
 
 class EpochRow(Row, table="epochs", key=("run_id", "key", "epoch")):

@@ -42,6 +42,9 @@ class BandVerdict:
 
     It is `inside` if our whole 95% interval lies in the band, `outside` if all of it lies outside, and else
     `undecided`; an order is inside if our means are in it, and outside if a pair is significantly reversed.
+
+    Numbers are fractions, None where there are none: what is allowed, our mean or the difference of our means
+    that is compared with it, and the 95% interval of that.
     """
 
     claim: str
@@ -49,25 +52,38 @@ class BandVerdict:
     allowed: str
     found: str
     verdict: Agreement
+    allowed_low: float | None = None
+    allowed_high: float | None = None
+    mean_accuracy: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class _Band(Fact):
     claim: str = Field(min_length=1)
     exercise: int
 
-    def _judge_within(self, allowed: str, found: str, interval: Interval, bounds: Interval) -> BandVerdict:
+    def _judge_within(
+        self, allowed: str, found: str, interval: Interval, bounds: Interval, **measured: float
+    ) -> BandVerdict:
         low, high = bounds
         # Both are false if the interval is NaN.
         inside = low - _ROUNDING <= interval[0] and interval[1] <= high + _ROUNDING
-        return self._verdict(allowed, found, inside, interval[0] > high or interval[1] < low)
+        outside = interval[0] > high or interval[1] < low
+        numbers = {"allowed_low": low, "allowed_high": high, "low": interval[0], "high": interval[1]}
+        return self._verdict(allowed, found, inside, outside, **numbers, **measured)
 
-    def _verdict(self, allowed: str, found: str, inside: bool, outside: bool) -> BandVerdict:
+    def _verdict(
+        self, allowed: str, found: str, inside: bool, outside: bool, **numbers: float
+    ) -> BandVerdict:
         seen = Agreement.OUTSIDE if outside else Agreement.UNDECIDED
         verdict = Agreement.INSIDE if inside else seen
-        return BandVerdict(self.claim, self.exercise, allowed, found, verdict)
+        return BandVerdict(self.claim, self.exercise, allowed, found, verdict, **numbers)
 
-    def _unmeasured(self, allowed: str) -> BandVerdict:
-        return BandVerdict(self.claim, self.exercise, allowed, "not measured", Agreement.NOT_MEASURED)
+    def _unmeasured(self, allowed: str, *bounds: float) -> BandVerdict:
+        verdict = Agreement.NOT_MEASURED
+        return BandVerdict(self.claim, self.exercise, allowed, "not measured", verdict, *bounds)
 
 
 class _Range(_Band):
@@ -96,12 +112,12 @@ class MeanBand(_Range):
         allowed = f"{100 * self.low:g} to {100 * self.high:g}%"
         readings = ours.get((self.exercise, self.value))
         if not readings:
-            return self._unmeasured(allowed)
+            return self._unmeasured(allowed, self.low, self.high)
         spread = summarise(list(readings.values()))
         within = interval(spread.low, spread.high) if spread.count > 1 else "one reading"
         found = f"{percent(spread.mean)} ({within})"
         measured = (spread.low, spread.high)
-        return self._judge_within(allowed, found, measured, (self.low, self.high))
+        return self._judge_within(allowed, found, measured, (self.low, self.high), mean_accuracy=spread.mean)
 
 
 class GainBand(_Range):
@@ -116,10 +132,10 @@ class GainBand(_Range):
         allowed = f"{points_interval(self.low, self.high)} points"
         start, end = ours.get((self.exercise, self.start)), ours.get((self.exercise, self.end))
         if not start or not end:
-            return self._unmeasured(allowed)
+            return self._unmeasured(allowed, self.low, self.high)
         gain, interval = fmean(end.values()) - fmean(start.values()), compare(start, end)
         found = f"{points(gain)} points{_between(interval)}"
-        return self._judge_within(allowed, found, interval, (self.low, self.high))
+        return self._judge_within(allowed, found, interval, (self.low, self.high), difference=gain)
 
 
 class OrderBand(_Band):
@@ -165,13 +181,15 @@ class NearBand(_Band):
             if exercise == self.exercise and value is not None and value != self.reference and readings
         }
         if not reference or not others:
-            return self._unmeasured(allowed)
+            return self._unmeasured(allowed, -self.margin, self.margin)
         middle = fmean(reference.values())
         distances = {value: fmean(each.values()) - middle for value, each in others.items()}
         value = max(distances, key=lambda each: abs(distances[each]))
         interval = compare(reference, others[value])
         found = f"largest {points(distances[value])} points{_between(interval)} (at {plain(value)})"
-        return self._judge_within(allowed, found, interval, (-self.margin, self.margin))
+        return self._judge_within(
+            allowed, found, interval, (-self.margin, self.margin), difference=distances[value]
+        )
 
 
 Band = Annotated[MeanBand | GainBand | OrderBand | NearBand, Field(discriminator="kind")]

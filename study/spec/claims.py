@@ -20,10 +20,18 @@ Readings = Mapping[float, Mapping[int, float]]
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """The verdict of readings on a claim, and the reason."""
+    """The verdict of readings on a claim, the reason in words, and the numbers that decide; see `agreement`.
+
+    The difference, a fraction, is of the last value of a trend less the first, or of the claimed value less
+    the one of those that decide with the largest p value; None where nothing was compared.
+    """
 
     verdict: Agreement
     reason: str
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
 
 
 NOT_MEASURED = ClaimVerdict(Agreement.NOT_MEASURED, "not measured")
@@ -50,7 +58,8 @@ class _Above(_Claim):
         tests = {value: pairwise.of(self.value, value) for value in measured if value in compared}
         higher = [value for value, test in tests.items() if test.differs and test.difference > 0]
         if higher:
-            return ClaimVerdict(Agreement.CONTRADICTED, f"worse than {_of(tests, higher)}")
+            reason = f"worse than {_of(tests, higher)}"
+            return ClaimVerdict(Agreement.CONTRADICTED, reason, *_numbers(tests, higher))
         unclear = [value for value, test in tests.items() if not test.differs]
         single = [value for value in measured if value not in tests]
         missing = [value for value in others if value not in measured]
@@ -60,8 +69,11 @@ class _Above(_Claim):
             f"not measured: {_values(missing)}" if missing else "",
         )
         if any(reasons):
-            return ClaimVerdict(Agreement.UNDECIDED, "; ".join(filter(None, reasons)))
-        return ClaimVerdict(Agreement.SUPPORTED, f"better than {_of(tests, measured)}")
+            reason = "; ".join(filter(None, reasons))
+            return ClaimVerdict(Agreement.UNDECIDED, reason, *_numbers(tests, unclear))
+        return ClaimVerdict(
+            Agreement.SUPPORTED, f"better than {_of(tests, measured)}", *_numbers(tests, measured)
+        )
 
 
 class BestClaim(_Above):
@@ -113,12 +125,12 @@ class TrendClaim(_Claim):
         trend = find_trend(groups, is_paired)
         change = fmean(groups[-1].values()) - fmean(groups[0].values())
         reason = f"{points(change)} points from first to last, {_describe(trend)}"
+        verdict = Agreement.SUPPORTED if trend.rising else Agreement.CONTRADICTED
         if not trend.is_seen:
-            return ClaimVerdict(Agreement.UNDECIDED, reason)
-        turn = turning_point(self.values, trend, compare_pairs(readings, is_paired))
-        if turn is not None:
-            return ClaimVerdict(Agreement.CONTRADICTED, f"{plain(turn[1])} is lower than {plain(turn[0])}")
-        return ClaimVerdict(Agreement.SUPPORTED if trend.rising else Agreement.CONTRADICTED, reason)
+            verdict = Agreement.UNDECIDED
+        elif turn := turning_point(self.values, trend, compare_pairs(readings, is_paired)):
+            verdict, reason = Agreement.CONTRADICTED, f"{plain(turn[1])} is lower than {plain(turn[0])}"
+        return ClaimVerdict(verdict, reason, change, p_value=trend.p_value)
 
 
 Claim = Annotated[BestClaim | HigherClaim | TrendClaim, Field(discriminator="kind")]
@@ -133,6 +145,16 @@ def _of(tests: "Mapping[float, PairTest]", values: Sequence[float]) -> str:
             for value in values
         ]
     )
+
+
+def _numbers(
+    tests: "Mapping[float, PairTest]", values: Sequence[float]
+) -> tuple[float, float, float, float] | tuple[()]:
+    """Return difference, interval and p value of the least certain test of some values; nothing of none."""
+    if not values:
+        return ()
+    least = max((tests[value] for value in values), key=lambda test: test.adjusted_p_value).turned()
+    return least.difference, least.low, least.high, least.adjusted_p_value
 
 
 def _describe(trend: "Trend") -> str:

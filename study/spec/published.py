@@ -3,13 +3,9 @@
 The files have accuracies in percent, as printed in the lab report.
 """
 
-import csv
-import math
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import Field, PositiveFloat
 
@@ -17,9 +13,10 @@ from study.errors import InputError
 from study.fact import Fact
 from study.spec.bands import Band, Cell, Points
 from study.spec.claims import Claim
+from study.spec.table_file import TableLine, read_table
 from study.wording import shown
 
-Entry = TypeVar("Entry")
+_ACCURACY = "accuracy_pct"
 
 
 @dataclass(frozen=True)
@@ -93,13 +90,21 @@ def read_averages(source: PublishedSource | None) -> dict[Cell, PublishedAverage
     """Read published averages by exercise and value; none for a study without published values.
 
     Raises:
-        InputError: the file cannot be read, lacks a column, or a value is not a number.
+        InputError: the file cannot be read, lacks a column, has a setting twice, or a value is not a number.
     """
     if source is None:
         return {}
-    columns = "exercise, parameter, value, n_readings, accuracy_pct, note"
-    averages = _read(source.averages, _average, f"{columns} with numbers in all but parameter and note")
-    return {each.cell: each for each in averages}
+    lines = read_table(source.averages, ("exercise", "value", _ACCURACY), ("n_readings", "parameter", "note"))
+    averages: dict[Cell, PublishedAverage] = {}
+    for line in lines:
+        average = _average(line)
+        if average.cell in averages:
+            raise InputError(
+                f"{line.place}: exercise {average.exercise} has an average of value {average.value:g} above; "
+                "remove one"
+            )
+        averages[average.cell] = average
+    return averages
 
 
 def read_readings(source: PublishedSource | None) -> dict[Cell, dict[int, float]]:
@@ -110,41 +115,19 @@ def read_readings(source: PublishedSource | None) -> dict[Cell, dict[int, float]
     """
     if source is None or source.readings is None:
         return {}
-    columns = "exercise, value, reading, accuracy_pct with numbers"
     readings: dict[Cell, dict[int, float]] = defaultdict(dict)
-    for cell, number, accuracy in _read(source.readings, _reading, columns):
-        readings[cell][number] = accuracy
+    for line in read_table(source.readings, ("exercise", "value", "reading", _ACCURACY)):
+        cell = line.whole("exercise"), line.number("value")
+        readings[cell][line.whole("reading")] = line.percentage(_ACCURACY)
     return dict(readings)
 
 
-def _read(path: Path, parse: Callable[[dict[str, str]], Entry], columns: str) -> list[Entry]:
-    try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            return [parse(row) for row in csv.DictReader(lines)]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise InputError(f"{path}: {type(error).__name__}: {error}; expected columns {columns}") from error
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text!r} is not a number")
-    return number
-
-
-def _average(row: dict[str, str]) -> PublishedAverage:
+def _average(line: TableLine) -> PublishedAverage:
     return PublishedAverage(
-        exercise=int(row["exercise"]),
-        parameter=row["parameter"],
-        value=_finite(row["value"]),
-        readings=int(row["n_readings"]) if row["n_readings"] else None,
-        accuracy=_finite(row["accuracy_pct"]) / 100,
-        note=row["note"] or "",
+        exercise=line.whole("exercise"),
+        parameter=line.text("parameter"),
+        value=line.number("value"),
+        readings=line.whole("n_readings") if line.text("n_readings") else None,
+        accuracy=line.percentage(_ACCURACY),
+        note=line.text("note"),
     )
-
-
-def _reading(row: dict[str, str]) -> tuple[Cell, int, float]:
-    cell = (int(row["exercise"]), _finite(row["value"]))
-    return cell, int(row["reading"]), _finite(row["accuracy_pct"]) / 100

@@ -3,14 +3,11 @@
 import logging
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from storage.dataset_files import (
     DEBIAN_FOLDER,
@@ -22,6 +19,8 @@ from storage.dataset_files import (
     read_idx_folder,
 )
 from study.errors import InputError
+from study.wording import shortened
+from tasks.data.download import ADDRESS, STALL_SECONDS, download_dataset
 
 logger = logging.getLogger(__name__)
 
@@ -30,25 +29,8 @@ CACHE = "cache"
 
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 
-STALL_SECONDS = 10
-"""Longest wait on a silent connection."""
-
-DOWNLOAD_SECONDS = 180
-"""Longest time of one download: 30 MB at 170 kB/s."""
-
-_KERAS_DOWNLOAD = """
-import signal, socket, sys
-def stop(*_):
-    raise TimeoutError("not finished in the time allowed")
-signal.signal(signal.SIGALRM, stop)  # an exception, not a kill: on it Keras removes its half-fetched file
-signal.alarm(int(sys.argv[1]))
-socket.setdefaulttimeout(float(sys.argv[2]))
-import keras, numpy
-train, test = keras.datasets.fashion_mnist.load_data()
-for path, array in zip(sys.argv[3:], (*train, *test), strict=True):
-    with open(path, "wb") as file:
-        numpy.save(file, array, allow_pickle=False)
-"""
+PROGRAM_SECONDS = 3600
+"""Longest time of apt's programs: a backstop, as they end a silent connection themselves."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +46,27 @@ def default_sources(cache: Path) -> tuple[Source, ...]:
     return (
         Source(CACHE, partial(read_cache, cache)),
         Source("Debian's package, installed", partial(read_idx_folder, Path("/") / DEBIAN_FOLDER)),
-        Source("Keras's download", fetch_with_keras),
+        Source("Keras's cache", partial(read_idx_folder, keras_folder())),
+        Source("Keras's download", partial(download_dataset, cache / "download")),
         Source("Debian's package, fetched", fetch_debian_package),
     )
 
 
+def keras_folder() -> Path:
+    """Return the folder in which Keras keeps the files that it has downloaded."""
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home) / "datasets" / "fashion-mnist"
+
+
 def read_given_folder(folder: Path, expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays:
-    """Read the folder the user gave; it must have the dataset.
+    """Read the folder the user gave: the four published files, or a cache, which `study data` prints.
 
     Raises:
         InputError: It lacks the dataset; the message says what to do.
     """
+    is_cache = any((folder / array.cache_name).is_file() for array in expected)
     try:
-        return read_idx_folder(folder, expected)
+        return read_cache(folder, expected) if is_cache else read_idx_folder(folder, expected)
     except InputError as error:
         raise InputError(
             f"{error}; put the published file there, or leave --data out and the dataset is fetched"
@@ -102,30 +92,17 @@ def read_first(
             logger.log(
                 logging.INFO if absent else logging.WARNING, "no dataset from %s: %s", source.name, error
             )
-            reasons.append(f"{source.name} ({error})")
-    raise InputError(
-        f"no source has the dataset; tried: {'; '.join(reasons)}."
-        f" Run `study data --data FOLDER` with a folder of the files"
-        f" {', '.join(f'{array.idx_name}.gz' for array in expected)}, or `apt install {DEBIAN_PACKAGE}`"
-    )
-
-
-def fetch_with_keras(expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays:
-    """Fetch the dataset by `keras.datasets.fashion_mnist.load_data`, in a child process.
-
-    The child keeps TensorFlow, its memory and its threads out of this process.
-
-    Raises:
-        InputError: Keras failed, or its download is not the published dataset.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [str(Path(folder, array.cache_name)) for array in expected]
-        limits = [str(DOWNLOAD_SECONDS), str(STALL_SECONDS)]
-        # No GPU; -P: no module from this folder.
-        settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        _run([sys.executable, "-P", "-c", _KERAS_DOWNLOAD, *limits, *paths], Path(folder), settings)
-        # Copied into memory, before the mapped files are removed.
-        return DatasetArrays(*map(np.array, read_cache(Path(folder), expected)))
+            reasons.append(f"{source.name}: {shortened(str(error), 300)}")
+    files = [f"{ADDRESS}/{array.idx_name}.gz" for array in expected]
+    lines = [
+        "no source has the dataset:",
+        *(f"  {reason}" for reason in reasons),
+        "Fetch these files with a browser, or those of the same names from",
+        "https://github.com/zalandoresearch/fashion-mnist, and run `study data --data FOLDER`:",
+        *(f"  {file}" for file in files),
+        f"On Debian and Ubuntu `apt install {DEBIAN_PACKAGE}` also does.",
+    ]
+    raise InputError("\n".join(lines))
 
 
 def fetch_debian_package(expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays:
@@ -159,8 +136,8 @@ def _apt_options() -> list[str]:
     # Sandbox user root: otherwise apt, run by root, downloads as a user without access to this folder.
     values = {
         "APT::Sandbox::User": "root",
-        "Acquire::http::Timeout": str(STALL_SECONDS),
-        "Acquire::https::Timeout": str(STALL_SECONDS),
+        "Acquire::http::Timeout": f"{STALL_SECONDS:.0f}",
+        "Acquire::https::Timeout": f"{STALL_SECONDS:.0f}",
         "Acquire::Retries": "1",
     }
     return ["-qq", *(f"-o{key}={value}" for key, value in values.items())]
@@ -176,7 +153,6 @@ def _private_apt_folders(folder: Path) -> list[str]:
 def _run(command: Sequence[str], folder: Path, settings: Mapping[str, str] | None = None) -> None:
     """Run a program in a folder, quietly; its last line of complaint becomes the error: it got nothing."""
     program = Path(command[0]).name
-    limit = DOWNLOAD_SECONDS + 2 * STALL_SECONDS  # a backstop: the programs' own limits should come first
     try:
         done = subprocess.run(
             command,
@@ -186,13 +162,13 @@ def _run(command: Sequence[str], folder: Path, settings: Mapping[str, str] | Non
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=limit,
+            timeout=PROGRAM_SECONDS,
             check=False,
         )
     except FileNotFoundError as error:
         raise DatasetMissingError(f"{program} is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise DatasetMissingError(f"{program} took more than {limit} s") from error
+        raise DatasetMissingError(f"{program} took more than {PROGRAM_SECONDS} s") from error
     if done.returncode != 0:
         complaint = done.stderr.strip().splitlines() or ["no message"]
         raise DatasetMissingError(

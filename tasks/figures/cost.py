@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from storage.tables import TrainingRow
 from study.wording import count, duration
-from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, Values, new_figure, save
+from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, Values, new_figure, save, show_log
 
 WHOLE_RUN = 0
 """Stands for an exercise's number: the figure belongs to the whole run."""
@@ -43,11 +42,6 @@ def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[Dra
     )
     with new_figure(title, 4.2) as figure:
         axes = figure.add_subplot(xlabel="Predicted (s)", ylabel="Took (s)")
-        axes.set(xscale="log", yscale="log")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(LogLocator())
-            axis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
-            axis.set_minor_formatter(NullFormatter())
         axes.grid(True, axis="both")
         _plot_equality(axes, predicted, taken)
         for some, colour, marker, label in (
@@ -59,6 +53,8 @@ def draw_cost_figure(trainings: Sequence[TrainingRow], folder: Path) -> list[Dra
                     predicted[some], taken[some], marker,
                     color=colour, alpha=0.7, mew=0, markersize=6, label=label,
                 )  # fmt: skip
+        show_log(axes, "x", np.concatenate([predicted, taken]))
+        show_log(axes, "y", np.concatenate([predicted, taken]))
         axes.legend(loc="upper left")
         name = "predicted-time"
         return [save(figure, folder, name, exercise=WHOLE_RUN, title=title, caption=caption, alt=alt)]

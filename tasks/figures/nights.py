@@ -16,7 +16,17 @@ from storage.tables import NightRow, RunRow
 from study.spec import Study
 from study.status import NightVerdict
 from study.wording import count, duration
-from tasks.figures.style import BLUE, INK, VERMILLION, DrawnFigure, Values, new_figure, place_legend, save
+from tasks.figures.style import (
+    BLUE,
+    INK,
+    VERMILLION,
+    DrawnFigure,
+    Values,
+    drawable,
+    new_figure,
+    place_legend,
+    save,
+)
 
 NIGHTS = -1
 """Stands for an exercise's number: the figure belongs to the comparison with earlier nights."""
@@ -57,7 +67,7 @@ def draw_history_figures(study: Study, nights: Sequence[Night], folder: Path) ->
     if len(whole) < MIN_NIGHTS:
         return []
     panels = [
-        (f"Exercise {each.number}: {each.title}", rows)
+        (drawable(f"Exercise {each.number}: {each.title}", f"Exercise {each.number}"), rows)
         for each in sorted(study.exercises, key=lambda each: each.number)
         if (rows := [(run, night) for run, night in nights if night.exercise == each.number])
     ]

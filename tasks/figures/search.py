@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from storage.tables import FinalRow, SearchRow, TrialRow
 from study.spec import Range, Search, Study
@@ -23,10 +22,12 @@ from tasks.figures.style import (
     INK,
     VERMILLION,
     DrawnFigure,
+    drawable,
     new_figure,
     parameter_noun,
     place_legend,
     save,
+    show_log,
 )
 
 GOOD = 0.25
@@ -42,6 +43,8 @@ class Dot:
     accuracy: float
     is_complete: bool = True
     name: str = ""
+    label: str = ""
+    """The name, or a number if the figures' font lacks some of its letters."""
     half: float = 0.0
     """Half the width of the 95% interval of its mean; 0 for a single reading."""
 
@@ -74,12 +77,13 @@ def list_dots(search: Sequence[SearchRow]) -> list[Dot]:
 def list_finals(trials: Sequence[TrialRow], finals: Sequence[FinalRow]) -> list[Dot]:
     """Return a dot for each candidate of the finals: the mean of its fresh seeds, with interval."""
     dots = []
-    for final in finals:
+    for number, final in enumerate(finals, start=1):
         rows = [row for row in trials if (row.exercise, row.setting) == (final.exercise, final.setting)]
         spread = summarise([row.validation_accuracy for row in rows if row.validation_accuracy is not None])
         half = 100 * (spread.high - spread.mean) if spread.count > 1 else 0.0
         seconds = fmean(row.training_seconds for row in rows if row.training_seconds is not None)
-        dots.append(Dot(final.parameters, seconds, 100 * spread.mean, True, final.setting, half))
+        label = drawable(final.setting, f"name {number}")
+        dots.append(Dot(final.parameters, seconds, 100 * spread.mean, True, final.setting, label, half))
     return dots
 
 
@@ -190,24 +194,23 @@ def draw_search_figures(
 def _draw_front(exercise: int, dots: Sequence[Dot], finals: Sequence[Dot], folder: Path) -> DrawnFigure:
     title = f"Exercise {exercise}: what does accuracy cost in size and in time?"
     best = max(each.accuracy for each in (*dots, *finals))
-    shown = [each for each in dots if each.accuracy >= best - _SHOWN]
+    shown, shown_finals = (
+        [each for each in some if each.accuracy >= best - _SHOWN] for some in (dots, finals)
+    )
+    numbered = [f"{each.label}: {each.name}" for each in shown_finals if each.label != each.name]
     with new_figure(title, 7.0 + 0.2 * len(finals)) as figure:
         panels = figure.subplots(2, 1)
         for axes, (cost, label) in zip(panels, _COSTS.items(), strict=True):
-            _plot_costs(axes, cost, shown, [each for each in finals if each.accuracy >= best - _SHOWN])
+            _plot_costs(axes, cost, shown, shown_finals)
             axes.set(xlabel=label, ylabel="Validation accuracy (%)")
         place_legend(figure)
         caption, alt = front_words(dots, finals, len(dots) - len(shown))
+        caption += f" In the legend, {'; '.join(numbered)}." if numbered else ""
         name = f"exercise-{exercise}-front"
         return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
 
 
 def _plot_costs(axes: Axes, cost: str, dots: Sequence[Dot], finals: Sequence[Dot]) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else str(value))
-    )
-    axes.xaxis.set_minor_formatter(NullFormatter())
     for is_complete, marker, colour, label in (
         (False, "x", GREY, "candidate, stopped early"),
         (True, "o", BLUE, "candidate, trained to the end"),
@@ -223,8 +226,9 @@ def _plot_costs(axes: Axes, cost: str, dots: Sequence[Dot], finals: Sequence[Dot
     for number, each in enumerate(finals):  # by their marks: names next to them would overlap
         axes.errorbar(
             [getattr(each, cost)], [each.accuracy], [each.half], fmt=_MARKS[number % len(_MARKS)],
-            color=VERMILLION, markersize=6.5, elinewidth=1.3, capsize=4, zorder=3, label=each.name,
+            color=VERMILLION, markersize=6.5, elinewidth=1.3, capsize=4, zorder=3, label=each.label,
         )  # fmt: skip
+    show_log(axes, "x", np.array([getattr(each, cost) for each in (*dots, *finals)], float))
 
 
 def front_words(dots: Sequence[Dot], finals: Sequence[Dot], below: int) -> tuple[str, str]:

@@ -16,10 +16,12 @@ import matplotlib.style
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 
 from storage.results import write_atomically
@@ -46,8 +48,12 @@ of 10 points are 11 px high there."""
 _TITLE_LETTERS = 42
 """Letters of a title that fit on a line."""
 
+_FONT = "DejaVu Sans"
+"""The font that matplotlib brings: the same figure on every machine."""
+
 _STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # the font matplotlib brings: the same figure on every machine
+    "font.family": _FONT,
+    "text.parse_math": False,  # a dollar sign in a name is one
     "font.size": 10,
     "axes.labelsize": 10,
     "axes.titlesize": 10,
@@ -95,6 +101,35 @@ def new_figure(title: str, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(WIDTH, height), dpi=PNG_DOTS_PER_INCH, layout="constrained")
         figure.suptitle(textwrap.fill(title, _TITLE_LETTERS), x=0.01, ha="left")
         yield figure
+
+
+def drawable(text: str, otherwise: str) -> str:
+    """Return a text if the figures' font has all its letters, else the other, which a caption explains."""
+    font = get_font(findfont(_FONT))
+    has_all = all(each.isspace() or font.get_char_index(ord(each)) for each in text)
+    return text if has_all else otherwise
+
+
+_MOST_TICKS = 5
+"""Labels of a log axis that fit side by side."""
+
+
+def show_log(axes: Axes, name: Literal["x", "y"], values: Values) -> None:
+    """Scale an axis logarithmically with room around the values; label at least two round ones."""
+    low, high = float(values.min()), float(values.max())
+    margin = max(1.1, (high / low) ** 0.05, 1.3 if high / low < 1.3 else 0)
+    low, high = low / margin, high * margin
+    choices: list[Locator] = [LogLocator(subs=(1.0,)), LogLocator(subs=(1.0, 3.0)), MaxNLocator(4)]
+    places: list[float] = []
+    for locator in choices:
+        places = [place for place in locator.tick_values(low, high) if low <= place <= high]
+        if 2 <= len(places) <= _MOST_TICKS:
+            break
+    axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
+    axis: Axis = getattr(axes, f"{name}axis")
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def place_legend(figure: Figure, columns: int = 1, last: str = "") -> None:

@@ -170,9 +170,9 @@ def _claim_row(row: Callable[..., AgreementRow], held: "HeldClaim") -> Agreement
         subject=held.claim,
         exercise=held.exercise,
         found=held.ours.reason,
-        verdict=held.ours.verdict,
         published_verdict=held.theirs.verdict,
         published_reason=held.theirs.reason,
+        **columns_of(held.ours, AgreementRow),
     )
 
 

@@ -116,6 +116,7 @@ def _trial_row(context: RunContext, trial: Trial, outcome: Outcome) -> TrialRow:
     return row(
         **reading.last.model_dump(exclude={"epoch", "seconds", "evaluation_seconds"}),
         status=Status.COMPLETED,
+        reading=f"{record.key}:{reading.last.epoch}",
         epochs_run=reading.last.epoch,
         training_seconds=reading.training_seconds,
         converged=reading.converged_epoch is not None,

@@ -147,6 +147,46 @@ def test_a_file_that_is_not_the_expected_one_is_refused_with_what_was_found(
         read_idx(path, expected)
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<!DOCTYPE html><title>Log in</title>", "a web page"),
+        (b"\xef\xbb\xbf\n <html>", "a web page"),
+        (gzip.compress(b"<html>"), "a web page"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n",
+            "a pointer of Git LFS; run `git lfs",
+        ),
+        (b"PK\x03\x04\x14\0", "a zip file; unpack it"),
+        (gzip.compress(IMAGES_GZ), "a gzip file within a gzip file; unpack it once"),
+    ],
+)
+def test_another_kind_of_file_under_the_name_is_named(tmp_path: Path, content: bytes, kind: str) -> None:
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(content)
+    with pytest.raises(DatasetFileError, match=f"^{re.escape(f'{path}: is {kind}')}"):
+        read_idx(path, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (idx_bytes(np.full((40, 28, 28), 33, np.uint8)), "the digits of MNIST"),
+        (idx_bytes(np.full((40, 28, 28), 49, np.uint8)), "KMNIST"),
+        (idx_bytes(np.full((40, 28, 28), 44, np.uint8)), "EMNIST"),
+        (struct.pack(">4I", 2051, 18_800, 28, 28), "EMNIST balanced"),
+    ],
+    ids=["MNIST", "KMNIST", "EMNIST", "balanced"],
+)
+def test_another_dataset_that_people_have_under_these_names_is_named(
+    tmp_path: Path, content: bytes, name: str
+) -> None:
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(content)
+    with pytest.raises(DatasetFileError, match=f"; these look like {name}, not Fashion-MNIST$"):
+        read_idx(path, IMAGES)
+
+
 def test_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetFileError, match=f"^{re.escape(str(tmp_path))}: Is a directory$"):
         read_idx(tmp_path, IMAGES)

@@ -1,10 +1,12 @@
 """An object store: what is there, who is first, and what happens while it is away."""
 
+import errno
 import logging
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from s3fs import S3FileSystem
@@ -70,6 +72,29 @@ def test_a_store_that_is_away_for_a_while_is_asked_again(s3_results: Results, mo
     assert read_bytes(path) == b"at last"
     assert f"{path}: reset; trying again" in caplog.text
     assert f"{path}: late; trying again" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        PermissionError("The provided token has expired."),
+        OSError(errno.EINVAL, "Bad Request"),
+        RuntimeError("Token has expired and refresh failed"),
+        RuntimeError("UnauthorizedSSOTokenError: the SSO session has expired or is otherwise invalid"),
+        RuntimeError("('invalid_grant: Token has been expired or revoked.',)"),
+        RuntimeError("Unable to locate credentials"),
+    ],
+)
+def test_an_expired_token_is_told_once_at_once(caplog: pytest.LogCaptureFixture, refusal: Exception):
+    asked = []
+
+    def refuse() -> None:
+        asked.append(1)
+        raise refusal
+
+    with pytest.raises(StoreUnreachable, match=r"refused \(.*\): renew the key or token if it has"):
+        object_store.ask(Path("bucket"), refuse)
+    assert (len(asked), caplog.text) == (1, "")
 
 
 @pytest.mark.slow

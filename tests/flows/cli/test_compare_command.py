@@ -70,8 +70,9 @@ def test_without_another_the_run_is_held_against_what_its_study_names(results: R
         assert "band: Baseline (5 epochs)" in done.out
 
 
-def test_any_published_table_can_be_given(results: Results, tmp_path: Path):
-    table = tmp_path / "mine.csv"
+@pytest.mark.parametrize("name", ["mine.csv", "MINE.TSV", "no suffix"])
+def test_any_published_table_can_be_given(results: Results, tmp_path: Path, name: str):
+    table = tmp_path / name
     table.write_text(HEADER + "4,epochs,20,4,60.0,\n4,epochs,5,4,89.0,\n", "utf-8")
     done = study("compare", RUN_ID, table, "--results", results.folder)
     assert done.code == 1

@@ -66,18 +66,34 @@ def test_a_band_says_what_it_found_and_whether_that_is_inside(
 
 
 @pytest.mark.parametrize(
-    ("band", "allowed"),
+    ("band", "allowed", "bounds"),
     [
-        (MEAN, "89 to 90.1%"),
-        (GAIN, "+2.00 to +5.00 points"),
-        (ORDER, "0.01 > 0.001 and 0.1 > 0.00001"),
-        (NEAR, "at most 0.5 points apart"),
+        (MEAN, "89 to 90.1%", (0.89, 90.1 / 100)),
+        (GAIN, "+2.00 to +5.00 points", (0.02, 0.05)),
+        (ORDER, "0.01 > 0.001 and 0.1 > 0.00001", (None, None)),
+        (NEAR, "at most 0.5 points apart", (-0.005, 0.005)),
     ],
 )
-def test_a_band_says_what_it_allows(band: Band, allowed: str):
-    assert band.judge({}, _compare) == BandVerdict(
-        "C", band.exercise, allowed, "not measured", "not measured"
-    )
+def test_a_band_says_what_it_allows(band: Band, allowed: str, bounds: tuple[float | None, float | None]):
+    expected = BandVerdict("C", band.exercise, allowed, "not measured", "not measured", *bounds)
+    assert band.judge({}, _compare) == expected
+
+
+@pytest.mark.parametrize(
+    ("band", "means", "mean", "difference"),
+    [
+        (MEAN, {(4, 5.0): 0.895}, 0.895, None),
+        (GAIN, {(4, 1.0): 0.87, (4, 20.0): 0.865}, None, -0.005),
+        (NEAR, DROPOUTS, None, 0.0025),
+    ],
+)
+def test_the_numbers_of_a_band_are_numbers_too(
+    band: Band, means: dict[Cell, float], mean: float | None, difference: float | None
+):
+    found = band.judge(_steady(means), _compare)
+    assert (found.mean_accuracy, found.difference) == (pytest.approx(mean), pytest.approx(difference))
+    middle = mean if difference is None else difference
+    assert found.low <= middle + 1e-9 and middle - 1e-9 <= found.high
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,24 @@ def test_what_the_published_readings_bear_of_the_published_claims():
         "64 dense units are best",
     }
     assert "contradicted" not in found.values()
+
+
+@pytest.mark.parametrize(
+    ("claim", "readings", "difference"),
+    [
+        (BEST, RISING, 0.01),  # to 16, which is nearer than 8
+        (BEST, FALLING, -0.01),
+        (HIGHER, ONE_NEAR, 0.0001),
+        (TREND, RISING, 0.02),
+        (HIGHER, {}, None),
+    ],
+)
+def test_a_claim_has_the_difference_and_p_value_that_decide(
+    claim: Claim, readings: Readings, difference: float | None
+):
+    found = claim.judge(readings, is_paired=False)
+    assert found.difference == pytest.approx(difference)
+    assert (found.p_value is None) == (difference is None)
+    if found.low is not None:
+        assert found.low < found.difference < found.high
+        assert (found.verdict == "undecided") == (found.low < 0 < found.high)

@@ -186,7 +186,7 @@ def test_a_published_file_that_is_missing_or_elsewhere_is_refused(tmp_path: Path
 
 
 def test_a_published_file_is_found_beside_the_study(tmp_path: Path):
-    (tmp_path / "here.csv").touch()
+    (tmp_path / "here.csv").write_text("exercise,value,accuracy_pct\n")
     path = _write(tmp_path, SOUND + "published: {averages: here.csv}\n")
     published = read_study(str(path)).published
     assert published is not None

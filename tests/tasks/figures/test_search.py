@@ -112,3 +112,13 @@ def test_candidates_far_below_the_best_are_counted_not_drawn(tmp_path: Path):
     low = [changed(each, validation_accuracy=0.1) for each in TABLES.search[:3]]
     search = [*low, *TABLES.search[3:]]
     assert "3 of them more than 8 points below the best and not shown" in draw(tmp_path, search)[0].caption
+
+
+def test_names_in_other_scripts_are_numbers_in_the_figure_and_words_in_the_caption(tmp_path: Path):
+    def renamed(row):
+        return changed(row, setting="已发表的最优 🏆") if row.setting == "published" else row
+
+    trials, finals = map(renamed, TABLES.trials), map(renamed, TABLES.finals)
+    front, *_ = draw_search_figures(STUDY, list(trials), TABLES.search, list(finals), tmp_path)
+    assert "In the legend, name 2: 已发表的最优 🏆." in front.caption
+    assert "已发表的最优 🏆" in front.alt
