@@ -26,7 +26,7 @@ LEAST_FRAME = 3 * IMAGE_SIDE // 4
 OTHERS = 0.02
 """Size of all that lies beside the largest thing, relative to it, from which there are several things.
 
-Measured: parts of a sandal or bag lie apart in 0.5% of the test images.
+Measured: in 1.4% of 1,000 test images, mostly of shoes, parts lie that far apart.
 """
 
 SHARP = 3 * CLOSENESS
@@ -113,7 +113,8 @@ def _find_frame(grey: Pixels) -> tuple[slice, slice] | None:
     drawn = max(small.shape) // (4 * IMAGE_SIDE)  # the width of the frame, if it is a line
     rows, columns = _within(rows, top, small.shape[0], drawn), _within(columns, left, small.shape[1], drawn)
     window = _enlarge(rows, columns, small, grey)
-    return None if grey[window].shape == grey.shape else window
+    is_plain = np.ptp(grey[window]) < SHARP  # the rectangle is itself what the picture shows
+    return None if is_plain or grey[window].shape == grey.shape else window
 
 
 def _find_full_lines(part: Pixels, axis: int) -> tuple[int, int] | None:
@@ -162,11 +163,11 @@ def _beside(things: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 def _enlarge(
     rows: tuple[int, int], columns: tuple[int, int], small: Pixels, grey: Pixels
 ) -> tuple[slice, slice]:
-    """Return the window of a picture that rows and columns of its smaller copy show."""
+    """Return the window of a picture that rows and columns of its smaller copy show, within their edges."""
     by_row, by_column = grey.shape[0] / small.shape[0], grey.shape[1] / small.shape[1]
     return (
-        slice(int(rows[0] * by_row), math.ceil(rows[1] * by_row)),
-        slice(int(columns[0] * by_column), math.ceil(columns[1] * by_column)),
+        slice(math.ceil(rows[0] * by_row), int(rows[1] * by_row)),
+        slice(math.ceil(columns[0] * by_column), int(columns[1] * by_column)),
     )
 
 

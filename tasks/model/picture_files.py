@@ -28,7 +28,7 @@ READABLE = {
 
 OTHERS = {
     "HEIC (convert it to JPEG)": rb".{4}ftyp.{0,60}(he[iv][cfmsx]|mif1|msf1)",
-    "SVG": rb".*?<svg[\s>]",
+    "SVG": rb".*?<svg[\s/>]",
     "web page": rb"(?i)\s*<(!doctype )?html",
     "PDF": rb"%PDF",
 }
@@ -55,7 +55,7 @@ class Listing:
 
     def describe_rest(self) -> str:
         """Return "2 files passed over: 1 HEIC (convert it to JPEG), 1 SVG"; empty if there are none."""
-        kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(self.passed_over.items()))
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted((+self.passed_over).items()))
         return f"{count(self.passed_over.total(), 'file')} passed over: {kinds}" if kinds else ""
 
 

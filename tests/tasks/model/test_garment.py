@@ -117,7 +117,7 @@ def test_a_margin_around_28_by_28_pixels_is_cut_off_to_the_pixel(images: np.ndar
 def test_a_garment_is_no_frame_and_one_thing(images: np.ndarray, light: bool):
     pictures = [enlarge(255 - each if light else each) for each in images[:300]]
     assert all(crop_frame(each).shape == each.shape for each in pictures)
-    assert sum(prepare_image(each).doubt != "" for each in pictures) <= 3, "parts of a sandal may lie apart"
+    assert sum(prepare_image(each).doubt != "" for each in pictures) <= 5, "parts of a shoe may lie apart"
 
 
 def shop(image: np.ndarray) -> np.ndarray:
