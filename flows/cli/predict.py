@@ -54,8 +54,9 @@ def predict_command(
 ) -> None:
     """Classify pictures with a saved model.
 
-    Pictures may have any size, in colour or grey. A picture with a light background is inverted, because the
-    training images are bright on black; the answer says so. Probabilities are softened by `model.json` next
+    Pictures may have any size, in colour or grey, and any name; margins and axes around them are cut off. A
+    picture with a light background is inverted, because the training images are bright on black; the answer
+    says so. If several things or nothing stands out, the answer is not sure. Probabilities are softened by `model.json` next
     to the model: of the pictures called 80% about 80% are right, if they are like the dataset's.
     docs/predict.md shows how well it does on others.
 

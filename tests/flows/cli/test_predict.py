@@ -121,7 +121,7 @@ def test_a_model_without_a_description_is_said_to_be_uncalibrated_once(folder: P
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--sure", "1.5"), "--sure: 1.5 is not allowed; give a fraction from 0 to 1, such as 0.6"),
+        (("--sure", "1.5"), "--sure: 1.5 is not allowed; give a fraction from 0 to 1, such as 0.8"),
         (("--sure", "nan"), "--sure: nan is not allowed"),
         (("--json", "--csv"), "--json and --csv: both were given; give one of them"),
     ],
