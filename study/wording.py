@@ -1,7 +1,10 @@
 """Format numbers and parameters for sentences and tables: one format each, everywhere."""
 
 import math
+import os
+import re
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import numpy as np
 
@@ -124,8 +127,23 @@ def shortened(text: str, most: int) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+_UNSHOWN = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""Controls of a terminal, line ends, changes of the writing direction and halves of characters."""
+
+
 def printable(text: str) -> str:
-    """Return a message with unprintable characters, such as terminal controls, replaced; lines stay."""
-    return "".join(
-        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
-    )
+    r"""Return a message in which controls of a terminal and the like are escaped, as `\x1b`; lines stay."""
+    return "\n".join(map(_escape, text.split("\n")))
+
+
+def shown_path(path: PurePath | str) -> str:
+    r"""Return a path on one line: bytes that are not UTF-8 and controls are escaped, as `\xef` and `\n`.
+
+    A path that a spreadsheet would take for a formula begins with `./`.
+    """
+    shown = _escape(os.fsencode(path).decode("utf-8", "backslashreplace"))
+    return f"./{shown}" if shown.startswith(tuple("=+-@")) else shown
+
+
+def _escape(text: str) -> str:
+    return _UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

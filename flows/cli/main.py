@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import io
 import shlex
 import sys
 import traceback
@@ -109,6 +110,9 @@ def main() -> None:
     Wrong input, also on the command line, exits with 2; an unforeseen error exits with 1.
     """
     invocation = Invocation()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that this terminal has no letters for
     try:
         sys.exit(app(prog_name="study", obj=invocation, standalone_mode=False))
     except InputError as error:

@@ -1,6 +1,7 @@
 """The command `study predict`: classify files and folders of pictures with a saved model."""
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import typer
 from flows.cli.options import BAD_INPUT, FAILED
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
-from study.wording import count, printable
+from study.wording import count, printable, shown_path
 from tasks.model import (
     Classifier,
     InputScale,
@@ -20,6 +21,7 @@ from tasks.model import (
     Unreadable,
     find_calibration,
     find_model,
+    find_unreadable,
     list_pictures,
     load_model,
     write_overlay,
@@ -28,7 +30,7 @@ from tasks.model import (
 COLUMNS = (
     *("path", "class_index", "class_name", "probability", "sure", "inverted"),
     *(f"probability_{index}" for index in range(len(CLASS_NAMES))),
-    "error",
+    *("error", "doubt"),
 )
 """Columns of JSON and CSV."""
 
@@ -47,7 +49,7 @@ def predict_command(
     sure: Annotated[
         float,
         typer.Option("--sure", metavar="FRACTION", help="Below this probability the answer is *not sure*."),
-    ] = 0.6,
+    ] = 0.8,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
     input_scale: Annotated[
@@ -61,26 +63,28 @@ def predict_command(
 ) -> None:
     """Classify pictures with a saved model.
 
-    Pictures may have any size, in colour or grey. A picture with a light background is inverted, because the
-    training images are bright on black; the answer says so. Probabilities are softened by `model.json` next
-    to the model: of the pictures called 80% about 80% are right, if they are like the dataset's.
-    docs/predict.md shows how well it does on others.
-
-    Examples: `study predict model.keras boot.jpg`; `study predict model.keras photos --csv > answers.csv`;
-    `study predict model.keras photos/*.png --overlay answers`.
+    Pictures may have any size, in colour or grey, and any name; margins and axes around them are cut off. A
+    picture with a light background is inverted, because the training images are bright on black; the answer
+    says so. If several things or nothing stands out, the answer is not sure. Probabilities are softened by
+    `model.json` next to the model: of the pictures called 80% about 80% are right, if they are like the
+    dataset's. docs/predict.md shows how well it does on others.
 
     A picture that cannot be read is reported by name, and the others are classified. The exit code is then 1,
     or 2 if no picture can be read.
     """
     _check(sure, as_json, as_csv)
-    pictures = list_pictures(images, overlay)
+    listing = list_pictures(images, overlay)
+    if rest := listing.describe_rest():
+        typer.echo(f"study: {rest}", err=True)
     file = find_model(model)
     calibration = find_calibration(file)
     softened_by = None if isinstance(calibration, str) else calibration
     if softened_by and input_scale is InputScale.AUTO:
         input_scale = InputScale.UNIT  # an exported model takes both
-    loaded = load_model(file, input_scale)
-    found = Classifier(loaded, softened_by).classify(pictures)
+    found: Sequence[Prediction | Unreadable] = find_unreadable(listing.pictures)
+    if not found:  # loading the model takes seconds
+        loaded = load_model(file, input_scale)
+        found = Classifier(loaded, softened_by).classify(listing.pictures)
     unreadable = [each for each in found if isinstance(each, Unreadable)]
     if overlay is not None:
         originals = {each.path.absolute() for each in found}
@@ -100,8 +104,9 @@ def predict_command(
 
 def describe_prediction(prediction: Prediction, sure: float, top: int) -> str:
     """Return lines for a terminal: file and class, then the likeliest classes by falling probability."""
-    doubt = "" if prediction.probability >= sure else f", but not sure: below {sure:.0%}"
-    lines = [f"{prediction.path}: {prediction.class_name} ({prediction.class_index}){doubt}"]
+    doubt = prediction.find_doubt(sure)
+    answer = f"{prediction.class_name} ({prediction.class_index}){doubt and f', but not sure: {doubt}'}"
+    lines = [f"{shown_path(prediction.path)}: {answer}"]
     if prediction.inverted:
         lines.append(
             "  the background looked light, so the image was inverted (training images are light on black)"
@@ -113,16 +118,17 @@ def describe_prediction(prediction: Prediction, sure: float, top: int) -> str:
 
 def row_of(found: Prediction | Unreadable, sure: float) -> dict[str, Any]:
     """Return a row of the JSON and the CSV, by column; only path and error if the picture is unreadable."""
+    path = shown_path(found.path)
     if isinstance(found, Unreadable):
-        return dict.fromkeys(COLUMNS) | {"path": str(found.path), "error": found.reason}
-    is_sure = found.probability >= sure
-    answer = (found.class_index, found.class_name, found.probability, is_sure, found.inverted)
-    return dict(zip(COLUMNS, (str(found.path), *answer, *found.probabilities, None), strict=True))
+        return dict.fromkeys(COLUMNS) | {"path": path, "error": found.reason}
+    doubt = found.find_doubt(sure)
+    answer = (found.class_index, found.class_name, found.probability, not doubt, found.inverted)
+    return dict(zip(COLUMNS, (path, *answer, *found.probabilities, None, doubt or None), strict=True))
 
 
 def _check(sure: float, as_json: bool, as_csv: bool) -> None:
     if not 0 <= sure <= 1:  # this refuses NaN, too
-        raise InputError(f"--sure: {sure:g} is not allowed; give a fraction from 0 to 1, such as 0.6")
+        raise InputError(f"--sure: {sure:g} is not allowed; give a fraction from 0 to 1, such as 0.8")
     if as_json and as_csv:
         raise InputError("--json and --csv: both were given; give one of them")
 
@@ -133,13 +139,23 @@ def _print(
     if as_json:
         typer.echo(json.dumps([row_of(each, sure) for each in found], indent=1))
     elif as_csv:
-        written = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
-        written.writeheader()
-        written.writerows(row_of(each, sure) for each in found)
+        typer.echo(_format_csv([row_of(each, sure) for each in found]), nl=False)
     else:
         for each in found:
             if isinstance(each, Prediction):
                 typer.echo(describe_prediction(each, sure, top))
+
+
+def _format_csv(rows: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    written = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    written.writeheader()
+    written.writerows(rows)
+    if text.getvalue().isascii():
+        return text.getvalue()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    return f"\ufeff{text.getvalue()}"  # without it Excel reads the names in the machine's old character set
 
 
 def _report_unreadable(unreadable: Sequence[Unreadable], total: int) -> int:

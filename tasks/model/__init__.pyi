@@ -2,7 +2,7 @@ from .classify import (
     Classifier as Classifier,
     Prediction as Prediction,
     Unreadable as Unreadable,
-    list_pictures as list_pictures,
+    find_unreadable as find_unreadable,
     write_overlay as write_overlay,
 )
 from .export import export_model as export_model
@@ -12,3 +12,4 @@ from .given_model import (
     find_model as find_model,
     load_model as load_model,
 )
+from .picture_files import list_pictures as list_pictures

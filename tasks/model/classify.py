@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import cv2
@@ -16,29 +16,32 @@ from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
 from tasks.engines import silenced_stderr
 from tasks.model.export import predict_all
-from tasks.model.pictures import Pixels, PreparedImage, prepare_image, read_image
-
-SUFFIXES = (
-    *(".avif", ".bmp", ".dib", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg"),
-    *(".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
-)
-"""Suffixes of a folder's pictures: formats that OpenCV reads."""
+from tasks.model.garment import Pixels
+from tasks.model.pictures import PreparedImage, prepare_image, read_image
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The model's answer for one picture; `probabilities`, softened or not, are in the classes' order."""
+    """The model's answer for one picture; `probabilities`, softened or not, are in the classes' order.
+
+    `unclear` says what the picture shows instead of one garment.
+    """
 
     path: Path
     class_index: int
     class_name: str
     probabilities: tuple[float, ...]
     inverted: bool
+    unclear: str = ""
 
     @property
     def probability(self) -> float:
         """Return the likeliest class's probability: the model's confidence."""
         return self.probabilities[self.class_index]
+
+    def find_doubt(self, sure: float) -> str:
+        """Return why the answer is not sure, at a least probability for sure ones; empty if it is."""
+        return self.unclear or ("" if self.probability >= sure else f"below {sure:.0%}")
 
 
 @dataclass(frozen=True)
@@ -75,40 +78,12 @@ class Classifier:
         return outputs if self.calibration is None else soften(outputs, self.calibration.temperature)
 
 
-def list_pictures(given: Sequence[Path], leave_out: Path | None = None) -> list[Path]:
-    """List the given pictures in order; those of a folder by name.
-
-    A folder stands for all pictures below it, by suffix, except names that begin with a dot.
-
-    Raises:
-        InputError: a folder has no picture.
-    """
-    return [
-        path for each in given for path in (_list_folder(each, leave_out) if _is_folder(each) else [each])
-    ]
-
-
-def _is_folder(path: Path) -> bool:
-    with suppress(OSError):  # an impossible file name: reading it reports the error
-        return path.is_dir()
-    return False
-
-
-def _list_folder(folder: Path, leave_out: Path | None) -> list[Path]:
-    found = [
-        each
-        for each in sorted(folder.rglob("*"))
-        if _is_picture(each, folder)
-        and (leave_out is None or leave_out.absolute() not in each.absolute().parents)
-    ]
-    if not found:
-        raise InputError(f"{folder}: the folder has no picture; give one with files of {', '.join(SUFFIXES)}")
-    return found
-
-
-def _is_picture(path: Path, folder: Path) -> bool:
-    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in SUFFIXES and not is_hidden and path.is_file()
+def find_unreadable(pictures: Sequence[Path]) -> list[Unreadable]:
+    """Return why pictures cannot be read, if none of them can; this needs no model."""
+    with silenced_stderr():
+        unreadable = takewhile(lambda each: isinstance(each, Unreadable), map(_read, pictures))
+        found = [each for each in unreadable if isinstance(each, Unreadable)]
+    return found if len(found) == len(pictures) else []
 
 
 def _read(path: Path) -> PreparedImage | Unreadable:
@@ -121,7 +96,7 @@ def _read(path: Path) -> PreparedImage | Unreadable:
 def _predict(path: Path, image: PreparedImage, output: npt.NDArray[np.floating]) -> Prediction:
     index = int(output.argmax())
     return Prediction(
-        path, index, CLASS_NAMES[index], tuple(float(value) for value in output), image.inverted
+        path, index, CLASS_NAMES[index], tuple(float(value) for value in output), image.inverted, image.doubt
     )
 
 
@@ -142,14 +117,14 @@ def draw_overlay(prediction: Prediction, sure: float) -> Pixels:
     """
     picture = _resize(read_image(prediction.path))
     words = [f"{prediction.class_name} {prediction.probability:.0%}"]
-    is_sure = prediction.probability >= sure
-    words += [] if is_sure else [f"not sure (below {sure:.0%})"]
+    doubt = prediction.find_doubt(sure)
+    words += [f"not sure ({doubt})"] if doubt else []
     width = max(picture.shape[1], SHORTEST)
     left = (width - picture.shape[1]) // 2
     picture = cv2.copyMakeBorder(
         picture, 0, 0, left, width - picture.shape[1] - left, cv2.BORDER_CONSTANT, value=_DARK
     )
-    bands = [_draw_band(each, width, _LIGHT if is_sure else _ORANGE) for each in words]
+    bands = [_draw_band(each, width, _ORANGE if doubt else _LIGHT) for each in words]
     return np.vstack([picture, *bands])
 
 
@@ -161,7 +136,7 @@ def write_overlay(
     Raises:
         InputError: the file would be one of the originals, or the folder cannot be written to.
     """
-    name = re.sub(r"[^\w.-]", "_", prediction.path.stem)[:100]
+    name = re.sub(r"[^\w.-]", "_", prediction.path.stem)[:50]  # of up to 4 bytes each
     path = folder / f"{number:05d}-{name}.png"
     if path.absolute() in originals:
         raise InputError(

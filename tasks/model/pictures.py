@@ -1,18 +1,25 @@
 """Read a person's own pictures and convert them to the form of training images."""
 
-import math
+import re
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import ExifTags, Image
 
 from study.errors import InputError
 from study.fashion_mnist import IMAGE_SIDE
-from study.wording import shortened
+from study.wording import shortened, shown_path
 from tasks.data import scale_pixels
+from tasks.model.garment import NOTHING, SHARP, Pixels, crop_frame, find_garment, measure_background
+from tasks.model.picture_files import BEGIN, OTHERS, name_kind
 
 
 def read_given_file(path: Path, wanted: str, first: int = -1) -> bytes:
@@ -21,47 +28,59 @@ def read_given_file(path: Path, wanted: str, first: int = -1) -> bytes:
     Raises:
         InputError: it is missing, no file, empty or may not be read.
     """
+    name = shown_path(path)
     try:
         if path.is_dir():
-            raise InputError(f"{path}: this is a folder; give {wanted}")
+            raise InputError(f"{name}: this is a folder; give {wanted}")
         if path.exists() and not path.is_file():
-            raise InputError(f"{path}: this is a device or a pipe; give {wanted}")
+            raise InputError(f"{name}: this is a device or a pipe; give {wanted}")
         with path.open("rb") as file:
             content = file.read(first)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; give {wanted}") from error
+        raise InputError(f"{_explain_missing(name)}; give {wanted}") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give {wanted}") from error
+        raise InputError(f"{name}: cannot be read ({error.strerror}); give {wanted}") from error
     if not content:
-        raise InputError(f"{path}: the file is empty; give {wanted}")
+        raise InputError(f"{name}: the file is empty; give {wanted}")
     return content
 
+
+def _explain_missing(name: str) -> str:
+    address = re.match("([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", name)  # a path has one of several slashes
+    if address is None:
+        return f"{name}: no such file"
+    if address[1].lower() == "file":
+        return f"{name}: this is an address; give the path alone, /{unquote(address[2])}"
+    return f"{address[1]}://{address[2]}: this is an address, nothing is fetched; save what it shows"
+
+
+FULL_SCALES = (1, 255, 1023, 4095, 16383, 65535)
+"""What white is where a file has more bits than its picture uses: a mask, then 8 to 16 bits."""
+
+BRIGHTEST = 16
+"""Up to here, floating-point pixels are taken for fractions: a picture with much light goes beyond 1."""
 
 MIDDLE_GREY = 127
 OPAQUE = 255
 
-CLOSENESS = 12
-"""Grey levels, 5% of 255, within which a pixel counts as background."""
-
-TRIMMED_AT = 4 * IMAGE_SIDE
-"""Longest side, in pixels, of the picture in which its background is searched."""
-
-Pixels = npt.NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """A picture as the network reads it: `pixels` `(28, 28, 1)` float32 in 0..1, on a black background."""
+    """A picture as the network reads it: `pixels` `(28, 28, 1)` float32 in 0..1, on a black background.
+
+    `doubt` says why it may show no garment, or several; it is empty for one.
+    """
 
     pixels: npt.NDArray[np.float32]
     inverted: bool
+    doubt: str = ""
 
 
 def read_image(path: Path) -> Pixels:
     """Read a picture of any size and of any format that OpenCV knows.
 
-    Turns it by its EXIF orientation, converts 16-bit and floating-point (0..1) pixels to 8 bit, and lays
-    transparent pictures on white or black, the one that is farther from their content.
+    Sets it upright by its orientation, converts pixels of any range to 8 bit, and lays transparent pictures
+    on white or black, the one that is farther from their content.
 
     Returns:
         `(height, width)` grey or `(height, width, 3)` BGR, uint8.
@@ -69,61 +88,91 @@ def read_image(path: Path) -> Pixels:
     Raises:
         InputError: If the file is missing, a folder, unreadable, empty, too large or not a picture.
     """
-    encoded = np.frombuffer(read_given_file(path, "an image file"), dtype=np.uint8)
-    # IMREAD_UNCHANGED keeps the alpha channel but ignores EXIF orientation: without alpha, read again.
-    image = _decode(path, encoded, cv2.IMREAD_UNCHANGED)
+    encoded = read_given_file(path, "an image file")
+    image = _turn(_decode(path, encoded), _find_orientation(encoded))
+    if image.ndim == 3 and image.shape[2] == 2:  # grey and transparency
+        return _to_8_bit(image[..., 0])
     if image.ndim == 3 and image.shape[2] == 4:
-        return _lay_on_background(_to_8_bit(path, image))
-    return _to_8_bit(path, _decode(path, encoded, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH))
+        alpha, colour = _to_8_bit(image[..., 3:]), _to_8_bit(image[..., :3])
+        return _lay_on_background(np.dstack([colour, alpha]))
+    return _to_8_bit(image)
 
 
 def prepare_image(image: Pixels) -> PreparedImage:
     """Convert a picture to the form of a training image: grey, black background, 28 x 28, 0..1.
 
-    A picture counts as light, and is inverted, when the median of its four corner squares (each 1/14 of a
-    side, 2 x 2 pixels of 28 x 28) is above 127. Corners, because bags and coats run bright to the edge but
-    seldom into two corners. Measured: 0 of the 10,000 test and 0 of the 60,000 training images are wrongly
-    inverted (highest corner median 51.5); the median of the whole border wrongly inverts 2 training bags.
-
-    Plain background around the content is trimmed, as in the dataset every garment reaches two opposite
-    edges. A picture that is already 28 x 28 with dark corners only gets its pixels divided by 255.
+    Margins and frames are cropped. A picture counts as light, and is inverted, if its background is above
+    127: 0 of the 10,000 test and 0 of the 60,000 training images are. Plain background around the content is
+    trimmed, as in the dataset every garment reaches two opposite edges. A picture that is already 28 x 28
+    with a dark background only gets its pixels divided by 255.
 
     Args:
         image: `(height, width)` grey or `(height, width, 3)` BGR, uint8.
     """
     grey: Pixels = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
-    background = _measure_background(grey)
+    shape = (IMAGE_SIDE, IMAGE_SIDE)
+    if grey.shape != shape:
+        grey = crop_frame(grey)
+    background = measure_background(grey)
     inverted = background > MIDDLE_GREY
     if inverted:
         grey, background = np.subtract(255, grey, dtype=np.uint8), 255 - background
-    if grey.shape != (IMAGE_SIDE, IMAGE_SIDE):
-        grey = _fit_into_square(_trim(grey, background), background)
-    return PreparedImage(scale_pixels(grey[..., np.newaxis]), inverted)
+    doubt = NOTHING if np.ptp(grey) < SHARP else ""
+    if grey.shape != shape:
+        garment, doubt = find_garment(grey)
+        grey = _fit_into_square(garment, background)
+    return PreparedImage(scale_pixels(grey[..., np.newaxis]), inverted, doubt)
 
 
-def _decode(path: Path, encoded: Pixels, flags: int) -> npt.NDArray[Any]:
+def _decode(path: Path, encoded: bytes) -> npt.NDArray[Any]:
+    name = shown_path(path)
     try:
-        image: npt.NDArray[Any] | None = cv2.imdecode(encoded, flags)
+        image: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     except (cv2.error, MemoryError) as error:
         reason = shortened(str(getattr(error, "err", error)), 200)
         raise InputError(
-            f"{path}: OpenCV refuses this image ({reason}); give a smaller PNG or JPEG file"
+            f"{name}: OpenCV refuses this image ({reason}); give a smaller PNG or JPEG file"
         ) from error
     if image is None:
-        raise InputError(
-            f"{path}: not an image that OpenCV can read, or a damaged one; give a PNG or JPEG file"
+        kind = name_kind(encoded[:BEGIN])
+        what = (
+            f"not read: {kind}" if kind in OTHERS else "not an image that OpenCV can read, or a damaged one"
         )
+        raise InputError(f"{name}: {what}; give a PNG or JPEG file")
     return image
 
 
-def _to_8_bit(path: Path, image: npt.NDArray[Any]) -> Pixels:
-    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
-        raise InputError(f"{path}: the pixels are {image.dtype}; 8-bit, 16-bit and float images can be read")
-    if image.dtype == np.uint8:
-        return image
-    deep = image.dtype == np.uint16
-    fraction = image / np.float32(65535) if deep else np.clip(np.nan_to_num(image), 0, 1)
-    return np.rint(fraction * 255).astype(np.uint8)
+def _find_orientation(encoded: bytes) -> int:
+    """Return the orientation, 1 to 8, that EXIF data or AVIF's own boxes ask for; 1 if there is none.
+
+    OpenCV turns TIFF files itself, and others not at all if it is to keep their transparency.
+    """
+    # Pillow refuses some files that OpenCV reads, with any error, and warns of large ones.
+    with suppress(Exception), warnings.catch_warnings(action="ignore"), Image.open(BytesIO(encoded)) as image:
+        return 1 if image.format == "TIFF" else int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return 1
+
+
+def _turn(image: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Set a picture upright by its EXIF orientation (CIPA DC-008, 4.6.5.1.6)."""
+    image = image.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else image
+    image = image[::-1] if orientation in (3, 4, 7, 8) else image
+    return np.ascontiguousarray(image[:, ::-1] if orientation in (2, 3, 6, 7) else image)
+
+
+def _to_8_bit(pixels: npt.NDArray[Any]) -> Pixels:
+    """Scale pixels to 0..255 by the range that they use: 0..1, or that of 8, 10, 12, 14 or 16 bits.
+
+    Negative ones, as of a picture that was standardised, are scaled from the lowest to the highest.
+    """
+    if pixels.dtype == np.uint8:
+        return pixels
+    values = np.nan_to_num(pixels.astype(np.float32), nan=0, posinf=0, neginf=0)
+    low, high = np.percentile(values, (0.1, 99.9))  # a few pixels may overshoot
+    is_fraction = pixels.dtype.kind == "f" and high <= BRIGHTEST
+    full = 1 if is_fraction else next((each for each in FULL_SCALES if high <= 1.1 * each), high)
+    low, full = (low, high) if low < -0.1 * full else (0, full)
+    return np.rint(np.clip((values - low) / (full - low), 0, 1) * 255).astype(np.uint8)
 
 
 def _lay_on_background(image: Pixels) -> Pixels:
@@ -134,45 +183,6 @@ def _lay_on_background(image: Pixels) -> Pixels:
     brightness = (colour * alpha).sum() / max(3 * float(alpha.sum()), 1.0)
     background = 0 if brightness > MIDDLE_GREY else 255
     return np.rint(colour * alpha + background * (1 - alpha)).astype(np.uint8)
-
-
-def _measure_background(grey: Pixels) -> int:
-    """Return the median grey level of the four corner squares, each 1/14 of a side and at least a pixel."""
-    rows, columns = (max(1, length // 14) for length in grey.shape)
-    corners = [grey[y, x] for y in _ends(rows) for x in _ends(columns)]
-    return int(np.median(np.concatenate([corner.ravel() for corner in corners])))
-
-
-def _ends(length: int) -> tuple[slice, slice]:
-    return slice(None, length), slice(-length, None)
-
-
-def _trim(grey: Pixels, background: int) -> Pixels:
-    """Cut off the plain background around a picture's content; return all of it if nothing stands out.
-
-    As by the dataset's makers, pixels within 5% of the grey levels count as background (arXiv:1708.07747,
-    section 2). The search uses a smaller picture, where noise averages out; specks are ignored.
-    If the background is not plain, as with a pattern or a strong shadow, little or nothing is cut off.
-    """
-    small = _shrink(grey, TRIMMED_AT)
-    stands_out = (cv2.absdiff(small, np.full_like(small, background)) > CLOSENESS).astype(np.uint8)
-    kept = cv2.morphologyEx(stands_out, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    left, top, width, height = cv2.boundingRect(kept)
-    if width == 0:
-        return grey
-    by_row, by_column = grey.shape[0] / small.shape[0], grey.shape[1] / small.shape[1]
-    rows = slice(int(top * by_row), math.ceil((top + height) * by_row))
-    columns = slice(int(left * by_column), math.ceil((left + width) * by_column))
-    return grey[rows, columns]
-
-
-def _shrink(grey: Pixels, longest: int) -> Pixels:
-    """Shrink a picture until its longest side is at most this number of pixels."""
-    if max(grey.shape) <= longest:
-        return grey
-    height, width = (max(1, round(length * longest / max(grey.shape))) for length in grey.shape)
-    smaller: Pixels = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-    return smaller
 
 
 def _fit_into_square(grey: Pixels, background: int) -> Pixels:

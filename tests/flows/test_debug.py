@@ -24,7 +24,7 @@ def test_a_fault_is_one_line_and_exit_code_1(faulty: None):
     assert study("fault") == (
         1,
         "",
-        "study: RuntimeError: the disk is on fire \N{REPLACEMENT CHARACTER}[31m; this is a fault "
+        "study: RuntimeError: the disk is on fire \\x1b[31m; this is a fault "
         "of the program or the machine: `study --debug …` shows where\n",
     )
 

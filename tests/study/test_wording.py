@@ -1,4 +1,5 @@
 import math
+import os
 
 import pytest
 
@@ -15,6 +16,7 @@ from study.wording import (
     probability,
     shortened,
     shown,
+    shown_path,
 )
 
 
@@ -112,4 +114,22 @@ def test_a_long_value_is_cut_off_after_two_hundred_characters():
 
 
 def test_characters_that_steer_a_terminal_are_replaced_and_lines_stay():
-    assert printable("a\x1b[31m\nb\t") == "a\ufffd[31m\nb\ufffd"
+    assert printable("a\x1b[31m\nb\t") == "a\\x1b[31m\nb\\t"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"photos/boot.png", "photos/boot.png"),
+        ("blåbær 靴 👢.png".encode(), "blåbær 靴 👢.png"),
+        (b"bo\xefte.png", r"bo\xefte.png"),
+        (b"new\nline.png", r"new\nline.png"),
+        (b"esc\x1b[31mred.png", r"esc\x1b[31mred.png"),
+        ("abc\u202egnp.exe".encode(), r"abc\u202egnp.exe"),
+        (b"=SUM(1+1).png", "./=SUM(1+1).png"),
+        (b"-1.png", "./-1.png"),
+        (b"a/=SUM(1+1).png", "a/=SUM(1+1).png"),
+    ],
+)
+def test_a_path_is_shown_on_one_line_and_is_no_formula(name: bytes, shown: str):
+    assert shown_path(os.fsdecode(name)) == shown

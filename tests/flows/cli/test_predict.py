@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -71,6 +72,36 @@ def test_json_and_csv_have_a_row_for_each_picture_in_the_same_order(folder: Path
     assert read["probability"].isna().tolist() == read["class_index"].isna().tolist() == [False, True, False]
 
 
+def test_files_that_are_no_pictures_are_counted_and_named_once(folder: Path):
+    (folder / "pictures" / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (folder / "pictures" / "one.svg").write_text("<svg/>")
+    done = study("predict", folder / "model.keras", folder / "pictures")
+    assert done.err.count("study: 2 files passed over: 1 HEIC (convert it to JPEG), 1 SVG\n") == 1
+    assert done.out.count("boot.png: ") == 1
+
+
+def test_odd_names_are_all_answered_and_written(folder: Path):
+    names = (b"bo\xefte.png", b"new\nline.png", b"=SUM(1+1).png", b"esc\x1b[31mred.png")
+    for name in names:
+        shutil.copyfile(folder / "pictures" / "boot.png", folder / os.fsdecode(name))
+    given = ("predict", "model.keras", *map(os.fsdecode, names))
+    shown = [r"bo\xefte.png", r"new\nline.png", "./=SUM(1+1).png", r"esc\x1b[31mred.png"]
+    text = study(*given, "--top", 1, folder=folder)
+    assert text.code == 0
+    assert [each.partition(": ")[0] for each in text.out.splitlines()[::2]] == shown
+    assert [row["path"] for row in json.loads(study(*given, "--json", folder=folder).out)] == shown
+    table = study(*given, "--csv", folder=folder).out
+    assert list(pd.read_csv(io.StringIO(table))["path"]) == shown
+    assert table.startswith("path,"), "no mark of the encoding where all is ASCII"
+
+
+def test_csv_with_names_beyond_ascii_says_that_it_is_utf_8(folder: Path):
+    shutil.move(folder / "pictures" / "boot.png", folder / "støvel.png")
+    table = study("predict", "model.keras", "støvel.png", "--csv", folder=folder).out
+    assert table.startswith("\ufeffpath,")
+    assert list(pd.read_csv(io.BytesIO(table.encode()))["path"]) == ["støvel.png"]
+
+
 def test_overlays_are_written_beside_the_text(folder: Path):
     overlays = folder / "pictures" / "answers"
     command = (folder / "model.keras", folder / "pictures", "--overlay", overlays)
@@ -102,7 +133,7 @@ def test_a_run_s_folder_stands_for_its_model_and_the_scale_that_was_taken_is_sai
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--sure", "1.5"), "--sure: 1.5 is not allowed; give a fraction from 0 to 1, such as 0.6"),
+        (("--sure", "1.5"), "--sure: 1.5 is not allowed; give a fraction from 0 to 1, such as 0.8"),
         (("--sure", "nan"), "--sure: nan is not allowed"),
         (("--json", "--csv"), "--json and --csv: both were given; give one of them"),
     ],
@@ -130,7 +161,7 @@ def test_rows_have_the_columns_that_are_documented():
     assert row_of(SHIRT, 0.6) == {
         "path": "odd, name.png", "class_index": 6, "class_name": "Shirt", "probability": 0.5, "sure": False,
         "inverted": True, **{f"probability_{n}": each for n, each in enumerate(SHIRT.probabilities)},
-        "error": None,
+        "error": None, "doubt": "below 60%",
     }  # fmt: skip
     broken = Unreadable(Path("broken.png"), "broken.png: the file is empty; give an image file")
     assert row_of(broken, 0.6) == dict.fromkeys(COLUMNS) | {"path": "broken.png", "error": broken.reason}

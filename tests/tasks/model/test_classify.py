@@ -1,4 +1,4 @@
-"""Classifying pictures: which are meant, their order, copies with the answer."""
+"""Classifying pictures: the model, their order, copies with the answer."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tasks.model.classify import (
     Prediction,
     Unreadable,
     draw_overlay,
-    list_pictures,
+    find_unreadable,
     write_overlay,
 )
 
@@ -72,9 +72,9 @@ def test_an_unreadable_picture_loses_no_other_and_says_nothing_more(
     assert isinstance(found[0], Unreadable)
     assert "bad.png: not an image that OpenCV can read" in found[0].reason
     assert isinstance(found[1], Prediction)
+    assert find_unreadable([bad, good]) == []
+    assert find_unreadable([bad, bad]) == [found[0], found[0]]
     assert capfd.readouterr().err == ""
-    not_run = Classifier(None)  # type: ignore[arg-type]
-    assert not_run.classify([bad]) == found[:1]
 
 
 def test_probabilities_are_softened_by_the_temperature(tmp_path: Path):
@@ -85,44 +85,6 @@ def test_probabilities_are_softened_by_the_temperature(tmp_path: Path):
     assert found.probabilities == pytest.approx(expected)
     assert found.probability < 0.9
     assert found.class_index == 9
-
-
-# Which pictures are meant.
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("b.png", "a.JPG", "notes.txt", ".hidden.png", "deep/c.webp", ".cache/d.png", "odd[1].png"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    return tmp_path
-
-
-ALL = ["a.JPG", "b.png", "deep/c.webp", "odd[1].png"]
-NAMED = ["notes.txt", "gone.png", "odd[1].png", "x" * 300]
-
-
-@pytest.mark.parametrize(
-    ("given", "leave_out", "found"),
-    [
-        (["."], None, ALL),
-        (["."], "deep", ["a.JPG", "b.png", "odd[1].png"]),
-        (["deep", "b.png", "a.JPG"], None, ["deep/c.webp", "b.png", "a.JPG"]),
-        (NAMED, None, NAMED),
-    ],
-    ids=["a folder by name", "but the overlays' own folder", "as given", "any suffix, there or not"],
-)
-def test_a_folder_stands_for_its_pictures_and_a_file_for_itself(
-    folder: Path, given: list[str], leave_out: str | None, found: list[str]
-):
-    pictures = list_pictures([folder / each for each in given], folder / leave_out if leave_out else None)
-    assert [each.relative_to(folder).as_posix() for each in pictures] == found
-
-
-def test_a_folder_without_pictures_is_answered_with_what_counts_as_one(tmp_path: Path):
-    with pytest.raises(InputError, match=r"the folder has no picture; give one with files of .avif, .bmp, "):
-        list_pictures([tmp_path])
 
 
 # Copies of pictures with the answer drawn under them.
@@ -151,6 +113,22 @@ def test_what_is_not_sure_has_a_band_more_and_another_colour(tmp_path: Path):
     assert len(unsure) > len(sure)
     assert (unsure[-50:, :, 2] > unsure[-50:, :, 0] + 150).any(), "orange"
     assert not (sure[-28:, :, 2] > sure[-28:, :, 0] + 150).any()
+
+
+def test_what_is_not_one_garment_is_not_sure_however_probable(tmp_path: Path):
+    sheet = np.zeros((100, 220), np.uint8)
+    sheet[10:90, 10:90] = sheet[10:90, 130:210] = 255
+    cv2.imwrite(str(tmp_path / "two.png"), sheet)
+    (found,) = Classifier(by_brightness).classify([tmp_path / "two.png"])
+    assert isinstance(found, Prediction) and found.probability == 0.9
+    assert found.find_doubt(0.6) == "several separate things"
+    assert predict(tmp_path / "boot.png", (28, 28), 0.5).find_doubt(0.6) == "below 60%"
+    assert predict(tmp_path / "boot.png", (28, 28), 0.5).find_doubt(0.5) == ""
+
+
+def test_a_name_of_wide_letters_gets_a_copy(tmp_path: Path):
+    prediction = predict(tmp_path / f"{'靴' * 80}.png", (28, 28))
+    assert write_overlay(prediction, 1, tmp_path / "answers", 0.6, ()).exists()
 
 
 def test_the_number_keeps_equal_names_apart_and_odd_ones_become_plain(tmp_path: Path):
