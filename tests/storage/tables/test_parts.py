@@ -107,3 +107,8 @@ def test_a_damaged_name_of_a_column_is_damage_and_hides_no_other_run(
             read_part(path, kind)
     assert [run.run_id for run in list_runs(results)] == ["20260302-120000-abcd"]
     assert "cannot be read as a Parquet file: 'utf-8' codec" in caplog.text
+
+
+def test_a_file_is_compressed_in_a_way_that_every_reader_has(summary: Path):
+    group = pq.ParquetFile(summary).metadata.row_group(0)
+    assert {group.column(place).compression for place in range(group.num_columns)} == {"SNAPPY"}
