@@ -56,8 +56,9 @@ def predict_command(
 
     Pictures may have any size, in colour or grey, and any name; margins and axes around them are cut off. A
     picture with a light background is inverted, because the training images are bright on black; the answer
-    says so. If several things or nothing stands out, the answer is not sure. Probabilities are softened by `model.json` next
-    to the model: of the pictures called 80% about 80% are right, if they are like the dataset's.
+    says so. If several things or nothing stands out, the answer is not sure. Probabilities are softened by
+    `model.json` next to the model: of the pictures called 80% about 80% are right, if they are like the
+    dataset's.
     docs/predict.md shows how well it does on others.
 
     Examples: `study predict model.keras boot.jpg`; `study predict model.keras photos --csv > answers.csv`;
