@@ -69,6 +69,9 @@ def predict_command(
     `model.json` next to the model: of the pictures called 80% about 80% are right, if they are like the
     dataset's. docs/predict.md shows how well it does on others.
 
+    Examples: `study predict model.keras boot.jpg`; `study predict model.keras photos --csv > answers.csv`;
+    `study predict model.keras photos/*.png --overlay answers`.
+
     A picture that cannot be read is reported by name, and the others are classified. The exit code is then 1,
     or 2 if no picture can be read.
     """
