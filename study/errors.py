@@ -19,7 +19,7 @@ class ResultsUnwritable(InputError):
 
 
 class LanesLost(RuntimeError):
-    """Every lane is gone and none came back in time: the run cannot continue."""
+    """The run cannot continue: every lane is gone and none came back in time, or new ones have other code."""
 
 
 class StoreUnreachable(OSError):

@@ -9,8 +9,10 @@ from .engine import (
 )
 from .provenance import (
     LOCK_NAME as LOCK_NAME,
+    hash_code as hash_code,
     hash_lock as hash_lock,
     library_versions as library_versions,
     processor_name as processor_name,
     read_commit as read_commit,
+    read_commit_again as read_commit_again,
 )

@@ -1,11 +1,11 @@
-"""Where results come from: the code's commit, its locked dependencies and the machine's processor."""
+"""Where results come from: the code, its commit, its locked dependencies and the machine's processor."""
 
 import hashlib
 import os
 import platform
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +19,8 @@ COMMIT = "STUDY_COMMIT"
 """Environment variable with the commit of code outside a checkout: a container image's."""
 
 _CODE = Path(__file__).resolve().parents[2]
+_PACKAGES = ("study", "storage", "tasks")
+"""The packages of this program that run in a lane."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,22 @@ def read_commit(folder: Path = _CODE) -> Commit:
     if not _git(folder, "status", "--porcelain"):
         return Commit(name.decode(), False)
     return Commit(name.decode(), True, _hash_changes(folder))
+
+
+def read_commit_again(folder: Path = _CODE) -> Commit:
+    """Return the commit as first read in this process; as changed if the checkout now differs from that."""
+    first, now = read_commit(folder), read_commit.__wrapped__(folder)
+    return first if now == first else replace(first, dirty=True, diff_sha256=now.diff_sha256)
+
+
+@cache
+def hash_code(folder: Path = _CODE) -> str:
+    """Return the SHA-256 of the code that runs in a lane, hexadecimal, as first read in this process."""
+    digest = hashlib.sha256()
+    for path in sorted(path for package in _PACKAGES for path in (folder / package).rglob("*")):
+        if path.suffix in (".py", ".cpp", ".c", ".h"):
+            digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _hash_changes(folder: Path) -> str | None:

@@ -14,8 +14,9 @@ from uuid import uuid4
 from distributed import Client
 from distributed.scheduler import KilledWorker
 
-from study.errors import Conclusive, InputError
+from study.errors import Conclusive, InputError, LanesLost
 from study.spec import EngineName
+from tasks.engines import hash_code
 from tasks.lanes.devices import Device
 from tasks.lanes.process import (
     LOG,
@@ -52,6 +53,7 @@ class Lanes(ABC):
         self.failures: defaultdict[str, list[str]] = defaultdict(list)
         """Why attempts failed, by label."""
         self._lock = threading.Lock()
+        self._code = hash_code()
         self._running: dict[str, Attempt] = {}
         """By name."""
         self.is_closed = False
@@ -110,7 +112,8 @@ class Lanes(ABC):
             LaneDied: the lane's process died.
             LaneHung: it made no progress and was killed.
             LanesClosed: the lanes were closed.
-            Exception: any error of the function.
+            LanesLost: the lane's process has started from other code than this one.
+        Exception: any error of the function.
         """
         name = f"{label} {uuid4().hex[:8]}"
         attempt = Attempt(self._take_lane(), name, label, function, arguments, silence_seconds)
@@ -201,7 +204,7 @@ class Lanes(ABC):
         try:
             client, attempt.begun = self._open(), time.monotonic()
             attempt.future = client.submit(
-                call, name, attempt.function, *attempt.arguments, key=name, pure=False,
+                call, self._code, name, attempt.function, *attempt.arguments, key=name, pure=False,
                 **self._place(attempt.lane),
             )  # fmt: skip
             # Not `result(timeout=...)` in a loop: when the end and the timeout coincide, Dask raises an
@@ -229,7 +232,7 @@ class Lanes(ABC):
             raise LaneDied(
                 f"{self._name(attempt.lane)} died while it ran {attempt.label!r}; it has been replaced"
             ) from error
-        except (Conclusive, InputError, LaneDied, LaneHung, LanesClosed):
+        except (Conclusive, InputError, LaneDied, LaneHung, LanesClosed, LanesLost):
             raise
         except Exception:
             # A fault of the process, such as its memory, must not affect the next piece of work.

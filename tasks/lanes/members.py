@@ -1,6 +1,5 @@
 """The lanes of a cluster: which are there, which are free, and the facts each reports first."""
 
-import hashlib
 import os
 import platform
 import re
@@ -26,6 +25,7 @@ from tasks.engines import (
     LOCK_NAME,
     EngineChoice,
     choose_engine,
+    hash_code,
     library_versions,
     processor_name,
     read_commit,
@@ -34,8 +34,6 @@ from tasks.lanes.devices import Device, list_gpus
 from tasks.lanes.process import LanesClosed
 
 _CODE = Path(__file__).resolve().parents[2]
-_PACKAGES = ("study", "storage", "tasks")
-"""The packages of this program that run in a lane."""
 
 _MOST_NAMED = 3
 """Most differences that a refusal names."""
@@ -90,16 +88,6 @@ def read_versions() -> dict[str, str]:
         packages.setdefault(str(canonicalize_name(each.name)), each.version)
     code = f"{hash_code()[:12]} (commit {(read_commit().name or 'unknown')[:12]})"
     return {**packages, "python": platform.python_version(), "code": code}
-
-
-@cache
-def hash_code(folder: Path = _CODE) -> str:
-    """Return the SHA-256 of the code that runs in a lane, hexadecimal."""
-    digest = hashlib.sha256()
-    for path in sorted(path for package in _PACKAGES for path in (folder / package).rglob("*")):
-        if path.suffix in (".py", ".cpp", ".c", ".h"):
-            digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def why_refused(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:

@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 
 from distributed import Future as DaskFuture
 
+from study.errors import LanesLost
+from tasks.engines import hash_code
+
 Result = TypeVar("Result")
 
 PROGRESS = "progress"
@@ -68,8 +71,17 @@ def die_with_starter() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def call(work: str, function: Callable[..., Result], *arguments: object) -> Result:
-    """Report that the work has begun, then run its function; its log lines carry the work's name."""
+def call(code: str, work: str, function: Callable[..., Result], *arguments: object) -> Result:
+    """Report that the work has begun, then run its function; its log lines carry the work's name.
+
+    Raises:
+        LanesLost: this process has started from other code than the run, whose hash is `code`.
+    """
+    if hash_code() != code:
+        raise LanesLost(
+            "the code has changed since this run began, and a new lane would train with the changed code, so "
+            "the run is stopped; put the code back (`git status` shows what differs) to continue"
+        )
     _Teller.work = work
     report_progress()
     return function(*arguments)

@@ -16,7 +16,7 @@ from study.conclusions import Provenance
 from study.plan import Forecast, describe_reasons
 from study.status import RunStatus, Status
 from tasks.data import Dataset
-from tasks.engines import hash_lock, library_versions, processor_name, read_commit
+from tasks.engines import hash_lock, library_versions, processor_name, read_commit_again
 from tasks.step import step
 from tasks.tables.columns import columns_of
 from tasks.tables.rows import Outcome, RunContext
@@ -128,7 +128,7 @@ def _fact_row(context: RunContext, run_facts: RunFacts, dataset: Dataset) -> Cal
 
 def describe_provenance(context: RunContext, run_facts: RunFacts, dataset: Dataset) -> Provenance:
     """Return every fact that may change this run's readings."""
-    commit, engine = read_commit(), context.source.engine
+    commit, engine = read_commit_again(), context.source.engine
     return Provenance(
         git_commit=commit.name,
         git_dirty=commit.dirty,

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tasks.engines.provenance import _CODE, COMMIT, LOCK_NAME, Commit, hash_lock, processor_name, read_commit
+from tasks.engines.provenance import (
+    _CODE,
+    COMMIT,
+    LOCK_NAME,
+    Commit,
+    hash_code,
+    hash_lock,
+    processor_name,
+    read_commit,
+    read_commit_again,
+)
 
 
 def test_the_commit_is_that_of_the_checkout():
@@ -39,20 +49,51 @@ def test_the_lock_is_that_of_the_checkout_another_has_another_hash_and_none_has_
     assert hash_lock(tmp_path) == hashlib.sha256(b"numpy==1\n").hexdigest()
 
 
-def test_uncommitted_changes_have_a_hash_of_what_they_are(tmp_path: Path):
-    def git(*arguments: str) -> None:
-        identity = ("-c", "user.name=n", "-c", "user.email=e@example.org")
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A clean checkout with one file of code."""
+    git(tmp_path, "init")
+    (tmp_path / "code.py").write_text("one = 1\n")
+    (tmp_path / ".gitignore").write_text("ignored\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "begin")
+    return tmp_path
+
+
+def test_code_that_was_edited_or_checked_out_while_a_run_trained_is_not_published_as_clean(checkout: Path):
+    began = read_commit(checkout)
+    assert read_commit_again(checkout) == began
+    (checkout / "code.py").write_text("two = 2\n")
+    edited = read_commit_again(checkout)
+    assert (edited.name, edited.dirty) == (began.name, True)
+    assert edited.diff_sha256
+    git(checkout, "commit", "--all", "-m", "another commit")
+    assert read_commit_again(checkout) == Commit(began.name, True)
+
+
+def test_code_has_a_hash_of_its_contents_as_first_read(tmp_path: Path):
+    for folder in ("one", "two"):
+        (tmp_path / folder / "tasks").mkdir(parents=True)
+        (tmp_path / folder / "tasks" / "a.py").write_text("1")
+    assert hash_code(tmp_path / "one") == hash_code(tmp_path / "two")
+    (tmp_path / "two" / "tasks" / "a.py").write_text("2")
+    assert hash_code(tmp_path / "one") == hash_code(tmp_path / "two")
+    hash_code.cache_clear()
+    assert hash_code(tmp_path / "one") != hash_code(tmp_path / "two")
+
+
+def test_uncommitted_changes_have_a_hash_of_what_they_are(checkout: Path):
+    tmp_path = checkout
 
     def now() -> Commit:
         read_commit.cache_clear()
         return read_commit(tmp_path)
 
-    git("init")
-    (tmp_path / "code.py").write_text("one = 1\n")
-    (tmp_path / ".gitignore").write_text("ignored\n")
-    git("add", ".")
-    git("commit", "-m", "begin")
     clean = now()
     assert (clean.dirty, clean.diff_sha256) == (False, None)
     hashes = []

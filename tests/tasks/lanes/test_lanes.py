@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from distributed.nanny import WorkerProcess
 
+from study.errors import LanesLost
 from tasks.lanes.devices import Device
 from tasks.lanes.lanes import Lanes
 from tasks.lanes.local import LocalLanes
@@ -189,6 +190,15 @@ def test_nor_to_one_whose_work_raised_before_its_nanny_knew_that_it_had_started(
         for number in range(4):
             with pytest.raises(ValueError, match="refused"):
                 single.run(f"odd {number}", refuse)
+
+
+def test_a_lane_of_other_code_than_the_run_gets_no_work(
+    lanes: LocalLanes, monkeypatch: pytest.MonkeyPatch
+):
+    lanes.run("first", describe_lane)
+    monkeypatch.setattr(lanes, "_code", "the hash before an edit")
+    with pytest.raises(LanesLost, match="the code has changed since this run began"):
+        lanes.run("second", describe_lane)
 
 
 def test_a_lane_that_is_killed_again_and_again_while_it_starts_comes_back(lanes: LocalLanes):

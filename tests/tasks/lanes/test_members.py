@@ -2,7 +2,6 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from tasks.lanes.members import (
     Member,
     Members,
     find_device,
-    hash_code,
     introduce,
     read_lane_facts,
     read_versions,
@@ -113,16 +111,6 @@ def test_both_versions_are_named_and_not_too_many():
         "python 3.12.0 there, 3.11.7 here; code abd (commit 2) there, abc (commit 1) here; "
         "numpy 2.3.0 there, 2.4.6 here; and 1 more"
     )
-
-
-def test_the_code_that_runs_in_a_lane_is_told_apart_by_its_contents(tmp_path: Path):
-    for folder in ("one", "two"):
-        (tmp_path / folder / "tasks").mkdir(parents=True)
-        (tmp_path / folder / "tasks" / "a.py").write_text("1")
-    assert hash_code(tmp_path / "one") == hash_code(tmp_path / "two")
-    hash_code.cache_clear()
-    (tmp_path / "two" / "tasks" / "a.py").write_text("2")
-    assert hash_code(tmp_path / "one") != hash_code(tmp_path / "two")
 
 
 def test_a_lane_sees_its_first_gpu_only():
