@@ -113,7 +113,7 @@ class Lanes(ABC):
             LaneHung: it made no progress and was killed.
             LanesClosed: the lanes were closed.
             LanesLost: the lane's process has started from other code than this one.
-        Exception: any error of the function.
+            Exception: any error of the function.
         """
         name = f"{label} {uuid4().hex[:8]}"
         attempt = Attempt(self._take_lane(), name, label, function, arguments, silence_seconds)
