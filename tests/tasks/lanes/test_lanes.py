@@ -192,9 +192,7 @@ def test_nor_to_one_whose_work_raised_before_its_nanny_knew_that_it_had_started(
                 single.run(f"odd {number}", refuse)
 
 
-def test_a_lane_of_other_code_than_the_run_gets_no_work(
-    lanes: LocalLanes, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_lane_of_other_code_than_the_run_gets_no_work(lanes: LocalLanes, monkeypatch: pytest.MonkeyPatch):
     lanes.run("first", describe_lane)
     monkeypatch.setattr(lanes, "_code", "the hash before an edit")
     with pytest.raises(LanesLost, match="the code has changed since this run began"):
