@@ -172,9 +172,10 @@ def _told_as_input(address: str | Path, remedy: str) -> Iterator[None]:
 
 
 _UNWRITABLE = {
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOLCK,
+    errno.ENOTSUP,
 }  # fmt: skip
-"""The system's errors that would stop every further write, too."""
+"""The system's errors that would stop every further write, or lock, too; the last two: there are no locks."""
 
 
 @contextmanager
@@ -189,10 +190,29 @@ def explain_unwritable(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+            reason = f"its file system cannot lock files: {error.strerror}"
+            remedy = "give a --results folder on another one, such as a local disk"
+        else:
+            reason = f"cannot be written: {error.strerror}"
+            remedy = "free space there or make it writable, then continue with `study resume`"
+        refused = Path(error.filename) if isinstance(error.filename, str) else path
         raise ResultsUnwritable(
-            f"{path}: cannot be written: {error.strerror}. What was finished is kept; "
-            "free space there or make it writable, then continue with `study resume`"
+            f"{refused}{describe_owner(refused)}: {reason}. What was finished is kept; {remedy}"
         ) from error
+
+
+def describe_owner(path: Path) -> str:
+    """Return who owns a file or folder, such as " (owned by root)"; empty if it is this user."""
+    try:
+        owner = path.stat().st_uid
+    except (OSError, AttributeError):  # it does not exist, or lies in a store without owners
+        return ""
+    try:
+        name = path.owner()
+    except KeyError:
+        name = f"user {owner}"
+    return "" if owner == os.getuid() else f" (owned by {name})"
 
 
 def write_atomically(path: Path, content: bytes) -> Path:

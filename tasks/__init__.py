@@ -1,5 +1,5 @@
 """The work: data, model, training, lanes, figures, export and report."""
 
-import os
+from tasks.environment import set_environment
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it at its import; a user's own is for other projects
+set_environment()

@@ -23,6 +23,7 @@ from prefect.context import refresh_global_settings_context
 
 from flows.cli.main import main
 from flows.cli.options import OUR_LOGGERS
+from tasks.environment import LAST_SIGNALS
 from tests.waiting import wait_until
 
 environment_of_commands: dict[str, str] = {}
@@ -101,13 +102,14 @@ def _unchanged() -> Iterator[None]:
     """Put back what a command changes of its process: environment, signals and loggers."""
     loggers = [logging.getLogger(name) for name in (*OUR_LOGGERS, "tasks.training.plan")]
     before = [(each, each.level, list(each.handlers)) for each in loggers]
-    terminate = signal.getsignal(signal.SIGTERM)
+    handlers_before = [(each, signal.getsignal(each)) for each in LAST_SIGNALS]
     with patch.dict(os.environ), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a program prints them at most, and the tests make them errors
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, terminate)
+            for number, handler in handlers_before:
+                signal.signal(number, handler)
             for logger, level, handlers in before:
                 logger.setLevel(level)
                 logger.handlers[:] = handlers

@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from flows.cli.options import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED, configure_prefect
 from study.errors import InputError, StoreUnreachable
 from study.wording import printable, shortened
+from tasks.environment import prepare_program
 
 COMMANDS = {
     "run": "run",
@@ -109,6 +110,7 @@ def main() -> None:
 
     Wrong input, also on the command line, exits with 2; an unforeseen error exits with 1.
     """
+    prepare_program()
     invocation = Invocation()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.serving.temporary import LOOPBACK, NO_TELEMETRY
+from flows.serving.temporary import NO_TELEMETRY
 from study.errors import InputError
 from study.spec import is_path, list_studies
 from study.wording import shown
@@ -174,11 +174,6 @@ def configure_prefect(verbose: bool) -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    # Without it, the requests to Prefect's server on this machine go to the user's proxy.
-    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
-    os.environ["no_proxy"] = ",".join(
-        filter(None, dict.fromkeys([*direct.split(","), LOOPBACK, "localhost"]))
-    )
 
 
 def use_cpu_here() -> None:

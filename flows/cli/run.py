@@ -1,7 +1,6 @@
 """The commands `study run` and `resume`: start server and lanes, show progress, print the outcome."""
 
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -43,6 +42,7 @@ from storage.run_starts import choose_interrupted, has_ended, list_interrupted, 
 from storage.tables import read_run
 from study.errors import InputError, LanesLost
 from study.wording import count
+from tasks.environment import end_by_signals
 
 
 def resume_command(
@@ -67,12 +67,7 @@ def resume_command(
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: like Ctrl-C, but from another program."""
-
-
-def terminate_in_order() -> None:
-    """Let SIGTERM raise `Terminated` in the main thread, like Ctrl-C raises KeyboardInterrupt."""
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    """SIGTERM or its like: as Ctrl-C, but from another program."""
 
 
 def _raise_terminated(_number: int, _frame: object) -> NoReturn:
@@ -81,9 +76,9 @@ def _raise_terminated(_number: int, _frame: object) -> NoReturn:
 
 @contextmanager
 def stopping_in_order(kept: str) -> Iterator[None]:
-    """Print what is kept when Ctrl-C or SIGTERM stops the body; exit with the code of each."""
+    """Print what is kept when Ctrl-C, SIGTERM or its like stops the body; exit with the code of each."""
     try:
-        terminate_in_order()
+        end_by_signals(_raise_terminated)
         yield
     except KeyboardInterrupt as error:
         typer.echo(f"\nstopped; {kept}", err=True)

@@ -48,6 +48,8 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, name="parent death", daemon=True).start()
     # SIGINT stops Prefect's worker, but the worker would ignore it if a script started us in its background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for each in (signal.SIGUSR1, signal.SIGUSR2):  # Slurm sends them to all of a job: our parent ends us
+        signal.signal(each, signal.SIG_IGN)
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

@@ -31,6 +31,7 @@ from flows.serving.temporary import (
     is_healthy,
 )
 from study.errors import InputError
+from tasks.environment import check_folders, end_by_signals
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ def serve(port: int, host: str = LOOPBACK) -> None:
             another type, or Prefect refused the deployments.
         PartFailed: a part died, or the server did not answer in time.
     """
-    signal.signal(signal.SIGTERM, _end_in_order)
+    end_by_signals(_end_in_order)
+    check_folders()
     check_sharing(host, os.environ)
     check_port(host, port)
     url = address(host, port)

@@ -21,6 +21,7 @@ from storage.dataset_files import (
 from study.errors import InputError
 from study.wording import shortened
 from tasks.data.download import ADDRESS, STALL_SECONDS, download_dataset
+from tasks.environment import users_keras_home
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +55,7 @@ def default_sources(cache: Path) -> tuple[Source, ...]:
 
 def keras_folder() -> Path:
     """Return the folder in which Keras keeps the files that it has downloaded."""
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    return Path(home) / "datasets" / "fashion-mnist"
+    return Path(users_keras_home(), "datasets", "fashion-mnist")
 
 
 def read_given_folder(folder: Path, expected: ExpectedDataset = FASHION_MNIST) -> DatasetArrays:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,9 @@ _ONE_THREAD = {
 _ASK_SECONDS = 180
 """Longest time that TensorFlow may take to list its GPUs: a slow disk takes a minute to import it."""
 
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+_FLOW_FILES, _LANE_FILES = 200, 10
+"""Open files of the flow besides its lanes, and for each lane: pipes and connections."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Device:
     def environment(self) -> dict[str, str]:
         """Return variables that show a process only this device; set them before importing TensorFlow."""
         threads = _ONE_THREAD if self.kind == "CPU" else {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-        return {"CUDA_VISIBLE_DEVICES": self.gpu or "-1", **threads, **_QUIET}
+        return {"CUDA_VISIBLE_DEVICES": self.gpu or "-1", **threads}
 
 
 def list_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -111,10 +114,23 @@ def choose_devices(
         if asked is not None and asked > MAX_LANES:
             raise InputError(f"{name}: {asked:,} is not allowed; give {MAX_LANES:,} at most, or leave it out")
     gpus = list(find_gpus())
+    wanted = _limit_by_files(lanes or (len(gpus) * lanes_per_gpu if gpus else cores))
     if not gpus:
-        return [Device("CPU")] * (lanes or cores)
-    wanted = lanes or len(gpus) * lanes_per_gpu
+        return [Device("CPU")] * wanted
     return [Device("GPU", gpus[index % len(gpus)]) for index in range(wanted)]
+
+
+def _limit_by_files(lanes: int) -> int:
+    """Return how many of the lanes the limit of open files lets run; log it if that is fewer."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(1, (limit - _FLOW_FILES) // _LANE_FILES)
+    if limit == resource.RLIM_INFINITY or lanes <= most:
+        return lanes
+    logger.warning(
+        "%s instead of %d: this machine lets a program open %d files, a lane needs %d: `ulimit -n`",
+        count(most, "lane"), lanes, limit, _LANE_FILES,
+    )  # fmt: skip
+    return most
 
 
 def useful_lanes(devices: Sequence[Device], cores: int = CPU_COUNT) -> int:

@@ -17,6 +17,7 @@ from distributed import Nanny
 from distributed.utils import get_ip
 
 from study.spec import split_address
+from tasks.environment import end_by_signals
 from tasks.lanes.devices import Device
 from tasks.lanes.local import interrupts_blocked
 from tasks.lanes.local_cluster import CONFIG, keep_running, keep_until, lane_options
@@ -54,8 +55,8 @@ class LaneHost:
         dask.config.set(CONFIG)
         logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # this module logs it instead
         asked = threading.Event()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, lambda *_: asked.set())
+        signal.signal(signal.SIGINT, lambda *_: asked.set())
+        end_by_signals(lambda *_: asked.set())
         resource_tracker.ensure_running()
         loop = asyncio.new_event_loop()
         with tempfile.TemporaryDirectory(prefix="lanes-", ignore_cleanup_errors=True) as folder:

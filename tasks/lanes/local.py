@@ -13,20 +13,24 @@ from distributed import Client
 
 from study.spec import EngineName
 from tasks.engines import EngineChoice, choose_engine, library_versions, processor_name
+from tasks.environment import LAST_SIGNALS
 from tasks.lanes.devices import Device, useful_lanes
 from tasks.lanes.lanes import Lanes
 from tasks.lanes.local_cluster import START_SECONDS, LaneCluster, name_lanes
 from tasks.lanes.process import Attempt, LanesClosed
 
+_SHARED = {signal.SIGINT, *LAST_SIGNALS} - {signal.SIGTERM}  # which ends a lane, and reaches it alone
+
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Block SIGINT for this thread, and for every thread and process it starts meanwhile.
+    """Block SIGINT and its like for this thread, and for every thread and process it starts meanwhile.
 
-    Ctrl-C reaches every process of the terminal at once. Processes that die of it cannot be stopped in
-    order: a dead server does not record how the run ended, and a worker prints a traceback.
+    Ctrl-C reaches every process of the terminal at once, Slurm's warnings every one of a job. Processes that
+    die of it cannot be stopped in order: a dead server does not record how the run ended, and a worker prints
+    a traceback.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SHARED)
     try:
         yield
     finally:

@@ -1,19 +1,36 @@
-"""SIGTERM ends a program in order, as Ctrl-C does."""
+"""SIGTERM and its like end a program in order, as Ctrl-C does."""
 
-import subprocess
-import sys
+import os
+import signal
 
-PROGRAM = """
-import os, signal
-from flows.cli.run import Terminated, terminate_in_order
-terminate_in_order()
-try:
-    os.kill(os.getpid(), signal.SIGTERM)
-except Terminated:
-    print("terminated")
-"""
+import pytest
+
+from flows.cli.options import TERMINATED
+from flows.cli.run import stopping_in_order
+from tasks.environment import LAST_SIGNALS
 
 
-def test_sigterm_raises_an_exception_of_its_own():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
-    assert (done.stdout.strip(), done.stderr) == ("terminated", "")
+@pytest.mark.parametrize("number", LAST_SIGNALS, ids=lambda number: number.name)
+def test_a_signal_that_ends_a_run_says_what_is_kept_and_ends_it_with_the_code_of_sigterm(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+):
+    before = [(each, signal.getsignal(each)) for each in LAST_SIGNALS]
+    try:
+        with pytest.raises(SystemExit) as ended, stopping_in_order("all is kept"):
+            os.kill(os.getpid(), number)
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)
+    assert ended.value.code == TERMINATED
+    assert capsys.readouterr().err == "\nstopped; all is kept\n"
+
+
+def test_a_signal_that_is_ignored_stays_so_as_under_nohup(monkeypatch: pytest.MonkeyPatch):
+    before = [(each, signal.getsignal(each)) for each in LAST_SIGNALS]
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with stopping_in_order("all is kept"):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)

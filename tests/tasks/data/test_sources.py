@@ -96,7 +96,7 @@ def test_given_folder_without_a_file_says_what_to_do(tmp_path: Path) -> None:
 def test_what_keras_has_downloaded_is_used_and_a_damaged_file_named_and_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("STUDY_USERS_KERAS_HOME", str(tmp_path))
     folder = write_idx_folder(tmp_path / "datasets" / "fashion-mnist", ARRAYS)
     source = next(each for each in default_sources(tmp_path) if each.name == "Keras's cache")
     assert read_first([source], EXPECTED)[1] == "Keras's cache"

@@ -1,6 +1,7 @@
 """Devices: discovery and pinning, with a stand-in list of GPUs, as none is at hand."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,20 @@ def test_there_is_a_lane_a_core_or_a_gpu_and_else_as_many_as_are_asked_for(
 def test_fewer_than_one_lane_is_refused(options: dict[str, int], message: str):
     with pytest.raises(InputError, match=message):
         choose_devices(**options, find_gpus=find_two)
+
+
+def test_a_low_limit_of_open_files_lets_fewer_lanes_run_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
+    assert len(choose_devices(None, find_gpus=list, cores=96)) == 82
+    assert caplog.messages == [
+        "82 lanes instead of 96: this machine lets a program open 1024 files, a lane needs 10: `ulimit -n`"
+    ]
+    assert len(choose_devices(None, find_gpus=list, cores=64)) == 64
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert len(choose_devices(None, find_gpus=list, cores=96)) == 96
+    assert len(caplog.messages) == 1
 
 
 def test_a_gpu_lane_sees_its_own_gpu_only():
