@@ -1,8 +1,10 @@
 """Where results come from: the code, its commit, its locked dependencies and the machine's processor."""
 
 import hashlib
+import logging
 import os
 import platform
+import shutil
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,6 +14,8 @@ from pathlib import Path
 
 from study.spec import EngineName
 from tasks.engines.native_library import open_native_library
+
+logger = logging.getLogger(__name__)
 
 LOCK_NAME = "requirements.lock"
 
@@ -38,7 +42,11 @@ def read_commit(folder: Path = _CODE) -> Commit:
     """Return the commit of the checkout this code runs from, or that of its container image."""
     name = _git(folder, "rev-parse", "HEAD")
     if name is None:
-        return Commit(os.environ.get(COMMIT) or None, None)
+        named = os.environ.get(COMMIT) or None
+        if named is None:
+            reason = "is no git checkout" if shutil.which("git") else "cannot be asked: git is not installed"
+            logger.warning("the tables name no commit: %s %s", folder, reason)
+        return Commit(named, None)
     if not _git(folder, "status", "--porcelain"):
         return Commit(name.decode(), False)
     return Commit(name.decode(), True, _hash_changes(folder))
@@ -46,7 +54,8 @@ def read_commit(folder: Path = _CODE) -> Commit:
 
 def read_commit_again(folder: Path = _CODE) -> Commit:
     """Return the commit as first read in this process; as changed if the checkout now differs from that."""
-    first, now = read_commit(folder), read_commit.__wrapped__(folder)
+    first = read_commit(folder)
+    now = read_commit.__wrapped__(folder) if first.name else first
     return first if now == first else replace(first, dirty=True, diff_sha256=now.diff_sha256)
 
 
@@ -98,9 +107,9 @@ def processor_name() -> str:
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, timeout=10, check=True
-        )
+        # We run the folder's code already, so its owner, whoever that is, may be trusted with git, too.
+        command = ["git", "-c", f"safe.directory={folder}", "-C", str(folder), *arguments]
+        done = subprocess.run(command, capture_output=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -1,6 +1,7 @@
 """Provenance: the commit of the code, its lock file and the name of the processor."""
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -63,6 +64,28 @@ def checkout(tmp_path: Path) -> Path:
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "begin")
     return tmp_path
+
+
+def test_a_checkout_that_belongs_to_another_user_has_a_commit(checkout: Path):
+    if os.getuid() != 0:
+        pytest.skip("only root gives files to others")
+    before = read_commit(checkout)
+    read_commit.cache_clear()
+    for path in (checkout, *checkout.rglob("*")):
+        os.chown(path, 12345, 12345)
+    refused = subprocess.run(["git", "-C", str(checkout), "status"], capture_output=True, text=True)
+    assert "dubious ownership" in refused.stderr
+    assert before.name
+    assert read_commit(checkout) == before
+
+
+def test_without_git_a_line_says_that_there_is_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.delenv(COMMIT, raising=False)
+    monkeypatch.setenv("PATH", "")
+    assert read_commit_again(tmp_path) == Commit(None, None)
+    assert caplog.messages == [f"the tables name no commit: {tmp_path} cannot be asked: git is not installed"]
 
 
 def test_code_that_was_edited_or_checked_out_while_a_run_trained_is_not_published_as_clean(checkout: Path):
