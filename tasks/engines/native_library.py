@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from study.fashion_mnist import IMAGE_SIDE
 from study.plan import parameter_count
 from study.spec import Hyperparameters
+from study.wording import shortened
 from tasks.engines.reference_step import drop_mask, train_step
 from tasks.engines.seeds import draw_initial_weights
 
@@ -31,6 +33,11 @@ FOLDER = Path(__file__).resolve().parents[2] / "build"
 COMPILERS = ("c++", "g++", "clang++")
 
 FLAGS = ("-std=c++20", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
+
+STANDARDS = (FLAGS[0], "-std=c++2a")
+"""C++20 by its name, and by that in earlier compilers."""
+
+NEEDED, NEWER = "GCC 10, Clang 10 or later", "g++-12"
 
 COMPILING_SECONDS = 120.0
 """Longest time to compile: it takes 2 s."""
@@ -207,31 +214,42 @@ def _check_shape(
 
 
 def _compile(path: Path) -> None:
-    compiler = find_compiler()
-    if compiler is None:
-        raise NativeUnavailable(f"there is no C++ compiler (looked for {', '.join(COMPILERS)} and $CXX)")
+    reasons = []
     try:
         path.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             made = Path(scratch, path.name)
-            command = [*compiler, *FLAGS, str(SOURCES / "engine.cpp"), "-o", str(made)]
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILING_SECONDS)
-            made.replace(path)
-    except subprocess.CalledProcessError as error:
-        said = (error.stderr.strip().splitlines() or ["no message"])[0]
-        raise NativeUnavailable(f"{compiler[0]} could not compile it: {said}") from error
+            for compiler, standard in product(find_compilers(), STANDARDS):
+                command = [*compiler, standard, *FLAGS[1:], str(SOURCES / "engine.cpp"), "-o", str(made)]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILING_SECONDS)
+                if done.returncode == 0:
+                    made.replace(path)
+                    logger.info("compiled the native engine for this processor: %s", path)
+                    return
+                said = (done.stderr.strip().splitlines() or ["no message"])[0]
+                reasons.append(f"{compiler[0]} could not compile it: {shortened(said, 200)}")
     except (OSError, subprocess.SubprocessError) as error:
         raise NativeUnavailable(f"it could not be compiled: {error}") from error
-    logger.info("compiled the native engine for this processor: %s", path)
+    raise NativeUnavailable(f"{reasons[0]}; it needs {NEEDED}, and CXX={NEWER} names another compiler")
 
 
-def find_compiler() -> list[str] | None:
-    """Find the C++ compiler and its first arguments: `$CXX` if set, else the system's; None if none."""
-    asked = shlex.split(os.environ.get("CXX", ""))
-    if asked:
-        return asked if shutil.which(asked[0]) else None
-    found = next((name for name in COMPILERS if shutil.which(name)), None)
-    return None if found is None else [found]
+def find_compilers() -> list[list[str]]:
+    """Find the C++ compilers, each with its first arguments: `$CXX` alone if set, else all of the system.
+
+    Raises:
+        NativeUnavailable: there is none, or `$CXX` cannot be used.
+    """
+    given = os.environ.get("CXX", "")
+    try:
+        asked = shlex.split(given)
+    except ValueError as error:
+        raise NativeUnavailable(f"CXX is {given!r}, which is no command: {error}") from error
+    if asked and not shutil.which(asked[0]):
+        raise NativeUnavailable(f"CXX is {given!r}, and there is no program {asked[0]!r}")
+    found = [asked] if asked else [[name] for name in COMPILERS if shutil.which(name)]
+    if not found:
+        raise NativeUnavailable(f"there is no C++ compiler (looked for {', '.join(COMPILERS)} and $CXX)")
+    return found
 
 
 def _processor_facts() -> bytes:

@@ -1,5 +1,6 @@
 """The native library: compiled here, checked before use, refused with a reason, safe with wrong arrays."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from tasks.engines.engine import _why_not, choose_engine
 from tasks.engines.native_library import (
     NativeLibrary,
     NativeUnavailable,
-    find_compiler,
+    find_compilers,
     library_path,
     open_native_library,
     prepare_native_library,
@@ -159,7 +160,8 @@ def test_without_a_compiler_tensorflow_trains_and_a_line_says_so(
 ):
     monkeypatch.setenv("PATH", str(elsewhere))
     monkeypatch.delenv("CXX", raising=False)
-    assert find_compiler() is None
+    with pytest.raises(NativeUnavailable):
+        find_compilers()
     assert choose_engine("auto", "CPU") == "tensorflow"
     assert caplog.text.count("there is no C++ compiler") == 1
     with pytest.raises(InputError, match=r"--engine: native cannot be used here: there is no C\+\+ compiler"):
@@ -170,6 +172,41 @@ def test_a_compiler_that_fails_is_quoted(elsewhere: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("CXX", shutil.which("false") or "false")
     with pytest.raises(InputError, match=r"false could not compile it: no message"):
         choose_engine("native", "CPU")
+
+
+def test_an_older_compiler_knows_the_standard_by_its_earlier_name_and_the_next_one_is_tried(
+    elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder, real = tmp_path / "bin", shutil.which("c++")
+    folder.mkdir()
+    old = '#!/bin/sh\ncase "$*" in *c++20*) echo "unrecognized option \'-std=c++20\'" >&2; exit 1;; esac\n'
+    (folder / "c++").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "g++").write_text(f'{old}exec "{real}" "$@"\n')
+    for each in folder.iterdir():
+        each.chmod(0o755)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    assert prepare_native_library().exists()
+    monkeypatch.setenv("CXX", str(folder / "c++"))
+    library_path().unlink()
+    with pytest.raises(NativeUnavailable, match=r"no message; it needs GCC 10, Clang 10 or later, and CXX="):
+        prepare_native_library()
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("/opt/none/g++ -m64", "CXX is '/opt/none/g++ -m64', and there is no program '/opt/none/g++'"),
+        ('"g++', "CXX is '\"g++', which is no command: No closing quotation"),
+    ],
+)
+def test_a_compiler_that_is_named_wrongly_is_the_reason(
+    given: str, reason: str, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CXX", given)
+    with pytest.raises(NativeUnavailable) as refused:
+        prepare_native_library()
+    assert str(refused.value) == reason
 
 
 def test_a_file_that_is_no_library_is_refused(elsewhere: Path):
