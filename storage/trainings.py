@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from storage.results import (
     Results,
+    describe_owner,
     explain_unwritable,
     find_paths,
     is_local,
@@ -47,6 +48,10 @@ Arrays = list[np.ndarray]
 
 class DamagedTraining(Exception):
     """A kept training cannot be read as it was written; the message says which file and why."""
+
+
+class UnreadableTraining(DamagedTraining):
+    """A kept training may not be read: it may be sound, and must not be replaced."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,16 @@ def find_training(results: Results, key: str) -> TrainingRecord | None:
     """Find the record under a key, with sound weights; None if there is none or it is damaged.
 
     Damage is logged, and the training is trained again.
+
+    Raises:
+        InputError: it is another user's, and may not be read.
     """
     try:
         return _read_checked(results, key)
     except FileNotFoundError:
         return None
+    except UnreadableTraining as error:
+        raise InputError(str(error)) from error
     except DamagedTraining as error:
         _tell_once(f"{error}; it counts as missing and is trained again")
         return None
@@ -208,6 +218,8 @@ def _read_record(results: Results, key: str) -> TrainingRecord:
         record = TrainingRecord.model_validate_json(json.dumps(envelope["record"]))
     except (FileNotFoundError, StoreUnreachable):
         raise
+    except PermissionError as error:
+        raise _unreadable(path, error) from error
     except (OSError, ValidationError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
     # We hash the text, not the record written again: a field that later code adds would change that.
@@ -238,12 +250,21 @@ def _read_arrays(path: Path, expected: str) -> Arrays:
             arrays = [content[name] for name in content.files]
     except StoreUnreachable:
         raise
+    except PermissionError as error:
+        raise _unreadable(path, error) from error
     except Exception as error:  # for damaged bytes NumPy and zipfile raise more kinds than they document
         raise DamagedTraining(f"{path} is damaged: {_reason(error)}") from error
     found = hash_weights(arrays)
     if found != expected:
         raise DamagedTraining(f"{path} is damaged: its hash is {found[:12]}, expected {expected[:12]}")
     return arrays
+
+
+def _unreadable(path: Path, error: PermissionError) -> UnreadableTraining:
+    return UnreadableTraining(
+        f"{path}{describe_owner(path)}: {error.strerror}; let its owner make it readable for you, or give "
+        "another --results folder"
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 Another machine is another process here whose locks of the kernel lie in a folder of its own.
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,8 +18,8 @@ import pytest
 
 from storage import locks
 from storage.locks import STALE_SECONDS, remove_lock, run_lock, waiting_lock, why_held
-from storage.results import Results
-from study.errors import InputError
+from storage.results import Results, explain_unwritable
+from study.errors import InputError, ResultsUnwritable
 from tests.waiting import wait_until
 
 HERE = """
@@ -134,6 +135,38 @@ def test_a_lock_is_free_when_its_process_is_gone(results: Results, holder: Progr
         assert why_held(results, "key") == "another process"
     with run_lock(results, "run"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENOLCK, "its file system cannot lock files: No locks available"),
+        (errno.ENOTSUP, "its file system cannot lock files: Operation not supported"),
+        (errno.EACCES, "cannot be written: Permission denied"),
+    ],
+)
+def test_a_lock_that_cannot_be_taken_ends_the_run_with_the_reason(
+    number: int, reason: str, results: Results, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(locks.FileLock, "acquire", refuse)
+    for lock in (run_lock(results, "run"), waiting_lock(results, "key", lambda: None, lambda: False)):
+        with pytest.raises(ResultsUnwritable) as refused, lock:
+            pass
+        assert str(refused.value).startswith(f"{results.locks}: {reason}. What was finished is kept; ")
+
+
+def test_a_file_that_another_user_has_left_is_named_with_its_owner(results: Results):
+    if os.getuid() != 0:
+        pytest.skip("only root gives files to others")
+    path = results.folder / "file"
+    path.touch()
+    os.chown(path, 12345, 12345)
+    told = pytest.raises(ResultsUnwritable, match=rf"^{path} \(owned by user 12345\): cannot be written: ")
+    with told, explain_unwritable(results.locks):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
 
 def test_a_training_that_another_run_holds_is_waited_for(results: Results, holder: Program):

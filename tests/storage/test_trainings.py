@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from storage import trainings
 from storage.results import Results
 from storage.trainings import (
     Arrays,
@@ -229,6 +230,25 @@ def test_damage_is_told_with_its_place_and_counts_as_missing_until_it_is_saved_a
             read_weights(results, record, int(name[-1]))
     save(results)
     assert verify_training(results, record.key) == record
+
+
+@pytest.mark.parametrize("name", ["record.json", "weights-2.npz"])
+def test_one_that_may_not_be_read_is_neither_damaged_nor_trained_again(
+    name: str, results: Results, monkeypatch: pytest.MonkeyPatch
+):
+    record = save(results)
+    path, read = _file(results, name), trainings.read_bytes
+
+    def read_all_but_one(asked: Path) -> bytes:
+        if asked == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(asked)
+
+    monkeypatch.setattr(trainings, "read_bytes", read_all_but_one)
+    with pytest.raises(InputError, match=f"^{path}: Permission denied; let its owner make it readable"):
+        find_training(results, record.key)
+    with pytest.raises(DamagedTraining, match=f"^{path}: Permission denied"):
+        verify_training(results, record.key)
 
 
 def test_a_record_under_the_key_of_another_is_damage(results: Results):
