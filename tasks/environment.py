@@ -16,6 +16,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from study.errors import InputError
 
@@ -82,16 +83,17 @@ def prepare_program() -> None:
 class _LastingFile(io.FileIO):
     """A standard stream whose reader may go away: what is written from then on is dropped."""
 
-    def write(self, data: object) -> int | None:
+    def write(self, data: Any) -> int:
+        """Write bytes; return how many."""
         try:
-            return super().write(data)  # type: ignore[arg-type]  # a buffer, as the base class takes it
+            return super().write(data)
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EIO):  # EIO: the terminal is gone
                 raise
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-            return super().write(data)  # type: ignore[arg-type]
+            return super().write(data)
 
 
 def _lasting(stream: io.TextIOWrapper) -> io.TextIOWrapper:
