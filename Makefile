@@ -30,6 +30,9 @@ setup: $(VENV)/.installed ## Make .venv with the locked dependencies and the `st
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; ok = (3, 11) <= v < (3, 14); \
 	  sys.exit(0 if ok else f"Python 3.11 to 3.13 is needed, $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; from importlib.util import find_spec; \
+	  lacks = [m for m in ("sqlite3", "ssl", "ctypes", "bz2", "lzma") if not find_spec("_" + m)]; \
+	  sys.exit(f"$(PYTHON) was built without the modules {lacks}; install another Python, make PYTHON=…" if lacks else 0)'
 	@echo "setting up $(VENV), once: downloads 0.9 GB, takes 3 GB of disk"
 	@$(PYTHON) -m venv $(VENV)
 	@$(UV) --version >/dev/null 2>&1 || \

@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Sequence
 from configparser import ConfigParser
@@ -32,6 +34,21 @@ DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 KUBERNETES = DEPLOY / "kubernetes"
 METADATA = Path(collections.__file__).parent / "collections_data" / "views" / "aggregate-worker-metadata.json"
 """What Prefect knows of types of work pools without asking anybody."""
+
+
+def test_a_python_that_was_built_without_a_module_is_named_with_it(tmp_path: Path):
+    python = tmp_path / "python"
+    python.write_text(
+        f"#!{sys.executable}\n"
+        "import sys, importlib.util as found; find = found.find_spec\n"
+        "found.find_spec = lambda name: None if name == '_sqlite3' else find(name)\n"
+        "exec(sys.argv[2])\n"
+    )
+    python.chmod(0o755)
+    command = ["make", "--directory", PROJECT, "setup", f"PYTHON={python}", f"VENV={tmp_path / 'made'}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert f"{python} was built without the modules ['sqlite3']; install another Python" in done.stderr
+    assert not (tmp_path / "made").exists()
 
 
 def documents(path: Path) -> list[Any]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from study.conclusions.chosen_model import ChosenModel
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
-from study.records import SettingReadings
+from study.records import COLLAPSED, SettingReadings
 from study.wording import count, listing, percent, phrase, taken_for
 
 
@@ -36,7 +36,7 @@ def answer_images(drawn: bool) -> Answer:
 
 
 def answer_model(chosen: ChosenModel | None) -> Answer:
-    """Say whether the saved model, loaded again, is the same model, and how it classifies the new image."""
+    """Say whether the saved model guesses, whether it is the same when loaded, and how it classifies."""
     if chosen is None:
         return Answer("No model was saved in this run.")
     loaded = (
@@ -45,7 +45,15 @@ def answer_model(chosen: ChosenModel | None) -> Answer:
         else "Not the same model: loaded again, its outputs differ from those before saving, and its test "
         f"accuracy is {percent(chosen.reloaded_test_accuracy)} instead of {percent(chosen.test_accuracy)}."
     )
-    return Answer(f"{loaded} {_classified(chosen)}", (*_confused(chosen.confusion), *_calibrated(chosen)))
+    guesses = (
+        f"The model does little more than guess: {percent(chosen.test_accuracy)} of the test images are "
+        f"right where guessing one of {len(CLASS_NAMES)} classes gives {percent(1 / len(CLASS_NAMES))}. "
+        if chosen.test_accuracy <= COLLAPSED
+        else ""
+    )
+    return Answer(
+        f"{guesses}{loaded} {_classified(chosen)}", (*_confused(chosen.confusion), *_calibrated(chosen))
+    )
 
 
 def describe_failed(

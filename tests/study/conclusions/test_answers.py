@@ -24,6 +24,13 @@ def test_a_saved_model_that_differs_when_loaded_is_said_to():
     assert "its test accuracy is 50.00% instead of " in answer.headline
 
 
+def test_a_saved_model_that_only_guesses_is_said_to():
+    assert answer_model(_altered(test_accuracy=0.1)).short == (
+        "The model does little more than guess: 10.00% of the test images are right where guessing one of 10 "
+        "classes gives 10.00%."
+    )
+
+
 def test_a_wrong_prediction_is_called_wrong():
     image = make_chosen_model().new_image.model_copy(update={"predicted_class": "Sneaker"})
     answer = answer_model(_altered(new_image=image))
