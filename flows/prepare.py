@@ -33,7 +33,6 @@ from study.spec import (
 )
 from study.wording import listing, shown
 from tasks.engines import choose_engine
-from tasks.environment import check_folders
 from tasks.lanes import Device, check_scheduler, choose_devices
 
 if TYPE_CHECKING:
@@ -151,10 +150,9 @@ def check_request(
 
     Raises:
         InputError: the study, an exercise, the results folder, a count, the engine or the run to resume is
-            wrong, or a folder that every run needs cannot be written to.
+            wrong.
     """
     begun = time.monotonic()
-    check_folders()
     folder = read_address(parameters.results)
     earlier = None
     if parameters.resume:

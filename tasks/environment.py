@@ -60,6 +60,10 @@ def set_environment() -> None:
         getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         os.environ["LOGNAME"] = str(os.getuid())
+    try:
+        Path.home()
+    except RuntimeError:  # nor a home: `check_folders` then names what is needed instead
+        os.environ["HOME"] = os.sep
 
 
 def users_keras_home() -> str:
@@ -124,18 +128,24 @@ def check_folders() -> None:
 
     prefect = Path(os.path.expanduser(os.environ.get("PREFECT_HOME") or "~/.prefect")).absolute()  # noqa: PTH111
     cache = default_cache_folder().absolute()
-    used = [(_existing(prefect), "PREFECT_HOME", os.W_OK), (prefect / "prefect.db", "PREFECT_HOME", os.W_OK)]
-    used.append((_existing(cache), "XDG_CACHE_HOME", os.R_OK if cache.exists() else os.W_OK))
-    wrong = [(path, name) for path, name, access in used if path.exists() and not os.access(path, access)]
+    needed = [(prefect, "PREFECT_HOME", os.W_OK), (cache, "XDG_CACHE_HOME", os.R_OK)]  # a full one suffices
+    if _exists(prefect / "prefect.db"):
+        needed.append((prefect / "prefect.db", "PREFECT_HOME", os.W_OK))
+    wrong = []
+    for path, name, access in needed:
+        found = next(each for each in (path, *path.parents) if _exists(each))
+        if not os.access(found, access if found == path else os.W_OK):
+            place = "" if found == path else f", to be made in {found}"
+            wrong.append((f"{path}{place}{describe_owner(found)}", name))
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
-        wrong.append((Path(os.environ.get("TMPDIR", "/tmp")), "TMPDIR"))
+        wrong.append((os.environ.get("TMPDIR", "/tmp"), "TMPDIR"))
     if wrong:
         names = dict.fromkeys(name for _, name in wrong)
         raise InputError(
-            f"no access to {', '.join(f'{path}{describe_owner(path)}' for path, _ in wrong)}; "
-            f"name folders of your own: {' '.join(f'{name}=FOLDER' for name in names)} study …"
+            f"no access to {'; '.join(told for told, _ in wrong)}; name folders of your own: "
+            f"{' '.join(f'{name}=FOLDER' for name in names)} study …"
         )
     if "?" in str(prefect):
         raise InputError(
@@ -144,6 +154,5 @@ def check_folders() -> None:
         )
 
 
-def _existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above that exists."""
-    return next(each for each in (folder, *folder.parents) if each.exists())
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - in a folder that may not be looked into, Path's raises

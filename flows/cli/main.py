@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from flows.cli.options import BAD_INPUT, FAILED, INTERRUPTED, TERMINATED, configure_prefect
 from study.errors import InputError, StoreUnreachable
 from study.wording import printable, shortened
-from tasks.environment import prepare_program
+from tasks.environment import check_folders, prepare_program
 
 COMMANDS = {
     "run": "run",
@@ -30,6 +30,9 @@ COMMANDS = {
     "schema": "schema",
 }
 """Each command's module in this room, in the order of their use; its function there is `NAME_command`."""
+
+WRITING = ("run", "resume", "replay", "serve")
+"""Commands that need Prefect's home and the dataset's cache."""
 
 _UsageError: Any = typer.BadParameter.__base__
 """Typer raises it for an unknown option or a missing argument, but exports only this child of it."""
@@ -48,7 +51,9 @@ class Commands(TyperGroup):
         """Return the command of a name; None if the name is unknown."""
         if cmd_name not in COMMANDS or cmd_name in self.commands:
             return self.commands.get(cmd_name)
-        # Before any import of Prefect, which reads its settings then.
+        # Before any import of Prefect, which reads its settings and folders then.
+        if cmd_name in WRITING:
+            check_folders()
         configure_prefect(verbose=cmd_name == "serve" or not {"--verbose", "-v"}.isdisjoint(sys.argv))
         module = importlib.import_module(f"flows.cli.{COMMANDS[cmd_name]}")
         alone = typer.Typer(add_completion=False, rich_markup_mode="markdown", context_settings=_HELP)

@@ -31,7 +31,7 @@ from flows.serving.temporary import (
     is_healthy,
 )
 from study.errors import InputError
-from tasks.environment import check_folders, end_by_signals
+from tasks.environment import end_by_signals
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,6 @@ def serve(port: int, host: str = LOOPBACK) -> None:
         PartFailed: a part died, or the server did not answer in time.
     """
     end_by_signals(_end_in_order)
-    check_folders()
     check_sharing(host, os.environ)
     check_port(host, port)
     url = address(host, port)

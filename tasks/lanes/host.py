@@ -10,7 +10,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from multiprocessing import resource_tracker
 
 import dask
 from distributed import Nanny
@@ -57,7 +56,6 @@ class LaneHost:
         asked = threading.Event()
         signal.signal(signal.SIGINT, lambda *_: asked.set())
         end_by_signals(lambda *_: asked.set())
-        resource_tracker.ensure_running()
         loop = asyncio.new_event_loop()
         with tempfile.TemporaryDirectory(prefix="lanes-", ignore_cleanup_errors=True) as folder:
             with interrupts_blocked():  # the lanes, which inherit it, are stopped from here

@@ -32,6 +32,8 @@ def interrupts_blocked() -> Iterator[None]:
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SHARED)
     try:
+        resource_tracker.ensure_running()  # which unblocks SIGINT as it starts: block it again
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SHARED)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -141,8 +143,6 @@ class LocalLanes(Lanes):
                 raise LanesClosed("the lanes are closed")
             if self._client is None:
                 logger.info("starting %d %s lanes", len(self._devices), self.kind)
-                # multiprocessing unblocks SIGINT when it starts its tracker: start it first.
-                resource_tracker.ensure_running()
                 with interrupts_blocked():  # the cluster's thread inherits it, and passes it on to every lane
                     self._cluster = cluster = LaneCluster(name_lanes(self._devices))
                     self._client = Client(cluster.address, security=cluster.security, set_as_default=False)

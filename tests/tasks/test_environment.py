@@ -1,6 +1,7 @@
 """The environment: what of a user's reaches the libraries, and what is refused before anything starts."""
 
 import os
+import pwd
 import resource
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from study.errors import InputError
-from tasks import environment
 from tasks.environment import check_folders, set_environment, users_keras_home
 
 
@@ -59,13 +59,15 @@ def test_no_proxy_for_anything_stays_so():
     assert os.environ["no_proxy"] == "*"
 
 
-def test_a_user_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch):
-    def unknown() -> str:
+def test_a_user_without_a_name_and_a_home_gets_both(monkeypatch: pytest.MonkeyPatch):
+    def unknown(_user: int) -> None:
         raise KeyError("getpwuid(): uid not found: 12345")
 
-    monkeypatch.setattr(environment.getpass, "getuser", unknown)
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        os.environ.pop(name, None)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
     set_environment()
-    assert os.environ["LOGNAME"] == str(os.getuid())
+    assert (os.environ["LOGNAME"], os.environ["HOME"]) == (str(os.getuid()), "/")
 
 
 PROGRAM = """
@@ -104,10 +106,10 @@ def test_all_folders_without_access_are_named_at_once_with_owners_and_variables(
     monkeypatch.setattr(os, "getuid", lambda: -1)
     with pytest.raises(InputError) as refused:
         check_folders()
-    owned = f"{tmp_path} (owned by {tmp_path.owner()})"
+    made = f"to be made in {tmp_path} (owned by {tmp_path.owner()})"
     assert str(refused.value) == (
-        f"no access to {owned}, {owned}; name folders of your own: PREFECT_HOME=FOLDER XDG_CACHE_HOME=FOLDER "
-        "study …"
+        f"no access to {tmp_path}/home/prefect, {made}; {tmp_path}/cache/fashion-mnist-study/data, {made}; "
+        "name folders of your own: PREFECT_HOME=FOLDER XDG_CACHE_HOME=FOLDER study …"
     )
 
 
