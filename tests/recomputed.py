@@ -40,9 +40,10 @@ def _read(results: Path, table: str, run: str) -> pd.DataFrame:
 def _summary(readings: pd.Series) -> dict[str, float]:
     found = {"trials": len(readings), "mean_accuracy": readings.mean()}
     if len(readings) > 1:
+        found["sd_accuracy"] = readings.std()
+    if readings.nunique() > 1:
         half = stats.t.ppf(0.975, len(readings) - 1) * readings.sem()
-        found |= {"sd_accuracy": readings.std(), "low_accuracy": readings.mean() - half}
-        found |= {"high_accuracy": readings.mean() + half}
+        found |= {"low_accuracy": readings.mean() - half, "high_accuracy": readings.mean() + half}
     return found
 
 

@@ -255,4 +255,5 @@ def _trainings(readings: SettingReadings) -> str:
     found = summarise(list(readings.test.values()))
     if found.count == 1:
         return "one training"
-    return f"mean of {found.count} trainings, 95% interval {interval(found.low, found.high)}"
+    within = f"95% interval {interval(found.low, found.high)}" if found.has_interval else "all equal"
+    return f"mean of {found.count} trainings, {within}"

@@ -97,7 +97,7 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) ->
 
 def _mean(parameter: str, measured: Sweep, value: float) -> str:
     spread = summarise(list(measured[value].test.values()))
-    within = f", 95% interval {interval(spread.low, spread.high)}" if spread.count > 1 else ""
+    within = f", 95% interval {interval(spread.low, spread.high)}" if spread.has_interval else ""
     return f"{percent(spread.mean)} with {phrase(parameter, value)} (n={spread.count}{within})"
 
 

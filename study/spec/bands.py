@@ -114,9 +114,12 @@ class MeanBand(_Range):
         if not readings:
             return self._unmeasured(allowed, self.low, self.high)
         spread = summarise(list(readings.values()))
-        within = interval(spread.low, spread.high) if spread.count > 1 else "one reading"
+        if spread.has_interval:
+            within, measured = interval(spread.low, spread.high), (spread.low, spread.high)
+        else:
+            within = "one reading" if spread.count == 1 else f"{spread.count} equal readings"
+            measured = (math.nan, math.nan)
         found = f"{percent(spread.mean)} ({within})"
-        measured = (spread.low, spread.high)
         return self._judge_within(allowed, found, measured, (self.low, self.high), mean_accuracy=spread.mean)
 
 

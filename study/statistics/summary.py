@@ -23,6 +23,11 @@ class Spread:
     minimum: float
     maximum: float
 
+    @property
+    def has_interval(self) -> bool:
+        """Say whether the readings support an interval: a single one, or only equal ones, show no spread."""
+        return self.minimum < self.maximum
+
 
 def summarise(readings: Sequence[float]) -> Spread:
     """Summarise readings by mean, standard deviation (n - 1) and Student's t interval of the mean.

@@ -18,9 +18,9 @@ def test_readings_are_summarised_as_in_students_own_example():
     assert (spread.low, spread.high) == pytest.approx((0.8976775, 3.7623225), abs=1e-7)
 
 
-def test_equal_readings_have_an_interval_without_width():
-    spread = summarise([0.5, 0.5, 0.5])
-    assert (spread.mean, spread.standard_deviation, spread.low, spread.high) == (0.5, 0, 0.5, 0.5)
+@pytest.mark.parametrize(("readings", "has"), [([0.1, 0.1, 0.1], False), ([0.9], False), ([0.1, 0.2], True)])
+def test_a_single_reading_and_equal_ones_support_no_interval(readings: list[float], has: bool):
+    assert summarise(readings).has_interval is has
 
 
 def test_one_reading_bears_no_deviation_and_no_interval():

@@ -24,6 +24,11 @@ def test_the_summary_has_mean_interval_and_published_average():
     assert first.published_accuracy is None
 
 
+def test_equal_readings_have_no_interval():
+    _, second = _summarise(aggregate(GOOD, make_outcome(2, [0.52, 0.6, 0.7, 0.8])), {})
+    assert (second.trials, second.low_accuracy, second.high_accuracy) == (2, None, None)
+
+
 def test_the_summary_counts_failures_and_leaves_them_out_of_the_mean():
     _, second = _summarise(aggregate(GOOD, make_failure(2)), {})
     assert (second.trials, second.failed_trials) == (1, 1)
