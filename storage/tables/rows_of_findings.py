@@ -17,9 +17,9 @@ class SummaryRow(Place, table="summary", key=("run_id", "exercise", "setting")):
     sd_accuracy: Fraction | None = None
     """Standard deviation (n-1); null for one trial."""
     low_accuracy: Fraction | None = None
-    """Lower end of the 95% t interval of the mean."""
+    """Lower end of the 95% t interval of the mean; null if there is one reading, or all are equal."""
     high_accuracy: Fraction | None = None
-    """Upper end of the 95% t interval of the mean."""
+    """Upper end of the 95% t interval of the mean; null likewise."""
     minimum_accuracy: Fraction | None = None
     """Lowest reading."""
     maximum_accuracy: Fraction | None = None
