@@ -196,7 +196,7 @@ def explain_unwritable(path: Path) -> Iterator[None]:
         else:
             reason = f"cannot be written: {error.strerror}"
             remedy = "free space there or make it writable, then continue with `study resume`"
-        refused = Path(error.filename) if isinstance(error.filename, str) else path
+        refused = Path(error.filename) if isinstance(error.filename, str) and is_local(path) else path
         raise ResultsUnwritable(
             f"{refused}{describe_owner(refused)}: {reason}. What was finished is kept; {remedy}"
         ) from error
@@ -204,9 +204,11 @@ def explain_unwritable(path: Path) -> Iterator[None]:
 
 def describe_owner(path: Path) -> str:
     """Return who owns a file or folder, such as " (owned by root)"; empty if it is this user."""
+    if not is_local(path):  # a store tells no owners, and may be away
+        return ""
     try:
         owner = path.stat().st_uid
-    except (OSError, AttributeError):  # it does not exist, or lies in a store without owners
+    except OSError:  # it does not exist
         return ""
     try:
         name = path.owner()
