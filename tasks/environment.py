@@ -26,7 +26,7 @@ OURS = {
     "TF_USE_LEGACY_KERAS": "0",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "MPLBACKEND": "agg",
-    "PYTHONWARNINGS": "ignore",  # libraries' warnings help nobody who runs a study; ours are log lines
+    "PYTHONWARNINGS": "ignore",  # what concerns a user is a log line of ours
 }
 """What the project depends on, for its own processes."""
 

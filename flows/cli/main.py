@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import io
 import shlex
 import sys
 import traceback
@@ -117,9 +116,6 @@ def main() -> None:
     """
     prepare_program()
     invocation = Invocation()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name that this terminal has no letters for
     try:
         sys.exit(app(prog_name="study", obj=invocation, standalone_mode=False))
     except InputError as error:
