@@ -4,7 +4,7 @@ import logging
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -150,14 +150,14 @@ def _private_apt_folders(folder: Path) -> list[str]:
     return [f"-oDir::State::Lists={lists}", f"-oDir::Cache={cache}"]
 
 
-def _run(command: Sequence[str], folder: Path, settings: Mapping[str, str] | None = None) -> None:
+def _run(command: Sequence[str], folder: Path) -> None:
     """Run a program in a folder, quietly; its last line of complaint becomes the error: it got nothing."""
     program = Path(command[0]).name
     try:
         done = subprocess.run(
             command,
             cwd=folder,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(settings or {})},
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
