@@ -23,6 +23,7 @@ from study.wording import shortened
 from tasks.data import PIXEL_MAXIMUM, refer_to_dataset, scale_pixels
 from tasks.engines import silenced_stderr
 from tasks.model.export import predict_all
+from tasks.model.picture_files import BEGIN, READABLE, name_kind
 from tasks.model.pictures import read_given_file
 
 logger = logging.getLogger(__name__)
@@ -31,17 +32,13 @@ Floats = npt.NDArray[np.floating]
 
 WANTED = "a .keras or .h5 file, such as a run exports"
 
-PICTURE = "a picture; the model comes first"
 KINDS = {
     b"\x80": "a Python pickle",
     b"\x1f\x8b": "a gzip file; unpack it",
-    b"\x89PNG": PICTURE,
-    b"\xff\xd8\xff": PICTURE,
     b"version https://git-lfs": "a Git LFS pointer, not the file that it stands for",
-    b"<": "a web page",
     b"{": "a description in JSON, without weights",
 }
-"""First bytes of files that are given instead of a model, and what these files are."""
+"""First bytes of files that are given instead of a model, besides pictures, and what these files are."""
 
 
 class InputScale(StrEnum):
@@ -100,13 +97,15 @@ def _find_in_folder(path: Path) -> Path:
 
 def _know_suffix(path: Path) -> str:
     """Return the suffix that Keras wants for a model's content."""
-    begins = read_given_file(path, WANTED, first=64)
+    begins = read_given_file(path, WANTED, first=BEGIN)
     if begins.startswith(b"PK\x03\x04"):
         return _know_archive(path)
     if begins.startswith(b"\x89HDF\r\n\x1a\n"):
         return _know_hdf5(path)
     if begins[4:8] == b"TFL3":
         raise _refuse(path, "a LiteRT (TensorFlow Lite) model")
+    if (kind := name_kind(begins)) is not None:
+        raise _refuse(path, "a picture; the model comes first" if kind in READABLE else f"a {kind}")
     kinds = (kind for first, kind in KINDS.items() if begins.lstrip().startswith(first))
     raise _refuse(path, next(kinds, "not a Keras model"))
 
@@ -153,7 +152,6 @@ def load_model(path: Path, scale: InputScale = InputScale.AUTO) -> FedModel:
     """
     suffix = "" if path.is_dir() else _know_suffix(path)
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a CPU is quick enough
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or the missing GPU driver is reported as an error
     with silenced_stderr():
         import keras  # imports for seconds; reading and preparing pictures does not need it
 
@@ -273,8 +271,9 @@ def _read_outputs(outputs: Floats) -> tuple[Callable[[Floats], Floats], str]:
 
 
 def _softmax(outputs: Floats) -> Floats:
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    from scipy.special import softmax  # late: probabilities need none
+
+    return np.asarray(softmax(outputs, axis=1))
 
 
 def _share_sum(outputs: Floats) -> Floats:
