@@ -117,6 +117,13 @@ def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
         read_idx_folder(tmp_path, EXPECTED)
 
 
+def why_refused(path: Path, content: bytes, expected: ExpectedArray = IMAGES) -> str:
+    path.write_bytes(content)
+    with pytest.raises(DatasetFileError) as refused:
+        read_idx(path, expected)
+    return str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("expected", "content", "fault"),
     [
@@ -142,9 +149,7 @@ def test_a_file_that_is_not_the_expected_one_is_refused_with_what_was_found(
     tmp_path: Path, expected: ExpectedArray, content: bytes, fault: str
 ) -> None:
     path = tmp_path / "file"
-    path.write_bytes(content)
-    with pytest.raises(DatasetFileError, match=f"^{re.escape(str(path))}: found {fault}$"):
-        read_idx(path, expected)
+    assert re.search(f"^{re.escape(str(path))}: found {fault}$", why_refused(path, content, expected))
 
 
 @pytest.mark.parametrize(
@@ -163,9 +168,7 @@ def test_a_file_that_is_not_the_expected_one_is_refused_with_what_was_found(
 )
 def test_another_kind_of_file_under_the_name_is_named(tmp_path: Path, content: bytes, kind: str) -> None:
     path = tmp_path / "train-images-idx3-ubyte.gz"
-    path.write_bytes(content)
-    with pytest.raises(DatasetFileError, match=f"^{re.escape(f'{path}: is {kind}')}"):
-        read_idx(path, IMAGES)
+    assert why_refused(path, content).startswith(f"{path}: is {kind}")
 
 
 @pytest.mark.parametrize(
@@ -181,10 +184,8 @@ def test_another_kind_of_file_under_the_name_is_named(tmp_path: Path, content: b
 def test_another_dataset_that_people_have_under_these_names_is_named(
     tmp_path: Path, content: bytes, name: str
 ) -> None:
-    path = tmp_path / "train-images-idx3-ubyte"
-    path.write_bytes(content)
-    with pytest.raises(DatasetFileError, match=f"; these look like {name}, not Fashion-MNIST$"):
-        read_idx(path, IMAGES)
+    why = why_refused(tmp_path / "train-images-idx3-ubyte", content)
+    assert why.endswith(f"; these look like {name}, not Fashion-MNIST")
 
 
 def test_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
