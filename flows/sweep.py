@@ -71,6 +71,9 @@ SPARE_TASKS = 2
 SHOW_SECONDS = 5.0
 """Longest time between two updates of the progress, and between two counts of the lanes."""
 
+LEAST_SECONDS = 1.0
+"""Shortest time between two predictions of the combination, each of which takes 20 ms."""
+
 
 class Sweep:
     """Trains on the lanes and records how each training ended, by key."""
@@ -97,6 +100,8 @@ class Sweep:
         self._keys: dict[str, str] = {}
         self._readers: dict[str, list[Trial]] = {}
         self._read: dict[Cell, list[float]] = defaultdict(list)
+        self._has_read = False
+        self._foreseen = -math.inf
         self._taken: list[float] = []
         self.outcomes: dict[str, Outcome] = {}
         self.failures = Failures(len(forecast.jobs) + len(forecast.later_seconds))
@@ -129,7 +134,8 @@ class Sweep:
         self._unfinished = {job.training.key for job in jobs}
         self._keys = {job.training.label: job.training.key for job in jobs}
         self._readers = {}
-        for trial in trials:
+        combined = {sweep.number for sweep in self._request.study.combined_sweeps}
+        for trial in (each for each in trials if each.exercise in combined):
             self._readers.setdefault(key_of(trial, jobs[0].training.source), []).append(trial)
         self._show()
         self._taken = []
@@ -219,21 +225,23 @@ class Sweep:
             each = seconds / epochs if seconds and epochs else None
             self._tally.finish(training.key, each, failed=reason is not None)
             if record is not None:
-                self._foresee(record)
+                self._read_trials(record)
             self._show()
 
-    def _foresee(self, record: TrainingRecord) -> None:
-        """Predict the combination of best values again, from what this training adds to the readings."""
-        study, predictor = self._request.study, self._forecast.predictor
-        combined = {sweep.number for sweep in study.combined_sweeps}
-        trials = [each for each in self._readers.get(record.key, ()) if each.exercise in combined]
-        for trial in trials:
+    def _read_trials(self, record: TrainingRecord) -> None:
+        """Keep what the trials of the combined sweeps read of a training."""
+        for trial in self._readers.get(record.key, ()):
             reading = record.read(trial.rule)
             if reading is not None:
                 self._read[trial.exercise, trial.value].append(reading.last.validation_accuracy)
-        if trials and predictor is not None:
-            lanes = max(1, self._lanes.useful)
-            later = predictor.predict_combination(study, record.source, self._read, lanes)
+                self._has_read = True
+
+    def _foresee(self) -> None:
+        """Predict the combination of best values again, from what has been read."""
+        self._has_read, self._foreseen = False, time.monotonic()
+        if (predictor := self._forecast.predictor) is not None:
+            source, lanes = self._forecast.jobs[0].training.source, max(1, self._lanes.useful)
+            later = predictor.predict_combination(self._request.study, source, self._read, lanes)
             self._tally.foresee((self._forecast.search, later, self._forecast.finals))
 
     @contextmanager
@@ -254,6 +262,8 @@ class Sweep:
             thread.join()
 
     def _show(self) -> None:
+        if self._has_read and (not self._unfinished or time.monotonic() >= self._foreseen + LEAST_SECONDS):
+            self._foresee()
         running = self._lanes.running()
         by_key = {self._keys[label]: each for label, each in running.items() if label in self._keys}
         standing = self._tally.standing(by_key)

@@ -97,9 +97,9 @@ class SweepCounter:
     def expect(
         self, expected: Mapping[str, Expected], later: Sequence[FurtherTrainings] | None = None
     ) -> None:
-        """Begin a phase, given its trainings by name, in their order; `later` replaces the phases to come."""
+        """Begin a phase, given its trainings by name; `later` replaces the phases to come."""
         self._total += len(expected)
-        self._waiting = dict(expected)
+        self._waiting = dict(sorted(expected.items(), key=lambda each: -each[1].seconds))  # longest first
         self._phase = Phase(expected.values())
         if later is not None:
             self.foresee(later)
@@ -129,8 +129,7 @@ class SweepCounter:
         on_lanes = {name: each for name, each in running.items() if name in self._waiting}
         known = [_describe_running(self._waiting[name], each, now) for name, each in on_lanes.items()]
         errors = self._errors.including(known)
-        waiting = [each for name, each in self._waiting.items() if name not in on_lanes]
-        longest = max(waiting, key=lambda each: each.seconds, default=None)
+        longest = next((each for name, each in self._waiting.items() if name not in on_lanes), None)
         works = [self._phase.left(known, longest, self._lanes, errors)]
         works += [work_of(each, self._lanes, errors) for each in self._later]
         rest = self._rest
