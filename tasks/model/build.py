@@ -4,6 +4,7 @@ import inspect
 import json
 import logging
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,21 +75,26 @@ def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> k
     return model
 
 
-def write_files(model: keras.Model, scratch: Path, name: str) -> list[Path]:
-    """Write the model in every format of `FORMATS` to a folder on this machine and return the paths.
+def write_files(model: keras.Model, scratch: Path, name: str) -> Iterator[Path]:
+    """Write the model in each format of `FORMATS` to a folder on this machine; yield each path once written.
 
     Keras writes to no other, and not atomically. Older versions of Keras open the `.keras` and `.h5` files,
     too, and Keras 2 (up to TensorFlow 2.15) the `.h5` file: their descriptions are written again for these.
     """
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab requires it
-    written = {suffix: scratch / f"{name}{suffix}" for suffix in FORMATS}
-    model.save(written[".keras"])
-    description = _rewrite_keras(written[".keras"])
-    model.save(written[".h5"], include_optimizer=False)
-    _rewrite_h5(written[".h5"], description)
-    model.export(written[""] / "1", format="tf_saved_model", verbose=False)
-    model.export(written[".tflite"], format="litert", verbose=False)
-    return list(written.values())
+    modern, legacy, folder, lite = (
+        scratch / f"{name}{suffix}" for suffix in (".keras", ".h5", "", ".tflite")
+    )
+    model.save(modern)
+    description = _rewrite_keras(modern)
+    model.save(legacy, include_optimizer=False)
+    _rewrite_h5(legacy, description)
+    yield legacy
+    yield modern
+    model.export(folder / "1", format="tf_saved_model", verbose=False)
+    yield folder
+    model.export(lite, format="litert", verbose=False)
+    yield lite
 
 
 def _scale(image: keras.KerasTensor) -> keras.KerasTensor:

@@ -15,9 +15,9 @@ from study.conclusions import Calibration, soften
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
 from tasks.engines import silenced_stderr
-from tasks.model.export import predict_all
 from tasks.model.garment import Pixels
 from tasks.model.pictures import PreparedImage, prepare_image, read_image
+from tasks.model.reload import predict_all
 
 
 @dataclass(frozen=True)

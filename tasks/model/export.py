@@ -2,10 +2,7 @@
 
 import hashlib
 import logging
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,11 +28,11 @@ from study.conclusions import (
 )
 from study.fashion_mnist import CLASS_NAMES
 from study.spec import ModelExercise
-from study.wording import shortened
 from tasks.data import Dataset, scale_pixels, split_held_out
 from tasks.engines import silenced_stderr
 from tasks.lanes import Lanes
 from tasks.model.card import render_card
+from tasks.model.reload import FreshProcesses, predict_all
 from tasks.step import step
 from tasks.tables import read_setting
 from tasks.training import obtain_weights
@@ -104,113 +101,6 @@ def _describe(labels: np.ndarray, outputs: np.ndarray, true: int, predicted: int
         of=int((labels == true).sum()),
         examples=tuple(int(index) for index in surest_first[:MAX_EXAMPLES]),
     )
-
-
-BATCH = 1000
-"""Images predicted at once."""
-
-SCALED_IMAGES = 1000
-"""The number of test images that each file is also given as scaled pixels."""
-
-Predict = Callable[[np.ndarray], np.ndarray]
-"""Images (n, 28, 28, 1) float32 to class probabilities (n, 10)."""
-
-
-class ReloadFailed(RuntimeError):
-    """An exported file cannot be loaded or run."""
-
-
-Outputs = dict[str, tuple[np.ndarray, np.ndarray]]
-"""Of each file, by name, the probabilities (n, 10) for raw pixels, and for scaled ones."""
-
-
-def reload_files(files: Sequence[Path], pixels: np.ndarray) -> Outputs:
-    """Predict with each file for raw pixels (n, 28, 28), and for `SCALED_IMAGES` scaled ones.
-
-    In two fresh processes side by side: a lane and what it starts have one thread each.
-
-    Raises:
-        ReloadFailed: a file cannot be loaded again, or not be run.
-    """
-    with ThreadPoolExecutor(2) as threads:
-        halves = threads.map(lambda half: _reload(half, pixels), filter(None, (files[::2], files[1::2])))
-        return {name: outputs for half in halves for name, outputs in half.items()}
-
-
-def _reload(files: Sequence[Path], pixels: np.ndarray) -> Outputs:
-    with TemporaryDirectory() as scratch:
-        given, answer = Path(scratch, "pixels.npy"), Path(scratch, "answer.npz")
-        np.save(given, pixels)
-        command = [sys.executable, "-m", "tasks.model.export", *map(str, (given, answer, *files))]
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
-        if done.returncode != 0:
-            reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise ReloadFailed(f"exit code {done.returncode}: {shortened(reason[0], 300)}")
-        with np.load(answer) as found:
-            return {file.name: (found[f"{file.name} raw"], found[f"{file.name} scaled"]) for file in files}
-
-
-def predict_all(predict: Predict, inputs: np.ndarray) -> np.ndarray:
-    """Predict class probabilities (n, 10) of inputs (n, 28, 28, 1), a bounded number at a time."""
-    return np.concatenate(
-        [np.asarray(predict(inputs[at : at + BATCH])) for at in range(0, len(inputs), BATCH)]
-    )
-
-
-def open_export(file: Path) -> Predict:
-    """Load an exported file's predictor, by its suffix; a SavedModel is a folder."""
-    if file.suffix == ".tflite":
-        return _open_litert(file)
-    if file.is_dir():
-        import tensorflow as tf
-
-        loaded = tf.saved_model.load(str(file / "1"))
-        return lambda inputs: np.asarray(loaded.serve(inputs))  # keeps `loaded`, and so its variables, alive
-    import keras
-
-    model: Any = keras.models.load_model(file, compile=False, safe_mode=True)
-    return lambda inputs: np.asarray(model(inputs, training=False))
-
-
-def _open_litert(file: Path) -> Predict:
-    import warnings
-
-    import tensorflow as tf
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it will move to its own package, which is not needed yet
-        interpreter = tf.lite.Interpreter(model_path=str(file), num_threads=1)
-    (entry,), (end,) = interpreter.get_input_details(), interpreter.get_output_details()
-
-    def predict(inputs: np.ndarray) -> np.ndarray:
-        interpreter.resize_tensor_input(entry["index"], inputs.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(entry["index"], inputs)
-        interpreter.invoke()
-        outputs: np.ndarray = interpreter.get_tensor(end["index"])
-        return outputs
-
-    return predict
-
-
-def main(given: Path, answer: Path, files: Sequence[Path]) -> None:
-    """Answer for every file."""
-    from tasks.lanes import die_with_starter
-
-    die_with_starter()
-    with silenced_stderr():
-        import tensorflow  # noqa: F401 - its messages about the processor are noise
-    pixels = np.load(given)[..., np.newaxis]
-    found: dict[str, Any] = {}
-    for file in files:
-        predict = open_export(file)
-        found[f"{file.name} raw"] = predict_all(predict, pixels.astype(np.float32))
-        found[f"{file.name} scaled"] = predict_all(predict, scale_pixels(pixels[:SCALED_IMAGES]))
-    np.savez(answer, **found)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), [Path(each) for each in sys.argv[3:]])
 
 
 RECENT_MODELS = 5
@@ -282,20 +172,23 @@ def save_and_check(
     chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset
 ) -> tuple[ChosenModel, ModelFiles]:
     """Write, reload and compare, see `export_model`; return the files: a lane may not reach the results."""
-    with silenced_stderr():
-        from tasks.model.build import build_exported_model, build_model, write_files
     setting = read_setting(chosen)
-    trained = build_model(setting.hyperparameters)
-    trained.set_weights(weights)
     pixels, labels = map(np.asarray, dataset.test())
-    outputs = _predict(trained, pixels)
-    with TemporaryDirectory() as scratch:
-        with silenced_stderr():  # the converters log their optimisations
+    with FreshProcesses(pixels) as processes, TemporaryDirectory() as scratch:
+        with silenced_stderr():  # TensorFlow and its converters log their optimisations
+            from tasks.model.build import build_exported_model, build_model, write_files
+
             exported = build_exported_model(setting.hyperparameters, weights)
-            files = write_files(exported, Path(scratch), exercise.file_name)
-        reloaded = reload_files(files, pixels)
-        saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
+            files = []
+            for file in write_files(exported, Path(scratch), exercise.file_name):
+                processes.load(file)
+                files.append(file)
         contents = read_files(files)
+        trained = build_model(setting.hyperparameters)
+        trained.set_weights(weights)
+        outputs = _predict(trained, pixels)
+        reloaded = processes.outputs()
+        saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
     first = reloaded[files[0].name][0]
     calibration = calibrate(trained, dataset, chosen.held_out_images, outputs, labels)
     model = ChosenModel(

@@ -26,14 +26,12 @@ from tasks.lanes.process import LanesClosed
 from tasks.model import export
 from tasks.model.card import render_card, tabulate_classes
 from tasks.model.export import (
-    ReloadFailed,
     count_confident,
     count_confusion,
     export_model,
     find_confused_pairs,
     keep_files,
     read_files,
-    reload_files,
     save_and_check,
 )
 from tasks.training.one_training import run_training
@@ -230,13 +228,6 @@ def test_the_temperature_is_of_held_out_images_or_of_the_test_s_halves_each_for_
     assert "each half judged by the other's" in model.calibration.fitted_on
     assert held.calibration.fitted_on == "the validation images"
     assert (model.calibration.images, held.calibration.images) == (200, 128)
-
-
-def test_a_file_that_cannot_be_loaded_is_an_error_with_its_reason(tmp_path: Path):
-    broken = tmp_path / "broken.h5"
-    broken.write_bytes(b"no model")
-    with pytest.raises(ReloadFailed, match=r"exit code 1: OSError: Unable to"):
-        reload_files([broken], np.zeros((2, 28, 28), np.uint8))
 
 
 def test_confident_images_are_counted_apart_from_the_others():
