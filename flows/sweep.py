@@ -129,7 +129,7 @@ class Sweep:
             ResultsUnwritable: a finished training cannot be kept; no further training is started.
             LanesLost: there is no lane, and none joined in time; no further training is started.
         """
-        started, seconds = time.perf_counter(), [job.seconds for job in jobs]
+        started = time.perf_counter()
         self._tally.expect({job.training.key: Expected.of(job) for job in jobs}, later)
         self._unfinished = {job.training.key for job in jobs}
         self._keys = {job.training.label: job.training.key for job in jobs}
@@ -139,7 +139,7 @@ class Sweep:
             self._readers.setdefault(key_of(trial, jobs[0].training.source), []).append(trial)
         self._show()
         self._taken = []
-        to_come = deque([jobs[place] for place in batch] for batch in pack(seconds, self._most_task_runs))
+        to_come = deque(_batch(jobs, self._most_task_runs))
         running: dict[PrefectFuture[Any], list[Job]] = {}
         finished: list[Any] = []
         while to_come or running:
@@ -269,6 +269,16 @@ class Sweep:
         standing = self._tally.standing(by_key)
         for view in self._views:
             view.show(standing)
+
+
+def _batch(jobs: Sequence[Job], most: int) -> Iterator[list[Job]]:
+    """Yield the trainings of each task run: one for all that earlier runs have, as reading is quick."""
+    kept = [job for job in jobs if job.is_reused]
+    if kept:
+        yield kept
+    rest = [job for job in jobs if not job.is_reused]
+    for places in pack([job.seconds for job in rest], most):
+        yield [rest[place] for place in places]
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from flows.prepare import (
     check_request,
     handed_over,
     has_to_train,
+    import_ahead,
     make_lanes,
 )
 from flows.serving.temporary import temporary_server, without_collecting
@@ -111,6 +112,8 @@ def execute(request: Request) -> None:
             lanes = stack.enter_context(make_lanes(request))
             if has_to_train(request):
                 lanes.start_ahead()
+            else:
+                import_ahead()
         views = (stack.enter_context(TerminalProgress()),)
         stack.callback(handed_over.reset, handed_over.set(Prepared(request, lanes, views)))
         try:

@@ -193,7 +193,8 @@ class BatchFailed(RuntimeError):
 
 def _name(parameters: dict[str, Any]) -> str:
     jobs: Sequence[Job] = parameters["jobs"]
-    return f"train {len(jobs)} trainings from {jobs[0].training.label}"
+    verb = "read" if all(job.is_reused for job in jobs) else "train"
+    return f"{verb} {len(jobs)} trainings from {jobs[0].training.label}"
 
 
 @step("train batch", _name)
