@@ -230,7 +230,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on_and_a_budget_is_not
     assert "`study resume " in arena.said()
     assert "Traceback" not in arena.said()
     assert arena.finished()
-    assert arena.processes() == []
+    arena.wait_until_gone()
     kept = arena.finished()
     again = study("run", arena.study, "--results", "results", "--budget", "1s", "--lanes", 0, folder=tmp_path)
     assert "was interrupted, and `study resume` would continue it; this is a new run" in again.err
