@@ -58,15 +58,13 @@ for package in ("flows", "tasks", "storage", "study"):
     logging.getLogger(package).setLevel(logging.INFO)
 
 
-def without_traceback(record: logging.LogRecord) -> bool:
-    """Drop the traceback of wrong input from a log record: it is no fault of the program."""
-    if record.exc_info and isinstance(record.exc_info[1], InputError):
-        record.exc_info = None
-    return True
+def is_fault(record: logging.LogRecord) -> bool:
+    """Say whether a log record with a traceback is about a fault; for the others their state is enough."""
+    return not (record.exc_info and isinstance(record.exc_info[1], InputError | StoppedEarly))
 
 
 for each in ("prefect.flow_runs", "prefect.task_runs"):
-    logging.getLogger(each).addFilter(without_traceback)
+    logging.getLogger(each).addFilter(is_fault)
 
 
 def name_run() -> str:

@@ -132,7 +132,7 @@ def show_report(report: Report) -> None:
         create_markdown_artifact(
             f"This report as a file: {where}\n\n{report.text}",
             key="report",
-            description=f"Answers, figures and tables. As a file: {report.html}",
+            description="Answers, figures and tables",
         )
     except Exception as error:
         logger.warning("the results are published, but cannot be shown in Prefect's UI: %s", error)
