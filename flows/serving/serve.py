@@ -71,7 +71,8 @@ class Log:
 
     def keep(self, output: IO[bytes]) -> None:
         """Keep every line until the program ends."""
-        file = RotatingFileHandler(self.path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+        # Opened late: a disk that is full must not leave the program's output unread.
+        file = RotatingFileHandler(self.path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
         for line in output:
             text = line.decode(errors="replace").rstrip()
             self._last.append(text)
@@ -94,7 +95,7 @@ class Part:
     log: Log | None = None
     """None if it prints to this terminal."""
 
-    def check(self) -> None:
+    def check(self, *, is_starting: bool = False) -> None:
         """Check that it is alive.
 
         Raises:
@@ -102,15 +103,15 @@ class Part:
         """
         code = self.process.poll()
         if code is not None:
-            raise self.failed(f"ended ({describe_end(code)})")
+            raise self.failed(f"ended ({describe_end(code)})", is_starting=is_starting)
 
-    def failed(self, how: str) -> PartFailed:
-        """Return the error that says how it failed, where its log is, and what to do."""
+    def failed(self, how: str, *, is_starting: bool) -> PartFailed:
+        """Return the error: how it failed, where its log is, what to do, and the reason why it did not start."""
         where = f"in {self.log.path}" if self.log else "above"
-        said = f"{tail}\n" if self.log and (tail := self.log.tail()) else ""
+        said = f"\n{self.log.tail()}" if self.log and is_starting else ""
         return PartFailed(
-            f"{said}{self.name} {how}, so everything was stopped; its log is {where}; `study serve` starts "
-            "all of it again, and docs/serving.md has a systemd unit that does this"
+            f"{self.name} {how}, so everything was stopped; its log is {where}; `study serve` starts all of it "
+            f"again, and docs/serving.md has a systemd unit that does this{said}"
         )
 
 
@@ -189,9 +190,9 @@ def wait_for_server(url: str, port: int, server: Part) -> None:
     """
     deadline = time.monotonic() + START_SECONDS
     while not (_listens(server.process.pid, port) and is_healthy(url)):
-        server.check()
+        server.check(is_starting=True)
         if time.monotonic() > deadline:
-            raise server.failed(f"did not answer on {url} within {START_SECONDS} s")
+            raise server.failed(f"did not answer on {url} within {START_SECONDS} s", is_starting=True)
         time.sleep(0.2)
 
 

@@ -71,8 +71,8 @@ def test_what_a_server_says_as_it_ends_is_in_the_message_and_in_its_log(tmp_path
     with server.process:
         log.keep(server.process.stdout)
     with pytest.raises(PartFailed) as caught:
-        server.check()
-    *said, message = str(caught.value).splitlines()
+        server.check(is_starting=True)
+    message, *said = str(caught.value).splitlines()
     assert said == log.path.read_text().splitlines()[-10:] == [f"line {each}" for each in range(89, 99)]
     assert message.startswith("the server ended (exit code 0), so everything was stopped; its log is in ")
     assert f" {log.path}; " in message
