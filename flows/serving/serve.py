@@ -106,12 +106,12 @@ class Part:
             raise self.failed(f"ended ({describe_end(code)})", is_starting=is_starting)
 
     def failed(self, how: str, *, is_starting: bool) -> PartFailed:
-        """Return the error: how it failed, where its log is, what to do, and the reason why it did not start."""
+        """Return the error: how it failed, where its log is, what to do, and why it did not start."""
         where = f"in {self.log.path}" if self.log else "above"
         said = f"\n{self.log.tail()}" if self.log and is_starting else ""
         return PartFailed(
-            f"{self.name} {how}, so everything was stopped; its log is {where}; `study serve` starts all of it "
-            f"again, and docs/serving.md has a systemd unit that does this{said}"
+            f"{self.name} {how}, so everything was stopped; its log is {where}; `study serve` starts all "
+            f"of it again, and docs/serving.md has a systemd unit that does this{said}"
         )
 
 
