@@ -1,10 +1,9 @@
 """Prefect's pages in a real browser: the form of a run, what it refuses, and what a run leaves to be seen."""
 
 import shutil
-import socket
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -45,28 +44,38 @@ def browser_page() -> Iterator[Page]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+FORWARD = """
+import asyncio, sys
+
+async def pass_on(reader, writer):
+    try:
+        while some := await reader.read(65_536):
+            writer.write(some)
+            await writer.drain()
+    finally:
+        writer.close()
+
+async def forward(near, back):
+    far, to_far = await asyncio.open_connection("127.0.0.1", int(sys.argv[1]))
+    await asyncio.gather(pass_on(near, to_far), pass_on(far, back), return_exceptions=True)
+
+async def main():
+    server = await asyncio.start_server(forward, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
 def forwarded(served: NightServer) -> Iterator[str]:
     """The address of another port, from which every connection is passed on, as `ssh -L` does."""
-
-    def pass_on(source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while some := source.recv(65_536):
-                target.sendall(some)
-            target.shutdown(socket.SHUT_WR)
-
-    def accept() -> None:
-        with suppress(OSError):  # it is closed
-            while True:
-                near, _ = listener.accept()
-                far = socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2])))
-                for ends in ((near, far), (far, near)):
-                    threading.Thread(target=pass_on, args=ends, daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
+    command = [sys.executable, "-c", FORWARD, served.url.rpartition(":")[2]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        yield f"http://127.0.0.1:{int(program.stdout.readline())}"
+        program.kill()
 
 
 def field(page: Page, title: str) -> Locator:
@@ -172,7 +181,7 @@ def test_the_pages_work_at_a_forwarded_address_and_ask_no_other(
     served: NightServer, browser_page: Page, forwarded: str
 ):
     page, asked = browser_page, list[Request]()
-    page.on("request", asked.append)
+    page.on("request", lambda each: asked.append(each))
     deployment, pool = served.deployment("nightly")["id"], "work-pools/work-pool/study"
     # Who switches to the newer UI gets it; its tracker is refused.
     for start in ("", "v2/"):
