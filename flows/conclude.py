@@ -9,7 +9,7 @@ from prefect import allow_failure
 from prefect.futures import PrefectFuture
 
 from flows.prepare import Request
-from flows.shown import show_results, tell_night
+from flows.shown import show_report, tell_night
 from flows.sweep import result_or_none, submit
 from storage.tables import RunTables, TrialRow
 from study.conclusions import ChosenModel
@@ -75,7 +75,7 @@ def conclude_run(work: Work) -> RunTables:
         if isinstance(step, PrefectFuture):
             step.result()
     report = submit(write_report, request.results, study, tables, figures)
-    show_results(tables.result(), figures.result(), pictures, report.result())
+    show_report(report.result())
     tell_night(tables.result())
     return tables.result()
 

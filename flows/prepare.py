@@ -40,10 +40,17 @@ if TYPE_CHECKING:
     from tasks.lanes import Lanes
 
 
+def _usual_first(schema: dict[str, Any]) -> None:
+    """Order the fields of the form: those that most runs choose come first."""
+    usual = ("study", "exercises", "repeats", "protocol", "fresh", "results")
+    fields = schema["properties"]
+    schema["properties"] = {name: fields[name] for name in (*usual, *fields)}
+
+
 class RunParameters(RunOptions):
     """Choose what to run. Unchanged fields mean the study as written, on everything this machine has."""
 
-    model_config = ConfigDict(title="Run")
+    model_config = ConfigDict(title="Run", json_schema_extra=_usual_first)
 
     latest_start: str = Field(
         "",
@@ -55,8 +62,8 @@ class RunParameters(RunOptions):
     results: str = Field(
         "results",
         title="Results folder",
-        description="Folder of tables, figures, model, report and trainings, on the worker's machine, or an "
-        "address such as s3://bucket/prefix.",
+        description="Folder of tables, figures, model, report and trainings. A name without a leading / is a "
+        "folder in the project's folder on the worker's machine. Or an address such as s3://bucket/prefix.",
         min_length=1,
     )
     resume: str = Field(
@@ -88,6 +95,12 @@ def _describe(detail: Any) -> str:
     if detail["type"] == "extra_forbidden":
         return f"{option}: unknown parameter; allowed: {listing(list(RunParameters.model_fields))}"
     return f"{option}: {shown(detail['input'])} is not allowed: {detail['msg']}"
+
+
+def in_words_of_form(message: str) -> str:
+    """Return a message with the titles of the form's fields in place of the command line's options."""
+    titles = {name.replace("_", "-"): field.title for name, field in RunParameters.model_fields.items()}
+    return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda found: titles.get(found[1]) or found[0], message)
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}

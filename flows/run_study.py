@@ -5,11 +5,13 @@ At its end, what started a run (schedule, person or command line): its name, and
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PureWindowsPath
 from typing import Any
 
+from coolname.data import config as coolname_words
 from prefect import flow, runtime
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
@@ -25,6 +27,7 @@ from flows.prepare import (
     executing,
     handed_over,
     import_ahead,
+    in_words_of_form,
     make_lanes,
     read_duration,
     read_parameters,
@@ -53,6 +56,15 @@ _NAMES = {"schedule": "scheduled", "ui": "by hand", "command line": "command lin
 for package in ("flows", "tasks", "storage", "study"):
     # Prefect's `extra_loggers` puts these into the run's log in the UI, but only if they let INFO pass.
     logging.getLogger(package).setLevel(logging.INFO)
+
+
+def is_fault(record: logging.LogRecord) -> bool:
+    """Say whether a log record with a traceback is about a fault; for the others their state is enough."""
+    return not (record.exc_info and isinstance(record.exc_info[1], InputError | StoppedEarly))
+
+
+for each in ("prefect.flow_runs", "prefect.task_runs"):
+    logging.getLogger(each).addFilter(is_fault)
 
 
 def name_run() -> str:
@@ -87,24 +99,31 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
 
     Returns:
         A state whose data is the run's id and whose message counts trials and failures; failed if the run
-        stopped early, cancelled if the schedule started it too late. A retry of a flow run resumes its run.
+        stopped early or its input is wrong, cancelled if the schedule started it too late. A retry of a flow
+        run resumes its run.
 
     Raises:
-        InputError: a parameter or the dataset is wrong; nothing was trained.
+        InputError: as the data of the failed state: a parameter or the dataset is wrong; nothing was trained.
         ResultsUnwritable: a finished training cannot be kept.
     """
     prepared, flow_run = handed_over.get(), _flow_run()
-    if prepared is None:
-        parameters = read_parameters(run)
-        late = why_too_late(flow_run, parameters, datetime.now(UTC))
-        if late is not None:
-            return Cancelled(name="Skipped", message=late)
-        request = check_request(parameters, str(flow_run.id))
-        prepared = Prepared(request, make_lanes(request))
-    request = prepared.request.executed_by(str(flow_run.id))
-    tag_flow_run(request.study)
-    with executing(request), prepared.lanes as lanes:
-        tables = run_steps(request, lanes, [ProgressArtifact(), *prepared.views])
+    tag_flow_run()
+    try:
+        if prepared is None:
+            parameters = read_parameters(run)
+            late = why_too_late(flow_run, parameters, datetime.now(UTC))
+            if late is not None:
+                return Cancelled(name="Skipped", message=late)
+            request = check_request(parameters, str(flow_run.id))
+            prepared = Prepared(request, make_lanes(request))
+        request = prepared.request.executed_by(str(flow_run.id))
+        tag_flow_run(request.study)
+        with executing(request), prepared.lanes as lanes:
+            progress = ProgressArtifact()
+            tables = run_steps(request, lanes, [progress, *prepared.views])
+            progress.remove()
+    except InputError as error:
+        return Failed(message=in_words_of_form(str(error)), data=error)
     return _conclude(tables)
 
 
@@ -174,6 +193,8 @@ def _conclude(tables: RunTables) -> State[str]:
     verdicts = list_verdicts(tables)
     compared = f"; against earlier runs: {shorten_verdicts(verdicts)}" if verdicts else ""
     message = f"{run.trials} trials, {failed}, {outcome}{compared}"
+    if not run.trials:
+        message = "nothing to train in the chosen exercises; the report is written"
     if run.status == RunStatus.STOPPED_EARLY:
         return Failed(name="Stopped early", message=message, data=StoppedEarly(message))
     name = "Completed" if run.failed_trials == 0 else "Completed with failures"
@@ -181,12 +202,32 @@ def _conclude(tables: RunTables) -> State[str]:
 
 
 def describe_run(run: FlowRun, parameters: RunParameters | None) -> str:
-    """Return a name with study, date and trigger: "lab 2026-03-01 02:00 UTC, scheduled"."""
+    """Return the name that a person gave, or one with study, date and trigger: "lab 2026-03-01 02:00 UTC,
+    scheduled".
+    """
+    if not is_made_up(run.name):
+        return run.name
     when = run.expected_start_time or datetime.now(UTC)
     study = (
         "study" if parameters is None else PureWindowsPath(parameters.source).stem
     )  # it takes both slashes
     return f"{study} {when:%Y-%m-%d %H:%M} UTC, {_NAMES[trigger_of(run)]}"
+
+
+_STAR = re.compile(
+    "(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau|upsilon"
+    r"|phi|chi|psi|omega)\d*-.+"
+)
+
+
+def is_made_up(name: str) -> bool:
+    """Say whether Prefect made up a run's name: its server from coolname's words, such as
+    "bipedal-kingfisher", its form from stars, such as "kappa6-mendeleev".
+    """
+    lists: Any = coolname_words.values()
+    words = {word for each in lists for word in each.get("words", ())}
+    parts = name.split("-")
+    return bool(_STAR.fullmatch(name)) or (len(parts) == 2 and words.issuperset(parts))
 
 
 def trigger_of(run: FlowRun) -> str:

@@ -145,12 +145,34 @@ def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list
     )
     hours = f"{within / timedelta(hours=1):.4g} hours"
     return [
-        _alarm(alarm, "drifted", drifted, "{{ event.payload.message }}", _RUN_ID),
-        _alarm(alarm, "did not do its work", not_done, _RUN, _RUN_ID),
-        _alarm(alarm, "has failed trials", with_failures, _RUN, _RUN_ID),
+        _alarm(
+            alarm,
+            "drifted",
+            "An exercise of a fresh run differs from the earlier ones.",
+            drifted,
+            "{{ event.payload.message }}",
+            _RUN_ID,
+        ),
+        _alarm(
+            alarm,
+            "did not do its work",
+            "A run of nightly failed, crashed, stopped early, or was cancelled or skipped.",
+            not_done,
+            _RUN,
+            _RUN_ID,
+        ),
+        _alarm(
+            alarm,
+            "has failed trials",
+            "A run of nightly has ended, but some of its trials failed.",
+            with_failures,
+            _RUN,
+            _RUN_ID,
+        ),
         _alarm(
             alarm,
             "never started",
+            f"No run of nightly has started for {hours}.",
             missing,
             f"no night has started for {hours}: is a worker running, is the schedule active, is the pool "
             "paused or busy?",
@@ -213,10 +235,12 @@ def _content(automation: AutomationCore) -> AutomationCore:
     return AutomationCore(**automation.model_dump(exclude={"id"}))
 
 
-def _alarm(alarm: UUID, what: str, trigger: EventTrigger, message: str, run: str = "") -> Automation:
+def _alarm(
+    alarm: UUID, what: str, when: str, trigger: EventTrigger, message: str, run: str = ""
+) -> Automation:
     return Automation(
         name=f"study: a night {what}",
-        description="Runs the deployment alarm/alarm, whose run says what happened.",
+        description=f"{when} The run of alarm/alarm that it starts says which and why.",
         trigger=trigger,
         actions=[
             RunDeployment(

@@ -19,15 +19,25 @@ GRACE_SECONDS = 10.0
 
 
 def start_program(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    output: int | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a Python module as a program that ends with this process.
 
-    Ctrl-C of the terminal does not reach its own session: the caller stops it with `stop_program`.
+    `output` is where it prints, such as `subprocess.PIPE`; None for where this process does. Ctrl-C of the
+    terminal does not reach its own session: the caller stops it with `stop_program`.
     """
     command = [sys.executable, "-P", str(Path(__file__).resolve()), *arguments]
     return subprocess.Popen(
-        command, env=environment, cwd=folder, stdin=subprocess.PIPE, start_new_session=True
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=None if output is None else subprocess.STDOUT,
+        start_new_session=True,
     )
 
 

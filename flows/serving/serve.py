@@ -8,15 +8,24 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import IO, NoReturn
 
 import psutil
 import typer
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    get_current_settings,
+    temporary_settings,
+)
 
 from flows.serving.abandoned_runs import SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
 from flows.serving.deploy import POOL, PROJECT, deploy
@@ -30,6 +39,7 @@ from flows.serving.temporary import (
     check_sharing,
     is_healthy,
 )
+from flows.serving.waiting_runs import keep_naming_holder
 from study.errors import InputError
 from tasks.environment import end_by_signals
 
@@ -42,10 +52,38 @@ START_SECONDS = 120
 """Longest wait for the server; on a slow disk its first start takes a while to migrate its database."""
 LOOK_SECONDS = 1.0
 """Time between two checks that every part is alive."""
+LOG_NAME, LOG_BYTES, LAST_LINES = "server.log", 10_000_000, 10
+"""The server's log, in Prefect's home. Most of it is about a database that was busy until the next try."""
 
 
 class PartFailed(RuntimeError):
     """A part of serving died or did not start; the message names it, its end and the remedy."""
+
+
+class Log:
+    """What a program prints, kept in a file of which the latest `LOG_BYTES` to twice as much remain."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin; the file of an earlier program is continued."""
+        self.path = path
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._ended = threading.Event()
+
+    def keep(self, output: IO[bytes]) -> None:
+        """Keep every line until the program ends."""
+        # Opened late: a disk that is full must not leave the program's output unread.
+        file = RotatingFileHandler(self.path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
+        for line in output:
+            text = line.decode(errors="replace").rstrip()
+            self._last.append(text)
+            file.emit(logging.makeLogRecord({"msg": text}))
+        file.close()
+        self._ended.set()
+
+    def tail(self) -> str:
+        """Return the last lines of a program that has ended or does not answer."""
+        self._ended.wait(LOOK_SECONDS)
+        return "\n".join(self._last)
 
 
 @dataclass(frozen=True)
@@ -54,8 +92,10 @@ class Part:
 
     name: str
     process: "subprocess.Popen[bytes]"
+    log: Log | None = None
+    """None if it prints to this terminal."""
 
-    def check(self) -> None:
+    def check(self, *, is_starting: bool = False) -> None:
         """Check that it is alive.
 
         Raises:
@@ -63,13 +103,16 @@ class Part:
         """
         code = self.process.poll()
         if code is not None:
-            raise PartFailed(f"{self.name} ended ({describe_end(code)}){_ADVICE}")
+            raise self.failed(f"ended ({describe_end(code)})", is_starting=is_starting)
 
-
-_ADVICE = (
-    ", so everything was stopped; its log is above; `study serve` starts all of it again, "
-    "and docs/serving.md has a systemd unit that does this"
-)
+    def failed(self, how: str, *, is_starting: bool) -> PartFailed:
+        """Return the error: how it failed, where its log is, what to do, and why it did not start."""
+        where = f"in {self.log.path}" if self.log else "above"
+        said = f"\n{self.log.tail()}" if self.log and is_starting else ""
+        return PartFailed(
+            f"{self.name} {how}, so everything was stopped; its log is {where}; `study serve` starts all "
+            f"of it again, and docs/serving.md has a systemd unit that does this{said}"
+        )
 
 
 def serve(port: int, host: str = LOOPBACK) -> None:
@@ -85,9 +128,12 @@ def serve(port: int, host: str = LOOPBACK) -> None:
     check_port(host, port)
     url = address(host, port)
     environment = serving_environment(url, os.environ)
+    home = get_current_settings().home
+    home.mkdir(parents=True, exist_ok=True)
     with _settings(environment), ExitStack() as stack:
-        arguments = ["prefect", "server", "start", "--host", host, "--port", str(port)]
-        server = _start(stack, "the server", arguments, environment)
+        arguments = ["uvicorn", "--factory", "flows.serving.pages:create", "--host", host]
+        arguments += ["--port", str(port), "--log-level", "warning"]
+        server = _start(stack, "the server", arguments, environment, Log(home / LOG_NAME))
         wait_for_server(url, port, server)
         deploy(environment)
         mark_abandoned_runs(POOL)  # of an earlier, killed `study serve`; no worker of ours runs yet
@@ -95,7 +141,8 @@ def serve(port: int, host: str = LOOPBACK) -> None:
         alarm = _start(stack, "the alarm", ["flows.serving.alarm"], environment)
         arguments = ["prefect", "worker", "start", "--pool", POOL, "--name", WORKER]
         worker = _start(stack, "the worker", arguments, environment)
-        _announce(url, environment)
+        keep_naming_holder(POOL)
+        _announce(url, environment, home / LOG_NAME)
         watch([server, alarm, worker])
 
 
@@ -122,8 +169,13 @@ def serving_environment(url: str, environment: Mapping[str, str]) -> dict[str, s
     needed = {"PREFECT_API_URL": f"{url}/api"}
     if environment.get(SERVER_PASSWORD):
         needed[CLIENT_PASSWORD] = environment.get(CLIENT_PASSWORD) or environment[SERVER_PASSWORD]
-    # By default Prefect lets any web page in a browser here use the API; we allow its own page only.
-    own_page = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"{url},{url.replace(LOOPBACK, 'localhost')}"}
+    # The pages ask the address at which the browser has found them, forwarded or not. By default Prefect lets
+    # any web page in a browser here use the API; we allow its own only.
+    own_page = {
+        "PREFECT_UI_API_URL": "/api",
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the older UI has the form that our tests fill in
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url,
+    }
     mark = {SERVED_BY: str(os.getpid())}
     return {**own_page, **NO_TELEMETRY, **UPKEEP, **environment, **needed, **mark}
 
@@ -138,9 +190,9 @@ def wait_for_server(url: str, port: int, server: Part) -> None:
     """
     deadline = time.monotonic() + START_SECONDS
     while not (_listens(server.process.pid, port) and is_healthy(url)):
-        server.check()
+        server.check(is_starting=True)
         if time.monotonic() > deadline:
-            raise PartFailed(f"{server.name} did not answer on {url} within {START_SECONDS} s{_ADVICE}")
+            raise server.failed(f"did not answer on {url} within {START_SECONDS} s", is_starting=True)
         time.sleep(0.2)
 
 
@@ -181,11 +233,19 @@ def _settings(environment: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
-def _start(stack: ExitStack, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Part:
+def _start(
+    stack: ExitStack,
+    name: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    log: Log | None = None,
+) -> Part:
     # It ends with this process even if that is killed, and does not get the terminal's Ctrl-C.
-    process = start_program(arguments, environment, PROJECT)
+    process = start_program(arguments, environment, PROJECT, None if log is None else subprocess.PIPE)
     stack.callback(stop_program, process)
-    return Part(name, process)
+    if log is not None:
+        threading.Thread(target=log.keep, args=[process.stdout], name=f"log of {name}", daemon=True).start()
+    return Part(name, process, log)
 
 
 def _listens(process: int, port: int) -> bool:
@@ -196,7 +256,7 @@ def _listens(process: int, port: int) -> bool:
     return any(each.laddr.port == port and each.status == psutil.CONN_LISTEN for each in connections)
 
 
-def _announce(url: str, environment: Mapping[str, str]) -> None:
+def _announce(url: str, environment: Mapping[str, str], log: Path) -> None:
     if CLIENT_PASSWORD not in environment:
         logger.warning(
             "the server has no password: every user of this machine can run anything as you through it; "
@@ -207,6 +267,7 @@ def _announce(url: str, environment: Mapping[str, str]) -> None:
         "  run a study: open that address, Deployments, on-demand, Run; the nightly runs by its schedule\n"
         "  from the command line: "
         f"PREFECT_API_URL={url}/api .venv/bin/prefect deployment run study/smoke --watch\n"
+        f"  the server's log: {log}\n"
         "  Ctrl-C stops all of it; earlier runs are there again at the next start\n",
         err=True,
     )

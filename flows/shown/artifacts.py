@@ -1,22 +1,21 @@
-"""Show progress, tables, figures and the report in the Prefect UI, next to the DAG."""
+"""Show progress and report in the Prefect UI, next to the DAG; print a run's summary."""
 
-import base64
 import logging
 import queue
+import socket
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from uuid import UUID
 
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
-    create_table_artifact,
     update_progress_artifact,
 )
+from prefect.client.orchestration import get_client
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -26,10 +25,6 @@ from storage.tables import RunTables, SummaryRow
 from study.status import Status
 from study.wording import MISSING, duration, interval, percent, points
 from tasks.report import Report
-from tasks.tables import Picture
-
-if TYPE_CHECKING:
-    from tasks.figures import DrawnFigure
 
 
 def list_cells(summary: Sequence[SummaryRow]) -> list[dict[str, str]]:
@@ -80,8 +75,7 @@ def describe_failures(tables: RunTables) -> str:
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 200_000
-"""Largest picture to inline: artifacts live in the server's database."""
+REMOVING_SECONDS = 10.0
 
 
 class ProgressArtifact:
@@ -94,21 +88,31 @@ class ProgressArtifact:
     def __init__(self) -> None:
         created = create_progress_artifact(0.0, key="training-progress", description="Trainings finished")
         self._id = cast(UUID, created)  # a coroutine only if a coroutine calls it
-        self._latest: queue.Queue[SweepState] = queue.Queue(1)
-        threading.Thread(target=self._update, name="progress artifact", daemon=True).start()
+        self._latest: queue.Queue[SweepState | None] = queue.Queue(1)
+        self._thread = threading.Thread(target=self._update, name="progress artifact", daemon=True)
+        self._thread.start()
 
-    def show(self, standing: SweepState) -> None:
-        """Queue a state for the artifact; it replaces one that is not shown yet."""
+    def show(self, standing: SweepState | None) -> None:
+        """Queue a state for the artifact; it replaces one that is not shown yet; None removes it."""
         with suppress(queue.Empty):
             self._latest.get_nowait()
         with suppress(queue.Full):
             self._latest.put_nowait(standing)
+
+    def remove(self) -> None:
+        """Remove it, once the report is there to be read instead; not later than `REMOVING_SECONDS`."""
+        self.show(None)
+        self._thread.join(REMOVING_SECONDS)
 
     def _update(self) -> None:
         is_told = False
         while True:
             standing = self._latest.get()
             try:
+                if standing is None:
+                    with get_client(sync_client=True) as client:
+                        client.delete_artifact(self._id)
+                    return
                 update_progress_artifact(self._id, 100 * standing.fraction, description=str(standing))
             except Exception as error:
                 if not is_told:
@@ -116,30 +120,19 @@ class ProgressArtifact:
                         "Prefect's server does not answer; the run continues without it: %s", error
                     )
                 is_told = True
+            if standing is None:
+                return
             time.sleep(1)
 
 
-def show_picture(key: str, path: Path, caption: str, alt: str) -> None:
-    """Show a small PNG as a markdown artifact with its caption; of a large one, caption and path."""
-    content = path.read_bytes()
-    if len(content) > MAX_BYTES:
-        create_markdown_artifact(f"{caption}\n\n{path}", key=key, description=alt)
-        return
-    picture = f"![{alt}](data:image/png;base64,{base64.b64encode(content).decode()})"
-    create_markdown_artifact(f"{picture}\n\n{caption}", key=key, description=alt)
-
-
-def show_results(
-    tables: RunTables, figures: "Sequence[DrawnFigure]", pictures: Sequence[Picture], report: Report
-) -> None:
-    """Show summary, pictures and report of a run; warn if the server does not answer."""
-    cells = list_cells(tables.summary)
+def show_report(report: Report) -> None:
+    """Show the report of a published run, its answers first; warn if the server does not answer."""
+    where = f"`{report.html}` on {socket.gethostname()}"
     try:
-        create_table_artifact(cells, key="summary", description="Test accuracy of each setting")
-        for picture in pictures:
-            show_picture(f"{picture.name}-images", picture.png, picture.caption, picture.alt)
-        for figure in figures:
-            show_picture(figure.name, figure.png, figure.caption, figure.alt)
-        create_markdown_artifact(report.text, key="report", description=f"Report: {report.html}")
+        create_markdown_artifact(
+            f"This report as a file: {where}\n\n{report.text}",
+            key="report",
+            description="Answers, figures and tables",
+        )
     except Exception as error:
         logger.warning("the results are published, but cannot be shown in Prefect's UI: %s", error)

@@ -65,18 +65,33 @@ def emit_night(study: str, run_id: str, verdicts: Mapping[int, str], message: st
         logger.warning("cannot send the night's events to Prefect: %s", error)
 
 
+WAITS_FOR = "waits for"
+"""How the tag begins that serving gives to a run while another holds the work pool."""
+
+
+def without_waiting(tags: Iterable[str]) -> list[str]:
+    """Return the tags but the one that names the run that holds the pool."""
+    return [each for each in tags if not each.startswith(WAITS_FOR)]
+
+
 def exercise_tags(numbers: Iterable[int]) -> set[str]:
     """Return a tag for each exercise, such as `exercise-2`."""
     return {f"exercise-{number}" for number in numbers}
 
 
-def tag_flow_run(study: Study) -> None:
-    """Add the study's name and exercises to the flow run's tags; warn if the server does not answer."""
+def tag_flow_run(study: Study | None = None) -> None:
+    """Set the flow run's tags: what it was given, the study's name and its exercises; without a study, only
+    remove what it waited for. Warn if the server does not answer.
+    """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
     run = context.flow_run
-    tags = {*run.tags, study.name, *exercise_tags(each.number for each in study.exercises)}
+    tags = set(without_waiting(run.tags))
+    if study is not None:
+        tags |= {study.name, *exercise_tags(each.number for each in study.exercises)}
+    if tags == set(run.tags):
+        return
     try:
         with get_client(sync_client=True) as client:
             client.update_flow_run(run.id, tags=sorted(tags))

@@ -76,7 +76,7 @@ class RunOptions(Fact):
     study_file: str = Field(
         "",
         title="Study file",
-        description="Path of a YAML file on the worker's machine, instead of the study above. Usually empty.",
+        description="Path of a YAML file on the worker's machine, instead of a study of the list.",
     )
     exercises: tuple[int, ...] = Field(
         (),

@@ -1,7 +1,6 @@
 """The model card next to the exported files: the model's description, quality, origin and use."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +17,7 @@ def render_card(model: ChosenModel, trial: TrialRow, train_images: int) -> str:
     """Return the card as Markdown; `train_images` are those of the study, those held out included."""
     confidence = tabulate_confidence(model)
     text = (
-        markdown_environment(Path())
+        markdown_environment()
         .get_template("model_card.md.j2")
         .render(
             model=model,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,11 +20,15 @@ from tasks.tables import Picture, read_model, restore_pictures
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def markdown_environment(folder: Path) -> Environment:
-    """Return the template environment for Markdown in a folder; links are relative to the folder."""
+def markdown_environment(folder: Path | None = None) -> Environment:
+    """Return the template environment for Markdown in a folder, with links relative to it; without a folder
+    the pictures are part of the text.
+    """
     environment = _environment()
     environment.finalize = _escape_markdown
-    environment.filters["relative"] = lambda path: path.relative_to(folder).as_posix()
+    environment.filters["link"] = (
+        _data_uri if folder is None else lambda path: quote(path.relative_to(folder).as_posix())
+    )
     return environment
 
 
@@ -60,7 +65,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Report:
-    """The two files of a report, and its text without pictures for Prefect's pages."""
+    """The two files of a report, and its text with the pictures in it, for Prefect's pages."""
 
     html: Path
     markdown: Path
@@ -84,9 +89,9 @@ def write_report(results: Results, study: Study, tables: RunTables, figures: Seq
     page = _environment()
     page.filters["data_uri"] = _data_uri
     write_atomically(html, page.get_template("report.html.j2").render(content=content).encode())
-    template = markdown_environment(html.parent).get_template("report.md.j2")
     whole, text = (
-        tidy_markdown(template.render(content=content, with_pictures=each)) for each in (True, False)
+        tidy_markdown(markdown_environment(each).get_template("report.md.j2").render(content=content))
+        for each in (html.parent, None)
     )
     return Report(html, write_atomically(html.with_suffix(".md"), whole.encode()), text)
 

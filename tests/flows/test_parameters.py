@@ -1,11 +1,12 @@
 """The parameters of a run: a form that offers what there is, and one message for what is wrong."""
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from flows.prepare import RunParameters, check_request, read_parameters
-from flows.run_study import run_study
+from flows.run_study import StoppedEarly, run_study
 from study.errors import InputError
 from study.spec.study_file import list_exercise_numbers, list_studies
 from tests.toy import write_toy
@@ -17,6 +18,42 @@ def test_every_field_has_a_title_a_default_and_a_shape_that_the_form_draws_well(
         assert {"title", "default"} <= set(field), name
         # Unions, what may be null and mappings are drawn as raw JSON.
         assert field["type"] in ("string", "integer", "boolean", "array"), name
+
+
+def test_the_form_begins_with_what_most_runs_choose_and_says_what_results_are_relative_to():
+    fields = run_study.parameters.model_dump()["definitions"]["RunParameters"]["properties"]
+    assert list(fields)[:6] == ["study", "exercises", "repeats", "protocol", "fresh", "results"]
+    assert set(fields) == set(RunParameters.model_fields)
+    assert "in the project's folder on the worker's machine" in fields["results"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lanes": -1}, "Lanes: -1 is not allowed: Input should be greater than or equal to 0"),
+        (
+            {"lanes": 3, "scheduler": "tls://host:1"},
+            "Lanes, Lanes on each GPU: not allowed with Scheduler: all of its lanes train; leave them out "
+            "and give them to `study lane`, on the machines of the lanes",
+        ),
+    ],
+)
+def test_wrong_input_ends_a_run_as_failed_with_the_sentence_alone_in_the_words_of_the_form(
+    given: dict[str, object], message: str, server_here: None, caplog: pytest.LogCaptureFixture
+):
+    state = run_study(given, return_state=True)  # type: ignore[call-overload]
+    assert (state.name, state.message) == ("Failed", message)
+    assert all(record.exc_info is None for record in caplog.records)
+
+
+def test_wrong_input_leaves_no_traceback_in_the_log():
+    records = [
+        logging.LogRecord("prefect.task_runs", logging.ERROR, "", 1, "failed", (), (type(each), each, None))
+        for each in (InputError("no such folder"), StoppedEarly("6 trials"), ValueError("a fault"))
+    ]
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        kept = [each for each in records if logging.getLogger(name).filter(each)]
+        assert kept == records[-1:]
 
 
 def test_a_study_of_ones_own_is_in_the_list_and_a_damaged_one_hides_no_other(tmp_path: Path):

@@ -49,7 +49,7 @@ def test_study_serve_keeps_runs_and_schedules_in_postgres_where_a_later_server_f
             trained = f"select 1 from task_run where flow_run_id = '{run['id']}' and task_key like 'train-%' "
             trained += "and state_type = 'COMPLETED'"
             wait_until(lambda: len(ask(url, trained)) == 4)  # the server writes them down later
-            server.part("server start").kill()
+            server.part("pages:create").kill()
             server.kill()
         finally:
             server.stop()

@@ -131,5 +131,9 @@ def test_the_nightly_alone_has_a_schedule_whose_time_zone_exists(deployments):
     assert schedule.active is True
     assert schedule.timezone is not None
     assert str(ZoneInfo(schedule.timezone)) == schedule.timezone
+    minute, hour, *_ = str(schedule.cron).split()
+    shown = f"at {hour:0>2}:{minute:0>2} {schedule.timezone.removeprefix('Etc/')}"
+    assert shown in str(schedule.slug)  # Prefect's pages show it, and no zone otherwise
+    assert shown in str(deployments["nightly"].description)
     CronSchedule(cron=str(schedule.cron), timezone=schedule.timezone)
     assert deployments["nightly"].parameters["run"]["fresh"] is True

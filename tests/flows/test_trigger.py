@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.objects import FlowRun
+from prefect.utilities.names import generate_slug
 
 from flows.prepare import RunParameters
 from flows.run_study import describe_run, trigger_of, why_too_late
@@ -14,8 +15,11 @@ DUE = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 NIGHTLY = RunParameters(study="lab", fresh=True, latest_start="2h")
 
 
-def flow_run(*, scheduled: bool = False, deployed: bool = True, attempt: int = 1) -> FlowRun:
+def flow_run(
+    *, scheduled: bool = False, deployed: bool = True, attempt: int = 1, name: str = "kappa6-mendeleev"
+) -> FlowRun:
     return FlowRun(
+        name=name,
         flow_id=uuid4(),
         deployment_id=uuid4() if deployed else None,
         auto_scheduled=scheduled,
@@ -35,6 +39,16 @@ def flow_run(*, scheduled: bool = False, deployed: bool = True, attempt: int = 1
 def test_a_name_says_study_date_and_trigger(run: FlowRun, named: str, recorded: str):
     assert describe_run(run, NIGHTLY) == f"lab 2026-03-01 02:00 UTC, {named}"
     assert trigger_of(run) == recorded
+
+
+def test_a_name_that_a_person_gave_is_kept():
+    for name in ("before the talk", "first-try", "lab 2026-03-01 02:00 UTC, scheduled", "bipedal"):
+        assert describe_run(flow_run(name=name), NIGHTLY) == name
+
+
+def test_a_name_that_prefect_made_up_is_replaced():
+    for name in (generate_slug(2), "alpha-cygni", "zeta87-canis-majoris-void"):
+        assert describe_run(flow_run(name=name), NIGHTLY).startswith("lab 2026-03-01")
 
 
 def test_a_study_given_as_a_file_is_named_by_the_file_and_one_with_wrong_parameters_has_a_name_too():

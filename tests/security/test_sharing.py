@@ -4,11 +4,12 @@ import socket
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from flows.serving.serve import Part, PartFailed, check_port, serving_environment, wait_for_server
+from flows.serving.serve import Log, Part, PartFailed, check_port, serving_environment, wait_for_server
 from flows.serving.temporary import CLIENT_PASSWORD, SERVER_PASSWORD, address, check_sharing, is_healthy
 from study.errors import InputError
 from tests.command import study
@@ -60,6 +61,27 @@ def test_a_healthy_server_of_another_process_on_the_port_is_not_used():
         with pytest.raises(PartFailed, match=r"^the server ended \(exit code 3\)"):
             wait_for_server(url, impostor.server_port, ours)
         impostor.shutdown()
+
+
+def test_what_a_server_says_as_it_ends_is_in_the_message_and_in_its_log(tmp_path: Path):
+    says = "for each in range(99): print('line', each)"
+    log = Log(tmp_path / "server.log")
+    server = Part("the server", subprocess.Popen([sys.executable, "-c", says], stdout=subprocess.PIPE), log)
+    assert server.process.stdout is not None
+    with server.process:
+        log.keep(server.process.stdout)
+    with pytest.raises(PartFailed) as caught:
+        server.check(is_starting=True)
+    message, *said = str(caught.value).splitlines()
+    assert said == log.path.read_text().splitlines()[-10:] == [f"line {each}" for each in range(89, 99)]
+    assert message.startswith("the server ended (exit code 0), so everything was stopped; its log is in ")
+    assert f" {log.path}; " in message
+
+
+def test_the_pages_ask_the_address_at_which_the_browser_found_them():
+    environment = serving_environment("http://127.0.0.1:1", {})
+    assert environment["PREFECT_UI_API_URL"] == "/api"
+    assert environment["PREFECT_SERVER_UI_V2_ENABLED"] == "false"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example", ""])

@@ -96,15 +96,16 @@ def test_a_part_that_dies_ends_serving_with_a_message_and_nothing_left_running(t
     try:
         server.wait_until_served()
         parts = psutil.Process(server.process.pid).children(recursive=True)
-        server.part("server start").kill()
+        server.part("pages:create").kill()
         assert server.process.wait(timeout=WAIT_SECONDS) == 1
     finally:
         server.stop()
     assert len(parts) >= 3
     assert psutil.wait_procs(parts, timeout=WAIT_SECONDS)[1] == []
     assert server.said().splitlines()[-1] == (
-        "study: the server ended (killed by SIGKILL), so everything was stopped; its log is above; "
-        "`study serve` starts all of it again, and docs/serving.md has a systemd unit that does this"
+        "study: the server ended (killed by SIGKILL), so everything was stopped; its log is in "
+        f"{tmp_path / 'home' / 'server.log'}; `study serve` starts all of it again, "
+        "and docs/serving.md has a systemd unit that does this"
     )
 
 

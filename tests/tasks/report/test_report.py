@@ -181,13 +181,13 @@ def test_markdown_makes_the_same_tables_as_the_page(whole: Report, text: str):
     assert "|" not in re.sub(r"<code.*?</code>", "", rendered, flags=re.DOTALL)
 
 
-def test_markdown_without_pictures_has_no_broken_links(tmp_path: Path):
+def test_the_text_for_prefects_pages_has_the_pictures_in_it(tmp_path: Path):
     study = make_study()
     results = Results(tmp_path)
     figures = [_figure(results, 2)]
     text = write_report.fn(results, study, _tables(study), figures).text
-    assert "![" not in text
-    assert "Its caption." not in text
+    assert re.findall(r"!\[.*?\]\((.{22})", text) == ["data:image/png;base64,"]
+    assert "Its caption." in text
 
 
 def test_a_run_without_failures_says_that_it_completed_and_nothing_of_nights(page: _Page, text: str):
