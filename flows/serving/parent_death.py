@@ -13,21 +13,32 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 GRACE_SECONDS = 10.0
 """Between SIGTERM and SIGKILL."""
 
 
 def start_program(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    output: IO[bytes] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a Python module as a program that ends with this process.
 
-    Ctrl-C of the terminal does not reach its own session: the caller stops it with `stop_program`.
+    Ctrl-C of the terminal does not reach its own session: the caller stops it with `stop_program`. What it
+    prints goes to a file, or where this process prints.
     """
     command = [sys.executable, "-P", str(Path(__file__).resolve()), *arguments]
     return subprocess.Popen(
-        command, env=environment, cwd=folder, stdin=subprocess.PIPE, start_new_session=True
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
     )
 
 
