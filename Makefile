@@ -40,7 +40,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(call install,$(VENV),--no-deps --require-hashes -r requirements.lock)
 	@$(call install,$(VENV),--no-deps --no-build-isolation -e .)
 	@$(BIN)/python -m tasks.engines.engine
-	@$(BIN)/python -m flows.serving.temporary
+	@$(BIN)/python -m flows.serving.database
 	@touch $@
 
 setup-dev: $(VENV)/.installed-dev ## Add to .venv what checks and tests the code

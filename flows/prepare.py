@@ -19,6 +19,7 @@ from storage.locks import run_lock
 from storage.results import Results, exists, expand, open_results, read_address, results_at
 from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
 from study.errors import InputError, ResultsUnwritable
+from study.plan import list_trials, peak_bytes
 from study.spec import (
     AS_WRITTEN,
     TIME_PATTERN,
@@ -33,7 +34,7 @@ from study.spec import (
 )
 from study.wording import listing, shown
 from tasks.engines import choose_engine
-from tasks.lanes import Device, check_scheduler, choose_devices
+from tasks.lanes import Device, check_scheduler, choose_devices, fit_memory
 
 if TYPE_CHECKING:
     from flows.shown import ProgressView
@@ -192,11 +193,15 @@ def check_request(
         )
     if scheduler:
         check_scheduler(scheduler)
+    engine = choose_engine(start.engine, devices[0].kind) if devices else None
+    if engine is not None:
+        largest = max(peak_bytes(each.setting.hyperparameters, engine) for each in list_trials(study))
+        devices = fit_memory(devices, largest)
     return Request(
         start=start,
         study=study,
         devices=tuple(devices),
-        engine=choose_engine(start.engine, devices[0].kind) if devices else None,
+        engine=engine,
         scheduler=scheduler,
         lane_seconds=read_duration(start.lane_timeout or "10m", "--lane-timeout"),
         results=open_results(folder),

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from study.errors import InputError
 
 OURS = {
@@ -71,8 +73,21 @@ def users_keras_home() -> str:
     return os.environ.get(_USERS_KERAS_HOME) or os.path.expanduser("~/.keras")  # noqa: PTH111 - never raises
 
 
+def own_prefect_home() -> Path:
+    """Return Prefect's home unless PREFECT_HOME names another; on Linux it follows `XDG_DATA_HOME`.
+
+    No other program's profile, server or database is in it.
+    """
+    return platformdirs.user_data_path("fashion-mnist-study") / "prefect"
+
+
 def prepare_program() -> None:
-    """Let this process print in any encoding, outlive its reader, and open as many files as it may."""
+    """Let this process print in any encoding, outlive its reader, and open as many files as it may.
+
+    Prefect, in this process and in those that it starts, gets a home of our own.
+    """
+    home = os.environ.get("PREFECT_HOME") or str(own_prefect_home())
+    os.environ["PREFECT_HOME"] = os.path.abspath(os.path.expanduser(home))  # noqa: PTH100, PTH111 - never raise
     sys.warnoptions.clear()  # lanes are started with these; an "error" there made the export fail
     warnings.resetwarnings()
     warnings.simplefilter("ignore")
@@ -126,7 +141,7 @@ def check_folders() -> None:
     from storage.dataset_files import default_cache_folder  # late: NumPy, which no help needs
     from storage.results import describe_owner  # late: likewise
 
-    prefect = Path(os.path.expanduser(os.environ.get("PREFECT_HOME") or "~/.prefect")).absolute()  # noqa: PTH111
+    prefect = Path(os.environ["PREFECT_HOME"])
     cache = default_cache_folder().absolute()
     needed = [(prefect, "PREFECT_HOME", os.W_OK), (cache, "XDG_CACHE_HOME", os.R_OK)]  # a full one suffices
     if _exists(prefect / "prefect.db"):

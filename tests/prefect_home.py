@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flows.serving.temporary import copy_database, make_database
+from flows.serving.database import copy_database, make_database
 
 
 def prepare_home(home: Path) -> Path:

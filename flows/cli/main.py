@@ -84,6 +84,8 @@ app = typer.Typer(
         "Eight lab exercises on a small convolutional network for Fashion-MNIST, as one pipeline.\n\n"
         "Start with `study run smoke` (a minute) or `study run` (the whole lab study), "
         "then `study show` and open the report it names. `study plan` predicts the cost of a run.\n\n"
+        "Prefect's database of runs is in ~/.local/share/fashion-mnist-study/prefect; `PREFECT_HOME` names "
+        "another folder, `PREFECT_API_URL` another server: docs/serving.md.\n\n"
         f"Exit codes: 0 done, {FAILED} done with failed trials, a step failed, damage found or a fault of "
         f"the program, {BAD_INPUT} wrong input, over budget or a full disk, {INTERRUPTED} stopped by Ctrl-C, "
         f"{TERMINATED} by SIGTERM."

@@ -69,7 +69,7 @@ def replay_command(
     """
     if lanes == 0:
         use_cpu_here()
-    with stopping_in_order("nothing was written"):
+    with stopping_in_order(["nothing was written"]):
         place = results_at(results)
         tables = read_run(place, run)
         run_id, kind = tables.run.run_id, tables.run.device

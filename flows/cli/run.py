@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Annotated, NoReturn
 
@@ -76,13 +76,16 @@ def _raise_terminated(_number: int, _frame: object) -> NoReturn:
 
 
 @contextmanager
-def stopping_in_order(kept: str) -> Iterator[None]:
-    """Print what is kept when Ctrl-C, SIGTERM or its like stops the body; exit with the code of each."""
+def stopping_in_order(kept: Sequence[str]) -> Iterator[None]:
+    """Print what is kept when Ctrl-C, SIGTERM or its like stops the body; exit with the code of each.
+
+    The body adds to `kept` as it proceeds.
+    """
     try:
         end_by_signals(_raise_terminated)
         yield
     except KeyboardInterrupt as error:
-        typer.echo(f"\nstopped; {kept}", err=True)
+        typer.echo(f"\nstopped; {', and '.join(kept)}", err=True)
         if isinstance(error, Terminated):
             sys.exit(TERMINATED)
         raise
@@ -99,11 +102,7 @@ def execute(request: Request) -> None:
         KeyboardInterrupt: Ctrl-C, after a line about the kept trainings.
         SystemExit: trials failed, or SIGTERM.
     """
-    save_start(request.results, request.start)
-    kept = (
-        f"finished trainings are kept in {request.results.trainings}, and "
-        f"`study resume {request.run_id} --results {request.results.folder}` continues from there"
-    )
+    kept = [f"finished trainings are kept in {request.results.trainings}"]
     with stopping_in_order(kept), ExitStack() as stack:
         with temporary_server():
             with without_collecting():
@@ -114,6 +113,10 @@ def execute(request: Request) -> None:
                 lanes.start_ahead()
             else:
                 import_ahead()
+        save_start(request.results, request.start)
+        kept.append(
+            f"`study resume {request.run_id} --results {request.results.folder}` continues from there"
+        )
         views = (stack.enter_context(TerminalProgress()),)
         stack.callback(handed_over.reset, handed_over.set(Prepared(request, lanes, views)))
         try:
@@ -123,11 +126,11 @@ def execute(request: Request) -> None:
         except InputError:
             raise
         except LanesLost as error:
-            typer.echo(f"{error}; {kept}", err=True)
+            typer.echo(f"{error}; {', and '.join(kept)}", err=True)
             sys.exit(FAILED)
         except Exception as error:
             if not has_ended(request.results, request.run_id):
-                typer.echo(f"the run failed; {kept}", err=True)
+                typer.echo(f"the run failed; {', and '.join(kept)}", err=True)
                 raise
             # The results are published: the death of a server does not make the run fail.
             logger.warning("Prefect does not know that the run ended: %s", error)

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 GRACE_SECONDS = 10.0
 """Between SIGTERM and SIGKILL."""
@@ -22,12 +23,12 @@ def start_program(
     arguments: Sequence[str],
     environment: Mapping[str, str],
     folder: Path | None = None,
-    output: int | None = None,
+    output: IO[bytes] | int | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a Python module as a program that ends with this process.
 
-    `output` is where it prints, such as `subprocess.PIPE`; None for where this process does. Ctrl-C of the
-    terminal does not reach its own session: the caller stops it with `stop_program`.
+    `output` is where it prints: a file, or such as `subprocess.PIPE`; None for where this process does. Ctrl-C
+    of the terminal does not reach its own session: the caller stops it with `stop_program`.
     """
     command = [sys.executable, "-P", str(Path(__file__).resolve()), *arguments]
     return subprocess.Popen(

@@ -28,6 +28,7 @@ from prefect.settings import (
 )
 
 from flows.serving.abandoned_runs import SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
+from flows.serving.database import prepare_database
 from flows.serving.deploy import POOL, PROJECT, deploy
 from flows.serving.parent_death import start_program, stop_program
 from flows.serving.temporary import (
@@ -119,13 +120,14 @@ def serve(port: int, host: str = LOOPBACK) -> None:
     """Serve until Ctrl-C, SIGTERM or the death of a part; then stop every part.
 
     Raises:
-        InputError: others could reach the server without a password, the port is taken, the work pool is of
-            another type, or Prefect refused the deployments.
+        InputError: others could reach the server without a password, the port is taken, the database is of
+            another Prefect, the work pool is of another type, or Prefect refused the deployments.
         PartFailed: a part died, or the server did not answer in time.
     """
     end_by_signals(_end_in_order)
     check_sharing(host, os.environ)
     check_port(host, port)
+    prepare_database()
     url = address(host, port)
     environment = serving_environment(url, os.environ)
     home = get_current_settings().home

@@ -1,32 +1,29 @@
 """Start Prefect's temporary server during the imports, keep it running, and end it with the run.
 
-It uses a copy of an empty database, which is made once.
+A server that the user names is asked instead, within seconds.
 """
 
 import atexit
 import gc
 import logging
 import os
+import re
 import secrets
-import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from http.client import HTTPException
-from importlib import metadata
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from flows.serving.parent_death import start_program, stop_program
 from study.errors import InputError
+from study.wording import shortened
 
 
 @contextmanager
@@ -98,6 +95,11 @@ STARTS = 5
 """Most attempts to start: another program may take the free port first."""
 
 API_URL = "PREFECT_API_URL"
+REFUSED = 2
+"""Exit code of a server that refuses its database; its last words are the whole message."""
+_PORT_TAKEN = "address already in use"
+_ERROR = re.compile(r"[\w.]+: \S")
+"""Begins the last line of a traceback."""
 _LOOK_SECONDS = 1.0
 _PAUSE_SECONDS = 0.05
 
@@ -113,6 +115,7 @@ class TemporaryServer:
             **os.environ,
             SERVER_PASSWORD: self.password,
             CLIENT_PASSWORD: self.password,
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",  # for its last words
             "PREFECT_UI_ENABLED": "0",
             "PREFECT__SERVER_EPHEMERAL": "1",  # without the services of a lasting one
             "PREFECT__SERVER_FINAL": "1",
@@ -120,6 +123,7 @@ class TemporaryServer:
         }
         self._stopped = threading.Event()
         self._port = _free_port()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - open while it runs
         self._process = self._start()
         atexit.register(self.stop)
 
@@ -137,16 +141,18 @@ class TemporaryServer:
         """Wait until it answers, then keep it running until it is stopped.
 
         Raises:
-            RuntimeError: it does not start.
+            InputError: it does not start; the message has its last words.
         """
         deadline, starts = time.monotonic() + START_SECONDS, 1
         while not is_healthy(self.url):
-            code = self._process.poll()
-            if time.monotonic() > deadline or (code is not None and starts == STARTS):
-                raise RuntimeError(f"Prefect's temporary server does not answer (exit code {code})")
-            if code is not None:
+            code, is_late = self._process.poll(), time.monotonic() > deadline
+            if code is not None and _PORT_TAKEN in self._read_output() and starts < STARTS:
                 starts, self._port = starts + 1, _free_port()
                 self._process = self._start()
+            elif code is not None or is_late:
+                said = last_words(self._read_output()) or f"no answer within {START_SECONDS:.0f} s"
+                where = f"Prefect's server with its home in {os.environ['PREFECT_HOME']}"
+                raise InputError(said if code == REFUSED else f"{where} does not start: {said}")
             time.sleep(_PAUSE_SECONDS)
         threading.Thread(target=self._keep, name="temporary server", daemon=True).start()
 
@@ -163,9 +169,20 @@ class TemporaryServer:
                 self._process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        arguments = ["uvicorn", "--factory", "flows.serving.temporary:create", "--host", LOOPBACK]
+        arguments = ["uvicorn", "--factory", "flows.serving.database:create", "--host", LOOPBACK]
         arguments += ["--port", str(self._port), "--log-level", "error", "--lifespan", "on"]
-        return start_program(arguments, self._environment)
+        return start_program(arguments, self._environment, output=self._said)
+
+    def _read_output(self) -> str:
+        return os.pread(self._said.fileno(), os.fstat(self._said.fileno()).st_size, 0).decode(
+            errors="replace"
+        )
+
+
+def last_words(output: str) -> str:
+    """Return the last error of what a program has printed, or else its last line."""
+    lines = [each for each in output.splitlines() if each.strip()]
+    return shortened(([each for each in lines if _ERROR.match(each)] or lines or [""])[-1], 500)
 
 
 @contextmanager
@@ -173,22 +190,73 @@ def temporary_server() -> Iterator[None]:
     """Start the temporary server while the body runs, unless PREFECT_API_URL or the profile names one.
 
     It is stopped when this process ends.
+
+    Raises:
+        InputError: it does not start, or the named one does not answer.
     """
-    if os.environ.get(API_URL):
-        yield
-        return
-    server = TemporaryServer()
+    server = None if os.environ.get(API_URL) else TemporaryServer()
     yield
     # Late: the import of Prefect takes a second, during which the server starts.
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
 
     if get_current_settings().api.url is not None:
-        server.stop()
-        return
-    server.wait()
-    os.environ |= server.environment
-    refresh_global_settings_context()
+        if server is not None:
+            server.stop()
+        check_server()
+    elif server is not None:
+        server.wait()
+        os.environ |= server.environment
+        refresh_global_settings_context()
+
+
+_ANSWER_SECONDS = 10.0
+"""Longest time that a named server may take to answer; a busy one is asked twice."""
+
+
+def check_server() -> None:
+    """Ask the server that Prefect's settings name what each run needs of it.
+
+    Raises:
+        InputError: it does not answer, refuses or has another version; the message says what names it.
+    """
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.settings import (
+        PREFECT_API_REQUEST_TIMEOUT,
+        PREFECT_API_URL,
+        PREFECT_CLIENT_MAX_RETRIES,
+        temporary_settings,
+    )
+
+    url = httpx.URL(str(PREFECT_API_URL.value())).copy_with(userinfo=b"")
+    server = f"Prefect's server {url} ({named_by(API_URL)})"
+    try:
+        quick = {PREFECT_API_REQUEST_TIMEOUT: _ANSWER_SECONDS, PREFECT_CLIENT_MAX_RETRIES: 1}
+        with temporary_settings(quick), get_client(sync_client=True) as client:
+            client.raise_for_api_version_mismatch()
+            client.read_flows(limit=1)  # what needs a password, and the server's database
+    except Exception as error:
+        cause = error.__cause__ or error
+        reason = shortened(str(cause).partition("\n")[0] or type(cause).__name__, 300)
+        if isinstance(cause, ValueError):
+            reason = "what answers there is no Prefect server"
+        way_out = "start it, or unset that for a server of this program's own"
+        if isinstance(cause, httpx.HTTPStatusError) and cause.response.status_code in (401, 403):
+            reason = f"{cause.response.status_code} {cause.response.reason_phrase}"
+            way_out = f"set {CLIENT_PASSWORD} to its name:password, or PREFECT_API_KEY in Prefect Cloud"
+        raise InputError(f"{server} cannot be used: {reason}; {way_out}") from error
+
+
+def named_by(*variables: str) -> str:
+    """Return what names a setting of Prefect: its environment variable, or the file that has it."""
+    from prefect.context import get_settings_context
+
+    given = next((each for each in variables if os.environ.get(each)), None)
+    profile = get_settings_context().profile
+    if given is None and any(each.name in variables for each in profile.settings):
+        return f"profile {profile.name!r} in {profile.source}"
+    return given or "prefect.toml, pyproject.toml or .env in this folder"
 
 
 def _free_port() -> int:
@@ -196,71 +264,3 @@ def _free_port() -> int:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-NAME = "prefect.db"
-"""Name of the database in Prefect's home."""
-
-_FOLDER = Path(__file__).resolve().parents[2] / "build"
-_MAKING_SECONDS = 180.0
-
-
-def made_database() -> Path:
-    """Return the path of the empty database of this version of Prefect, which may not be made yet."""
-    return _FOLDER / f"prefect-{metadata.version('prefect')}.db"
-
-
-def make_database() -> Path:
-    """Make the empty database unless it exists, and return its path.
-
-    Raises:
-        OSError: the folder cannot be written to.
-        subprocess.SubprocessError: Prefect could not make it.
-    """
-    path = made_database()
-    if path.exists():
-        return path
-    path.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as home:
-        command = [str(Path(sys.executable).with_name("prefect")), "server", "database", "upgrade", "-y"]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        environment |= {"PREFECT_HOME": home, **NO_TELEMETRY}
-        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=_MAKING_SECONDS)
-        Path(home, NAME).replace(path)
-    return path
-
-
-def copy_database(home: Path) -> None:
-    """Copy the empty database, if it was made, into a home of Prefect without a database."""
-    made, database = made_database(), home / NAME
-    if database.exists() or not made.exists():
-        return
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home) as scratch:
-        copy = Path(shutil.copyfile(made, Path(scratch, NAME)))
-        with suppress(FileExistsError):  # another run was faster, and may already use its copy
-            os.link(copy, database)
-
-
-def create() -> Any:
-    """Make the application for uvicorn; end this process if Prefect's profile names another server.
-
-    The profile is read here because the parent process starts this one before it has imported Prefect.
-    """
-    with without_collecting():
-        from prefect.settings import get_current_settings
-
-        settings = get_current_settings()
-        if settings.api.url is not None:
-            raise SystemExit(0)
-        url = settings.server.database.connection_url
-        if url is not None and url.get_secret_value().endswith(f"/{settings.home / NAME}"):
-            with suppress(OSError):  # Prefect then makes one, or says why it cannot
-                copy_database(settings.home)
-        from prefect.server.api.server import create_app
-
-        return create_app()
-
-
-if __name__ == "__main__":
-    make_database()

@@ -8,6 +8,7 @@ from .cost import (
     list_shapes as list_shapes,
     multiply_adds as multiply_adds,
     parameter_count as parameter_count,
+    peak_bytes as peak_bytes,
     pooled_units as pooled_units,
 )
 from .failures import (

@@ -54,11 +54,12 @@ class Running:
     def left(self, factor: float) -> float:
         """Return the seconds left, if an epoch takes this many times longer than predicted.
 
-        An epoch that should be over takes another tenth; a training that should be over, another epoch.
+        An epoch that should be over takes another tenth of the time since its start; a training that should
+        be over, another epoch.
         """
         each = self.expected.epoch_seconds * factor
         further = max(self.expected.epochs - self.epochs, 1) - 1
-        return further * each + max(each - self.since, each / 10)
+        return further * each + max(each - self.since, max(each, self.since) / 10)
 
 
 class SpeedErrors:

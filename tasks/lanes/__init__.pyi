@@ -11,6 +11,7 @@ from .local import (
     LocalLanes as LocalLanes,
 )
 from .members import check_scheduler as check_scheduler
+from .memory import fit_memory as fit_memory
 from .process import (
     LanesClosed as LanesClosed,
     Progress as Progress,

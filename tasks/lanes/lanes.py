@@ -30,6 +30,8 @@ from tasks.lanes.process import (
     call,
 )
 
+logger = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 
 SILENCE_SECONDS = 600.0
@@ -229,9 +231,9 @@ class Lanes(ABC):
         except KilledWorker as error:
             # In a process that ran out of memory, Dask's worker may have ended while the process lives.
             self._replace(attempt.lane)
-            raise LaneDied(
-                f"{self._name(attempt.lane)} died while it ran {attempt.label!r}; it has been replaced"
-            ) from error
+            died = f"{self._name(attempt.lane)} died while it ran {attempt.label!r}; it has been replaced"
+            logger.warning(died)
+            raise LaneDied(died) from error
         except (Conclusive, InputError, LaneDied, LaneHung, LanesClosed, LanesLost):
             raise
         except Exception:

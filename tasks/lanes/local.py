@@ -17,6 +17,7 @@ from tasks.environment import LAST_SIGNALS
 from tasks.lanes.devices import Device, useful_lanes
 from tasks.lanes.lanes import Lanes
 from tasks.lanes.local_cluster import START_SECONDS, LaneCluster, name_lanes
+from tasks.lanes.memory import KillWatch
 from tasks.lanes.process import Attempt, LanesClosed
 
 _SHARED = {signal.SIGINT, *LAST_SIGNALS} - {signal.SIGTERM}  # which ends a lane, and reaches it alone
@@ -55,6 +56,7 @@ class LocalLanes(Lanes):
             self._free.put(lane)
         self._cluster: LaneCluster | None = None
         self._client: Client | None = None
+        self._kills = KillWatch()
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -126,6 +128,7 @@ class LocalLanes(Lanes):
         return {"resources": {lane: 1}}
 
     def _check(self, attempt: Attempt) -> None:
+        self._kills.look()
         if attempt.progress is None:  # its process may have to start first
             self._check_progress(attempt, attempt.begun, START_SECONDS)
         else:

@@ -72,7 +72,7 @@ class Watched:
         self.sockets |= sockets_of(process)
         for child in process.children(recursive=True):
             line = child.cmdline()
-            if "flows.serving.temporary:create" in line and not self.server_settings:
+            if "flows.serving.database:create" in line and not self.server_settings:
                 self.server_environment = child.environ()
                 url = f"http://127.0.0.1:{line[line.index('--port') + 1]}"
                 password = self.server_environment.get(SERVER_PASSWORD, "")

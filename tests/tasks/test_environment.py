@@ -76,15 +76,15 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (50, resource.getrlimit(resource.RLIM
 from tasks.environment import prepare_program
 prepare_program()
 print("\\u2192 Z\\u00fcrich", flush=True)
-print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], file=sys.stderr)
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], os.environ["PREFECT_HOME"], file=sys.stderr)
 for _ in range(3):
     print("nobody reads this", flush=True)
 sys.exit(3)
 """
 
 
-def test_a_program_prints_in_any_encoding_outlives_its_reader_and_ends_with_its_own_code():
-    set_to_ascii = {**os.environ, "PYTHONIOENCODING": "ascii"}
+def test_a_program_prints_in_any_encoding_outlives_its_reader_and_gives_prefect_a_home_of_its_own():
+    set_to_ascii = {**os.environ, "PYTHONIOENCODING": "ascii", "PREFECT_HOME": "", "XDG_DATA_HOME": "/data"}
     command = [sys.executable, "-c", PROGRAM]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=set_to_ascii
@@ -93,7 +93,8 @@ def test_a_program_prints_in_any_encoding_outlives_its_reader_and_ends_with_its_
         assert program.stderr is not None
         assert program.stdout.readline() == b"? Z?rich\n"
         program.stdout.close()
-        assert int(program.stderr.read()) == resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        assert program.stderr.read().decode() == f"{most} /data/fashion-mnist-study/prefect\n"
     assert program.returncode == 3
 
 

@@ -16,7 +16,7 @@ def test_a_signal_that_ends_a_run_says_what_is_kept_and_ends_it_with_the_code_of
 ):
     before = [(each, signal.signal(each, signal.SIG_DFL)) for each in LAST_SIGNALS]  # tests may run by nohup
     try:
-        with pytest.raises(SystemExit) as ended, stopping_in_order("all is kept"):
+        with pytest.raises(SystemExit) as ended, stopping_in_order(["all is kept"]):
             os.kill(os.getpid(), number)
     finally:
         for each, handler in before:
@@ -29,7 +29,7 @@ def test_a_signal_that_is_ignored_stays_so_as_under_nohup(monkeypatch: pytest.Mo
     before = [(each, signal.getsignal(each)) for each in LAST_SIGNALS]
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        with stopping_in_order("all is kept"):
+        with stopping_in_order(["all is kept"]):
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         for each, handler in before:

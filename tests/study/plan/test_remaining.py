@@ -41,7 +41,7 @@ def test_ended_epochs_and_the_time_since_are_no_longer_left():
 
 def test_an_epoch_and_a_training_that_should_be_over_are_not():
     training = expect(100)
-    assert Running(training, epochs=4, since=1000).left(1.0) == pytest.approx(51)
+    assert Running(training, epochs=4, since=1000).left(1.0) == pytest.approx(150)
     assert Running(training, epochs=25, since=4).left(1.0) == pytest.approx(6)
 
 
