@@ -18,8 +18,8 @@ import psutil
 import typer
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.serving.abandoned_runs import SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
-from flows.serving.deploy import POOL, PROJECT, deploy
+from flows.serving.abandoned_runs import POOL, SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
+from flows.serving.deploy import PROJECT, deploy
 from flows.serving.parent_death import start_program, stop_program
 from flows.serving.temporary import (
     CLIENT_PASSWORD,
@@ -93,7 +93,7 @@ def serve(port: int, host: str = LOOPBACK) -> None:
         mark_abandoned_runs(POOL)  # of an earlier, killed `study serve`; no worker of ours runs yet
         stack.callback(end_left_runs)  # before the server ends: they report to it that they were stopped
         alarm = _start(stack, "the alarm", ["flows.serving.alarm"], environment)
-        arguments = ["prefect", "worker", "start", "--pool", POOL, "--name", WORKER]
+        arguments = ["flows.serving.worker", "worker", "start", "--pool", POOL, "--name", WORKER]
         worker = _start(stack, "the worker", arguments, environment)
         _announce(url, environment)
         watch([server, alarm, worker])
