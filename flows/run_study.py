@@ -5,14 +5,20 @@ At its end, what started a run (schedule, person or command line): its name, and
 
 import json
 import logging
-from collections.abc import Sequence
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import PureWindowsPath
 from typing import Any
 
 from prefect import flow, runtime
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
+from prefect.exceptions import Abort, ObjectNotFound, TerminationSignal
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -46,6 +52,7 @@ from tasks.tables import FIRST_NINE, RunContext, RunFacts, aggregate_trials
 from tasks.training import forecast_plan, load_data, plan_study, predict_jobs
 
 DEFAULTS = RunParameters()
+logger = logging.getLogger(__name__)
 
 _NAMES = {"schedule": "scheduled", "ui": "by hand", "command line": "command line"}
 """Words for the trigger in the name of a flow run."""
@@ -103,9 +110,54 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
         prepared = Prepared(request, make_lanes(request))
     request = prepared.request.executed_by(str(flow_run.id))
     tag_flow_run(request.study)
-    with executing(request), prepared.lanes as lanes:
+    with executing(request), ended_if_deleted(flow_run, request), prepared.lanes as lanes:
         tables = run_steps(request, lanes, [ProgressArtifact(), *prepared.views])
     return _conclude(tables)
+
+
+LOOK_SECONDS = 15.0
+"""Between two questions whether the flow run is still there."""
+
+
+@contextmanager
+def ended_if_deleted(flow_run: FlowRun, request: Request) -> Iterator[None]:
+    """End the body if a person deletes its flow run, which a server runs: nobody would see it any more.
+
+    Raises:
+        Abort: it was deleted; Prefect then ends this process without a state.
+    """
+    deleted, over = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            try:
+                with get_client(sync_client=True) as client:
+                    client.read_flow_run(flow_run.id)
+            except ObjectNotFound:
+                deleted.set()
+                os.kill(os.getpid(), signal.SIGTERM)  # which Prefect raises in the flow
+                return
+            except Exception as error:  # the run needs no server
+                logger.debug("Prefect's server does not answer: %s", error)
+
+    if flow_run.deployment_id is not None:
+        threading.Thread(target=look, name="look for deletion", daemon=True).start()
+    try:
+        yield
+    except TerminationSignal:
+        if not deleted.is_set():
+            raise
+        logger.error(
+            "run %s ended: its flow run %r was deleted; every finished training is kept, and "
+            "`study resume %s --results %s` continues from there",
+            request.run_id,
+            flow_run.name,
+            request.run_id,
+            request.results.folder,
+        )
+        raise Abort from None
+    finally:
+        over.set()
 
 
 def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> RunTables:
