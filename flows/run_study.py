@@ -19,6 +19,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.conclude import Work, conclude_run
+from flows.deletion import ended_if_deleted
 from flows.prepare import (
     Prepared,
     Request,
@@ -118,7 +119,7 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
             prepared = Prepared(request, make_lanes(request))
         request = prepared.request.executed_by(str(flow_run.id))
         tag_flow_run(request.study)
-        with executing(request), prepared.lanes as lanes:
+        with executing(request), ended_if_deleted(flow_run, request), prepared.lanes as lanes:
             progress = ProgressArtifact()
             tables = run_steps(request, lanes, [progress, *prepared.views])
             progress.remove()

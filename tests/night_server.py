@@ -28,9 +28,9 @@ class NightServer:
     process: "subprocess.Popen[bytes]"
     log: Path
 
-    def ask(self, path: str, body: Any = None) -> Any:
-        """What Prefect's API answers to a question, posted where it has a body."""
-        return ask(self.url, path, body)
+    def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        """What Prefect's API answers to a question, posted where it has a body and no method."""
+        return ask(self.url, path, body, method=method)
 
     def wait_for_deployments(self) -> list[dict[str, Any]]:
         """The deployments, once all of them refuse unknown parameters."""

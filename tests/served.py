@@ -35,8 +35,8 @@ def sockets_of(process: psutil.Process) -> set[tuple[str, int]]:
     return found
 
 
-def ask(url: str, path: str, body: Any = None, password: str = "") -> Any:
-    """What the API of a Prefect server answers to a question, posted where it has a body.
+def ask(url: str, path: str, body: Any = None, password: str = "", method: str | None = None) -> Any:
+    """What the API of a Prefect server answers to a question, posted where it has a body and no method.
 
     Asked again, as Prefect's own clients do, where the server's database is busy: it answers 503 then, some
     questions after a wait, some at once.
@@ -51,7 +51,8 @@ def ask(url: str, path: str, body: Any = None, password: str = "") -> Any:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            with urlopen(Request(f"{url}/api/{path}", content, headers), timeout=WAIT_SECONDS) as answer:
+            request = Request(f"{url}/api/{path}", content, headers, method=method)
+            with urlopen(request, timeout=WAIT_SECONDS) as answer:
                 found = answer.read()
         except HTTPError as error:
             if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:

@@ -4,19 +4,20 @@ import logging
 import os
 import shlex
 import subprocess
+import threading
 import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow, serve
 from prefect.artifacts import create_markdown_artifact
 from prefect.automations import Automation
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
 from prefect.deployments.runner import RunnerDeployment
-from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
@@ -99,33 +100,42 @@ def alarm_deployment() -> RunnerDeployment:
 if __name__ == "__main__":
     # When Prefect stops on SIGTERM it never awaits one coroutine, and Python warns about it.
     warnings.filterwarnings("ignore", "coroutine 'Runner.astop' was never awaited", RuntimeWarning)
+    from flows.serving.abandoned_runs import watch_runs
     from flows.serving.alarm import alarm_deployment as deployment_by_module  # not that of `__main__`
 
+    threading.Thread(target=watch_runs, name="watch runs", daemon=True).start()
     serve(deployment_by_module(), pause_on_shutdown=False, print_starting_message=False)
 
 
-NIGHTLY = "study/nightly"
-NIGHT_WITHIN = timedelta(hours=25)
-"""A night is missing if none has started within this time: a day, and an hour's delay."""
-SILENT_WITHIN = timedelta(minutes=5)
-"""A run without a heartbeat for this time is dead: ten intervals of heartbeats (prefect.yaml)."""
+NIGHTLY = "nightly"
+"""Tag of the nights' runs. By it their alarms outlive the deployment, which a person may delete meanwhile."""
+START_WITHIN = timedelta(hours=1)
+"""A night is missing if it has not started this long after its time."""
 ONCE_WITHIN = timedelta(hours=1)
 """A run raises at most one alarm within this time: Prefect's worker reports a crash twice."""
+MADE_UP = "made up by the later run"
+"""Begins the message of a run that was skipped for a later one, whose own end is reported."""
 
 _RUN = "{{ flow_run.name }}: {{ flow_run.state.name }}: {{ flow_run.state.message or 'no message' }}"
 _RUN_ID = "{{ flow_run.id if flow_run else '' }}"
 
 
-def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list[Automation]:
-    """Return the automations that raise an alarm; `within` is the longest time between two nights, at least
-    10 s.
+def alarms(alarm: UUID, tag: str = NIGHTLY, within: timedelta = START_WITHIN) -> list[Automation]:
+    """Return the automations that raise an alarm about runs with a tag; they are to start `within` a time of
+    at least 10 s after they are due.
     """
-    night = {"prefect.resource.id": f"prefect.deployment.{nightly}", "prefect.resource.role": "deployment"}
+    night = {"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"}
     any_run = {"prefect.resource.id": "prefect.flow-run.*"}
     drifted = EventTrigger(expect={DRIFTED}, match={"prefect.resource.id": f"{RESOURCE}.*"})
     not_done = EventTrigger(
-        # By the state's type: nights that stopped early or were skipped have names of their own.
-        match=any_run | {"prefect.state-type": ["FAILED", "CRASHED", "CANCELLED"]},
+        # By the state's type: nights that stopped early or were skipped have names of their own. Cancelled is
+        # what a person has cancelled.
+        match=any_run
+        | {
+            "prefect.state-type": ["FAILED", "CRASHED", "CANCELLED"],
+            "prefect.state-name": "!Cancelled",
+            "prefect.state-message": f"!{MADE_UP}*",
+        },
         match_related=night,
         expect={"prefect.flow-run.*"},
         for_each={"prefect.resource.id"},
@@ -138,12 +148,13 @@ def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list
         posture=Posture.Proactive,
         match=any_run,
         match_related=night,
-        # The time counts from the last start or, before the first, from the registration.
-        after={"prefect.flow-run.Running"},
-        expect={"prefect.flow-run.Running"},
+        for_each={"prefect.resource.id"},
+        # Prefect makes a run for each time of the schedule, and calls it late soon after that time.
+        after={"prefect.flow-run.Late"},
+        expect={f"prefect.flow-run.{each}" for each in ("Pending", "Running", "Cancelled", "Skipped")},
         within=within,
     )
-    hours = f"{within / timedelta(hours=1):.4g} hours"
+    hours = f"{within / timedelta(hours=1):.4g} h"
     return [
         _alarm(
             alarm,
@@ -174,61 +185,58 @@ def alarms(nightly: UUID, alarm: UUID, within: timedelta = NIGHT_WITHIN) -> list
             "never started",
             f"No run of nightly has started for {hours}.",
             missing,
-            f"no night has started for {hours}: is a worker running, is the schedule active, is the pool "
-            "paused or busy?",
+            "{{ flow_run.name }}: due at {{ flow_run.expected_start_time }}, and not started "
+            f"{hours} later: is a worker running, is the pool paused or busy?",
+            _RUN_ID,
         ),
     ]
 
 
-def silent_runs(within: timedelta = SILENT_WITHIN) -> Automation:
-    """Return the automation that marks runs without heartbeats as crashed, from Prefect's guide.
-
-    https://docs.prefect.io/v3/advanced/detect-zombie-flows
-    """
-    heartbeat = "prefect.flow-run.heartbeat"
-    return Automation(
-        name="study: a run fell silent",
-        description="Marks a run without heartbeats as crashed, so that it does not keep the pool.",
-        trigger=EventTrigger(
-            posture=Posture.Proactive,
-            match={"prefect.resource.id": "prefect.flow-run.*"},
-            match_related={"prefect.resource.name": "study", "prefect.resource.role": "flow"},
-            for_each={"prefect.resource.id"},
-            after={heartbeat},
-            expect={"prefect.flow-run.*"},  # any name of its last state; ended runs stay as they are
-            within=within,
-        ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                message="no more heartbeats: its process or its machine is gone; "
-                "Retry continues from the finished trainings",
-            )
-        ],
-    )
-
-
 def register() -> None:
-    """Register the alarm's deployment and every automation once; leave unchanged ones alone."""
-    with get_client(sync_client=True) as client:
-        nightly = client.read_deployment_by_name(NIGHTLY).id
+    """Register the alarm's deployment and every automation once; leave unchanged and edited ones alone."""
     alarm = cast(UUID, alarm_deployment().apply())  # a coroutine only if a coroutine calls it
-    register_all([*alarms(nightly, alarm), silent_runs()])
+    register_all(alarms(alarm))
+
+
+EDITED_AFTER = timedelta(seconds=1)
+"""A person has edited an automation whose last change is this much later than its making."""
 
 
 def register_all(automations: Iterable[Automation]) -> None:
     """Register automations by their names, each once."""
     with get_client(sync_client=True) as client:
+        automations = list(automations)
+        found = {each.name: client.read_automations_by_name(each.name) for each in automations}
         for wanted in automations:
-            there = client.read_automations_by_name(wanted.name)
-            for each in there[1:]:
-                client.delete_automation(each.id)
-            if not there:
+            kept: AutomationCore | None = None
+            for each in found[wanted.name]:
+                is_ours = each.enabled and not _is_edited(client, each.id)
+                if kept is None and (_content(each) == _content(wanted) or not is_ours):
+                    kept = each
+                else:
+                    client.delete_automation(each.id)
+            if kept is None:
+                # Not updated but made anew: an update would look like a person's.
                 wanted.create()
-            # A replaced automation forgets the events it has seen, such as the start of the last night.
-            elif _content(wanted) != _content(there[0]):
-                wanted.id = there[0].id
-                wanted.update()
+                if not found[wanted.name] and any(found.values()):
+                    logger.warning(
+                        "automation %r was deleted and is made again; to be rid of it, switch it off",
+                        wanted.name,
+                    )
+            elif _content(kept) != _content(wanted):
+                logger.warning(
+                    "automation %r stays as it was changed in the UI (%s); delete it to have ours",
+                    wanted.name,
+                    "edited" if kept.enabled else "switched off",
+                )
+
+
+def _is_edited(client: SyncPrefectClient, automation: UUID) -> bool:
+    """Say whether a person has edited it; if not, and it is not ours, an earlier version made it."""
+    path: Any = "/automations/{id}"
+    times = client.request("GET", path, path_params={"id": automation}).json()
+    made, changed = (datetime.fromisoformat(times[name]) for name in ("created", "updated"))
+    return changed - made >= EDITED_AFTER
 
 
 def _content(automation: AutomationCore) -> AutomationCore:

@@ -1,7 +1,9 @@
 """Make the work pool; register the deployments of prefect.yaml and the automations."""
 
+import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
@@ -22,16 +24,23 @@ from prefect.client.schemas.filters import (
     WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import State, StateDetails, StateType, WorkPool
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled
 from prefect.workers.process import ProcessWorker
 
-from flows.serving.alarm import register as register_automations
+from flows.serving.abandoned_runs import POOL
+from flows.serving.alarm import MADE_UP, register as register_automations
 from study.errors import InputError
+from study.wording import listing
 
 logger = logging.getLogger(__name__)
 
 PROJECT = Path(__file__).resolve().parents[2]
-POOL = "study"
+ENGINE = shlex.join([sys.executable, "-m", "prefect.engine"])
+"""Prefect's own command, spelt out: without one, Prefect prepares each run in a further process, and another
+looks for hooks at each end that it forces, which took half of a cancellation."""
 
 
 def deploy(environment: Mapping[str, str]) -> None:
@@ -49,9 +58,13 @@ def deploy(environment: Mapping[str, str]) -> None:
 def register_deployments(environment: Mapping[str, str], file: str = "prefect.yaml") -> None:
     """Register every deployment of a file, and let the server refuse unknown parameters.
 
+    Schedules and parameters that a person has changed on the server stay, with a warning.
+
     Raises:
         InputError: Prefect refused; its message is in the log above.
     """
+    with get_client(sync_client=True) as client:
+        before = {each.name: each for each in _read_deployments(client)}
     command = ["--no-prompt", "deploy", "--all", "--prefect-file", file]
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *command],
@@ -66,7 +79,9 @@ def register_deployments(environment: Mapping[str, str], file: str = "prefect.ya
         raise InputError(
             f"`prefect {' '.join(command)}` failed with exit code {done.returncode}; its log is above"
         )
-    _forbid_unknown_parameters()
+    with get_client(sync_client=True) as client:
+        for deployment in _read_deployments(client):
+            client.update_deployment(deployment.id, _completed(deployment, before.get(deployment.name)))
 
 
 def prepare_pool(name: str) -> None:
@@ -89,7 +104,7 @@ def prepare_pool(name: str) -> None:
 
 
 def keep_due_runs(pool: str) -> None:
-    """Keep due runs of schedules: Prefect would remove them when it deploys again.
+    """Keep the newest due run of each schedule, which Prefect would remove as it deploys; skip earlier ones.
 
     A night that was due while nothing served would vanish silently. If it is kept, the worker starts it, and
     the run itself decides if it is too late (parameter latest_start).
@@ -101,24 +116,63 @@ def keep_due_runs(pool: str) -> None:
                 next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=datetime.now(UTC)),
             ),
             work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+            sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
         )
-        for run in due:
-            if run.auto_scheduled and run.next_scheduled_start_time is not None:
-                # Prefect keeps scheduled runs whose state has this name; a worker starts them like others.
-                details = StateDetails(scheduled_time=run.next_scheduled_start_time)
-                kept: State[Any] = State(
-                    type=StateType.SCHEDULED, name="AwaitingConcurrencySlot", state_details=details
-                )
-                client.set_flow_run_state(run.id, kept, force=True)
+        newest: dict[str, datetime] = {}  # by what would run
+        for run in reversed(due):
+            time = run.next_scheduled_start_time
+            if not run.auto_scheduled or time is None:
+                continue
+            work = f"{run.deployment_id} {json.dumps(run.parameters, sort_keys=True)}"
+            later = newest.setdefault(work, time)
+            client.set_flow_run_state(run.id, _kept(time) if later == time else _skipped(later), force=True)
 
 
-def _forbid_unknown_parameters() -> None:
+def _kept(time: datetime) -> State[Any]:
+    # Prefect keeps scheduled runs whose state has this name; a worker starts them like others.
+    details = StateDetails(scheduled_time=time)
+    return State(type=StateType.SCHEDULED, name="AwaitingConcurrencySlot", state_details=details)
+
+
+def _skipped(later: datetime) -> State[Any]:
+    why = "of the runs that were due while nothing served, only the newest runs"
+    return Cancelled(name="Skipped", message=f"{MADE_UP} of {later:%Y-%m-%d %H:%M} UTC: {why}")
+
+
+def _read_deployments(client: SyncPrefectClient) -> list[DeploymentResponse]:
+    return client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=["study"])))
+
+
+def _completed(deployment: DeploymentResponse, before: DeploymentResponse | None) -> DeploymentUpdate:
+    """Return what `prefect deploy` cannot say or has set back, of a deployment as it was before."""
     # Prefect's own schema allows unknown keys: with `lans: 4` the run would crash at its start.
-    with get_client(sync_client=True) as client:
-        ours = FlowFilter(name=FlowFilterName(any_=["study"]))
-        for deployment in client.read_deployments(flow_filter=ours):
-            schema = {**(deployment.parameter_openapi_schema or {}), "additionalProperties": False}
-            client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
+    schema = {**(deployment.parameter_openapi_schema or {}), "additionalProperties": False}
+    update: dict[str, Any] = {
+        "parameter_openapi_schema": schema,
+        "job_variables": {**(deployment.job_variables or {}), "command": ENGINE},
+    }
+    if before is not None:
+        now, then = _by_hand(deployment), _by_hand(before)
+        kept = {name: then[name] for name in now if now[name] != then[name]}
+        if kept:
+            logger.warning(
+                "deployment %s keeps its %s of the server, other than in prefect.yaml: %s; to have those of "
+                "prefect.yaml, delete the deployment in the UI and serve again",
+                deployment.name,
+                listing(list(kept)),
+                json.dumps(kept),
+            )
+        update |= kept
+    return DeploymentUpdate(**update)
+
+
+def _by_hand(deployment: DeploymentResponse) -> dict[str, Any]:
+    """Return what people change in the UI."""
+    schedules = [
+        each.model_dump(mode="json", include=set(DeploymentScheduleUpdate.model_fields), exclude_none=True)
+        for each in deployment.schedules
+    ]
+    return {"schedules": schedules, "parameters": deployment.parameters}
 
 
 def _check_pool(pool: WorkPool) -> None:

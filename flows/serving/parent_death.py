@@ -27,8 +27,8 @@ def start_program(
 ) -> "subprocess.Popen[bytes]":
     """Start a Python module as a program that ends with this process.
 
-    `output` is where it prints: a file, or such as `subprocess.PIPE`; None for where this process does. Ctrl-C
-    of the terminal does not reach its own session: the caller stops it with `stop_program`.
+    `output` is where it prints: a file, or such as `subprocess.PIPE`; None for where this process does.
+    Ctrl-C of the terminal does not reach its own session: the caller stops it with `stop_program`.
     """
     command = [sys.executable, "-P", str(Path(__file__).resolve()), *arguments]
     return subprocess.Popen(

@@ -27,9 +27,9 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows.serving.abandoned_runs import SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
+from flows.serving.abandoned_runs import POOL, SERVED_BY, WORKER, end_left_runs, mark_abandoned_runs
 from flows.serving.database import prepare_database
-from flows.serving.deploy import POOL, PROJECT, deploy
+from flows.serving.deploy import PROJECT, deploy
 from flows.serving.parent_death import start_program, stop_program
 from flows.serving.temporary import (
     CLIENT_PASSWORD,
@@ -141,7 +141,7 @@ def serve(port: int, host: str = LOOPBACK) -> None:
         mark_abandoned_runs(POOL)  # of an earlier, killed `study serve`; no worker of ours runs yet
         stack.callback(end_left_runs)  # before the server ends: they report to it that they were stopped
         alarm = _start(stack, "the alarm", ["flows.serving.alarm"], environment)
-        arguments = ["prefect", "worker", "start", "--pool", POOL, "--name", WORKER]
+        arguments = ["flows.serving.worker", "worker", "start", "--pool", POOL, "--name", WORKER]
         worker = _start(stack, "the worker", arguments, environment)
         keep_naming_holder(POOL)
         _announce(url, environment, home / LOG_NAME)

@@ -1,5 +1,6 @@
-"""Send Prefect events about a night; the automations of `flows.serving` react to them."""
+"""Send Prefect events about a night; the automations of `flows.serving` react to them. Tag and stop steps."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -9,12 +10,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
+from prefect.states import Cancelled
 
 from storage.tables import RunTables
 from study.conclusions import describe_night, read_changes
 from study.spec import Study
 from study.status import NightVerdict
 from study.wording import shortened
+from tasks.lanes import LanesClosed
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +107,9 @@ def tagged(step: "Task[..., Any]", numbers: Iterable[int]) -> "Task[..., Any]":
 
     It does not use Prefect's own `tags`: Prefect would ask the server for a concurrency limit of each tag
     before the task begins, and a missing server would fail trainings that need no server.
+
+    If the lanes are closed, because a person cancels the run or something else ends it, its state is
+    Cancelled: it has not failed.
     """
     tags = exercise_tags(numbers)
 
@@ -111,4 +117,25 @@ def tagged(step: "Task[..., Any]", numbers: Iterable[int]) -> "Task[..., Any]":
         run.tags = sorted({*run.tags, *tags})
 
     hook: Callable[..., None] = tag_with_exercises
-    return step.with_options(on_running=[hook])
+    found = step.with_options(on_running=[hook])
+    plain = found.fn
+
+    @functools.wraps(plain)
+    def stoppable(*inputs: Any, **named: Any) -> Any:
+        try:
+            return plain(*inputs, **named)
+        except LanesClosed as error:
+            return Cancelled(message=str(error))
+
+    found.fn = stoppable
+    return found
+
+
+def _is_no_error(record: logging.LogRecord) -> bool:
+    # Prefect logs every state but Completed as an error, in red.
+    if record.getMessage().startswith("Finished in state Cancelled("):
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+    return True
+
+
+logging.getLogger("prefect.task_runs").addFilter(_is_no_error)

@@ -218,7 +218,7 @@ def test_a_night_in_which_serving_is_killed_is_crashed_when_it_serves_again_and_
     nights: Nights,
 ):
     assert nights.abandoned["state_type"] == "CRASHED"
-    assert "its process on" in nights.abandoned["state"]["message"]
+    assert "its process is gone" in nights.abandoned["state"]["message"]
     assert len(nights.before) >= 3
     assert nights.before < nights.after
     assert nights.left == [], "nor left running, here or where its worker was killed"

@@ -13,7 +13,8 @@ from prefect.workers.process import ProcessVariables
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from flows.serving.deploy import POOL, PROJECT
+from flows.serving.abandoned_runs import POOL
+from flows.serving.deploy import PROJECT
 
 TEXT = (PROJECT / "prefect.yaml").read_text(encoding="utf-8")
 

@@ -1,12 +1,16 @@
-"""The alarm's command: it gets the message, and what goes wrong with it is said."""
+"""What raises an alarm; and its command: it gets the message, and what goes wrong with it is said."""
 
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from prefect.server.events.schemas.automations import EventTrigger
+from prefect.server.events.schemas.events import ReceivedEvent
 
-from flows.serving.alarm import run_command
+from flows.serving.alarm import MADE_UP, alarms, run_command
 
 
 def test_the_users_command_gets_the_message_on_standard_input(tmp_path: Path):
@@ -32,3 +36,36 @@ def test_a_command_that_fails_is_told(command: str, problem: str):
 
 def test_a_command_that_reads_nothing_and_says_much_is_no_trouble():
     assert run_command(f"{sys.executable} -c 'print(\"word \" * 100000)'", "long " * 100_000) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message", "raised"),
+    [
+        ("FAILED", "Failed", "", True),
+        ("FAILED", "Stopped early", "", True),
+        ("CRASHED", "Crashed", "", True),
+        ("CANCELLED", "Skipped", "due at 02:00, 3 h late", True),
+        ("CANCELLED", "Skipped", f"{MADE_UP} of 2026-03-02 02:00 UTC: of the runs", False),
+        ("CANCELLED", "Cancelled", "by a person", False),
+        ("COMPLETED", "Completed", "", False),
+    ],
+)
+def test_a_night_that_did_not_do_its_work_raises_an_alarm_unless_a_person_cancelled_it(
+    kind: str, name: str, message: str, raised: bool
+):
+    _, not_done, *_ = alarms(uuid4())
+    event = ReceivedEvent(
+        occurred=datetime.now(UTC),
+        event=f"prefect.flow-run.{name}",
+        resource={
+            "prefect.resource.id": f"prefect.flow-run.{uuid4()}",
+            "prefect.state-type": kind,
+            "prefect.state-name": name,
+            "prefect.state-message": message,
+        },
+        # of a deployment that a person has deleted meanwhile
+        related=[{"prefect.resource.id": "prefect.tag.nightly", "prefect.resource.role": "tag"}],
+        id=uuid4(),
+    )
+    trigger = EventTrigger.model_validate(not_done.trigger.model_dump())
+    assert (trigger.covers(event) and trigger.expects(event.event)) is raised

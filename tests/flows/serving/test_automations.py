@@ -4,10 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +17,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.serving.abandoned_runs import mark_abandoned_runs
-from flows.serving.alarm import alarms, register, register_all, silent_runs
+from flows.serving.abandoned_runs import SILENT_LOOKS, look_at_runs, mark_abandoned_runs
+from flows.serving.alarm import MADE_UP, alarms, register, register_all
 from flows.serving.deploy import deploy, prepare_pool
 from study.errors import InputError
 from tests.night_server import NightServer, bare_server, clean_environment
@@ -31,7 +28,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.slow
 
 WITHIN = timedelta(seconds=60)
-"""Instead of 25 hours and of 5 minutes; a server on a busy machine may take 20 s to handle an event."""
+"""Instead of an hour; a server on a busy machine may take 20 s to handle an event."""
 
 
 def read_commands() -> list[str]:
@@ -95,7 +92,6 @@ def test_the_commands_of_the_book_do_all_that_serving_does(book: NightServer):
         "study: a night did not do its work",
         "study: a night has failed trials",
         "study: a night never started",
-        "study: a run fell silent",
     }
 
 
@@ -105,96 +101,100 @@ def test_registering_again_leaves_each_automation_once_and_untouched(book: Night
     assert automations(book) == before
 
 
-def test_an_automation_that_has_changed_is_replaced_in_its_place_and_a_double_one_removed(book: NightServer):
-    def make(seconds: int) -> Automation:
-        automation = silent_runs(timedelta(seconds=seconds))
-        automation.name = "changing"
-        automation.enabled = False
-        return automation
+def test_what_a_person_has_changed_stays_and_what_an_earlier_version_made_is_replaced(
+    book: NightServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    off, deleted, late = (
+        f"mine: a night {what}" for what in ("did not do its work", "drifted", "never started")
+    )
 
-    register_all([make(600)])
-    (before,) = [each for name, each in automations(book).items() if name == "changing"]
-    make(600).create()
-    register_all([make(700)])
-    (after,) = [each for name, each in automations(book).items() if name == "changing"]
-    assert before["trigger"]["within"] == 600
-    assert after["trigger"]["within"] == 700
-    assert after["enabled"] is False
+    def make(hours: int) -> list[Automation]:
+        made = alarms(UUID(book.deployment("alarm")["id"]), within=timedelta(hours=hours))
+        for each in made:
+            each.name = each.name.replace("study", "mine")
+        return made
+
+    def mine() -> dict[str, Any]:
+        return {name: each for name, each in automations(book).items() if name.startswith("mine")}
+
+    register_all(make(1))
+    first = mine()
+    assert caplog.text == ""
+    book.ask(f"automations/{first[off]['id']}", {"enabled": False}, method="PATCH")
+    book.ask(f"automations/{first[deleted]['id']}", method="DELETE")
+    make(1)[-1].create()  # a double one
+    register_all(make(2))
+    second = mine()
+    assert second.keys() == first.keys()
+    assert (second[off]["id"], second[off]["enabled"]) == (first[off]["id"], False)
+    assert f"automation {off!r} stays as it was changed in the UI (switched off)" in caplog.text
+    assert second[deleted]["enabled"] is True
+    assert f"automation {deleted!r} was deleted and is made again" in caplog.text
+    assert second[late]["trigger"]["within"] == 7200
+    monkeypatch.setattr(
+        "flows.serving.alarm.EDITED_AFTER", timedelta(0)
+    )  # as if a person had set the two hours
+    register_all(make(3))
+    assert mine()[late] == second[late]
+    assert f"automation {late!r} stays as it was changed in the UI (edited)" in caplog.text
 
 
-def make_deployment(server: NightServer, name: str) -> UUID:
+def start_run(server: NightServer) -> str:
     flow = server.deployment("nightly")["flow_id"]
-    return UUID(server.ask("deployments/", {"name": name, "flow_id": flow})["id"])
-
-
-def start_run(server: NightServer, deployment: UUID) -> str:
-    flow = server.deployment("nightly")["flow_id"]
-    run = server.ask("flow_runs/", {"flow_id": flow, "deployment_id": str(deployment)})
+    run = server.ask("flow_runs/", {"flow_id": flow, "work_pool_name": "study"})
     server.ask(f"flow_runs/{run['id']}/set_state", {"state": {"type": "RUNNING"}, "force": True})
     return str(run["id"])
 
 
 def send_heartbeat(server: NightServer, run: str) -> None:
     """As Prefect sends it for a run that has set a frequency."""
-    flow = {
-        "prefect.resource.id": "prefect.flow.1",
-        "prefect.resource.role": "flow",
-        "prefect.resource.name": "study",
-    }
     event = {
         "occurred": datetime.now(UTC).isoformat(),
         "event": "prefect.flow-run.heartbeat",
         "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
-        "related": [flow],
         "id": str(UUID(bytes=os.urandom(16), version=4)),
     }
     server.ask("events", [event])
+    wait_until(lambda: server.events("prefect.flow-run.heartbeat"))
 
 
-@contextmanager
-def repeated(send: Callable[[], object]) -> Iterator[None]:
-    """Send something every three seconds, however long the test waits for anything else."""
-    over = threading.Event()
+def test_a_night_that_is_late_raises_an_alarm_and_one_that_starts_none(book: NightServer):
+    watching = alarms(UUID(book.deployment("alarm")["id"]), "watched", WITHIN)[-1]
+    watching.name = "watched"
+    register_all([watching])
+    flow = book.deployment("nightly")["flow_id"]
 
-    def send_until_over() -> None:
-        while not over.wait(3):
-            with suppress(OSError):  # busy for a moment
-                send()
+    def be_late(name: str) -> str:
+        run = book.ask("flow_runs/", {"flow_id": flow, "name": name, "tags": ["watched"]})
+        book.ask(
+            f"flow_runs/{run['id']}/set_state",
+            {"state": {"type": "SCHEDULED", "name": "Late"}, "force": True},
+        )
+        return str(run["id"])
 
-    with ThreadPoolExecutor(1) as executor:
-        sending = executor.submit(send_until_over)
-        try:
-            yield
-        finally:
-            over.set()
-    sending.result()
+    be_late("missed")
+    started = be_late("started")
+    book.ask(f"flow_runs/{started}/set_state", {"state": {"type": "PENDING"}, "force": True})
+
+    def raised() -> set[str]:
+        found = book.runs_of("alarm", "COMPLETED", "RUNNING", "SCHEDULED", "PENDING")
+        return {run["name"] for run in found if "not started" in run["name"]}
+
+    (name,) = wait_until(raised)
+    assert name.startswith("alarm: missed: due at 20")
+    assert "and not started 0.01667 h later: is a worker running, is the pool paused or busy?" in name
 
 
-def test_a_night_that_never_started_raises_an_alarm_one_that_started_none_and_silent_runs_crash(
-    book: NightServer,
-):
-    # In one test, as all of it is waiting.
-    alarm = UUID(book.deployment("alarm")["id"])
-    awaited, kept = make_deployment(book, "awaited"), make_deployment(book, "kept")
-    watching = [alarms(deployment, alarm, WITHIN)[-1] for deployment in (awaited, kept)]
-    for name, automation in zip(("awaited", "kept"), watching, strict=True):
-        automation.name = name
-        automation.actions[0].parameters["message"] = f"{name} never started"
-    silence = silent_runs(WITHIN)
-    silence.name = "silence"
-    register_all([*watching, silence])
-    silent, heard = start_run(book, make_deployment(book, "silent")), start_run(book, kept)
-    send_heartbeat(book, silent)
-
-    def is_over() -> bool:
-        missing = [run for run in book.runs_of("alarm", "COMPLETED") if "never started" in run["name"]]
-        return bool(missing) and book.run(silent)["state_type"] == "CRASHED"
-
-    with repeated(lambda: start_run(book, kept)), repeated(lambda: send_heartbeat(book, heard)):
-        wait_until(is_over)
-    raised = {run["name"] for run in book.runs_of("alarm", "COMPLETED", "RUNNING", "SCHEDULED", "PENDING")}
-    assert {name for name in raised if "never started" in name} == {"alarm: awaited never started"}
-    assert "no more heartbeats" in book.run(silent)["state"]["message"]
+def test_a_silent_run_is_dead_after_as_many_looks_as_there_were_not_after_time(book: NightServer):
+    silent, heard = start_run(book), start_run(book)
+    send_heartbeat(book, heard)
+    looks = look_at_runs("study", {UUID(silent): SILENT_LOOKS - 2})
+    assert looks[UUID(silent)] == SILENT_LOOKS - 1
+    assert UUID(heard) not in looks
+    assert book.run(silent)["state_type"] == "RUNNING"
+    look_at_runs("study", looks)
+    assert "its process is gone" in book.run(silent)["state"]["message"]
+    assert book.run(silent)["state_type"] == "CRASHED"
     assert book.run(heard)["state_type"] == "RUNNING"
 
 
@@ -227,26 +227,40 @@ def test_a_pool_whose_runs_are_no_processes_is_refused(book: NightServer):
         prepare_pool("docker")
 
 
-def test_a_night_that_was_due_while_nothing_served_is_still_there_when_deployed_anew(book: NightServer):
+def test_of_nights_that_were_due_while_nothing_served_the_newest_stays_and_what_people_switched_off(
+    book: NightServer, caplog: pytest.LogCaptureFixture
+):
     environment = clean_environment(book.log.with_name("home"), PREFECT_API_URL=f"{book.url}/api")
     body = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
 
     def see_nights() -> list[str]:
         found = [each["id"] for each in book.ask("flow_runs/filter", body) if each["auto_scheduled"]]
-        return found if len(found) > 1 else []
+        return found if len(found) > 2 else []
 
-    missed, other, *_ = wait_until(see_nights)
+    missed, earlier, other, *_ = wait_until(see_nights)
     with get_client(sync_client=True) as client:
         client.update_work_pool("study", WorkPoolUpdate(is_paused=True))  # nobody is to start it
-    due = datetime.now(UTC) - timedelta(hours=3)
-    state = {"type": "SCHEDULED", "name": "Late", "state_details": {"scheduled_time": due.isoformat()}}
-    book.ask(f"flow_runs/{missed}/set_state", {"state": state, "force": True})
+    now = datetime.now(UTC)
+    for run, due in ((missed, now - timedelta(hours=3)), (earlier, now - timedelta(hours=27))):
+        state = {"type": "SCHEDULED", "name": "Late", "state_details": {"scheduled_time": due.isoformat()}}
+        book.ask(f"flow_runs/{run}/set_state", {"state": state, "force": True})
+    nightly = book.deployment("nightly")
+    (schedule,) = nightly["schedules"]
+    book.ask(f"deployments/{nightly['id']}/schedules/{schedule['id']}", {"active": False}, method="PATCH")
     deploy(environment)
-    kept = book.run(missed)
+    kept, skipped = book.run(missed), book.run(earlier)
     assert (kept["state_type"], kept["auto_scheduled"], kept["run_count"]) == ("SCHEDULED", True, 0)
-    assert datetime.fromisoformat(kept["next_scheduled_start_time"]) == due
+    assert datetime.fromisoformat(kept["next_scheduled_start_time"]) == now - timedelta(hours=3)
+    assert skipped["state_name"] == "Skipped"
+    newest = f"{now - timedelta(hours=3):%Y-%m-%d %H:%M} UTC"
+    assert skipped["state"]["message"] == (
+        f"{MADE_UP} of {newest}: of the runs that were due while nothing served, only the newest runs"
+    )
     with pytest.raises(HTTPError, match="404"):  # what Prefect does with all others
         book.run(other)
+    (schedule,) = book.deployment("nightly")["schedules"]
+    assert schedule["active"] is False
+    assert "deployment nightly keeps its schedules of the server, other than in prefect.yaml" in caplog.text
 
 
 def test_only_runs_without_a_process_that_no_other_machine_may_execute_are_marked(

@@ -14,7 +14,8 @@ import pytest
 
 from flows.serving.serve import describe_end
 from flows.serving.temporary import is_healthy
-from tests.night_server import NightServer, start_serving
+from tests.night_server import NightServer, process_of, start_serving
+from tests.toy import write_toy
 from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
@@ -89,6 +90,64 @@ def test_the_ui_is_served(served: NightServer):
     wait_until(lambda: is_healthy(served.url))
     with urlopen(served.url, timeout=WAIT_SECONDS) as page:
         assert b"<html" in page.read()
+
+
+LONG = """
+name: long
+title: A study of minutes
+data: {train_images: 60000, test_images: 200}
+baseline: {filters: 4, dense_units: 8, epochs: 1}
+exercises:
+  - {number: 4, kind: sweep, title: Epochs, question: How many epochs?, parameter: epochs,
+     values: [1, 500], repeats: 4}
+"""
+
+
+def start_training(served: NightServer, folder: Path) -> str:
+    """Start a night and wait until it trains."""
+    served.wait_until_served()
+    options = {"study_file": str(write_toy(folder, LONG)), "results": str(folder / "results"), "lanes": 1}
+    run = served.submit("nightly", {"run": options})
+
+    def is_training() -> bool:
+        logs = served.ask("logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
+        return any("epoch" in each["message"] for each in logs)
+
+    wait_until(is_training)
+    return run
+
+
+def test_a_person_who_cancels_a_run_sees_no_failures_and_gets_no_alarm(served: NightServer, tmp_path: Path):
+    run = start_training(served, tmp_path)
+    served.ask(f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+    assert served.wait(run, "CANCELLED", "CRASHED")["state_name"] == "Cancelled"
+    body = {"flow_runs": {"id": {"any_": [run]}}, "task_runs": {"name": {"like_": "train "}}}
+
+    def ended() -> list[dict[str, Any]]:
+        found = served.ask("task_runs/filter", body)
+        return found if found and all(each["end_time"] for each in found) else []
+
+    trainings = wait_until(ended)
+    assert {each["state_name"] for each in trainings} == {"Cancelled"}
+    logs = served.ask("logs/filter", {"logs": {"flow_run_id": {"any_": [run]}, "level": {"ge_": 40}}})
+    assert logs == []
+    # No process of its own looks for hooks, nor does the worker import the flow.
+    wait_until(lambda: f"Cancelled flow run '{served.run(run)['name']}'" in served.said())
+    assert "deployment step" not in served.said()
+    assert served.runs_of("alarm", "SCHEDULED", "PENDING", "RUNNING", "COMPLETED") == []
+
+
+def test_a_run_that_a_person_deletes_is_ended_with_one_line_that_says_how_to_resume_it(
+    served: NightServer, tmp_path: Path
+):
+    run = start_training(served, tmp_path)
+    family = [process_of(run), *process_of(run).children(recursive=True)]
+    served.ask(f"flow_runs/{run}", method="DELETE")
+    assert psutil.wait_procs(family, timeout=WAIT_SECONDS)[1] == []
+    (line,) = wait_until(lambda: [each for each in served.said().splitlines() if "was deleted" in each])
+    (interrupted,) = (tmp_path / "results" / "runs").iterdir()
+    resume = f"`study resume {interrupted.name} --results {tmp_path / 'results'}` continues from there"
+    assert line.endswith(f"every finished training is kept, and {resume}")
 
 
 def test_a_part_that_dies_ends_serving_with_a_message_and_nothing_left_running(tmp_path: Path):

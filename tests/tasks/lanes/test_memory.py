@@ -45,8 +45,8 @@ def test_without_a_limit_the_machine_has_the_memory_that_it_has(tmp_path: Path):
 @pytest.mark.parametrize(
     ("gigabytes", "lanes", "messages"),
     [
-        (3.4, 8, []),
-        (1.7, 2, ["2 lanes instead of 8: this container may use 1.7 GB of memory"]),
+        (4.1, 8, []),
+        (2.4, 2, ["2 lanes instead of 8: this container may use 2.4 GB of memory"]),
         (0.7, 1, ["1 lane instead of 8: this container may use 0.7 GB of memory"]),
     ],
 )
@@ -55,7 +55,7 @@ def test_a_low_limit_of_memory_lets_fewer_lanes_run_and_says_so(
 ):
     memory = Memory(int(gigabytes * 1e9), "container", ())
     assert fit_memory([Device("CPU")] * 8, 300_000_000, memory) == [Device("CPU")] * lanes
-    needed = "; a run needs about 1.0 GB, and 0.3 GB for each lane"
+    needed = "; a run needs about 1.7 GB, and 0.3 GB for each lane"
     assert caplog.messages == [each + needed for each in messages]
 
 

@@ -10,7 +10,7 @@ from study.conclusions.chosen_model import Calibration, soften
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
 from tasks.data.dataset import load_dataset, scale_pixels
-from tasks.model import export as reload_model
+from tasks.model import reload
 from tasks.model.classify import (
     LONGEST,
     SHORTEST,
@@ -56,7 +56,7 @@ def test_pictures_are_classified_in_the_order_given_with_what_the_model_says(tmp
 
 
 def test_pictures_of_several_batches_come_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reload_model, "BATCH", 4)
+    monkeypatch.setattr(reload, "BATCH", 4)
     paths = [write(tmp_path / f"{level}.png", round(level * 255 / 9)) for level in range(10)]
     found = Classifier(by_brightness).classify(paths)
     assert [each.path for each in found] == paths
