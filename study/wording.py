@@ -20,7 +20,17 @@ _PHRASES = {
     "batch_size": "batches of {}",
     "kernel_size": "kernel {0} x {0}",
     "averaging": "averaging {}",
+    "weight_decay": "weight decay {}",
 }
+
+
+OPTIMIZERS = {
+    "sgd": "SGD with momentum {}",
+    "adam": "Adam with beta_1 {}",
+    "adamw": "AdamW with beta_1 {}",
+    "rmsprop": "RMSprop with momentum {}",
+}
+"""The name of each optimizer, with its momentum."""
 
 
 def plain(value: float | str) -> str:

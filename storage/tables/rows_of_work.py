@@ -29,9 +29,9 @@ class Shape(Row):
     dropout: Fraction
     """Dropped after the pooling."""
     learning_rate: float
-    """SGD learning rate of the first epoch."""
+    """Learning rate of the first epoch."""
     momentum: float
-    """SGD momentum."""
+    """Momentum of SGD and RMSprop, beta_1 of Adam and AdamW."""
     batch_size: Images
     """Images a step."""
     schedule: str
@@ -40,6 +40,10 @@ class Shape(Row):
     """Of training images in each epoch: `none`, `flip`, `shift` by up to 2 pixels or `flip-shift`."""
     averaging: float
     """Decay an epoch of the moving average of weights that is evaluated; 0: the weights themselves."""
+    optimizer: str | None = None
+    """`sgd`, `adam`, `adamw` or `rmsprop`; null: `sgd`."""
+    weight_decay: float | None = None
+    """Decoupled from the gradients: of each weight, times the learning rate; null: 0."""
 
 
 class RunRow(Row, table="runs", key=("run_id",)):
@@ -118,7 +122,7 @@ class RunRow(Row, table="runs", key=("run_id",)):
     lock_sha256: str | None = None
     """SHA-256 of the code's `requirements.lock`; null: there is none."""
     engine: str
-    """The program that trains: `native` or `tensorflow`."""
+    """The program that trains: `native`, `tensorflow` or `keras`."""
     git_diff_sha256: str | None = None
     """SHA-256 of the uncommitted changes, new files included; null: there are none."""
     trigger: str | None = None
@@ -194,7 +198,7 @@ class TrialRow(Shape, Place, table="trials", key=("run_id", "exercise", "setting
     versions: str | None = None
     """Library versions of the training, as JSON."""
     engine: str
-    """The program that trains: `native` or `tensorflow`."""
+    """The program that trains: `native`, `tensorflow` or `keras`."""
     lowest_loss_epoch: Epochs | None = None
     """First epoch with the lowest validation loss of those read."""
     lowest_loss_seconds: Seconds | None = None
@@ -255,7 +259,7 @@ class TrainingRow(Shape, table="trainings", key=("run_id", "key")):
     failed_attempts: str | None = None
     """Why attempts failed, in order; null: none."""
     engine: str
-    """The program that trains: `native` or `tensorflow`."""
+    """The program that trains: `native`, `tensorflow` or `keras`."""
     threads: int | None = None
     """Threads that shared the work of its last epoch: the lanes whose cores it took."""
 

@@ -84,6 +84,18 @@ ENGINE_COSTS: dict[EngineName, EngineCost] = {
         evaluated_at_once=1000,
         copies=6,
     ),
+    "keras": EngineCost(
+        train={
+            "step": 9e-4, "convolution": 5.2e-11, "activation": 2.4e-9, "dense": 9.3e-11, "dropout": 8.1e-9,
+            "parameter": 2.6e-9, "augmentation": 1.2e-6,
+        },
+        evaluation={"convolution": 1.7e-11, "activation": 1.2e-9, "dense": 2.0e-11},
+        lanes_seconds=8.0,
+        startup_seconds=2.0,
+        lane_bytes=1_200_000_000,
+        evaluated_at_once=1000,
+        copies=7,
+    ),
 }  # fmt: skip
 
 EVALUATION_BATCH = ENGINE_COSTS["tensorflow"].evaluated_at_once
@@ -109,13 +121,18 @@ class Shape:
     batch_size: int
     dropout: bool
     augmented: bool
+    optimizer: str = "sgd"
+    is_accelerated: bool = True
 
     @classmethod
     def of(cls, hyperparameters: Hyperparameters) -> "Shape":
         """Return the shape of these hyperparameters."""
         h = hyperparameters
         is_augmented = h.augmentation != "none"
-        return cls(h.filters, h.kernel_size, h.dense_units, h.batch_size, h.dropout > 0, is_augmented)
+        optimizer = h.optimizer, h.is_accelerated
+        return cls(
+            h.filters, h.kernel_size, h.dense_units, h.batch_size, h.dropout > 0, is_augmented, *optimizer
+        )
 
     @cached_property
     def operations(self) -> dict[str, float]:
@@ -137,11 +154,12 @@ class Shape:
     def distance(self, other: "Shape") -> float:
         """Return how unlike two shapes are: doublings of their parameters, and 2 for dropout in one only.
 
-        Augmentation costs too little to make them unlike.
+        One for another optimizer. Augmentation costs too little to make them unlike.
         """
         names = ("filters", "kernel_size", "dense_units", "batch_size")
         doublings = [math.log2(getattr(self, name) / getattr(other, name)) for name in names]
-        return math.hypot(*doublings, 2.0 * (self.dropout != other.dropout))
+        optimizers = (self.optimizer, self.is_accelerated) != (other.optimizer, other.is_accelerated)
+        return math.hypot(*doublings, 2.0 * (self.dropout != other.dropout), float(optimizers))
 
 
 class Speed(Fact):
@@ -173,8 +191,19 @@ class CostModel:
         """Take measurements of a few steps, and whole trainings of earlier runs, which count for more."""
         rates = ENGINE_COSTS[engine]
         self.rates = rates if share_cores else replace(rates, thread_gain=0.0)
-        self._train = _Rates(rates.train, _by_shape(measured, recorded, "train_seconds"))
-        self._evaluation = _Rates(rates.evaluation, _by_shape(measured, recorded, "evaluation_seconds"))
+        measured, recorded = list(measured), list(recorded)
+        self._train, self._evaluation = (
+            _Rates(
+                {name: getattr(ENGINE_COSTS[name], part) for name in (engine, "keras")},
+                engine,
+                _by_shape(measured, recorded, f"{part}_seconds"),
+            )
+            for part in ("train", "evaluation")
+        )
+
+    def rates_of(self, hyperparameters: Hyperparameters) -> EngineCost:
+        """Return the rates of the engine that trains these hyperparameters."""
+        return self.rates if hyperparameters.is_accelerated else ENGINE_COSTS["keras"]
 
     @property
     def is_calibrated(self) -> bool:
@@ -205,9 +234,14 @@ class CostModel:
 class _Rates:
     """Seconds an image: the formula, times measured over predicted seconds of similar shapes."""
 
-    def __init__(self, rates: Mapping[str, float], observed: Mapping[Shape, float]) -> None:
+    def __init__(
+        self,
+        rates: Mapping[EngineName, Mapping[str, float]],
+        engine: EngineName,
+        observed: Mapping[Shape, float],
+    ) -> None:
         self.observed = observed
-        self._rates = rates
+        self._rates, self._engine = rates, engine
         self._errors = {
             shape: math.log(seconds / self._formula(shape)) for shape, seconds in observed.items()
         }
@@ -222,7 +256,8 @@ class _Rates:
         return self._formula(shape) * math.exp(self._common + excess / (sum(weights.values()) + 0.1))
 
     def _formula(self, shape: Shape) -> float:
-        return sum(rate * shape.operations[kind] for kind, rate in self._rates.items())
+        rates = self._rates[self._engine if shape.is_accelerated else "keras"]
+        return sum(rate * shape.operations[kind] for kind, rate in rates.items())
 
 
 def pooled_units(shape: Hyperparameters | Shape) -> int:
@@ -246,18 +281,18 @@ def multiply_adds(hyperparameters: Hyperparameters) -> int:
 def peak_bytes(hyperparameters: Hyperparameters, engine: EngineName = "native") -> int:
     """Return the most memory a lane needs: libraries and images, activations, parameters and their copies.
 
-    TensorFlow holds four copies of an evaluated batch's activations before the pooling (the largest lane of
-    `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's pooled ones (0.29 and
-    0.30 GB). Four bytes a number. An average is three more arrays as large as the parameters: itself, the
-    next one, and the weights as well. Augmented images are a copy of the epoch's, a byte a pixel; for
-    TensorFlow two.
+    TensorFlow, and with it Keras, holds four copies of an evaluated batch's activations before the pooling
+    (the largest lane of `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's
+    pooled ones (0.29 and 0.30 GB). Four bytes a number. An average is three more arrays as large as the
+    parameters: itself, the next one, and the weights as well. Augmented images are a copy of the epoch's, a
+    byte a pixel; for TensorFlow two.
     """
     rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters).operations
     batch = hyperparameters.batch_size
-    whole = 4 * operations["activation"] * max(rates.evaluated_at_once, batch) * (engine == "tensorflow")
+    whole = 4 * operations["activation"] * max(rates.evaluated_at_once, batch) * (engine != "native")
     pooled = 3 * pooled_units(hyperparameters) * batch
     copies = rates.copies + (3 if hyperparameters.averaging else 0)
-    images = TRAIN_COUNT * IMAGE_SIDE**2 * (2 if engine == "tensorflow" else 1)
+    images = TRAIN_COUNT * IMAGE_SIDE**2 * (1 if engine == "native" else 2)
     augmented = images if hyperparameters.augmentation != "none" else 0
     parameters = copies * parameter_count(hyperparameters)
     return rates.lane_bytes + int(4 * (whole + pooled + parameters)) + augmented

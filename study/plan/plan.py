@@ -84,17 +84,27 @@ def training_key(
     """Hash the inputs that decide a training's weights: 16 hexadecimal digits of a SHA-256 of canonical JSON.
 
     Later additions do not enter the hash at their original values: the engine TensorFlow, a schedule that is
-    constant in time (with the epoch budget that only others use), no augmentation and no averaging.
+    constant in time (with the epoch budget that only others use), no augmentation, no averaging, SGD without
+    weight decay, and no version of Keras where it does not train.
     """
-    described = source.model_dump(exclude={"engine"} if source.engine == "tensorflow" else None)
-    earlier = hyperparameters.model_dump(exclude={"schedule", "augmentation", "averaging"})
+    source = source.of(hyperparameters)
+    described = source.model_dump(exclude={"engine", "keras"})
+    earlier = hyperparameters.model_dump(
+        exclude={"schedule", "augmentation", "averaging", "optimizer", "weight_decay"}
+    )
     content = {**earlier, "seed": seed, **described}
+    if source.engine != "tensorflow":
+        content["engine"] = source.engine
+    if source.keras:
+        content["keras"] = source.keras
     if schedule_epochs is not None:
         content |= {"schedule": hyperparameters.schedule, "schedule_epochs": schedule_epochs}
     if hyperparameters.augmentation != "none":
         content["augmentation"] = hyperparameters.augmentation
     if hyperparameters.averaging:
         content["averaging"] = hyperparameters.averaging
+    if not hyperparameters.is_accelerated:
+        content |= {"optimizer": hyperparameters.optimizer, "weight_decay": hyperparameters.weight_decay}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -170,7 +180,7 @@ def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source, sharin
         Training(
             hyperparameters=hyperparameters,
             seed=seed,
-            source=source,
+            source=source.of(hyperparameters),
             schedule_epochs=schedule_epochs,
             rules=tuple(sorted(set(rules), key=lambda rule: (rule.epochs, rule.patience or 0))),
             label=training_label(hyperparameters, study.baseline, schedule_epochs, seed),

@@ -70,7 +70,12 @@ class Predictor:
         jobs = [self.predict(training) for training in plan.trainings]
         rates, waiting = self.costs.rates, sum(not job.is_reused for job in jobs)
         threads = rates.threads_each(waiting, lanes)
-        spread_out = [job.on_threads(threads, rates.speedup(threads)) for job in jobs]
+        spread_out = [
+            job.on_threads(threads, rates.speedup(threads))
+            if job.training.hyperparameters.is_accelerated
+            else job
+            for job in jobs
+        ]
         first = {key_of(trial, plan.source) for trial in plan.trials if trial.repeat == 1}
         return sorted(spread_out, key=lambda job: (job.training.key not in first, -job.seconds))
 
@@ -89,7 +94,7 @@ class Predictor:
             training,
             kept,
             round(epochs),
-            self.costs.rates.startup_seconds + epochs * each,
+            self.costs.rates_of(training.hyperparameters).startup_seconds + epochs * each,
             math.hypot(own, spread * each),
         )
 
@@ -173,7 +178,8 @@ def _draw_candidates(study: Study, search: Search) -> list[Setting]:
 
 def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
     """Return the memory of the largest of some settings."""
-    return max(peak_bytes(each.hyperparameters, source.engine) for each in drawn)
+    hyperparameters = [each.hyperparameters for each in drawn]
+    return max(peak_bytes(each, source.of(each).engine) for each in hyperparameters)
 
 
 def draw_combinations(study: Study, read: Read) -> list[Setting]:

@@ -16,5 +16,6 @@ from .record import (
     Source as Source,
     StopRule as StopRule,
     TrainingRecord as TrainingRecord,
+    name_keras as name_keras,
     needs_more as needs_more,
 )

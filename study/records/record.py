@@ -74,6 +74,22 @@ class Source(Fact):
     """Kind of device, "CPU" or "GPU": the same seed gives other weights on another kind."""
     engine: EngineName = "tensorflow"
     """The engine that trains: with another engine the same seed gives other weights."""
+    keras: str = ""
+    """Versions of the general engine, see `name_keras`; empty if another engine trains. Of a run, as of its
+    plan, this is the engine of those trainings that no other can train."""
+
+    def of(self, hyperparameters: Hyperparameters) -> "Source":
+        """Return the facts of one training of a run: the general engine trains what the others cannot."""
+        if self.engine == "keras":
+            return self
+        if hyperparameters.is_accelerated:
+            return self.model_copy(update={"keras": ""}) if self.keras else self
+        return self.model_copy(update={"engine": "keras", "tensorflow": ""})
+
+
+def name_keras(keras: str, tensorflow: str) -> str:
+    """Return the fact of a `Source` that names the versions of the general engine."""
+    return f"Keras {keras}, TensorFlow {tensorflow}"
 
 
 class Epoch(Fact):

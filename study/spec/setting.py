@@ -13,6 +13,9 @@ from study.wording import shown
 Schedule = Literal["constant", "cosine"]
 """How the learning rate changes from epoch to epoch, see `learning_rate_at`."""
 
+Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
+"""The rule by which gradients change the weights, as Keras has it, with Keras's other arguments."""
+
 Augmentation = Literal["none", "flip", "shift", "flip-shift"]
 """How training images change from epoch to epoch, see `tasks.engines.seeds`."""
 
@@ -27,14 +30,28 @@ class Hyperparameters(Fact):
     kernel_size: int = Field(3, ge=1, le=IMAGE_SIDE - 1, description="side of the square kernel, pixels")
     dense_units: int = Field(16, ge=1, le=8192, description="units of the hidden dense layer")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="fraction dropped after the pooling")
-    learning_rate: float = Field(0.01, gt=0.0, le=10.0, description="SGD learning rate of the first epoch")
-    momentum: float = Field(0.9, ge=0.0, lt=1.0, description="SGD momentum")
+    learning_rate: float = Field(0.01, gt=0.0, le=10.0, description="learning rate of the first epoch")
+    momentum: float = Field(
+        0.9, ge=0.0, lt=1.0, description="momentum of SGD and RMSprop, beta_1 of Adam and AdamW"
+    )
     batch_size: int = Field(32, ge=1, le=10_000, description="images a step")
     schedule: Schedule = Field("constant", description="how the learning rate changes over the epochs")
     augmentation: Augmentation = Field("none", description="how training images change from epoch to epoch")
     averaging: float = Field(
         0.0, ge=0.0, lt=1.0, description="decay an epoch of the weights' moving average; 0: none"
     )
+    optimizer: Optimizer = Field("sgd", description="how gradients change the weights")
+    weight_decay: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="of each weight, times the learning rate, apart from the gradients",
+    )
+
+    @property
+    def is_accelerated(self) -> bool:
+        """Say whether our own engines compute this optimizer; the general engine computes every one."""
+        return self.optimizer == "sgd" and self.weight_decay == 0
 
 
 class Setting(Hyperparameters):

@@ -15,8 +15,9 @@ Protocol = Literal["lab", "held-out"]
 """How accuracy is read: `lab` validates on the test images (as the published readings did);
 `held-out` sets a stratified part of the training images aside and keeps test data out of every choice."""
 
-EngineName = Literal["native", "tensorflow"]
-"""The program that trains: compiled code of our own on CPU cores, or TensorFlow."""
+EngineName = Literal["native", "tensorflow", "keras"]
+"""The program that trains: compiled code of our own on CPU cores, the same steps in TensorFlow, or a network
+and an optimizer of Keras, which is more general and slower."""
 
 MAX_TRIALS = 100_000
 """The most trials of a study: a thousand times the lab study's; planning more would take minutes."""

@@ -56,7 +56,7 @@ class Trainer(Protocol):
         """Return the model's weights and biases, in Keras's order."""
 
     def momenta(self) -> Arrays:
-        """Return the state to resume from: each weight's momentum, in the same order, and any more."""
+        """Return the state to resume from: each weight's momentum, in the same order, or what it has more."""
 
 
 class Engine(Protocol):
@@ -103,8 +103,9 @@ def load_engine(name: EngineName) -> Engine:
 
         return NativeEngine()
     with silenced_stderr():
+        from tasks.engines.keras_engine import KerasEngine
         from tasks.engines.tensorflow_engine import TensorflowEngine
-    return cast(Engine, TensorflowEngine())
+    return cast(Engine, TensorflowEngine() if name == "tensorflow" else KerasEngine())
 
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ _SHIFTS = _WAYS**2
 
 
 def draw_initial_weights(hyperparameters: Hyperparameters, seed: int) -> Arrays:
-    """Draw the weights a training begins with, float32, in the order and the shapes of `build_model`.
+    """Draw the weights a training begins with, float32, in the order and the shapes of `build_lab_network`.
 
     He's uniform distribution before a ReLU (He et al. 2015, "Delving Deep into Rectifiers"), Glorot's before
     the softmax (Glorot and Bengio 2010), biases zero: as the Keras model of the published protocol has them.

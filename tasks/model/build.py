@@ -1,4 +1,4 @@
-"""The standard Keras model of the published protocol, and its exported form."""
+"""The exported form of a trained network."""
 
 import inspect
 import json
@@ -11,33 +11,10 @@ import h5py
 import keras
 
 from storage.trainings import Arrays
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.fashion_mnist import IMAGE_SIDE
 from study.spec import Hyperparameters
 from tasks.data import PIXEL_MAXIMUM
-
-
-def build_model(hyperparameters: Hyperparameters) -> keras.Sequential:
-    """Build the model; a training's weights fit it unchanged, and its own initial ones are unseeded.
-
-    Input (n, 28, 28, 1) float32 in 0..1; output (n, 10) class probabilities.
-    """
-    layers = [
-        keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1)),
-        keras.layers.Conv2D(
-            hyperparameters.filters,
-            hyperparameters.kernel_size,
-            activation="relu",
-            kernel_initializer="he_uniform",
-        ),
-        keras.layers.MaxPooling2D(2),
-        keras.layers.Flatten(),
-        keras.layers.Dense(hyperparameters.dense_units, activation="relu", kernel_initializer="he_uniform"),
-        keras.layers.Dense(len(CLASS_NAMES), activation="softmax"),
-    ]
-    if hyperparameters.dropout > 0:
-        layers.insert(3, keras.layers.Dropout(hyperparameters.dropout))
-    return keras.Sequential(layers)
-
+from tasks.engines import build_network, make_optimizer
 
 SHARPNESS = 1e6
 """Steepness of "above 1" from 0 to 1: raw pixels are whole numbers, and 2 is far beyond the slope."""
@@ -55,9 +32,9 @@ def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> k
     """The trained model behind its preprocessing, compiled: `evaluate` takes images and classes (n,) 0 to 9.
 
     Input (n, 28, 28, 1), or (n, 28, 28), pixels 0..255 or scaled to 0..1, light on black; output (n, 10)
-    class probabilities, equal bit for bit to those of `build_model` fed scaled pixels.
+    class probabilities, equal bit for bit to those of `build_network` fed scaled pixels.
     """
-    core = build_model(hyperparameters)
+    core = build_network(hyperparameters)
     core.set_weights(weights)
     image = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1), name="image")
     outputs = _scale(image)
@@ -65,7 +42,7 @@ def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> k
         outputs = layer(outputs)
     model = keras.Model(image, outputs, name="fashion_mnist")
     model.compile(
-        optimizer=keras.optimizers.SGD(hyperparameters.learning_rate, momentum=hyperparameters.momentum),
+        optimizer=make_optimizer(hyperparameters),
         loss="sparse_categorical_crossentropy",
         # Not "accuracy": Keras 2 takes that, in a loaded model, for the one of labels in ten columns.
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],

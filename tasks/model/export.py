@@ -283,9 +283,10 @@ def save_and_check(
 ) -> tuple[ChosenModel, ModelFiles]:
     """Write, reload and compare, see `export_model`; return the files: a lane may not reach the results."""
     with silenced_stderr():
-        from tasks.model.build import build_exported_model, build_model, write_files
+        from tasks.engines import build_network
+        from tasks.model.build import build_exported_model, write_files
     setting = read_setting(chosen)
-    trained = build_model(setting.hyperparameters)
+    trained = build_network(setting.hyperparameters)
     trained.set_weights(weights)
     pixels, labels = map(np.asarray, dataset.test())
     outputs = _predict(trained, pixels)

@@ -7,7 +7,7 @@ from statistics import fmean
 from storage.tables import RunRow, RunTables, SummaryRow, TrainingRow, TrialRow
 from study.records import CONVERGENCE_PATIENCE
 from study.spec import Study
-from study.wording import count, duration, plain
+from study.wording import OPTIMIZERS, count, duration, plain
 
 Line = tuple[str, str]
 """A term and its text."""
@@ -89,9 +89,11 @@ def _protocol(study: Study, run: RunRow) -> str:
 def _model(study: Study) -> str:
     base = study.baseline
     side = base.kernel_size
+    optimizer = OPTIMIZERS[base.optimizer].format(plain(base.momentum))
+    decay = f" and weight decay {plain(base.weight_decay)}" if base.weight_decay else ""
     return (
         f"Conv2D({base.filters}, {side}×{side}, ReLU), max-pooling 2×2, dropout if any, "
-        f"Dense({base.dense_units}, ReLU), Dense(10, softmax); SGD with momentum {plain(base.momentum)}; "
+        f"Dense({base.dense_units}, ReLU), Dense(10, softmax); {optimizer}{decay}; "
         f"batches of {base.batch_size}; categorical cross-entropy; pixels divided by 255."
     )
 

@@ -135,7 +135,7 @@ def _trial_row(context: RunContext, trial: Trial, outcome: Outcome) -> TrialRow:
 
 def _asked_row(context: RunContext, trial: Trial, outcome: Outcome) -> Callable[..., TrialRow]:
     """Return what makes a trial's row, given how the trial ended."""
-    source = context.source
+    source = context.source.of(trial.setting.hyperparameters)
     return partial(
         TrialRow,
         **trial.setting.model_dump(),

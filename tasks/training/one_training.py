@@ -49,7 +49,7 @@ class AveragingTrainer:
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
         """Continue a training from its average, and its momenta followed by its weights."""
         self._average, count = weights, len(weights)
-        self._momenta, self._weights = momenta[:count], momenta[count:]
+        self._momenta, self._weights = momenta[:-count], momenta[-count:]
         self._trainer.resume(self._average, self._momenta)
 
     def train_epoch(
@@ -72,7 +72,7 @@ class AveragingTrainer:
         return self._weights if self._average is None else self._average
 
     def momenta(self) -> Arrays:
-        """Return the state to resume from: the momentum of each weight, then the weights themselves."""
+        """Return the state to resume from: the other trainer's, then the weights themselves."""
         return [*self._momenta, *self._weights]
 
 

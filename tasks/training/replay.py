@@ -24,7 +24,7 @@ from study.conclusions import (
 )
 from study.errors import InputError
 from study.plan import Job, Training
-from study.records import Segment, Source, StopRule, TrainingRecord
+from study.records import Segment, Source, StopRule, TrainingRecord, name_keras
 from study.spec import Hyperparameters, Setting
 from study.status import Status
 from study.wording import count, plain, shortened, shown
@@ -83,7 +83,7 @@ def list_inputs(recipe: Recipe, images: Dataset, kind: str, trained: Segment | N
         versions=trained.versions if trained else {},
         data_fingerprint=images.fingerprint,
         device=kind,
-        engine=engine if engine == "tensorflow" else choose_engine("auto", kind),
+        engine=choose_engine("auto", kind) if engine == "native" else engine,
         processor=trained.processor if trained else processor_name(),
         lock_sha256=hash_lock(),
         study_definition="{}",
@@ -261,9 +261,11 @@ def _read_recipe(
             f"trial {name_trial(trial)} of run {trial.run_id}: {_explain(error)}; no run publishes this; "
             "restore its file"
         ) from error
+    # The general engine trains what the run's engine cannot.
+    of_run = ("protocol", "data_fingerprint", *(["engine"] if trial.engine != "keras" else []))
     faults = [
         *_name_unlike(trial, training, "trainings", ("seed", *Hyperparameters.model_fields)),
-        *_name_unlike(trial, run, "runs", ("protocol", "data_fingerprint", "engine")),
+        *_name_unlike(trial, run, "runs", of_run),
         *_unlike_value(trial, setting),
         *_unlike_epochs(trial, epochs, recipe.training.rules[0]),
     ]
@@ -296,13 +298,15 @@ def _read_provenance(
 
 
 def _read_source(trial: TrialRow, provenance: Provenance) -> Source:
-    is_tensorflow = provenance.engine == "tensorflow"
+    is_tensorflow, versions = provenance.engine == "tensorflow", provenance.versions
+    is_keras = provenance.engine == "keras"
     return Source(
         protocol=trial.protocol,
         data=provenance.data_fingerprint,
         held_out_images=trial.held_out_images,
         model=trial.model_version,
-        tensorflow=provenance.versions.get("tensorflow", "") if is_tensorflow else "",
+        tensorflow=versions.get("tensorflow", "") if is_tensorflow else "",
+        keras=name_keras(versions.get("keras", ""), versions.get("tensorflow", "")) if is_keras else "",
         device=provenance.device,
         engine=provenance.engine,
     )

@@ -62,8 +62,9 @@ def measure_speed(source: Source, dataset: Dataset, hyperparameters: Hyperparame
     Returns:
         The speed, and the name of the processor that was measured.
     """
-    images, _, evaluated = place_images(source.engine, dataset, source.held_out_images)
-    trainer, _ = load_engine(source.engine).open_trainer(hyperparameters)
+    engine = source.of(hyperparameters).engine
+    images, _, evaluated = place_images(engine, dataset, source.held_out_images)
+    trainer, _ = load_engine(engine).open_trainer(hyperparameters)
     trainer.warm_up(images)
     trainer.start(seed=0)
 
@@ -89,7 +90,8 @@ def _time(evaluate: Callable[[Placed], Score], images: Placed) -> float:
 
 def name_machine(source: Source, processor: str) -> str:
     """Return the facts that decide a training's speed, besides its hyperparameters and the machine's load."""
-    trainer = f"TensorFlow {source.tensorflow}" if source.engine == "tensorflow" else "native"
+    trainers = {"tensorflow": f"TensorFlow {source.tensorflow}", "keras": source.keras, "native": "native"}
+    trainer = trainers[source.engine]
     return f"{processor} {source.device} model {source.model} {trainer}"
 
 
@@ -104,7 +106,8 @@ def list_recorded_speeds(
         # Few images stay in the processor's cache, so that each takes less.
         if record.epochs
         and amount.train_images / 2 <= record.train_images <= amount.train_images * 2
-        and name_machine(record.source, processor) == name_machine(source, processor)
+        and name_machine(record.source, processor)
+        == name_machine(source.of(record.hyperparameters), processor)
         and all(segment.processor == processor for segment in record.segments)
     ]
 

@@ -21,7 +21,7 @@ from storage.trainings import (
 )
 from study.errors import Conclusive, InputError, LanesLost, ResultsUnwritable
 from study.plan import Job, Training
-from study.records import Source, StopRule, TrainingRecord
+from study.records import Source, StopRule, TrainingRecord, name_keras
 from study.spec import EngineName, Study
 from tasks.data import Dataset
 from tasks.lanes import Lanes, LanesClosed
@@ -69,6 +69,7 @@ def describe_source(study: Study, dataset: Dataset, device: str, engine: EngineN
         tensorflow=metadata.version("tensorflow") if engine == "tensorflow" else "",
         device=device,
         engine=engine,
+        keras=name_keras(metadata.version("keras"), metadata.version("tensorflow")),
     )
 
 

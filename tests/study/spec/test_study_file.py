@@ -114,7 +114,7 @@ MISTAKES = [
         _altered("{epochs: 2}", "{filtres: 8}"),
         "baseline.filtres: unknown key 'filtres' with value 8 (did you mean 'filters'?); "
         "allowed: filters, kernel_size, dense_units, dropout, learning_rate, momentum, batch_size, "
-        "schedule, augmentation, averaging, epochs, patience",
+        "schedule, augmentation, averaging, optimizer, weight_decay, epochs, patience",
     ),
     (
         _altered("repeats: 3", "repeats: 3, fixd: {}"),
