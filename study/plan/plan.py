@@ -86,7 +86,8 @@ def training_key(
     Later additions do not enter the hash at their original values: the engine TensorFlow, a schedule that is
     constant in time (with the epoch budget that only others use), no augmentation and no averaging.
     """
-    described = source.model_dump(exclude={"engine"} if source.engine == "tensorflow" else None)
+    left_out = {"images", "engine"} if source.engine == "tensorflow" else {"images"}
+    described = source.model_dump(exclude=left_out)
     earlier = hyperparameters.model_dump(exclude={"schedule", "augmentation", "averaging"})
     content = {**earlier, "seed": seed, **described}
     if schedule_epochs is not None:

@@ -173,7 +173,7 @@ def _draw_candidates(study: Study, search: Search) -> list[Setting]:
 
 def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
     """Return the memory of the largest of some settings."""
-    return max(peak_bytes(each.hyperparameters, source.engine) for each in drawn)
+    return max(peak_bytes(each.hyperparameters, source.engine, source.images) for each in drawn)
 
 
 def draw_combinations(study: Study, read: Read) -> list[Setting]:

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from storage.trainings import Arrays
-from study.fashion_mnist import IMAGE_SIDE
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.plan import EVALUATION_BATCH, pooled_units
 from study.spec import Hyperparameters
 from tasks.data import PIXEL_MAXIMUM
@@ -22,10 +23,6 @@ if tf.config.list_physical_devices("GPU"):
 COMPILED_SHAPES = 4
 """Compiled trainers a lane keeps; the longest trainings come first, so equal shapes are neighbours."""
 
-_IMAGES = [
-    tf.TensorSpec([None, IMAGE_SIDE, IMAGE_SIDE, 1], tf.uint8, "pixels"),
-    tf.TensorSpec([None], tf.int32, "labels"),
-]
 _EPOCH = [
     tf.TensorSpec([None], tf.int32, "order"),
     tf.TensorSpec([], tf.float32, "learning_rate"),
@@ -36,7 +33,7 @@ _EPOCH = [
 
 @dataclass(frozen=True)
 class TensorflowImages:
-    """Images on the device: (n, 28, 28, 1) uint8 and labels (n,) int32."""
+    """Images on the device: (n, height, width, channels) uint8 and labels (n,) int32."""
 
     pixels: tf.Tensor
     labels: tf.Tensor
@@ -50,7 +47,7 @@ class TensorflowEngine:
     """Trains with TensorFlow, on a GPU where there is one."""
 
     def __init__(self) -> None:
-        self._trainers: OrderedDict[Hyperparameters, _TensorflowTrainer] = OrderedDict()
+        self._trainers: OrderedDict[tuple[Hyperparameters, ImageFacts], _TensorflowTrainer] = OrderedDict()
 
     def place(
         self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None
@@ -58,21 +55,21 @@ class TensorflowEngine:
         """Copy images to the device."""
         if chosen is not None:
             pixels, labels = pixels[chosen], labels[chosen]
-        shaped = pixels.reshape(-1, IMAGE_SIDE, IMAGE_SIDE, 1)
+        shaped = pixels if pixels.ndim == 4 else pixels[..., np.newaxis]
         return TensorflowImages(tf.constant(shaped), tf.constant(labels.astype(np.int32)))
 
     def open_trainer(
-        self, hyperparameters: Hyperparameters, threads: int = 1
+        self, hyperparameters: Hyperparameters, threads: int = 1, images: ImageFacts = FASHION_IMAGES
     ) -> tuple["_TensorflowTrainer", bool]:
         """Return a trainer for this shape and whether it is new; rates and images are inputs of its graph."""
         del threads  # a second one would buy almost nothing
         drops = 0.5 if hyperparameters.dropout else 0.0
         not_compiled = {"learning_rate": 1.0, "schedule": "constant", "augmentation": "none"}
         shape = hyperparameters.model_copy(update={**not_compiled, "averaging": 0.0, "dropout": drops})
-        is_new = shape not in self._trainers
-        trainer = _TensorflowTrainer(shape) if is_new else self._trainers.pop(shape)
+        is_new = (shape, images) not in self._trainers
+        trainer = _TensorflowTrainer(shape, images) if is_new else self._trainers.pop((shape, images))
         trainer.hyperparameters = hyperparameters
-        self._trainers[shape] = trainer
+        self._trainers[shape, images] = trainer
         if len(self._trainers) > COMPILED_SHAPES:
             self._trainers.popitem(last=False)
         return trainer, is_new
@@ -89,19 +86,23 @@ class TensorflowEngine:
 class _TensorflowTrainer:
     """Variables with a compiled epoch and evaluation: a `Trainer` of a shape, restarted for each training."""
 
-    def __init__(self, shape: Hyperparameters) -> None:
-        self.hyperparameters = shape
+    def __init__(self, shape: Hyperparameters, images: ImageFacts) -> None:
+        self.hyperparameters, self._images = shape, images
         self._batch_size, self._momentum = shape.batch_size, shape.momentum
-        self._units, self._drops = pooled_units(shape), shape.dropout > 0
-        initial = draw_initial_weights(shape, seed=0)
+        self._units, self._drops = pooled_units(shape, images), shape.dropout > 0
+        initial = draw_initial_weights(shape, 0, images)
         self._weights = [tf.Variable(each) for each in initial]
         self._momenta = [tf.Variable(tf.zeros_like(each)) for each in initial]
         # Compiled once for each trainer, as a graph holds its variables; for any number of images.
-        self._compiled_epoch = tf.function(self._epoch, input_signature=[*_IMAGES, *_EPOCH])
-        self._compiled_evaluation = tf.function(self._evaluation, input_signature=_IMAGES)
+        placed = [
+            tf.TensorSpec([None, *images.shape], tf.uint8, "pixels"),
+            tf.TensorSpec([None], tf.int32, "labels"),
+        ]
+        self._compiled_epoch = tf.function(self._epoch, input_signature=[*placed, *_EPOCH])
+        self._compiled_evaluation = tf.function(self._evaluation, input_signature=placed)
 
     def start(self, seed: int) -> None:
-        weights = draw_initial_weights(self.hyperparameters, seed)
+        weights = draw_initial_weights(self.hyperparameters, seed, self._images)
         self.resume(weights, [np.zeros_like(each) for each in weights])
 
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
@@ -128,10 +129,10 @@ class _TensorflowTrainer:
         how = self.hyperparameters.augmentation
         if how == "none":
             return images, order
-        pixels = images.pixels.numpy()[..., 0]  # a view of a CPU's tensor, no copy
+        pixels = images.pixels.numpy()  # a view of a CPU's tensor, no copy
         augmented = augment(pixels, np.arange(len(images)), order, how, seed, epoch)
         labels = tf.gather(images.labels, order)
-        shown = TensorflowImages(tf.constant(augmented[..., np.newaxis]), labels)
+        shown = TensorflowImages(tf.constant(augmented), labels)
         return shown, np.arange(len(order), dtype=np.int32)
 
     def evaluate(self, images: TensorflowImages) -> Score:

@@ -69,6 +69,7 @@ def describe_source(study: Study, dataset: Dataset, device: str, engine: EngineN
         tensorflow=metadata.version("tensorflow") if engine == "tensorflow" else "",
         device=device,
         engine=engine,
+        images=dataset.facts,
     )
 
 
