@@ -14,6 +14,7 @@ from flows.cli.options import BAD_INPUT, FAILED
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
 from study.wording import count, printable, shown_path
+from tasks.data import list_pictures
 from tasks.model import (
     Classifier,
     InputScale,
@@ -22,7 +23,6 @@ from tasks.model import (
     find_calibration,
     find_model,
     find_unreadable,
-    list_pictures,
     load_model,
     write_overlay,
 )

@@ -15,7 +15,8 @@ from statistics import median
 from pydantic import Field
 
 from study.fact import Fact
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TRAIN_COUNT
+from study.fashion_mnist import FASHION_IMAGES, TRAIN_COUNT
+from study.image_facts import ImageFacts
 from study.spec import EngineName, Hyperparameters
 
 
@@ -52,6 +53,8 @@ class EngineCost:
         """Return how many times faster a training is on this number of threads than on one."""
         return 1 + self.thread_gain * (threads - 1)
 
+
+_FASHION_PIXELS = FASHION_IMAGES.height * FASHION_IMAGES.width
 
 MAX_THREADS = 4
 """The most threads of a training. They share its pooled rows, 13 with a kernel of 3, whole: four wait for the
@@ -113,7 +116,7 @@ where it was not, the error of the corrected formula in `benchmarks/cost_model.p
 
 @dataclass(frozen=True)
 class Shape:
-    """The hyperparameters that decide the cost of a training step."""
+    """The hyperparameters and sizes of images that decide the cost of a training step."""
 
     filters: int
     kernel_size: int
@@ -121,34 +124,35 @@ class Shape:
     batch_size: int
     dropout: bool
     augmented: bool
+    sizes: tuple[int, int, int, int] = FASHION_IMAGES.sizes
+    """Height, width, channels and classes of the images."""
     optimizer: str = "sgd"
     is_accelerated: bool = True
 
     @classmethod
-    def of(cls, hyperparameters: Hyperparameters) -> "Shape":
-        """Return the shape of these hyperparameters."""
+    def of(cls, hyperparameters: Hyperparameters, images: ImageFacts = FASHION_IMAGES) -> "Shape":
+        """Return the shape of these hyperparameters for such images."""
         h = hyperparameters
-        is_augmented = h.augmentation != "none"
+        flags = h.dropout > 0, h.augmentation != "none"
         optimizer = h.optimizer, h.is_accelerated
-        return cls(
-            h.filters, h.kernel_size, h.dense_units, h.batch_size, h.dropout > 0, is_augmented, *optimizer
-        )
+        return cls(h.filters, h.kernel_size, h.dense_units, h.batch_size, *flags, images.sizes, *optimizer)
 
     @cached_property
     def operations(self) -> dict[str, float]:
         """Count the operations of training or evaluating one image, by kind."""
-        rows = IMAGE_SIDE - self.kernel_size + 1
-        pooled = pooled_units(self)
-        classes = len(CLASS_NAMES)
-        parameters = self.kernel_size**2 * self.filters + (pooled + classes) * self.dense_units
+        height, width, channels, classes = self.sizes
+        places = (height - self.kernel_size + 1) * (width - self.kernel_size + 1)
+        kernels = self.kernel_size**2 * channels * self.filters
+        pooled = _pooled_units(self.kernel_size, self.filters, height, width)
+        parameters = kernels + (pooled + classes) * self.dense_units
         return {
             "step": 1 / self.batch_size,
-            "convolution": rows**2 * self.kernel_size**2 * self.filters,
-            "activation": rows**2 * self.filters,
+            "convolution": places * kernels,
+            "activation": places * self.filters,
             "dense": (pooled + classes) * self.dense_units,
             "dropout": pooled if self.dropout else 0,
             "parameter": parameters / self.batch_size,
-            "augmentation": 1 if self.augmented else 0,
+            "augmentation": height * width * channels / _FASHION_PIXELS if self.augmented else 0,
         }
 
     def distance(self, other: "Shape") -> float:
@@ -187,16 +191,20 @@ class CostModel:
         recorded: Iterable[Speed] = (),
         engine: EngineName = "native",
         share_cores: bool = True,
+        images: ImageFacts = FASHION_IMAGES,
     ) -> None:
-        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more."""
-        rates = ENGINE_COSTS[engine]
+        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more.
+
+        All of them, and all predictions, are for images of one shape.
+        """
+        rates, self._images = ENGINE_COSTS[engine], images
         self.rates = rates if share_cores else replace(rates, thread_gain=0.0)
         measured, recorded = list(measured), list(recorded)
         self._train, self._evaluation = (
             _Rates(
                 {name: getattr(ENGINE_COSTS[name], part) for name in (engine, "keras")},
                 engine,
-                _by_shape(measured, recorded, f"{part}_seconds"),
+                self._gather(measured, recorded, f"{part}_seconds"),
             )
             for part in ("train", "evaluation")
         )
@@ -212,11 +220,11 @@ class CostModel:
 
     def knows(self, hyperparameters: Hyperparameters) -> bool:
         """Say whether just this shape was measured."""
-        return Shape.of(hyperparameters) in self._train.observed
+        return Shape.of(hyperparameters, self._images) in self._train.observed
 
     def epoch_seconds(self, hyperparameters: Hyperparameters, amount: Amount) -> float:
         """Return a lane's seconds for one epoch with its evaluation."""
-        shape = Shape.of(hyperparameters)
+        shape = Shape.of(hyperparameters, self._images)
         return amount.train_images * self._train.seconds(
             shape
         ) + amount.evaluation_images * self._evaluation.seconds(shape)
@@ -229,6 +237,15 @@ class CostModel:
     def common_spread(self) -> float:
         """Return the same for a whole run: an error that all its trainings share."""
         return CALIBRATED_SPREAD if self.is_calibrated else UNCALIBRATED_SPREAD
+
+    def _gather(self, measured: Iterable[Speed], recorded: Iterable[Speed], name: str) -> dict[Shape, float]:
+        def gather(speeds: Iterable[Speed]) -> dict[Shape, float]:
+            values: dict[Shape, list[float]] = defaultdict(list)
+            for speed in speeds:
+                values[Shape.of(speed.hyperparameters, self._images)].append(getattr(speed, name))
+            return {shape: median(each) for shape, each in values.items()}
+
+        return gather(measured) | gather(recorded)
 
 
 class _Rates:
@@ -260,25 +277,33 @@ class _Rates:
         return sum(rate * shape.operations[kind] for kind, rate in rates.items())
 
 
-def pooled_units(shape: Hyperparameters | Shape) -> int:
+def pooled_units(hyperparameters: Hyperparameters, images: ImageFacts = FASHION_IMAGES) -> int:
     """Count the numbers of one image after the pooling, flattened: the input of the dense layer."""
-    return ((IMAGE_SIDE - shape.kernel_size + 1) // 2) ** 2 * shape.filters
+    h = hyperparameters
+    return _pooled_units(h.kernel_size, h.filters, images.height, images.width)
 
 
-def parameter_count(hyperparameters: Hyperparameters) -> int:
+def _pooled_units(kernel_size: int, filters: int, height: int, width: int) -> int:
+    return ((height - kernel_size + 1) // 2) * ((width - kernel_size + 1) // 2) * filters
+
+
+def parameter_count(hyperparameters: Hyperparameters, images: ImageFacts = FASHION_IMAGES) -> int:
     """Count the weights and biases of the network."""
-    h, classes = hyperparameters, len(CLASS_NAMES)
-    convolution = (h.kernel_size**2 + 1) * h.filters
-    return convolution + (pooled_units(h) + 1) * h.dense_units + (h.dense_units + 1) * classes
+    h = hyperparameters
+    convolution = (h.kernel_size**2 * images.channels + 1) * h.filters
+    dense = (pooled_units(h, images) + 1) * h.dense_units
+    return convolution + dense + (h.dense_units + 1) * images.classes
 
 
-def multiply_adds(hyperparameters: Hyperparameters) -> int:
+def multiply_adds(hyperparameters: Hyperparameters, images: ImageFacts = FASHION_IMAGES) -> int:
     """Count the multiply-adds of one forward pass of one image: convolution and the two dense layers."""
-    operations = Shape.of(hyperparameters).operations
+    operations = Shape.of(hyperparameters, images).operations
     return int(operations["convolution"] + operations["dense"])
 
 
-def peak_bytes(hyperparameters: Hyperparameters, engine: EngineName = "native") -> int:
+def peak_bytes(
+    hyperparameters: Hyperparameters, engine: EngineName = "native", images: ImageFacts = FASHION_IMAGES
+) -> int:
     """Return the most memory a lane needs: libraries and images, activations, parameters and their copies.
 
     TensorFlow, and with it Keras, holds four copies of an evaluated batch's activations before the pooling
@@ -287,25 +312,15 @@ def peak_bytes(hyperparameters: Hyperparameters, engine: EngineName = "native") 
     parameters: itself, the next one, and the weights as well. Augmented images are a copy of the epoch's, a
     byte a pixel; for TensorFlow two.
     """
-    rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters).operations
+    rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters, images).operations
     batch = hyperparameters.batch_size
     whole = 4 * operations["activation"] * max(rates.evaluated_at_once, batch) * (engine != "native")
-    pooled = 3 * pooled_units(hyperparameters) * batch
+    pooled = 3 * pooled_units(hyperparameters, images) * batch
     copies = rates.copies + (3 if hyperparameters.averaging else 0)
-    images = TRAIN_COUNT * IMAGE_SIDE**2 * (1 if engine == "native" else 2)
-    augmented = images if hyperparameters.augmentation != "none" else 0
-    parameters = copies * parameter_count(hyperparameters)
+    pixels = TRAIN_COUNT * math.prod(images.shape) * (1 if engine == "native" else 2)
+    augmented = pixels if hyperparameters.augmentation != "none" else 0
+    parameters = copies * parameter_count(hyperparameters, images)
     return rates.lane_bytes + int(4 * (whole + pooled + parameters)) + augmented
-
-
-def _by_shape(measured: Iterable[Speed], recorded: Iterable[Speed], name: str) -> dict[Shape, float]:
-    def gather(speeds: Iterable[Speed]) -> dict[Shape, float]:
-        values: dict[Shape, list[float]] = defaultdict(list)
-        for speed in speeds:
-            values[Shape.of(speed.hyperparameters)].append(getattr(speed, name))
-        return {shape: median(each) for shape, each in values.items()}
-
-    return gather(measured) | gather(recorded)
 
 
 def list_shapes(hyperparameters: Sequence[Hyperparameters]) -> list[Hyperparameters]:

@@ -197,7 +197,8 @@ class Forecast:
         """Return the most memory of all lanes, if they train their largest trainings at the same time."""
         waiting = [job.training for job in self.jobs if not job.is_reused]
         needed = sorted(
-            (peak_bytes(each.hyperparameters, each.source.engine) for each in waiting), reverse=True
+            (peak_bytes(each.hyperparameters, each.source.engine, each.source.images) for each in waiting),
+            reverse=True,
         )
         later = [
             min(self.lanes, len(each.seconds)) * each.peak_bytes

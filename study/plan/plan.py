@@ -88,7 +88,7 @@ def training_key(
     weight decay, and no version of Keras where it does not train.
     """
     source = source.of(hyperparameters)
-    described = source.model_dump(exclude={"engine", "keras"})
+    described = source.model_dump(exclude={"images", "engine", "keras"})
     earlier = hyperparameters.model_dump(
         exclude={"schedule", "augmentation", "averaging", "optimizer", "weight_decay"}
     )

@@ -179,7 +179,7 @@ def _draw_candidates(study: Study, search: Search) -> list[Setting]:
 def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
     """Return the memory of the largest of some settings."""
     hyperparameters = [each.hyperparameters for each in drawn]
-    return max(peak_bytes(each, source.of(each).engine) for each in hyperparameters)
+    return max(peak_bytes(each, source.of(each).engine, source.images) for each in hyperparameters)
 
 
 def draw_combinations(study: Study, read: Read) -> list[Setting]:

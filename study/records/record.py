@@ -12,6 +12,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from study.fact import Fact
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.spec import EngineName, Hyperparameters, Protocol
 
 CONVERGENCE_PATIENCE = 3
@@ -74,6 +76,8 @@ class Source(Fact):
     """Kind of device, "CPU" or "GPU": the same seed gives other weights on another kind."""
     engine: EngineName = "tensorflow"
     """The engine that trains: with another engine the same seed gives other weights."""
+    images: ImageFacts = Field(FASHION_IMAGES, exclude_if=lambda images: images == FASHION_IMAGES)
+    """Shape and classes of the images; no part of the key, as the fingerprint covers them."""
     keras: str = ""
     """Versions of the general engine, see `name_keras`; empty if another engine trains. Of a run, as of its
     plan, this is the engine of those trainings that no other can train."""

@@ -6,6 +6,17 @@ from .dataset import (
     scale_pixels as scale_pixels,
     split_held_out as split_held_out,
 )
+from .picture_files import (
+    BEGIN as BEGIN,
+    READABLE as READABLE,
+    list_pictures as list_pictures,
+    name_kind as name_kind,
+)
+from .pictures import (
+    MIDDLE_GREY as MIDDLE_GREY,
+    read_given_file as read_given_file,
+    read_image as read_image,
+)
 from .sheet import (
     MARGIN as MARGIN,
     TITLE_HEIGHT as TITLE_HEIGHT,

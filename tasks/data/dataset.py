@@ -20,7 +20,8 @@ from storage.dataset_files import (
     write_cache,
 )
 from study.errors import InputError
-from study.fashion_mnist import TEST_COUNT, TRAIN_COUNT
+from study.fashion_mnist import FASHION_IMAGES, TEST_COUNT, TRAIN_COUNT
+from study.image_facts import ImageFacts
 from tasks.data.sources import CACHE, Source, default_sources, read_first, read_given_folder
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ class Dataset:
         source: Where the dataset came from, in words.
         train_count: Number of training images in use: the first ones in file order.
         test_count: Number of test images in use: the first ones in file order.
-        expected: Facts of the whole arrays; other than Fashion-MNIST only in tests.
+        expected: Shapes and checksums of the whole arrays.
+        facts: Height, width, channels and class names of the images.
 
     Raises:
         InputError: A count is out of range.
@@ -46,6 +48,7 @@ class Dataset:
     train_count: int = TRAIN_COUNT
     test_count: int = TEST_COUNT
     expected: ExpectedDataset = FASHION_MNIST
+    facts: ImageFacts = FASHION_IMAGES
 
     def __post_init__(self) -> None:
         """Check the counts."""
@@ -54,8 +57,13 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Return the hex SHA-256 of the whole arrays' checksums and the counts: subsets differ."""
+        """Return the hex SHA-256 of the whole arrays' checksums and the counts: subsets differ.
+
+        Shape and number of classes enter where they are not Fashion-MNIST's; the classes' names never do.
+        """
         facts = [*(array.sha256 for array in self.expected), str(self.train_count), str(self.test_count)]
+        if self.facts.sizes != FASHION_IMAGES.sizes:
+            facts += map(str, self.facts.sizes)
         return hashlib.sha256(" ".join(facts).encode()).hexdigest()
 
     @property

@@ -13,6 +13,8 @@ import numpy as np
 
 from storage.trainings import Arrays
 from study.errors import InputError
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.spec import EngineName, Hyperparameters
 from tasks.engines.native_library import NativeUnavailable, prepare_native_library
 
@@ -63,10 +65,15 @@ class Engine(Protocol):
     """Trains and evaluates."""
 
     def place(self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None) -> Placed:
-        """Place images (n, 28, 28) and labels (n,), uint8, on the device: all, or the `chosen` indices."""
+        """Place images and labels (n,), uint8, on the device: all, or the `chosen` indices.
 
-    def open_trainer(self, hyperparameters: Hyperparameters, threads: int = 1) -> tuple[Trainer, bool]:
-        """Return a trainer, and whether to warm it up before it is started or resumed."""
+        Images are (n, height, width) or (n, height, width, channels).
+        """
+
+    def open_trainer(
+        self, hyperparameters: Hyperparameters, threads: int = 1, images: ImageFacts = FASHION_IMAGES
+    ) -> tuple[Trainer, bool]:
+        """Return a trainer for such images, and whether to warm it up before it is started or resumed."""
 
     def device_name(self) -> str:
         """Return the name of its device, for people."""
@@ -114,8 +121,8 @@ EngineChoice = Literal["auto", "tensorflow", "native"]
 """The engines to choose from."""
 
 
-def choose_engine(asked: EngineChoice, device: str) -> EngineName:
-    """Choose the engine for a kind of device, and compile and check it.
+def choose_engine(asked: EngineChoice, device: str, images: ImageFacts = FASHION_IMAGES) -> EngineName:
+    """Choose the engine for a kind of device and such images, and compile and check it.
 
     Raises:
         InputError: the native engine is requested and cannot be used.
@@ -123,6 +130,9 @@ def choose_engine(asked: EngineChoice, device: str) -> EngineName:
     if asked == "tensorflow" or (asked == "auto" and device != "CPU"):
         return "tensorflow"
     reason = _why_not() if device == "CPU" else f"it trains on CPU cores, and the lanes are on a {device}"
+    if images.sizes != FASHION_IMAGES.sizes:
+        reason = f"it takes images that are {FASHION_IMAGES.describe()}; these are {images.describe()}"
+        logger.info("TensorFlow trains, not the native engine: %s", reason)
     if reason is None:
         return "native"
     if asked == "native":

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from storage.trainings import Arrays
+from study.image_facts import ImageFacts
 from study.spec import Hyperparameters
 from tasks.data import PIXEL_MAXIMUM
 from tasks.engines.networks import build_network
@@ -47,18 +48,18 @@ class _KerasTrainer(GraphTrainer):
     has to be kept between epochs.
     """
 
-    def __init__(self, shape: Hyperparameters) -> None:
-        self._model, self._optimizer = build_network(shape), make_optimizer(shape)
+    def __init__(self, shape: Hyperparameters, images: ImageFacts) -> None:
+        self._model, self._optimizer = build_network(shape, images), make_optimizer(shape)
         self._optimizer.build(self._model.trainable_variables)
         weights = {id(each) for each in self._model.weights}
         # Not weights, but variables: the states of random layers.
         self._random = [each for each in self._model.variables if id(each) not in weights]
         rate = self._optimizer.learning_rate
         state = [each.value for each in self._optimizer.variables if each is not rate]
-        super().__init__(shape, [each.value for each in self._model.weights], state)
+        super().__init__(shape, images, [each.value for each in self._model.weights], state)
 
     def draw_weights(self, seed: int) -> Arrays:
-        return draw_initial_weights(self.hyperparameters, seed)
+        return draw_initial_weights(self.hyperparameters, seed, self._images)
 
     def _step(
         self,

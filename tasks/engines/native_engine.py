@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.trainings import Arrays
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.spec import Hyperparameters
 from tasks.engines.engine import Score
 from tasks.engines.native_library import NativeLibrary, open_native_library
@@ -41,9 +43,10 @@ class NativeEngine:
         return NativeImages(pixels, labels, indices.astype(np.int32))
 
     def open_trainer(
-        self, hyperparameters: Hyperparameters, threads: int = 1
+        self, hyperparameters: Hyperparameters, threads: int = 1, images: ImageFacts = FASHION_IMAGES
     ) -> tuple["_NativeTrainer", bool]:
-        """Return a trainer; it needs no warm-up."""
+        """Return a trainer; it needs no warm-up. `choose_engine` refuses images of other sizes."""
+        del images
         return _NativeTrainer(self._library, hyperparameters, threads), False
 
     def device_name(self) -> str:

@@ -2,11 +2,9 @@
 
 import keras
 
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.spec import Hyperparameters
-
-INPUT_SHAPE, CLASSES = (IMAGE_SIDE, IMAGE_SIDE, 1), len(CLASS_NAMES)
-"""Height, width and channels of an image, and the number of classes."""
 
 
 def build_lab_network(
@@ -35,12 +33,12 @@ def build_lab_network(
     return keras.Sequential(layers)
 
 
-def build_network(hyperparameters: Hyperparameters) -> keras.Model:
-    """Build the network of these hyperparameters; its own initial weights are unseeded."""
+def build_network(hyperparameters: Hyperparameters, images: ImageFacts = FASHION_IMAGES) -> keras.Model:
+    """Build the network of these hyperparameters for such images; its own initial weights are unseeded."""
     h = hyperparameters
     return build_lab_network(
-        INPUT_SHAPE,
-        CLASSES,
+        images.shape,
+        images.classes,
         filters=h.filters,
         kernel_size=h.kernel_size,
         dense_units=h.dense_units,

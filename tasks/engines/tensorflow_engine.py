@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from storage.trainings import Arrays
-from study.fashion_mnist import IMAGE_SIDE
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.plan import EVALUATION_BATCH, pooled_units
 from study.spec import Hyperparameters
 from tasks.data import PIXEL_MAXIMUM
@@ -27,10 +28,6 @@ _INPUTS = {"learning_rate": 1.0, "schedule": "constant", "augmentation": "none",
 COMPILED_SHAPES = 4
 """Compiled trainers a lane keeps; the longest trainings come first, so equal shapes are neighbours."""
 
-_IMAGES = [
-    tf.TensorSpec([None, IMAGE_SIDE, IMAGE_SIDE, 1], tf.uint8, "pixels"),
-    tf.TensorSpec([None], tf.int32, "labels"),
-]
 _EPOCH = [
     tf.TensorSpec([None], tf.int32, "order"),
     tf.TensorSpec([], tf.float32, "learning_rate"),
@@ -41,7 +38,7 @@ _EPOCH = [
 
 @dataclass(frozen=True)
 class TensorflowImages:
-    """Images on the device: (n, 28, 28, 1) uint8 and labels (n,) int32."""
+    """Images on the device: (n, height, width, channels) uint8 and labels (n,) int32."""
 
     pixels: tf.Tensor
     labels: tf.Tensor
@@ -52,7 +49,7 @@ class TensorflowImages:
 
 
 class _MakesTrainer(Protocol):
-    def __call__(self, shape: Hyperparameters) -> "GraphTrainer":
+    def __call__(self, shape: Hyperparameters, images: ImageFacts) -> "GraphTrainer":
         """Return a trainer of a shape."""
 
 
@@ -62,7 +59,7 @@ class GraphEngine:
     def __init__(self, make: _MakesTrainer, not_compiled: dict[str, Any]) -> None:
         """Take what makes a trainer, and the hyperparameters that its graphs do not hold, at any value."""
         self._make, self._not_compiled = make, not_compiled
-        self._trainers: OrderedDict[Hyperparameters, GraphTrainer] = OrderedDict()
+        self._trainers: OrderedDict[tuple[Hyperparameters, ImageFacts], GraphTrainer] = OrderedDict()
 
     def place(
         self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None
@@ -70,18 +67,20 @@ class GraphEngine:
         """Copy images to the device."""
         if chosen is not None:
             pixels, labels = pixels[chosen], labels[chosen]
-        shaped = pixels.reshape(-1, IMAGE_SIDE, IMAGE_SIDE, 1)
+        shaped = pixels if pixels.ndim == 4 else pixels[..., np.newaxis]
         return TensorflowImages(tf.constant(shaped), tf.constant(labels.astype(np.int32)))
 
-    def open_trainer(self, hyperparameters: Hyperparameters, threads: int = 1) -> tuple["GraphTrainer", bool]:
+    def open_trainer(
+        self, hyperparameters: Hyperparameters, threads: int = 1, images: ImageFacts = FASHION_IMAGES
+    ) -> tuple["GraphTrainer", bool]:
         """Return a trainer for this shape and whether it is new; rates and images are inputs of its graph."""
         del threads  # a second one would buy almost nothing
         any_value = {**_INPUTS, **self._not_compiled} if hyperparameters.dropout else _INPUTS
         shape = hyperparameters.model_copy(update=any_value)
-        is_new = shape not in self._trainers
-        trainer = self._make(shape) if is_new else self._trainers.pop(shape)
+        is_new = (shape, images) not in self._trainers
+        trainer = self._make(shape, images) if is_new else self._trainers.pop((shape, images))
         trainer.hyperparameters = hyperparameters
-        self._trainers[shape] = trainer
+        self._trainers[shape, images] = trainer
         if len(self._trainers) > COMPILED_SHAPES:
             self._trainers.popitem(last=False)
         return trainer, is_new
@@ -105,13 +104,19 @@ class TensorflowEngine(GraphEngine):
 class GraphTrainer(ABC):
     """Variables with a compiled epoch and evaluation: a `Trainer` of a shape, restarted for each training."""
 
-    def __init__(self, shape: Hyperparameters, weights: Sequence[Any], state: Sequence[Any]) -> None:
+    def __init__(
+        self, shape: Hyperparameters, images: ImageFacts, weights: Sequence[Any], state: Sequence[Any]
+    ) -> None:
         """Take the variables of the weights, in Keras's order, and those of the optimizer."""
-        self.hyperparameters = shape
+        self.hyperparameters, self._images = shape, images
         self._batch_size, self._weights, self._state = shape.batch_size, weights, state
         # Compiled once for each trainer, as a graph holds its variables; for any number of images.
-        self._compiled_epoch = tf.function(self._epoch, input_signature=[*_IMAGES, *_EPOCH])
-        self._compiled_evaluation = tf.function(self._evaluation, input_signature=_IMAGES)
+        placed = [
+            tf.TensorSpec([None, *images.shape], tf.uint8, "pixels"),
+            tf.TensorSpec([None], tf.int32, "labels"),
+        ]
+        self._compiled_epoch = tf.function(self._epoch, input_signature=[*placed, *_EPOCH])
+        self._compiled_evaluation = tf.function(self._evaluation, input_signature=placed)
 
     @abstractmethod
     def draw_weights(self, seed: int) -> Arrays:
@@ -162,10 +167,10 @@ class GraphTrainer(ABC):
         how = self.hyperparameters.augmentation
         if how == "none":
             return images, order
-        pixels = images.pixels.numpy()[..., 0]  # a view of a CPU's tensor, no copy
+        pixels = images.pixels.numpy()  # a view of a CPU's tensor, no copy
         augmented = augment(pixels, np.arange(len(images)), order, how, seed, epoch)
         labels = tf.gather(images.labels, order)
-        shown = TensorflowImages(tf.constant(augmented[..., np.newaxis]), labels)
+        shown = TensorflowImages(tf.constant(augmented), labels)
         return shown, np.arange(len(order), dtype=np.int32)
 
     def evaluate(self, images: TensorflowImages) -> Score:
@@ -228,14 +233,18 @@ class GraphTrainer(ABC):
 class _TensorflowTrainer(GraphTrainer):
     """The lab's network and SGD, in as few operations as TensorFlow allows."""
 
-    def __init__(self, shape: Hyperparameters) -> None:
-        self._momentum, self._units, self._drops = shape.momentum, pooled_units(shape), shape.dropout > 0
-        initial = draw_initial_weights(shape, seed=0)
+    def __init__(self, shape: Hyperparameters, images: ImageFacts) -> None:
+        self._momentum, self._units, self._drops = (
+            shape.momentum,
+            pooled_units(shape, images),
+            shape.dropout > 0,
+        )
+        initial = draw_initial_weights(shape, 0, images)
         momenta = [tf.Variable(tf.zeros_like(each)) for each in initial]
-        super().__init__(shape, [tf.Variable(each) for each in initial], momenta)
+        super().__init__(shape, images, [tf.Variable(each) for each in initial], momenta)
 
     def draw_weights(self, seed: int) -> Arrays:
-        return draw_initial_weights(self.hyperparameters, seed)
+        return draw_initial_weights(self.hyperparameters, seed, self._images)
 
     def _step(
         self,

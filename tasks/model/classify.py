@@ -14,10 +14,11 @@ from storage.results import write_atomically
 from study.conclusions import Calibration, soften
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES
+from tasks.data import read_image
 from tasks.engines import silenced_stderr
 from tasks.model.export import predict_all
 from tasks.model.garment import Pixels
-from tasks.model.pictures import PreparedImage, prepare_image, read_image
+from tasks.model.pictures import PreparedImage, prepare_image
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,17 @@ from study.conclusions import Calibration, ChosenModel
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
 from study.wording import shortened
-from tasks.data import PIXEL_MAXIMUM, refer_to_dataset, scale_pixels
+from tasks.data import (
+    BEGIN,
+    PIXEL_MAXIMUM,
+    READABLE,
+    name_kind,
+    read_given_file,
+    refer_to_dataset,
+    scale_pixels,
+)
 from tasks.engines import silenced_stderr
 from tasks.model.export import predict_all
-from tasks.model.picture_files import BEGIN, READABLE, name_kind
-from tasks.model.pictures import read_given_file
 
 logger = logging.getLogger(__name__)
 

@@ -142,7 +142,7 @@ def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool
     kept = {} if fresh else {key: record for key, record in history.items() if key not in damaged}
     measured = read_speeds(results, name_machine(plan.source, lanes.processor))
     recorded = list_recorded_speeds(list(history.values()), plan.source, amount, lanes.processor)
-    costs = CostModel(measured, recorded, plan.source.engine, lanes.share_cores)
+    costs = CostModel(measured, recorded, plan.source.engine, lanes.share_cores, plan.source.images)
     return Predictor(kept, history, costs, amount)
 
 

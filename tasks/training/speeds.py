@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
+from study.fashion_mnist import FASHION_IMAGES
 from study.plan import ENGINE_COSTS, Amount, Speed
 from study.records import Source, TrainingRecord
 from study.spec import Hyperparameters
@@ -64,7 +65,7 @@ def measure_speed(source: Source, dataset: Dataset, hyperparameters: Hyperparame
     """
     engine = source.of(hyperparameters).engine
     images, _, evaluated = place_images(engine, dataset, source.held_out_images)
-    trainer, _ = load_engine(engine).open_trainer(hyperparameters)
+    trainer, _ = load_engine(engine).open_trainer(hyperparameters, 1, source.images)
     trainer.warm_up(images)
     trainer.start(seed=0)
 
@@ -89,10 +90,14 @@ def _time(evaluate: Callable[[Placed], Score], images: Placed) -> float:
 
 
 def name_machine(source: Source, processor: str) -> str:
-    """Return the facts that decide a training's speed, besides its hyperparameters and the machine's load."""
+    """Return the facts that decide a training's speed, besides its hyperparameters and the machine's load.
+
+    The sizes of images are named if they are not Fashion-MNIST's.
+    """
     trainers = {"tensorflow": f"TensorFlow {source.tensorflow}", "keras": source.keras, "native": "native"}
-    trainer = trainers[source.engine]
-    return f"{processor} {source.device} model {source.model} {trainer}"
+    is_usual = source.images.sizes == FASHION_IMAGES.sizes
+    images = "" if is_usual else f" images {'x'.join(map(str, source.images.sizes))}"
+    return f"{processor} {source.device} model {source.model} {trainers[source.engine]}{images}"
 
 
 def list_recorded_speeds(

@@ -70,6 +70,7 @@ def describe_source(study: Study, dataset: Dataset, device: str, engine: EngineN
         device=device,
         engine=engine,
         keras=name_keras(metadata.version("keras"), metadata.version("tensorflow")),
+        images=dataset.facts,
     )
 
 

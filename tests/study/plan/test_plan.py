@@ -128,8 +128,8 @@ def test_a_label_says_how_images_are_augmented_and_weights_averaged():
     assert training_label(changed, Setting(), None, 3) == "augmentation=flip-shift averaging=0.9 seed=3"
 
 
-ADDED = {"optimizer", "weight_decay", "keras"}
-"""What enters a key only where the general engine trains."""
+ADDED = {"optimizer", "weight_decay", "keras", "images"}
+"""What enters a key only where the general engine trains; the fingerprint of the data covers the images."""
 
 
 def test_what_our_engines_do_not_compute_the_general_one_trains_and_other_keys_stay():
