@@ -33,14 +33,16 @@ OPTIMIZERS = {
 """The name of each optimizer, with its momentum."""
 
 
-def plain(value: float | str) -> str:
+def plain(value: float | str | bool | None) -> str:
     """Format a parameter's value without an exponent: 1e-05 reads "0.00001", 64.0 "64"; a name stays."""
     if isinstance(value, str):
         return value
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
     return str(np.format_float_positional(value, trim="-"))
 
 
-def phrase(parameter: str, value: float | str) -> str:
+def phrase(parameter: str, value: float | str | bool | None) -> str:
     """Name a setting for a sentence: "64 filters", "learning rate 0.01"."""
     if parameter == "epochs" and value == 1:
         return "1 epoch"

@@ -1,5 +1,10 @@
 """The rows of work: runs, trials, trainings and epochs."""
 
+import json
+from typing import Any
+
+from pydantic import field_validator
+
 from storage.tables.row import Bytes, Epochs, Fraction, Images, Moment, Nats, Pixels, Row, Seconds
 from study.status import RunStatus, Status
 
@@ -18,7 +23,7 @@ class Place(Row):
 
 
 class Shape(Row):
-    """The hyperparameters of a row, but the epochs."""
+    """The hyperparameters of a row, but the epochs; 0 where a network of one's own has none of that name."""
 
     filters: int
     """Filters of the convolution."""
@@ -44,6 +49,15 @@ class Shape(Row):
     """`sgd`, `adam`, `adamw` or `rmsprop`; null: `sgd`."""
     weight_decay: float | None = None
     """Decoupled from the gradients: of each weight, times the learning rate; null: 0."""
+    network_parameters: str | None = None
+    """Those of a network of one's own, as JSON, by name; null: the lab's network."""
+
+    @field_validator("network_parameters", mode="before")
+    @classmethod
+    def _write_json(cls, values: Any) -> Any:
+        return (
+            (json.dumps(values, sort_keys=True) if values else None) if isinstance(values, dict) else values
+        )
 
 
 class RunRow(Row, table="runs", key=("run_id",)):
@@ -207,6 +221,10 @@ class TrialRow(Shape, Place, table="trials", key=("run_id", "exercise", "setting
     """First epoch at the study's target of validation accuracy, if any."""
     target_seconds: Seconds | None = None
     """Training time up to that epoch; null if not reached."""
+    network: str | None = None
+    """A network of one's own, such as `network.py:build`; null: the lab's."""
+    network_sha256: str | None = None
+    """SHA-256 of its file and of what that imports from its folder."""
 
 
 class TrainingRow(Shape, table="trainings", key=("run_id", "key")):

@@ -88,15 +88,19 @@ def training_key(
     weight decay, and no version of Keras where it does not train.
     """
     source = source.of(hyperparameters)
-    described = source.model_dump(exclude={"images", "engine", "keras"})
+    described = source.model_dump(exclude={"images", "engine", "keras", "network"})
     earlier = hyperparameters.model_dump(
-        exclude={"schedule", "augmentation", "averaging", "optimizer", "weight_decay"}
+        exclude={"schedule", "augmentation", "averaging", "optimizer", "weight_decay", "network_parameters"}
     )
     content = {**earlier, "seed": seed, **described}
     if source.engine != "tensorflow":
         content["engine"] = source.engine
     if source.keras:
         content["keras"] = source.keras
+    if source.network is not None:
+        own = dict(hyperparameters.network_parameters)
+        named = {"function": source.network.function, "sha256": source.network.sha256}
+        content |= {"network": named, "network_parameters": own}
     if schedule_epochs is not None:
         content |= {"schedule": hyperparameters.schedule, "schedule_epochs": schedule_epochs}
     if hyperparameters.augmentation != "none":
@@ -194,8 +198,8 @@ def training_label(
     hyperparameters: Hyperparameters, baseline: Setting, schedule_epochs: int | None, seed: int
 ) -> str:
     """Name a training by its differences from the baseline and its seed: "filters=64 seed=3"."""
-    values = hyperparameters.model_dump().items()
-    changes = [f"{name}={plain(value)}" for name, value in values if value != getattr(baseline, name)]
+    values, before = hyperparameters.values, baseline.values
+    changes = [f"{name}={plain(each)}" for name, each in values.items() if each != before[name]]
     budget = "" if schedule_epochs is None else f" epochs={schedule_epochs}"
     return f"{' '.join(changes) or 'baseline'}{budget} seed={seed}"
 

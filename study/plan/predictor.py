@@ -59,7 +59,7 @@ class Predictor:
         jobs = tuple(self.predict_trainings(plan, lanes))
         common, rates = self.costs.common_spread, self.costs.rates
         found = Forecast(jobs, later, lanes, common, rates, search, finals, predictor=self)
-        has_new_model = study.model is not None and found.lane_seconds > 0
+        has_new_model = study.model_exercise is not None and found.lane_seconds > 0
         return replace(found, rest_seconds=RUN_SECONDS + MODEL_SECONDS * has_new_model)
 
     def predict_trainings(self, plan: Plan, lanes: int) -> list[Job]:

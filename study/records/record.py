@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from study.fact import Fact
 from study.fashion_mnist import FASHION_IMAGES
 from study.image_facts import ImageFacts
-from study.spec import EngineName, Hyperparameters, Protocol
+from study.spec import EngineName, Hyperparameters, NetworkFile, Protocol
 
 CONVERGENCE_PATIENCE = 3
 """Epochs without a lower validation loss after which a training counts as converged; the published
@@ -81,12 +81,14 @@ class Source(Fact):
     keras: str = ""
     """Versions of the general engine, see `name_keras`; empty if another engine trains. Of a run, as of its
     plan, this is the engine of those trainings that no other can train."""
+    network: NetworkFile | None = Field(None, exclude_if=lambda network: network is None)
+    """A network of one's own; None: the lab's."""
 
     def of(self, hyperparameters: Hyperparameters) -> "Source":
         """Return the facts of one training of a run: the general engine trains what the others cannot."""
         if self.engine == "keras":
             return self
-        if hyperparameters.is_accelerated:
+        if self.network is None and hyperparameters.is_accelerated:
             return self.model_copy(update={"keras": ""}) if self.keras else self
         return self.model_copy(update={"engine": "keras", "tensorflow": ""})
 

@@ -18,6 +18,15 @@ from .exercises import (
     expected_epochs as expected_epochs,
     rungs_to as rungs_to,
 )
+from .network import (
+    LAB_PARAMETERS as LAB_PARAMETERS,
+    Network as Network,
+    NetworkFile as NetworkFile,
+    Parameter as Parameter,
+    Value as Value,
+    hash_sources as hash_sources,
+    list_sources as list_sources,
+)
 from .published import (
     PublishedAverage as PublishedAverage,
     PublishedSource as PublishedSource,

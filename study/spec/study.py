@@ -1,15 +1,16 @@
 """Define a study: settings, exercises, protocol and data, checked where they are made."""
 
 from collections import Counter
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 from study.fact import Fact
 from study.fashion_mnist import TEST_COUNT, TRAIN_COUNT
 from study.spec.exercises import Exercise, ImagesExercise, ModelExercise, OptimumExercise, SweepExercise
+from study.spec.network import Network
 from study.spec.published import PublishedSource
-from study.spec.setting import Setting
+from study.spec.setting import Setting, reading_for
 
 Protocol = Literal["lab", "held-out"]
 """How accuracy is read: `lab` validates on the test images (as the published readings did);
@@ -45,10 +46,26 @@ class Study(Fact):
     protocol: Protocol = "lab"
     seed: int = Field(1, ge=0, le=1_000_000, description="seed of the first repeat; the next ones count up")
     data: DataSlice = DataSlice()
-    baseline: Setting = Setting()
+    model: Network | None = Field(None, description="a network of one's own; None: the lab's")
+    baseline: Setting = Field(default_factory=Setting)
     target_accuracy: float = Field(0.88, gt=0, lt=1, description="on validation; trainings are timed to it")
     exercises: tuple[Exercise, ...]
     published: PublishedSource | None = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _know_network(cls, values: Any, handler: ModelWrapValidatorHandler["Study"]) -> "Study":
+        """Read the settings with the hyperparameters of the study's network."""
+        given = values.get("model") if isinstance(values, dict) else None
+        network = Network.model_validate(given) if isinstance(given, dict | Network) else None
+        with reading_for(network):
+            return handler(values)
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        if self.model is None and self.baseline.network_parameters:
+            raise ValueError("baseline: network_parameters belong to a network of one's own; see 'model'")
+        return self
 
     @model_validator(mode="after")
     def _check_exercises(self) -> Self:
@@ -61,7 +78,7 @@ class Study(Fact):
         for kind in ("images", "optimum", "model"):
             if sum(exercise.kind == kind for exercise in self.exercises) > 1:
                 raise ValueError(f"exercises: kind {kind!r} is used twice; a study has at most one")
-        if self.model is not None and self.optimum is None:
+        if self.model_exercise is not None and self.optimum is None:
             raise ValueError(
                 "exercises: the 'model' exercise saves what an 'optimum' exercise chose; add one"
             )
@@ -129,7 +146,7 @@ class Study(Fact):
         return tuple(sweep for sweep in self.sweeps if sweep.number in numbers)
 
     @property
-    def model(self) -> ModelExercise | None:
+    def model_exercise(self) -> ModelExercise | None:
         """Return the exercise that saves the model, if the study has one."""
         return next((each for each in self.exercises if isinstance(each, ModelExercise)), None)
 

@@ -15,7 +15,7 @@ from storage.trainings import Arrays
 from study.errors import InputError
 from study.fashion_mnist import FASHION_IMAGES
 from study.image_facts import ImageFacts
-from study.spec import EngineName, Hyperparameters
+from study.spec import EngineName, Hyperparameters, NetworkFile
 from tasks.engines.native_library import NativeUnavailable, prepare_native_library
 
 
@@ -71,9 +71,16 @@ class Engine(Protocol):
         """
 
     def open_trainer(
-        self, hyperparameters: Hyperparameters, threads: int = 1, images: ImageFacts = FASHION_IMAGES
+        self,
+        hyperparameters: Hyperparameters,
+        threads: int = 1,
+        images: ImageFacts = FASHION_IMAGES,
+        network: NetworkFile | None = None,
     ) -> tuple[Trainer, bool]:
-        """Return a trainer for such images, and whether to warm it up before it is started or resumed."""
+        """Return a trainer for such images, and whether to warm it up before it is started or resumed.
+
+        Only the general engine takes a network of one's own; None is the lab's.
+        """
 
     def device_name(self) -> str:
         """Return the name of its device, for people."""

@@ -4,7 +4,10 @@ Keras's `fit` runs a graph for each batch or few, and feeds it from Python. Here
 over images that stay on the device, in the order of our seeds.
 """
 
-from collections.abc import Sequence
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -12,7 +15,7 @@ import tensorflow as tf
 
 from storage.trainings import Arrays
 from study.image_facts import ImageFacts
-from study.spec import Hyperparameters
+from study.spec import Hyperparameters, NetworkFile
 from tasks.data import PIXEL_MAXIMUM
 from tasks.engines.networks import build_network
 from tasks.engines.seeds import draw_initial_weights
@@ -34,6 +37,25 @@ def make_optimizer(hyperparameters: Hyperparameters) -> keras.optimizers.Optimiz
             return keras.optimizers.AdamW(beta_1=h.momentum, **{**rates, "weight_decay": h.weight_decay})
 
 
+@contextmanager
+def _seeding_initializers(seed: int) -> Iterator[None]:
+    """Decide the seeds that Keras's initializers draw by `random.randint`, in this thread, in the block.
+
+    `keras.utils.set_random_seed` seeds the numbers that the other threads of a lane draw, too: weights would
+    depend on what these do meanwhile.
+    """
+    drawn, ours, before = random.Random(seed), threading.get_ident(), random.randint
+
+    def randint(a: int, b: int) -> int:
+        return drawn.randint(a, b) if threading.get_ident() == ours else before(a, b)
+
+    random.randint = randint
+    try:
+        yield
+    finally:
+        random.randint = before
+
+
 class KerasEngine(GraphEngine):
     """Trains networks and optimizers of Keras."""
 
@@ -48,8 +70,9 @@ class _KerasTrainer(GraphTrainer):
     has to be kept between epochs.
     """
 
-    def __init__(self, shape: Hyperparameters, images: ImageFacts) -> None:
-        self._model, self._optimizer = build_network(shape, images), make_optimizer(shape)
+    def __init__(self, shape: Hyperparameters, images: ImageFacts, network: NetworkFile | None) -> None:
+        self._network = network
+        self._model, self._optimizer = build_network(shape, images, network), make_optimizer(shape)
         self._optimizer.build(self._model.trainable_variables)
         weights = {id(each) for each in self._model.weights}
         # Not weights, but variables: the states of random layers.
@@ -59,7 +82,12 @@ class _KerasTrainer(GraphTrainer):
         super().__init__(shape, images, [each.value for each in self._model.weights], state)
 
     def draw_weights(self, seed: int) -> Arrays:
-        return draw_initial_weights(self.hyperparameters, seed, self._images)
+        if self._network is None:
+            return draw_initial_weights(self.hyperparameters, seed, self._images)
+        with _seeding_initializers(seed):
+            model = build_network(self.hyperparameters, self._images, self._network)
+        weights: Arrays = model.get_weights()
+        return weights
 
     def _step(
         self,

@@ -8,7 +8,7 @@ import numpy as np
 from storage.trainings import Arrays
 from study.fashion_mnist import FASHION_IMAGES
 from study.image_facts import ImageFacts
-from study.spec import Hyperparameters
+from study.spec import Hyperparameters, NetworkFile
 from tasks.engines.engine import Score
 from tasks.engines.native_library import NativeLibrary, open_native_library
 from tasks.engines.seeds import augment, draw_initial_weights, dropout_keys, epoch_order
@@ -43,7 +43,11 @@ class NativeEngine:
         return NativeImages(pixels, labels, indices.astype(np.int32))
 
     def open_trainer(
-        self, hyperparameters: Hyperparameters, threads: int = 1, images: ImageFacts = FASHION_IMAGES
+        self,
+        hyperparameters: Hyperparameters,
+        threads: int = 1,
+        images: ImageFacts = FASHION_IMAGES,
+        network: NetworkFile | None = None,
     ) -> tuple["_NativeTrainer", bool]:
         """Return a trainer; it needs no warm-up. `choose_engine` refuses images of other sizes."""
         del images

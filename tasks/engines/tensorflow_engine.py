@@ -14,7 +14,7 @@ from storage.trainings import Arrays
 from study.fashion_mnist import FASHION_IMAGES
 from study.image_facts import ImageFacts
 from study.plan import EVALUATION_BATCH, pooled_units
-from study.spec import Hyperparameters
+from study.spec import Hyperparameters, NetworkFile
 from tasks.data import PIXEL_MAXIMUM
 from tasks.engines.engine import Score
 from tasks.engines.seeds import augment, draw_initial_weights, dropout_keys, epoch_order
@@ -49,7 +49,9 @@ class TensorflowImages:
 
 
 class _MakesTrainer(Protocol):
-    def __call__(self, shape: Hyperparameters, images: ImageFacts) -> "GraphTrainer":
+    def __call__(
+        self, shape: Hyperparameters, images: ImageFacts, network: NetworkFile | None
+    ) -> "GraphTrainer":
         """Return a trainer of a shape."""
 
 
@@ -59,7 +61,9 @@ class GraphEngine:
     def __init__(self, make: _MakesTrainer, not_compiled: dict[str, Any]) -> None:
         """Take what makes a trainer, and the hyperparameters that its graphs do not hold, at any value."""
         self._make, self._not_compiled = make, not_compiled
-        self._trainers: OrderedDict[tuple[Hyperparameters, ImageFacts], GraphTrainer] = OrderedDict()
+        self._trainers: OrderedDict[tuple[Hyperparameters, ImageFacts, NetworkFile | None], GraphTrainer] = (
+            OrderedDict()
+        )
 
     def place(
         self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None
@@ -71,16 +75,20 @@ class GraphEngine:
         return TensorflowImages(tf.constant(shaped), tf.constant(labels.astype(np.int32)))
 
     def open_trainer(
-        self, hyperparameters: Hyperparameters, threads: int = 1, images: ImageFacts = FASHION_IMAGES
+        self,
+        hyperparameters: Hyperparameters,
+        threads: int = 1,
+        images: ImageFacts = FASHION_IMAGES,
+        network: NetworkFile | None = None,
     ) -> tuple["GraphTrainer", bool]:
         """Return a trainer for this shape and whether it is new; rates and images are inputs of its graph."""
         del threads  # a second one would buy almost nothing
         any_value = {**_INPUTS, **self._not_compiled} if hyperparameters.dropout else _INPUTS
-        shape = hyperparameters.model_copy(update=any_value)
-        is_new = (shape, images) not in self._trainers
-        trainer = self._make(shape, images) if is_new else self._trainers.pop((shape, images))
+        compiled = hyperparameters.model_copy(update=any_value), images, network
+        is_new = compiled not in self._trainers
+        trainer = self._make(*compiled) if is_new else self._trainers.pop(compiled)
         trainer.hyperparameters = hyperparameters
-        self._trainers[shape, images] = trainer
+        self._trainers[compiled] = trainer
         if len(self._trainers) > COMPILED_SHAPES:
             self._trainers.popitem(last=False)
         return trainer, is_new
@@ -215,7 +223,8 @@ class GraphTrainer(ABC):
             total_correct += correct
         images = tf.cast(count, tf.float32)
         # A ReLU turns NaN into zero: a broken weight behind it would not show in the loss.
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in self._weights])
+        numbers = [each for each in self._weights if each.dtype.is_floating]
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in numbers])
         return tf.where(finite, total_loss / images, float("nan")), total_correct / images
 
     def _evaluation(self, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -233,7 +242,8 @@ class GraphTrainer(ABC):
 class _TensorflowTrainer(GraphTrainer):
     """The lab's network and SGD, in as few operations as TensorFlow allows."""
 
-    def __init__(self, shape: Hyperparameters, images: ImageFacts) -> None:
+    def __init__(self, shape: Hyperparameters, images: ImageFacts, network: NetworkFile | None) -> None:
+        del network  # the lab's, always
         self._momentum, self._units, self._drops = (
             shape.momentum,
             pooled_units(shape, images),

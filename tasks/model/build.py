@@ -10,11 +10,10 @@ from typing import Any
 import h5py
 import keras
 
-from storage.trainings import Arrays
 from study.fashion_mnist import IMAGE_SIDE
 from study.spec import Hyperparameters
 from tasks.data import PIXEL_MAXIMUM
-from tasks.engines import build_network, make_optimizer
+from tasks.engines import make_optimizer
 
 SHARPNESS = 1e6
 """Steepness of "above 1" from 0 to 1: raw pixels are whole numbers, and 2 is far beyond the slope."""
@@ -28,17 +27,19 @@ FORMATS = {
 """The format of each suffix; a SavedModel is a folder with a version folder, as TensorFlow Serving needs."""
 
 
-def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> keras.Model:
+def build_exported_model(
+    core: keras.Model, hyperparameters: Hyperparameters, is_lab: bool = True
+) -> keras.Model:
     """The trained model behind its preprocessing, compiled: `evaluate` takes images and classes (n,) 0 to 9.
+
+    The lab's is a chain of layers; a network of one's own is a layer of it, whole.
 
     Input (n, 28, 28, 1), or (n, 28, 28), pixels 0..255 or scaled to 0..1, light on black; output (n, 10)
     class probabilities, equal bit for bit to those of `build_network` fed scaled pixels.
     """
-    core = build_network(hyperparameters)
-    core.set_weights(weights)
     image = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1), name="image")
     outputs = _scale(image)
-    for layer in core.layers:
+    for layer in core.layers if is_lab else [core]:
         outputs = layer(outputs)
     model = keras.Model(image, outputs, name="fashion_mnist")
     model.compile(

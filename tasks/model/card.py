@@ -8,6 +8,7 @@ import numpy as np
 from storage.tables import TrialRow
 from study.conclusions import ChosenModel, SavedFile
 from study.fashion_mnist import CLASS_NAMES
+from study.spec import LAB_PARAMETERS
 from study.wording import count, interval, listing, percent, plain, shortened, taken_for
 from tasks.report import markdown_environment, tabulate_confidence, tidy_markdown
 
@@ -80,8 +81,13 @@ def _describe_calibration(model: ChosenModel) -> tuple[str, ...]:
 
 
 def _list_origin(model: ChosenModel, trial: TrialRow, train_images: int) -> Lines:
-    setting = model.setting.model_dump()
-    values = [f"{name} {plain(value)}" for name, value in setting.items() if value is not None]
+    lacking = LAB_PARAMETERS if trial.network else ()
+    setting = {name: each for name, each in model.setting.values.items() if each is not None}
+    values = [
+        f"{name} {plain(each)}"
+        for name, each in setting.items()
+        if not (name in lacking and not getattr(trial, name))
+    ]
     held_out = trial.held_out_images
     trained = train_images - held_out
     validated = f"the {count(held_out, 'held-out training image')}" if held_out else "the test images"
@@ -92,6 +98,7 @@ def _list_origin(model: ChosenModel, trial: TrialRow, train_images: int) -> Line
             "Candidate",
             f"{model.candidate}, kept on validation accuracy ({percent(model.validation_accuracy)})",
         ),
+        *([("Network", f"{trial.network}, SHA-256 {trial.network_sha256}")] if trial.network else []),
         ("Hyperparameters", listing(values)),
         ("Trained", f"{count(model.epochs_run, 'epoch')} on {count(trained, 'image')}, seed {model.seed}"),
         ("Chosen on", f"{validated}{chosen} (protocol {trial.protocol})"),

@@ -30,7 +30,7 @@ from study.conclusions import (
     soften,
 )
 from study.fashion_mnist import CLASS_NAMES
-from study.spec import ModelExercise
+from study.spec import ModelExercise, NetworkFile
 from study.wording import shortened
 from tasks.data import Dataset, scale_pixels, split_held_out
 from tasks.engines import silenced_stderr
@@ -222,7 +222,13 @@ SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 @step("export model")
 def export_model(
-    chosen: TrialRow, exercise: ModelExercise, dataset: Dataset, results: Results, lanes: Lanes, run_id: str
+    chosen: TrialRow,
+    exercise: ModelExercise,
+    dataset: Dataset,
+    results: Results,
+    lanes: Lanes,
+    run_id: str,
+    network: NetworkFile | None = None,
 ) -> ChosenModel:
     """Save the model of a trial in four formats, check each in its own process, and write its card.
 
@@ -233,7 +239,7 @@ def export_model(
         InputError: the stored training is missing or damaged.
         ReloadFailed: a file cannot be loaded again.
     """
-    weights = obtain_weights(chosen.key, chosen.epochs_run or chosen.epochs, dataset, results, lanes)
+    weights = obtain_weights(chosen.key, chosen.epochs_run or chosen.epochs, dataset, results, lanes, network)
     folder, fingerprint = results.model(run_id), take_fingerprint(chosen, weights, exercise, dataset)
     kept = find_export(results, fingerprint)
     if kept is not None:
@@ -241,7 +247,7 @@ def export_model(
         model, files = kept
     else:
         logger.info("saving the model, and loading each of its files again")
-        made, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset)
+        made, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset, network)
         model = made.model_copy(update={"fingerprint": fingerprint})
     keep_files(files, folder)
     write_atomically(folder / "model.json", model.model_dump_json(indent=1).encode())
@@ -279,20 +285,24 @@ def find_export(results: Results, fingerprint: str) -> tuple[ChosenModel, ModelF
 
 
 def save_and_check(
-    chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset
+    chosen: TrialRow,
+    weights: Arrays,
+    exercise: ModelExercise,
+    dataset: Dataset,
+    network: NetworkFile | None = None,
 ) -> tuple[ChosenModel, ModelFiles]:
     """Write, reload and compare, see `export_model`; return the files: a lane may not reach the results."""
     with silenced_stderr():
         from tasks.engines import build_network
         from tasks.model.build import build_exported_model, write_files
     setting = read_setting(chosen)
-    trained = build_network(setting.hyperparameters)
+    trained = build_network(setting.hyperparameters, dataset.facts, network)
     trained.set_weights(weights)
     pixels, labels = map(np.asarray, dataset.test())
     outputs = _predict(trained, pixels)
     with TemporaryDirectory() as scratch:
         with silenced_stderr():  # the converters log their optimisations
-            exported = build_exported_model(setting.hyperparameters, weights)
+            exported = build_exported_model(trained, setting.hyperparameters, network is None)
             files = write_files(exported, Path(scratch), exercise.file_name)
         reloaded = reload_files(files, pixels)
         saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)

@@ -12,7 +12,7 @@ from study.spec import REDUCTION, Hyperparameters, Range, Search, Setting, Study
 from study.status import CandidateState
 from study.wording import count
 from tasks.step import step
-from tasks.tables import Outcome
+from tasks.tables import Outcome, hyperparameter_columns
 
 if TYPE_CHECKING:
     import optuna
@@ -85,7 +85,7 @@ class OptimumSearch:
         self._optuna = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
         self._seeds = list_seeds(study, search)
         for hyperparameters in self._seeds:
-            values = hyperparameters.model_dump() | {"epochs": self.budgets[-1]}
+            values = hyperparameters.values | {"epochs": self.budgets[-1]}
             self._optuna.enqueue_trial({name: values[name] for name in search.space})
 
     @property
@@ -191,7 +191,7 @@ def suggest_setting(
     nothing to suggest. With a schedule over the epochs, each budget needs its own training.
     """
     values = {
-        name: _suggest(trial, name, each, isinstance(getattr(baseline, name), int))
+        name: _suggest(trial, name, each, _is_whole(baseline.values[name]))
         for name, each in search.space.items()
         if name != "epochs"
     }
@@ -199,6 +199,10 @@ def suggest_setting(
     if longest.schedule_epochs is None or len(budgets) == 1:
         return longest
     return longest.with_changes({"epochs": trial.suggest_categorical("epochs", budgets)})
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _suggest(trial: "optuna.Trial", name: str, values: Any, is_whole: bool) -> Any:
@@ -310,7 +314,7 @@ def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str
         candidate=candidate.number,
         origin=candidate.origin,
         generation=candidate.generation,
-        **hyperparameters.model_dump(),
+        **hyperparameter_columns(hyperparameters, search.study),
         key=training.key,
         seed=training.seed,
         state=candidate.state,

@@ -1,5 +1,6 @@
 """The readings of settings, from rows of the table `trials`, and the candidate that they keep."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
@@ -7,7 +8,7 @@ from typing import TypeVar
 
 from storage.tables import EpochRow, SearchRow, TrialRow
 from study.records import Curve, Measured, Read, SettingId, SettingReadings, Sweep, Times
-from study.spec import Setting, Study
+from study.spec import LAB_PARAMETERS, Setting, Study
 from study.status import Status
 
 Value = TypeVar("Value")
@@ -109,4 +110,10 @@ def read_setting(row: TrialRow | SearchRow) -> Setting:
     Raises:
         ValidationError: a parameter cannot have its value.
     """
-    return Setting(**row.model_dump(include=set(Setting.model_fields), exclude_none=True))
+    values = row.model_dump(include=set(Setting.model_fields), exclude_none=True)
+    if row.network_parameters is not None:
+        own = json.loads(row.network_parameters)
+        lacking = [name for name in LAB_PARAMETERS if not values[name]]
+        values = {name: each for name, each in values.items() if name not in lacking}
+        values["network_parameters"] = own
+    return Setting(**values)

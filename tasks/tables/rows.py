@@ -11,7 +11,7 @@ from study.records import Epoch, Source, TrainingRecord
 from study.spec import Study
 from study.status import Status
 from tasks.step import step
-from tasks.tables.columns import columns_of
+from tasks.tables.columns import columns_of, hyperparameter_columns
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _asked_row(context: RunContext, trial: Trial, outcome: Outcome) -> Callable[
     source = context.source.of(trial.setting.hyperparameters)
     return partial(
         TrialRow,
-        **trial.setting.model_dump(),
+        **hyperparameter_columns(trial.setting, context.study),
         **columns_of(trial, TrialRow) | {"setting": trial.name},
         run_id=context.run_id,
         study=context.study.name,
@@ -150,6 +150,8 @@ def _asked_row(context: RunContext, trial: Trial, outcome: Outcome) -> Callable[
         model_version=source.model,
         engine=source.engine,
         git_commit=context.git_commit,
+        network=source.network.name if source.network else None,
+        network_sha256=source.network.sha256 if source.network else None,
     )
 
 
@@ -157,7 +159,7 @@ def _training_row(context: RunContext, outcome: Outcome) -> TrainingRow:
     training, record, epochs = outcome.training, outcome.record, outcome.epochs
     row = partial(
         TrainingRow,
-        **training.hyperparameters.model_dump(),
+        **hyperparameter_columns(training.hyperparameters, context.study),
         run_id=context.run_id,
         study=context.study.name,
         key=training.key,

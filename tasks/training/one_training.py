@@ -110,7 +110,9 @@ def run_training(
     engine = load_engine(training.source.engine)
     images, validation, test = place_images(training.source.engine, dataset, training.source.held_out_images)
     started = time.perf_counter()  # loading the engine and placing the images happen once a lane
-    trainer, is_new = engine.open_trainer(training.hyperparameters, threads, dataset.facts)
+    trainer, is_new = engine.open_trainer(
+        training.hyperparameters, threads, dataset.facts, training.source.network
+    )
     startup_seconds = trainer.warm_up(images) if is_new else 0.0
     if training.hyperparameters.averaging:
         trainer = AveragingTrainer(trainer, training.hyperparameters.averaging)

@@ -65,7 +65,7 @@ def measure_speed(source: Source, dataset: Dataset, hyperparameters: Hyperparame
     """
     engine = source.of(hyperparameters).engine
     images, _, evaluated = place_images(engine, dataset, source.held_out_images)
-    trainer, _ = load_engine(engine).open_trainer(hyperparameters, 1, source.images)
+    trainer, _ = load_engine(engine).open_trainer(hyperparameters, 1, source.images, source.network)
     trainer.warm_up(images)
     trainer.start(seed=0)
 

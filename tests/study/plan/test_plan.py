@@ -128,7 +128,7 @@ def test_a_label_says_how_images_are_augmented_and_weights_averaged():
     assert training_label(changed, Setting(), None, 3) == "augmentation=flip-shift averaging=0.9 seed=3"
 
 
-ADDED = {"optimizer", "weight_decay", "keras", "images"}
+ADDED = {"optimizer", "weight_decay", "keras", "images", "network", "network_parameters"}
 """What enters a key only where the general engine trains; the fingerprint of the data covers the images."""
 
 
