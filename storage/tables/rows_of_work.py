@@ -225,6 +225,10 @@ class TrialRow(Shape, Place, table="trials", key=("run_id", "exercise", "setting
     """A network of one's own, such as `network.py:build`; null: the lab's."""
     network_sha256: str | None = None
     """SHA-256 of its file and of what that imports from its folder."""
+    parameters: int | None = None
+    """Weights and biases of a network of one's own; null: the lab's, or it failed."""
+    multiply_adds: int | None = None
+    """Of one forward pass of one image, likewise."""
 
 
 class TrainingRow(Shape, table="trainings", key=("run_id", "key")):

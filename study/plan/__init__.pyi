@@ -4,9 +4,11 @@ from .cost import (
     EVALUATION_BATCH as EVALUATION_BATCH,
     Amount as Amount,
     CostModel as CostModel,
+    Sizes as Sizes,
     Speed as Speed,
     list_shapes as list_shapes,
     multiply_adds as multiply_adds,
+    network_of as network_of,
     parameter_count as parameter_count,
     pooled_units as pooled_units,
 )

@@ -8,16 +8,18 @@ machine's overall speed, and for each shape by the measurements of similar shape
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import median
+from types import MappingProxyType
 
 from pydantic import Field
 
 from study.fact import Fact
 from study.fashion_mnist import FASHION_IMAGES, TRAIN_COUNT
 from study.image_facts import ImageFacts
-from study.spec import EngineName, Hyperparameters
+from study.records import NetworkSize
+from study.spec import LAB_PARAMETERS, EngineName, Hyperparameters, Value
 
 
 @dataclass(frozen=True)
@@ -128,19 +130,49 @@ class Shape:
     """Height, width, channels and classes of the images."""
     optimizer: str = "sgd"
     is_accelerated: bool = True
+    own: tuple[tuple[str, Value], ...] = ()
+    """Hyperparameters of a network of one's own."""
+    size: NetworkSize | None = field(default=None, compare=False)
+    """Of a network of one's own, if it has been counted."""
 
     @classmethod
-    def of(cls, hyperparameters: Hyperparameters, images: ImageFacts = FASHION_IMAGES) -> "Shape":
+    def of(
+        cls,
+        hyperparameters: Hyperparameters,
+        images: ImageFacts = FASHION_IMAGES,
+        size: NetworkSize | None = None,
+    ) -> "Shape":
         """Return the shape of these hyperparameters for such images."""
         h = hyperparameters
         flags = h.dropout > 0, h.augmentation != "none"
-        optimizer = h.optimizer, h.is_accelerated
-        return cls(h.filters, h.kernel_size, h.dense_units, h.batch_size, *flags, images.sizes, *optimizer)
+        return cls(
+            h.filters,
+            h.kernel_size,
+            h.dense_units,
+            h.batch_size,
+            *flags,
+            images.sizes,
+            h.optimizer,
+            h.is_accelerated,
+            h.network_parameters,
+            size,
+        )
 
     @cached_property
     def operations(self) -> dict[str, float]:
         """Count the operations of training or evaluating one image, by kind."""
         height, width, channels, classes = self.sizes
+        augmented = height * width * channels / _FASHION_PIXELS if self.augmented else 0
+        if self.size is not None:
+            return {
+                "step": 1 / self.batch_size,
+                "convolution": self.size.multiply_adds,
+                "activation": self.size.activations,
+                "dense": 0,
+                "dropout": 0,
+                "parameter": self.size.parameters / self.batch_size,
+                "augmentation": augmented,
+            }
         places = (height - self.kernel_size + 1) * (width - self.kernel_size + 1)
         kernels = self.kernel_size**2 * channels * self.filters
         pooled = _pooled_units(self.kernel_size, self.filters, height, width)
@@ -152,14 +184,18 @@ class Shape:
             "dense": (pooled + classes) * self.dense_units,
             "dropout": pooled if self.dropout else 0,
             "parameter": parameters / self.batch_size,
-            "augmentation": height * width * channels / _FASHION_PIXELS if self.augmented else 0,
+            "augmentation": augmented,
         }
 
     def distance(self, other: "Shape") -> float:
         """Return how unlike two shapes are: doublings of their parameters, and 2 for dropout in one only.
 
-        One for another optimizer. Augmentation costs too little to make them unlike.
+        One for another optimizer. Augmentation costs too little to make them unlike. Of networks of one's
+        own, doublings of the multiply-adds and of the batch.
         """
+        if self.size is not None and other.size is not None:
+            work = self.size.multiply_adds / other.size.multiply_adds, self.batch_size / other.batch_size
+            return math.hypot(*map(math.log2, work), float(self.optimizer != other.optimizer))
         names = ("filters", "kernel_size", "dense_units", "batch_size")
         doublings = [math.log2(getattr(self, name) / getattr(other, name)) for name in names]
         optimizers = (self.optimizer, self.is_accelerated) != (other.optimizer, other.is_accelerated)
@@ -172,6 +208,30 @@ class Speed(Fact):
     hyperparameters: Hyperparameters
     train_seconds: float = Field(gt=0)
     evaluation_seconds: float = Field(gt=0)
+    size: NetworkSize | None = Field(None, exclude_if=lambda size: size is None)
+    """Of a network of one's own."""
+
+
+Sizes = Mapping[Hyperparameters, NetworkSize]
+"""Sizes of a network of one's own, by the hyperparameters that decide them; see `network_of`."""
+
+
+def network_of(hyperparameters: Hyperparameters) -> Hyperparameters:
+    """Return the hyperparameters of the network alone: those of training at their defaults."""
+    names = ("network_parameters", *LAB_PARAMETERS)
+    return Hyperparameters(**{name: getattr(hyperparameters, name) for name in names})
+
+
+def _unlike(one: Hyperparameters, other: Hyperparameters) -> float:
+    """Return the doublings between the hyperparameters of two networks; 1 for each other word."""
+    ours, theirs = one.values, other.values
+    differing = [(each, theirs[name]) for name, each in ours.items() if each != theirs[name]]
+    return math.fsum(
+        abs(math.log2(a / b))
+        if isinstance(a, int | float) and isinstance(b, int | float) and a > 0 < b
+        else 1
+        for a, b in differing
+    )
 
 
 @dataclass(frozen=True)
@@ -192,12 +252,13 @@ class CostModel:
         engine: EngineName = "native",
         share_cores: bool = True,
         images: ImageFacts = FASHION_IMAGES,
+        sizes: Sizes = MappingProxyType({}),
     ) -> None:
         """Take measurements of a few steps, and whole trainings of earlier runs, which count for more.
 
         All of them, and all predictions, are for images of one shape.
         """
-        rates, self._images = ENGINE_COSTS[engine], images
+        rates, self._images, self._sizes = ENGINE_COSTS[engine], images, sizes
         self.rates = rates if share_cores else replace(rates, thread_gain=0.0)
         measured, recorded = list(measured), list(recorded)
         self._train, self._evaluation = (
@@ -220,11 +281,29 @@ class CostModel:
 
     def knows(self, hyperparameters: Hyperparameters) -> bool:
         """Say whether just this shape was measured."""
-        return Shape.of(hyperparameters, self._images) in self._train.observed
+        return self._shape(hyperparameters) in self._train.observed
+
+    def has_counted(self, hyperparameters: Hyperparameters) -> bool:
+        """Say whether the size of just this network of one's own is known."""
+        return network_of(hyperparameters) in self._sizes
+
+    def size_of(self, hyperparameters: Hyperparameters) -> NetworkSize | None:
+        """Return the size of a network of one's own; if it was not counted, that of the most similar one."""
+        network = network_of(hyperparameters) if self._sizes else hyperparameters
+        if network in self._sizes or not self._sizes:
+            return self._sizes.get(network)
+        return self._sizes[min(self._sizes, key=lambda each: _unlike(network, each))]
+
+    def peak_bytes(self, hyperparameters: Hyperparameters, engine: EngineName) -> int:
+        """Return the most memory a lane needs."""
+        return peak_bytes(hyperparameters, engine, self._images, self.size_of(hyperparameters))
+
+    def _shape(self, hyperparameters: Hyperparameters) -> Shape:
+        return Shape.of(hyperparameters, self._images, self.size_of(hyperparameters))
 
     def epoch_seconds(self, hyperparameters: Hyperparameters, amount: Amount) -> float:
         """Return a lane's seconds for one epoch with its evaluation."""
-        shape = Shape.of(hyperparameters, self._images)
+        shape = self._shape(hyperparameters)
         return amount.train_images * self._train.seconds(
             shape
         ) + amount.evaluation_images * self._evaluation.seconds(shape)
@@ -242,7 +321,7 @@ class CostModel:
         def gather(speeds: Iterable[Speed]) -> dict[Shape, float]:
             values: dict[Shape, list[float]] = defaultdict(list)
             for speed in speeds:
-                values[Shape.of(speed.hyperparameters, self._images)].append(getattr(speed, name))
+                values[self._shape(speed.hyperparameters)].append(getattr(speed, name))
             return {shape: median(each) for shape, each in values.items()}
 
         return gather(measured) | gather(recorded)
@@ -302,7 +381,10 @@ def multiply_adds(hyperparameters: Hyperparameters, images: ImageFacts = FASHION
 
 
 def peak_bytes(
-    hyperparameters: Hyperparameters, engine: EngineName = "native", images: ImageFacts = FASHION_IMAGES
+    hyperparameters: Hyperparameters,
+    engine: EngineName = "native",
+    images: ImageFacts = FASHION_IMAGES,
+    size: NetworkSize | None = None,
 ) -> int:
     """Return the most memory a lane needs: libraries and images, activations, parameters and their copies.
 
@@ -312,14 +394,14 @@ def peak_bytes(
     parameters: itself, the next one, and the weights as well. Augmented images are a copy of the epoch's, a
     byte a pixel; for TensorFlow two.
     """
-    rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters, images).operations
+    rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters, images, size).operations
     batch = hyperparameters.batch_size
     whole = 4 * operations["activation"] * max(rates.evaluated_at_once, batch) * (engine != "native")
     pooled = 3 * pooled_units(hyperparameters, images) * batch
     copies = rates.copies + (3 if hyperparameters.averaging else 0)
     pixels = TRAIN_COUNT * math.prod(images.shape) * (1 if engine == "native" else 2)
     augmented = pixels if hyperparameters.augmentation != "none" else 0
-    parameters = copies * parameter_count(hyperparameters, images)
+    parameters = copies * (size.parameters if size else parameter_count(hyperparameters, images))
     return rates.lane_bytes + int(4 * (whole + pooled + parameters)) + augmented
 
 

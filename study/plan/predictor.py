@@ -7,7 +7,7 @@ from random import Random
 from statistics import fmean, pstdev
 from types import MappingProxyType
 
-from study.plan.cost import Amount, CostModel, Shape, peak_bytes
+from study.plan.cost import Amount, CostModel, Shape
 from study.plan.forecast import MODEL_SECONDS, RUN_SECONDS, Forecast, FurtherTrainings, Job, SearchProgress
 from study.plan.plan import Plan, Training, combination_trials, compile_plan, key_of
 from study.records import Source, StopRule, TrainingRecord
@@ -127,7 +127,7 @@ class Predictor:
         rates = self.costs.rates
         speedup = rates.speedup(rates.threads_each(repeats, lanes))
         mean = (rates.startup_seconds + fmean(costs)) / speedup
-        peak = _most_bytes(drawn, source)
+        peak = self._most_bytes(drawn, source)
         return FurtherTrainings(repeats, (mean,) * repeats, pstdev(costs) / speedup, peak_bytes=peak)
 
     def _predict_search(
@@ -146,7 +146,7 @@ class Predictor:
             startup + self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
             for each in drawn
         ]
-        mean, spread, peak = fmean(costs), pstdev(costs), _most_bytes(drawn, plan.source)
+        mean, spread, peak = fmean(costs), pstdev(costs), self._most_bytes(drawn, plan.source)
         whole = asked.budgets(study.baseline)[-1]
         share = expected_epochs(rungs_to(whole)) / whole
         allowed = asked.trainings or 60 * (asked.minutes or 0) / (mean * share)
@@ -163,6 +163,11 @@ class Predictor:
         )
         return search, finals
 
+    def _most_bytes(self, drawn: Sequence[Setting], source: Source) -> int:
+        """Return the memory of the largest of some settings."""
+        hyperparameters = [each.hyperparameters for each in drawn]
+        return max(self.costs.peak_bytes(each, source.of(each).engine) for each in hyperparameters)
+
     def _predict_known(self, further: Plan, lanes: int) -> FurtherTrainings:
         """Predict later trainings that earlier runs already decide."""
         jobs = self.predict_trainings(further, lanes)
@@ -174,12 +179,6 @@ def _draw_candidates(study: Study, search: Search) -> list[Setting]:
     """Draw some settings that a search could find, each equally likely; always the same."""
     random = Random(0)
     return [search.draw(study.baseline, random) for _ in range(_COMBINATIONS)]
-
-
-def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
-    """Return the memory of the largest of some settings."""
-    hyperparameters = [each.hyperparameters for each in drawn]
-    return max(peak_bytes(each, source.of(each).engine, source.images) for each in hyperparameters)
 
 
 def draw_combinations(study: Study, read: Read) -> list[Setting]:

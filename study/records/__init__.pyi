@@ -12,6 +12,7 @@ from .readings import (
 from .record import (
     CONVERGENCE_PATIENCE as CONVERGENCE_PATIENCE,
     Epoch as Epoch,
+    NetworkSize as NetworkSize,
     Segment as Segment,
     Source as Source,
     StopRule as StopRule,

@@ -98,6 +98,17 @@ def name_keras(keras: str, tensorflow: str) -> str:
     return f"Keras {keras}, TensorFlow {tensorflow}"
 
 
+class NetworkSize(Fact):
+    """What a network of one's own has and does, counted from its layers, for one image."""
+
+    parameters: int
+    """Weights and biases."""
+    multiply_adds: int
+    """Of a forward pass: each number of a kernel, as often as it is used."""
+    activations: int
+    """Numbers that the layers put out."""
+
+
 class Epoch(Fact):
     """One epoch: losses are mean categorical cross-entropy, accuracies fractions of 1.
 
@@ -161,6 +172,8 @@ class TrainingRecord(Fact):
     """The epochs whose weights are kept."""
     optimizer_sha256: str
     """Hash of the optimizer's state after the last epoch, from which the training can continue."""
+    size: NetworkSize | None = Field(None, exclude_if=lambda size: size is None)
+    """Of a network of one's own; the lab's is known from its hyperparameters."""
     diverged: str | None = None
     """The reason for no further epoch: the loss of the next one is not a finite number."""
 

@@ -15,6 +15,7 @@ from storage.trainings import Arrays
 from study.errors import InputError
 from study.fashion_mnist import FASHION_IMAGES
 from study.image_facts import ImageFacts
+from study.records import NetworkSize
 from study.spec import EngineName, Hyperparameters, NetworkFile
 from tasks.engines.native_library import NativeUnavailable, prepare_native_library
 
@@ -36,6 +37,9 @@ class Placed(Protocol):
 
 class Trainer(Protocol):
     """A model in training."""
+
+    size: NetworkSize | None
+    """Of a network of one's own."""
 
     def warm_up(self, images: Any) -> float:
         """Prepare all that depends only on the shape, such as compiling; return the seconds."""

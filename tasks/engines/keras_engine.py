@@ -17,7 +17,7 @@ from storage.trainings import Arrays
 from study.image_facts import ImageFacts
 from study.spec import Hyperparameters, NetworkFile
 from tasks.data import PIXEL_MAXIMUM
-from tasks.engines.networks import build_network
+from tasks.engines.networks import build_network, count_size
 from tasks.engines.seeds import draw_initial_weights
 from tasks.engines.tensorflow_engine import GraphEngine, GraphTrainer
 
@@ -77,6 +77,7 @@ class _KerasTrainer(GraphTrainer):
         weights = {id(each) for each in self._model.weights}
         # Not weights, but variables: the states of random layers.
         self._random = [each for each in self._model.variables if id(each) not in weights]
+        self.size = count_size(self._model) if network else None
         rate = self._optimizer.learning_rate
         state = [each.value for each in self._optimizer.variables if each is not rate]
         super().__init__(shape, images, [each.value for each in self._model.weights], state)

@@ -8,6 +8,7 @@ import numpy as np
 from storage.trainings import Arrays
 from study.fashion_mnist import FASHION_IMAGES
 from study.image_facts import ImageFacts
+from study.records import NetworkSize
 from study.spec import Hyperparameters, NetworkFile
 from tasks.engines.engine import Score
 from tasks.engines.native_library import NativeLibrary, open_native_library
@@ -60,6 +61,8 @@ class NativeEngine:
 
 class _NativeTrainer:
     """Parameters and momenta in one array each, and the library that changes them: a `Trainer`."""
+
+    size: NetworkSize | None = None
 
     def __init__(self, library: NativeLibrary, hyperparameters: Hyperparameters, threads: int) -> None:
         self._library, self._hyperparameters, self._threads = library, hyperparameters, threads

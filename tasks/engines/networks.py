@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import numpy as np
 from study.errors import InputError
 from study.fashion_mnist import FASHION_IMAGES
 from study.image_facts import ImageFacts
+from study.records import NetworkSize
 from study.spec import LAB_PARAMETERS, Hyperparameters, NetworkFile, hash_sources, list_sources
 from study.wording import shortened
 
@@ -66,6 +68,41 @@ def build_network(
         arguments = ", ".join(f"{name}={value!r}" for name, value in taken.items())
         reason = shortened(f"{type(error).__name__}: {error}", 300)
         raise InputError(f"{network.name}, called with {arguments}: {reason}") from error
+
+
+def count_size(model: keras.Model) -> NetworkSize:
+    """Count a network's weights, its multiply-adds and the numbers that its layers put out, for one image.
+
+    A kernel is used at each place of its layer's output: of a convolution each pixel, of a dense layer one.
+    """
+    layers = [each for each in _walk(model) if not getattr(each, "layers", None)]
+    outputs = {id(each): _places(each) for each in layers}
+    return NetworkSize(
+        parameters=model.count_params(),
+        multiply_adds=sum(
+            math.prod(weight.shape) * places
+            for each in layers
+            for weight in each.weights
+            if len(weight.shape) > 1
+            for places, _ in [outputs[id(each)]]
+        ),
+        activations=sum(numbers for _, numbers in outputs.values()),
+    )
+
+
+def _walk(layer: Any) -> Iterator[Any]:
+    yield layer
+    for each in getattr(layer, "layers", ()):
+        yield from _walk(each)
+
+
+def _places(layer: Any) -> tuple[int, int]:
+    """Return the places and the numbers of a layer's output; none for one that is called differently."""
+    try:
+        shape = [each or 1 for each in layer.output.shape[1:]]
+    except (AttributeError, ValueError):  # used several times, or with several outputs
+        return 1, 0
+    return math.prod(shape[:-1]), math.prod(shape)
 
 
 def _checked(model: Any, images: ImageFacts) -> keras.Model:

@@ -14,6 +14,7 @@ from storage.trainings import Arrays
 from study.fashion_mnist import FASHION_IMAGES
 from study.image_facts import ImageFacts
 from study.plan import EVALUATION_BATCH, pooled_units
+from study.records import NetworkSize
 from study.spec import Hyperparameters, NetworkFile
 from tasks.data import PIXEL_MAXIMUM
 from tasks.engines.engine import Score
@@ -111,6 +112,8 @@ class TensorflowEngine(GraphEngine):
 
 class GraphTrainer(ABC):
     """Variables with a compiled epoch and evaluation: a `Trainer` of a shape, restarted for each training."""
+
+    size: NetworkSize | None = None
 
     def __init__(
         self, shape: Hyperparameters, images: ImageFacts, weights: Sequence[Any], state: Sequence[Any]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from storage.tables import SearchRow
 from study.plan import Training, Trial, candidate_trials, multiply_adds, parameter_count, training_label
-from study.records import Source, StopRule, TrainingRecord
+from study.records import NetworkSize, Source, StopRule, TrainingRecord
 from study.spec import REDUCTION, Hyperparameters, Range, Search, Setting, Study, rungs_to
 from study.status import CandidateState
 from study.wording import count
@@ -43,6 +43,8 @@ class Candidate:
     state: CandidateState = CandidateState.TRAINING
     readings: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    size: NetworkSize | None = None
+    """Of a network of one's own."""
 
     @property
     def epochs_due(self) -> int:
@@ -127,7 +129,7 @@ class OptimumSearch:
         return Training(
             hyperparameters=setting.hyperparameters,
             seed=seed,
-            source=self._source,
+            source=self._source.of(setting.hyperparameters),
             schedule_epochs=setting.schedule_epochs,
             rules=(StopRule(epochs=candidate.epochs_due),),
             label=training_label(setting.hyperparameters, self.study.baseline, setting.schedule_epochs, seed),
@@ -148,6 +150,7 @@ class OptimumSearch:
             candidate.trial.report(epoch.validation_accuracy, epoch.epoch)
         candidate.readings = [each.validation_accuracy for each in epochs]
         if record is not None:
+            candidate.size = record.size
             candidate.seconds = sum(
                 (each.seconds + each.evaluation_seconds) * record.segment_of(each.epoch).threads
                 for each in epochs
@@ -276,8 +279,8 @@ def name_finalists(search: OptimumSearch) -> dict[str, tuple[Candidate, Setting]
         return {}
     named = {FINALIST.format(place): each[1:] for place, each in enumerate(chosen, start=1)}
     near = [each for each in ranked if each[0] >= ranked[0][0] - FRUGAL_MARGIN]
-    frugal = min(near, key=lambda each: _cost(each[2]))
-    if _cost(frugal[2]) < min(_cost(each[2]) for each in chosen):
+    frugal = min(near, key=lambda each: _cost(each[1]))
+    if _cost(frugal[1]) < min(_cost(each[1]) for each in chosen):
         named[FRUGAL] = frugal[1:]
     return named
 
@@ -299,8 +302,9 @@ def _ranked(search: OptimumSearch) -> list[tuple[float, Candidate, Setting]]:
     return sorted(found.values(), key=lambda each: (-each[0], each[1].number))
 
 
-def _cost(setting: Setting) -> int:
-    return multiply_adds(setting.hyperparameters)
+def _cost(candidate: Candidate) -> int:
+    own, hyperparameters = candidate.size, candidate.setting.hyperparameters
+    return own.multiply_adds if own else multiply_adds(hyperparameters)
 
 
 def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str | None) -> SearchRow:
@@ -322,7 +326,7 @@ def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str
         epochs=best[1] if best else None,
         validation_accuracy=best[0] if best else None,
         finalist=finalist,
-        parameters=parameter_count(hyperparameters),
-        multiply_adds=multiply_adds(hyperparameters),
+        parameters=candidate.size.parameters if candidate.size else parameter_count(hyperparameters),
+        multiply_adds=_cost(candidate),
         training_seconds=candidate.seconds,
     )

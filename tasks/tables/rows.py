@@ -126,6 +126,8 @@ def _trial_row(context: RunContext, trial: Trial, outcome: Outcome) -> TrialRow:
         lowest_loss_seconds=reading.seconds_until(reading.lowest_loss_epoch),
         target_epoch=target,
         target_seconds=reading.seconds_until(target),
+        parameters=record.size.parameters if record.size else None,
+        multiply_adds=record.size.multiply_adds if record.size else None,
         device=segment.device,
         reused=segment.run_id != context.run_id,
         trained_by=segment.run_id,

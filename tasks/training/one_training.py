@@ -32,6 +32,7 @@ class AveragingTrainer:
     """
 
     def __init__(self, trainer: Trainer, decay: float) -> None:
+        self.size = trainer.size
         self._trainer, self._decay = trainer, decay
         self._weights: Arrays = []
         self._momenta: Arrays = []
@@ -157,6 +158,7 @@ def run_training(
         segments=(*(earlier.segments if earlier else ()), segment),
         kept_weights=tuple(sorted({*(earlier.kept_weights if earlier else ()), *weights})),
         optimizer_sha256=hash_weights(optimizer),
+        size=trainer.size,
         diverged=diverged,
     )
     return Trained(record, weights, optimizer)

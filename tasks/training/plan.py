@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from storage.results import Results
 from storage.run_starts import read_speeds, save_speeds
@@ -18,10 +19,12 @@ from study.plan import (
     Plan,
     Predictor,
     SearchProgress,
+    Sizes,
     compile_plan,
     key_of,
     list_shapes,
     list_trials,
+    network_of,
 )
 from study.records import TrainingRecord
 from study.spec import Cell, EngineName, Hyperparameters, Study
@@ -30,7 +33,14 @@ from tasks.data import Dataset, load_dataset, refer_to_dataset
 from tasks.lanes import Lanes
 from tasks.optimum import OptimumSearch, choose_finalists, play_back
 from tasks.step import step
-from tasks.training.speeds import MEASURING_SECONDS, list_recorded_speeds, measure_speeds, name_machine
+from tasks.training.speeds import (
+    MEASURING_SECONDS,
+    count_sizes,
+    list_recorded_speeds,
+    list_sizes,
+    measure_speeds,
+    name_machine,
+)
 from tasks.training.train_on_lanes import describe_source
 
 logger = logging.getLogger(__name__)
@@ -120,6 +130,9 @@ def make_predictor(
     Without the dataset, as before a first run, nothing is measured.
     """
     predictor = gather(study, plan, results, lanes, fresh)
+    counted = _count_networks(plan, predictor, lanes)
+    if counted:
+        predictor = gather(study, plan, results, lanes, fresh, counted)
     predictor = replace(predictor, search=_known_search(study, plan, predictor.kept))
     missing = _choose_shapes(plan, predictor)
     if not missing or not dataset.is_cached:
@@ -129,10 +142,29 @@ def make_predictor(
     machine = name_machine(plan.source, lanes.processor)
     measured = measure_speeds(lanes, plan.source, dataset, missing)
     save_speeds(results, machine, (*read_speeds(results, machine), *measured))
-    return replace(gather(study, plan, results, lanes, fresh), search=predictor.search)
+    return replace(gather(study, plan, results, lanes, fresh, counted), search=predictor.search)
 
 
-def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Predictor:
+def _count_networks(plan: Plan, predictor: Predictor, lanes: Lanes) -> Sizes:
+    """Let a lane count the sizes of the plan's networks that are not known; none for the lab's network."""
+    if plan.source.network is None:
+        return {}
+    waiting = [each for each in plan.trainings if not predictor.predict(each).is_reused]
+    networks = dict.fromkeys(network_of(each.hyperparameters) for each in waiting)
+    missing = [each for each in networks if not predictor.costs.has_counted(each)]
+    if not missing:
+        return {}
+    return dict(lanes.run("count operations", count_sizes, plan.source, missing))
+
+
+def gather(
+    study: Study,
+    plan: Plan,
+    results: Results,
+    lanes: Lanes,
+    fresh: bool = False,
+    counted: Sizes = MappingProxyType({}),
+) -> Predictor:
     """Return kept trainings, their times, and the measurements of the lanes' machine."""
     held_out = plan.source.held_out_images
     amount = Amount(study.data.train_images - held_out, study.data.test_images + held_out)
@@ -142,7 +174,9 @@ def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool
     kept = {} if fresh else {key: record for key, record in history.items() if key not in damaged}
     measured = read_speeds(results, name_machine(plan.source, lanes.processor))
     recorded = list_recorded_speeds(list(history.values()), plan.source, amount, lanes.processor)
-    costs = CostModel(measured, recorded, plan.source.engine, lanes.share_cores, plan.source.images)
+    sizes = {**list_sizes(plan.source, list(history.values()), measured), **counted}
+    engine = "keras" if plan.source.network else plan.source.engine
+    costs = CostModel(measured, recorded, engine, lanes.share_cores, plan.source.images, sizes)
     return Predictor(kept, history, costs, amount)
 
 

@@ -4,14 +4,16 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from statistics import median
 
+from study.errors import InputError
 from study.fashion_mnist import FASHION_IMAGES
-from study.plan import ENGINE_COSTS, Amount, Speed
-from study.records import Source, TrainingRecord
+from study.plan import ENGINE_COSTS, Amount, Speed, network_of
+from study.records import NetworkSize, Source, TrainingRecord
 from study.spec import Hyperparameters
 from tasks.data import Dataset
-from tasks.engines import Placed, Score, load_engine, processor_name
+from tasks.engines import Placed, Score, build_network, count_size, load_engine, processor_name
 from tasks.lanes import Lanes, LanesClosed
 from tasks.training.one_training import place_images
 
@@ -79,6 +81,7 @@ def measure_speed(source: Source, dataset: Dataset, hyperparameters: Hyperparame
         hyperparameters=hyperparameters,
         train_seconds=median(train(most) for _ in range(ROUNDS)) / most,
         evaluation_seconds=median(_time(trainer.evaluate, evaluated) for _ in range(ROUNDS)) / len(evaluated),
+        size=trainer.size,
     )
     return speed, processor_name()
 
@@ -97,7 +100,8 @@ def name_machine(source: Source, processor: str) -> str:
     trainers = {"tensorflow": f"TensorFlow {source.tensorflow}", "keras": source.keras, "native": "native"}
     is_usual = source.images.sizes == FASHION_IMAGES.sizes
     images = "" if is_usual else f" images {'x'.join(map(str, source.images.sizes))}"
-    return f"{processor} {source.device} model {source.model} {trainers[source.engine]}{images}"
+    network = f" network {source.network.sha256[:16]}" if source.network else ""
+    return f"{processor} {source.device} model {source.model} {trainers[source.engine]}{images}{network}"
 
 
 def list_recorded_speeds(
@@ -115,6 +119,29 @@ def list_recorded_speeds(
         == name_machine(source.of(record.hyperparameters), processor)
         and all(segment.processor == processor for segment in record.segments)
     ]
+
+
+def list_sizes(
+    source: Source, records: Sequence[TrainingRecord], measured: Sequence[Speed]
+) -> dict[Hyperparameters, NetworkSize]:
+    """Return the sizes of a network of one's own that earlier trainings and measurements have counted."""
+    alike = [each for each in records if each.source.network == source.network]
+    sizes = [
+        *((each.hyperparameters, each.size) for each in alike),
+        *((each.hyperparameters, each.size) for each in measured),
+    ]
+    return {network_of(hyperparameters): size for hyperparameters, size in sizes if size}
+
+
+def count_sizes(
+    source: Source, networks: Sequence[Hyperparameters]
+) -> list[tuple[Hyperparameters, NetworkSize]]:
+    """Build networks in this process, and count their sizes; leave out those that cannot be built."""
+    counted = []
+    for each in networks:
+        with suppress(InputError):  # its training will say why
+            counted.append((each, count_size(build_network(each, source.images, source.network))))
+    return counted
 
 
 def _speed_of(record: TrainingRecord) -> Speed:
