@@ -13,6 +13,7 @@ import pytest
 from storage.trainings import hash_weights
 from study.errors import InputError
 from study.fashion_mnist import FASHION_IMAGES
+from study.plan.cost import multiply_adds, parameter_count
 from study.plan.plan import Training
 from study.records.record import Source, StopRule
 from study.spec.network import Network
@@ -21,7 +22,7 @@ from study.spec.study_file import read_study
 from tasks.data.dataset import Dataset, scale_pixels
 from tasks.engines.engine import load_engine
 from tasks.engines.keras_engine import make_optimizer
-from tasks.engines.networks import build_network
+from tasks.engines.networks import build_network, count_size
 from tasks.engines.seeds import epoch_order
 from tasks.lanes.devices import Device
 from tasks.lanes.local import LocalLanes
@@ -193,3 +194,16 @@ def test_a_network_that_cannot_be_made_is_refused_with_the_reason(
     network, setting = write(BUILD.replace(old, new, 1))
     with pytest.raises(InputError, match=f"network.py:build.+{message}"):
         build(network, setting)
+
+
+def test_the_counts_of_layers_are_those_of_the_lab_s_formulas(write: Write):
+    lab = Hyperparameters(filters=4, dense_units=8, kernel_size=5)
+    size = count_size(build_network(lab))
+    assert (size.parameters, size.multiply_adds) == (parameter_count(lab), multiply_adds(lab))
+    network, setting = write()
+    own = count_size(build(network, setting))
+    assert own.multiply_adds == 6 * 6 * 25 * 3 + 108 * 10
+    assert (
+        own.activations == 784 + 3 * 108 + 2 * 108 + 10
+    )  # input; convolution, normalised, ReLU; flat, dropped
+    assert own.parameters == 75 + 4 * 3 + 109 * 10
