@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, model_validator
 
 from study.fact import Fact
-from study.fashion_mnist import TEST_COUNT, TRAIN_COUNT
+from study.spec.data import DataSlice
 from study.spec.exercises import Exercise, ImagesExercise, ModelExercise, OptimumExercise, SweepExercise
 from study.spec.published import PublishedSource
 from study.spec.setting import Setting
@@ -26,14 +26,6 @@ FRESH_SEEDS = 10_000
 
 NARROWED = {"narrowed": True}
 """Validation context of a study that was checked as a whole and reduced to some of its exercises."""
-
-
-class DataSlice(Fact):
-    """The number of images the study uses: the first ones, in the order of the dataset's files."""
-
-    train_images: int = Field(TRAIN_COUNT, ge=100, le=TRAIN_COUNT)
-    test_images: int = Field(TEST_COUNT, ge=100, le=TEST_COUNT)
-    held_out_images: int = Field(10_000, ge=10, lt=TRAIN_COUNT, description="validation, held-out protocol")
 
 
 class Study(Fact):

@@ -51,7 +51,10 @@ def compare_candidates(study: Study, run_id: str, trials: Sequence[TrialRow]) ->
     finals = finals_of(study, trials)
     if finals is None or study.optimum is None:
         return []
-    sizes = {name: parameter_count(each) for name, each in _hyperparameters(study, trials).items()}
+    sizes = {
+        name: parameter_count(each, study.data.images)
+        for name, each in _hyperparameters(study, trials).items()
+    }
     return [
         FinalRow(
             run_id=run_id,
@@ -77,10 +80,13 @@ def finals_of(study: Study, trials: Sequence[TrialRow]) -> "Finals | None":
     kept = kept_candidate(study, trials)
     if study.optimum is None or kept is None:
         return None
+    images = study.data.images
     readings = {
-        name: each for name, each in read_candidates(study.optimum.number, trials).items() if each.test
+        name: each
+        for name, each in read_candidates(study.optimum.number, trials, images.classes).items()
+        if each.test
     }
-    costs = {name: multiply_adds(each) for name, each in _hyperparameters(study, trials).items()}
+    costs = {name: multiply_adds(each, images) for name, each in _hyperparameters(study, trials).items()}
     return rank_finalists(readings, kept, costs)
 
 

@@ -272,8 +272,8 @@ def name_finalists(search: OptimumSearch) -> dict[str, tuple[Candidate, Setting]
         return {}
     named = {FINALIST.format(place): each[1:] for place, each in enumerate(chosen, start=1)}
     near = [each for each in ranked if each[0] >= ranked[0][0] - FRUGAL_MARGIN]
-    frugal = min(near, key=lambda each: _cost(each[2]))
-    if _cost(frugal[2]) < min(_cost(each[2]) for each in chosen):
+    frugal = min(near, key=lambda each: _cost(search, each[2]))
+    if _cost(search, frugal[2]) < min(_cost(search, each[2]) for each in chosen):
         named[FRUGAL] = frugal[1:]
     return named
 
@@ -295,8 +295,8 @@ def _ranked(search: OptimumSearch) -> list[tuple[float, Candidate, Setting]]:
     return sorted(found.values(), key=lambda each: (-each[0], each[1].number))
 
 
-def _cost(setting: Setting) -> int:
-    return multiply_adds(setting.hyperparameters)
+def _cost(search: OptimumSearch, setting: Setting) -> int:
+    return multiply_adds(setting.hyperparameters, search.study.data.images)
 
 
 def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str | None) -> SearchRow:
@@ -318,7 +318,7 @@ def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str
         epochs=best[1] if best else None,
         validation_accuracy=best[0] if best else None,
         finalist=finalist,
-        parameters=parameter_count(hyperparameters),
-        multiply_adds=multiply_adds(hyperparameters),
+        parameters=parameter_count(hyperparameters, search.study.data.images),
+        multiply_adds=multiply_adds(hyperparameters, search.study.data.images),
         training_seconds=candidate.seconds,
     )

@@ -87,12 +87,13 @@ def _protocol(study: Study, run: RunRow) -> str:
 
 
 def _model(study: Study) -> str:
-    base = study.baseline
+    base, classes = study.baseline, study.data.images.classes
     side = base.kernel_size
     return (
         f"Conv2D({base.filters}, {side}×{side}, ReLU), max-pooling 2×2, dropout if any, "
-        f"Dense({base.dense_units}, ReLU), Dense(10, softmax); SGD with momentum {plain(base.momentum)}; "
-        f"batches of {base.batch_size}; categorical cross-entropy; pixels divided by 255."
+        f"Dense({base.dense_units}, ReLU), Dense({classes}, softmax); SGD with momentum "
+        f"{plain(base.momentum)}; batches of {base.batch_size}; categorical cross-entropy; "
+        "pixels divided by 255."
     )
 
 
