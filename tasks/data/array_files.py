@@ -34,7 +34,7 @@ def read_npz(path: Path, names: ArrayNames | None = None, has_test: bool = False
         DatasetFileError: It is no such file, or lacks an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as opened:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
             arrays = {name: opened[name] for name in _chosen(path, opened.files, names)}
             found = _choose(path, opened.files, names)
     except DatasetFileError:

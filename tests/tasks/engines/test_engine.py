@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from study.image_facts import ImageFacts
 from study.spec.setting import Hyperparameters
 from tasks.data.dataset import Dataset, scale_pixels
 from tasks.engines.engine import load_engine, silenced_stderr
@@ -238,3 +239,28 @@ def test_an_error_inside_is_raised_and_standard_error_comes_back(capfd: pytest.C
         raise ImportError("no such thing")
     os.write(2, b"back\n")
     assert capfd.readouterr().err == "back\n"
+
+
+@pytest.mark.parametrize("augmentation", ["none", "flip-shift"])
+def test_tensorflow_trains_on_images_of_any_size_and_number_of_classes_as_keras_does(augmentation: str):
+    generator = np.random.default_rng(3)
+    images = ImageFacts(height=9, width=12, channels=3, class_names=("a", "b", "c"))
+    pixels = generator.integers(0, 256, (70, 9, 12, 3), np.uint8)
+    labels = generator.integers(0, 3, 70, np.uint8)
+    hyperparameters = SMALL.model_copy(update={"augmentation": augmentation})
+    engine = load_engine("tensorflow")
+    trainer, _ = engine.open_trainer(hyperparameters, 1, images)
+    placed = engine.place(pixels, labels)
+    trainer.start(1)
+    trainer.train_epoch(placed, 1, 1, hyperparameters.learning_rate)
+    shown = pixels if augmentation == "none" else augment_one_by_one(pixels, augmentation, seed=1)
+    model = build_model(hyperparameters, images)
+    model.set_weights(draw_initial_weights(hyperparameters, 1, images))
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy")
+    order = epoch_order(70, 1, epoch=1)
+    model.fit(scale_pixels(shown)[order], labels[order], batch_size=32, shuffle=False, verbose=0)
+    for found, expected in zip(trainer.weights(), model.get_weights(), strict=True):
+        assert np.allclose(found, expected, atol=1e-5)
+    assert trainer.evaluate(placed).accuracy == pytest.approx(
+        (model.predict(scale_pixels(pixels), verbose=0).argmax(axis=1) == labels).mean()
+    )
