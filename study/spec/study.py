@@ -56,7 +56,8 @@ class Study(Fact):
             raise ValueError(
                 "exercises: the 'model' exercise saves what an 'optimum' exercise chose; add one"
             )
-        if self.protocol == "held-out" and self.data.held_out_images >= self.data.train_images:
+        is_known = not self.data.is_own or self.data.found is not None
+        if is_known and self.protocol == "held-out" and self.data.held_out_images >= self.data.train_images:
             raise ValueError(
                 f"data: held_out_images={self.data.held_out_images} leaves nothing of "
                 f"train_images={self.data.train_images} to train on; it must be smaller"

@@ -112,7 +112,7 @@ class Dataset:
         try:
             return open_cached(self.folder or self._find_folder(), array)
         except DatasetFileError as error:
-            command = "study data" if self.expected == FASHION_MNIST else "study data STUDY"
+            command = "study data" if self.facts == FASHION_IMAGES else "study data STUDY"
             raise InputError(f"{error}; run `{command}` to rebuild the cache") from error
 
     def _find_folder(self) -> Path:
