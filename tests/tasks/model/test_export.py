@@ -276,6 +276,7 @@ def test_recall_and_precision_are_of_each_class():
 COLOUR = ImageFacts(height=8, width=10, channels=3, class_names=("cat", "dog", "bird"))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Keras, of the input of an .h5 file
 def test_a_model_for_other_images_scales_them_as_a_whole_and_carries_their_classes(tmp_path: Path):
     from tasks.model.build import build_exported_model, build_model, write_files
 
