@@ -153,14 +153,14 @@ class DataSlice(Fact):
         Raises:
             ValueError: it asks for more images than there are.
         """
-        given = self.model_fields_set
-        counts = {"train_images": found.train_count, "test_images": found.test_count}
-        for name, most in counts.items():
+        given, there = self.model_fields_set, (found.train_count, found.test_count)
+        for name, most in zip(("train_images", "test_images"), there, strict=True):
             if name in given and getattr(self, name) > most:
                 raise ValueError(f"data.{name}: {getattr(self, name)} is not allowed: there are {most:,}")
-        counts = {name: getattr(self, name) if name in given else most for name, most in counts.items()}
-        if "held_out_images" not in given:
-            counts["held_out_images"] = max(1, min(10_000, counts["train_images"] // 6))
+        train = self.train_images if "train_images" in given else found.train_count
+        test = self.test_images if "test_images" in given else found.test_count
+        held_out = self.held_out_images if "held_out_images" in given else max(1, min(10_000, train // 6))
+        counts = {"train_images": train, "test_images": test, "held_out_images": held_out}
         return DataSlice.model_validate({**dict(self), **counts, "found": found})
 
 

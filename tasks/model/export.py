@@ -74,7 +74,6 @@ def keep_files(files: ModelFiles, folder: Path) -> None:
 
 IMAGE_FACTS = "image_facts"
 """Name, in a saved model, of the shape of its images and the names of its classes, as JSON."""
-
 MAX_PAIRS = 4
 
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_what_was_found_fills_the_counts_that_are_not_given_and_survives_writing
         DataSlice(source="set.npz", train_images=51).filled(FOUND)
     with pytest.raises(ValueError, match=r"set\.npz has not been read"):
         _ = DataSlice(source="set.npz").images
+
+
+def test_the_studies_of_the_page_are_studies(tmp_path: Path):
+    page = Path(__file__).parents[3] / "docs" / "own-data.md"
+    whole, mapping = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "pets.yaml").write_text(whole)
+    (tmp_path / "digits.yaml").write_text(whole.replace("data: pets ", f"{mapping}# "))
+    assert read_study(str(tmp_path / "pets.yaml")).data.source == str(tmp_path / "pets")
+    assert len(read_study(str(tmp_path / "digits.yaml")).data.classes) == 10
 
 
 @pytest.mark.parametrize(
