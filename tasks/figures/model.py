@@ -96,8 +96,10 @@ def draw_confusion(chosen: ChosenModel, folder: Path, exercise: int) -> DrawnFig
         f"Test images (n = {counts.sum():,}) by true class (rows) and predicted class (columns). Shade: "
         "share of the row, on a square-root scale so that rare confusions show."
     )
-    names = [shortened(each, 20) for each in chosen.images.class_names]
-    with new_figure(title, min(max(4.4, 0.3 * len(names)), 9.0)) as figure:
+    step = math.ceil(chosen.images.classes / MOST_NAMES)
+    caption += f" One class in {step} is named." * (step > 1)
+    names = [shortened(each, 14) for each in chosen.images.class_names]
+    with new_figure(title, 4.4) as figure:
         axes = figure.add_subplot(xlabel="Predicted class", ylabel="True class")
         _plot_matrix(axes, counts, names)
         return save(
@@ -106,18 +108,22 @@ def draw_confusion(chosen: ChosenModel, folder: Path, exercise: int) -> DrawnFig
         )  # fmt: skip
 
 
-MOST_NUMBERS, MOST_NAMES = 20, 40
+MOST_NUMBERS, MOST_NAMES = 15, 20
 """Classes up to which every cell has its number, and the most names along an axis."""
+
+_SIDE = 190
+"""Side of the matrix, in points, that names and numbers share if there are more than ten."""
 
 
 def _plot_matrix(axes: Axes, counts: Counts, names: list[str]) -> None:
     norm = PowerNorm(0.5, vmin=0, vmax=100)
     shares = 100 * row_shares(counts)
-    axes.pcolormesh(shares, cmap="Blues", norm=norm, edgecolors="white", linewidth=1)
+    axes.pcolormesh(shares, cmap="Blues", norm=norm, edgecolors="white", linewidth=min(1, 10 / len(counts)))
     every = slice(None, None, math.ceil(len(names) / MOST_NAMES))
     places = (np.arange(len(counts)) + 0.5)[every]
-    axes.set_xticks(places, names[every], rotation=60, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, names[every])
+    size = None if len(names) <= 10 else min(_SIDE / len(places), 9.0)
+    axes.set_xticks(places, names[every], rotation=60, ha="right", rotation_mode="anchor", fontsize=size)
+    axes.set_yticks(places, names[every], fontsize=size)
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.grid(False)
@@ -125,7 +131,7 @@ def _plot_matrix(axes: Axes, counts: Counts, names: list[str]) -> None:
     axes.spines[:].set_visible(False)
     for (row, column), count in np.ndenumerate(counts) if len(counts) <= MOST_NUMBERS else ():
         colour = "white" if norm(shares[row, column]) >= _WHITE_FROM else INK
-        axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=colour)
+        axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=colour, fontsize=size)
 
 
 def _describe_confusion(counts: Counts, names: Sequence[str]) -> str:
