@@ -22,8 +22,9 @@ from study.errors import InputError
 from study.plan import Expected
 from study.spec import NetworkFile, read_study
 from study.wording import MISSING, count, percent, points
-from tasks.data import Dataset, load_dataset
+from tasks.data import Dataset, load_images
 from tasks.lanes import InProcessLane, LocalLanes, choose_devices, usable_gpus
+from tasks.tables import read_study_of
 from tasks.training import choose_rows, read_recipes, retrain, sort_out
 
 _SEEDS = 1_000_000
@@ -83,7 +84,8 @@ def replay_command(
         rows = choose_rows(tables.trials, keys or (), trial or (), number, _choose_seed(number, seed))
         recipes = read_recipes(rows, tables, list_runs(place))
         model = read_study(study).model if study else None
-        replays = _replay(recipes, load_dataset(data), kind, lanes, model and model.source)
+        images = load_images(read_study_of(tables).data, data)
+        replays = _replay(recipes, images, kind, lanes, model and model.source)
     if as_json:
         typer.echo(json.dumps([{"run_id": run_id, **each.model_dump()} for each in replays], indent=1))
     else:

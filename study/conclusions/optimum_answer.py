@@ -151,7 +151,7 @@ def answer_optimum(study: Study, finals: Finals | None, found: Candidates) -> An
         *_gains(others, finals.pairs),
         *_cheapest(finals),
         *describe_overfitting(found.curve),
-        *_suspicion(kept, found.settings[kept.name].augmentation != "none"),
+        *_suspicion(study, kept, found.settings[kept.name].augmentation != "none"),
     )
     return Answer(headline, (*details, *failures), _limits(finals, study.protocol))
 
@@ -228,9 +228,9 @@ def _cheapest(finals: Finals) -> tuple[str, ...]:
     )
 
 
-def _suspicion(kept: Final, is_augmented: bool) -> tuple[str, ...]:
+def _suspicion(study: Study, kept: Final, is_augmented: bool) -> tuple[str, ...]:
     threshold = LEAK_FROM_AUGMENTED if is_augmented else LEAK_FROM
-    if kept.readings.mean < threshold:
+    if study.data.is_own or kept.readings.mean < threshold:
         return ()
     how = "with" if is_augmented else "without"
     return (

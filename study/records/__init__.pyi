@@ -1,5 +1,4 @@
 from .readings import (
-    COLLAPSED as COLLAPSED,
     Curve as Curve,
     Measured as Measured,
     Read as Read,
@@ -7,6 +6,7 @@ from .readings import (
     SettingReadings as SettingReadings,
     Sweep as Sweep,
     Times as Times,
+    collapse_at as collapse_at,
     count_collapsed as count_collapsed,
 )
 from .record import (

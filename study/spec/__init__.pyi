@@ -6,6 +6,12 @@ from .bands import (
     Readings as Readings,
 )
 from .claims import ClaimVerdict as ClaimVerdict
+from .data import (
+    NAMED_SOURCES as NAMED_SOURCES,
+    ArrayNames as ArrayNames,
+    DataFound as DataFound,
+    DataSlice as DataSlice,
+)
 from .exercises import (
     REDUCTION as REDUCTION,
     Exercise as Exercise,

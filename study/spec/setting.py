@@ -80,9 +80,8 @@ class Hyperparameters(Fact):
     @property
     def values(self) -> dict[str, Value | None]:
         """Return every value by its name, those of a network of one's own, too."""
-        named = {name: getattr(self, name) for name in type(self).model_fields}
-        del named["network_parameters"]
-        return named | dict(self.network_parameters)
+        names = [name for name in type(self).model_fields if name != "network_parameters"]
+        return {name: getattr(self, name) for name in names} | dict(self.network_parameters)
 
     @property
     def is_accelerated(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 from study.fact import Fact
-from study.fashion_mnist import TEST_COUNT, TRAIN_COUNT
+from study.spec.data import DataSlice
 from study.spec.exercises import Exercise, ImagesExercise, ModelExercise, OptimumExercise, SweepExercise
 from study.spec.network import Network
 from study.spec.published import PublishedSource
@@ -28,14 +28,6 @@ FRESH_SEEDS = 10_000
 
 NARROWED = {"narrowed": True}
 """Validation context of a study that was checked as a whole and reduced to some of its exercises."""
-
-
-class DataSlice(Fact):
-    """The number of images the study uses: the first ones, in the order of the dataset's files."""
-
-    train_images: int = Field(TRAIN_COUNT, ge=100, le=TRAIN_COUNT)
-    test_images: int = Field(TEST_COUNT, ge=100, le=TEST_COUNT)
-    held_out_images: int = Field(10_000, ge=10, lt=TRAIN_COUNT, description="validation, held-out protocol")
 
 
 class Study(Fact):
@@ -82,7 +74,8 @@ class Study(Fact):
             raise ValueError(
                 "exercises: the 'model' exercise saves what an 'optimum' exercise chose; add one"
             )
-        if self.protocol == "held-out" and self.data.held_out_images >= self.data.train_images:
+        is_known = not self.data.is_own or self.data.found is not None
+        if is_known and self.protocol == "held-out" and self.data.held_out_images >= self.data.train_images:
             raise ValueError(
                 f"data: held_out_images={self.data.held_out_images} leaves nothing of "
                 f"train_images={self.data.train_images} to train on; it must be smaller"

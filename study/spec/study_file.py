@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError, YAMLWarning
 from ruamel.yaml.nodes import Node
 
 from study.errors import InputError
-from study.spec import bands, claims, exercises, published, study as spec
+from study.spec import bands, claims, data, exercises, published
 from study.spec.exercises import Range, Search
 from study.spec.network import Network, read_network
 from study.spec.published import read_averages, read_readings
@@ -107,7 +107,8 @@ MAX_COMPLAINTS = 20
 """The most mistakes of a file that are reported at once."""
 
 _OWNERS: dict[int | str, type[BaseModel]] = {
-    "data": spec.DataSlice,
+    "data": data.DataSlice,
+    "arrays": data.ArrayNames,
     "baseline": Setting,
     "images": exercises.ImagesExercise,
     "sweep": exercises.SweepExercise,
@@ -189,6 +190,10 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
         if len(lines) > MAX_COMPLAINTS:
             lines = [*lines[:MAX_COMPLAINTS], f"{len(lines) - MAX_COMPLAINTS} more mistakes"]
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
+    if study.data.is_own:
+        if study.data.found is not None:
+            raise InputError(f"{path}: data.found: the program itself fills it in; leave it out")
+        study = study.model_copy(update={"data": study.data.located(path)})
     if study.published is None:
         return study
     located = study.published.located(path, folder)

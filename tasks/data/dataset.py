@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from storage.dataset_files import (
     ExpectedDataset,
     default_cache_folder,
     open_cached,
+    own_folder,
     write_cache,
 )
 from study.errors import InputError
@@ -38,6 +40,7 @@ class Dataset:
         test_count: Number of test images in use: the first ones in file order.
         expected: Shapes and checksums of the whole arrays.
         facts: Height, width, channels and class names of the images.
+        name: Name of the images, for titles.
 
     Raises:
         InputError: A count is out of range.
@@ -49,6 +52,7 @@ class Dataset:
     test_count: int = TEST_COUNT
     expected: ExpectedDataset = FASHION_MNIST
     facts: ImageFacts = FASHION_IMAGES
+    name: str = "Fashion-MNIST"
 
     def __post_init__(self) -> None:
         """Check the counts."""
@@ -106,9 +110,15 @@ class Dataset:
 
     def _open(self, array: ExpectedArray) -> Bytes:
         try:
-            return open_cached(self.folder or default_cache_folder(), array)
+            return open_cached(self.folder or self._find_folder(), array)
         except DatasetFileError as error:
-            raise InputError(f"{error}; run `study data` to rebuild the cache") from error
+            command = "study data" if self.facts == FASHION_IMAGES else "study data STUDY"
+            raise InputError(f"{error}; run `{command}` to rebuild the cache") from error
+
+    def _find_folder(self) -> Path:
+        """Return the folder of the arrays in this machine's cache."""
+        cache = default_cache_folder()
+        return cache if self.expected == FASHION_MNIST else own_folder(cache, self.expected, self.facts)
 
 
 def refer_to_dataset() -> Dataset:
@@ -191,3 +201,8 @@ def scale_pixels(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         The same shape, float32: each pixel divided by PIXEL_MAXIMUM.
     """
     return images.astype(np.float32) / np.float32(PIXEL_MAXIMUM)
+
+
+def with_channels(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return images (n, height, width) or (n, height, width, 3) as (n, height, width, channels)."""
+    return images[..., np.newaxis] if images.ndim == 3 else images

@@ -143,7 +143,7 @@ def choose_engine(asked: EngineChoice, device: str, images: ImageFacts = FASHION
     reason = _why_not() if device == "CPU" else f"it trains on CPU cores, and the lanes are on a {device}"
     if images.sizes != FASHION_IMAGES.sizes:
         reason = f"it takes images that are {FASHION_IMAGES.describe()}; these are {images.describe()}"
-        logger.info("TensorFlow trains, not the native engine: %s", reason)
+        logger.warning("TensorFlow trains, not the native engine: %s", reason)
     if reason is None:
         return "native"
     if asked == "native":

@@ -10,10 +10,12 @@ from typing import Any
 import h5py
 import keras
 
-from study.fashion_mnist import IMAGE_SIDE
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.spec import Hyperparameters
 from tasks.data import PIXEL_MAXIMUM
 from tasks.engines import make_optimizer
+from tasks.model.export import IMAGE_FACTS
 
 SHARPNESS = 1e6
 """Steepness of "above 1" from 0 to 1: raw pixels are whole numbers, and 2 is far beyond the slope."""
@@ -28,20 +30,23 @@ FORMATS = {
 
 
 def build_exported_model(
-    core: keras.Model, hyperparameters: Hyperparameters, is_lab: bool = True
+    core: keras.Model,
+    hyperparameters: Hyperparameters,
+    images: ImageFacts = FASHION_IMAGES,
+    is_lab: bool = True,
 ) -> keras.Model:
-    """The trained model behind its preprocessing, compiled: `evaluate` takes images and classes (n,) 0 to 9.
+    """The trained model behind its preprocessing, compiled: `evaluate` takes images and classes (n,).
 
     The lab's is a chain of layers; a network of one's own is a layer of it, whole.
 
-    Input (n, 28, 28, 1), or (n, 28, 28), pixels 0..255 or scaled to 0..1, light on black; output (n, 10)
-    class probabilities, equal bit for bit to those of `build_network` fed scaled pixels.
+    Input (n, height, width, channels), or (n, height, width) if grey, pixels 0..255 or scaled to 0..1; output
+    (n, classes), their probabilities, equal bit for bit to those of `build_network` fed scaled pixels.
     """
-    image = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1), name="image")
+    image = keras.Input(images.shape, name="image")
     outputs = _scale(image)
     for layer in core.layers if is_lab else [core]:
         outputs = layer(outputs)
-    model = keras.Model(image, outputs, name="fashion_mnist")
+    model = keras.Model(image, outputs, name="fashion_mnist" if images == FASHION_IMAGES else "images")
     model.compile(
         optimizer=make_optimizer(hyperparameters),
         loss="sparse_categorical_crossentropy",
@@ -52,18 +57,22 @@ def build_exported_model(
     return model
 
 
-def write_files(model: keras.Model, scratch: Path, name: str) -> list[Path]:
+def write_files(
+    model: keras.Model, scratch: Path, name: str, images: ImageFacts = FASHION_IMAGES
+) -> list[Path]:
     """Write the model in every format of `FORMATS` to a folder on this machine and return the paths.
 
     Keras writes to no other, and not atomically. Older versions of Keras open the `.keras` and `.h5` files,
     too, and Keras 2 (up to TensorFlow 2.15) the `.h5` file: their descriptions are written again for these.
+    The `.keras` and the `.h5` file carry the facts of other images than Fashion-MNIST's, `IMAGE_FACTS`.
     """
+    carried = None if images == FASHION_IMAGES else images.model_dump_json()
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab requires it
     written = {suffix: scratch / f"{name}{suffix}" for suffix in FORMATS}
     model.save(written[".keras"])
-    description = _rewrite_keras(written[".keras"])
+    description = _rewrite_keras(written[".keras"], carried)
     model.save(written[".h5"], include_optimizer=False)
-    _rewrite_h5(written[".h5"], description)
+    _rewrite_h5(written[".h5"], description, carried)
     model.export(written[""] / "1", format="tf_saved_model", verbose=False)
     model.export(written[".tflite"], format="litert", verbose=False)
     return list(written.values())
@@ -71,7 +80,10 @@ def write_files(model: keras.Model, scratch: Path, name: str) -> list[Path]:
 
 def _scale(image: keras.KerasTensor) -> keras.KerasTensor:
     layers = keras.layers
-    brightest = layers.GlobalMaxPooling2D(keepdims=True, name="brightest")(image)
+    height, width, channels = image.shape[1:]
+    # One brightest pixel an image, not one a channel: a dark channel of raw pixels is not a scaled one.
+    flat = image if channels == 1 else layers.Reshape((height, width * channels, 1), name="flat")(image)
+    brightest = layers.GlobalMaxPooling2D(keepdims=True, name="brightest")(flat)
     above = layers.Rescaling(SHARPNESS, -SHARPNESS, name="above_one")(brightest)
     is_raw = layers.ReLU(max_value=1.0, name="is_raw")(above)
     is_scaled = layers.Rescaling(-1.0, 1.0, name="is_scaled")(is_raw)
@@ -88,7 +100,7 @@ Description = dict[str, Any]
 """A model or a part of it as Keras writes it: `{"class_name": …, "config": {argument: value}, …}`."""
 
 
-def _rewrite_keras(file: Path) -> Description:
+def _rewrite_keras(file: Path, carried: str | None) -> Description:
     """Describe the model in a `.keras` file by what differs from Keras's defaults; return the description."""
     with zipfile.ZipFile(file) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
@@ -96,6 +108,8 @@ def _rewrite_keras(file: Path) -> Description:
     for end in ("input_layers", "output_layers"):  # Keras up to 3.4 needs lists of them
         description["config"][end] = [description["config"][end]]
     contents["config.json"] = json.dumps(description).encode()
+    if carried is not None:
+        contents[f"{IMAGE_FACTS}.json"] = carried.encode()
     # The optimizer's momenta are zeros, as large as the model: compressed, they take no space.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in contents.items():
@@ -134,7 +148,7 @@ def _list_defaults(class_name: str) -> dict[str, Any]:
     return {each.name: each.default for each in reversed(arguments)}
 
 
-def _rewrite_h5(file: Path, description: Description) -> None:
+def _rewrite_h5(file: Path, description: Description, carried: str | None) -> None:
     """Describe the model in an `.h5` file as Keras 2 did, which Keras 3 reads as well."""
     layers = [_describe_for_keras_2(each) for each in description["config"]["layers"]]
     model = {"class_name": "Functional", "config": {**description["config"], "layers": layers}}
@@ -143,6 +157,8 @@ def _rewrite_h5(file: Path, description: Description) -> None:
     with h5py.File(file, "r+") as opened:
         opened.attrs["model_config"] = json.dumps(model)
         opened.attrs["training_config"] = json.dumps(training)
+        if carried is not None:
+            opened.attrs[IMAGE_FACTS] = carried
 
 
 def _describe_for_keras_2(layer: Description) -> Description:

@@ -7,7 +7,7 @@ import numpy as np
 
 from storage.tables import TrialRow
 from study.conclusions import ChosenModel, SavedFile
-from study.fashion_mnist import CLASS_NAMES
+from study.fashion_mnist import FASHION_IMAGES
 from study.spec import LAB_PARAMETERS
 from study.wording import count, interval, listing, percent, plain, shortened, taken_for
 from tasks.report import markdown_environment, tabulate_confidence, tidy_markdown
@@ -15,8 +15,11 @@ from tasks.report import markdown_environment, tabulate_confidence, tidy_markdow
 Lines = tuple[tuple[str, ...], ...]
 
 
-def render_card(model: ChosenModel, trial: TrialRow, train_images: int) -> str:
-    """Return the card as Markdown; `train_images` are those of the study, those held out included."""
+def render_card(model: ChosenModel, trial: TrialRow, train_images: int, data: str = "Fashion-MNIST") -> str:
+    """Return the card as Markdown; `train_images` are those of the study, those held out included.
+
+    `data` is the name of the images.
+    """
     confidence = tabulate_confidence(model)
     text = (
         markdown_environment(Path())
@@ -32,6 +35,10 @@ def render_card(model: ChosenModel, trial: TrialRow, train_images: int) -> str:
             calibration=_describe_calibration(model),
             confidence=confidence.rows if confidence else (),
             made=_list_origin(model, trial, train_images),
+            images=model.images,
+            data=data,
+            is_fashion=model.images == FASHION_IMAGES,
+            stem=next(each for each in model.files if each.endswith(".keras")).removesuffix(".keras"),
             files=[_describe_file(each) for each in model.saved],
         )
     )
@@ -49,7 +56,7 @@ def tabulate_classes(model: ChosenModel) -> Lines:
             percent(_share(counts[place, place], counts[place].sum()), sign=False),
             percent(_share(counts[place, place], predicted[place]), sign=False),
         )
-        for place, name in enumerate(CLASS_NAMES)
+        for place, name in enumerate(model.images.class_names)
     )
 
 

@@ -29,10 +29,11 @@ from study.conclusions import (
     fit_temperature,
     soften,
 )
-from study.fashion_mnist import CLASS_NAMES
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.spec import ModelExercise, NetworkFile
 from study.wording import shortened
-from tasks.data import Dataset, scale_pixels, split_held_out
+from tasks.data import Dataset, scale_pixels, split_held_out, with_channels
 from tasks.engines import silenced_stderr
 from tasks.lanes import Lanes
 from tasks.model.card import render_card
@@ -71,49 +72,56 @@ def keep_files(files: ModelFiles, folder: Path) -> None:
                 write_atomically(folder / path.name, path.read_bytes())
 
 
+IMAGE_FACTS = "image_facts"
+"""Name, in a saved model, of the shape of its images and the names of its classes, as JSON."""
 MAX_PAIRS = 4
 
 
-def count_confusion(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[int, ...], ...]:
+def count_confusion(
+    labels: np.ndarray, predicted: np.ndarray, classes: int = FASHION_IMAGES.classes
+) -> tuple[tuple[int, ...], ...]:
     """Count images of class i predicted as class j, `[i][j]`, from class indices (n,) and (n,)."""
-    counts = np.zeros((len(CLASS_NAMES), len(CLASS_NAMES)), dtype=int)
+    counts = np.zeros((classes, classes), dtype=int)
     np.add.at(counts, (labels, predicted), 1)
     return tuple(tuple(int(count) for count in row) for row in counts)
 
 
-def find_confused_pairs(labels: np.ndarray, outputs: np.ndarray) -> tuple[ConfusedPair, ...]:
-    """Find the at most four pairs of classes confused most often, from labels (n,) and outputs (n, 10).
+def find_confused_pairs(
+    labels: np.ndarray, outputs: np.ndarray, names: Sequence[str] = FASHION_IMAGES.class_names
+) -> tuple[ConfusedPair, ...]:
+    """Find the at most four pairs of classes confused most often, from labels (n,) and outputs (n, classes).
 
     A pair has a direction: Shirt taken for Coat differs from Coat taken for Shirt. Most images come first; of
     equally many, the lower true class, then the lower predicted class.
     """
-    wrong = np.array(count_confusion(labels, outputs.argmax(axis=1)))
+    wrong = np.array(count_confusion(labels, outputs.argmax(axis=1), len(names)))
     np.fill_diagonal(wrong, 0)
     most_first = np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
-    pairs = [divmod(int(place), len(CLASS_NAMES)) for place in most_first]
-    return tuple(_describe(labels, outputs, *pair) for pair in pairs if wrong[pair])
+    pairs = [divmod(int(place), len(names)) for place in most_first]
+    return tuple(_describe(labels, outputs, names, *pair) for pair in pairs if wrong[pair])
 
 
-def _describe(labels: np.ndarray, outputs: np.ndarray, true: int, predicted: int) -> ConfusedPair:
+def _describe(
+    labels: np.ndarray, outputs: np.ndarray, names: Sequence[str], true: int, predicted: int
+) -> ConfusedPair:
     images = np.flatnonzero((labels == true) & (outputs.argmax(axis=1) == predicted))
     surest_first = images[np.argsort(-outputs[images, predicted], kind="stable")]
     return ConfusedPair(
-        true_class=CLASS_NAMES[true],
-        predicted_class=CLASS_NAMES[predicted],
+        true_class=names[true],
+        predicted_class=names[predicted],
         images=len(images),
         of=int((labels == true).sum()),
         examples=tuple(int(index) for index in surest_first[:MAX_EXAMPLES]),
     )
 
 
-BATCH = 1000
-"""Images predicted at once."""
+BATCH = 1000  # images predicted at once
 
 SCALED_IMAGES = 1000
 """The number of test images that each file is also given as scaled pixels."""
 
 Predict = Callable[[np.ndarray], np.ndarray]
-"""Images (n, 28, 28, 1) float32 to class probabilities (n, 10)."""
+"""Images (n, height, width, channels) float32 to class probabilities (n, classes)."""
 
 
 class ReloadFailed(RuntimeError):
@@ -121,11 +129,11 @@ class ReloadFailed(RuntimeError):
 
 
 Outputs = dict[str, tuple[np.ndarray, np.ndarray]]
-"""Of each file, by name, the probabilities (n, 10) for raw pixels, and for scaled ones."""
+"""Of each file, by name, the probabilities (n, classes) for raw pixels, and for scaled ones."""
 
 
 def reload_files(files: Sequence[Path], pixels: np.ndarray) -> Outputs:
-    """Predict with each file for raw pixels (n, 28, 28), and for `SCALED_IMAGES` scaled ones.
+    """Predict with each file for raw pixels, uint8 as in the dataset, and for `SCALED_IMAGES` scaled ones.
 
     In two fresh processes side by side: a lane and what it starts have one thread each.
 
@@ -151,7 +159,7 @@ def _reload(files: Sequence[Path], pixels: np.ndarray) -> Outputs:
 
 
 def predict_all(predict: Predict, inputs: np.ndarray) -> np.ndarray:
-    """Predict class probabilities (n, 10) of inputs (n, 28, 28, 1), a bounded number at a time."""
+    """Predict class probabilities (n, classes) of inputs (n, ...), a bounded number at a time."""
     return np.concatenate(
         [np.asarray(predict(inputs[at : at + BATCH])) for at in range(0, len(inputs), BATCH)]
     )
@@ -200,7 +208,7 @@ def main(given: Path, answer: Path, files: Sequence[Path]) -> None:
     die_with_starter()
     with silenced_stderr():
         import tensorflow  # noqa: F401 - its messages about the processor are noise
-    pixels = np.load(given)[..., np.newaxis]
+    pixels = with_channels(np.load(given))
     found: dict[str, Any] = {}
     for file in files:
         predict = open_export(file)
@@ -251,7 +259,9 @@ def export_model(
         model = made.model_copy(update={"fingerprint": fingerprint})
     keep_files(files, folder)
     write_atomically(folder / "model.json", model.model_dump_json(indent=1).encode())
-    write_atomically(folder / "model_card.md", render_card(model, chosen, dataset.train_count).encode())
+    write_atomically(
+        folder / "model_card.md", render_card(model, chosen, dataset.train_count, dataset.name).encode()
+    )
     return model
 
 
@@ -264,6 +274,7 @@ def take_fingerprint(chosen: TrialRow, weights: Arrays, exercise: ModelExercise,
         read_setting(chosen).model_dump_json(),
         exercise.model_dump_json(),
         dataset.fingerprint,
+        dataset.facts.model_dump_json(),
         *(f"{name} {metadata.version(name)}" for name in ("tensorflow", "keras")),
         *(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))),
     ]
@@ -296,14 +307,15 @@ def save_and_check(
         from tasks.engines import build_network
         from tasks.model.build import build_exported_model, write_files
     setting = read_setting(chosen)
-    trained = build_network(setting.hyperparameters, dataset.facts, network)
+    images = dataset.facts
+    trained = build_network(setting.hyperparameters, images, network)
     trained.set_weights(weights)
     pixels, labels = map(np.asarray, dataset.test())
     outputs = _predict(trained, pixels)
     with TemporaryDirectory() as scratch:
         with silenced_stderr():  # the converters log their optimisations
-            exported = build_exported_model(trained, setting.hyperparameters, network is None)
-            files = write_files(exported, Path(scratch), exercise.file_name)
+            exported = build_exported_model(trained, setting.hyperparameters, images, network is None)
+            files = write_files(exported, Path(scratch), exercise.file_name, images)
         reloaded = reload_files(files, pixels)
         saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
         contents = read_files(files)
@@ -320,12 +332,13 @@ def save_and_check(
         reloaded_test_accuracy=float((first.argmax(axis=1) == labels).mean()),
         files=tuple(file.name for file in files),
         files_agree=all(each.agrees for each in saved),
-        confusion=count_confusion(labels, first.argmax(axis=1)),
-        new_image=_classify(first, labels, min(exercise.new_image, len(labels) - 1)),
-        confused=find_confused_pairs(labels, first),
+        confusion=count_confusion(labels, first.argmax(axis=1), images.classes),
+        new_image=_classify(first, labels, min(exercise.new_image, len(labels) - 1), images),
+        confused=find_confused_pairs(labels, first, images.class_names),
         calibration=calibration,
         saved=saved,
         confidence=count_confident(soften(outputs, calibration.temperature), labels),
+        images=images,
     )
     return model, contents
 
@@ -335,7 +348,7 @@ def calibrate(
 ) -> Calibration:
     """Fit a model's temperature on the validation images; if these are the test images, crosswise.
 
-    Outputs (n, 10) and labels (n,) are of the test images.
+    Outputs (n, classes) and labels (n,) are of the test images.
     """
     if not held_out:
         temperature, before, after = calibrate_crosswise(outputs, labels)
@@ -369,7 +382,7 @@ def count_confident(softened: np.ndarray, labels: np.ndarray) -> tuple[Confidenc
 
 
 def _predict(model: Any, pixels: np.ndarray) -> np.ndarray:
-    return predict_all(lambda inputs: model(inputs, training=False), scale_pixels(pixels)[..., np.newaxis])
+    return predict_all(lambda inputs: model(inputs, training=False), with_channels(scale_pixels(pixels)))
 
 
 def _compare(file: Path, outputs: np.ndarray, found: Sequence[np.ndarray]) -> SavedFile:
@@ -389,10 +402,10 @@ def _compare(file: Path, outputs: np.ndarray, found: Sequence[np.ndarray]) -> Sa
     )
 
 
-def _classify(outputs: np.ndarray, labels: np.ndarray, index: int) -> NewImage:
+def _classify(outputs: np.ndarray, labels: np.ndarray, index: int, images: ImageFacts) -> NewImage:
     return NewImage(
         test_index=index,
-        true_class=CLASS_NAMES[labels[index]],
-        predicted_class=CLASS_NAMES[outputs[index].argmax()],
+        true_class=images.class_names[labels[index]],
+        predicted_class=images.class_names[outputs[index].argmax()],
         probabilities=tuple(float(each) for each in outputs[index]),
     )

@@ -13,7 +13,7 @@ from tasks.model.garment import NOTHING, SHARP, Pixels, crop_frame, find_garment
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """A picture as the network reads it: `pixels` `(28, 28, 1)` float32 in 0..1, on a black background.
+    """A picture as the network reads it: `pixels` `(height, width, channels)` float32 in 0..1.
 
     `doubt` says why it may show no garment, or several; it is empty for one.
     """

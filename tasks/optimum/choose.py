@@ -78,8 +78,11 @@ def finals_of(study: Study, trials: Sequence[TrialRow]) -> "Finals | None":
     kept = kept_candidate(study, trials)
     if study.optimum is None or kept is None:
         return None
+    images = study.data.images
     readings = {
-        name: each for name, each in read_candidates(study.optimum.number, trials).items() if each.test
+        name: each
+        for name, each in read_candidates(study.optimum.number, trials, images.classes).items()
+        if each.test
     }
     costs = {name: each.multiply_adds for name, each in _list_sizes(study, trials).items()}
     return rank_finalists(readings, kept, costs)
@@ -100,6 +103,6 @@ def _list_sizes(study: Study, trials: Sequence[TrialRow]) -> dict[str, _Size]:
         if trial.parameters is not None and trial.multiply_adds is not None:
             found[trial.setting] = _Size(trial.parameters, trial.multiply_adds)
         else:
-            h = read_setting(trial).hyperparameters
-            found.setdefault(trial.setting, _Size(parameter_count(h), multiply_adds(h)))
+            lab = read_setting(trial).hyperparameters, study.data.images
+            found.setdefault(trial.setting, _Size(parameter_count(*lab), multiply_adds(*lab)))
     return found

@@ -279,8 +279,8 @@ def name_finalists(search: OptimumSearch) -> dict[str, tuple[Candidate, Setting]
         return {}
     named = {FINALIST.format(place): each[1:] for place, each in enumerate(chosen, start=1)}
     near = [each for each in ranked if each[0] >= ranked[0][0] - FRUGAL_MARGIN]
-    frugal = min(near, key=lambda each: _cost(each[1]))
-    if _cost(frugal[1]) < min(_cost(each[1]) for each in chosen):
+    frugal = min(near, key=lambda each: _cost(search, each[1]))
+    if _cost(search, frugal[1]) < min(_cost(search, each[1]) for each in chosen):
         named[FRUGAL] = frugal[1:]
     return named
 
@@ -302,9 +302,9 @@ def _ranked(search: OptimumSearch) -> list[tuple[float, Candidate, Setting]]:
     return sorted(found.values(), key=lambda each: (-each[0], each[1].number))
 
 
-def _cost(candidate: Candidate) -> int:
+def _cost(search: OptimumSearch, candidate: Candidate) -> int:
     own, hyperparameters = candidate.size, candidate.setting.hyperparameters
-    return own.multiply_adds if own else multiply_adds(hyperparameters)
+    return own.multiply_adds if own else multiply_adds(hyperparameters, search.study.data.images)
 
 
 def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str | None) -> SearchRow:
@@ -326,7 +326,11 @@ def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str
         epochs=best[1] if best else None,
         validation_accuracy=best[0] if best else None,
         finalist=finalist,
-        parameters=candidate.size.parameters if candidate.size else parameter_count(hyperparameters),
-        multiply_adds=_cost(candidate),
+        parameters=(
+            candidate.size.parameters
+            if candidate.size
+            else parameter_count(hyperparameters, search.study.data.images)
+        ),
+        multiply_adds=_cost(search, candidate),
         training_seconds=candidate.seconds,
     )

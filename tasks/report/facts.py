@@ -60,7 +60,7 @@ def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
         ("Run", run.run_id),
         ("Model", _model(study)),
         ("Baseline", _baseline(study)),
-        ("Data", f"{run.data_source}; SHA-256 {run.data_fingerprint}"),
+        ("Data", f"{_images(study)}{run.data_source}; SHA-256 {run.data_fingerprint}"),
         ("Machine", f"{lanes} on {run.device}; processor: {run.processor}; {run.engine} engine"),
         ("Time", f"started {started}; wall time {duration(run.wall_seconds)}{resumed}"),
         ("Predicted", _prediction(run)),
@@ -69,6 +69,10 @@ def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("Code", _code(run)),
     )
+
+
+def _images(study: Study) -> str:
+    return f"{study.data.images.describe()}; from " if study.data.is_own else ""
 
 
 def _protocol(study: Study, run: RunRow) -> str:
@@ -104,7 +108,7 @@ def _network(study: Study) -> str:
     side = base.kernel_size
     return (
         f"Conv2D({base.filters}, {side}×{side}, ReLU), max-pooling 2×2, dropout if any, "
-        f"Dense({base.dense_units}, ReLU), Dense(10, softmax)"
+        f"Dense({base.dense_units}, ReLU), Dense({study.data.images.classes}, softmax)"
     )
 
 

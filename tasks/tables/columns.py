@@ -1,5 +1,6 @@
 """What a fact and the row that records it have in common."""
 
+import json
 from typing import Any
 
 from storage.tables import Row, null_if_nan
@@ -14,5 +15,7 @@ def columns_of(fact: object, row: type[Row]) -> dict[str, Any]:
 
 def hyperparameter_columns(hyperparameters: Hyperparameters, study: Study) -> dict[str, Any]:
     """Return the columns of hyperparameters, or of a setting: 0 for those that the study's network lacks."""
-    missing = study.model.missing if study.model else ()
-    return hyperparameters.model_dump() | dict.fromkeys(missing, 0)
+    if study.model is None:
+        return hyperparameters.model_dump()
+    own = json.dumps(dict(hyperparameters.network_parameters))
+    return hyperparameters.model_dump() | dict.fromkeys(study.model.missing, 0) | {"network_parameters": own}

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from pydantic import ValidationError
+
 from storage.results import Results
 from storage.run_starts import read_speeds, save_speeds
 from storage.trainings import find_training, read_records
@@ -27,9 +29,9 @@ from study.plan import (
     network_of,
 )
 from study.records import TrainingRecord
-from study.spec import Cell, EngineName, Hyperparameters, Study
+from study.spec import NARROWED, Cell, EngineName, Hyperparameters, Study
 from study.wording import count, duration
-from tasks.data import Dataset, load_dataset, refer_to_dataset
+from tasks.data import Dataset, find_images, load_images, refer_to_images
 from tasks.lanes import Lanes
 from tasks.optimum import OptimumSearch, choose_finalists, play_back
 from tasks.step import step
@@ -56,7 +58,7 @@ def load_data(study: Study, folder: Path | None = None) -> Dataset:
     Raises:
         InputError: no source has the sound dataset.
     """
-    return load_dataset(folder).first(study.data.train_images, study.data.test_images)
+    return load_images(study.data, folder)
 
 
 @step("plan")
@@ -72,7 +74,30 @@ def plan_ahead(study: Study, device: str, engine: EngineName) -> Plan:
 
 def refer_to_data(study: Study) -> Dataset:
     """Return a reference to the images the study uses, whether or not this machine has them."""
-    return refer_to_dataset().first(study.data.train_images, study.data.test_images)
+    return refer_to_images(study.data)
+
+
+def find_data(study: Study) -> Study:
+    """Return the study with what was found of its images: their facts, checksums and every count.
+
+    Raises:
+        InputError: they cannot be read, or do not suit the study.
+    """
+    if not study.data.is_own:
+        return study
+    try:
+        found = Study.model_validate({**dict(study), "data": find_images(study.data)}, context=NARROWED)
+    except ValidationError as error:
+        raise InputError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    height, width, _ = found.data.images.shape
+    most = min(height, width) - 1
+    for trial in list_trials(found):
+        if trial.setting.kernel_size > most:
+            raise InputError(
+                f"exercise {trial.exercise}: kernel_size {trial.setting.kernel_size} is too large for images "
+                f"of {height} x {width} pixels; at most {most} is allowed"
+            )
+    return found
 
 
 @step("forecast")

@@ -1,9 +1,10 @@
 import pytest
 from pydantic import ValidationError
 
+from study.spec.data import DataSlice
 from study.spec.exercises import SweepExercise
 from study.spec.setting import Hyperparameters, Setting, check_changes, learning_rate_at
-from study.spec.study import DataSlice, Study
+from study.spec.study import Study
 from study.spec.study_file import read_study
 
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from storage.tables import SearchRow
 from storage.trainings import hash_weights
 from study.errors import InputError
 from study.fashion_mnist import FASHION_IMAGES
@@ -26,6 +27,8 @@ from tasks.engines.networks import build_network, count_size
 from tasks.engines.seeds import epoch_order
 from tasks.lanes.devices import Device
 from tasks.lanes.local import LocalLanes
+from tasks.tables.columns import hyperparameter_columns
+from tasks.tables.readings import read_setting
 from tasks.training.one_training import Checkpoint, run_training
 
 BUILD = """
@@ -194,6 +197,16 @@ def test_a_network_that_cannot_be_made_is_refused_with_the_reason(
     network, setting = write(BUILD.replace(old, new, 1))
     with pytest.raises(InputError, match=f"network.py:build.+{message}"):
         build(network, setting)
+
+
+@pytest.mark.parametrize("arguments", ["width: int = 3", "dropout: float = 0.0"])
+def test_a_setting_is_read_back_from_its_columns(tmp_path: Path, arguments: str):
+    (tmp_path / "network.py").write_text(f"def build(s, c, *, {arguments}): pass", encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(STUDY.replace("width", "epochs"), encoding="utf-8")
+    study = read_study(str(tmp_path / "mine.yaml"))
+    columns = hyperparameter_columns(study.baseline, study)
+    assert (columns["filters"], columns["kernel_size"], columns["dense_units"]) == (0, 0, 0)
+    assert read_setting(SearchRow.model_construct(**columns)) == study.baseline
 
 
 def test_the_counts_of_layers_are_those_of_the_lab_s_formulas(write: Write):
