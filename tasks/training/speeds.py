@@ -13,7 +13,7 @@ from study.plan import ENGINE_COSTS, Amount, Speed, network_of
 from study.records import NetworkSize, Source, TrainingRecord
 from study.spec import Hyperparameters
 from tasks.data import Dataset
-from tasks.engines import Placed, Score, build_network, count_size, load_engine, processor_name
+from tasks.engines import Placed, Score, load_engine, processor_name
 from tasks.lanes import Lanes, LanesClosed
 from tasks.training.one_training import place_images
 
@@ -137,6 +137,9 @@ def count_sizes(
     source: Source, networks: Sequence[Hyperparameters]
 ) -> list[tuple[Hyperparameters, NetworkSize]]:
     """Build networks in this process, and count their sizes; leave out those that cannot be built."""
+    load_engine("keras")
+    from tasks.engines import build_network, count_size  # late: Keras is imported on a lane only
+
     counted = []
     for each in networks:
         with suppress(InputError):  # its training will say why
