@@ -24,6 +24,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+AND_A_MODEL = """
+  - {number: 3, kind: optimum, title: Optimum, question: Which?, combine: [1, 2]}
+  - {number: 4, kind: model, title: Model, question: Does it load?, file_name: own}
+"""
+
+
 def test_the_study_of_the_page_is_one(folder: Path):
     mine = read_study(str(folder / "mine.yaml"))
     names = list(dict.fromkeys(trial.name for trial in list_trials(mine)))
@@ -42,8 +48,14 @@ def test_it_is_run_published_and_replayed_and_a_changed_network_is_not(folder: P
         (0, 0.0, "adam", "keras"), (0, 0.3, "adam", "keras")
     }  # fmt: skip
     assert all(trial.network == "network.py:build" and trial.parameters for trial in trials)
+    with (folder / "mine.yaml").open("a", encoding="utf-8") as file:
+        file.write(AND_A_MODEL)
     again = run_study("mine.yaml", folder=folder)
     assert "12 reused" in again.out
+    assert "Saved and loaded again, the model gives the same outputs on every test image." in again.out
+    (card,) = folder.glob("results/runs/*/model/model_card.md")
+    assert "network.py:build, SHA-256" in card.read_text(encoding="utf-8")
+    assert "dense_units" not in card.read_text(encoding="utf-8")
     row = ("replay", "--trial", "2/dropout=0.3/2", "--lanes", 0)
     assert "1 equal" in study(*row, "--study", "mine.yaml", folder=folder).out
     unnamed = study(*row, folder=folder)
