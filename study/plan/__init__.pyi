@@ -4,11 +4,9 @@ from .cost import (
     EVALUATION_BATCH as EVALUATION_BATCH,
     Amount as Amount,
     CostModel as CostModel,
-    Sizes as Sizes,
     Speed as Speed,
     list_shapes as list_shapes,
     multiply_adds as multiply_adds,
-    network_of as network_of,
     parameter_count as parameter_count,
     pooled_units as pooled_units,
 )
@@ -23,6 +21,10 @@ from .forecast import (
     SearchProgress as SearchProgress,
     makespan_bound as makespan_bound,
     simulate_makespan as simulate_makespan,
+)
+from .network_sizes import (
+    Sizes as Sizes,
+    network_of as network_of,
 )
 from .plan import (
     MAX_TASK_RUNS as MAX_TASK_RUNS,

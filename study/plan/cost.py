@@ -18,8 +18,9 @@ from pydantic import Field
 from study.fact import Fact
 from study.fashion_mnist import FASHION_IMAGES, TRAIN_COUNT
 from study.image_facts import ImageFacts
+from study.plan.network_sizes import Sizes, network_of, unlike
 from study.records import NetworkSize
-from study.spec import LAB_PARAMETERS, EngineName, Hyperparameters, Value
+from study.spec import EngineName, Hyperparameters, Value
 
 
 @dataclass(frozen=True)
@@ -212,28 +213,6 @@ class Speed(Fact):
     """Of a network of one's own."""
 
 
-Sizes = Mapping[Hyperparameters, NetworkSize]
-"""Sizes of a network of one's own, by the hyperparameters that decide them; see `network_of`."""
-
-
-def network_of(hyperparameters: Hyperparameters) -> Hyperparameters:
-    """Return the hyperparameters of the network alone: those of training at their defaults."""
-    names = ("network_parameters", *LAB_PARAMETERS)
-    return Hyperparameters(**{name: getattr(hyperparameters, name) for name in names})
-
-
-def _unlike(one: Hyperparameters, other: Hyperparameters) -> float:
-    """Return the doublings between the hyperparameters of two networks; 1 for each other word."""
-    ours, theirs = one.values, other.values
-    differing = [(each, theirs[name]) for name, each in ours.items() if each != theirs[name]]
-    return math.fsum(
-        abs(math.log2(a / b))
-        if isinstance(a, int | float) and isinstance(b, int | float) and a > 0 < b
-        else 1
-        for a, b in differing
-    )
-
-
 @dataclass(frozen=True)
 class Amount:
     """The work of one epoch: images trained on, and images evaluated after it."""
@@ -292,7 +271,7 @@ class CostModel:
         network = network_of(hyperparameters) if self._sizes else hyperparameters
         if network in self._sizes or not self._sizes:
             return self._sizes.get(network)
-        return self._sizes[min(self._sizes, key=lambda each: _unlike(network, each))]
+        return self._sizes[min(self._sizes, key=lambda each: unlike(network, each))]
 
     def peak_bytes(self, hyperparameters: Hyperparameters, engine: EngineName) -> int:
         """Return the most memory a lane needs."""

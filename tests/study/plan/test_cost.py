@@ -10,10 +10,10 @@ from study.plan.cost import (
     Speed,
     list_shapes,
     multiply_adds,
-    network_of,
     parameter_count,
     peak_bytes,
 )
+from study.plan.network_sizes import network_of
 from study.records.record import NetworkSize
 from study.spec.setting import Hyperparameters
 from study.spec.study import EngineName
