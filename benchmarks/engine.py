@@ -27,7 +27,7 @@ SHAPES = {"8/16": (8, 16), "32/16": (32, 16), "32/128": (32, 128), "32/512": (32
           "128/16": (128, 16)}  # fmt: skip
 """Filters and dense units."""
 
-CONTESTANTS = ("fit", "tensorflow", "native")
+CONTESTANTS = ("fit", "keras", "tensorflow", "native")
 IMAGES = 60_000
 ROUNDS = 2
 
@@ -75,9 +75,9 @@ def _measure_fit(shape: Hyperparameters, pixels, labels) -> float:
     import keras
 
     from tasks.data.dataset import scale_pixels
-    from tasks.model.build import build_model
+    from tasks.engines.networks import build_network
 
-    model = build_model(shape)
+    model = build_network(shape)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "categorical_crossentropy", metrics=["accuracy"])
     inputs, targets = scale_pixels(pixels)[..., None], keras.utils.to_categorical(labels)
     model.fit(inputs, targets, batch_size=32, epochs=1, verbose=0)
@@ -156,7 +156,7 @@ def main() -> None:
     if options.accuracy:
         compare_accuracies(options.accuracy)
     else:
-        show_speeds(CONTESTANTS if engine == "native" else CONTESTANTS[:2], options.images)
+        show_speeds(CONTESTANTS if engine == "native" else CONTESTANTS[:3], options.images)
 
 
 if __name__ == "__main__":

@@ -108,9 +108,9 @@ def _save_model(work: Work) -> tuple[PrefectFuture[ChosenModel] | None, PrefectF
     """Start to save the optimum's model and draw its images; (None, None) if the study saves none."""
     request, study = work.request, work.request.study
     optimum = submit(choose_optimum, study, work.trials)
-    if study.model is None or optimum.result() is None:
+    if study.model_exercise is None or optimum.result() is None:
         return None, None
     of_run = (work.dataset, request.results, work.lanes, request.run_id)
-    model = submit(export_model, optimum, study.model, *of_run)
+    model = submit(export_model, optimum, study.model_exercise, *of_run, study.model and study.model.source)
     path = request.results.figures(request.run_id) / f"{CONFUSED}.png"
     return model, submit(draw_confused_images, model, work.dataset, path)

@@ -19,6 +19,7 @@ from storage.locks import run_lock
 from storage.results import Results, exists, expand, open_results, read_address, results_at
 from storage.run_starts import choose_interrupted, find_start, remove_start, save_start
 from study.errors import InputError, ResultsUnwritable
+from study.fashion_mnist import FASHION_IMAGES
 from study.plan import list_trials, peak_bytes
 from study.spec import (
     AS_WRITTEN,
@@ -177,6 +178,12 @@ def check_request(
     study = choose_exercises(read_study(options.source), frozenset(options.exercises))
     protocol = None if options.protocol == AS_WRITTEN else options.protocol
     study = adapt_study(study, options.repeats or None, protocol)
+    if study.data.is_own:
+        from tasks.data import refuse_folder  # late, with NumPy and OpenCV
+        from tasks.training import find_data
+
+        refuse_folder(study.data, Path(options.data_folder) if options.data_folder else None)
+        study = find_data(study)
     if earlier is None:
         start = _begin(parameters, study)
     else:
@@ -193,7 +200,7 @@ def check_request(
         )
     if scheduler:
         check_scheduler(scheduler)
-    engine = choose_engine(start.engine, devices[0].kind) if devices else None
+    engine = choose_engine(start.engine, devices[0].kind, study.data.images) if devices else None
     if engine is not None:
         largest = max(peak_bytes(each.setting.hyperparameters, engine) for each in list_trials(study))
         devices = fit_memory(devices, largest)
@@ -225,15 +232,18 @@ def _begin(parameters: RunParameters, study: Study) -> RunStart:
 
 def make_lanes(request: Request) -> "Lanes":
     """Return a run's lanes: this machine's, those of the named scheduler, or this process as the only one."""
+    engine = request.start.engine
+    if request.study.data.images.sizes != FASHION_IMAGES.sizes:
+        engine = "tensorflow"  # a lane that may choose takes the native engine
     if request.scheduler:
         from tasks.lanes import ClusterLanes
 
-        return ClusterLanes(request.scheduler, request.start.engine, request.lane_seconds)
+        return ClusterLanes(request.scheduler, engine, request.lane_seconds)
     from tasks.lanes import InProcessLane, LocalLanes
 
     if request.in_process:
-        return InProcessLane(request.start.engine)
-    return LocalLanes(request.devices, request.start.engine)
+        return InProcessLane(engine)
+    return LocalLanes(request.devices, engine)
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> 
         forecast_plan, study, plan, dataset, results, lanes, request.fresh, request.budget_seconds
     )
 
-    sweep = Sweep(request, data, lanes, forecast.result(), views)
+    sweep = Sweep(request, data, lanes, planned.source, forecast.result(), views)
     import_ahead()  # not sooner: the forecast measures the lanes' speed
     context = RunContext(run_id, study, planned.source, read_commit().name)
     trained = sweep.train(forecast.result().jobs, planned.exercises, after=forecast, trials=planned.trials)

@@ -83,13 +83,14 @@ class Sweep:
         request: Request,
         dataset: Dataset,
         lanes: Lanes,
+        source: Source,
         forecast: Forecast,
         views: Sequence[ProgressView],
         most_task_runs: int = MAX_TASK_RUNS,
     ) -> None:
         """Begin; in one phase, if it has more trainings than `most_task_runs`, some share a task run."""
         self._request, self._dataset, self._lanes, self._views = request, dataset, lanes, views
-        self._forecast = forecast
+        self._source, self._forecast = source, forecast
         self._tally = SweepCounter(
             len(lanes.devices), forecast.phases_to_come, forecast.common_spread, forecast.rest_seconds
         )
@@ -136,7 +137,7 @@ class Sweep:
         self._readers = {}
         combined = {sweep.number for sweep in self._request.study.combined_sweeps}
         for trial in (each for each in trials if each.exercise in combined):
-            self._readers.setdefault(key_of(trial, jobs[0].training.source), []).append(trial)
+            self._readers.setdefault(key_of(trial, self._source), []).append(trial)
         self._show()
         self._taken = []
         to_come = deque(_batch(jobs, self._most_task_runs))
@@ -240,8 +241,8 @@ class Sweep:
         """Predict the combination of best values again, from what has been read."""
         self._has_read, self._foreseen = False, time.monotonic()
         if (predictor := self._forecast.predictor) is not None:
-            source, lanes = self._forecast.jobs[0].training.source, max(1, self._lanes.useful)
-            later = predictor.predict_combination(self._request.study, source, self._read, lanes)
+            lanes = max(1, self._lanes.useful)
+            later = predictor.predict_combination(self._request.study, self._source, self._read, lanes)
             self._tally.foresee((self._forecast.search, later, self._forecast.finals))
 
     @contextmanager

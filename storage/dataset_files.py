@@ -1,8 +1,9 @@
-"""The dataset on disk: the four published IDX files, and the cache of four memory-mapped `.npy` files."""
+"""Datasets on disk: IDX files, Fashion-MNIST's and others, and caches of memory-mapped `.npy` files."""
 
 import gzip
 import hashlib
 import io
+import math
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ import platformdirs
 from storage.results import write_atomically
 from study.errors import InputError
 from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT, TRAIN_COUNT
+from study.image_facts import ImageFacts
+from study.spec import DataFound
 from study.wording import shortened
 
 Bytes = npt.NDArray[np.uint8]
@@ -25,6 +28,9 @@ Bytes = npt.NDArray[np.uint8]
 
 DEBIAN_FOLDER = Path("usr", "share", "datasets", "fashion-mnist")
 """Where Debian's package puts the four IDX files, below the root it is installed or unpacked in."""
+
+MOST_BYTES = 4_000_000_000
+"""The most bytes of one array of images: they are held in memory while they are read."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08  # the IDX type code; magic number = type code * 256 + number of dimensions
@@ -45,6 +51,7 @@ class ExpectedArray:
     name: str
     shape: tuple[int, ...]
     sha256: str
+    classes: int = len(CLASS_NAMES)
 
     @property
     def idx_name(self) -> str:
@@ -82,7 +89,7 @@ class ExpectedDataset(NamedTuple):
 
 
 class DatasetArrays(NamedTuple):
-    """The four arrays, uint8: images (count, rows, columns) and labels (count,)."""
+    """The four arrays, uint8: images (count, rows, columns) or (count, rows, columns, 3), labels (count,)."""
 
     train_images: Bytes
     train_labels: Bytes
@@ -157,6 +164,69 @@ def read_idx(path: Path, expected: ExpectedArray) -> Bytes:
     array = np.frombuffer(content, np.uint8, offset=header_size).reshape(expected.shape)
     _verify_content(path, array, expected)
     return array
+
+
+def read_any_idx(path: Path, noun: str, dimensions: int) -> Bytes:
+    """Read an IDX file of bytes, gzipped or plain, of any size: images (n, height, width) or labels (n,).
+
+    Raises:
+        DatasetFileError: The file is unreadable, truncated, corrupt, or holds something else.
+    """
+    size = 4 + 4 * dimensions
+    header, wanted = _read_bytes(path, size), _UNSIGNED_BYTE * 256 + dimensions
+    _check_kind(path, header)
+    if len(header) < size:
+        raise DatasetFileError(f"{path}: found {len(header)} bytes, expected a header of {size} bytes")
+    magic, *shape = struct.unpack(f">{size // 4}I", header)
+    if magic != wanted:
+        raise DatasetFileError(f"{path}: found magic number {magic}, expected {wanted} ({noun})")
+    byte_count = math.prod(shape)
+    if not 0 < byte_count <= MOST_BYTES:
+        raise DatasetFileError(
+            f"{path}: its header says {' x '.join(map(str, shape))} bytes, expected 1 to {MOST_BYTES:,}"
+        )
+    payload = len(content := _read_bytes(path, size + byte_count + 1)) - size
+    if payload != byte_count:
+        found = str(payload) if payload < byte_count else "more"
+        raise DatasetFileError(
+            f"{path}: found {found} bytes of {noun} after the header, expected {byte_count}"
+        )
+    return np.frombuffer(content, np.uint8, offset=size).reshape(shape)
+
+
+def expect(found: DataFound) -> ExpectedDataset:
+    """Return the requirements on the arrays of what was found at a source."""
+    image, classes = found.images.array_shape, found.images.classes
+    train, test = (found.train_count,), (found.test_count,)
+    shapes = {"train-images": train + image, "train-labels": train, "test-images": test + image}
+    shapes["test-labels"] = test
+    pairs = zip(shapes.items(), found.sha256, strict=True)
+    return ExpectedDataset(*(ExpectedArray(name, shape, sha256, classes) for (name, shape), sha256 in pairs))
+
+
+def own_folder(cache: Path, expected: ExpectedDataset, images: ImageFacts) -> Path:
+    """Return the folder of other arrays than Fashion-MNIST's: the same content has the same folder."""
+    named = " ".join([*(array.sha256 for array in expected), *map(str, images.sizes)])
+    return cache / "own" / hashlib.sha256(named.encode()).hexdigest()[:16]
+
+
+def read_found(cache: Path, key: str) -> DataFound | None:
+    """Return what was found at a source, by a hash of all that decides it; None if unknown or damaged."""
+    try:
+        return DataFound.model_validate_json((cache / "own" / f"{key}.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def write_found(cache: Path, key: str, found: DataFound) -> None:
+    """Keep what was found at a source.
+
+    Raises:
+        DatasetFileError: The folder cannot be written.
+    """
+    path = cache / "own" / f"{key}.json"
+    with _told_of(path):
+        write_atomically(path, found.model_dump_json(indent=1).encode())
 
 
 def write_cache(folder: Path, arrays: DatasetArrays, expected: ExpectedDataset = FASHION_MNIST) -> None:
@@ -306,10 +376,10 @@ def _check_header(path: Path, content: bytes, expected: ExpectedArray, header_si
 
 def _verify_content(path: Path, array: Bytes, expected: ExpectedArray) -> None:
     """Check label range and SHA-256 of an array from the file `path`."""
-    if expected.noun == "labels" and array.max(initial=0) >= len(CLASS_NAMES):
-        index = int(np.argmax(array >= len(CLASS_NAMES)))
+    if expected.noun == "labels" and array.max(initial=0) >= expected.classes:
+        index = int(np.argmax(array >= expected.classes))
         raise DatasetFileError(
-            f"{path}: found label {array[index]} at index {index}, expected 0 to {len(CLASS_NAMES) - 1}"
+            f"{path}: found label {array[index]} at index {index}, expected 0 to {expected.classes - 1}"
         )
     found = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
     if found != expected.sha256:

@@ -20,17 +20,29 @@ _PHRASES = {
     "batch_size": "batches of {}",
     "kernel_size": "kernel {0} x {0}",
     "averaging": "averaging {}",
+    "weight_decay": "weight decay {}",
 }
 
 
-def plain(value: float | str) -> str:
+OPTIMIZERS = {
+    "sgd": "SGD with momentum {}",
+    "adam": "Adam with beta_1 {}",
+    "adamw": "AdamW with beta_1 {}",
+    "rmsprop": "RMSprop with momentum {}",
+}
+"""The name of each optimizer, with its momentum."""
+
+
+def plain(value: float | str | bool | None) -> str:
     """Format a parameter's value without an exponent: 1e-05 reads "0.00001", 64.0 "64"; a name stays."""
     if isinstance(value, str):
         return value
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
     return str(np.format_float_positional(value, trim="-"))
 
 
-def phrase(parameter: str, value: float | str) -> str:
+def phrase(parameter: str, value: float | str | bool | None) -> str:
     """Name a setting for a sentence: "64 filters", "learning rate 0.01"."""
     if parameter == "epochs" and value == 1:
         return "1 epoch"

@@ -15,4 +15,7 @@ needs_native = pytest.mark.skipif(
     ENGINE != "native", reason="no C++ compiler, without which there is no native engine"
 )
 
+EVERY_ENGINE = ["tensorflow", pytest.param("native", marks=needs_native), "keras"]
+"""With the general one, which trains the lab's network, too."""
+
 ENGINES = ["tensorflow", pytest.param("native", marks=needs_native)]

@@ -15,7 +15,8 @@ MAX_EPOCHS = 50
 def train(hyperparameters: Hyperparameters, seed: int) -> tuple[Epoch, ...]:
     """Simulate a long training; 1 s for about 7 x 10^9 multiply-adds, forward and backward."""
     # Of a hyperparameter that came later only what is not its default: readings stay what they were.
-    values = hyperparameters.model_dump(exclude={"averaging"} if not hyperparameters.averaging else None)
+    later = {name for name in ("averaging", "weight_decay") if not getattr(hyperparameters, name)}
+    values = hyperparameters.model_dump(exclude=later)
     numbers = [value for value in values.values() if not isinstance(value, str)]
     content = [seed, *(int(1e6 * value) for value in numbers)]
     random = np.random.default_rng(content)

@@ -1,6 +1,8 @@
 """The closing lines of `study run`, which `study show` prints again: answers, paths, commands to use next."""
 
+import json
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -34,8 +36,14 @@ def print_run(results: Results, tables: RunTables) -> None:
     if study.sweeps:
         more = 2 * max(each.repeats for each in study.sweeps)
         place = "" if str(results.folder) == "results" else f" --results {results.folder}"
-        typer.echo(f"next:   {_program()} run {study.name} --repeats {more}{place}")
+        typer.echo(f"next:   {_program()} run {_name_source(tables)} --repeats {more}{place}")
     typer.echo(f"next:   {_program()} serve")
+
+
+def _name_source(tables: RunTables) -> str:
+    """Return how a run's study is given: by the path of its file, or by its name."""
+    path = json.loads(tables.run.parameters or "{}").get("study_file")
+    return shlex.quote(path) if path else tables.run.study
 
 
 def _program() -> str:

@@ -12,8 +12,9 @@ import typer
 
 from flows.cli.options import BAD_INPUT, FAILED
 from study.errors import InputError
-from study.fashion_mnist import CLASS_NAMES
+from study.fashion_mnist import FASHION_IMAGES
 from study.wording import count, printable, shown_path
+from tasks.data import list_pictures
 from tasks.model import (
     Classifier,
     InputScale,
@@ -22,17 +23,19 @@ from tasks.model import (
     find_calibration,
     find_model,
     find_unreadable,
-    list_pictures,
     load_model,
     write_overlay,
 )
 
-COLUMNS = (
-    *("path", "class_index", "class_name", "probability", "sure", "inverted"),
-    *(f"probability_{index}" for index in range(len(CLASS_NAMES))),
-    *("error", "doubt"),
-)
-"""Columns of JSON and CSV."""
+
+def list_columns(classes: int = FASHION_IMAGES.classes) -> tuple[str, ...]:
+    """List the columns of JSON and CSV."""
+    first = ("path", "class_index", "class_name", "probability", "sure", "inverted")
+    return (*first, *(f"probability_{index}" for index in range(classes)), "error", "doubt")
+
+
+COLUMNS = list_columns()
+"""Those for Fashion-MNIST."""
 
 
 def predict_command(
@@ -87,7 +90,7 @@ def predict_command(
     found: Sequence[Prediction | Unreadable] = find_unreadable(listing.pictures)
     if not found:  # loading the model takes seconds
         loaded = load_model(file, input_scale)
-        found = Classifier(loaded, softened_by).classify(listing.pictures)
+        found = Classifier(loaded, softened_by, loaded.images).classify(listing.pictures)
     unreadable = [each for each in found if isinstance(each, Unreadable)]
     if overlay is not None:
         originals = {each.path.absolute() for each in found}
@@ -114,19 +117,24 @@ def describe_prediction(prediction: Prediction, sure: float, top: int) -> str:
         lines.append(
             "  the background looked light, so the image was inverted (training images are light on black)"
         )
-    ranked = sorted(zip(prediction.probabilities, CLASS_NAMES, strict=True), key=lambda pair: -pair[0])
+    ranked = sorted(
+        zip(prediction.probabilities, prediction.class_names, strict=True), key=lambda pair: -pair[0]
+    )
     lines += [f"  {probability:6.1%}  {name}" for probability, name in ranked[:top]]
     return "\n".join(lines)
 
 
-def row_of(found: Prediction | Unreadable, sure: float) -> dict[str, Any]:
+def row_of(
+    found: Prediction | Unreadable, sure: float, classes: int = FASHION_IMAGES.classes
+) -> dict[str, Any]:
     """Return a row of the JSON and the CSV, by column; only path and error if the picture is unreadable."""
+    columns = list_columns(classes)
     path = shown_path(found.path)
     if isinstance(found, Unreadable):
-        return dict.fromkeys(COLUMNS) | {"path": path, "error": found.reason}
+        return dict.fromkeys(columns) | {"path": path, "error": found.reason}
     doubt = found.find_doubt(sure)
     answer = (found.class_index, found.class_name, found.probability, not doubt, found.inverted)
-    return dict(zip(COLUMNS, (path, *answer, *found.probabilities, None, doubt or None), strict=True))
+    return dict(zip(columns, (path, *answer, *found.probabilities, None, doubt or None), strict=True))
 
 
 def _check(sure: float, as_json: bool, as_csv: bool) -> None:
@@ -139,10 +147,12 @@ def _check(sure: float, as_json: bool, as_csv: bool) -> None:
 def _print(
     found: Sequence[Prediction | Unreadable], sure: float, top: int, as_json: bool, as_csv: bool
 ) -> None:
+    numbers = [len(each.probabilities) for each in found if isinstance(each, Prediction)]
+    rows = [row_of(each, sure, *numbers[:1]) for each in found]
     if as_json:
-        typer.echo(json.dumps([row_of(each, sure) for each in found], indent=1))
+        typer.echo(json.dumps(rows, indent=1))
     elif as_csv:
-        typer.echo(_format_csv([row_of(each, sure) for each in found]), nl=False)
+        typer.echo(_format_csv(rows), nl=False)
     else:
         for each in found:
             if isinstance(each, Prediction):
@@ -151,7 +161,7 @@ def _print(
 
 def _format_csv(rows: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
-    written = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    written = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     written.writeheader()
     written.writerows(rows)
     if text.getvalue().isascii():

@@ -20,9 +20,11 @@ from storage.tables import list_runs, read_run
 from study.conclusions import Recipe, Replay
 from study.errors import InputError
 from study.plan import Expected
+from study.spec import NetworkFile, read_study
 from study.wording import MISSING, count, percent, points
-from tasks.data import Dataset, load_dataset
+from tasks.data import Dataset, load_images
 from tasks.lanes import InProcessLane, LocalLanes, choose_devices, usable_gpus
+from tasks.tables import read_study_of
 from tasks.training import choose_rows, read_recipes, retrain, sort_out
 
 _SEEDS = 1_000_000
@@ -53,6 +55,12 @@ def replay_command(
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="A run's id. Default: the latest.")
     ] = None,
+    study: Annotated[
+        str,
+        typer.Option(
+            "--study", metavar="FILE", help="The study's file: needed if it has a network of its own."
+        ),
+    ] = "",
     results: ResultsOption = "results",
     data: DataOption = None,
     lanes: DebuggableLanesOption = None,
@@ -75,7 +83,9 @@ def replay_command(
         run_id, kind = tables.run.run_id, tables.run.device
         rows = choose_rows(tables.trials, keys or (), trial or (), number, _choose_seed(number, seed))
         recipes = read_recipes(rows, tables, list_runs(place))
-        replays = _replay(recipes, load_dataset(data), kind, lanes)
+        model = read_study(study).model if study else None
+        images = load_images(read_study_of(tables).data, data)
+        replays = _replay(recipes, images, kind, lanes, model and model.source)
     if as_json:
         typer.echo(json.dumps([{"run_id": run_id, **each.model_dump()} for each in replays], indent=1))
     else:
@@ -96,11 +106,13 @@ def _choose_seed(number: int | None, seed: int | None) -> int:
     return drawn
 
 
-def _replay(recipes: Sequence[Recipe], dataset: Dataset, kind: str, lanes: int | None) -> list[Replay]:
+def _replay(
+    recipes: Sequence[Recipe], dataset: Dataset, kind: str, lanes: int | None, network: NetworkFile | None
+) -> list[Replay]:
     """Train and show the progress; return verdicts in the order of the recipes."""
     # On the recorded kind of device; if this machine has none of it, on its own devices.
     devices = choose_devices(lanes or None, find_gpus=usable_gpus if kind == "GPU" and lanes != 0 else list)
-    replays, retrainings = sort_out(recipes, dataset, devices[0].kind)
+    replays, retrainings = sort_out(recipes, dataset, devices[0].kind, network)
     if retrainings:
         used = InProcessLane() if lanes == 0 else LocalLanes(devices[: len(retrainings)])
         where = "in this process" if lanes == 0 else f"on {count(used.most, f'{used.kind} lane')}"

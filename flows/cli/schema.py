@@ -183,6 +183,8 @@ def _describe_json(column: str) -> str:
             return f"{_keys(Study)}: the fields of a study's YAML, with defaults filled in"
         case "parameters":
             return _keys(RunOptions)
+        case "network_parameters":
+            return "the keyword arguments of the network's function, but those that have columns"
         case "changes":
             return f"a list: {_keys(Change)}"
         case "definition":

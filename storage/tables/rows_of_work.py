@@ -1,5 +1,10 @@
 """The rows of work: runs, trials, trainings and epochs."""
 
+import json
+from typing import Any
+
+from pydantic import field_validator
+
 from storage.tables.row import Bytes, Epochs, Fraction, Images, Moment, Nats, Pixels, Row, Seconds
 from study.status import RunStatus, Status
 
@@ -18,7 +23,7 @@ class Place(Row):
 
 
 class Shape(Row):
-    """The hyperparameters of a row, but the epochs."""
+    """The hyperparameters of a row, but the epochs; 0 where a network of one's own has none of that name."""
 
     filters: int
     """Filters of the convolution."""
@@ -29,9 +34,9 @@ class Shape(Row):
     dropout: Fraction
     """Dropped after the pooling."""
     learning_rate: float
-    """SGD learning rate of the first epoch."""
+    """Learning rate of the first epoch."""
     momentum: float
-    """SGD momentum."""
+    """Momentum of SGD and RMSprop, beta_1 of Adam and AdamW."""
     batch_size: Images
     """Images a step."""
     schedule: str
@@ -40,6 +45,19 @@ class Shape(Row):
     """Of training images in each epoch: `none`, `flip`, `shift` by up to 2 pixels or `flip-shift`."""
     averaging: float
     """Decay an epoch of the moving average of weights that is evaluated; 0: the weights themselves."""
+    optimizer: str | None = None
+    """`sgd`, `adam`, `adamw` or `rmsprop`; null: `sgd`."""
+    weight_decay: float | None = None
+    """Decoupled from the gradients: of each weight, times the learning rate; null: 0."""
+    network_parameters: str | None = None
+    """Those of a network of one's own, as JSON, by name; null: the lab's network."""
+
+    @field_validator("network_parameters", mode="before")
+    @classmethod
+    def _write_json(cls, values: Any) -> Any:
+        return (
+            (json.dumps(values, sort_keys=True) if values else None) if isinstance(values, dict) else values
+        )
 
 
 class RunRow(Row, table="runs", key=("run_id",)):
@@ -118,7 +136,7 @@ class RunRow(Row, table="runs", key=("run_id",)):
     lock_sha256: str | None = None
     """SHA-256 of the code's `requirements.lock`; null: there is none."""
     engine: str
-    """The program that trains: `native` or `tensorflow`."""
+    """The program that trains: `native`, `tensorflow` or `keras`."""
     git_diff_sha256: str | None = None
     """SHA-256 of the uncommitted changes, new files included; null: there are none."""
     trigger: str | None = None
@@ -194,7 +212,7 @@ class TrialRow(Shape, Place, table="trials", key=("run_id", "exercise", "setting
     versions: str | None = None
     """Library versions of the training, as JSON."""
     engine: str
-    """The program that trains: `native` or `tensorflow`."""
+    """The program that trains: `native`, `tensorflow` or `keras`."""
     lowest_loss_epoch: Epochs | None = None
     """First epoch with the lowest validation loss of those read."""
     lowest_loss_seconds: Seconds | None = None
@@ -203,6 +221,14 @@ class TrialRow(Shape, Place, table="trials", key=("run_id", "exercise", "setting
     """First epoch at the study's target of validation accuracy, if any."""
     target_seconds: Seconds | None = None
     """Training time up to that epoch; null if not reached."""
+    network: str | None = None
+    """A network of one's own, such as `network.py:build`; null: the lab's."""
+    network_sha256: str | None = None
+    """SHA-256 of its file and of what that imports from its folder."""
+    parameters: int | None = None
+    """Weights and biases of a network of one's own; null: the lab's, or it failed."""
+    multiply_adds: int | None = None
+    """Of one forward pass of one image, likewise."""
 
 
 class TrainingRow(Shape, table="trainings", key=("run_id", "key")):
@@ -255,7 +281,7 @@ class TrainingRow(Shape, table="trainings", key=("run_id", "key")):
     failed_attempts: str | None = None
     """Why attempts failed, in order; null: none."""
     engine: str
-    """The program that trains: `native` or `tensorflow`."""
+    """The program that trains: `native`, `tensorflow` or `keras`."""
     threads: int | None = None
     """Threads that shared the work of its last epoch: the lanes whose cores it took."""
 

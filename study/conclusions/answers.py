@@ -1,13 +1,14 @@
 """Answer the exercises on images and on the saved model in words; sweeps: see `sweep_answer`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from study.conclusions.chosen_model import ChosenModel
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
-from study.records import COLLAPSED, SettingReadings
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
+from study.records import SettingReadings, collapse_at
 from study.wording import count, listing, percent, phrase, taken_for
 
 
@@ -25,13 +26,14 @@ class Answer:
         return f"{self.headline.partition('. ')[0].removesuffix('.')}."
 
 
-def answer_images(drawn: bool) -> Answer:
+def answer_images(drawn: bool, images: ImageFacts = FASHION_IMAGES) -> Answer:
     """Answer the exercise that draws the first nine images."""
     if not drawn:
         return Answer("The images were not drawn in this run.")
+    what = " of clothing" if images == FASHION_IMAGES else ""
     return Answer(
-        f"Grey pictures of clothing, {IMAGE_SIDE} by {IMAGE_SIDE} pixels, of {len(CLASS_NAMES)} classes; "
-        "drawn with OpenCV."
+        f"{'Grey' if images.channels == 1 else 'Colour'} pictures{what}, {images.height} by {images.width} "
+        f"pixels, of {images.classes} classes; drawn with OpenCV."
     )
 
 
@@ -45,15 +47,14 @@ def answer_model(chosen: ChosenModel | None) -> Answer:
         else "Not the same model: loaded again, its outputs differ from those before saving, and its test "
         f"accuracy is {percent(chosen.reloaded_test_accuracy)} instead of {percent(chosen.test_accuracy)}."
     )
+    classes = chosen.images.classes
     guesses = (
         f"The model does little more than guess: {percent(chosen.test_accuracy)} of the test images are "
-        f"right where guessing one of {len(CLASS_NAMES)} classes gives {percent(1 / len(CLASS_NAMES))}. "
-        if chosen.test_accuracy <= COLLAPSED
+        f"right where guessing one of {classes} classes gives {percent(1 / classes)}. "
+        if chosen.test_accuracy <= collapse_at(classes)
         else ""
     )
-    return Answer(
-        f"{guesses}{loaded} {_classified(chosen)}", (*_confused(chosen.confusion), *_calibrated(chosen))
-    )
+    return Answer(f"{guesses}{loaded} {_classified(chosen)}", (*_confused(chosen), *_calibrated(chosen)))
 
 
 def describe_failed(
@@ -74,7 +75,7 @@ def describe_failed(
 
 def _classified(chosen: ChosenModel) -> str:
     image = chosen.new_image
-    found = CLASS_NAMES.index(image.predicted_class)
+    found = chosen.images.class_names.index(image.predicted_class)
     is_right = image.predicted_class == image.true_class
     return (
         f"Test image {image.test_index} is classified as {image.predicted_class} [{found}] with "
@@ -95,13 +96,13 @@ def _calibrated(chosen: ChosenModel) -> tuple[str, ...]:
     )
 
 
-def _confused(confusion: Sequence[Sequence[int]]) -> tuple[str, ...]:
+def _confused(chosen: ChosenModel) -> tuple[str, ...]:
     """Name the commonest mistake, if there is one."""
-    counts = np.array(confusion)
+    counts, names = np.array(chosen.confusion), chosen.images.class_names
     of_class = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)
     true, predicted = np.unravel_index(int(counts.argmax()), counts.shape)
     if counts[true, predicted] == 0:
         return ()
-    words = taken_for(CLASS_NAMES[true], CLASS_NAMES[predicted], counts[true, predicted], of_class[true])
+    words = taken_for(names[true], names[predicted], counts[true, predicted], of_class[true])
     return (f"Its commonest mistake is {words}.",)

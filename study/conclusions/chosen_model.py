@@ -7,6 +7,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from study.fact import Fact
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.spec import Setting
 
 BINS = 15
@@ -174,6 +176,8 @@ class ChosenModel(Fact):
     """The temperature for softening its probabilities; the saved files are not softened."""
     saved: tuple[SavedFile, ...]
     confidence: tuple[Confidence, ...] = ()
+    images: ImageFacts = Field(FASHION_IMAGES, exclude_if=lambda images: images == FASHION_IMAGES)
+    """Shape and classes of the images it takes."""
     fingerprint: str = ""
     """Hash of all that decides these facts and the saved files."""
 

@@ -151,7 +151,7 @@ def answer_optimum(study: Study, finals: Finals | None, found: Candidates) -> An
         *_gains(others, finals.pairs),
         *_cheapest(finals),
         *describe_overfitting(found.curve),
-        *_suspicion(kept, found.settings[kept.name].augmentation != "none"),
+        *_suspicion(study, kept, found.settings[kept.name].augmentation != "none"),
     )
     return Answer(headline, (*details, *failures), _limits(finals, study.protocol))
 
@@ -169,16 +169,19 @@ def _values(study: Study, kept: str, settings: Mapping[str, Setting]) -> list[st
     """Name the values of the kept candidate, and say which of those asked for no candidate varied."""
     search = study.optimum.search if study.optimum else None
     varied = {sweep.parameter for sweep in study.combined_sweeps} | set(search.space if search else ())
-    named = {name: getattr(settings[kept], name) for name in Setting.model_fields}
+    lacking = study.model.missing if study.model else ()
+    own = study.model.own if study.model else ()
+    named = {name: each for name, each in settings[kept].values.items() if name not in lacking}
+    before = study.baseline.values
     return [
         f"{phrase(name, value)}{'' if name in varied or _differs(name, settings) else ' (not varied)'}"
         for name, value in named.items()
-        if name in ASKED or value not in (None, getattr(study.baseline, name))
+        if name in ASKED or name in own or value not in (None, before[name])
     ]
 
 
 def _differs(parameter: str, settings: Mapping[str, Setting]) -> bool:
-    return len({getattr(each, parameter) for each in settings.values()}) > 1
+    return len({each.values[parameter] for each in settings.values()}) > 1
 
 
 def _origin(study: Study, kept: str) -> tuple[str, ...]:
@@ -225,9 +228,9 @@ def _cheapest(finals: Finals) -> tuple[str, ...]:
     )
 
 
-def _suspicion(kept: Final, is_augmented: bool) -> tuple[str, ...]:
+def _suspicion(study: Study, kept: Final, is_augmented: bool) -> tuple[str, ...]:
     threshold = LEAK_FROM_AUGMENTED if is_augmented else LEAK_FROM
-    if kept.readings.mean < threshold:
+    if study.data.is_own or kept.readings.mean < threshold:
         return ()
     how = "with" if is_augmented else "without"
     return (

@@ -5,7 +5,7 @@ from itertools import chain
 from statistics import fmean
 
 from study.conclusions.answers import Answer, describe_failed
-from study.records import COLLAPSED, CONVERGENCE_PATIENCE, Curve, Measured, Sweep, Times
+from study.records import CONVERGENCE_PATIENCE, Curve, Measured, Sweep, Times
 from study.spec import Setting, SweepExercise
 from study.statistics import (
     POWER,
@@ -313,11 +313,11 @@ def _collapses(parameter: str, measured: Sweep) -> tuple[str, ...]:
     words = []
     for value, each in measured.items():
         if each.collapsed:
-            learned = [accuracy for accuracy in each.test.values() if accuracy > COLLAPSED]
+            learned = [accuracy for accuracy in each.test.values() if accuracy > each.collapse_at]
             rest = f"; the mean of the others is {percent(fmean(learned))}" if learned else ""
             words.append(
                 f"With {phrase(parameter, value)}, {each.collapsed} of {count(len(each.test), 'trial')} "
-                f"collapsed ({COLLAPSED:.0%} or less, near guessing){rest}."
+                f"collapsed ({each.collapse_at:.0%} or less, near guessing){rest}."
             )
     return tuple(words)
 

@@ -23,6 +23,10 @@ from .forecast import (
     makespan_bound as makespan_bound,
     simulate_makespan as simulate_makespan,
 )
+from .network_sizes import (
+    Sizes as Sizes,
+    network_of as network_of,
+)
 from .plan import (
     MAX_TASK_RUNS as MAX_TASK_RUNS,
     Plan as Plan,

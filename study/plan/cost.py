@@ -8,15 +8,19 @@ machine's overall speed, and for each shape by the measurements of similar shape
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import median
+from types import MappingProxyType
 
 from pydantic import Field
 
 from study.fact import Fact
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TRAIN_COUNT
-from study.spec import EngineName, Hyperparameters
+from study.fashion_mnist import FASHION_IMAGES, TRAIN_COUNT
+from study.image_facts import ImageFacts
+from study.plan.network_sizes import Sizes, network_of, unlike
+from study.records import NetworkSize
+from study.spec import EngineName, Hyperparameters, Value
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class EngineCost:
         return 1 + self.thread_gain * (threads - 1)
 
 
+_FASHION_PIXELS = FASHION_IMAGES.height * FASHION_IMAGES.width
+
 MAX_THREADS = 4
 """The most threads of a training. They share its pooled rows, 13 with a kernel of 3, whole: four wait for the
 one that has four rows. The gain of two threads is measured, that of more is not."""
@@ -84,6 +90,18 @@ ENGINE_COSTS: dict[EngineName, EngineCost] = {
         evaluated_at_once=1000,
         copies=6,
     ),
+    "keras": EngineCost(
+        train={
+            "step": 9e-4, "convolution": 5.2e-11, "activation": 2.4e-9, "dense": 9.3e-11, "dropout": 8.1e-9,
+            "parameter": 2.6e-9, "augmentation": 1.2e-6,
+        },
+        evaluation={"convolution": 1.7e-11, "activation": 1.2e-9, "dense": 2.0e-11},
+        lanes_seconds=8.0,
+        startup_seconds=2.0,
+        lane_bytes=1_200_000_000,
+        evaluated_at_once=1000,
+        copies=7,
+    ),
 }  # fmt: skip
 
 EVALUATION_BATCH = ENGINE_COSTS["tensorflow"].evaluated_at_once
@@ -101,7 +119,7 @@ where it was not, the error of the corrected formula in `benchmarks/cost_model.p
 
 @dataclass(frozen=True)
 class Shape:
-    """The hyperparameters that decide the cost of a training step."""
+    """The hyperparameters and sizes of images that decide the cost of a training step."""
 
     filters: int
     kernel_size: int
@@ -109,39 +127,80 @@ class Shape:
     batch_size: int
     dropout: bool
     augmented: bool
+    sizes: tuple[int, int, int, int] = FASHION_IMAGES.sizes
+    """Height, width, channels and classes of the images."""
+    optimizer: str = "sgd"
+    is_accelerated: bool = True
+    own: tuple[tuple[str, Value], ...] = ()
+    """Hyperparameters of a network of one's own."""
+    size: NetworkSize | None = field(default=None, compare=False)
+    """Of a network of one's own, if it has been counted."""
 
     @classmethod
-    def of(cls, hyperparameters: Hyperparameters) -> "Shape":
-        """Return the shape of these hyperparameters."""
+    def of(
+        cls,
+        hyperparameters: Hyperparameters,
+        images: ImageFacts = FASHION_IMAGES,
+        size: NetworkSize | None = None,
+    ) -> "Shape":
+        """Return the shape of these hyperparameters for such images."""
         h = hyperparameters
-        is_augmented = h.augmentation != "none"
-        return cls(h.filters, h.kernel_size, h.dense_units, h.batch_size, h.dropout > 0, is_augmented)
+        flags = h.dropout > 0, h.augmentation != "none"
+        return cls(
+            h.filters,
+            h.kernel_size,
+            h.dense_units,
+            h.batch_size,
+            *flags,
+            images.sizes,
+            h.optimizer,
+            h.is_accelerated,
+            h.network_parameters,
+            size,
+        )
 
     @cached_property
     def operations(self) -> dict[str, float]:
         """Count the operations of training or evaluating one image, by kind."""
-        rows = IMAGE_SIDE - self.kernel_size + 1
-        pooled = pooled_units(self)
-        classes = len(CLASS_NAMES)
-        parameters = self.kernel_size**2 * self.filters + (pooled + classes) * self.dense_units
+        height, width, channels, classes = self.sizes
+        augmented = height * width * channels / _FASHION_PIXELS if self.augmented else 0
+        if self.size is not None:
+            return {
+                "step": 1 / self.batch_size,
+                "convolution": self.size.multiply_adds,
+                "activation": self.size.activations,
+                "dense": 0,
+                "dropout": 0,
+                "parameter": self.size.parameters / self.batch_size,
+                "augmentation": augmented,
+            }
+        places = (height - self.kernel_size + 1) * (width - self.kernel_size + 1)
+        kernels = self.kernel_size**2 * channels * self.filters
+        pooled = _pooled_units(self.kernel_size, self.filters, height, width)
+        parameters = kernels + (pooled + classes) * self.dense_units
         return {
             "step": 1 / self.batch_size,
-            "convolution": rows**2 * self.kernel_size**2 * self.filters,
-            "activation": rows**2 * self.filters,
+            "convolution": places * kernels,
+            "activation": places * self.filters,
             "dense": (pooled + classes) * self.dense_units,
             "dropout": pooled if self.dropout else 0,
             "parameter": parameters / self.batch_size,
-            "augmentation": 1 if self.augmented else 0,
+            "augmentation": augmented,
         }
 
     def distance(self, other: "Shape") -> float:
         """Return how unlike two shapes are: doublings of their parameters, and 2 for dropout in one only.
 
-        Augmentation costs too little to make them unlike.
+        One for another optimizer. Augmentation costs too little to make them unlike. Of networks of one's
+        own, doublings of the multiply-adds and of the batch.
         """
+        if self.size is not None and other.size is not None:
+            work = self.size.multiply_adds / other.size.multiply_adds, self.batch_size / other.batch_size
+            return math.hypot(*map(math.log2, work), float(self.optimizer != other.optimizer))
         names = ("filters", "kernel_size", "dense_units", "batch_size")
         doublings = [math.log2(getattr(self, name) / getattr(other, name)) for name in names]
-        return math.hypot(*doublings, 2.0 * (self.dropout != other.dropout))
+        optimizers = (self.optimizer, self.is_accelerated) != (other.optimizer, other.is_accelerated)
+        return math.hypot(*doublings, 2.0 * (self.dropout != other.dropout), float(optimizers))
 
 
 class Speed(Fact):
@@ -150,6 +209,8 @@ class Speed(Fact):
     hyperparameters: Hyperparameters
     train_seconds: float = Field(gt=0)
     evaluation_seconds: float = Field(gt=0)
+    size: NetworkSize | None = Field(None, exclude_if=lambda size: size is None)
+    """Of a network of one's own."""
 
 
 @dataclass(frozen=True)
@@ -169,12 +230,28 @@ class CostModel:
         recorded: Iterable[Speed] = (),
         engine: EngineName = "native",
         share_cores: bool = True,
+        images: ImageFacts = FASHION_IMAGES,
+        sizes: Sizes = MappingProxyType({}),
     ) -> None:
-        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more."""
-        rates = ENGINE_COSTS[engine]
+        """Take measurements of a few steps, and whole trainings of earlier runs, which count for more.
+
+        All of them, and all predictions, are for images of one shape.
+        """
+        rates, self._images, self._sizes = ENGINE_COSTS[engine], images, sizes
         self.rates = rates if share_cores else replace(rates, thread_gain=0.0)
-        self._train = _Rates(rates.train, _by_shape(measured, recorded, "train_seconds"))
-        self._evaluation = _Rates(rates.evaluation, _by_shape(measured, recorded, "evaluation_seconds"))
+        measured, recorded = list(measured), list(recorded)
+        self._train, self._evaluation = (
+            _Rates(
+                {name: getattr(ENGINE_COSTS[name], part) for name in (engine, "keras")},
+                engine,
+                self._gather(measured, recorded, f"{part}_seconds"),
+            )
+            for part in ("train", "evaluation")
+        )
+
+    def rates_of(self, hyperparameters: Hyperparameters) -> EngineCost:
+        """Return the rates of the engine that trains these hyperparameters."""
+        return self.rates if hyperparameters.is_accelerated else ENGINE_COSTS["keras"]
 
     @property
     def is_calibrated(self) -> bool:
@@ -183,11 +260,29 @@ class CostModel:
 
     def knows(self, hyperparameters: Hyperparameters) -> bool:
         """Say whether just this shape was measured."""
-        return Shape.of(hyperparameters) in self._train.observed
+        return self._shape(hyperparameters) in self._train.observed
+
+    def has_counted(self, hyperparameters: Hyperparameters) -> bool:
+        """Say whether the size of just this network of one's own is known."""
+        return network_of(hyperparameters) in self._sizes
+
+    def size_of(self, hyperparameters: Hyperparameters) -> NetworkSize | None:
+        """Return the size of a network of one's own; if it was not counted, that of the most similar one."""
+        network = network_of(hyperparameters) if self._sizes else hyperparameters
+        if network in self._sizes or not self._sizes:
+            return self._sizes.get(network)
+        return self._sizes[min(self._sizes, key=lambda each: unlike(network, each))]
+
+    def peak_bytes(self, hyperparameters: Hyperparameters, engine: EngineName) -> int:
+        """Return the most memory a lane needs."""
+        return peak_bytes(hyperparameters, engine, self._images, self.size_of(hyperparameters))
+
+    def _shape(self, hyperparameters: Hyperparameters) -> Shape:
+        return Shape.of(hyperparameters, self._images, self.size_of(hyperparameters))
 
     def epoch_seconds(self, hyperparameters: Hyperparameters, amount: Amount) -> float:
         """Return a lane's seconds for one epoch with its evaluation."""
-        shape = Shape.of(hyperparameters)
+        shape = self._shape(hyperparameters)
         return amount.train_images * self._train.seconds(
             shape
         ) + amount.evaluation_images * self._evaluation.seconds(shape)
@@ -201,13 +296,27 @@ class CostModel:
         """Return the same for a whole run: an error that all its trainings share."""
         return CALIBRATED_SPREAD if self.is_calibrated else UNCALIBRATED_SPREAD
 
+    def _gather(self, measured: Iterable[Speed], recorded: Iterable[Speed], name: str) -> dict[Shape, float]:
+        def gather(speeds: Iterable[Speed]) -> dict[Shape, float]:
+            values: dict[Shape, list[float]] = defaultdict(list)
+            for speed in speeds:
+                values[self._shape(speed.hyperparameters)].append(getattr(speed, name))
+            return {shape: median(each) for shape, each in values.items()}
+
+        return gather(measured) | gather(recorded)
+
 
 class _Rates:
     """Seconds an image: the formula, times measured over predicted seconds of similar shapes."""
 
-    def __init__(self, rates: Mapping[str, float], observed: Mapping[Shape, float]) -> None:
+    def __init__(
+        self,
+        rates: Mapping[EngineName, Mapping[str, float]],
+        engine: EngineName,
+        observed: Mapping[Shape, float],
+    ) -> None:
         self.observed = observed
-        self._rates = rates
+        self._rates, self._engine = rates, engine
         self._errors = {
             shape: math.log(seconds / self._formula(shape)) for shape, seconds in observed.items()
         }
@@ -222,55 +331,57 @@ class _Rates:
         return self._formula(shape) * math.exp(self._common + excess / (sum(weights.values()) + 0.1))
 
     def _formula(self, shape: Shape) -> float:
-        return sum(rate * shape.operations[kind] for kind, rate in self._rates.items())
+        rates = self._rates[self._engine if shape.is_accelerated else "keras"]
+        return sum(rate * shape.operations[kind] for kind, rate in rates.items())
 
 
-def pooled_units(shape: Hyperparameters | Shape) -> int:
+def pooled_units(hyperparameters: Hyperparameters, images: ImageFacts = FASHION_IMAGES) -> int:
     """Count the numbers of one image after the pooling, flattened: the input of the dense layer."""
-    return ((IMAGE_SIDE - shape.kernel_size + 1) // 2) ** 2 * shape.filters
+    h = hyperparameters
+    return _pooled_units(h.kernel_size, h.filters, images.height, images.width)
 
 
-def parameter_count(hyperparameters: Hyperparameters) -> int:
+def _pooled_units(kernel_size: int, filters: int, height: int, width: int) -> int:
+    return ((height - kernel_size + 1) // 2) * ((width - kernel_size + 1) // 2) * filters
+
+
+def parameter_count(hyperparameters: Hyperparameters, images: ImageFacts = FASHION_IMAGES) -> int:
     """Count the weights and biases of the network."""
-    h, classes = hyperparameters, len(CLASS_NAMES)
-    convolution = (h.kernel_size**2 + 1) * h.filters
-    return convolution + (pooled_units(h) + 1) * h.dense_units + (h.dense_units + 1) * classes
+    h = hyperparameters
+    convolution = (h.kernel_size**2 * images.channels + 1) * h.filters
+    dense = (pooled_units(h, images) + 1) * h.dense_units
+    return convolution + dense + (h.dense_units + 1) * images.classes
 
 
-def multiply_adds(hyperparameters: Hyperparameters) -> int:
+def multiply_adds(hyperparameters: Hyperparameters, images: ImageFacts = FASHION_IMAGES) -> int:
     """Count the multiply-adds of one forward pass of one image: convolution and the two dense layers."""
-    operations = Shape.of(hyperparameters).operations
+    operations = Shape.of(hyperparameters, images).operations
     return int(operations["convolution"] + operations["dense"])
 
 
-def peak_bytes(hyperparameters: Hyperparameters, engine: EngineName = "native") -> int:
+def peak_bytes(
+    hyperparameters: Hyperparameters,
+    engine: EngineName = "native",
+    images: ImageFacts = FASHION_IMAGES,
+    size: NetworkSize | None = None,
+) -> int:
     """Return the most memory a lane needs: libraries and images, activations, parameters and their copies.
 
-    TensorFlow holds four copies of an evaluated batch's activations before the pooling (the largest lane of
-    `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's pooled ones (0.29 and
-    0.30 GB). Four bytes a number. An average is three more arrays as large as the parameters: itself, the
-    next one, and the weights as well. Augmented images are a copy of the epoch's, a byte a pixel; for
-    TensorFlow two.
+    TensorFlow, and with it Keras, holds four copies of an evaluated batch's activations before the pooling
+    (the largest lane of `lab` held 2.55 GB, this gives 2.6); the native engine three of a training batch's
+    pooled ones (0.29 and 0.30 GB). Four bytes a number. An average is three more arrays as large as the
+    parameters: itself, the next one, and the weights as well. Augmented images are a copy of the epoch's, a
+    byte a pixel; for TensorFlow two.
     """
-    rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters).operations
+    rates, operations = ENGINE_COSTS[engine], Shape.of(hyperparameters, images, size).operations
     batch = hyperparameters.batch_size
-    whole = 4 * operations["activation"] * max(rates.evaluated_at_once, batch) * (engine == "tensorflow")
-    pooled = 3 * pooled_units(hyperparameters) * batch
+    whole = 4 * operations["activation"] * max(rates.evaluated_at_once, batch) * (engine != "native")
+    pooled = 3 * pooled_units(hyperparameters, images) * batch
     copies = rates.copies + (3 if hyperparameters.averaging else 0)
-    images = TRAIN_COUNT * IMAGE_SIDE**2 * (2 if engine == "tensorflow" else 1)
-    augmented = images if hyperparameters.augmentation != "none" else 0
-    parameters = copies * parameter_count(hyperparameters)
+    pixels = TRAIN_COUNT * math.prod(images.shape) * (1 if engine == "native" else 2)
+    augmented = pixels if hyperparameters.augmentation != "none" else 0
+    parameters = copies * (size.parameters if size else parameter_count(hyperparameters, images))
     return rates.lane_bytes + int(4 * (whole + pooled + parameters)) + augmented
-
-
-def _by_shape(measured: Iterable[Speed], recorded: Iterable[Speed], name: str) -> dict[Shape, float]:
-    def gather(speeds: Iterable[Speed]) -> dict[Shape, float]:
-        values: dict[Shape, list[float]] = defaultdict(list)
-        for speed in speeds:
-            values[Shape.of(speed.hyperparameters)].append(getattr(speed, name))
-        return {shape: median(each) for shape, each in values.items()}
-
-    return gather(measured) | gather(recorded)
 
 
 def list_shapes(hyperparameters: Sequence[Hyperparameters]) -> list[Hyperparameters]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from study.plan.cost import EngineCost, peak_bytes
+from study.plan.cost import CostModel, EngineCost
 from study.plan.plan import Training, Trial
 from study.records import TrainingRecord
 
@@ -196,8 +196,10 @@ class Forecast:
     def peak_bytes(self) -> int:
         """Return the most memory of all lanes, if they train their largest trainings at the same time."""
         waiting = [job.training for job in self.jobs if not job.is_reused]
+        costs = self.predictor.costs if self.predictor else CostModel()
         needed = sorted(
-            (peak_bytes(each.hyperparameters, each.source.engine) for each in waiting), reverse=True
+            (costs.peak_bytes(each.hyperparameters, each.source.engine) for each in waiting),
+            reverse=True,
         )
         later = [
             min(self.lanes, len(each.seconds)) * each.peak_bytes

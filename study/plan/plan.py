@@ -84,17 +84,31 @@ def training_key(
     """Hash the inputs that decide a training's weights: 16 hexadecimal digits of a SHA-256 of canonical JSON.
 
     Later additions do not enter the hash at their original values: the engine TensorFlow, a schedule that is
-    constant in time (with the epoch budget that only others use), no augmentation and no averaging.
+    constant in time (with the epoch budget that only others use), no augmentation, no averaging, SGD without
+    weight decay, and no version of Keras where it does not train.
     """
-    described = source.model_dump(exclude={"engine"} if source.engine == "tensorflow" else None)
-    earlier = hyperparameters.model_dump(exclude={"schedule", "augmentation", "averaging"})
+    source = source.of(hyperparameters)
+    described = source.model_dump(exclude={"images", "engine", "keras", "network"})
+    earlier = hyperparameters.model_dump(
+        exclude={"schedule", "augmentation", "averaging", "optimizer", "weight_decay", "network_parameters"}
+    )
     content = {**earlier, "seed": seed, **described}
+    if source.engine != "tensorflow":
+        content["engine"] = source.engine
+    if source.keras:
+        content["keras"] = source.keras
+    if source.network is not None:
+        own = dict(hyperparameters.network_parameters)
+        named = {"function": source.network.function, "sha256": source.network.sha256}
+        content |= {"network": named, "network_parameters": own}
     if schedule_epochs is not None:
         content |= {"schedule": hyperparameters.schedule, "schedule_epochs": schedule_epochs}
     if hyperparameters.augmentation != "none":
         content["augmentation"] = hyperparameters.augmentation
     if hyperparameters.averaging:
         content["averaging"] = hyperparameters.averaging
+    if not hyperparameters.is_accelerated:
+        content |= {"optimizer": hyperparameters.optimizer, "weight_decay": hyperparameters.weight_decay}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -170,7 +184,7 @@ def compile_plan(study: Study, trials: tuple[Trial, ...], source: Source, sharin
         Training(
             hyperparameters=hyperparameters,
             seed=seed,
-            source=source,
+            source=source.of(hyperparameters),
             schedule_epochs=schedule_epochs,
             rules=tuple(sorted(set(rules), key=lambda rule: (rule.epochs, rule.patience or 0))),
             label=training_label(hyperparameters, study.baseline, schedule_epochs, seed),
@@ -184,8 +198,8 @@ def training_label(
     hyperparameters: Hyperparameters, baseline: Setting, schedule_epochs: int | None, seed: int
 ) -> str:
     """Name a training by its differences from the baseline and its seed: "filters=64 seed=3"."""
-    values = hyperparameters.model_dump().items()
-    changes = [f"{name}={plain(value)}" for name, value in values if value != getattr(baseline, name)]
+    values, before = hyperparameters.values, baseline.values
+    changes = [f"{name}={plain(each)}" for name, each in values.items() if each != before[name]]
     budget = "" if schedule_epochs is None else f" epochs={schedule_epochs}"
     return f"{' '.join(changes) or 'baseline'}{budget} seed={seed}"
 

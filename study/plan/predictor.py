@@ -7,7 +7,7 @@ from random import Random
 from statistics import fmean, pstdev
 from types import MappingProxyType
 
-from study.plan.cost import Amount, CostModel, Shape, peak_bytes
+from study.plan.cost import Amount, CostModel, Shape
 from study.plan.forecast import MODEL_SECONDS, RUN_SECONDS, Forecast, FurtherTrainings, Job, SearchProgress
 from study.plan.plan import Plan, Training, combination_trials, compile_plan, key_of
 from study.records import Source, StopRule, TrainingRecord
@@ -59,7 +59,7 @@ class Predictor:
         jobs = tuple(self.predict_trainings(plan, lanes))
         common, rates = self.costs.common_spread, self.costs.rates
         found = Forecast(jobs, later, lanes, common, rates, search, finals, predictor=self)
-        has_new_model = study.model is not None and found.lane_seconds > 0
+        has_new_model = study.model_exercise is not None and found.lane_seconds > 0
         return replace(found, rest_seconds=RUN_SECONDS + MODEL_SECONDS * has_new_model)
 
     def predict_trainings(self, plan: Plan, lanes: int) -> list[Job]:
@@ -70,7 +70,12 @@ class Predictor:
         jobs = [self.predict(training) for training in plan.trainings]
         rates, waiting = self.costs.rates, sum(not job.is_reused for job in jobs)
         threads = rates.threads_each(waiting, lanes)
-        spread_out = [job.on_threads(threads, rates.speedup(threads)) for job in jobs]
+        spread_out = [
+            job.on_threads(threads, rates.speedup(threads))
+            if job.training.hyperparameters.is_accelerated
+            else job
+            for job in jobs
+        ]
         first = {key_of(trial, plan.source) for trial in plan.trials if trial.repeat == 1}
         return sorted(spread_out, key=lambda job: (job.training.key not in first, -job.seconds))
 
@@ -89,7 +94,7 @@ class Predictor:
             training,
             kept,
             round(epochs),
-            self.costs.rates.startup_seconds + epochs * each,
+            self.costs.rates_of(training.hyperparameters).startup_seconds + epochs * each,
             math.hypot(own, spread * each),
         )
 
@@ -122,7 +127,7 @@ class Predictor:
         rates = self.costs.rates
         speedup = rates.speedup(rates.threads_each(repeats, lanes))
         mean = (rates.startup_seconds + fmean(costs)) / speedup
-        peak = _most_bytes(drawn, source)
+        peak = self._most_bytes(drawn, source)
         return FurtherTrainings(repeats, (mean,) * repeats, pstdev(costs) / speedup, peak_bytes=peak)
 
     def _predict_search(
@@ -141,7 +146,7 @@ class Predictor:
             startup + self.costs.epoch_seconds(each.hyperparameters, self.amount) * each.epochs
             for each in drawn
         ]
-        mean, spread, peak = fmean(costs), pstdev(costs), _most_bytes(drawn, plan.source)
+        mean, spread, peak = fmean(costs), pstdev(costs), self._most_bytes(drawn, plan.source)
         whole = asked.budgets(study.baseline)[-1]
         share = expected_epochs(rungs_to(whole)) / whole
         allowed = asked.trainings or 60 * (asked.minutes or 0) / (mean * share)
@@ -158,6 +163,11 @@ class Predictor:
         )
         return search, finals
 
+    def _most_bytes(self, drawn: Sequence[Setting], source: Source) -> int:
+        """Return the memory of the largest of some settings."""
+        hyperparameters = [each.hyperparameters for each in drawn]
+        return max(self.costs.peak_bytes(each, source.of(each).engine) for each in hyperparameters)
+
     def _predict_known(self, further: Plan, lanes: int) -> FurtherTrainings:
         """Predict later trainings that earlier runs already decide."""
         jobs = self.predict_trainings(further, lanes)
@@ -169,11 +179,6 @@ def _draw_candidates(study: Study, search: Search) -> list[Setting]:
     """Draw some settings that a search could find, each equally likely; always the same."""
     random = Random(0)
     return [search.draw(study.baseline, random) for _ in range(_COMBINATIONS)]
-
-
-def _most_bytes(drawn: Sequence[Setting], source: Source) -> int:
-    """Return the memory of the largest of some settings."""
-    return max(peak_bytes(each.hyperparameters, source.engine) for each in drawn)
 
 
 def draw_combinations(study: Study, read: Read) -> list[Setting]:

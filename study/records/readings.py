@@ -5,10 +5,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from study.fashion_mnist import CLASS_NAMES
+from study.fashion_mnist import FASHION_IMAGES
 
-COLLAPSED = 2 / len(CLASS_NAMES)
-"""Accuracy at or under which a training has collapsed: twice the score of guessing."""
+
+def collapse_at(classes: int) -> float:
+    """Return the accuracy (fraction) at or under which a training has collapsed.
+
+    It is twice the score of guessing; of few classes, where that is much, a tenth of the way from guessing to
+    1. With ten classes, to which both come close, it is 0.2.
+    """
+    return min(2 / classes, 1 / classes + (1 - 1 / classes) / 10) if classes < 10 else 2 / classes
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,13 @@ class SettingReadings:
 
     test: Mapping[int, float] = field(default_factory=dict)
     failed: int = 0
+    classes: int = FASHION_IMAGES.classes
+    """The number of classes that guessing chooses from."""
+
+    @property
+    def collapse_at(self) -> float:
+        """Return the accuracy at or under which a trial has collapsed."""
+        return collapse_at(self.classes)
 
     @property
     def mean(self) -> float:
@@ -26,7 +39,7 @@ class SettingReadings:
     @property
     def collapsed(self) -> int:
         """Count the collapsed trials."""
-        return count_collapsed(self.test.values())
+        return count_collapsed(self.test.values(), self.classes)
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,6 @@ class Measured:
     curve: Curve | None = None
 
 
-def count_collapsed(accuracies: Iterable[float]) -> int:
+def count_collapsed(accuracies: Iterable[float], classes: int = FASHION_IMAGES.classes) -> int:
     """Count the test accuracies (fractions) of collapsed trainings."""
-    return sum(accuracy <= COLLAPSED for accuracy in accuracies)
+    return sum(accuracy <= collapse_at(classes) for accuracy in accuracies)

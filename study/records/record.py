@@ -12,7 +12,9 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from study.fact import Fact
-from study.spec import EngineName, Hyperparameters, Protocol
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
+from study.spec import EngineName, Hyperparameters, NetworkFile, Protocol
 
 CONVERGENCE_PATIENCE = 3
 """Epochs without a lower validation loss after which a training counts as converged; the published
@@ -74,6 +76,37 @@ class Source(Fact):
     """Kind of device, "CPU" or "GPU": the same seed gives other weights on another kind."""
     engine: EngineName = "tensorflow"
     """The engine that trains: with another engine the same seed gives other weights."""
+    images: ImageFacts = Field(FASHION_IMAGES, exclude_if=lambda images: images == FASHION_IMAGES)
+    """Shape and classes of the images; no part of the key, as the fingerprint covers them."""
+    keras: str = ""
+    """Versions of the general engine, see `name_keras`; empty if another engine trains. Of a run, as of its
+    plan, this is the engine of those trainings that no other can train."""
+    network: NetworkFile | None = Field(None, exclude_if=lambda network: network is None)
+    """A network of one's own; None: the lab's."""
+
+    def of(self, hyperparameters: Hyperparameters) -> "Source":
+        """Return the facts of one training of a run: the general engine trains what the others cannot."""
+        if self.engine == "keras":
+            return self
+        if self.network is None and hyperparameters.is_accelerated:
+            return self.model_copy(update={"keras": ""}) if self.keras else self
+        return self.model_copy(update={"engine": "keras", "tensorflow": ""})
+
+
+def name_keras(keras: str, tensorflow: str) -> str:
+    """Return the fact of a `Source` that names the versions of the general engine."""
+    return f"Keras {keras}, TensorFlow {tensorflow}"
+
+
+class NetworkSize(Fact):
+    """What a network of one's own has and does, counted from its layers, for one image."""
+
+    parameters: int
+    """Weights and biases."""
+    multiply_adds: int
+    """Of a forward pass: each number of a kernel, as often as it is used."""
+    activations: int
+    """Numbers that the layers put out."""
 
 
 class Epoch(Fact):
@@ -139,6 +172,8 @@ class TrainingRecord(Fact):
     """The epochs whose weights are kept."""
     optimizer_sha256: str
     """Hash of the optimizer's state after the last epoch, from which the training can continue."""
+    size: NetworkSize | None = Field(None, exclude_if=lambda size: size is None)
+    """Of a network of one's own; the lab's is known from its hyperparameters."""
     diverged: str | None = None
     """The reason for no further epoch: the loss of the next one is not a finite number."""
 

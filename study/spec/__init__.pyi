@@ -6,6 +6,12 @@ from .bands import (
     Readings as Readings,
 )
 from .claims import ClaimVerdict as ClaimVerdict
+from .data import (
+    NAMED_SOURCES as NAMED_SOURCES,
+    ArrayNames as ArrayNames,
+    DataFound as DataFound,
+    DataSlice as DataSlice,
+)
 from .exercises import (
     REDUCTION as REDUCTION,
     Exercise as Exercise,
@@ -17,6 +23,15 @@ from .exercises import (
     SweepExercise as SweepExercise,
     expected_epochs as expected_epochs,
     rungs_to as rungs_to,
+)
+from .network import (
+    LAB_PARAMETERS as LAB_PARAMETERS,
+    Network as Network,
+    NetworkFile as NetworkFile,
+    Parameter as Parameter,
+    Value as Value,
+    hash_sources as hash_sources,
+    list_sources as list_sources,
 )
 from .published import (
     PublishedAverage as PublishedAverage,

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from study.fact import Fact
 from study.fashion_mnist import TEST_COUNT
+from study.spec.network import Value
 from study.spec.setting import Hyperparameters, Setting, check_changes
 from study.wording import listing, plain, shown
 
@@ -46,7 +47,7 @@ class Range(Fact):
         return self
 
 
-Choices = tuple[int | float | str, ...]
+Choices = tuple[Value, ...]
 """The values to try, in no order."""
 
 Values = Annotated[
@@ -93,8 +94,8 @@ class Search(Fact):
     def contains(self, hyperparameters: Hyperparameters, baseline: Setting) -> bool:
         """Say whether the search could have found these hyperparameters."""
         return all(
-            self._allows(name, value) if name in self.space else value == getattr(baseline, name)
-            for name, value in hyperparameters.model_dump().items()
+            self._allows(name, value) if name in self.space else value == baseline.values[name]
+            for name, value in hyperparameters.values.items()
         )
 
     def _allows(self, name: str, value: Any) -> bool:
@@ -106,7 +107,11 @@ class Search(Fact):
 
     def draw(self, baseline: Setting, random: Random) -> Setting:
         """Draw a setting of the space, each value equally likely, with the most epochs it may have."""
-        values = {name: _draw(name, each, random) for name, each in self.space.items() if name != "epochs"}
+        values = {
+            name: _draw(each, random, isinstance(baseline.values[name], int))
+            for name, each in self.space.items()
+            if name != "epochs"
+        }
         return baseline.with_changes({**values, "epochs": self.budgets(baseline)[-1], "patience": None})
 
 
@@ -137,7 +142,7 @@ def _checked(name: str, values: Range | Choices) -> Range | Choices:
     """
     if isinstance(values, Range):
         ends = [check_changes({name: end})[name] for end in (values.low, values.high)]
-        if any(isinstance(end, str) for end in ends):
+        if any(isinstance(end, str | bool) for end in ends):
             raise ValueError(f"{name}: a range of words; give a list")
         if isinstance(ends[0], int) and values.step is not None and values.step % 1:
             raise ValueError(f"{name}: step={values.step:g}; a whole number is needed")
@@ -151,13 +156,13 @@ def _checked(name: str, values: Range | Choices) -> Range | Choices:
     return tuple(checked)
 
 
-def _draw(name: str, values: Range | Choices, random: Random) -> Any:
+def _draw(values: Range | Choices, random: Random, is_whole: bool) -> Any:
     if not isinstance(values, Range):
         return random.choice(values)
     low, high = (math.log(values.low), math.log(values.high)) if values.log else (values.low, values.high)
     number = random.uniform(low, high)
     number = math.exp(number) if values.log else number
-    return round(number) if isinstance(getattr(Setting(), name), int) else number
+    return round(number) if is_whole else number
 
 
 class ExerciseBase(Fact):
@@ -181,13 +186,13 @@ class SweepExercise(ExerciseBase):
     parameter: str
     values: tuple[float, ...] = Field(min_length=1)
     repeats: int = Field(ge=1, le=1000)
-    fixed: dict[str, int | float | str] = Field(default_factory=dict, description="changes to the baseline")
+    fixed: dict[str, Value] = Field(default_factory=dict, description="changes to the baseline")
     control: float | None = Field(None, description="the value with which all others are compared together")
     planned: tuple[float, ...] = Field((), description="values that are compared with the control one by one")
 
     @field_validator("fixed")
     @classmethod
-    def _check_fixed(cls, fixed: dict[str, int | float | str]) -> dict[str, int | float | str]:
+    def _check_fixed(cls, fixed: dict[str, Value]) -> dict[str, Value]:
         return check_changes(fixed)
 
     @model_validator(mode="after")
@@ -235,9 +240,9 @@ class OptimumExercise(ExerciseBase):
 
     kind: Literal["optimum"]
     repeats: int = Field(1, ge=1, le=1000)
-    candidates: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
+    candidates: dict[str, dict[str, Value]] = Field(default_factory=dict)
     combine: tuple[int, ...] = Field((), description="numbers of the sweeps whose best values are combined")
-    variants: dict[str, dict[str, int | float | str]] = Field(
+    variants: dict[str, dict[str, Value]] = Field(
         default_factory=dict, description="changes to the combination; each is a further candidate"
     )
     search: Search | None = Field(None, description="ranges to search, beyond the values that were swept")
@@ -245,9 +250,7 @@ class OptimumExercise(ExerciseBase):
 
     @field_validator("candidates", "variants")
     @classmethod
-    def _check_candidates(
-        cls, candidates: dict[str, dict[str, int | float | str]]
-    ) -> dict[str, dict[str, int | float | str]]:
+    def _check_candidates(cls, candidates: dict[str, dict[str, Value]]) -> dict[str, dict[str, Value]]:
         if "combination" in candidates:
             raise ValueError("'combination' is the name of the combined best values; choose another name")
         taken = [name for name in candidates if "finalist" in name]
@@ -279,7 +282,7 @@ class OptimumExercise(ExerciseBase):
         return self
 
     @property
-    def combinations(self) -> dict[str, dict[str, int | float | str]]:
+    def combinations(self) -> dict[str, dict[str, Value]]:
         """Return the combination and its variants by name, with what each changes of it."""
         return {"combination": {}, **self.variants} if self.combine else {}
 

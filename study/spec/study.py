@@ -1,22 +1,24 @@
 """Define a study: settings, exercises, protocol and data, checked where they are made."""
 
 from collections import Counter
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 from study.fact import Fact
-from study.fashion_mnist import TEST_COUNT, TRAIN_COUNT
+from study.spec.data import DataSlice
 from study.spec.exercises import Exercise, ImagesExercise, ModelExercise, OptimumExercise, SweepExercise
+from study.spec.network import Network
 from study.spec.published import PublishedSource
-from study.spec.setting import Setting
+from study.spec.setting import Setting, reading_for
 
 Protocol = Literal["lab", "held-out"]
 """How accuracy is read: `lab` validates on the test images (as the published readings did);
 `held-out` sets a stratified part of the training images aside and keeps test data out of every choice."""
 
-EngineName = Literal["native", "tensorflow"]
-"""The program that trains: compiled code of our own on CPU cores, or TensorFlow."""
+EngineName = Literal["native", "tensorflow", "keras"]
+"""The program that trains: compiled code of our own on CPU cores, the same steps in TensorFlow, or a network
+and an optimizer of Keras, which is more general and slower."""
 
 MAX_TRIALS = 100_000
 """The most trials of a study: a thousand times the lab study's; planning more would take minutes."""
@@ -28,14 +30,6 @@ NARROWED = {"narrowed": True}
 """Validation context of a study that was checked as a whole and reduced to some of its exercises."""
 
 
-class DataSlice(Fact):
-    """The number of images the study uses: the first ones, in the order of the dataset's files."""
-
-    train_images: int = Field(TRAIN_COUNT, ge=100, le=TRAIN_COUNT)
-    test_images: int = Field(TEST_COUNT, ge=100, le=TEST_COUNT)
-    held_out_images: int = Field(10_000, ge=10, lt=TRAIN_COUNT, description="validation, held-out protocol")
-
-
 class Study(Fact):
     """A named set of exercises, a protocol, the data and the seeds."""
 
@@ -44,10 +38,26 @@ class Study(Fact):
     protocol: Protocol = "lab"
     seed: int = Field(1, ge=0, le=1_000_000, description="seed of the first repeat; the next ones count up")
     data: DataSlice = DataSlice()
-    baseline: Setting = Setting()
+    model: Network | None = Field(None, description="a network of one's own; None: the lab's")
+    baseline: Setting = Field(default_factory=Setting)
     target_accuracy: float = Field(0.88, gt=0, lt=1, description="on validation; trainings are timed to it")
     exercises: tuple[Exercise, ...]
     published: PublishedSource | None = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _know_network(cls, values: Any, handler: ModelWrapValidatorHandler["Study"]) -> "Study":
+        """Read the settings with the hyperparameters of the study's network."""
+        given = values.get("model") if isinstance(values, dict) else None
+        network = Network.model_validate(given) if isinstance(given, dict | Network) else None
+        with reading_for(network):
+            return handler(values)
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        if self.model is None and self.baseline.network_parameters:
+            raise ValueError("baseline: network_parameters belong to a network of one's own; see 'model'")
+        return self
 
     @model_validator(mode="after")
     def _check_exercises(self) -> Self:
@@ -60,11 +70,12 @@ class Study(Fact):
         for kind in ("images", "optimum", "model"):
             if sum(exercise.kind == kind for exercise in self.exercises) > 1:
                 raise ValueError(f"exercises: kind {kind!r} is used twice; a study has at most one")
-        if self.model is not None and self.optimum is None:
+        if self.model_exercise is not None and self.optimum is None:
             raise ValueError(
                 "exercises: the 'model' exercise saves what an 'optimum' exercise chose; add one"
             )
-        if self.protocol == "held-out" and self.data.held_out_images >= self.data.train_images:
+        is_known = not self.data.is_own or self.data.found is not None
+        if is_known and self.protocol == "held-out" and self.data.held_out_images >= self.data.train_images:
             raise ValueError(
                 f"data: held_out_images={self.data.held_out_images} leaves nothing of "
                 f"train_images={self.data.train_images} to train on; it must be smaller"
@@ -128,7 +139,7 @@ class Study(Fact):
         return tuple(sweep for sweep in self.sweeps if sweep.number in numbers)
 
     @property
-    def model(self) -> ModelExercise | None:
+    def model_exercise(self) -> ModelExercise | None:
         """Return the exercise that saves the model, if the study has one."""
         return next((each for each in self.exercises if isinstance(each, ModelExercise)), None)
 

@@ -14,10 +14,11 @@ from ruamel.yaml.error import YAMLError, YAMLWarning
 from ruamel.yaml.nodes import Node
 
 from study.errors import InputError
-from study.spec import bands, claims, exercises, published, study as spec
+from study.spec import bands, claims, data, exercises, published
 from study.spec.exercises import Range, Search
+from study.spec.network import Network, read_network
 from study.spec.published import read_averages, read_readings
-from study.spec.setting import Setting
+from study.spec.setting import TRAINING_PARAMETERS, Setting, parameter_names, reading_for
 from study.spec.study import NARROWED, Study
 from study.wording import shortened, shown
 
@@ -99,11 +100,15 @@ def _count_values(node: Node, counted: dict[int, float]) -> float:
 STUDIES_FOLDER = Path(__file__).resolve().parents[2] / "studies"
 """The folder of the studies that ship, and of those a user adds."""
 
+LAB = "lab"
+"""The name of the lab's network."""
+
 MAX_COMPLAINTS = 20
 """The most mistakes of a file that are reported at once."""
 
 _OWNERS: dict[int | str, type[BaseModel]] = {
-    "data": spec.DataSlice,
+    "data": data.DataSlice,
+    "arrays": data.ArrayNames,
     "baseline": Setting,
     "images": exercises.ImagesExercise,
     "sweep": exercises.SweepExercise,
@@ -122,7 +127,7 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
 }
 """The class of each part of a field's location."""
 
-_CHOICES = ("int", "float", "str")
+_CHOICES = ("bool", "int", "float", "str")
 """The types of a value in `fixed` and `candidates`, as pydantic adds them to its location."""
 
 _CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)), (9, ("search",)))
@@ -176,19 +181,41 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
     """
     path = find_study(name_or_path, folder)
     content = _parse(path)
+    content["model"] = network = _read_model(path, content.get("model", LAB))
     try:
         study = Study.model_validate(content)
     except ValidationError as error:
-        lines = [_describe(detail) for detail in _causes(error.errors())]
+        with reading_for(network):
+            lines = [_describe(detail) for detail in _causes(error.errors())]
         if len(lines) > MAX_COMPLAINTS:
             lines = [*lines[:MAX_COMPLAINTS], f"{len(lines) - MAX_COMPLAINTS} more mistakes"]
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
+    if study.data.is_own:
+        if study.data.found is not None:
+            raise InputError(f"{path}: data.found: the program itself fills it in; leave it out")
+        study = study.model_copy(update={"data": study.data.located(path)})
     if study.published is None:
         return study
     located = study.published.located(path, folder)
     read_averages(located)  # otherwise the error would appear only after all training
     read_readings(located)
     return study.model_copy(update={"published": located})
+
+
+def _read_model(path: Path, given: Any) -> Network | None:
+    """Return the network that a study names; None for the lab's.
+
+    Raises:
+        InputError: it names none.
+    """
+    if given == LAB:
+        return None
+    if not isinstance(given, str):
+        raise InputError(f"{path}: model: {shown(given)} is not allowed; give lab, or FILE.py:FUNCTION")
+    try:
+        return read_network(given, path.parent, TRAINING_PARAMETERS)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def choose_exercises(study: Study, numbers: frozenset[int]) -> Study:
@@ -292,7 +319,7 @@ def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
     owner: type[BaseModel] = Study
     for part in location[:-1]:
         owner = _OWNERS.get(part, owner)
-    return list(owner.model_fields)
+    return list(parameter_names() if owner is Setting else owner.model_fields)
 
 
 def _field(location: tuple[int | str, ...]) -> str:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,12 @@ from storage.dataset_files import (
     ExpectedDataset,
     default_cache_folder,
     open_cached,
+    own_folder,
     write_cache,
 )
 from study.errors import InputError
-from study.fashion_mnist import TEST_COUNT, TRAIN_COUNT
+from study.fashion_mnist import FASHION_IMAGES, TEST_COUNT, TRAIN_COUNT
+from study.image_facts import ImageFacts
 from tasks.data.sources import CACHE, Source, default_sources, read_first, read_given_folder
 
 logger = logging.getLogger(__name__)
@@ -35,7 +38,9 @@ class Dataset:
         source: Where the dataset came from, in words.
         train_count: Number of training images in use: the first ones in file order.
         test_count: Number of test images in use: the first ones in file order.
-        expected: Facts of the whole arrays; other than Fashion-MNIST only in tests.
+        expected: Shapes and checksums of the whole arrays.
+        facts: Height, width, channels and class names of the images.
+        name: Name of the images, for titles.
 
     Raises:
         InputError: A count is out of range.
@@ -46,6 +51,8 @@ class Dataset:
     train_count: int = TRAIN_COUNT
     test_count: int = TEST_COUNT
     expected: ExpectedDataset = FASHION_MNIST
+    facts: ImageFacts = FASHION_IMAGES
+    name: str = "Fashion-MNIST"
 
     def __post_init__(self) -> None:
         """Check the counts."""
@@ -54,8 +61,13 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Return the hex SHA-256 of the whole arrays' checksums and the counts: subsets differ."""
+        """Return the hex SHA-256 of the whole arrays' checksums and the counts: subsets differ.
+
+        Shape and number of classes enter where they are not Fashion-MNIST's; the classes' names never do.
+        """
         facts = [*(array.sha256 for array in self.expected), str(self.train_count), str(self.test_count)]
+        if self.facts.sizes != FASHION_IMAGES.sizes:
+            facts += map(str, self.facts.sizes)
         return hashlib.sha256(" ".join(facts).encode()).hexdigest()
 
     @property
@@ -98,9 +110,15 @@ class Dataset:
 
     def _open(self, array: ExpectedArray) -> Bytes:
         try:
-            return open_cached(self.folder or default_cache_folder(), array)
+            return open_cached(self.folder or self._find_folder(), array)
         except DatasetFileError as error:
-            raise InputError(f"{error}; run `study data` to rebuild the cache") from error
+            command = "study data" if self.facts == FASHION_IMAGES else "study data STUDY"
+            raise InputError(f"{error}; run `{command}` to rebuild the cache") from error
+
+    def _find_folder(self) -> Path:
+        """Return the folder of the arrays in this machine's cache."""
+        cache = default_cache_folder()
+        return cache if self.expected == FASHION_MNIST else own_folder(cache, self.expected, self.facts)
 
 
 def refer_to_dataset() -> Dataset:
@@ -183,3 +201,8 @@ def scale_pixels(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         The same shape, float32: each pixel divided by PIXEL_MAXIMUM.
     """
     return images.astype(np.float32) / np.float32(PIXEL_MAXIMUM)
+
+
+def with_channels(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return images (n, height, width) or (n, height, width, 3) as (n, height, width, channels)."""
+    return images[..., np.newaxis] if images.ndim == 3 else images

@@ -7,6 +7,11 @@ from .engine import (
     load_engine as load_engine,
     silenced_stderr as silenced_stderr,
 )
+from .keras_engine import make_optimizer as make_optimizer
+from .networks import (
+    build_network as build_network,
+    count_size as count_size,
+)
 from .provenance import (
     LOCK_NAME as LOCK_NAME,
     hash_code as hash_code,

@@ -13,7 +13,10 @@ import numpy as np
 
 from storage.trainings import Arrays
 from study.errors import InputError
-from study.spec import EngineName, Hyperparameters
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
+from study.records import NetworkSize
+from study.spec import EngineName, Hyperparameters, NetworkFile
 from tasks.engines.native_library import NativeUnavailable, prepare_native_library
 
 
@@ -34,6 +37,9 @@ class Placed(Protocol):
 
 class Trainer(Protocol):
     """A model in training."""
+
+    size: NetworkSize | None
+    """Of a network of one's own."""
 
     def warm_up(self, images: Any) -> float:
         """Prepare all that depends only on the shape, such as compiling; return the seconds."""
@@ -56,17 +62,29 @@ class Trainer(Protocol):
         """Return the model's weights and biases, in Keras's order."""
 
     def momenta(self) -> Arrays:
-        """Return the state to resume from: each weight's momentum, in the same order, and any more."""
+        """Return the state to resume from: each weight's momentum, in the same order, or what it has more."""
 
 
 class Engine(Protocol):
     """Trains and evaluates."""
 
     def place(self, pixels: np.ndarray, labels: np.ndarray, chosen: np.ndarray | None = None) -> Placed:
-        """Place images (n, 28, 28) and labels (n,), uint8, on the device: all, or the `chosen` indices."""
+        """Place images and labels (n,), uint8, on the device: all, or the `chosen` indices.
 
-    def open_trainer(self, hyperparameters: Hyperparameters, threads: int = 1) -> tuple[Trainer, bool]:
-        """Return a trainer, and whether to warm it up before it is started or resumed."""
+        Images are (n, height, width) or (n, height, width, channels).
+        """
+
+    def open_trainer(
+        self,
+        hyperparameters: Hyperparameters,
+        threads: int = 1,
+        images: ImageFacts = FASHION_IMAGES,
+        network: NetworkFile | None = None,
+    ) -> tuple[Trainer, bool]:
+        """Return a trainer for such images, and whether to warm it up before it is started or resumed.
+
+        Only the general engine takes a network of one's own; None is the lab's.
+        """
 
     def device_name(self) -> str:
         """Return the name of its device, for people."""
@@ -103,8 +121,9 @@ def load_engine(name: EngineName) -> Engine:
 
         return NativeEngine()
     with silenced_stderr():
+        from tasks.engines.keras_engine import KerasEngine
         from tasks.engines.tensorflow_engine import TensorflowEngine
-    return cast(Engine, TensorflowEngine())
+    return cast(Engine, TensorflowEngine() if name == "tensorflow" else KerasEngine())
 
 
 logger = logging.getLogger(__name__)
@@ -113,8 +132,8 @@ EngineChoice = Literal["auto", "tensorflow", "native"]
 """The engines to choose from."""
 
 
-def choose_engine(asked: EngineChoice, device: str) -> EngineName:
-    """Choose the engine for a kind of device, and compile and check it.
+def choose_engine(asked: EngineChoice, device: str, images: ImageFacts = FASHION_IMAGES) -> EngineName:
+    """Choose the engine for a kind of device and such images, and compile and check it.
 
     Raises:
         InputError: the native engine is requested and cannot be used.
@@ -122,6 +141,9 @@ def choose_engine(asked: EngineChoice, device: str) -> EngineName:
     if asked == "tensorflow" or (asked == "auto" and device != "CPU"):
         return "tensorflow"
     reason = _why_not() if device == "CPU" else f"it trains on CPU cores, and the lanes are on a {device}"
+    if images.sizes != FASHION_IMAGES.sizes:
+        reason = f"it takes images that are {FASHION_IMAGES.describe()}; these are {images.describe()}"
+        logger.warning("TensorFlow trains, not the native engine: %s", reason)
     if reason is None:
         return "native"
     if asked == "native":

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.trainings import Arrays
-from study.spec import Hyperparameters
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
+from study.records import NetworkSize
+from study.spec import Hyperparameters, NetworkFile
 from tasks.engines.engine import Score
 from tasks.engines.native_library import NativeLibrary, open_native_library
 from tasks.engines.seeds import augment, draw_initial_weights, dropout_keys, epoch_order
@@ -41,9 +44,14 @@ class NativeEngine:
         return NativeImages(pixels, labels, indices.astype(np.int32))
 
     def open_trainer(
-        self, hyperparameters: Hyperparameters, threads: int = 1
+        self,
+        hyperparameters: Hyperparameters,
+        threads: int = 1,
+        images: ImageFacts = FASHION_IMAGES,
+        network: NetworkFile | None = None,
     ) -> tuple["_NativeTrainer", bool]:
-        """Return a trainer; it needs no warm-up."""
+        """Return a trainer; it needs no warm-up. `choose_engine` refuses images of other sizes."""
+        del images
         return _NativeTrainer(self._library, hyperparameters, threads), False
 
     def device_name(self) -> str:
@@ -53,6 +61,8 @@ class NativeEngine:
 
 class _NativeTrainer:
     """Parameters and momenta in one array each, and the library that changes them: a `Trainer`."""
+
+    size: NetworkSize | None = None
 
     def __init__(self, library: NativeLibrary, hyperparameters: Hyperparameters, threads: int) -> None:
         self._library, self._hyperparameters, self._threads = library, hyperparameters, threads

@@ -120,8 +120,9 @@ def library_versions(engine: EngineName) -> dict[str, str]:
 
     For the native one: its compiler, and its vectors, which a processor's name does not determine.
     """
-    libraries = ("tensorflow", "numpy") if engine == "tensorflow" else ("numpy",)
-    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}
+    own = {"native": [], "tensorflow": ["tensorflow"], "keras": ["keras", "tensorflow"]}[engine]
+    libraries = {name: metadata.version(name) for name in [*own, "numpy"]}
+    versions = {"python": platform.python_version(), **libraries}
     if engine == "native":
         library = open_native_library()
         versions |= {"compiler": library.compiler, "vectors": library.vectors}

@@ -3,7 +3,8 @@
 import numpy as np
 
 from storage.trainings import Arrays
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.plan import pooled_units
 from study.spec import Augmentation, Hyperparameters
 
@@ -15,23 +16,25 @@ _WAYS = 2 * FARTHEST_SHIFT + 1
 _SHIFTS = _WAYS**2
 
 
-def draw_initial_weights(hyperparameters: Hyperparameters, seed: int) -> Arrays:
-    """Draw the weights a training begins with, float32, in the order and the shapes of `build_model`.
+def draw_initial_weights(
+    hyperparameters: Hyperparameters, seed: int, images: ImageFacts = FASHION_IMAGES
+) -> Arrays:
+    """Draw the weights a training begins with, float32, in the order and the shapes of `build_lab_network`.
 
     He's uniform distribution before a ReLU (He et al. 2015, "Delving Deep into Rectifiers"), Glorot's before
     the softmax (Glorot and Bengio 2010), biases zero: as the Keras model of the published protocol has them.
     """
     generator = _generator(seed, 0)
     kernel, filters = hyperparameters.kernel_size, hyperparameters.filters
-    units, classes = hyperparameters.dense_units, len(CLASS_NAMES)
-    flattened = pooled_units(hyperparameters)
+    units, classes, channels = hyperparameters.dense_units, images.classes, images.channels
+    flattened = pooled_units(hyperparameters, images)
 
     def draw(shape: tuple[int, ...], fan: float) -> np.ndarray:
         limit = np.sqrt(6.0 / fan)
         return generator.uniform(-limit, limit, shape).astype(np.float32)
 
     return [
-        draw((kernel, kernel, 1, filters), kernel * kernel),
+        draw((kernel, kernel, channels, filters), kernel * kernel * channels),
         np.zeros(filters, np.float32),
         draw((flattened, units), flattened),
         np.zeros(units, np.float32),
@@ -66,7 +69,9 @@ def _generator(*seeds: int) -> np.random.Generator:
 def augment(
     pixels: np.ndarray, chosen: np.ndarray, order: np.ndarray, how: Augmentation, seed: int, epoch: int
 ) -> np.ndarray:
-    """Copy images in the order of an epoch, each augmented by seed and epoch: (k, 28, 28) uint8, contiguous.
+    """Copy images in the order of an epoch, each augmented by seed and epoch: uint8, contiguous.
+
+    Images are (n, height, width) or (n, height, width, channels), the copies (k, ...) alike.
 
     An image is flipped left to right with probability 1/2 ("flip"), moved by -2 to 2 pixels in each
     direction, all 25 shifts equally likely, black where nothing is left ("shift"), or both. The change of an
@@ -74,7 +79,7 @@ def augment(
     indices (m,) in use; `order` are the numbers (k,) to copy.
     """
     codes = _restrict(draw_transformations(len(chosen), seed, epoch), how)[order]
-    indices, shown = chosen[order], np.empty((len(order), IMAGE_SIDE, IMAGE_SIDE), np.uint8)
+    indices, shown = chosen[order], np.empty((len(order), *pixels.shape[1:]), np.uint8)
     # Image by image would take seconds: equal transformations are done together.
     for code in np.unique(codes):
         places = np.flatnonzero(codes == code)
@@ -90,16 +95,17 @@ def describe(code: int) -> tuple[bool, int, int]:
 
 
 def transform(images: np.ndarray, flips: bool, down: int, right: int) -> np.ndarray:
-    """Flip images (n, 28, 28), then move them by these numbers of pixels; the new border is black."""
-    moved = np.zeros_like(images)
+    """Flip images (n, height, width, ...), then move them by these numbers of pixels; the border is black."""
+    moved, (height, width) = np.zeros_like(images), images.shape[1:3]
     source = images[:, :, ::-1] if flips else images
-    moved[:, _to(down), _to(right)] = source[:, _to(-down), _to(-right)]
+    to, of = ((_filled(s * down, height), _filled(s * right, width)) for s in (1, -1))
+    moved[:, *to] = source[:, *of]
     return moved
 
 
-def _to(shift: int) -> slice:
+def _filled(shift: int, length: int) -> slice:
     """Return the rows or columns that a shifted image fills; for minus the shift, their sources."""
-    return slice(max(shift, 0), IMAGE_SIDE + min(shift, 0))
+    return slice(max(shift, 0), length + min(shift, 0))
 
 
 def _restrict(codes: np.ndarray, how: Augmentation) -> np.ndarray:

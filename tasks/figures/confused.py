@@ -1,12 +1,13 @@
 """Draw the new image that the saved model classifies and those it confuses most often, with OpenCV."""
 
 import logging
+from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
 
 from study.conclusions import MAX_EXAMPLES, ChosenModel
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE, TEST_COUNT
-from study.wording import taken_for
+from study.fashion_mnist import IMAGE_SIDE
+from study.wording import shortened, taken_for
 from tasks.data import (
     MARGIN,
     TITLE_HEIGHT,
@@ -23,7 +24,6 @@ from tasks.step import step
 
 logger = logging.getLogger(__name__)
 
-TITLE = "Fashion-MNIST: the new image, and the pairs confused most often"
 ENLARGEMENT = 4
 CELL = IMAGE_SIDE * ENLARGEMENT
 GAP = 16
@@ -41,19 +41,21 @@ def draw_confused_images(chosen: ChosenModel, dataset: Dataset, path: Path) -> P
     """
     images, _ = dataset.test()
     logger.info("new image and confused pairs: %s", path)
-    return save_page(_lay_out(chosen, images), path)
+    return save_page(_lay_out(chosen, images, dataset.name), path)
 
 
-def _lay_out(chosen: ChosenModel, images: Pixels) -> Pixels:
-    """Return the page, `(height, width)` grey: a title, then rows of images."""
-    new = chosen.new_image
-    rows = [(_classified_as(new.predicted_class), (new.test_index,))] + [
+def _lay_out(chosen: ChosenModel, images: Pixels, name: str) -> Pixels:
+    """Return the page: a title, then rows of images."""
+    new, names = chosen.new_image, chosen.images.class_names
+    rows = [(_classified_as(new.predicted_class, names), (new.test_index,))] + [
         (taken_for(pair.true_class, pair.predicted_class, pair.images, pair.of), pair.examples)
         for pair in chosen.confused
     ]
     width = 2 * MARGIN + MAX_EXAMPLES * (CELL + GAP) - GAP
-    page = start_page(TITLE, width, MARGIN + TITLE_HEIGHT + len(rows) * ROW_HEIGHT)
-    scale = fit_scale(_all_headings(), width - 2 * MARGIN, at_most=0.9)
+    title = f"{shortened(name, 30)}: the new image, and the pairs confused most often"
+    height = MARGIN + TITLE_HEIGHT + len(rows) * ROW_HEIGHT
+    page = start_page(title, width, height, chosen.images.channels)
+    scale = fit_scale(_all_headings(names, len(images)), width - 2 * MARGIN, at_most=0.9)
     for row, (heading, examples) in enumerate(rows):
         top = MARGIN + TITLE_HEIGHT + row * ROW_HEIGHT
         write_text(page, heading, MARGIN, top + HEADING_HEIGHT // 2, scale)
@@ -61,21 +63,22 @@ def _lay_out(chosen: ChosenModel, images: Pixels) -> Pixels:
     return page
 
 
-def _classified_as(name: str) -> str:
-    return f"New image, classified as {name} ({CLASS_NAMES.index(name)})"
+def _classified_as(name: str, names: Sequence[str]) -> str:
+    return f"New image, classified as {name} ({names.index(name)})"
 
 
 def _draw_examples(page: Pixels, examples: tuple[int, ...], images: Pixels, top: int) -> None:
-    scale = fit_scale([f"{TEST_COUNT - 1}"], CELL, at_most=0.8)
+    scale = fit_scale([f"{max(len(images), 10_000) - 1}"], CELL, at_most=0.8)
     for column, index in enumerate(examples):
         left = MARGIN + column * (CELL + GAP)
-        paste_image(page, images[index], left, top, ENLARGEMENT)
+        paste_image(page, images[index], left, top, CELL)
         centred = left + (CELL - measure(f"{index}", scale)[0]) // 2
         write_text(page, f"{index}", centred, top + CELL + CAPTION_HEIGHT // 2, scale)
 
 
-def _all_headings() -> list[str]:
-    # Sized for every class and pair: the text size is independent of the model.
-    pairs = permutations(CLASS_NAMES, 2)
-    confused = [taken_for(*pair, TEST_COUNT // 10, TEST_COUNT // 10) for pair in pairs]
-    return [*map(_classified_as, CLASS_NAMES), *confused]
+def _all_headings(names: Sequence[str], images: int) -> list[str]:
+    # Sized for every class, and for pairs of the longest: the text size is independent of the model.
+    longest = sorted(names, key=len)[-10:]
+    most = max(images, 10_000) // len(names)
+    confused = [taken_for(*pair, most, most) for pair in permutations(longest, 2)]
+    return [*(_classified_as(each, names) for each in longest), *confused]

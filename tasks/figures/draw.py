@@ -32,9 +32,9 @@ def draw_figures(study: Study, results: Results, tables: RunTables) -> "list[Dra
         drawn += sweeps.draw_sweep_figures(study, exercise, trials, tables.summary, averages, folder)
         drawn += curves.draw_curve_figures(study, exercise, trials, tables.epochs, folder)
     drawn += search.draw_search_figures(study, trials, tables.search, tables.finals, folder)
-    if chosen is not None and study.optimum is not None and study.model is not None:
+    if chosen is not None and study.optimum is not None and study.model_exercise is not None:
         drawn.append(model.draw_learning_curves(chosen, tables.epochs, folder, study.optimum.number))
-        drawn.append(model.draw_confusion(chosen, folder, study.model.number))
+        drawn.append(model.draw_confusion(chosen, folder, study.model_exercise.number))
     drawn += cost.draw_cost_figure(tables.trainings, folder)
     return [*drawn, *draw_nights(study, results, tables, folder)]
 

@@ -1,5 +1,6 @@
 """The figures of the chosen model: learning curves, confusion matrix, and the images it confuses."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from storage.tables import EpochRow
 from study.conclusions import ChosenModel
-from study.fashion_mnist import CLASS_NAMES
+from study.wording import shortened
 from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, place_legend, save
 
 Counts = npt.NDArray[np.int64]
@@ -95,41 +96,53 @@ def draw_confusion(chosen: ChosenModel, folder: Path, exercise: int) -> DrawnFig
         f"Test images (n = {counts.sum():,}) by true class (rows) and predicted class (columns). Shade: "
         "share of the row, on a square-root scale so that rare confusions show."
     )
+    step = math.ceil(chosen.images.classes / MOST_NAMES)
+    caption += f" One class in {step} is named." * (step > 1)
+    names = [shortened(each, 14) for each in chosen.images.class_names]
     with new_figure(title, 4.4) as figure:
         axes = figure.add_subplot(xlabel="Predicted class", ylabel="True class")
-        _plot_matrix(axes, counts)
+        _plot_matrix(axes, counts, names)
         return save(
             figure, folder, "confusion-matrix", exercise=exercise, title=title, caption=caption,
-            alt=_describe_confusion(counts),
+            alt=_describe_confusion(counts, chosen.images.class_names),
         )  # fmt: skip
 
 
-def _plot_matrix(axes: Axes, counts: Counts) -> None:
+MOST_NUMBERS, MOST_NAMES = 15, 20
+"""Classes up to which every cell has its number, and the most names along an axis."""
+
+_SIDE = 190
+"""Side of the matrix, in points, that names and numbers share if there are more than ten."""
+
+
+def _plot_matrix(axes: Axes, counts: Counts, names: list[str]) -> None:
     norm = PowerNorm(0.5, vmin=0, vmax=100)
     shares = 100 * row_shares(counts)
-    axes.pcolormesh(shares, cmap="Blues", norm=norm, edgecolors="white", linewidth=1)
-    axes.set_xticks(
-        np.arange(len(counts)) + 0.5, CLASS_NAMES, rotation=60, ha="right", rotation_mode="anchor"
-    )
-    axes.set_yticks(np.arange(len(counts)) + 0.5, CLASS_NAMES)
+    axes.pcolormesh(shares, cmap="Blues", norm=norm, edgecolors="white", linewidth=min(1, 10 / len(counts)))
+    every = slice(None, None, math.ceil(len(names) / MOST_NAMES))
+    places = (np.arange(len(counts)) + 0.5)[every]
+    size = None if len(names) <= 10 else min(_SIDE / len(places), 9.0)
+    axes.set_xticks(places, names[every], rotation=60, ha="right", rotation_mode="anchor", fontsize=size)
+    axes.set_yticks(places, names[every], fontsize=size)
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.grid(False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    for (row, column), count in np.ndenumerate(counts):
+    for (row, column), count in np.ndenumerate(counts) if len(counts) <= MOST_NUMBERS else ():
         colour = "white" if norm(shares[row, column]) >= _WHITE_FROM else INK
-        axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=colour)
+        axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=colour, fontsize=size)
 
 
-def _describe_confusion(counts: Counts) -> str:
+def _describe_confusion(counts: Counts, names: Sequence[str]) -> str:
     wrong = counts - np.diag(np.diag(counts))
     true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
     accuracy = np.trace(counts) / max(int(counts.sum()), 1)
-    text = f"Confusion matrix of the ten classes; {accuracy:.1%} of the test images lie on the diagonal."
+    classes = "ten" if len(names) == 10 else str(len(names))
+    text = (
+        f"Confusion matrix of the {classes} classes; {accuracy:.1%} of the test images lie on the diagonal."
+    )
     if not wrong.any():
         return text
-    return (
-        f"{text} Most frequent confusion: {wrong.max()} images of {CLASS_NAMES[true]} taken for "
-        f"{CLASS_NAMES[predicted]}."
-    )
+    pair = f"{names[int(true)]} taken for {names[int(predicted)]}"
+    return f"{text} Most frequent confusion: {wrong.max()} images of {pair}."

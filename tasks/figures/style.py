@@ -207,6 +207,7 @@ _WORDS = {
     "learning_rate": ("learning rate", "Learning rate"),
     "momentum": ("momentum", "Momentum"),
     "batch_size": ("batch size", "Batch size (images)"),
+    "weight_decay": ("weight decay", "Weight decay"),
     "averaging": ("decay of averaging", "Decay of averaging (an epoch)"),
     "epochs": ("number of epochs", "Epochs"),
     "patience": ("patience", "Patience (epochs)"),

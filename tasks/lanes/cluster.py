@@ -122,7 +122,7 @@ class ClusterLanes(Lanes):
                 kinds = frozenset(each.device.kind for each in there)
                 native = {each.engine for each in there} == {"native"}
                 engine: EngineName = "native" if native else "tensorflow"
-                self._watch.settle(engine, kinds)
+                self._watch.settle("native" if native else "tensorflow", kinds)
                 first = next(iter(self._members.seen.values())).facts
                 self._settled = "+".join(sorted(kinds)), engine, first
             return self._settled

@@ -12,4 +12,3 @@ from .given_model import (
     find_model as find_model,
     load_model as load_model,
 )
-from .picture_files import list_pictures as list_pictures

@@ -1,4 +1,4 @@
-"""The standard Keras model of the published protocol, and its exported form."""
+"""The exported form of a trained network."""
 
 import inspect
 import json
@@ -11,34 +11,12 @@ from typing import Any
 import h5py
 import keras
 
-from storage.trainings import Arrays
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.spec import Hyperparameters
 from tasks.data import PIXEL_MAXIMUM
-
-
-def build_model(hyperparameters: Hyperparameters) -> keras.Sequential:
-    """Build the model; a training's weights fit it unchanged, and its own initial ones are unseeded.
-
-    Input (n, 28, 28, 1) float32 in 0..1; output (n, 10) class probabilities.
-    """
-    layers = [
-        keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1)),
-        keras.layers.Conv2D(
-            hyperparameters.filters,
-            hyperparameters.kernel_size,
-            activation="relu",
-            kernel_initializer="he_uniform",
-        ),
-        keras.layers.MaxPooling2D(2),
-        keras.layers.Flatten(),
-        keras.layers.Dense(hyperparameters.dense_units, activation="relu", kernel_initializer="he_uniform"),
-        keras.layers.Dense(len(CLASS_NAMES), activation="softmax"),
-    ]
-    if hyperparameters.dropout > 0:
-        layers.insert(3, keras.layers.Dropout(hyperparameters.dropout))
-    return keras.Sequential(layers)
-
+from tasks.engines import make_optimizer
+from tasks.model.export import IMAGE_FACTS
 
 SHARPNESS = 1e6
 """Steepness of "above 1" from 0 to 1: raw pixels are whole numbers, and 2 is far beyond the slope."""
@@ -52,21 +30,26 @@ FORMATS = {
 """The format of each suffix; a SavedModel is a folder with a version folder, as TensorFlow Serving needs."""
 
 
-def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> keras.Model:
-    """The trained model behind its preprocessing, compiled: `evaluate` takes images and classes (n,) 0 to 9.
+def build_exported_model(
+    core: keras.Model,
+    hyperparameters: Hyperparameters,
+    images: ImageFacts = FASHION_IMAGES,
+    is_lab: bool = True,
+) -> keras.Model:
+    """The trained model behind its preprocessing, compiled: `evaluate` takes images and classes (n,).
 
-    Input (n, 28, 28, 1), or (n, 28, 28), pixels 0..255 or scaled to 0..1, light on black; output (n, 10)
-    class probabilities, equal bit for bit to those of `build_model` fed scaled pixels.
+    The lab's is a chain of layers; a network of one's own is a layer of it, whole.
+
+    Input (n, height, width, channels), or (n, height, width) if grey, pixels 0..255 or scaled to 0..1; output
+    (n, classes), their probabilities, equal bit for bit to those of `build_network` fed scaled pixels.
     """
-    core = build_model(hyperparameters)
-    core.set_weights(weights)
-    image = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1), name="image")
+    image = keras.Input(images.shape, name="image")
     outputs = _scale(image)
-    for layer in core.layers:
+    for layer in core.layers if is_lab else [core]:
         outputs = layer(outputs)
-    model = keras.Model(image, outputs, name="fashion_mnist")
+    model = keras.Model(image, outputs, name="fashion_mnist" if images == FASHION_IMAGES else "images")
     model.compile(
-        optimizer=keras.optimizers.SGD(hyperparameters.learning_rate, momentum=hyperparameters.momentum),
+        optimizer=make_optimizer(hyperparameters),
         loss="sparse_categorical_crossentropy",
         # Not "accuracy": Keras 2 takes that, in a loaded model, for the one of labels in ten columns.
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
@@ -75,20 +58,24 @@ def build_exported_model(hyperparameters: Hyperparameters, weights: Arrays) -> k
     return model
 
 
-def write_files(model: keras.Model, scratch: Path, name: str) -> Iterator[Path]:
+def write_files(
+    model: keras.Model, scratch: Path, name: str, images: ImageFacts = FASHION_IMAGES
+) -> Iterator[Path]:
     """Write the model in each format of `FORMATS` to a folder on this machine; yield each path once written.
 
     Keras writes to no other, and not atomically. Older versions of Keras open the `.keras` and `.h5` files,
     too, and Keras 2 (up to TensorFlow 2.15) the `.h5` file: their descriptions are written again for these.
+    The `.keras` and the `.h5` file carry the facts of other images than Fashion-MNIST's, `IMAGE_FACTS`.
     """
+    carried = None if images == FASHION_IMAGES else images.model_dump_json()
     logging.getLogger("absl").setLevel(logging.ERROR)  # Keras calls .h5 legacy; the lab requires it
     modern, legacy, folder, lite = (
         scratch / f"{name}{suffix}" for suffix in (".keras", ".h5", "", ".tflite")
     )
     model.save(modern)
-    description = _rewrite_keras(modern)
+    description = _rewrite_keras(modern, carried)
     model.save(legacy, include_optimizer=False)
-    _rewrite_h5(legacy, description)
+    _rewrite_h5(legacy, description, carried)
     yield legacy
     yield modern
     model.export(folder / "1", format="tf_saved_model", verbose=False)
@@ -99,7 +86,10 @@ def write_files(model: keras.Model, scratch: Path, name: str) -> Iterator[Path]:
 
 def _scale(image: keras.KerasTensor) -> keras.KerasTensor:
     layers = keras.layers
-    brightest = layers.GlobalMaxPooling2D(keepdims=True, name="brightest")(image)
+    height, width, channels = image.shape[1:]
+    # One brightest pixel an image, not one a channel: a dark channel of raw pixels is not a scaled one.
+    flat = image if channels == 1 else layers.Reshape((height, width * channels, 1), name="flat")(image)
+    brightest = layers.GlobalMaxPooling2D(keepdims=True, name="brightest")(flat)
     above = layers.Rescaling(SHARPNESS, -SHARPNESS, name="above_one")(brightest)
     is_raw = layers.ReLU(max_value=1.0, name="is_raw")(above)
     is_scaled = layers.Rescaling(-1.0, 1.0, name="is_scaled")(is_raw)
@@ -116,7 +106,7 @@ Description = dict[str, Any]
 """A model or a part of it as Keras writes it: `{"class_name": …, "config": {argument: value}, …}`."""
 
 
-def _rewrite_keras(file: Path) -> Description:
+def _rewrite_keras(file: Path, carried: str | None) -> Description:
     """Describe the model in a `.keras` file by what differs from Keras's defaults; return the description."""
     with zipfile.ZipFile(file) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
@@ -124,6 +114,8 @@ def _rewrite_keras(file: Path) -> Description:
     for end in ("input_layers", "output_layers"):  # Keras up to 3.4 needs lists of them
         description["config"][end] = [description["config"][end]]
     contents["config.json"] = json.dumps(description).encode()
+    if carried is not None:
+        contents[f"{IMAGE_FACTS}.json"] = carried.encode()
     # The optimizer's momenta are zeros, as large as the model: compressed, they take no space.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in contents.items():
@@ -162,7 +154,7 @@ def _list_defaults(class_name: str) -> dict[str, Any]:
     return {each.name: each.default for each in reversed(arguments)}
 
 
-def _rewrite_h5(file: Path, description: Description) -> None:
+def _rewrite_h5(file: Path, description: Description, carried: str | None) -> None:
     """Describe the model in an `.h5` file as Keras 2 did, which Keras 3 reads as well."""
     layers = [_describe_for_keras_2(each) for each in description["config"]["layers"]]
     model = {"class_name": "Functional", "config": {**description["config"], "layers": layers}}
@@ -171,6 +163,8 @@ def _rewrite_h5(file: Path, description: Description) -> None:
     with h5py.File(file, "r+") as opened:
         opened.attrs["model_config"] = json.dumps(model)
         opened.attrs["training_config"] = json.dumps(training)
+        if carried is not None:
+            opened.attrs[IMAGE_FACTS] = carried
 
 
 def _describe_for_keras_2(layer: Description) -> Description:

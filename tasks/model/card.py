@@ -6,15 +6,19 @@ import numpy as np
 
 from storage.tables import TrialRow
 from study.conclusions import ChosenModel, SavedFile
-from study.fashion_mnist import CLASS_NAMES
+from study.fashion_mnist import FASHION_IMAGES
+from study.spec import LAB_PARAMETERS
 from study.wording import count, interval, listing, percent, plain, shortened, taken_for
 from tasks.report import markdown_environment, tabulate_confidence, tidy_markdown
 
 Lines = tuple[tuple[str, ...], ...]
 
 
-def render_card(model: ChosenModel, trial: TrialRow, train_images: int) -> str:
-    """Return the card as Markdown; `train_images` are those of the study, those held out included."""
+def render_card(model: ChosenModel, trial: TrialRow, train_images: int, data: str = "Fashion-MNIST") -> str:
+    """Return the card as Markdown; `train_images` are those of the study, those held out included.
+
+    `data` is the name of the images.
+    """
     confidence = tabulate_confidence(model)
     text = (
         markdown_environment()
@@ -30,6 +34,10 @@ def render_card(model: ChosenModel, trial: TrialRow, train_images: int) -> str:
             calibration=_describe_calibration(model),
             confidence=confidence.rows if confidence else (),
             made=_list_origin(model, trial, train_images),
+            images=model.images,
+            data=data,
+            is_fashion=model.images == FASHION_IMAGES,
+            stem=next(each for each in model.files if each.endswith(".keras")).removesuffix(".keras"),
             files=[_describe_file(each) for each in model.saved],
         )
     )
@@ -47,7 +55,7 @@ def tabulate_classes(model: ChosenModel) -> Lines:
             percent(_share(counts[place, place], counts[place].sum()), sign=False),
             percent(_share(counts[place, place], predicted[place]), sign=False),
         )
-        for place, name in enumerate(CLASS_NAMES)
+        for place, name in enumerate(model.images.class_names)
     )
 
 
@@ -79,8 +87,13 @@ def _describe_calibration(model: ChosenModel) -> tuple[str, ...]:
 
 
 def _list_origin(model: ChosenModel, trial: TrialRow, train_images: int) -> Lines:
-    setting = model.setting.model_dump()
-    values = [f"{name} {plain(value)}" for name, value in setting.items() if value is not None]
+    lacking = LAB_PARAMETERS if trial.network else ()
+    setting = {name: each for name, each in model.setting.values.items() if each is not None}
+    values = [
+        f"{name} {plain(each)}"
+        for name, each in setting.items()
+        if not (name in lacking and not getattr(trial, name))
+    ]
     held_out = trial.held_out_images
     trained = train_images - held_out
     validated = f"the {count(held_out, 'held-out training image')}" if held_out else "the test images"
@@ -91,6 +104,7 @@ def _list_origin(model: ChosenModel, trial: TrialRow, train_images: int) -> Line
             "Candidate",
             f"{model.candidate}, kept on validation accuracy ({percent(model.validation_accuracy)})",
         ),
+        *([("Network", f"{trial.network}, SHA-256 {trial.network_sha256}")] if trial.network else []),
         ("Hyperparameters", listing(values)),
         ("Trained", f"{count(model.epochs_run, 'epoch')} on {count(trained, 'image')}, seed {model.seed}"),
         ("Chosen on", f"{validated}{chosen} (protocol {trial.protocol})"),

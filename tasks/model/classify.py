@@ -13,10 +13,12 @@ import numpy.typing as npt
 from storage.results import write_atomically
 from study.conclusions import Calibration, soften
 from study.errors import InputError
-from study.fashion_mnist import CLASS_NAMES
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
+from tasks.data import prepare_picture, read_image, scale_pixels
 from tasks.engines import silenced_stderr
 from tasks.model.garment import Pixels
-from tasks.model.pictures import PreparedImage, prepare_image, read_image
+from tasks.model.pictures import PreparedImage, prepare_image
 from tasks.model.reload import predict_all
 
 
@@ -33,6 +35,7 @@ class Prediction:
     probabilities: tuple[float, ...]
     inverted: bool
     unclear: str = ""
+    class_names: tuple[str, ...] = FASHION_IMAGES.class_names
 
     @property
     def probability(self) -> float:
@@ -54,22 +57,23 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model, and the softening of its probabilities.
+    """A model, the softening of its probabilities, and the images it takes.
 
-    `model` maps `(n, 28, 28, 1)` float32 in 0..1 to `(n, 10)` probabilities.
+    `model` maps `(n, height, width, channels)` float32 in 0..1 to `(n, classes)` probabilities.
     """
 
     model: Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
     calibration: Calibration | None = None
+    images: ImageFacts = FASHION_IMAGES
 
     def classify(self, pictures: Sequence[Path]) -> list[Prediction | Unreadable]:
         """Classify pictures in their order; an unreadable one does not stop the others."""
         with silenced_stderr():  # the error replaces OpenCV's message
-            read = [_read(each) for each in pictures]
+            read = [_read(each, self.images) for each in pictures]
         images = [each.pixels for each in read if isinstance(each, PreparedImage)]
         outputs = iter(self._run(np.stack(images)) if images else ())
         return [
-            each if isinstance(each, Unreadable) else _predict(path, each, next(outputs))
+            each if isinstance(each, Unreadable) else _predict(path, each, next(outputs), self.images)
             for path, each in zip(pictures, read, strict=True)
         ]
 
@@ -86,18 +90,22 @@ def find_unreadable(pictures: Sequence[Path]) -> list[Unreadable]:
     return found if len(found) == len(pictures) else []
 
 
-def _read(path: Path) -> PreparedImage | Unreadable:
+def _read(path: Path, images: ImageFacts = FASHION_IMAGES) -> PreparedImage | Unreadable:
     try:
-        return prepare_image(read_image(path))
+        picture = read_image(path)
+        if images == FASHION_IMAGES:
+            return prepare_image(picture)
+        return PreparedImage(scale_pixels(prepare_picture(picture, images.shape)), inverted=False)
     except InputError as error:
         return Unreadable(path, str(error))
 
 
-def _predict(path: Path, image: PreparedImage, output: npt.NDArray[np.floating]) -> Prediction:
-    index = int(output.argmax())
-    return Prediction(
-        path, index, CLASS_NAMES[index], tuple(float(value) for value in output), image.inverted, image.doubt
-    )
+def _predict(
+    path: Path, image: PreparedImage, output: npt.NDArray[np.floating], images: ImageFacts
+) -> Prediction:
+    index, probabilities = int(output.argmax()), tuple(float(value) for value in output)
+    name = images.class_names[index]
+    return Prediction(path, index, name, probabilities, image.inverted, image.doubt, images.class_names)
 
 
 SHORTEST, LONGEST = 280, 1000

@@ -26,9 +26,10 @@ from study.conclusions import (
     fit_temperature,
     soften,
 )
-from study.fashion_mnist import CLASS_NAMES
-from study.spec import ModelExercise
-from tasks.data import Dataset, scale_pixels, split_held_out
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
+from study.spec import ModelExercise, NetworkFile
+from tasks.data import Dataset, scale_pixels, split_held_out, with_channels
 from tasks.engines import silenced_stderr
 from tasks.lanes import Lanes
 from tasks.model.card import render_card
@@ -68,35 +69,43 @@ def keep_files(files: ModelFiles, folder: Path) -> None:
                 write_atomically(folder / path.name, path.read_bytes())
 
 
+IMAGE_FACTS = "image_facts"
+"""Name, in a saved model, of the shape of its images and the names of its classes, as JSON."""
 MAX_PAIRS = 4
 
 
-def count_confusion(labels: np.ndarray, predicted: np.ndarray) -> tuple[tuple[int, ...], ...]:
+def count_confusion(
+    labels: np.ndarray, predicted: np.ndarray, classes: int = FASHION_IMAGES.classes
+) -> tuple[tuple[int, ...], ...]:
     """Count images of class i predicted as class j, `[i][j]`, from class indices (n,) and (n,)."""
-    counts = np.zeros((len(CLASS_NAMES), len(CLASS_NAMES)), dtype=int)
+    counts = np.zeros((classes, classes), dtype=int)
     np.add.at(counts, (labels, predicted), 1)
     return tuple(tuple(int(count) for count in row) for row in counts)
 
 
-def find_confused_pairs(labels: np.ndarray, outputs: np.ndarray) -> tuple[ConfusedPair, ...]:
-    """Find the at most four pairs of classes confused most often, from labels (n,) and outputs (n, 10).
+def find_confused_pairs(
+    labels: np.ndarray, outputs: np.ndarray, names: Sequence[str] = FASHION_IMAGES.class_names
+) -> tuple[ConfusedPair, ...]:
+    """Find the at most four pairs of classes confused most often, from labels (n,) and outputs (n, classes).
 
     A pair has a direction: Shirt taken for Coat differs from Coat taken for Shirt. Most images come first; of
     equally many, the lower true class, then the lower predicted class.
     """
-    wrong = np.array(count_confusion(labels, outputs.argmax(axis=1)))
+    wrong = np.array(count_confusion(labels, outputs.argmax(axis=1), len(names)))
     np.fill_diagonal(wrong, 0)
     most_first = np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
-    pairs = [divmod(int(place), len(CLASS_NAMES)) for place in most_first]
-    return tuple(_describe(labels, outputs, *pair) for pair in pairs if wrong[pair])
+    pairs = [divmod(int(place), len(names)) for place in most_first]
+    return tuple(_describe(labels, outputs, names, *pair) for pair in pairs if wrong[pair])
 
 
-def _describe(labels: np.ndarray, outputs: np.ndarray, true: int, predicted: int) -> ConfusedPair:
+def _describe(
+    labels: np.ndarray, outputs: np.ndarray, names: Sequence[str], true: int, predicted: int
+) -> ConfusedPair:
     images = np.flatnonzero((labels == true) & (outputs.argmax(axis=1) == predicted))
     surest_first = images[np.argsort(-outputs[images, predicted], kind="stable")]
     return ConfusedPair(
-        true_class=CLASS_NAMES[true],
-        predicted_class=CLASS_NAMES[predicted],
+        true_class=names[true],
+        predicted_class=names[predicted],
         images=len(images),
         of=int((labels == true).sum()),
         examples=tuple(int(index) for index in surest_first[:MAX_EXAMPLES]),
@@ -112,7 +121,13 @@ SURE_FROM = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 @step("export model")
 def export_model(
-    chosen: TrialRow, exercise: ModelExercise, dataset: Dataset, results: Results, lanes: Lanes, run_id: str
+    chosen: TrialRow,
+    exercise: ModelExercise,
+    dataset: Dataset,
+    results: Results,
+    lanes: Lanes,
+    run_id: str,
+    network: NetworkFile | None = None,
 ) -> ChosenModel:
     """Save the model of a trial in four formats, check each in its own process, and write its card.
 
@@ -123,7 +138,7 @@ def export_model(
         InputError: the stored training is missing or damaged.
         ReloadFailed: a file cannot be loaded again.
     """
-    weights = obtain_weights(chosen.key, chosen.epochs_run or chosen.epochs, dataset, results, lanes)
+    weights = obtain_weights(chosen.key, chosen.epochs_run or chosen.epochs, dataset, results, lanes, network)
     folder, fingerprint = results.model(run_id), take_fingerprint(chosen, weights, exercise, dataset)
     kept = find_export(results, fingerprint)
     if kept is not None:
@@ -131,11 +146,13 @@ def export_model(
         model, files = kept
     else:
         logger.info("saving the model, and loading each of its files again")
-        made, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset)
+        made, files = lanes.run("export model", save_and_check, chosen, weights, exercise, dataset, network)
         model = made.model_copy(update={"fingerprint": fingerprint})
     keep_files(files, folder)
     write_atomically(folder / "model.json", model.model_dump_json(indent=1).encode())
-    write_atomically(folder / "model_card.md", render_card(model, chosen, dataset.train_count).encode())
+    write_atomically(
+        folder / "model_card.md", render_card(model, chosen, dataset.train_count, dataset.name).encode()
+    )
     return model
 
 
@@ -148,6 +165,7 @@ def take_fingerprint(chosen: TrialRow, weights: Arrays, exercise: ModelExercise,
         read_setting(chosen).model_dump_json(),
         exercise.model_dump_json(),
         dataset.fingerprint,
+        dataset.facts.model_dump_json(),
         *(f"{name} {metadata.version(name)}" for name in ("tensorflow", "keras")),
         *(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))),
     ]
@@ -169,23 +187,28 @@ def find_export(results: Results, fingerprint: str) -> tuple[ChosenModel, ModelF
 
 
 def save_and_check(
-    chosen: TrialRow, weights: Arrays, exercise: ModelExercise, dataset: Dataset
+    chosen: TrialRow,
+    weights: Arrays,
+    exercise: ModelExercise,
+    dataset: Dataset,
+    network: NetworkFile | None = None,
 ) -> tuple[ChosenModel, ModelFiles]:
     """Write, reload and compare, see `export_model`; return the files: a lane may not reach the results."""
-    setting = read_setting(chosen)
+    setting, images = read_setting(chosen), dataset.facts
     pixels, labels = map(np.asarray, dataset.test())
     with FreshProcesses(pixels) as processes, TemporaryDirectory() as scratch:
         with silenced_stderr():  # TensorFlow and its converters log their optimisations
-            from tasks.model.build import build_exported_model, build_model, write_files
+            from tasks.engines import build_network
+            from tasks.model.build import build_exported_model, write_files
 
-            exported = build_exported_model(setting.hyperparameters, weights)
+            trained = build_network(setting.hyperparameters, images, network)
+            trained.set_weights(weights)
+            exported = build_exported_model(trained, setting.hyperparameters, images, network is None)
             files = []
-            for file in write_files(exported, Path(scratch), exercise.file_name):
+            for file in write_files(exported, Path(scratch), exercise.file_name, images):
                 processes.load(file)
                 files.append(file)
         contents = read_files(files)
-        trained = build_model(setting.hyperparameters)
-        trained.set_weights(weights)
         outputs = _predict(trained, pixels)
         reloaded = processes.outputs()
         saved = tuple(_compare(file, outputs, reloaded[file.name]) for file in files)
@@ -202,12 +225,13 @@ def save_and_check(
         reloaded_test_accuracy=float((first.argmax(axis=1) == labels).mean()),
         files=tuple(file.name for file in files),
         files_agree=all(each.agrees for each in saved),
-        confusion=count_confusion(labels, first.argmax(axis=1)),
-        new_image=_classify(first, labels, min(exercise.new_image, len(labels) - 1)),
-        confused=find_confused_pairs(labels, first),
+        confusion=count_confusion(labels, first.argmax(axis=1), images.classes),
+        new_image=_classify(first, labels, min(exercise.new_image, len(labels) - 1), images),
+        confused=find_confused_pairs(labels, first, images.class_names),
         calibration=calibration,
         saved=saved,
         confidence=count_confident(soften(outputs, calibration.temperature), labels),
+        images=images,
     )
     return model, contents
 
@@ -217,7 +241,7 @@ def calibrate(
 ) -> Calibration:
     """Fit a model's temperature on the validation images; if these are the test images, crosswise.
 
-    Outputs (n, 10) and labels (n,) are of the test images.
+    Outputs (n, classes) and labels (n,) are of the test images.
     """
     if not held_out:
         temperature, before, after = calibrate_crosswise(outputs, labels)
@@ -251,7 +275,7 @@ def count_confident(softened: np.ndarray, labels: np.ndarray) -> tuple[Confidenc
 
 
 def _predict(model: Any, pixels: np.ndarray) -> np.ndarray:
-    return predict_all(lambda inputs: model(inputs, training=False), scale_pixels(pixels)[..., np.newaxis])
+    return predict_all(lambda inputs: model(inputs, training=False), with_channels(scale_pixels(pixels)))
 
 
 def _compare(file: Path, outputs: np.ndarray, found: Sequence[np.ndarray]) -> SavedFile:
@@ -271,10 +295,10 @@ def _compare(file: Path, outputs: np.ndarray, found: Sequence[np.ndarray]) -> Sa
     )
 
 
-def _classify(outputs: np.ndarray, labels: np.ndarray, index: int) -> NewImage:
+def _classify(outputs: np.ndarray, labels: np.ndarray, index: int, images: ImageFacts) -> NewImage:
     return NewImage(
         test_index=index,
-        true_class=CLASS_NAMES[labels[index]],
-        predicted_class=CLASS_NAMES[outputs[index].argmax()],
+        true_class=images.class_names[labels[index]],
+        predicted_class=images.class_names[outputs[index].argmax()],
         probabilities=tuple(float(each) for each in outputs[index]),
     )

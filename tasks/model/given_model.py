@@ -18,12 +18,20 @@ from pydantic import ValidationError
 
 from study.conclusions import Calibration, ChosenModel
 from study.errors import InputError
-from study.fashion_mnist import CLASS_NAMES, IMAGE_SIDE
+from study.fashion_mnist import FASHION_IMAGES
+from study.image_facts import ImageFacts
 from study.wording import shortened
-from tasks.data import PIXEL_MAXIMUM, refer_to_dataset, scale_pixels
+from tasks.data import (
+    BEGIN,
+    PIXEL_MAXIMUM,
+    READABLE,
+    name_kind,
+    read_given_file,
+    refer_to_dataset,
+    scale_pixels,
+)
 from tasks.engines import silenced_stderr
-from tasks.model.picture_files import BEGIN, READABLE, name_kind
-from tasks.model.pictures import read_given_file
+from tasks.model.export import IMAGE_FACTS
 from tasks.model.reload import predict_all
 
 logger = logging.getLogger(__name__)
@@ -55,6 +63,7 @@ class FedModel:
 
     `shape` is that of one image as the model takes it; `reason` says why the scale was taken, empty if it was
     given; `finish` makes its outputs probabilities; `outputs` says what they are, empty for probabilities.
+    `images` are the facts that the file carries of its images, or Fashion-MNIST's.
     """
 
     model: Any
@@ -63,9 +72,10 @@ class FedModel:
     reason: str
     finish: Callable[[Floats], Floats]
     outputs: str
+    images: ImageFacts = FASHION_IMAGES
 
     def __call__(self, images: Floats) -> Floats:
-        """Return class probabilities (n, 10) of images (n, 28, 28, 1), float32 in 0..1."""
+        """Return probabilities (n, classes) of images (n, height, width, channels), float32 in 0..1."""
         return self.finish(_run(self.model, self.shape, self.scale, images))
 
 
@@ -148,7 +158,7 @@ def load_model(path: Path, scale: InputScale = InputScale.AUTO) -> FedModel:
     Its answers on test images, if these are cached, or else its layers decide how it is to be fed.
 
     Raises:
-        InputError: it is missing or no model, does not map 784 pixels to 10 numbers, or cannot be run.
+        InputError: it is missing or no model, does not map such images to their classes, or cannot be run.
     """
     suffix = "" if path.is_dir() else _know_suffix(path)
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a CPU is quick enough
@@ -162,11 +172,12 @@ def load_model(path: Path, scale: InputScale = InputScale.AUTO) -> FedModel:
             model = keras.models.load_model(named, compile=False, safe_mode=True)
     except Exception as error:  # ValueError, KeyError, OSError, TypeError… for a file it cannot load
         raise _cannot_load(path, explain(error)) from error
-    shape = _find_shape(path, "takes input", getattr(model, "input_shape", ()), INPUT_SHAPES)
-    _find_shape(path, "gives output", getattr(model, "output_shape", ()), ((len(CLASS_NAMES),),))
+    images = read_carried(path)
+    shape = _find_shape(path, "takes input", getattr(model, "input_shape", ()), list_input_shapes(images))
+    _find_shape(path, "gives output", getattr(model, "output_shape", ()), ((images.classes,),))
     logger.info("model: %s", path)
     try:
-        return _feed(model, shape, scale)
+        return _feed(model, shape, scale, images)
     except Exception as error:  # its layers may raise any error
         raise InputError(f"{path}: the model cannot be run on pictures: {explain(error)}") from error
 
@@ -186,10 +197,42 @@ def explain(error: Exception) -> str:
 
 
 Shape = tuple[int, ...]
-INPUT_SHAPES: tuple[Shape, ...] = (
-    (IMAGE_SIDE, IMAGE_SIDE, 1), (IMAGE_SIDE, IMAGE_SIDE), (IMAGE_SIDE**2,), (1, IMAGE_SIDE, IMAGE_SIDE)
-)  # fmt: skip
-"""Shapes of one image that a model may take: with a channel, without, flat, and channel first."""
+
+
+def list_input_shapes(images: ImageFacts) -> tuple[Shape, ...]:
+    """List the shapes of one image that a model may take.
+
+    With channels; if it is grey also without, flat, and channel first, which need no other order of numbers.
+    """
+    height, width, channels = images.shape
+    grey: tuple[Shape, ...] = ((height, width), (height * width,), (1, height, width))
+    return (images.shape, *(grey if channels == 1 else ()))
+
+
+def read_carried(path: Path) -> ImageFacts:
+    """Return what a model's file says of its images and classes; Fashion-MNIST's if it says nothing.
+
+    Raises:
+        InputError: it says something else.
+    """
+    try:
+        found = _read_carried(path)
+        return FASHION_IMAGES if found is None else ImageFacts.model_validate_json(found)
+    except ValidationError as error:
+        raise _cannot_load(path, f"{IMAGE_FACTS} in it is wrong: {shortened(str(error), 150)}") from error
+
+
+def _read_carried(path: Path) -> str | bytes | None:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            name = f"{IMAGE_FACTS}.json"
+            return archive.read(name) if name in archive.namelist() else None
+    if path.is_file():
+        with h5py.File(path) as opened:
+            found = opened.attrs.get(IMAGE_FACTS)
+            return None if found is None else str(found)
+    described = path / f"{IMAGE_FACTS}.json"  # an unpacked .keras file
+    return described.read_bytes() if described.is_file() else None
 
 
 def _find_shape(path: Path, does: str, found: Any, allowed: Sequence[Shape]) -> Shape:
@@ -208,8 +251,8 @@ KNOWN_IMAGES = 500
 FACTORS = {InputScale.UNIT: 1.0, InputScale.RAW: PIXEL_MAXIMUM}
 
 
-def _feed(model: Any, shape: Shape, scale: InputScale) -> FedModel:
-    images, labels = _read_known_images()
+def _feed(model: Any, shape: Shape, scale: InputScale, facts: ImageFacts) -> FedModel:
+    images, labels = _read_known_images(facts)
     outputs = {each: _run(model, shape, each, images) for each in FACTORS}
     reason = ""
     if scale is InputScale.AUTO and labels is None:
@@ -220,11 +263,11 @@ def _feed(model: Any, shape: Shape, scale: InputScale) -> FedModel:
         reason = f"{fits[scale][1]} of {len(images)} test images are then right, {fits[other][1]} for {other}"
     if not np.isfinite(outputs[scale]).all():
         raise ValueError("its outputs are no finite numbers")
-    return FedModel(model, shape, scale, reason, *_read_outputs(outputs[scale]))
+    return FedModel(model, shape, scale, reason, *_read_outputs(outputs[scale]), facts)
 
 
 def _measure_fit(outputs: Floats, labels: npt.NDArray[np.integer]) -> tuple[float, str]:
-    """Return the cross-entropy, in nats, of outputs (n, 10) for labels (n,), and with the accuracy, in words.
+    """Return the cross-entropy, in nats, of outputs (n, classes) for labels (n,), and in words.
 
     The accuracy does not decide: a model that is fed 255-fold may be as often right, but is too sure.
     """
@@ -240,12 +283,15 @@ def _run(model: Any, shape: Shape, scale: InputScale, images: Floats) -> Floats:
     return predict_all(lambda batch: model(batch, training=False), pixels)
 
 
-def _read_known_images() -> tuple[Floats, npt.NDArray[np.integer] | None]:
-    """Return images (n, 28, 28, 1) in 0..1 and their classes (n,); noise, and None, if none are cached."""
+def _read_known_images(facts: ImageFacts) -> tuple[Floats, npt.NDArray[np.integer] | None]:
+    """Return images in 0..1 and their classes (n,); noise, and None, if none of this kind are cached."""
+    noise = np.random.default_rng(0).random((KNOWN_IMAGES, *facts.shape), np.float32)
+    if facts != FASHION_IMAGES:
+        return noise, None
     try:
         images, labels = refer_to_dataset().test()
     except InputError:
-        return np.random.default_rng(0).random((KNOWN_IMAGES, *INPUT_SHAPES[0]), np.float32), None
+        return noise, None
     return scale_pixels(images[:KNOWN_IMAGES])[..., np.newaxis], labels[:KNOWN_IMAGES]
 
 
@@ -261,7 +307,7 @@ def _read_scale(model: Any) -> tuple[InputScale, str]:
 
 
 def _read_outputs(outputs: Floats) -> tuple[Callable[[Floats], Floats], str]:
-    """Return what makes outputs (n, 10) probabilities, and in words what they are."""
+    """Return what makes outputs (n, classes) probabilities, and in words what they are."""
     low, high = float(outputs.min()), float(outputs.max())
     if low < 0 or high > 1.001:
         return _softmax, f"its outputs are {low:.3g} to {high:.3g}, so a softmax was added"

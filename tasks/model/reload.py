@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from study.wording import shortened
-from tasks.data import scale_pixels
+from tasks.data import scale_pixels, with_channels
 from tasks.engines import silenced_stderr
 
 BATCH = 1000
@@ -21,7 +21,7 @@ SCALED_IMAGES = 1000
 """The number of test images that each file is also given as scaled pixels."""
 
 Predict = Callable[[np.ndarray], np.ndarray]
-"""Images (n, 28, 28, 1) float32 to class probabilities (n, 10)."""
+"""Images (n, height, width, channels) float32 to class probabilities (n, classes)."""
 
 
 class ReloadFailed(RuntimeError):
@@ -35,7 +35,7 @@ class FreshProcesses:
     """
 
     def __init__(self, pixels: np.ndarray) -> None:
-        """Start them; pixels (n, 28, 28), uint8, are what files are to predict."""
+        """Start them; pixels, uint8 as in the dataset, are what files are to predict."""
         self._stack = ExitStack()
         self._scratch = Path(self._stack.enter_context(TemporaryDirectory()))
         np.save(self._scratch / "pixels.npy", pixels)
@@ -57,7 +57,7 @@ class FreshProcesses:
         self._files.append(file)
 
     def outputs(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return by file name the probabilities (n, 10) of raw pixels and of `SCALED_IMAGES` scaled ones.
+        """Return by file name the probabilities (n, classes) of raw and of `SCALED_IMAGES` scaled pixels.
 
         Raises:
             ReloadFailed: a file cannot be loaded again, or not be run.
@@ -92,7 +92,7 @@ def _answer(scratch: Path, file: Path) -> Path:
 
 
 def predict_all(predict: Predict, inputs: np.ndarray) -> np.ndarray:
-    """Predict class probabilities (n, 10) of inputs (n, 28, 28, 1), a bounded number at a time."""
+    """Predict class probabilities (n, classes) of inputs (n, ...), a bounded number at a time."""
     return np.concatenate(
         [np.asarray(predict(inputs[at : at + BATCH])) for at in range(0, len(inputs), BATCH)]
     )
@@ -141,7 +141,7 @@ def main(scratch: Path) -> None:
     die_with_starter()
     with silenced_stderr():
         import tensorflow  # noqa: F401 - its messages about the processor are noise
-    pixels = np.load(scratch / "pixels.npy")[..., np.newaxis]
+    pixels = with_channels(np.load(scratch / "pixels.npy"))
     for line in sys.stdin:
         file = Path(line.rstrip("\n"))
         predict = open_export(file)

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from storage.tables import FinalRow, TrialRow
 from study.plan import Trial, combination_trials, multiply_adds, parameter_count
-from study.spec import Hyperparameters, Study
+from study.spec import Study
 from tasks.step import step
 from tasks.tables import columns_of, completed_candidates, kept_candidate, read_candidates, read_setting
 
@@ -51,7 +52,7 @@ def compare_candidates(study: Study, run_id: str, trials: Sequence[TrialRow]) ->
     finals = finals_of(study, trials)
     if finals is None or study.optimum is None:
         return []
-    sizes = {name: parameter_count(each) for name, each in _hyperparameters(study, trials).items()}
+    sizes = {name: each.parameters for name, each in _list_sizes(study, trials).items()}
     return [
         FinalRow(
             run_id=run_id,
@@ -77,15 +78,31 @@ def finals_of(study: Study, trials: Sequence[TrialRow]) -> "Finals | None":
     kept = kept_candidate(study, trials)
     if study.optimum is None or kept is None:
         return None
+    images = study.data.images
     readings = {
-        name: each for name, each in read_candidates(study.optimum.number, trials).items() if each.test
+        name: each
+        for name, each in read_candidates(study.optimum.number, trials, images.classes).items()
+        if each.test
     }
-    costs = {name: multiply_adds(each) for name, each in _hyperparameters(study, trials).items()}
+    costs = {name: each.multiply_adds for name, each in _list_sizes(study, trials).items()}
     return rank_finalists(readings, kept, costs)
 
 
-def _hyperparameters(study: Study, trials: Sequence[TrialRow]) -> dict[str, Hyperparameters]:
-    number = study.optimum.number if study.optimum else None
-    return {
-        trial.setting: read_setting(trial).hyperparameters for trial in trials if trial.exercise == number
-    }
+@dataclass(frozen=True)
+class _Size:
+    parameters: int
+    multiply_adds: int
+
+
+def _list_sizes(study: Study, trials: Sequence[TrialRow]) -> dict[str, _Size]:
+    """Return the size of each candidate's network: of one's own as recorded, of the lab's as known."""
+    number, found = study.optimum.number if study.optimum else None, dict[str, _Size]()
+    for trial in trials:
+        if trial.exercise != number:
+            continue
+        if trial.parameters is not None and trial.multiply_adds is not None:
+            found[trial.setting] = _Size(trial.parameters, trial.multiply_adds)
+        else:
+            lab = read_setting(trial).hyperparameters, study.data.images
+            found.setdefault(trial.setting, _Size(parameter_count(*lab), multiply_adds(*lab)))
+    return found

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from storage.tables import SearchRow
 from study.plan import Training, Trial, candidate_trials, multiply_adds, parameter_count, training_label
-from study.records import Source, StopRule, TrainingRecord
+from study.records import NetworkSize, Source, StopRule, TrainingRecord
 from study.spec import REDUCTION, Hyperparameters, Range, Search, Setting, Study, rungs_to
 from study.status import CandidateState
 from study.wording import count
 from tasks.step import step
-from tasks.tables import Outcome
+from tasks.tables import Outcome, hyperparameter_columns
 
 if TYPE_CHECKING:
     import optuna
@@ -43,6 +43,8 @@ class Candidate:
     state: CandidateState = CandidateState.TRAINING
     readings: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    size: NetworkSize | None = None
+    """Of a network of one's own."""
 
     @property
     def epochs_due(self) -> int:
@@ -85,7 +87,7 @@ class OptimumSearch:
         self._optuna = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
         self._seeds = list_seeds(study, search)
         for hyperparameters in self._seeds:
-            values = hyperparameters.model_dump() | {"epochs": self.budgets[-1]}
+            values = hyperparameters.values | {"epochs": self.budgets[-1]}
             self._optuna.enqueue_trial({name: values[name] for name in search.space})
 
     @property
@@ -127,7 +129,7 @@ class OptimumSearch:
         return Training(
             hyperparameters=setting.hyperparameters,
             seed=seed,
-            source=self._source,
+            source=self._source.of(setting.hyperparameters),
             schedule_epochs=setting.schedule_epochs,
             rules=(StopRule(epochs=candidate.epochs_due),),
             label=training_label(setting.hyperparameters, self.study.baseline, setting.schedule_epochs, seed),
@@ -148,6 +150,7 @@ class OptimumSearch:
             candidate.trial.report(epoch.validation_accuracy, epoch.epoch)
         candidate.readings = [each.validation_accuracy for each in epochs]
         if record is not None:
+            candidate.size = record.size
             candidate.seconds = sum(
                 (each.seconds + each.evaluation_seconds) * record.segment_of(each.epoch).threads
                 for each in epochs
@@ -191,7 +194,7 @@ def suggest_setting(
     nothing to suggest. With a schedule over the epochs, each budget needs its own training.
     """
     values = {
-        name: _suggest(trial, name, each, isinstance(getattr(baseline, name), int))
+        name: _suggest(trial, name, each, _is_whole(baseline.values[name]))
         for name, each in search.space.items()
         if name != "epochs"
     }
@@ -199,6 +202,10 @@ def suggest_setting(
     if longest.schedule_epochs is None or len(budgets) == 1:
         return longest
     return longest.with_changes({"epochs": trial.suggest_categorical("epochs", budgets)})
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _suggest(trial: "optuna.Trial", name: str, values: Any, is_whole: bool) -> Any:
@@ -272,8 +279,8 @@ def name_finalists(search: OptimumSearch) -> dict[str, tuple[Candidate, Setting]
         return {}
     named = {FINALIST.format(place): each[1:] for place, each in enumerate(chosen, start=1)}
     near = [each for each in ranked if each[0] >= ranked[0][0] - FRUGAL_MARGIN]
-    frugal = min(near, key=lambda each: _cost(each[2]))
-    if _cost(frugal[2]) < min(_cost(each[2]) for each in chosen):
+    frugal = min(near, key=lambda each: _cost(search, each[1]))
+    if _cost(search, frugal[1]) < min(_cost(search, each[1]) for each in chosen):
         named[FRUGAL] = frugal[1:]
     return named
 
@@ -295,8 +302,9 @@ def _ranked(search: OptimumSearch) -> list[tuple[float, Candidate, Setting]]:
     return sorted(found.values(), key=lambda each: (-each[0], each[1].number))
 
 
-def _cost(setting: Setting) -> int:
-    return multiply_adds(setting.hyperparameters)
+def _cost(search: OptimumSearch, candidate: Candidate) -> int:
+    own, hyperparameters = candidate.size, candidate.setting.hyperparameters
+    return own.multiply_adds if own else multiply_adds(hyperparameters, search.study.data.images)
 
 
 def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str | None) -> SearchRow:
@@ -310,7 +318,7 @@ def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str
         candidate=candidate.number,
         origin=candidate.origin,
         generation=candidate.generation,
-        **hyperparameters.model_dump(),
+        **hyperparameter_columns(hyperparameters, search.study),
         key=training.key,
         seed=training.seed,
         state=candidate.state,
@@ -318,7 +326,11 @@ def _row(run_id: str, search: OptimumSearch, candidate: Candidate, finalist: str
         epochs=best[1] if best else None,
         validation_accuracy=best[0] if best else None,
         finalist=finalist,
-        parameters=parameter_count(hyperparameters),
-        multiply_adds=multiply_adds(hyperparameters),
+        parameters=(
+            candidate.size.parameters
+            if candidate.size
+            else parameter_count(hyperparameters, search.study.data.images)
+        ),
+        multiply_adds=_cost(search, candidate),
         training_seconds=candidate.seconds,
     )

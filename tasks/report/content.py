@@ -138,12 +138,12 @@ def _name_trials(results: Results) -> str:
 
 def answer_exercise(exercise: Exercise, findings: Findings) -> Answer:
     """Answer an exercise from the rows of its run."""
-    tables = findings.tables
+    tables, images = findings.tables, findings.study.data.images
     if isinstance(exercise, SweepExercise):
-        measured = read_measured(exercise.number, tables.trials, tables.epochs)
+        measured = read_measured(exercise.number, tables.trials, tables.epochs, images.classes)
         return answer_sweep(exercise, findings.study.baseline, measured)
     if isinstance(exercise, ImagesExercise):
-        return answer_images(bool(_of(exercise.number, tables.pictures)))
+        return answer_images(bool(_of(exercise.number, tables.pictures)), images)
     if isinstance(exercise, OptimumExercise):
         return answer_search(exercise, findings.study, tables)
     return answer_model(findings.chosen)

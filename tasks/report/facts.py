@@ -7,7 +7,7 @@ from statistics import fmean
 from storage.tables import RunRow, RunTables, SummaryRow, TrainingRow, TrialRow
 from study.records import CONVERGENCE_PATIENCE
 from study.spec import Study
-from study.wording import count, duration, plain
+from study.wording import OPTIMIZERS, count, duration, listing, plain
 
 Line = tuple[str, str]
 """A term and its text."""
@@ -60,7 +60,7 @@ def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
         ("Run", run.run_id),
         ("Model", _model(study)),
         ("Baseline", _baseline(study)),
-        ("Data", f"{run.data_source}; SHA-256 {run.data_fingerprint}"),
+        ("Data", f"{_images(study)}{run.data_source}; SHA-256 {run.data_fingerprint}"),
         ("Machine", f"{lanes} on {run.device}; processor: {run.processor}; {run.engine} engine"),
         ("Time", f"started {started}; wall time {duration(run.wall_seconds)}{resumed}"),
         ("Predicted", _prediction(run)),
@@ -69,6 +69,10 @@ def list_facts(study: Study, tables: RunTables) -> tuple[Line, ...]:
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("Code", _code(run)),
     )
+
+
+def _images(study: Study) -> str:
+    return f"{study.data.images.describe()}; from " if study.data.is_own else ""
 
 
 def _protocol(study: Study, run: RunRow) -> str:
@@ -88,16 +92,31 @@ def _protocol(study: Study, run: RunRow) -> str:
 
 def _model(study: Study) -> str:
     base = study.baseline
+    optimizer = OPTIMIZERS[base.optimizer].format(plain(base.momentum))
+    decay = f" and weight decay {plain(base.weight_decay)}" if base.weight_decay else ""
+    return (
+        f"{_network(study)}; {optimizer}{decay}; "
+        f"batches of {base.batch_size}; categorical cross-entropy; pixels divided by 255."
+    )
+
+
+def _network(study: Study) -> str:
+    base = study.baseline
+    if study.model is not None:
+        taken = [f"{name} {plain(base.values[name])}" for name in study.model.parameters]
+        return f"{study.model.name} ({listing(taken)}), SHA-256 {study.model.sha256[:12]}"
     side = base.kernel_size
     return (
         f"Conv2D({base.filters}, {side}×{side}, ReLU), max-pooling 2×2, dropout if any, "
-        f"Dense({base.dense_units}, ReLU), Dense(10, softmax); SGD with momentum {plain(base.momentum)}; "
-        f"batches of {base.batch_size}; categorical cross-entropy; pixels divided by 255."
+        f"Dense({base.dense_units}, ReLU), Dense({study.data.images.classes}, softmax)"
     )
 
 
 def _baseline(study: Study) -> str:
     base = study.baseline
+    dropout = (
+        f"dropout {plain(base.dropout)}, " if not (study.model and "dropout" in study.model.missing) else ""
+    )
     stop = f", stopped early with patience {base.patience}" if base.patience else ""
     changes = [
         f"exercise {each.number}: {', '.join(f'{name} {plain(value)}' for name, value in each.fixed.items())}"
@@ -105,7 +124,7 @@ def _baseline(study: Study) -> str:
         if each.fixed
     ]
     return (
-        f"learning rate {plain(base.learning_rate)}, dropout {plain(base.dropout)}, "
+        f"learning rate {plain(base.learning_rate)}, {dropout}"
         f"{count(base.epochs, 'epoch')}{stop}, unless the exercise varies it"
         f"{' (' + '; '.join(changes) + ')' if changes else ''}."
     )

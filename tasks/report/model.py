@@ -1,7 +1,6 @@
 """What the report says of the saved model: its files, its confidence, the new image."""
 
 from study.conclusions import ChosenModel, SavedFile
-from study.fashion_mnist import CLASS_NAMES
 from study.wording import percent
 from tasks.report.settings import Table
 
@@ -49,9 +48,10 @@ def tabulate_confidence(chosen: ChosenModel) -> Table | None:
 def tabulate_image(chosen: ChosenModel) -> Table:
     """Return the new image's probability of each class, in the order of the classes."""
     title = f"Test image {chosen.new_image.test_index}: probability of each class"
+    names = chosen.images.class_names
     rows = tuple(
         (f"{name} [{number}]", percent(probability, sign=False))
-        for number, (name, probability) in enumerate(zip(CLASS_NAMES, chosen.new_probabilities, strict=True))
+        for number, (name, probability) in enumerate(zip(names, chosen.new_probabilities, strict=True))
     )
-    marked = frozenset({CLASS_NAMES.index(chosen.new_image.predicted_class)})
+    marked = frozenset({names.index(chosen.new_image.predicted_class)})
     return Table(title, ("Class", "Probability, %"), rows, marked=marked)

@@ -18,7 +18,7 @@ def answer_search(exercise: OptimumExercise, study: Study, tables: RunTables) ->
     kept = kept_candidate(study, trials)
     done = [row for row in trials if row.setting == kept and row.status == Status.COMPLETED]
     found = Candidates(
-        read_candidates(exercise.number, trials),
+        read_candidates(exercise.number, trials, study.data.images.classes),
         {row.setting: read_setting(row) for row in trials},
         read_curve(done, tables.epochs),
     )

@@ -76,13 +76,13 @@ def tabulate_candidates(
     settings = {row.setting: read_setting(row) for row in trials}
     varied = [
         name
-        for name in Setting.model_fields
-        if any(getattr(each, name) != getattr(baseline, name) for each in settings.values())
+        for name in baseline.values
+        if any(each.values[name] != baseline.values[name] for each in settings.values())
     ]
     rows = tuple(
         (
             f"{row.setting} (kept)" if row.setting == kept else row.setting,
-            *(_number(getattr(settings[row.setting], name)) for name in varied),
+            *(_number(settings[row.setting].values[name]) for name in varied),
             count_trials(row),
             percent(row.mean_validation_accuracy, sign=False),
             percent(row.mean_accuracy, sign=False),
@@ -133,7 +133,7 @@ def _decimal(number: float | None, places: int = 1) -> str:
     return MISSING if number is None else f"{number:,.{places}f}"
 
 
-def _number(value: float | str | None) -> str:
+def _number(value: float | str | bool | None) -> str:
     return MISSING if value is None else plain(value)
 
 

@@ -1,4 +1,7 @@
-from .columns import columns_of as columns_of
+from .columns import (
+    columns_of as columns_of,
+    hyperparameter_columns as hyperparameter_columns,
+)
 from .findings import (
     compare_nights as compare_nights,
     compare_run_with_published as compare_run_with_published,

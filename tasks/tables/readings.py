@@ -1,13 +1,15 @@
 """The readings of settings, from rows of the table `trials`, and the candidate that they keep."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import TypeVar
 
 from storage.tables import EpochRow, SearchRow, TrialRow
+from study.fashion_mnist import FASHION_IMAGES
 from study.records import Curve, Measured, Read, SettingId, SettingReadings, Sweep, Times
-from study.spec import Setting, Study
+from study.spec import LAB_PARAMETERS, Setting, Study
 from study.status import Status
 
 Value = TypeVar("Value")
@@ -18,16 +20,21 @@ def known(values: Iterable[Value | None]) -> list[Value]:
     return [value for value in values if value is not None]
 
 
-def read_sweep(exercise: int, trials: Sequence[TrialRow]) -> Sweep:
+def read_sweep(exercise: int, trials: Sequence[TrialRow], classes: int = FASHION_IMAGES.classes) -> Sweep:
     """Return the readings of an exercise by value, in the order of the trials."""
     by_value = defaultdict(list)
     for row in trials:
         if row.exercise == exercise and row.value is not None:
             by_value[row.value].append(row)
-    return {value: _read_setting(rows) for value, rows in by_value.items()}
+    return {value: _read_setting(rows, classes) for value, rows in by_value.items()}
 
 
-def read_measured(exercise: int, trials: Sequence[TrialRow], epochs: Sequence[EpochRow]) -> Measured:
+def read_measured(
+    exercise: int,
+    trials: Sequence[TrialRow],
+    epochs: Sequence[EpochRow],
+    classes: int = FASHION_IMAGES.classes,
+) -> Measured:
     """Return readings and times of an exercise by value, and the curve of its longest trainings."""
     done = [row for row in trials if row.exercise == exercise and row.status == Status.COMPLETED]
     times = {
@@ -36,7 +43,7 @@ def read_measured(exercise: int, trials: Sequence[TrialRow], epochs: Sequence[Ep
     }
     longest = max((row.epochs for row in done), default=0)
     curve = read_curve([row for row in done if row.epochs == longest], epochs)
-    return Measured(read_sweep(exercise, trials), times, curve)
+    return Measured(read_sweep(exercise, trials, classes), times, curve)
 
 
 def _read_times(rows: Sequence[TrialRow]) -> Times:
@@ -64,13 +71,15 @@ def read_curve(trials: Sequence[TrialRow], epochs: Sequence[EpochRow]) -> Curve 
     return Curve(losses, fmean(row.train_accuracy for row in whole[-1]))
 
 
-def read_candidates(exercise: int, trials: Sequence[TrialRow]) -> dict[str, SettingReadings]:
+def read_candidates(
+    exercise: int, trials: Sequence[TrialRow], classes: int = FASHION_IMAGES.classes
+) -> dict[str, SettingReadings]:
     """Return the readings of an optimum exercise by the candidate's name, in the order of the trials."""
     by_name = defaultdict(list)
     for row in trials:
         if row.exercise == exercise:
             by_name[row.setting].append(row)
-    return {name: _read_setting(rows) for name, rows in by_name.items()}
+    return {name: _read_setting(rows, classes) for name, rows in by_name.items()}
 
 
 def read_trials(trials: Sequence[TrialRow]) -> dict[SettingId, dict[int, Read]]:
@@ -83,10 +92,10 @@ def read_trials(trials: Sequence[TrialRow]) -> dict[SettingId, dict[int, Read]]:
     return dict(found)
 
 
-def _read_setting(rows: Sequence[TrialRow]) -> SettingReadings:
+def _read_setting(rows: Sequence[TrialRow], classes: int) -> SettingReadings:
     done = [row for row in rows if row.status == Status.COMPLETED]
     test = {row.seed: row.test_accuracy for row in done if row.test_accuracy is not None}
-    return SettingReadings(test, failed=len(rows) - len(done))
+    return SettingReadings(test, failed=len(rows) - len(done), classes=classes)
 
 
 def kept_candidate(study: Study, trials: Sequence[TrialRow]) -> str | None:
@@ -109,4 +118,8 @@ def read_setting(row: TrialRow | SearchRow) -> Setting:
     Raises:
         ValidationError: a parameter cannot have its value.
     """
-    return Setting(**row.model_dump(include=set(Setting.model_fields), exclude_none=True))
+    values = row.model_dump(include=set(Setting.model_fields), exclude_none=True)
+    if row.network_parameters is None:
+        return Setting(**values)
+    known = {name: each for name, each in values.items() if name not in LAB_PARAMETERS or each}
+    return Setting(**known | {"network_parameters": json.loads(row.network_parameters)})

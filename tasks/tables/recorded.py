@@ -37,7 +37,7 @@ def describe_pictures(study: Study, sheet: Path | None, confused: Path | None = 
         alt = "The first nine training images, three by three, each with the name of its class."
         words = "The first nine training images; under each its class, and the class's number in brackets."
         pictures.append(Picture(FIRST_NINE, study.images.number, words, alt, sheet))
-    if confused is not None and study.model is not None:
+    if confused is not None and study.model_exercise is not None:
         alt = (
             "The new image, then the pairs of classes confused most often, a row each, with up to six test "
             "images of each pair."
@@ -46,7 +46,7 @@ def describe_pictures(study: Study, sheet: Path | None, confused: Path | None = 
             "The new image; below it the pairs of classes confused most often, with the test images that the "
             "model is most surely wrong about. The number under each is its index among the test images."
         )
-        pictures.append(Picture(CONFUSED, study.model.number, words, alt, confused))
+        pictures.append(Picture(CONFUSED, study.model_exercise.number, words, alt, confused))
     return pictures
 
 

@@ -11,7 +11,7 @@ from study.records import Epoch, Source, TrainingRecord
 from study.spec import Study
 from study.status import Status
 from tasks.step import step
-from tasks.tables.columns import columns_of
+from tasks.tables.columns import columns_of, hyperparameter_columns
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,8 @@ def _trial_row(context: RunContext, trial: Trial, outcome: Outcome) -> TrialRow:
         lowest_loss_seconds=reading.seconds_until(reading.lowest_loss_epoch),
         target_epoch=target,
         target_seconds=reading.seconds_until(target),
+        parameters=record.size.parameters if record.size else None,
+        multiply_adds=record.size.multiply_adds if record.size else None,
         device=segment.device,
         reused=segment.run_id != context.run_id,
         trained_by=segment.run_id,
@@ -135,10 +137,10 @@ def _trial_row(context: RunContext, trial: Trial, outcome: Outcome) -> TrialRow:
 
 def _asked_row(context: RunContext, trial: Trial, outcome: Outcome) -> Callable[..., TrialRow]:
     """Return what makes a trial's row, given how the trial ended."""
-    source = context.source
+    source = context.source.of(trial.setting.hyperparameters)
     return partial(
         TrialRow,
-        **trial.setting.model_dump(),
+        **hyperparameter_columns(trial.setting, context.study),
         **columns_of(trial, TrialRow) | {"setting": trial.name},
         run_id=context.run_id,
         study=context.study.name,
@@ -150,6 +152,8 @@ def _asked_row(context: RunContext, trial: Trial, outcome: Outcome) -> Callable[
         model_version=source.model,
         engine=source.engine,
         git_commit=context.git_commit,
+        network=source.network.name if source.network else None,
+        network_sha256=source.network.sha256 if source.network else None,
     )
 
 
@@ -157,7 +161,7 @@ def _training_row(context: RunContext, outcome: Outcome) -> TrainingRow:
     training, record, epochs = outcome.training, outcome.record, outcome.epochs
     row = partial(
         TrainingRow,
-        **training.hyperparameters.model_dump(),
+        **hyperparameter_columns(training.hyperparameters, context.study),
         run_id=context.run_id,
         study=context.study.name,
         key=training.key,

@@ -49,7 +49,9 @@ def _summary_row(
         target_trials=sum(row.target_epoch is not None for row in done),
         published_accuracy=published.accuracy if published else None,
     )
-    return _timed(_read(row, done, test_images, published), done) if done else row()
+    return (
+        _timed(_read(row, done, test_images, published, study.data.images.classes), done) if done else row()
+    )
 
 
 def _read(
@@ -57,6 +59,7 @@ def _read(
     done: Sequence[TrialRow],
     test_images: int,
     published: PublishedAverage | None,
+    classes: int,
 ) -> Callable[..., SummaryRow]:
     """Return what makes a summary's row, with the accuracies of its completed trials."""
     # SciPy's and statsmodels' tests take a second to import: late, while lanes train.
@@ -72,7 +75,7 @@ def _read(
         high_accuracy=spread.high if spread.has_interval else None,
         minimum_accuracy=spread.minimum,
         maximum_accuracy=spread.maximum,
-        collapsed_trials=count_collapsed(readings),
+        collapsed_trials=count_collapsed(readings, classes),
         bootstrap_low_accuracy=low,
         bootstrap_high_accuracy=high,
         sampling_error=sampling_error(spread.mean, test_images),

@@ -1,5 +1,6 @@
 from .plan import (
     compare_sharing as compare_sharing,
+    find_data as find_data,
     forecast_plan as forecast_plan,
     load_data as load_data,
     make_predictor as make_predictor,

@@ -32,6 +32,7 @@ class AveragingTrainer:
     """
 
     def __init__(self, trainer: Trainer, decay: float) -> None:
+        self.size = trainer.size
         self._trainer, self._decay = trainer, decay
         self._weights: Arrays = []
         self._momenta: Arrays = []
@@ -49,7 +50,7 @@ class AveragingTrainer:
     def resume(self, weights: Arrays, momenta: Arrays) -> None:
         """Continue a training from its average, and its momenta followed by its weights."""
         self._average, count = weights, len(weights)
-        self._momenta, self._weights = momenta[:count], momenta[count:]
+        self._momenta, self._weights = momenta[:-count], momenta[-count:]
         self._trainer.resume(self._average, self._momenta)
 
     def train_epoch(
@@ -72,7 +73,7 @@ class AveragingTrainer:
         return self._weights if self._average is None else self._average
 
     def momenta(self) -> Arrays:
-        """Return the state to resume from: the momentum of each weight, then the weights themselves."""
+        """Return the state to resume from: the other trainer's, then the weights themselves."""
         return [*self._momenta, *self._weights]
 
 
@@ -110,7 +111,9 @@ def run_training(
     engine = load_engine(training.source.engine)
     images, validation, test = place_images(training.source.engine, dataset, training.source.held_out_images)
     started = time.perf_counter()  # loading the engine and placing the images happen once a lane
-    trainer, is_new = engine.open_trainer(training.hyperparameters, threads)
+    trainer, is_new = engine.open_trainer(
+        training.hyperparameters, threads, dataset.facts, training.source.network
+    )
     startup_seconds = trainer.warm_up(images) if is_new else 0.0
     if training.hyperparameters.averaging:
         trainer = AveragingTrainer(trainer, training.hyperparameters.averaging)
@@ -155,6 +158,7 @@ def run_training(
         segments=(*(earlier.segments if earlier else ()), segment),
         kept_weights=tuple(sorted({*(earlier.kept_weights if earlier else ()), *weights})),
         optimizer_sha256=hash_weights(optimizer),
+        size=trainer.size,
         diverged=diverged,
     )
     return Trained(record, weights, optimizer)

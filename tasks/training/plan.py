@@ -5,6 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import ValidationError
 
 from storage.results import Results
 from storage.run_starts import read_speeds, save_speeds
@@ -18,19 +21,28 @@ from study.plan import (
     Plan,
     Predictor,
     SearchProgress,
+    Sizes,
     compile_plan,
     key_of,
     list_shapes,
     list_trials,
+    network_of,
 )
 from study.records import TrainingRecord
-from study.spec import Cell, EngineName, Hyperparameters, Study
+from study.spec import NARROWED, Cell, EngineName, Hyperparameters, Study
 from study.wording import count, duration
-from tasks.data import Dataset, load_dataset, refer_to_dataset
+from tasks.data import Dataset, find_images, load_images, refer_to_images
 from tasks.lanes import Lanes
 from tasks.optimum import OptimumSearch, choose_finalists, play_back
 from tasks.step import step
-from tasks.training.speeds import MEASURING_SECONDS, list_recorded_speeds, measure_speeds, name_machine
+from tasks.training.speeds import (
+    MEASURING_SECONDS,
+    count_sizes,
+    list_recorded_speeds,
+    list_sizes,
+    measure_speeds,
+    name_machine,
+)
 from tasks.training.train_on_lanes import describe_source
 
 logger = logging.getLogger(__name__)
@@ -46,7 +58,7 @@ def load_data(study: Study, folder: Path | None = None) -> Dataset:
     Raises:
         InputError: no source has the sound dataset.
     """
-    return load_dataset(folder).first(study.data.train_images, study.data.test_images)
+    return load_images(study.data, folder)
 
 
 @step("plan")
@@ -62,7 +74,30 @@ def plan_ahead(study: Study, device: str, engine: EngineName) -> Plan:
 
 def refer_to_data(study: Study) -> Dataset:
     """Return a reference to the images the study uses, whether or not this machine has them."""
-    return refer_to_dataset().first(study.data.train_images, study.data.test_images)
+    return refer_to_images(study.data)
+
+
+def find_data(study: Study) -> Study:
+    """Return the study with what was found of its images: their facts, checksums and every count.
+
+    Raises:
+        InputError: they cannot be read, or do not suit the study.
+    """
+    if not study.data.is_own:
+        return study
+    try:
+        found = Study.model_validate({**dict(study), "data": find_images(study.data)}, context=NARROWED)
+    except ValidationError as error:
+        raise InputError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    height, width, _ = found.data.images.shape
+    most = min(height, width) - 1
+    for trial in list_trials(found):
+        if trial.setting.kernel_size > most:
+            raise InputError(
+                f"exercise {trial.exercise}: kernel_size {trial.setting.kernel_size} is too large for images "
+                f"of {height} x {width} pixels; at most {most} is allowed"
+            )
+    return found
 
 
 @step("forecast")
@@ -120,6 +155,9 @@ def make_predictor(
     Without the dataset, as before a first run, nothing is measured.
     """
     predictor = gather(study, plan, results, lanes, fresh)
+    counted = _count_networks(plan, predictor, lanes)
+    if counted:
+        predictor = gather(study, plan, results, lanes, fresh, counted)
     predictor = replace(predictor, search=_known_search(study, plan, predictor.kept))
     missing = _choose_shapes(plan, predictor)
     if not missing or not dataset.is_cached:
@@ -129,10 +167,29 @@ def make_predictor(
     machine = name_machine(plan.source, lanes.processor)
     measured = measure_speeds(lanes, plan.source, dataset, missing)
     save_speeds(results, machine, (*read_speeds(results, machine), *measured))
-    return replace(gather(study, plan, results, lanes, fresh), search=predictor.search)
+    return replace(gather(study, plan, results, lanes, fresh, counted), search=predictor.search)
 
 
-def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool = False) -> Predictor:
+def _count_networks(plan: Plan, predictor: Predictor, lanes: Lanes) -> Sizes:
+    """Let a lane count the sizes of the plan's networks that are not known; none for the lab's network."""
+    if plan.source.network is None:
+        return {}
+    waiting = [each for each in plan.trainings if not predictor.predict(each).is_reused]
+    networks = dict.fromkeys(network_of(each.hyperparameters) for each in waiting)
+    missing = [each for each in networks if not predictor.costs.has_counted(each)]
+    if not missing:
+        return {}
+    return dict(lanes.run("count operations", count_sizes, plan.source, missing))
+
+
+def gather(
+    study: Study,
+    plan: Plan,
+    results: Results,
+    lanes: Lanes,
+    fresh: bool = False,
+    counted: Sizes = MappingProxyType({}),
+) -> Predictor:
     """Return kept trainings, their times, and the measurements of the lanes' machine."""
     held_out = plan.source.held_out_images
     amount = Amount(study.data.train_images - held_out, study.data.test_images + held_out)
@@ -142,7 +199,9 @@ def gather(study: Study, plan: Plan, results: Results, lanes: Lanes, fresh: bool
     kept = {} if fresh else {key: record for key, record in history.items() if key not in damaged}
     measured = read_speeds(results, name_machine(plan.source, lanes.processor))
     recorded = list_recorded_speeds(list(history.values()), plan.source, amount, lanes.processor)
-    costs = CostModel(measured, recorded, plan.source.engine, lanes.share_cores)
+    sizes = {**list_sizes(plan.source, list(history.values()), measured), **counted}
+    engine = "keras" if plan.source.network else plan.source.engine
+    costs = CostModel(measured, recorded, engine, lanes.share_cores, plan.source.images, sizes)
     return Predictor(kept, history, costs, amount)
 
 

@@ -24,8 +24,8 @@ from study.conclusions import (
 )
 from study.errors import InputError
 from study.plan import Job, Training
-from study.records import Segment, Source, StopRule, TrainingRecord
-from study.spec import Hyperparameters, Setting
+from study.records import Segment, Source, StopRule, TrainingRecord, name_keras
+from study.spec import Hyperparameters, NetworkFile, Setting
 from study.status import Status
 from study.wording import count, plain, shortened, shown
 from tasks.data import Dataset
@@ -52,8 +52,12 @@ class Retraining:
         return max(recipe.seconds for recipe in self.recipes)
 
 
-def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[list[Replay], list[Retraining]]:
+def sort_out(
+    recipes: Sequence[Recipe], dataset: Dataset, kind: str, network: NetworkFile | None = None
+) -> tuple[list[Replay], list[Retraining]]:
     """Return verdicts on recipes that need no training, and the trainings of the others, longest first.
+
+    Rows of a network of one's own are trained with the given one, if it is the same.
 
     Raises:
         InputError: this dataset cannot have a recipe's numbers of images.
@@ -62,12 +66,27 @@ def sort_out(recipes: Sequence[Recipe], dataset: Dataset, kind: str) -> tuple[li
     by_key: defaultdict[str, list[Recipe]] = defaultdict(list)
     for recipe in recipes:
         today = list_inputs(recipe, _images_of(recipe, dataset), kind)
-        if reason := why_not_trained(recipe, today):
+        if reason := why_not_trained(recipe, today) or _unlike_network(recipe, network):
             refused.append(judge(recipe, today, None, reason))
         else:
             by_key[recipe.key].append(recipe)
-    retrainings = [_merge(group, _images_of(group[0], dataset)) for group in by_key.values()]
+    retrainings = [_merge(group, _images_of(group[0], dataset), network) for group in by_key.values()]
     return refused, sorted(retrainings, key=lambda each: -each.seconds)
+
+
+def _unlike_network(recipe: Recipe, network: NetworkFile | None) -> str:
+    """Say why the network of a recipe is not at hand; empty if it is, or if it is the lab's."""
+    recorded = recipe.training.source.network
+    if recorded is None or recorded == network:
+        return ""
+    if network is None:
+        return (
+            f"not trained: {recorded.name} is code, which results do not hold; give its study, --study FILE"
+        )
+    return (
+        f"not trained: {network.name} of the study has the SHA-256 {network.sha256[:12]}, recorded is "
+        f"{recorded.name} with {recorded.sha256[:12]}"
+    )
 
 
 def list_inputs(recipe: Recipe, images: Dataset, kind: str, trained: Segment | None = None) -> dict[str, str]:
@@ -83,7 +102,7 @@ def list_inputs(recipe: Recipe, images: Dataset, kind: str, trained: Segment | N
         versions=trained.versions if trained else {},
         data_fingerprint=images.fingerprint,
         device=kind,
-        engine=engine if engine == "tensorflow" else choose_engine("auto", kind),
+        engine=choose_engine("auto", kind) if engine == "native" else engine,
         processor=trained.processor if trained else processor_name(),
         lock_sha256=hash_lock(),
         study_definition="{}",
@@ -141,9 +160,13 @@ def _read(recipe: Recipe, record: TrainingRecord) -> tuple[Readings | None, str]
     return Readings(epochs_run=last.epoch, **readings), ""
 
 
-def _merge(recipes: Sequence[Recipe], images: Dataset) -> Retraining:
+def _merge(recipes: Sequence[Recipe], images: Dataset, network: NetworkFile | None = None) -> Retraining:
     rules = tuple(dict.fromkeys(rule for recipe in recipes for rule in recipe.training.rules))
-    return Retraining(recipes[0].training.model_copy(update={"rules": rules}), tuple(recipes), images)
+    training = recipes[0].training
+    if training.source.network is not None:
+        source = training.source.model_copy(update={"network": network})
+        training = training.model_copy(update={"source": source})
+    return Retraining(training.model_copy(update={"rules": rules}), tuple(recipes), images)
 
 
 def _images_of(recipe: Recipe, dataset: Dataset) -> Dataset:
@@ -261,9 +284,11 @@ def _read_recipe(
             f"trial {name_trial(trial)} of run {trial.run_id}: {_explain(error)}; no run publishes this; "
             "restore its file"
         ) from error
+    # The general engine trains what the run's engine cannot.
+    of_run = ("protocol", "data_fingerprint", *(["engine"] if trial.engine != "keras" else []))
     faults = [
         *_name_unlike(trial, training, "trainings", ("seed", *Hyperparameters.model_fields)),
-        *_name_unlike(trial, run, "runs", ("protocol", "data_fingerprint", "engine")),
+        *_name_unlike(trial, run, "runs", of_run),
         *_unlike_value(trial, setting),
         *_unlike_epochs(trial, epochs, recipe.training.rules[0]),
     ]
@@ -296,22 +321,33 @@ def _read_provenance(
 
 
 def _read_source(trial: TrialRow, provenance: Provenance) -> Source:
-    is_tensorflow = provenance.engine == "tensorflow"
+    is_tensorflow, versions = provenance.engine == "tensorflow", provenance.versions
+    is_keras = provenance.engine == "keras"
     return Source(
         protocol=trial.protocol,
         data=provenance.data_fingerprint,
         held_out_images=trial.held_out_images,
         model=trial.model_version,
-        tensorflow=provenance.versions.get("tensorflow", "") if is_tensorflow else "",
+        tensorflow=versions.get("tensorflow", "") if is_tensorflow else "",
+        keras=name_keras(versions.get("keras", ""), versions.get("tensorflow", "")) if is_keras else "",
         device=provenance.device,
         engine=provenance.engine,
+        network=_read_network(trial),
     )
 
 
+def _read_network(trial: TrialRow) -> NetworkFile | None:
+    """Return a row's network of one's own, which no result may say where to find."""
+    if trial.network is None:
+        return None
+    file, _, function = trial.network.rpartition(":")
+    return NetworkFile(file=file, function=function, sha256=trial.network_sha256 or "")
+
+
 def _unlike_value(trial: TrialRow, setting: Setting) -> list[str]:
-    if trial.parameter not in Setting.model_fields or trial.value is None:
+    if trial.parameter not in setting.values or trial.value is None:
         return []
-    used = getattr(setting, trial.parameter)
+    used = setting.values[trial.parameter]
     if trial.value == used:
         return []
     return [f"{trial.parameter} is {_brief(used)}, and the exercise's value {_brief(trial.value)}"]

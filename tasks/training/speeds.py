@@ -4,10 +4,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from statistics import median
 
-from study.plan import ENGINE_COSTS, Amount, Speed
-from study.records import Source, TrainingRecord
+from study.errors import InputError
+from study.fashion_mnist import FASHION_IMAGES
+from study.plan import ENGINE_COSTS, Amount, Speed, network_of
+from study.records import NetworkSize, Source, TrainingRecord
 from study.spec import Hyperparameters
 from tasks.data import Dataset
 from tasks.engines import Placed, Score, load_engine, processor_name
@@ -62,8 +65,9 @@ def measure_speed(source: Source, dataset: Dataset, hyperparameters: Hyperparame
     Returns:
         The speed, and the name of the processor that was measured.
     """
-    images, _, evaluated = place_images(source.engine, dataset, source.held_out_images)
-    trainer, _ = load_engine(source.engine).open_trainer(hyperparameters)
+    engine = source.of(hyperparameters).engine
+    images, _, evaluated = place_images(engine, dataset, source.held_out_images)
+    trainer, _ = load_engine(engine).open_trainer(hyperparameters, 1, source.images, source.network)
     trainer.warm_up(images)
     trainer.start(seed=0)
 
@@ -77,6 +81,7 @@ def measure_speed(source: Source, dataset: Dataset, hyperparameters: Hyperparame
         hyperparameters=hyperparameters,
         train_seconds=median(train(most) for _ in range(ROUNDS)) / most,
         evaluation_seconds=median(_time(trainer.evaluate, evaluated) for _ in range(ROUNDS)) / len(evaluated),
+        size=trainer.size,
     )
     return speed, processor_name()
 
@@ -88,9 +93,15 @@ def _time(evaluate: Callable[[Placed], Score], images: Placed) -> float:
 
 
 def name_machine(source: Source, processor: str) -> str:
-    """Return the facts that decide a training's speed, besides its hyperparameters and the machine's load."""
-    trainer = f"TensorFlow {source.tensorflow}" if source.engine == "tensorflow" else "native"
-    return f"{processor} {source.device} model {source.model} {trainer}"
+    """Return the facts that decide a training's speed, besides its hyperparameters and the machine's load.
+
+    The sizes of images are named if they are not Fashion-MNIST's.
+    """
+    trainers = {"tensorflow": f"TensorFlow {source.tensorflow}", "keras": source.keras, "native": "native"}
+    is_usual = source.images.sizes == FASHION_IMAGES.sizes
+    images = "" if is_usual else f" images {'x'.join(map(str, source.images.sizes))}"
+    network = f" network {source.network.sha256[:16]}" if source.network else ""
+    return f"{processor} {source.device} model {source.model} {trainers[source.engine]}{images}{network}"
 
 
 def list_recorded_speeds(
@@ -104,9 +115,36 @@ def list_recorded_speeds(
         # Few images stay in the processor's cache, so that each takes less.
         if record.epochs
         and amount.train_images / 2 <= record.train_images <= amount.train_images * 2
-        and name_machine(record.source, processor) == name_machine(source, processor)
+        and name_machine(record.source, processor)
+        == name_machine(source.of(record.hyperparameters), processor)
         and all(segment.processor == processor for segment in record.segments)
     ]
+
+
+def list_sizes(
+    source: Source, records: Sequence[TrainingRecord], measured: Sequence[Speed]
+) -> dict[Hyperparameters, NetworkSize]:
+    """Return the sizes of a network of one's own that earlier trainings and measurements have counted."""
+    alike = [each for each in records if each.source.network == source.network]
+    sizes = [
+        *((each.hyperparameters, each.size) for each in alike),
+        *((each.hyperparameters, each.size) for each in measured),
+    ]
+    return {network_of(hyperparameters): size for hyperparameters, size in sizes if size}
+
+
+def count_sizes(
+    source: Source, networks: Sequence[Hyperparameters]
+) -> list[tuple[Hyperparameters, NetworkSize]]:
+    """Build networks in this process, and count their sizes; leave out those that cannot be built."""
+    load_engine("keras")
+    from tasks.engines import build_network, count_size  # late: Keras is imported on a lane only
+
+    counted = []
+    for each in networks:
+        with suppress(InputError):  # its training will say why
+            counted.append((each, count_size(build_network(each, source.images, source.network))))
+    return counted
 
 
 def _speed_of(record: TrainingRecord) -> Speed:

@@ -21,8 +21,8 @@ from storage.trainings import (
 )
 from study.errors import Conclusive, InputError, LanesLost, ResultsUnwritable
 from study.plan import Job, Training
-from study.records import Source, StopRule, TrainingRecord
-from study.spec import EngineName, Study
+from study.records import Source, StopRule, TrainingRecord, name_keras
+from study.spec import EngineName, NetworkFile, Study
 from tasks.data import Dataset
 from tasks.lanes import Lanes, LanesClosed
 from tasks.step import step
@@ -69,6 +69,9 @@ def describe_source(study: Study, dataset: Dataset, device: str, engine: EngineN
         tensorflow=metadata.version("tensorflow") if engine == "tensorflow" else "",
         device=device,
         engine=engine,
+        keras=name_keras(metadata.version("keras"), metadata.version("tensorflow")),
+        images=dataset.facts,
+        network=study.model.source if study.model else None,
     )
 
 
@@ -156,8 +159,17 @@ def _keep(results: Results, trained: Trained, before: TrainingRecord | None, att
     return record
 
 
-def obtain_weights(key: str, epoch: int, dataset: Dataset, results: Results, lanes: Lanes) -> Arrays:
+def obtain_weights(
+    key: str,
+    epoch: int,
+    dataset: Dataset,
+    results: Results,
+    lanes: Lanes,
+    network: NetworkFile | None = None,
+) -> Arrays:
     """Return the weights of a kept training after an epoch; train again if they were not kept.
+
+    A network of one's own is that of the study: records do not say where it lies.
 
     Raises:
         InputError: there is no such training, or training it again gives other weights.
@@ -171,7 +183,7 @@ def obtain_weights(key: str, epoch: int, dataset: Dataset, results: Results, lan
     again = Training(
         hyperparameters=record.hyperparameters,
         seed=record.seed,
-        source=record.source,
+        source=record.source.model_copy(update={"network": network}),
         schedule_epochs=record.schedule_epochs,
         rules=(StopRule(epochs=epoch),),
         label=record.label,

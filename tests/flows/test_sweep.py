@@ -123,7 +123,7 @@ def sweep(
         after = begin.submit()
         after.wait()
         views = [watching] if watching else []
-        made.append(Sweep(request, None, lanes, forecast, views, most_task_runs))  # type: ignore[arg-type]
+        made.append(Sweep(request, None, lanes, jobs[0].training.source, forecast, views, most_task_runs))  # type: ignore[arg-type]
         made[0].train(jobs, {job.training.key: (2, 4) for job in jobs}, after, later=())
 
     run()

@@ -16,11 +16,12 @@ from study.plan.cost import Speed
 from study.records.record import StopRule
 from study.spec.bands import NearBand, OrderBand
 from study.spec.claims import BestClaim, HigherClaim, TrendClaim
+from study.spec.data import DataSlice
 from study.spec.exercises import ImagesExercise, ModelExercise, OptimumExercise, Range, Search, SweepExercise
 from study.spec.published import PublishedSource
 from study.spec.run_start import RunOptions, RunStart
 from study.spec.setting import Hyperparameters, Setting
-from study.spec.study import DataSlice, Study
+from study.spec.study import Study
 
 NEEDED = ...
 """Stands for the default of a field that has none."""

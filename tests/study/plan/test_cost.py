@@ -13,6 +13,8 @@ from study.plan.cost import (
     parameter_count,
     peak_bytes,
 )
+from study.plan.network_sizes import network_of
+from study.records.record import NetworkSize
 from study.spec.setting import Hyperparameters
 from study.spec.study import EngineName
 
@@ -185,3 +187,30 @@ def test_memory_is_libraries_activations_and_copies_of_the_parameters():
     assert peak_bytes(Hyperparameters(batch_size=5000), "tensorflow") == tensorflow + larger
     assert peak_bytes(Hyperparameters(augmentation="flip"), "tensorflow") == tensorflow + 2 * 60_000 * 28 * 28
     assert EVALUATION_BATCH == 1000
+
+
+def own(**values: int) -> Hyperparameters:
+    return Hyperparameters(network_parameters=values, optimizer="adam")
+
+
+def test_a_network_of_one_s_own_costs_what_its_counted_size_says():
+    sizes = {network_of(own(width=width)): NetworkSize(parameters=9 * width, multiply_adds=10**6 * width,
+                                                       activations=100) for width in (1, 4)}  # fmt: skip
+    costs = CostModel(engine="keras", sizes=sizes)
+    assert costs.has_counted(own(width=4))
+    assert not costs.has_counted(own(width=8))
+    assert costs.size_of(own(width=8)) == sizes[network_of(own(width=4))]  # the most similar one
+    narrow, wide = (costs.epoch_seconds(own(width=width), ONE_IMAGE) for width in (1, 4))
+    assert narrow < wide < 4 * narrow
+    measured = Speed(hyperparameters=own(width=1), train_seconds=10 * narrow, evaluation_seconds=1.0)
+    calibrated = CostModel([measured], engine="keras", sizes=sizes)
+    assert calibrated.epoch_seconds(own(width=1), ONE_IMAGE) == pytest.approx(10 * narrow)
+    assert calibrated.epoch_seconds(own(width=4), ONE_IMAGE) == pytest.approx(10 * wide)
+
+
+def test_the_general_engine_has_rates_of_its_own_beside_those_of_the_run_s_engine():
+    costs, adam = CostModel(engine="native"), Hyperparameters(optimizer="adam")
+    assert costs.epoch_seconds(adam, ONE_IMAGE) > 2 * costs.epoch_seconds(Hyperparameters(), ONE_IMAGE)
+    speed = make_speed(1e-3)
+    assert not CostModel([speed]).knows(adam)
+    assert costs.rates_of(adam).startup_seconds > costs.rates_of(Hyperparameters()).startup_seconds

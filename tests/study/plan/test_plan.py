@@ -128,6 +128,25 @@ def test_a_label_says_how_images_are_augmented_and_weights_averaged():
     assert training_label(changed, Setting(), None, 3) == "augmentation=flip-shift averaging=0.9 seed=3"
 
 
+ADDED = {"optimizer", "weight_decay", "keras", "images", "network", "network_parameters"}
+"""What enters a key only where the general engine trains; the fingerprint of the data covers the images."""
+
+
+def test_what_our_engines_do_not_compute_the_general_one_trains_and_other_keys_stay():
+    run = SOURCE.model_copy(update={"engine": "native", "tensorflow": "", "keras": "Keras 3, TensorFlow 2"})
+    study = _study("learning_rate", 0.01, fixed={"optimizer": "adam"})
+    (adam,) = compile_plan(study, list_trials(study), run).trainings
+    (sgd,) = compile_plan(study, list_trials(_study("learning_rate", 0.01)), run).trainings
+    assert (adam.source.engine, adam.source.keras) == ("keras", "Keras 3, TensorFlow 2")
+    assert (sgd.source.engine, sgd.source.keras) == ("native", "")
+    assert sgd.key == training_key(Hyperparameters(), 1, run.model_copy(update={"keras": ""}))
+    assert adam.key == training_key(adam.hyperparameters, 1, run) == key_of(list_trials(study)[0], run)
+    others = [{"optimizer": "rmsprop"}, {"weight_decay": 0.01}, {"optimizer": "adam", "weight_decay": 0.01}]
+    keys = {training_key(Hyperparameters(**each), 1, run) for each in others}
+    assert len(keys | {adam.key, sgd.key}) == 5
+    assert adam.key != training_key(adam.hyperparameters, 1, run.model_copy(update={"keras": "Keras 4"}))
+
+
 def test_a_trial_is_named_by_its_parameter_and_value():
     trials = list_trials(_study("learning_rate", 0.00001, 1))
     assert [trial.name for trial in trials] == ["learning_rate=0.00001", "learning_rate=1"]
@@ -186,7 +205,7 @@ def test_a_key_is_the_hash_of_what_decides_the_weights_written_as_canonical_json
     hyperparameters = Hyperparameters(schedule="cosine", augmentation="flip", averaging=0.5)
     native = SOURCE.model_copy(update={"engine": "native"})
     given = Hyperparameters.model_fields.keys() | Source.model_fields.keys()
-    assert json.loads(written).keys() == given | {"seed", "schedule_epochs"}
+    assert json.loads(written).keys() == (given - ADDED) | {"seed", "schedule_epochs"}
     expected = hashlib.sha256(written.encode()).hexdigest()[:16]
     assert training_key(hyperparameters, 1, native, 5) == expected
 

@@ -1,9 +1,10 @@
 import pytest
 from pydantic import ValidationError
 
+from study.spec.data import DataSlice
 from study.spec.exercises import SweepExercise
 from study.spec.setting import Hyperparameters, Setting, check_changes, learning_rate_at
-from study.spec.study import DataSlice, Study
+from study.spec.study import Study
 from study.spec.study_file import read_study
 
 
@@ -20,7 +21,7 @@ def _study(*exercises: object, **changes: object) -> Study:
 def test_the_defaults_are_the_published_protocol():
     published = {"filters": 32, "kernel_size": 3, "dense_units": 16, "dropout": 0.0}
     steps = {"learning_rate": 0.01, "momentum": 0.9, "batch_size": 32, "schedule": "constant"}
-    beyond = {"augmentation": "none", "averaging": 0.0}
+    beyond = {"augmentation": "none", "averaging": 0.0, "optimizer": "sgd", "weight_decay": 0.0}
     assert Hyperparameters().model_dump() == published | steps | beyond
     assert Setting().model_dump() == published | steps | beyond | {"epochs": 5, "patience": None}
 
@@ -67,8 +68,10 @@ def test_a_sweep_gives_one_setting_a_value_and_holds_the_rest():
 
 def test_every_hyperparameter_that_is_a_number_can_be_swept():
     values = {"filters": 8, "kernel_size": 5, "dense_units": 8, "dropout": 0.5, "learning_rate": 0.1}
-    values |= {"momentum": 0.5, "batch_size": 64, "averaging": 0.5, "epochs": 2, "patience": 2}
-    assert Setting.model_fields.keys() - values.keys() == {"schedule", "augmentation"}
+    values |= {"momentum": 0.5, "batch_size": 64, "averaging": 0.5, "weight_decay": 0.1}
+    values |= {"epochs": 2, "patience": 2}
+    words = {"schedule", "augmentation", "optimizer"}
+    assert Setting.model_fields.keys() - values.keys() == words | {"network_parameters"}
     for name, value in values.items():
         settings = _sweep(parameter=name, values=(value,)).settings(Setting())
         assert settings == {value: Setting(**{name: value})}
@@ -102,9 +105,9 @@ def test_seeds_count_up_from_the_studys_seed():
 def test_a_study_gives_its_exercises_by_kind():
     lab = read_study("lab")
     assert [each.number for each in lab.sweeps] == [2, 3, 4, 5, 6]
-    singles = (lab.images, lab.optimum, lab.model)
+    singles = (lab.images, lab.optimum, lab.model_exercise)
     assert [each.number for each in singles if each] == [1, 7, 8]
-    assert (_study().images, _study().optimum, _study().model) == (None, None, None)
+    assert (_study().images, _study().optimum, _study().model_exercise) == (None, None, None)
 
 
 def test_some_exercises_of_a_study_keep_the_rest_of_it():

@@ -114,7 +114,7 @@ MISTAKES = [
         _altered("{epochs: 2}", "{filtres: 8}"),
         "baseline.filtres: unknown key 'filtres' with value 8 (did you mean 'filters'?); "
         "allowed: filters, kernel_size, dense_units, dropout, learning_rate, momentum, batch_size, "
-        "schedule, augmentation, averaging, epochs, patience",
+        "schedule, augmentation, averaging, optimizer, weight_decay, epochs, patience",
     ),
     (
         _altered("repeats: 3", "repeats: 3, fixd: {}"),
@@ -142,7 +142,7 @@ MISTAKES = [
         "exercises: the 'optimum' exercise combines 3, which is not a sweep of the study; allowed: 2",
     ),
     # no study at all
-    ("", "found nothing, expected a mapping with keys name, title, protocol, seed, data, baseline"),
+    ("", "found nothing, expected a mapping with keys name, title, protocol, seed, data, model, baseline"),
     ("- 1\n- 2\n", "found list, expected a mapping with keys name"),
     ("name: [mine\n", "not readable as YAML: while parsing a flow sequence"),
     (b"\xff\xfe\x00", "not readable as YAML: 'utf-8' codec can't decode byte 0xff"),

@@ -3,13 +3,15 @@
 import os
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
+from study.image_facts import ImageFacts
 from study.spec.setting import Hyperparameters
 from tasks.data.dataset import Dataset, scale_pixels
 from tasks.engines.engine import load_engine, silenced_stderr
+from tasks.engines.keras_engine import make_optimizer
+from tasks.engines.networks import build_network
 from tasks.engines.seeds import (
     describe,
     draw_initial_weights,
@@ -18,13 +20,14 @@ from tasks.engines.seeds import (
     epoch_order,
     transform,
 )
-from tasks.model.build import build_model
-from tests.engines import ENGINES, needs_native
+from tests.engines import ENGINES, EVERY_ENGINE, needs_native
 
 SMALL = Hyperparameters(filters=4, dense_units=8)
 FEW = Hyperparameters(filters=3, dense_units=5)
 WIDE_KERNEL = Hyperparameters(filters=3, dense_units=8, kernel_size=5, batch_size=7)
 EVEN_KERNEL = Hyperparameters(filters=17, dense_units=70, kernel_size=2, batch_size=100)
+OPTIMIZERS = [SMALL.model_copy(update={"optimizer": name, "weight_decay": decay, "learning_rate": 0.002})
+              for name, decay in (("sgd", 0.1), ("adam", 0.0), ("adamw", 0.1), ("rmsprop", 0.0))]  # fmt: skip
 AUGMENTED = [SMALL.model_copy(update={"augmentation": how}) for how in ("flip", "shift", "flip-shift")]
 
 
@@ -43,10 +46,9 @@ def fit_by_keras(hyperparameters: Hyperparameters, dataset: Dataset, seed: int) 
     order = epoch_order(len(labels), seed, epoch=1)
     if hyperparameters.augmentation != "none":
         images = augment_one_by_one(np.asarray(images), hyperparameters.augmentation, seed)
-    model = build_model(hyperparameters)
+    model = build_network(hyperparameters)
     model.set_weights(draw_initial_weights(hyperparameters, seed))
-    optimizer = keras.optimizers.SGD(hyperparameters.learning_rate, momentum=hyperparameters.momentum)
-    model.compile(optimizer, "sparse_categorical_crossentropy")
+    model.compile(make_optimizer(hyperparameters), "sparse_categorical_crossentropy")
     batch = hyperparameters.batch_size
     model.fit(keras_inputs(images)[order], labels[order], batch_size=batch, shuffle=False, verbose=0)
     return model.get_weights()
@@ -75,26 +77,33 @@ def test_an_epoch_equals_one_of_keras_fit_on_the_same_order(
         np.testing.assert_allclose(ours, theirs, atol=5e-5)
 
 
+@pytest.mark.parametrize("hyperparameters", [SMALL, AUGMENTED[2], *OPTIMIZERS])
+def test_the_general_engine_has_every_optimizer_of_keras_fit(
+    dataset: Dataset, hyperparameters: Hyperparameters
+):
+    test_an_epoch_equals_one_of_keras_fit_on_the_same_order(dataset, hyperparameters, "keras")
+
+
 def test_the_model_is_the_published_one():
-    assert build_model(Hyperparameters()).count_params() == 87_034
+    assert build_network(Hyperparameters()).count_params() == 87_034
     shapes = [each.shape for each in draw_initial_weights(Hyperparameters(), seed=1)]
-    assert shapes == [each.shape for each in build_model(Hyperparameters()).get_weights()]
+    assert shapes == [each.shape for each in build_network(Hyperparameters()).get_weights()]
 
 
 def test_initial_weights_are_spread_as_keras_spreads_them():
     large = Hyperparameters(filters=64, dense_units=128)
-    ours, theirs = draw_initial_weights(large, seed=1), build_model(large).get_weights()
+    ours, theirs = draw_initial_weights(large, seed=1), build_network(large).get_weights()
     for mine, kerass in zip(ours, theirs, strict=True):
         assert mine.dtype == kerass.dtype
         assert np.abs(mine).max() == pytest.approx(np.abs(kerass).max(), rel=0.05)
         assert mine.std() == pytest.approx(kerass.std(), rel=0.15)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EVERY_ENGINE)
 def test_the_last_batch_counts_in_training_and_in_evaluation(dataset: Dataset, engine: str):
     images, labels = dataset.test()
     trainer, odd = start(engine), load_engine(engine).place(images[:197], labels[:197])
-    model = build_model(SMALL)
+    model = build_network(SMALL)
     model.set_weights(trainer.weights())
     probabilities = model.predict_on_batch(keras_inputs(images[:197]))
     right = probabilities[np.arange(197), labels[:197]]
@@ -106,7 +115,7 @@ def test_the_last_batch_counts_in_training_and_in_evaluation(dataset: Dataset, e
     assert trained.accuracy == pytest.approx(score.accuracy)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EVERY_ENGINE)
 def test_chosen_images_are_those_that_are_trained_on_and_evaluated(dataset: Dataset, engine: str):
     images, labels = dataset.train()
     chosen = np.array([5, 3, 400, 77, 12])
@@ -171,7 +180,7 @@ def test_dropout_drops_the_fraction_asked_and_scales_the_rest(dataset: Dataset, 
     assert np.abs(second).max() == pytest.approx(abs(bias) / 0.7, rel=1e-5)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EVERY_ENGINE)
 def test_nothing_is_dropped_when_evaluating(dataset: Dataset, engine: str):
     plain = start(engine)
     dropping = start(engine, SMALL.model_copy(update={"dropout": 0.5}))
@@ -180,7 +189,7 @@ def test_nothing_is_dropped_when_evaluating(dataset: Dataset, engine: str):
 
 
 @pytest.mark.parametrize("broken", range(6))
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EVERY_ENGINE)
 def test_a_weight_that_is_no_number_shows_in_the_loss(dataset: Dataset, engine: str, broken: int):
     trainer = start(engine)
     weights = trainer.weights()
@@ -238,3 +247,29 @@ def test_an_error_inside_is_raised_and_standard_error_comes_back(capfd: pytest.C
         raise ImportError("no such thing")
     os.write(2, b"back\n")
     assert capfd.readouterr().err == "back\n"
+
+
+@pytest.mark.parametrize("augmentation", ["none", "flip-shift"])
+@pytest.mark.parametrize("name", ["tensorflow", "keras"])
+def test_images_of_any_size_and_number_of_classes_are_trained_on_as_keras_does(name: str, augmentation: str):
+    generator = np.random.default_rng(3)
+    images = ImageFacts(height=9, width=12, channels=3, class_names=("a", "b", "c"))
+    pixels = generator.integers(0, 256, (70, 9, 12, 3), np.uint8)
+    labels = generator.integers(0, 3, 70, np.uint8)
+    hyperparameters = SMALL.model_copy(update={"augmentation": augmentation})
+    engine = load_engine(name)
+    trainer, _ = engine.open_trainer(hyperparameters, 1, images)
+    placed = engine.place(pixels, labels)
+    trainer.start(1)
+    trainer.train_epoch(placed, 1, 1, hyperparameters.learning_rate)
+    shown = pixels if augmentation == "none" else augment_one_by_one(pixels, augmentation, seed=1)
+    model = build_network(hyperparameters, images)
+    model.set_weights(draw_initial_weights(hyperparameters, 1, images))
+    model.compile(make_optimizer(hyperparameters), "sparse_categorical_crossentropy")
+    order = epoch_order(70, 1, epoch=1)
+    model.fit(scale_pixels(shown)[order], labels[order], batch_size=32, shuffle=False, verbose=0)
+    for found, expected in zip(trainer.weights(), model.get_weights(), strict=True):
+        assert np.allclose(found, expected, atol=1e-5)
+    assert trainer.evaluate(placed).accuracy == pytest.approx(
+        (model.predict(scale_pixels(pixels), verbose=0).argmax(axis=1) == labels).mean()
+    )

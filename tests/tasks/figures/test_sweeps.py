@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from study.image_facts import ImageFacts
 from study.spec.exercises import SweepExercise
 from study.spec.published import read_averages
 from tasks.figures.model import (
@@ -333,3 +334,13 @@ def test_a_perfect_model_has_no_most_frequent_confusion(tmp_path):
     chosen = make_chosen_model().model_copy(update={"confusion": perfect})
     matrix = draw_confusion(chosen, tmp_path, 8)
     assert matrix.alt.endswith("100.0% of the test images lie on the diagonal.")
+
+
+def test_a_matrix_of_many_classes_names_some_of_them_and_says_so(tmp_path):
+    names = tuple(f"kind {place}" for place in range(26))
+    images = ImageFacts(height=8, width=8, class_names=names)
+    confusion = tuple(tuple(9 if row == column else 0 for column in range(26)) for row in range(26))
+    chosen = make_chosen_model().model_copy(update={"images": images, "confusion": confusion})
+    drawn = draw_confusion(chosen, tmp_path, 8)
+    assert drawn.caption.endswith("One class in 2 is named.")
+    assert drawn.alt == "Confusion matrix of the 26 classes; 100.0% of the test images lie on the diagonal."

@@ -16,6 +16,7 @@ import pytest
 from storage.results import Results, open_results
 from storage.tables.rows_of_work import TrialRow
 from study.conclusions.chosen_model import ChosenModel
+from study.image_facts import ImageFacts
 from study.plan.plan import Training
 from study.records.record import Source, StopRule
 from study.spec.exercises import ModelExercise
@@ -25,6 +26,7 @@ from tasks.lanes.local import InProcessLane
 from tasks.lanes.process import LanesClosed
 from tasks.model import export
 from tasks.model.card import render_card, tabulate_classes
+from tasks.model.classify import Classifier, Prediction
 from tasks.model.export import (
     count_confident,
     count_confusion,
@@ -34,6 +36,7 @@ from tasks.model.export import (
     read_files,
     save_and_check,
 )
+from tasks.model.given_model import InputScale, load_model
 from tasks.training.one_training import run_training
 from tests.engines import ENGINE
 from tests.rows import make_chosen_model
@@ -259,6 +262,49 @@ def test_recall_and_precision_are_of_each_class():
     rows = {name: cells for name, *cells in tabulate_classes(make_chosen_model())}
     assert rows["Shirt"][:2] == ["1,000", "76.50"]
     assert rows["Shirt"][2] == f"{100 * 765 / (106 + 2 + 65 + 22 + 62 + 765 + 3):.2f}"
+
+
+COLOUR = ImageFacts(height=8, width=10, channels=3, class_names=("cat", "dog", "bird"))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Keras, of the input of an .h5 file
+def test_a_model_for_other_images_scales_them_as_a_whole_and_carries_their_classes(tmp_path: Path):
+    from tasks.engines.networks import build_network
+    from tasks.model.build import build_exported_model, write_files
+
+    core = build_network(SETTING.hyperparameters, COLOUR)
+    model = build_exported_model(core, SETTING.hyperparameters, COLOUR)
+    raw = np.random.default_rng(0).integers(2, 256, (5, 8, 10, 3)).astype(np.float32)
+    raw[..., 2] = 1  # a dark channel of raw pixels looks like a scaled one
+    expected = np.asarray(core(raw / np.float32(255)))
+    assert np.array_equal(np.asarray(model(raw)), expected)
+    assert np.array_equal(np.asarray(model(raw / np.float32(255))), expected)
+    for file in write_files(model, tmp_path, "pets", COLOUR)[:2]:
+        loaded = load_model(file)
+        assert (loaded.images, loaded.shape, loaded.scale) == (COLOUR, COLOUR.shape, InputScale.RAW)
+        picture = tmp_path / "picture.png"
+        assert cv2.imwrite(str(picture), raw[0][..., ::-1].astype(np.uint8))
+        (found,) = Classifier(loaded, images=loaded.images).classify([picture])
+        assert isinstance(found, Prediction)
+        assert found.class_name == COLOUR.class_names[int(expected[0].argmax())]
+        assert np.allclose(found.probabilities, expected[0], atol=1e-6)
+
+
+def test_the_card_of_a_model_for_other_images_names_them():
+    chosen = make_chosen_model().model_copy(
+        update={
+            "images": COLOUR,
+            "confusion": ((1, 0, 0), (0, 2, 0), (1, 0, 3)),
+            "files": ("pets.h5", "pets.keras"),
+        }
+    )
+    card = render_card(chosen, changed(make_tables().trials[0], versions=None), 100, "pets")
+    assert card.startswith("# Model card: a small convolutional network for pets")
+    assert "a softmax over 3 classes, for\ncolour pictures of 8 x 10 pixels" in card
+    assert "the probabilities of cat, dog, bird, in this order" in card
+    assert 'load_model("pets.h5")' in card
+    assert "reshape(1, 8, 10, 3)" in card
+    assert "clothing" not in card
 
 
 # The classes confused most often.

@@ -142,6 +142,12 @@ def test_augmentation_and_averaging_are_searched_and_stand_in_the_rows():
     ]
 
 
+def test_what_our_engines_do_not_compute_the_general_one_trains():
+    search = begin_search(searching_study(space={"optimizer": ["adam", "rmsprop"], "epochs": [6, 18]}))
+    suggested = [each for each in search.next_generation() if each.hyperparameters.optimizer != "sgd"]
+    assert {each.source.engine for each in suggested} == {"keras"}
+
+
 def test_suggested_numbers_have_two_digits_and_stay_in_their_range():
     search = finished(searching_study())
     for candidate in search.candidates:

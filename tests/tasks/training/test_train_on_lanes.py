@@ -23,6 +23,10 @@ from tests.engines import ENGINE, ENGINES
 
 SMALL = Hyperparameters(filters=4, dense_units=8)
 WITH_DROPOUT = Hyperparameters(filters=4, dense_units=8, dropout=0.3)
+ADAM = Hyperparameters(
+    filters=4, dense_units=8, dropout=0.3, optimizer="adam", weight_decay=0.01, averaging=0.7
+)
+"""Only the general engine trains it."""
 AVERAGED = Hyperparameters(filters=4, dense_units=8, dropout=0.3, augmentation="flip-shift", averaging=0.7)
 
 
@@ -39,7 +43,13 @@ def make_training(
     )  # fmt: skip
     rules = tuple(StopRule(epochs=each) for each in ends)
     label = f"test seed={seed}"
-    return Training(hyperparameters=hyperparameters, seed=seed, source=source, rules=rules, label=label)
+    return Training(
+        hyperparameters=hyperparameters,
+        seed=seed,
+        source=source.of(hyperparameters),
+        rules=rules,
+        label=label,
+    )
 
 
 def up_to(epochs: int, hyperparameters: Hyperparameters = SMALL) -> Training:
@@ -171,7 +181,7 @@ def test_a_fresh_run_trains_again_but_not_twice(trains: Train):
     assert trains.attempts == 2
 
 
-@pytest.mark.parametrize("hyperparameters", [SMALL, WITH_DROPOUT, AVERAGED])
+@pytest.mark.parametrize("hyperparameters", [SMALL, WITH_DROPOUT, AVERAGED, ADAM])
 def test_an_extended_training_equals_a_straight_one_bit_for_bit(
     trains: Train, dataset: Dataset, hyperparameters: Hyperparameters
 ):
@@ -218,7 +228,7 @@ def test_a_training_that_does_not_repeat_bit_for_bit_is_told_of(
     assert verify_training(trains.results, mine.key) == fresh
 
 
-@pytest.mark.parametrize("hyperparameters", [SMALL, AVERAGED])
+@pytest.mark.parametrize("hyperparameters", [SMALL, AVERAGED, ADAM])
 def test_weights_that_were_not_kept_are_trained_again_to_the_same_bits(
     trains: Train, hyperparameters: Hyperparameters
 ):

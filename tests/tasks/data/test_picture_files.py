@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from study.errors import InputError
-from tasks.model.picture_files import READABLE, SUFFIXES, list_pictures, name_kind
+from tasks.data.picture_files import READABLE, SUFFIXES, list_pictures, name_kind
 
 PIXELS = np.zeros((64, 64, 3), np.uint8)
 HEIC = b"\0\0\0\x24ftypheic\0\0\0\0mif1heic"
