@@ -37,6 +37,8 @@ class Sample:
     tonight: tuple[float, ...]
     earlier: tuple[float, ...]
     pairs: tuple[Pair, ...] = ()
+    test_images: int = TEST_COUNT
+    """The number that each accuracy is read on."""
 
     @property
     def is_testable(self) -> bool:
@@ -77,7 +79,10 @@ def find_shift(samples: Sequence[Sample]) -> Shift | None:
     testable = [sample for sample in samples if sample.is_testable]
     if not testable:
         return None
-    singles = {sample.setting: robust_p_value(sample.tonight, sample.earlier) for sample in testable}
+    singles = {
+        sample.setting: robust_p_value(sample.tonight, sample.earlier, sample.test_images)
+        for sample in testable
+    }
     most = min(singles, key=lambda name: singles[name])
     scores = (combined_score(testable), paired_score(testable))
     together = [2 * float(ndtr(-abs(score))) for score in scores]
@@ -132,7 +137,9 @@ def rank_score(tonight: Sequence[float], earlier: Sequence[float]) -> float:
     return float(ranks[:count].sum() - count * (both + 1) / 2) / math.sqrt(variance)
 
 
-def robust_p_value(tonight: Sequence[float], earlier: Sequence[float]) -> float:
+def robust_p_value(
+    tonight: Sequence[float], earlier: Sequence[float], test_images: int = TEST_COUNT
+) -> float:
     """Return the two-sided p value of a pooled t test that does not depend on one reading.
 
     It is the larger of that with all readings and that without tonight's most deviant one. Each sample has at
@@ -144,16 +151,16 @@ def robust_p_value(tonight: Sequence[float], earlier: Sequence[float]) -> float:
     rest = values[1:] if falls else values[:-1]
     if (rest.mean() < reference.mean()) != falls:
         return 1.0
-    return max(_pooled_p_value(values, reference), _pooled_p_value(rest, reference))
+    return max(_pooled_p_value(each, reference, test_images) for each in (values, rest))
 
 
-def _pooled_p_value(values: np.ndarray, reference: np.ndarray) -> float:
+def _pooled_p_value(values: np.ndarray, reference: np.ndarray, test_images: int) -> float:
     freedom = len(values) + len(reference) - 2
     squares = len(values) * values.var() + len(reference) * reference.var()
     if np.ptp(values) < 1e-9 and np.ptp(reference) < 1e-9:
         # There is no spread: we take that of a proportion counted over the test images.
         middle = float(np.mean([values.mean(), reference.mean()]))
-        squares = freedom * max(middle * (1 - middle), 1 / TEST_COUNT) / TEST_COUNT
+        squares = freedom * max(middle * (1 - middle), 1 / test_images) / test_images
     error = math.sqrt(squares / freedom * (1 / len(values) + 1 / len(reference)))
     return 2 * float(stdtr(freedom, -abs(values.mean() - reference.mean()) / error))
 
@@ -250,7 +257,7 @@ class _Comparison:
         changed = [each for each in self.comparable if each.weights_sha256 not in self.known[each.identity]]
         return changed + unpaired
 
-    def find_samples(self, changed: Sequence[NightReading]) -> list[Sample]:
+    def find_samples(self, changed: Sequence[NightReading], test_images: int) -> list[Sample]:
         """Find the settings that changed, with all their readings.
 
         Settings share seeds, and a seed may suit all of them. If tonight's seeds are those of the earlier
@@ -271,6 +278,7 @@ class _Comparison:
                 tonight=tuple(tonight[identity].values()),
                 earlier=tuple(self.known[identity].values()),
                 pairs=tuple(pairs[identity].values()) if identity in pairs else (),
+                test_images=test_images,
             )
             for identity, name in {each.identity: each.setting for each in changed}.items()
         ]
@@ -288,6 +296,7 @@ def compare_night(
     tonight: Sequence[NightReading],
     earlier: Sequence[Sequence[NightReading]],
     drifted: Collection[tuple[str, int]] = (),
+    test_images: int = TEST_COUNT,
 ) -> list[Verdict]:
     """Judge each exercise of a night.
 
@@ -298,6 +307,7 @@ def compare_night(
         tonight: Every trial of the run.
         earlier: Those of each earlier run, oldest first; of the same study and protocol.
         drifted: Run and exercise of each earlier verdict `drifted`.
+        test_images: The number that each accuracy is read on.
     """
     by_exercise: dict[int, list[NightReading]] = defaultdict(list)
     for each in tonight:
@@ -307,7 +317,7 @@ def compare_night(
         for number, asked in sorted(by_exercise.items())
     ]
     changed = {each.exercise: each.find_changed() for each in comparisons}
-    samples = {each.exercise: each.find_samples(changed[each.exercise]) for each in comparisons}
+    samples = {each.exercise: each.find_samples(changed[each.exercise], test_images) for each in comparisons}
     shifts = {number: find_shift(found) for number, found in samples.items()}
     tested = sum(shift is not None for shift in shifts.values())
     return [

@@ -194,6 +194,7 @@ def compare_nights(
         [_reading(row) for row in trials],
         [[_reading(row) for row in rows] for _, rows in earlier],
         {(night.run_id, night.exercise) for night in nights if night.verdict == NightVerdict.DRIFTED},
+        dataset.test_count,
     )
     provenance = describe_provenance(context, run_facts, dataset)
     rows = []

@@ -154,12 +154,13 @@ def test_each_of_the_three_questions_has_a_third_of_the_chance():
     assert shift_of(settings).p_value == pytest.approx(3 * together)
 
 
-def test_readings_without_spread_vary_as_a_proportion_of_the_test_images_does():
+@pytest.mark.parametrize("images", [10_000, 359])
+def test_readings_without_spread_vary_as_a_proportion_of_the_test_images_does(images):
     # Middle 0.9; five and five readings.
-    error = math.sqrt(0.9 * 0.1 / 10_000 * (1 / 5 + 1 / 5))
-    rest = math.sqrt(0.9 * 0.1 / 10_000 * (1 / 4 + 1 / 5))
+    error = math.sqrt(0.9 * 0.1 / images * (1 / 5 + 1 / 5))
+    rest = math.sqrt(0.9 * 0.1 / images * (1 / 4 + 1 / 5))
     expected = max(2 * t.sf(0.002 / error, 8), 2 * t.sf(0.002 / rest, 7))
-    assert robust_p_value((0.901,) * 5, (0.899,) * 5) == pytest.approx(expected)
+    assert robust_p_value((0.901,) * 5, (0.899,) * 5, images) == pytest.approx(expected)
 
 
 def test_the_difference_of_a_setting_is_tonight_less_the_earlier_mean():
