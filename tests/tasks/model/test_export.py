@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -279,7 +280,7 @@ def test_a_model_for_other_images_scales_them_as_a_whole_and_carries_their_class
     expected = np.asarray(core(raw / np.float32(255)))
     assert np.array_equal(np.asarray(model(raw)), expected)
     assert np.array_equal(np.asarray(model(raw / np.float32(255))), expected)
-    for file in write_files(model, tmp_path, "pets", COLOUR)[:2]:
+    for file in islice(write_files(model, tmp_path, "pets", COLOUR), 2):
         loaded = load_model(file)
         assert (loaded.images, loaded.shape, loaded.scale) == (COLOUR, COLOUR.shape, InputScale.RAW)
         picture = tmp_path / "picture.png"
