@@ -125,7 +125,7 @@ def run_study(run: RunParameters = DEFAULTS) -> State[str]:
             progress.remove()
     except InputError as error:
         return Failed(message=in_words_of_form(str(error)), data=error)
-    return _conclude(tables)
+    return end_state(tables)
 
 
 def run_steps(request: Request, lanes: Lanes, views: Sequence[ProgressView]) -> RunTables:
@@ -186,16 +186,19 @@ class StoppedEarly(RuntimeError):
     """Too many trainings failed; the finished ones are published."""
 
 
-def _conclude(tables: RunTables) -> State[str]:
+def end_state(tables: RunTables) -> State[str]:
+    """Return the state in which the flow run of a published run ends, with its outcome in a sentence."""
     run = tables.run
-    best = max((row.mean_accuracy for row in tables.summary if row.mean_accuracy is not None), default=None)
-    outcome = "no result" if best is None else f"best {100 * best:.1f}%"
-    failed = f"{run.failed_trials} failed" + (f" ({run.failures})" if run.failed_trials else "")
-    verdicts = list_verdicts(tables)
-    compared = f"; against earlier runs: {shorten_verdicts(verdicts)}" if verdicts else ""
-    message = f"{run.trials} trials, {failed}, {outcome}{compared}"
-    if not run.trials:
-        message = "nothing to train in the chosen exercises; the report is written"
+    message = "nothing to train in the chosen exercises; the report is written"
+    if run.trials:
+        best = max(
+            (row.mean_accuracy for row in tables.summary if row.mean_accuracy is not None), default=None
+        )
+        outcome = "no result" if best is None else f"best {100 * best:.1f}%"
+        failed = f"{run.failed_trials} failed" + (f" ({run.failures})" if run.failed_trials else "")
+        verdicts = list_verdicts(tables)
+        compared = f"; against earlier runs: {shorten_verdicts(verdicts)}" if verdicts else ""
+        message = f"{run.trials} trials, {failed}, {outcome}{compared}"
     if run.status == RunStatus.STOPPED_EARLY:
         return Failed(name="Stopped early", message=message, data=StoppedEarly(message))
     name = "Completed" if run.failed_trials == 0 else "Completed with failures"

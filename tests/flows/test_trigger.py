@@ -1,5 +1,6 @@
 """What started a run stands in its name; what the schedule starts too late is skipped."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -8,8 +9,9 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.utilities.names import generate_slug
 
 from flows.prepare import RunParameters
-from flows.run_study import describe_run, trigger_of, why_too_late
+from flows.run_study import describe_run, end_state, trigger_of, why_too_late
 from study.errors import InputError
+from tests.rows import make_lab_tables, make_run, make_study
 
 DUE = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 NIGHTLY = RunParameters(study="lab", fresh=True, latest_start="2h")
@@ -87,3 +89,10 @@ def test_a_scheduled_run_that_waited_no_longer_than_allowed_begins():
 def test_a_latest_start_that_is_no_time_is_refused():
     with pytest.raises(InputError, match="--latest-start: 'soon' is not a time; give one such as 90s"):
         why_too_late(flow_run(scheduled=True), RunParameters(latest_start="soon"), DUE)
+
+
+def test_a_run_that_had_nothing_to_train_does_not_count_trials():
+    tables = make_lab_tables(make_study())
+    assert end_state(tables).message.startswith(f"{len(tables.trials)} trials, 0 failed, best ")
+    empty = replace(tables, run=make_run(trials=[]), trials=(), summary=())
+    assert end_state(empty).message == "nothing to train in the chosen exercises; the report is written"

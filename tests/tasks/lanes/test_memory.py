@@ -45,7 +45,7 @@ def test_without_a_limit_the_machine_has_the_memory_that_it_has(tmp_path: Path):
 @pytest.mark.parametrize(
     ("gigabytes", "lanes", "messages"),
     [
-        (4.1, 8, []),
+        (4.2, 8, []),
         (2.4, 2, ["2 lanes instead of 8: this container may use 2.4 GB of memory"]),
         (0.7, 1, ["1 lane instead of 8: this container may use 0.7 GB of memory"]),
     ],
