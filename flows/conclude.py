@@ -71,7 +71,7 @@ def conclude_run(work: Work) -> RunTables:
     tables = submit(publish_run, *of_run, wait_for=ready, **rows)
     figures = submit(draw_figures, study, request.results, tables)
     # In the order of the DAG: this raises the first failure, not the failure of a step that waited for it.
-    for step in (*rows.values(), tables, work.sheet, model, confused):
+    for step in (*rows.values(), tables, work.sheet, model, confused, figures):
         if isinstance(step, PrefectFuture):
             step.result()
     report = submit(write_report, request.results, study, tables, figures)

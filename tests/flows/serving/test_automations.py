@@ -149,14 +149,15 @@ def start_run(server: NightServer) -> str:
 
 def send_heartbeat(server: NightServer, run: str) -> None:
     """As Prefect sends it for a run that has set a frequency."""
+    resource = {"prefect.resource.id": f"prefect.flow-run.{run}"}
     event = {
         "occurred": datetime.now(UTC).isoformat(),
         "event": "prefect.flow-run.heartbeat",
-        "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
+        "resource": resource,
         "id": str(UUID(bytes=os.urandom(16), version=4)),
     }
     server.ask("events", [event])
-    wait_until(lambda: server.events("prefect.flow-run.heartbeat"))
+    wait_until(lambda: resource in [each["resource"] for each in server.events("prefect.flow-run.heartbeat")])
 
 
 def test_a_night_that_is_late_raises_an_alarm_and_one_that_starts_none(book: NightServer):
