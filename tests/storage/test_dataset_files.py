@@ -80,7 +80,7 @@ def altered(array: Bytes, place: int | tuple[int, ...], value: int) -> Bytes:
 
 PIXEL = altered(ARRAYS.train_images, (3, 14, 14), ARRAYS.train_images[3, 14, 14] ^ 1)
 IMAGES_IDX, LABELS_IDX = idx_bytes(ARRAYS.train_images), idx_bytes(ARRAYS.train_labels)
-IMAGES_GZ, LABELS_GZ = gzip.compress(IMAGES_IDX), gzip.compress(LABELS_IDX)
+IMAGES_GZ, LABELS_GZ = gzip.compress(IMAGES_IDX, mtime=0), gzip.compress(LABELS_IDX, mtime=0)
 NO_BLOCK = IMAGES_GZ[:10] + b"\xff" + IMAGES_GZ[11:]  # the first block's type: 3 is reserved
 CHECKSUM = IMAGES_GZ[:-8] + bytes([IMAGES_GZ[-8] ^ 1]) + IMAGES_GZ[-7:]
 
@@ -138,7 +138,7 @@ def why_refused(path: Path, content: bytes, expected: ExpectedArray = IMAGES) ->
         (IMAGES, idx_bytes(ARRAYS.test_images), "20 images, expected 40"),
         (IMAGES, idx_bytes(np.zeros((40, 32, 28), np.uint8)), "images of 32 x 28 pixels, expected 28 x 28"),
         (LABELS, LABELS_IDX[:-3], "37 bytes of labels after the header, expected 40"),
-        (LABELS, gzip.compress(LABELS_IDX + bytes(5)), "more bytes of labels after the header, expected 40"),
+        (LABELS, gzip.compress(LABELS_IDX + bytes(5), mtime=0), "more bytes of labels after the header, expected 40"),
         (LABELS, idx_bytes(altered(ARRAYS.train_labels, 3, 10)), "label 10 at index 3, expected 0 to 9"),
         (IMAGES, idx_bytes(PIXEL),
          f"images with SHA-256 {hashlib.sha256(PIXEL.data).hexdigest()}, expected {IMAGES.sha256}"),
@@ -157,13 +157,13 @@ def test_a_file_that_is_not_the_expected_one_is_refused_with_what_was_found(
     [
         (b"<!DOCTYPE html><title>Log in</title>", "a web page"),
         (b"\xef\xbb\xbf\n <html>", "a web page"),
-        (gzip.compress(b"<html>"), "a web page"),
+        (gzip.compress(b"<html>", mtime=0), "a web page"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n",
             "a pointer of Git LFS; run `git lfs",
         ),
         (b"PK\x03\x04\x14\0", "a zip file; unpack it"),
-        (gzip.compress(IMAGES_GZ), "a gzip file within a gzip file; unpack it once"),
+        (gzip.compress(IMAGES_GZ, mtime=0), "a gzip file within a gzip file; unpack it once"),
     ],
 )
 def test_another_kind_of_file_under_the_name_is_named(tmp_path: Path, content: bytes, kind: str) -> None:
