@@ -96,7 +96,7 @@ class Results:
 
     @property
     def unfinished(self) -> "Results":
-        """Return the place of trainings that have not ended, which have the form of finished ones."""
+        """Return the place of trainings that have not ended, in the form of finished ones."""
         return Results(self.folder / "unfinished")
 
     @property
