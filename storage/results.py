@@ -95,6 +95,11 @@ class Results:
         return self.folder / "trainings"
 
     @property
+    def unfinished(self) -> "Results":
+        """Return the place of trainings that have not ended, in the form of finished ones."""
+        return Results(self.folder / "unfinished")
+
+    @property
     def speeds(self) -> Path:
         """Return the folder of the measured speeds of machines."""
         return self.folder / "speeds"

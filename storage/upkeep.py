@@ -43,13 +43,16 @@ from study.errors import InputError
 from study.spec import RUN_ID
 from study.status import RunStatus
 
-Kind = Literal["run", "interrupted run", "remains", "training", "temporary file"]
+Kind = Literal["run", "interrupted run", "remains", "training", "unfinished training", "temporary file"]
 
 SETTLED = timedelta(hours=1)
 """A run that began later may just be starting."""
 
 LEFT = timedelta(days=1)
 """A temporary file that was not touched for this long has no writer any more."""
+
+ABANDONED = timedelta(days=7)
+"""An unfinished training that was not touched for this long is continued no more."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def prune(results: Results, limits: Limits, now: datetime, dry_run: bool = False
     if limits.trainings:  # chosen only now: a run that could not be removed needs its trainings
         going = {item.name for item, _ in pruned.gone}
         _carry_out(results, _choose_trainings(results, limits, going), pruned, dry_run)
+    _carry_out(results, _choose_unfinished(results, now), pruned, dry_run)
     files = [(Item("temporary file", name), None) for name in find_temporary_files(results, now)]
     _carry_out(results, files, pruned, dry_run)
     if any(item.kind == "run" for item, _ in pruned.gone) and not dry_run:
@@ -191,6 +195,13 @@ def _choose_trainings(results: Results, limits: Limits, going: Collection[str]) 
         yield Item("training", key), reason
 
 
+def _choose_unfinished(results: Results, now: datetime) -> Iterator[Choice]:
+    for key in list_keys(results.unfinished):
+        is_old = _last_touched(results.unfinished.trainings / key) < now - ABANDONED
+        reason = "being trained" if why_held(results, key) else None
+        yield Item("unfinished training", key), reason if is_old else "not old enough"
+
+
 def _read_keys(results: Results, run_ids: Iterable[str]) -> set[str]:
     """Read the keys of the trainings that published runs read.
 
@@ -247,6 +258,8 @@ def _remove(results: Results, item: Item) -> str | None:
             if busy is not None:
                 return busy
             remove_training(results, item.name)
+        elif item.kind == "unfinished training":
+            remove_training(results.unfinished, item.name)
         elif (item.kind == "run") != is_published(results, item.name):
             return "another process has changed it meanwhile"
         else:
@@ -260,6 +273,8 @@ def _paths(results: Results, item: Item) -> list[Path]:
     """Return the paths of a thing; for a run, its row in `runs` first."""
     if item.kind == "training":
         return [results.trainings / item.name]
+    if item.kind == "unfinished training":
+        return [results.unfinished.trainings / item.name]
     if item.kind == "temporary file":
         return [results.folder / item.name]
     first = results.tables / "runs" / f"run={item.name}"

@@ -15,7 +15,14 @@ import pytest
 from storage.results import Results
 from storage.tables.published import read_run
 from storage.tables.rows_of_work import TrialRow
-from storage.trainings import hash_weights, read_checkpoint, read_records, read_weights, save_training
+from storage.trainings import (
+    hash_weights,
+    list_keys,
+    read_checkpoint,
+    read_records,
+    read_weights,
+    save_training,
+)
 from study.status import Status
 from tests.chaos import Arena, hit, of_exercises, published, stopping, trials_of
 from tests.served import ask, free_port
@@ -30,6 +37,39 @@ IMPATIENT = (
     "from flows.cli.main import main; main()",
 )
 """The command, with hung trainings known sooner, and stopped when two failed: defaults are 120 s and five."""
+
+
+KEEPING = (
+    sys.executable,
+    "-c",
+    "import tasks.training.train_on_lanes\n"
+    "tasks.training.train_on_lanes.KEPT_SECONDS = 0.0\n"
+    "from flows.cli.main import main; main()",
+)
+"""The command, with the state of a training kept after each epoch."""
+
+NETWORK = """
+import keras
+
+def build(input_shape, classes, *, width: int = 4, dropout: float = 0.2):
+    layers = [keras.Input(input_shape)]
+    for number in range(2):
+        layers += [keras.layers.Conv2D(width * 2**number, 3, padding="same", activation="relu"),
+                   keras.layers.MaxPooling2D(2)]
+    layers += [keras.layers.Flatten(), keras.layers.Dropout(dropout),
+               keras.layers.Dense(classes, activation="softmax")]
+    return keras.Sequential(layers)
+"""
+
+OWN = """
+name: own
+title: A network and images of one's own
+data: set.npz
+model: network.py:build
+baseline: {optimizer: adam, learning_rate: 0.002, epochs: 60, averaging: 0.5, augmentation: shift}
+exercises:
+  - {number: 2, kind: sweep, title: Width, question: How wide?, parameter: width, values: [2, 4], repeats: 2}
+"""
 
 
 @pytest.fixture
@@ -123,6 +163,44 @@ def test_a_night_on_which_everything_breaks_ends_with_the_tables_of_a_quiet_one(
     page = arena.results.report(tables.run.run_id).read_text(encoding="utf-8")
     assert "had attempts that failed" in page
     assert 0 < tables.run.wall_seconds < 3600
+
+
+def own_arena(folder: Path) -> Arena:
+    """Where a network of one's own is trained on images of one's own, with a bright row for each class."""
+    arena, random = Arena(folder, OWN), np.random.default_rng(0)
+    images, labels = random.integers(0, 150, (400, 8, 8), np.uint8), np.arange(400) % 4
+    images[np.arange(400), 2 * labels] += 60
+    np.savez(folder / "set.npz", x=images, y=labels)
+    (folder / "network.py").write_text(NETWORK, encoding="utf-8")
+    return arena
+
+
+@pytest.mark.slow
+def test_a_training_of_an_own_network_continues_where_lane_and_flow_were_killed(tmp_path: Path):
+    arena, quiet = own_arena(tmp_path / "disturbed"), own_arena(tmp_path / "quiet")
+    left = arena.results.unfinished
+    with stopping(arena.start("run", arena.study, "--lanes", 1, program=KEEPING)) as run:
+        wait_until(lambda: list(read_records(left)), arena.said)
+        hit(arena.lanes()[0])
+        (continued,) = wait_until(lambda: [each for each in read_records(left) if len(each.segments) == 2])
+        hit(psutil.Process(run.pid))
+        run.wait(WAIT_SECONDS)
+    arena.wait_until_gone()
+    assert len(list_keys(left)) == 1
+    with stopping(arena.start("resume", program=KEEPING)) as run:
+        assert run.wait(WAIT_SECONDS) == 0, arena.said()
+    assert list_keys(left) == []
+    with stopping(quiet.start("run", quiet.study, "--lanes", 1, program=KEEPING)) as run:
+        assert run.wait(WAIT_SECONDS) == 0, quiet.said()
+    assert trials_of(arena.results) == trials_of(quiet.results)
+    (record,) = (each for each in read_records(arena.results) if each.key == continued.key)
+    assert record.segments[0] == continued.segments[0]
+    assert [each.attempts for each in record.segments] == [1, 1, 1]
+    (trial,) = (each for each in read_run(arena.results).trials if (each.key, each.seed) == (record.key, 1))
+    row = ("replay", trial.key, "--study", arena.study)
+    with stopping(arena.start(*row, program=KEEPING)) as run:
+        assert run.wait(WAIT_SECONDS) == 0, arena.said()
+    assert "equal" in arena.printed()
 
 
 def test_a_killed_flow_leaves_nothing_running_and_is_resumed(arena: Arena, quiet: list[TrialRow]):

@@ -25,6 +25,7 @@ _NOUNS = {
     "interrupted run": ("interrupted run", "interrupted runs"),
     "remains": ("run that was removed in part", "runs that were removed in part"),
     "training": ("training", "trainings"),
+    "unfinished training": ("unfinished training", "unfinished trainings"),
     "temporary file": ("temporary file", "temporary files"),
 }
 
@@ -54,7 +55,7 @@ def prune_command(
 
     With both limits, it removes runs that are older than TIME and not among the newest N. It never removes
     the newest complete run of each study with its trainings, nor a run or training that is being executed. It
-    always removes the remains of killed runs.
+    always removes the remains of killed runs, and the states of unfinished trainings that are a week old.
     """
     if not older_than and keep is None:
         raise InputError(

@@ -149,7 +149,8 @@ class SweepCounter:
 def _describe_running(expected: Expected, progress: "Progress", now: float) -> Running:
     epochs = progress.epochs - (progress.first_epochs or 0)
     each = (progress.at - progress.first_at) / epochs if epochs > 0 else None
-    return Running(expected, epochs, each, now - progress.at)
+    ended = max(0, progress.epochs - expected.kept_epochs)
+    return Running(expected, ended, each, now - progress.at)
 
 
 def print_table(table: Table, width: int) -> None:

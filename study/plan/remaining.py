@@ -26,12 +26,15 @@ class Expected:
     spread: float = 0.0
     """Standard deviation of the seconds, besides the error that trainings of its shape share."""
     shape: Shape | None = None
+    kept_epochs: int = 0
+    """Epochs that were trained before; `epochs` are further ones."""
 
     @classmethod
     def of(cls, job: Job) -> "Expected":
         """Return what a forecast expects of a training."""
         shape = Shape.of(job.training.hyperparameters)
-        return cls(job.seconds, max(1, job.epochs), job.training.most_epochs, job.spread, shape)
+        most, kept = job.training.most_epochs, job.kept_epochs
+        return cls(job.seconds, max(1, job.epochs), most, job.spread, shape, kept)
 
     @property
     def epoch_seconds(self) -> float:
@@ -45,9 +48,9 @@ class Running:
 
     expected: Expected
     epochs: int = 0
-    """Epochs that have ended since the lane began."""
+    """Epochs of those expected that have ended, in earlier attempts, too."""
     epoch_seconds: float | None = None
-    """Mean seconds of these."""
+    """Mean seconds of those that have ended since the lane began."""
     since: float = 0.0
     """Seconds since the last one ended, or since the lane began."""
 

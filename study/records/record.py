@@ -218,10 +218,19 @@ class TrainingRecord(Fact):
         """Return a run's attempts until it succeeded; 0 if that run only read it."""
         return sum(segment.attempts for segment in self.segments if segment.run_id == run_id)
 
-    def attempted(self, times: int) -> "TrainingRecord":
-        """Return this record with the number of attempts of its last segment."""
-        last = self.segments[-1].model_copy(update={"attempts": times})
-        return self.model_copy(update={"segments": (*self.segments[:-1], last)})
+    def attempted(self, times: int, earlier: int) -> "TrainingRecord":
+        """Return this record with all segments but the `earlier` ones as one, of this number of attempts."""
+        parts = self.segments[earlier:]
+        whole = parts[-1].model_copy(
+            update={
+                "attempts": times,
+                "epochs": sum(part.epochs for part in parts),
+                "startup_seconds": sum(part.startup_seconds for part in parts),
+                "lane_seconds": sum(part.lane_seconds for part in parts),
+                "peak_bytes": max(part.peak_bytes for part in parts),
+            }
+        )
+        return self.model_copy(update={"segments": (*self.segments[:earlier], whole)})
 
     def is_prefix_of(self, longer: "TrainingRecord") -> bool:
         """Say whether the other record continues, with more epochs, from just these weights."""

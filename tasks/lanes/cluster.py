@@ -177,7 +177,8 @@ class ClusterLanes(Lanes):
             raise LaneDied(
                 f"{self._name(attempt.lane)} left, died or was cut off while it ran {attempt.label!r}"
             )
-        if attempt.progress is not None:  # another run's work may come first
+        # Another run's work may come first, also between two calls.
+        if attempt.progress is not None and attempt.progress.at >= attempt.begun:
             self._check_progress(attempt, attempt.progress.at, attempt.silence_seconds)
 
     def _wait(self, attempt: Attempt) -> Any:

@@ -105,10 +105,12 @@ class Lanes(ABC):
         function: Callable[..., Result],
         *arguments: object,
         silence_seconds: float = SILENCE_SECONDS,
+        proceed: Callable[[Result], tuple[object, ...] | None] = lambda _: None,
     ) -> Result:
         """Run a function on the next free lane and return its result; count the attempt under the label.
 
-        It counts as hung after `silence_seconds` without a report of progress.
+        It counts as hung after `silence_seconds` without a report of progress. If `proceed` returns further
+        arguments for a result, the lane calls the function again, with these, as part of the same attempt.
 
         Raises:
             LaneDied: the lane's process died.
@@ -124,6 +126,9 @@ class Lanes(ABC):
         self._running[name] = attempt
         try:
             result: Result = self._run_on(attempt)
+            while (further := proceed(result)) is not None:
+                attempt.arguments = further
+                result = self._run_on(attempt)
             return result
         except Exception as error:
             if self.is_closed:
@@ -204,14 +209,15 @@ class Lanes(ABC):
     def _run_on(self, attempt: Attempt) -> Any:
         name = attempt.name
         try:
-            client, attempt.begun = self._open(), time.monotonic()
+            client, attempt.begun, ended = self._open(), time.monotonic(), threading.Event()
+            attempt.ended, attempt.calls = ended, attempt.calls + 1
             attempt.future = client.submit(
-                call, self._code, name, attempt.function, *attempt.arguments, key=name, pure=False,
-                **self._place(attempt.lane),
+                call, self._code, name, attempt.function, *attempt.arguments, key=f"{name} {attempt.calls}",
+                pure=False, **self._place(attempt.lane),
             )  # fmt: skip
             # Not `result(timeout=...)` in a loop: when the end and the timeout coincide, Dask raises an
             # unrelated error (UnboundLocalError, or TimeoutError for a finished result).
-            attempt.future.add_done_callback(lambda _: attempt.ended.set())
+            attempt.future.add_done_callback(lambda _: ended.set())
             return self._wait(attempt)
         finally:
             self._pass_on(attempt)

@@ -171,7 +171,7 @@ class Attempt:
 
     lane: str
     name: str
-    """Unique to this attempt: Dask's key, and the name in the lane's reports."""
+    """Unique to this attempt: the name in the lane's reports, and the start of Dask's keys."""
     label: str
     """The work's name, for people."""
     function: Callable[..., Any]
@@ -179,7 +179,9 @@ class Attempt:
     silence_seconds: float
     """How long it may run without reporting progress before it counts as hung."""
     begun: float = 0.0
-    """When it was handed to the lane, in seconds of the monotonic clock."""
+    """When its last call was handed to the lane, in seconds of the monotonic clock."""
+    calls: int = 0
+    """How often its function was handed to the lane."""
     progress: Progress | None = None
     """None before the function began."""
     log_lines: "SimpleQueue[LogLine]" = field(default_factory=SimpleQueue)

@@ -5,6 +5,7 @@ import math
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -94,6 +95,8 @@ class Trained:
     record: TrainingRecord
     weights: dict[int, Arrays]
     optimizer: Arrays
+    last: Arrays | None = None
+    """The weights after the last epoch, if the training has not ended."""
 
 
 class _LossNotFinite(Exception):
@@ -101,11 +104,18 @@ class _LossNotFinite(Exception):
 
 
 def run_training(
-    training: Training, dataset: Dataset, run_id: str, checkpoint: Checkpoint | None = None, threads: int = 1
+    training: Training,
+    dataset: Dataset,
+    run_id: str,
+    checkpoint: Checkpoint | None = None,
+    threads: int = 1,
+    most_seconds: float = math.inf,
 ) -> Trained:
     """Train in this process until no trial needs another epoch, from the start or from a checkpoint.
 
-    It ends early if the loss is no longer a finite number: the record says so, and has the epochs before.
+    It ends early if the loss is no longer a finite number: the record says so, and has the epochs before. It
+    is interrupted after the first epoch that ends after `most_seconds`: the result has what it takes to
+    continue.
     """
     report_progress()
     engine = load_engine(training.source.engine)
@@ -118,8 +128,8 @@ def run_training(
     if training.hyperparameters.averaging:
         trainer = AveragingTrainer(trainer, training.hyperparameters.averaging)
     epochs, weights = _begin(trainer, training, checkpoint), dict[int, Arrays]()
-    diverged = None
-    while needs_more(training.rules, losses := [epoch.validation_loss for epoch in epochs]):
+    diverged, is_over = None, False
+    while not is_over and needs_more(training.rules, losses := [epoch.validation_loss for epoch in epochs]):
         report_progress(len(epochs))
         try:
             epochs.append(_run_epoch(trainer, training, len(epochs) + 1, images, validation, test))
@@ -127,8 +137,10 @@ def run_training(
             diverged = str(error)
             break
         losses.append(epochs[-1].validation_loss)
-        if any(rule.epochs_read(losses) == len(losses) for rule in training.rules):
+        if ends_trial(training, losses):
             weights[len(losses)] = trainer.weights()
+        is_over = time.perf_counter() - started >= most_seconds
+    last = trainer.weights() if diverged is None and needs_more(training.rules, losses) else None
     optimizer = trainer.momenta()
     earlier = checkpoint.record if checkpoint else None
     segment = Segment(
@@ -161,7 +173,12 @@ def run_training(
         size=trainer.size,
         diverged=diverged,
     )
-    return Trained(record, weights, optimizer)
+    return Trained(record, weights, optimizer, last)
+
+
+def ends_trial(training: Training, validation_losses: Sequence[float]) -> bool:
+    """Say whether a trial reads just the epochs with these losses, so that their weights are to be kept."""
+    return any(rule.epochs_read(validation_losses) == len(validation_losses) for rule in training.rules)
 
 
 def _begin(trainer: Trainer, training: Training, checkpoint: Checkpoint | None) -> list[Epoch]:

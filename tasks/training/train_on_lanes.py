@@ -15,7 +15,6 @@ from storage.trainings import (
     Arrays,
     find_training,
     hash_weights,
-    read_checkpoint,
     read_weights,
     save_training,
 )
@@ -27,6 +26,7 @@ from tasks.data import Dataset
 from tasks.lanes import Lanes, LanesClosed
 from tasks.step import step
 from tasks.training.one_training import Trained, run_training
+from tasks.training.unfinished import UnfinishedTraining, is_by
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ RETRY_SECONDS = exponential_backoff(backoff_factor=2)(RETRIES)
 
 RETRY_JITTER = 0.5
 """...plus or minus up to this fraction."""
+
+KEPT_SECONDS = 60.0
+"""Seconds of training after which a lane hands over its state, once an epoch has ended, to be kept."""
 
 HANG_FACTOR = 10.0
 """A training counts as hung after this many predicted epochs without progress..."""
@@ -114,27 +117,43 @@ def train(
 
     with waiting_lock(results, training.key, tell_waiting, lambda: lanes.is_closed):
         record = kept = find_training(results, training.key)
-        if kept is not None and fresh and any(segment.run_id != run_id for segment in kept.segments):
+        if fresh and not is_by(kept, run_id):
             record = None
         if record is not None and record.answers(training.rules):
             logger.info("%s: read from run %s", training.label, record.segments[-1].run_id)
         else:
-            checkpoint = None if record is None else read_checkpoint(results, record)
-            epoch_seconds = job.seconds / max(1, job.epochs)
-            trained = lanes.run(
-                training.label, run_training, training, dataset, run_id, checkpoint, job.threads,
-                silence_seconds=max(HANG_SECONDS, HANG_FACTOR * epoch_seconds),
-            )  # fmt: skip
-            before = record.attempts_by(run_id) if record else 0
-            record = _keep(results, trained, kept, max(1, lanes.attempts[training.label] - before))
+            state = UnfinishedTraining(training, results, record, run_id, fresh)
+            record = _keep(results, _train(job, dataset, lanes, run_id, state), kept)
+            state.remove()
     if record.diverged is not None and not all(record.read(rule) for rule in training.rules):
         raise Diverged(record)
     return record
 
 
-def _keep(results: Results, trained: Trained, before: TrainingRecord | None, attempts: int) -> TrainingRecord:
+def _train(job: Job, dataset: Dataset, lanes: Lanes, run_id: str, state: UnfinishedTraining) -> Trained:
+    """Train on a lane, which hands over its state from time to time, to be kept."""
+    label = job.training.label
+
+    def list_inputs() -> tuple[Any, ...]:
+        return job.training, dataset, run_id, state.checkpoint, job.threads, KEPT_SECONDS
+
+    def proceed(trained: Trained) -> tuple[Any, ...] | None:
+        if trained.last is None:
+            return None
+        state.add(trained, lanes.attempts[label])
+        return list_inputs()
+
+    epoch_seconds = job.seconds / max(1, job.epochs)
+    trained = lanes.run(
+        label, run_training, *list_inputs(),
+        silence_seconds=max(HANG_SECONDS, HANG_FACTOR * epoch_seconds), proceed=proceed,
+    )  # fmt: skip
+    return state.add(trained, lanes.attempts[label])
+
+
+def _keep(results: Results, trained: Trained, before: TrainingRecord | None) -> TrainingRecord:
     """Save a training, with further epochs that were kept before; return its record."""
-    record = trained.record.attempted(attempts)
+    record = trained.record
     segment = record.segments[-1]
     if record.diverged is not None:
         logger.warning("%s: diverged: %s", record.label, record.diverged)

@@ -204,6 +204,19 @@ def test_temporary_files_and_folders_that_were_left_half_copied_go_when_they_are
     assert fresh.exists()
 
 
+def test_unfinished_trainings_go_when_nobody_has_trained_them_for_a_week(results: Results):
+    old, young, held = (keep_training(results.unfinished, seed) for seed in (1, 2, 3))
+    for key in (old, held):
+        for path in (results.unfinished.trainings / key).iterdir():
+            os.utime(path, (NOW.timestamp() - 8 * 86_400,) * 2)
+    with waiting_lock(results, held, lambda: None, lambda: False):
+        pruned = prune(results, Limits(keep=1), NOW)
+    assert gone(pruned, "unfinished training") == [old]
+    assert stayed(pruned, young) == "not old enough"
+    assert stayed(pruned, held) == "being trained"
+    assert set(list_keys(results.unfinished)) == {young, held}
+
+
 def test_a_dry_run_says_the_same_and_changes_no_byte(results: Results):
     end_run(results, 1)
     for days in (40, 50):

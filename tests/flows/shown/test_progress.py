@@ -52,10 +52,13 @@ def test_epochs_of_running_trainings_are_done_and_correct_the_rest():
     assert tally.standing({"0": slower}).epochs == ("3/10",)
 
 
-def test_epochs_of_an_earlier_run_are_no_measure_of_speed():
-    tally, clock = make_tally(60)
+@pytest.mark.parametrize(("kept", "expected"), [(5, 60), (0, 30)], ids=["a run", "an attempt"])
+def test_epochs_of_an_earlier_run_or_attempt_are_done_and_no_measure_of_speed(kept: int, expected: float):
+    tally, clock = make_tally()
+    tally.expect({"0": Expected(60, 10, 10 + kept, kept_epochs=kept)})
     clock.now = 1
-    assert left(tally, of_0=Progress(at=1, epochs=5, first_at=1, first_epochs=5)) == pytest.approx(60)
+    running = Progress(at=1, epochs=5, first_at=1, first_epochs=5)
+    assert left(tally, of_0=running) == pytest.approx(expected)
 
 
 def test_what_trainings_took_corrects_the_rest_more_and_more():

@@ -101,7 +101,7 @@ def test_a_record_says_which_run_trained_what_and_how_often_it_tried():
     assert [record.epochs_by(run) for run in runs] == [2, 1, 0]
     assert [record.was_trained_by(run) for run in runs] == [True, True, False]
     assert [record.segment_of(epoch).run_id for epoch in (1, 2, 3)] == ["run-1", "run-1", "run-2"]
-    again = record.attempted(4)
+    again = record.attempted(4, earlier=1)
     assert [segment.attempts for segment in again.segments] == [3, 4]
     assert again.epochs == record.epochs
 

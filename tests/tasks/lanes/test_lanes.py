@@ -43,6 +43,10 @@ def meet(folder: Path, number: int) -> tuple[int, str]:
     return describe_lane()
 
 
+def name_process(earlier: list[int]) -> list[int]:
+    return [*earlier, os.getpid()]
+
+
 def wait_for_end(begun: Path, end: Path) -> tuple[int, str]:
     """Say by a file that this has begun, and describe the lane once another is there."""
     begun.write_text(f"{os.getpid()}")
@@ -163,6 +167,13 @@ def test_a_lane_that_makes_no_progress_is_killed_and_replaced(lanes: LocalLanes,
 
 def test_a_lane_that_gets_on_may_take_longer_than_it_may_be_silent(lanes: LocalLanes):
     assert lanes.run("long", get_on, 4.0, silence_seconds=3) == "done"
+
+
+def test_a_lane_is_called_again_in_the_same_attempt(lanes: LocalLanes):
+    seen = lanes.run("in parts", name_process, [], proceed=lambda seen: (seen,) if len(seen) < 3 else None)
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+    assert lanes.attempts["in parts"] == 1
 
 
 def test_a_lane_whose_work_raised_is_replaced(tmp_path: Path):
