@@ -257,6 +257,18 @@ def test_the_optimum_study_leaves_the_labs_space_and_measures_the_gain_by_what_l
     assert optimum.published is None
 
 
+def test_the_optimizer_study_repeats_exercise_5_of_the_lab_with_two_optimizers():
+    lab, study = read_study("lab"), read_study("optimizer")
+    assert (study.protocol, study.data, study.baseline) == (lab.protocol, lab.data, lab.baseline)
+    sgd, adam = study.sweeps
+    assert (sgd.number, sgd.parameter, sgd.repeats) == (5, "learning_rate", 4)
+    assert sgd.settings(study.baseline).items() <= lab.sweeps[3].settings(lab.baseline).items()
+    assert adam.model_dump() | {"fixed": {}} == sgd.model_dump() | {
+        **{"number": 9, "title": adam.title, "question": adam.question, "fixed": {}}
+    }
+    assert adam.fixed == {"optimizer": "adam"}
+
+
 def test_the_smoke_study_has_the_exercises_of_the_lab_study():
     def shape(study: Study) -> list[tuple[int, str, str]]:
         return [(each.number, each.kind, getattr(each, "parameter", "")) for each in study.exercises]
