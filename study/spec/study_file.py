@@ -40,6 +40,7 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
     "model": exercises.ModelExercise,
     "search": Search,
     "range": Range,
+    "options": exercises.Options,
     "published": published.PublishedSource,
     "mean": bands.MeanBand,
     "gain": bands.GainBand,
@@ -54,7 +55,7 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
 _CHOICES = ("bool", "int", "float", "str")
 """The types of a value in `fixed` and `candidates`, as pydantic adds them to its location."""
 
-_CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)), (9, ("search",)))
+_CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)), *((length, ("search",)) for length in (9, 10, 11)))
 """The length of such a location, and its fourth part."""
 
 
