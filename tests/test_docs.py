@@ -79,7 +79,8 @@ def test_a_run_leaves_what_the_tree_of_the_readme_shows(toy_run: FinishedRun):
 
 def test_the_studies_of_the_readme_are_some(tmp_path: Path):
     path = tmp_path / "study.yaml"
-    new, extended = re.findall(r"```yaml\n(.*?)```", TEXTS[README], re.DOTALL)
+    new, extended, schema = re.findall(r"```yaml\n(.*?)```", TEXTS[README], re.DOTALL)
+    assert (PROJECT / "studies" / schema.strip().rpartition("=")[2]).is_file()
     path.write_text(new, encoding="utf-8")
     assert read_study(str(path)).sweeps[0].parameter == "kernel_size"
     path.write_text(extended, encoding="utf-8")
