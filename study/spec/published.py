@@ -13,7 +13,7 @@ from study.errors import InputError
 from study.fact import Fact
 from study.spec.bands import Band, Cell, Points
 from study.spec.claims import Claim
-from study.spec.table_file import TableLine, read_table
+from study.table_file import TableLine, read_table
 from study.wording import shown
 
 _ACCURACY = "accuracy_pct"

@@ -1,12 +1,11 @@
 """Read a study from its YAML file; every mistake is one line with file, field, value and what is allowed."""
 
 import difflib
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import reduce
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -14,18 +13,16 @@ from pydantic_core import ErrorDetails
 from study.errors import InputError
 from study.spec import bands, claims, data, exercises, published
 from study.spec.exercises import Range, Search
+from study.spec.layers import LAB, Layer, by_number, count_found, extend
 from study.spec.network import Network, read_network
 from study.spec.published import read_averages, read_readings
 from study.spec.setting import TRAINING_PARAMETERS, Setting, parameter_names, reading_for
 from study.spec.study import NARROWED, Study
-from study.wording import listing, shortened, shown
+from study.wording import shortened, shown
 from study.yaml_file import read_yaml
 
 STUDIES_FOLDER = Path(__file__).resolve().parents[2] / "studies"
 """The folder of the studies that ship, and of those a user adds."""
-
-LAB = "lab"
-"""The name of the lab's network."""
 
 MAX_COMPLAINTS = 20
 """The most mistakes of a file that are reported at once."""
@@ -106,7 +103,7 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
     """
     path = find_study(name_or_path, folder)
     layers = _read_layers(path, folder)
-    content = reduce(_extend, layers).content
+    content = reduce(extend, layers).content
     content["model"] = network = _read_model(path, content.get("model", LAB))
     try:
         study = Study.model_validate(content)
@@ -128,14 +125,7 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
     return study.model_copy(update={"published": located})
 
 
-class _Layer(NamedTuple):
-    """A study's file, and what stands in it."""
-
-    path: Path
-    content: dict[str, Any]
-
-
-def _read_layers(path: Path, folder: Path, above: tuple[Path, ...] = ()) -> list[_Layer]:
+def _read_layers(path: Path, folder: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
     """Read a study's file and those that it extends, the first one of them first.
 
     Raises:
@@ -145,7 +135,7 @@ def _read_layers(path: Path, folder: Path, above: tuple[Path, ...] = ()) -> list
     if above:
         content.pop("name", None)  # every study has its own
     if "extends" not in content:
-        return [_Layer(path, content)]
+        return [Layer(path, content)]
     given = content.pop("extends")
     if not isinstance(given, str):
         raise InputError(f"{path}: extends: {shown(given)} is not allowed; give a study's name or its path")
@@ -156,98 +146,25 @@ def _read_layers(path: Path, folder: Path, above: tuple[Path, ...] = ()) -> list
     if base.resolve() in [each.resolve() for each in chain]:
         circle = " extends ".join(str(each) for each in (*chain, base))
         raise InputError(f"{path}: extends: {shown(given)} ends in a circle: {circle}; leave one out")
-    return [*_read_layers(base, folder, chain), _Layer(path, content)]
+    return [*_read_layers(base, folder, chain), Layer(path, content)]
 
 
-def _extend(base: _Layer, above: _Layer) -> _Layer:
-    """Return a study with what another file changes of it: a JSON Merge Patch (RFC 7396).
-
-    Mappings are merged key by key, null takes a key away, and all else is replaced. Exercises that are given
-    as a mapping are changed by their numbers.
-
-    Raises:
-        InputError: there is no exercise of a number, or no mapping that changes it.
-    """
-    content = _move_paths(base, above.path.parent)
-    changes = dict(above.content)
-    if isinstance(changes.get("exercises"), dict):
-        known = _by_number(content.get("exercises"))
-        given = {str(number): each for number, each in changes["exercises"].items()}
-        for number, each in given.items():
-            if each is not None and not isinstance(each, dict):
-                raise InputError(
-                    f"{above.path}: exercises.{number}: {shown(each)} is not allowed; give a mapping of what "
-                    "changes, or null to leave the exercise out"
-                )
-            if number not in known and "kind" not in (each or {}):
-                raise InputError(
-                    f"{above.path}: exercises: {shown(number)} is not in {base.path}, which has "
-                    f"{listing(list(known)) if known else 'none'}; to add an exercise, give its 'kind', too"
-                )
-        added = {each: {"number": each} for each in changes["exercises"] if str(each) not in known}
-        numbered = known | {str(number): each for number, each in added.items()}
-        changes["exercises"] = list(_merge(numbered, given).values())
-    return _Layer(above.path, _merge(content, changes))
-
-
-def _merge(base: Any, changes: Any) -> Any:
-    if not isinstance(base, dict) or not isinstance(changes, dict):
-        return changes
-    removed = [key for key, each in changes.items() if each is None]
-    merged = base | {key: _merge(base.get(key), each) for key, each in changes.items()}
-    return {key: each for key, each in merged.items() if key not in removed}
-
-
-def _by_number(exercises: Any) -> dict[str, Any]:
-    """Return the exercises of a study's file by their numbers, as far as they have one."""
-    if isinstance(exercises, dict):
-        return {str(number): each for number, each in exercises.items()}
-    listed = exercises if isinstance(exercises, list) else []
-    return {str(each["number"]): each for each in listed if isinstance(each, dict) and "number" in each}
-
-
-def _move_paths(layer: _Layer, folder: Path) -> dict[str, Any]:
-    """Return what stands in a study's file, with paths that can be read from another folder."""
-    content, start = dict(layer.content), layer.path.resolve().parent
-    if isinstance(content.get("data"), str):
-        content["data"] = {"source": content["data"]}
-    for part, keys in (("data", ("source", "test")), ("published", ("averages", "readings"))):
-        if isinstance(content.get(part), dict):
-            content[part] = given = dict(content[part])
-            for key in keys:
-                is_name = key == "source" and given.get(key) in (data.DEFAULT_SOURCE, *data.NAMED_SOURCES)
-                if isinstance(given.get(key), str) and not is_name:
-                    given[key] = str(start / Path(given[key]).expanduser())
-    if isinstance(content.get("model"), str) and content["model"] != LAB:
-        content["model"] = os.path.relpath(start / content["model"], folder.resolve())
-    return content
-
-
-def _place(detail: ErrorDetails, layers: Sequence[_Layer], content: dict[str, Any]) -> str:
+def _place(detail: ErrorDetails, layers: Sequence[Layer], content: dict[str, Any]) -> str:
     """Describe a mistake after the file that it stands in: the last one that has most of its location."""
     location, line = detail["loc"], _describe(detail)
     exercises: Any = content.get("exercises")
     found = exercises[location[1]] if location[:1] == ("exercises",) and len(location) > 1 else None
     number = str(found.get("number")) if isinstance(found, dict) else ""
 
-    def depth(layer: _Layer) -> int:
+    def depth(layer: Layer) -> int:
         if not number:
-            return _depth(layer.content, location)
-        return _depth(_by_number(layer.content.get("exercises")), (number, *location[2:]))
+            return count_found(layer.content, location)
+        return count_found(by_number(layer.content.get("exercises")), (number, *location[2:]))
 
     owner = max(reversed(layers), key=depth)
     if number and isinstance(owner.content.get("exercises"), dict):
         line = line.replace(f"exercises[{location[1]}]", f"exercises.{number}", 1)
     return f"{owner.path}: {line}"
-
-
-def _depth(content: Any, location: Sequence[int | str]) -> int:
-    """Count the parts of a location that stand in a file; pydantic's names of kinds do not."""
-    depth = 0
-    for part in location:
-        with suppress(LookupError, TypeError):
-            content, depth = content[part], depth + 1
-    return depth
 
 
 def _read_model(path: Path, given: Any) -> Network | None:
