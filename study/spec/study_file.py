@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from ruamel.yaml.error import YAMLError, YAMLWarning
 from ruamel.yaml.nodes import Node
 
 from study.errors import InputError
-from study.spec import bands, claims, data, exercises, published
+from study.spec import bands, claims, data, exercises, published, sweeps
 from study.spec.exercises import Range, Search
 from study.spec.network import Network, read_network
 from study.spec.published import read_averages, read_readings
@@ -111,7 +112,9 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
     "arrays": data.ArrayNames,
     "baseline": Setting,
     "images": exercises.ImagesExercise,
-    "sweep": exercises.SweepExercise,
+    "sweep": sweeps.ParameterSweep,
+    "sweep.grid": sweeps.GridSweep,
+    "sweep.zip": sweeps.ZipSweep,
     "optimum": exercises.OptimumExercise,
     "model": exercises.ModelExercise,
     "search": Search,
@@ -130,7 +133,10 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
 _CHOICES = ("bool", "int", "float", "str")
 """The types of a value in `fixed` and `candidates`, as pydantic adds them to its location."""
 
-_CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)), (9, ("search",)))
+_CHOICE_PLACES = (
+    *((5, ("control",)), (6, ("fixed",)), (6, ("values",)), (6, ("planned",))),
+    *((7, ("candidates",)), (7, ("grid",)), (7, ("zip",)), (9, ("search",))),
+)
 """The length of such a location, and its fourth part."""
 
 
@@ -292,7 +298,9 @@ def _describe(detail: ErrorDetails) -> str:
         field = _field(detail["loc"][:-1])
         return f"{field}: {shown(detail['input'])} is not allowed: Input should be a number or a text"
     if detail["type"] == "union_tag_invalid":
-        tag, expected = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
+        tag = detail["ctx"]["tag"]
+        # The forms of a sweep are no kinds of their own.
+        expected = re.sub(r"'sweep\.\w+', ", "", detail["ctx"]["expected_tags"])
         return f"{field}.kind: {shown(tag)} is not allowed: Input should be {expected}"
     if detail["type"] == "union_tag_not_found":
         return f"{field}.kind: missing; this key must be given"

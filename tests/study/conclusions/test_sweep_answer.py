@@ -3,8 +3,8 @@ import pytest
 from study.conclusions.answers import Answer
 from study.conclusions.sweep_answer import answer_sweep, count_epochs
 from study.records.readings import Curve, Measured, SettingReadings, Sweep, Times
-from study.spec.exercises import SweepExercise
 from study.spec.setting import Setting
+from study.spec.sweeps import ParameterSweep
 
 BASELINE = Setting()
 STEADY = (0.001, -0.001, 0.002, -0.002, 0.0)
@@ -23,7 +23,7 @@ def _answer(
     **changes: object,
 ) -> Answer:
     told = {"number": 2, "kind": "sweep", "title": "T", "question": "Q?", "repeats": 5, **changes}
-    exercise = SweepExercise(parameter=parameter, values=tuple(readings), **told)
+    exercise = ParameterSweep(parameter=parameter, values=tuple(readings), **told)
     return answer_sweep(exercise, baseline, Measured(readings, times or {}, curve))
 
 
