@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from study.records import Sweep
 from study.spec import GridSweep, SweepExercise
-from study.statistics import POWER, SeedwiseChange, average_effects, find_interactions
+from study.statistics import POWER, SeedwiseChange, average_effects, find_interactions, reference_cell
 from study.wording import listing, phrase, points, points_interval, probability
 
 
@@ -24,7 +24,6 @@ class Interaction:
 class AverageEffect:
     """The change from a parameter's first value to another, averaged over the other parameter."""
 
-    parameter: str
     values: tuple[str, str]
     over: str
     change: SeedwiseChange
@@ -36,6 +35,8 @@ class Factors:
 
     interactions: tuple[Interaction, ...] = ()
     effects: tuple[AverageEffect, ...] = ()
+    left_out: int = 0
+    """Combinations without two readings, or with a collapsed trial."""
 
     @property
     def interact(self) -> bool:
@@ -55,22 +56,24 @@ def find_factors(exercise: SweepExercise, measured: Sweep) -> Factors | None:
         for level, each in measured.items()
         if len(each.test) > 1 and not each.collapsed
     }
+    here, start = reference_cell(cells)
     (rows, row_names), (columns, column_names) = (
         (name, [phrase(name, value) for value in values]) for name, values in exercise.grid.items()
     )
     interactions = [
-        Interaction((column_names[0], column_names[int(column)]), (row_names[0], row_names[int(row)]), change)
+        Interaction(
+            (column_names[start], column_names[int(column)]), (row_names[here], row_names[int(row)]), change
+        )
         for (row, column), change in find_interactions(cells).items()
     ]
     effects = [
-        AverageEffect(_noun(own), (names[0], names[int(place)]), _noun(other), change)
-        for axis, (own, other, names) in enumerate(
-            ((rows, columns, row_names), (columns, rows, column_names))
-        )
-        for (_, place), change in average_effects(cells, axis).items()
+        AverageEffect((names[int(first)], names[int(place)]), _noun(other), change)
+        for axis, (other, names) in enumerate(((columns, row_names), (rows, column_names)))
+        for (first, place), change in average_effects(cells, axis).items()
     ]
     clearest = sorted(interactions, key=lambda each: each.change.corrected.difference.p_value)
-    return Factors(tuple(clearest), tuple(effects))
+    left_out = len(exercise.levels) - len(cells)
+    return Factors(tuple(clearest), tuple(effects), left_out)
 
 
 @dataclass(frozen=True)
@@ -89,19 +92,21 @@ def describe_factors(exercise: SweepExercise, measured: Sweep) -> FactorWords:
         return FactorWords()
     both = listing([_noun(name) for name in exercise.varied])
     if not found.interactions:
-        untested = "too few combinations have two repeats in common without a collapse"
+        untested = "too few combinations have two repeats and no collapse"
         return FactorWords((f"Whether {both} interact was not tested: {untested}.",))
-    clearest = found.interactions[0]
-    change = clearest.change
+    first = found.interactions[0]
+    change = first.change
     told = (
-        f"from {clearest.step[0]} to {clearest.step[1]}, accuracy changes by {points(change.before)} points "
-        f"with {clearest.at[0]} and by {points(change.after)} with {clearest.at[1]}, "
-        f"{points(change.difference)} apart{_within(change)}"
+        f"from {first.step[0]} to {first.step[1]}, accuracy changes by {points(change.before)} points "
+        f"with {first.at[0]} and by {points(change.after)} with {first.at[1]}, "
+        f"a difference of {points(change.difference)} points{_within(change)}"
     )
+    among = ", without the combinations that collapsed or lack repeats" if found.left_out else ""
+    clearest = "; the clearest" if len(found.interactions) > 1 else ""
     verdict = (
-        f"{both[0].upper()}{both[1:]} interact: {told}."
+        f"{both[0].upper()}{both[1:]} interact{among}: {told}."
         if found.interact
-        else f"No certain interaction of {both}{'; the clearest' * (len(found.interactions) > 1)}: {told}."
+        else f"No certain interaction of {both}{among}{clearest}: {told}."
     )
     return FactorWords((verdict,), (*_averages(found),), _missed(found, change))
 

@@ -38,6 +38,9 @@ LEVEL = 0.8
 """Accuracy levels off no earlier than where this part of its rise is reached: that no test finds a difference
 is not enough with few repeats."""
 
+_MOST_NAMED = 3
+"""The most combinations that a sentence names; the table has them all."""
+
 OVERFITS = 1.01
 """A last validation loss of this many times the lowest is mentioned: less is noise of the curve."""
 
@@ -158,6 +161,8 @@ def _best(exercise: SweepExercise, measured: Sweep, pairwise: Pairwise) -> str:
         if not same
         else f"no other {exercise.noun}{without} differs significantly from {than}"
         if len(same) == len(tests)
+        else f"{len(same)} of the other {len(tests)} do not differ significantly from {than}"
+        if len(same) > _MOST_NAMED and exercise.noun == "combination"
         else f"{_several(same)} {'does' if len(same) == 1 else 'do'} not differ significantly from {than}"
     )
     return f"Best is {_mean(exercise, measured, best)}; {others}."

@@ -4,6 +4,7 @@ import difflib
 import math
 import re
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from ruamel.yaml.nodes import Node
 
 from study.errors import InputError
 from study.spec import bands, claims, data, exercises, published, sweeps
+from study.spec.bands import Band
+from study.spec.claims import Claim
 from study.spec.exercises import Range, Search
 from study.spec.network import Network, read_network
-from study.spec.published import read_averages, read_readings
+from study.spec.published import PublishedAverage, read_averages, read_readings
 from study.spec.setting import TRAINING_PARAMETERS, Setting, parameter_names, reading_for
 from study.spec.study import NARROWED, Study
 from study.wording import shortened, shown
@@ -203,9 +206,24 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
     if study.published is None:
         return study
     located = study.published.located(path, folder)
-    read_averages(located)  # otherwise the error would appear only after all training
+    averages = read_averages(located)  # otherwise the error would appear only after all training
     read_readings(located)
+    _check_numbers(path, study, [*located.bands, *located.claims, *averages.values()])
     return study.model_copy(update={"published": located})
+
+
+def _check_numbers(path: Path, study: Study, published: Sequence[Band | Claim | PublishedAverage]) -> None:
+    """Raise InputError if a published value is of a sweep whose settings are no numbers."""
+    others = {sweep.number: sweep for sweep in study.sweeps if not sweep.is_ordered}
+    for each in published:
+        if each.exercise in others:
+            sweep = others[each.exercise]
+            what = "an average" if isinstance(each, PublishedAverage) else shown(each.claim)
+            raise InputError(
+                f"{path}: published: {what} is of exercise {each.exercise}, which varies {sweep.varies} "
+                f"({'; '.join(map(sweep.label, sweep.levels))}); published values are compared by a number: "
+                "leave it out"
+            )
 
 
 def _read_model(path: Path, given: Any) -> Network | None:

@@ -20,6 +20,7 @@ from .interaction import (
     SeedwiseChange as SeedwiseChange,
     average_effects as average_effects,
     find_interactions as find_interactions,
+    reference_cell as reference_cell,
 )
 from .pairwise import (
     PairTest as PairTest,

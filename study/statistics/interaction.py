@@ -3,10 +3,10 @@
 The settings of a grid share seeds, so that each seed has a whole grid of its own. They interact where a step
 of the second parameter changes accuracy by more at one value of the first than at another: a difference of
 differences (Boik 1979, "Interactions, partial interactions, and interaction contrasts in the analysis of
-variance", Psychol. Bull. 86:1084). We take it within each seed, from the first value of each parameter to
-every other, and ask by the paired t test whether its mean is zero. All of them are zero just where nothing
-interacts. Their number is corrected for by Holm (1979, Scand. J. Stat. 6:65). One number a seed needs neither
-equal spreads in the settings nor independence between them.
+variance", Psychol. Bull. 86:1084). We take it within each seed, from one value of each parameter, the
+reference, to every other, and ask by the paired t test whether its mean is zero. All of them are zero just
+where nothing interacts. Their number is corrected for by Holm (1979, Scand. J. Stat. 6:65). One number a
+seed needs neither equal spreads in the settings nor independence between them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,42 +56,63 @@ class SeedwiseChange:
 
 
 def find_interactions(cells: Cells) -> dict[Pair, SeedwiseChange]:
-    """Compare the change from the first column to another in the first row and in another, for all these.
+    """Compare the change from the reference column to another in the reference row and in another.
 
     Those that need a missing cell, or have fewer than two seeds in common, are left out.
+
+    Returns:
+        The changes by the other row and column.
     """
-    rows, columns = ({cell[axis] for cell in cells} - {0} for axis in (0, 1))
+    here, start = reference_cell(cells)
     return _compare(
         {
-            (row, column): (_steps(cells, 0, column), _steps(cells, row, column))
-            for row in sorted(rows)
-            for column in sorted(columns)
+            (row, column): (_steps(cells, here, start, column), _steps(cells, row, start, column))
+            for row, column in _others(cells, (here, start))
         }
     )
 
 
+def reference_cell(cells: Cells) -> tuple[int, int]:
+    """Return the row and column that the others are compared with: the first ones.
+
+    Where cells are missing, the first with which most others can be compared.
+    """
+    return max(sorted(cells), key=lambda cell: len(_others(cells, cell)), default=(0, 0))
+
+
+def _others(cells: Cells, reference: tuple[int, int]) -> list[tuple[int, int]]:
+    """List the cells that share neither row nor column with a reference, and have their corners."""
+    here, start = reference
+    return [
+        (row, column)
+        for row, column in sorted(cells)
+        if row != here and column != start and {(here, column), (row, start)} <= cells.keys()
+    ]
+
+
 def average_effects(cells: Cells, axis: int) -> dict[Pair, SeedwiseChange]:
-    """Compare each further row (axis 0) or column (1) with the first, averaged over the cells that both have.
+    """Compare each row (axis 0) or column (1) with the reference's, averaged over the cells that both have.
 
     Returns:
-        The changes by the places compared: (0, 1), (0, 2) and so on.
+        The changes by the places compared: the reference's and another.
     """
     lines: dict[int, dict[int, Readings]] = {}
     for cell, readings in cells.items():
         lines.setdefault(cell[axis], {})[cell[1 - axis]] = readings
-    first = lines.pop(0, {})
+    reference = reference_cell(cells)[axis]
+    first = lines.pop(reference, {})
     return _compare(
         {
-            (0, place): (_averages(first, other), _averages(other, first))
+            (reference, place): (_averages(first, other), _averages(other, first))
             for place, other in sorted(lines.items())
         }
     )
 
 
-def _steps(cells: Cells, row: int, column: int) -> Readings:
-    """Return the change from a row's first column to another, by seed."""
-    start, end = cells.get((row, 0), {}), cells.get((row, column), {})
-    return {seed: end[seed] - start[seed] for seed in start.keys() & end.keys()}
+def _steps(cells: Cells, row: int, start: int, end: int) -> Readings:
+    """Return the change from one column of a row to another, by seed."""
+    before, after = cells[row, start], cells[row, end]
+    return {seed: after[seed] - before[seed] for seed in before.keys() & after.keys()}
 
 
 def _averages(line: Mapping[int, Readings], other: Mapping[int, Readings]) -> Readings:

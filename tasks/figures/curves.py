@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from storage.tables import EpochRow, TrialRow
 from study.spec import Study, SweepExercise
 from study.status import Status
-from study.wording import count, listing, plain
+from study.wording import count, listing, plain, shortened
 from tasks.figures.points import readings_floor
 from tasks.figures.style import (
     BLUE,
@@ -227,6 +227,9 @@ _FAINTEST, _STRONGEST = 0.25, 0.7
 _ROW = 0.95
 """Inches of a row of panels."""
 
+_MOST_LETTERS = 22
+"""Letters above a panel."""
+
 _MOST_BUDGETS = 8
 """Most values written at the axis."""
 
@@ -273,7 +276,7 @@ def draw_curve_figures(
     with new_figure(title, 1.4 + max(3.0, _ROW * len(curves))) as figure:
         columns = _columns(curves)
         for index, (setting, panels) in enumerate(zip(curves, _grid(figure, len(curves)), strict=True)):
-            names = exercise.phrase(setting.value), _mark_lowest(panels[1], columns[1].mean(index))
+            names = _name_panel(exercise, setting), _mark_lowest(panels[1], columns[1].mean(index))
             for axes, column, name in zip(panels, columns, names, strict=True):
                 axes.set_title(f"{column.label}\n{name}" if index == 0 else name)
                 _draw_panel(axes, column, index)
@@ -283,6 +286,12 @@ def draw_curve_figures(
         place_legend(figure, columns=2)
         name = f"exercise-{exercise.number}-curves"
         return [save(figure, folder, name, exercise=exercise.number, title=title, caption=caption, alt=alt)]
+
+
+def _name_panel(exercise: SweepExercise, setting: SettingCurves) -> str:
+    """Name a setting where half the figure's width is free for it."""
+    name = exercise.phrase(setting.value)
+    return name if len(name) <= _MOST_LETTERS else shortened(exercise.label(setting.value), _MOST_LETTERS)
 
 
 def _grid(figure: Figure, settings: int) -> list[tuple[Axes, Axes]]:

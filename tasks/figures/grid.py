@@ -42,7 +42,7 @@ def draw_grid_figure(exercise: GridSweep, summary: Sequence[SummaryRow], folder:
     if np.isnan(means).all():
         return []
     (first, down), (second, across) = exercise.grid.items()
-    title = f"Exercise {exercise.number}: how accurate is each {_nouns(exercise)}?"
+    title = f"Exercise {exercise.number}: which combination is most accurate?"
     with new_figure(title, 1.3 + 0.5 * len(down)) as figure:
         axes = figure.add_subplot(xlabel=parameter_label(second), ylabel=parameter_label(first))
         _plot_means(axes, means, _shades(means))
@@ -87,10 +87,6 @@ def grid_words(exercise: GridSweep, rows: Mapping[float, SummaryRow], means: Val
         f"{_text(found.max())} with {exercise.phrase(level)}."
     )
     return " ".join((caption, *failed_notes(failed))), alt
-
-
-def _nouns(exercise: GridSweep) -> str:
-    return " and ".join(map(parameter_noun, exercise.varied))
 
 
 def _shades(means: Values) -> Normalize:

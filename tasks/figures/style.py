@@ -187,12 +187,13 @@ def _draw_png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
-Spacing = Literal["log", "linear", "categories"]
+Spacing = Literal["log", "linear", "categories", "names"]
 
 _SPACING_WORDS = {
     "log": ", log scale",
     "linear": "",
     "categories": ", in equal steps",
+    "names": "",
 }
 """What an axis label says of the spacing."""
 
@@ -259,7 +260,7 @@ class ParameterAxis:
         return min((high - low for low, high in pairwise(positions)), default=1.0)
 
     def _position(self, value: float) -> float:
-        if self.spacing == "categories":
+        if self.spacing in ("categories", "names"):
             return float(self.values.index(value))
         return math.log10(value) if self.spacing == "log" else value
 
@@ -271,13 +272,15 @@ def parameter_noun(parameter: str) -> str:
 
 def parameter_label(parameter: str) -> str:
     """Return a parameter's name for an axis, with the unit."""
-    return _WORDS.get(parameter, ("", parameter))[1]
+    return _WORDS.get(parameter, ("", parameter.replace("_", " ").capitalize()))[1]
 
 
 def parameter_axis(exercise: SweepExercise) -> ParameterAxis:
     """Return the axis of an exercise: numbers rising, words and combinations in the order of the study."""
-    spacing = _SPACINGS.get(exercise.varies, "categories") if exercise.is_ordered else "categories"
+    spacing = _SPACINGS.get(exercise.varies, "categories") if exercise.is_ordered else "names"
     levels = tuple(sorted(exercise.levels))
     names = tuple(map(exercise.label, levels))
     noun = listing([parameter_noun(each) for each in exercise.varied])
-    return ParameterAxis(spacing, levels, noun, ", ".join(map(parameter_label, exercise.varied)), names)
+    label, *others = map(parameter_label, exercise.varied)
+    label += "".join(f", {each[0].lower()}{each[1:]}" for each in others)
+    return ParameterAxis(spacing, levels, noun, label, names)
