@@ -186,7 +186,8 @@ def _contrasts(exercise: SweepExercise, readings: Sweep) -> tuple[str, ...]:
         if value in others
     ]
     noun, none = exercise.varies.replace("_", " "), exercise.phrase(control)
-    return (f"Against {none}, {noun} changes accuracy by {listing(words)}.",)
+    change = f"{noun} changes" if exercise.is_ordered else "the others change"
+    return (f"Against {none}, {change} accuracy by {listing(words)}.",)
 
 
 def _contrast(when: str, found: Difference) -> str:
@@ -198,8 +199,8 @@ _TIMES = ("epochs", "open_epochs", "seconds", "open_seconds")
 
 
 def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
-    """Compare the epochs to convergence without and with, by the log-rank test; nothing without a control."""
-    if exercise.control_level is None:
+    """Compare the epochs to convergence without and with, by the log-rank test, if a number is control."""
+    if exercise.control_level is None or not exercise.is_ordered:
         return ()
     without = found.times.get(exercise.control_level, Times())
     others = [each for value, each in found.times.items() if value != exercise.control_level]
