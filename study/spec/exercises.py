@@ -1,7 +1,6 @@
 """The kinds of exercises a study may have, and the search that an optimum exercise may declare."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Annotated, Any, Literal, Self
@@ -12,7 +11,8 @@ from study.fact import Fact
 from study.fashion_mnist import TEST_COUNT
 from study.spec.network import Value
 from study.spec.setting import Hyperparameters, Setting, check_changes
-from study.wording import listing, plain, shown
+from study.spec.sweeps import ExerciseBase, GridSweep, ParameterSweep, ZipSweep, check_list
+from study.wording import listing, shown
 
 REDUCTION = 3
 """About one in this number of the candidates at a rung continues, and trains this number of times as long.
@@ -237,13 +237,7 @@ def _checked(name: str, values: Any) -> Any:
         if isinstance(ends[0], int) and values.step is not None and values.step % 1:
             raise ValueError(f"{name}: step={values.step:g}; a whole number is needed")
         return values
-    if not values:
-        raise ValueError(f"{name}: the list is empty; give the values to try")
-    checked = [check_changes({name: value})[name] for value in values]
-    twice = [value for value in checked if checked.count(value) > 1]
-    if twice:
-        raise ValueError(f"{name}: {shown(twice[0])} is listed twice in {listing(list(map(str, checked)))}")
-    return tuple(checked)
+    return check_list(name, values)
 
 
 def _draw(values: Range | Choices, random: Random, is_whole: bool) -> Any:
@@ -255,74 +249,10 @@ def _draw(values: Range | Choices, random: Random, is_whole: bool) -> Any:
     return round(number) if is_whole else number
 
 
-class ExerciseBase(Fact):
-    """The fields of every exercise."""
-
-    number: int = Field(ge=1, le=99)
-    title: str = Field(min_length=1)
-    question: str = Field(min_length=1)
-
-
 class ImagesExercise(ExerciseBase):
     """Draw the first nine training images."""
 
     kind: Literal["images"]
-
-
-class SweepExercise(ExerciseBase):
-    """Vary one parameter, hold the rest at the baseline, repeat each setting with fresh seeds."""
-
-    kind: Literal["sweep"]
-    parameter: str
-    values: tuple[float, ...] = Field(min_length=1)
-    repeats: int = Field(ge=1, le=1000)
-    fixed: dict[str, Value] = Field(default_factory=dict, description="changes to the baseline")
-    control: float | None = Field(None, description="the value with which all others are compared together")
-    planned: tuple[float, ...] = Field((), description="values that are compared with the control one by one")
-
-    @field_validator("fixed")
-    @classmethod
-    def _check_fixed(cls, fixed: dict[str, Value]) -> dict[str, Value]:
-        return check_changes(fixed)
-
-    @model_validator(mode="after")
-    def _check_values(self) -> Self:
-        for value in self.values:
-            check_changes({self.parameter: value})
-        twice = [value for value, count in Counter(self.values).items() if count > 1]
-        if twice:
-            raise ValueError(f"values: {twice[0]:g} is listed twice; each value once")
-        if self.planned and self.control is None:
-            raise ValueError("planned: there is no control to compare with; give 'control', too")
-        named = (*self.planned, *(() if self.control is None else (self.control,)))
-        other = [each for each in named if each not in self.values]
-        if other:
-            raise ValueError(
-                f"{plain(other[0])} in 'control' or 'planned' is none of the values "
-                f"{listing(list(map(plain, self.values)))}"
-            )
-        if self.parameter in self.fixed:
-            raise ValueError(f"fixed: {self.parameter!r} is what this exercise varies; leave it out")
-        return self
-
-    @property
-    def trial_count(self) -> int:
-        """Count the trials it needs."""
-        return self.repeats * len(self.values)
-
-    def reads_prefixes(self, baseline: Setting) -> bool:
-        """Say whether the settings, two or more, differ only in how much of the same trainings they read.
-
-        Few epochs are the beginning of many, but not where a schedule is stretched over them.
-        """
-        settings = self.settings(baseline).values()
-        is_budget = self.parameter == "epochs" and len(settings) > 1
-        return is_budget and all(each.schedule_epochs is None for each in settings)
-
-    def settings(self, baseline: Setting) -> dict[float, Setting]:
-        """Return the setting of each value, in the order of the study."""
-        held = baseline.with_changes(self.fixed)
-        return {value: held.with_changes({self.parameter: value}) for value in self.values}
 
 
 class OptimumExercise(ExerciseBase):
@@ -391,6 +321,21 @@ class ModelExercise(ExerciseBase):
     new_image: int = Field(0, ge=0, lt=TEST_COUNT, description="index of the test image to classify")
 
 
+def _form(values: Any) -> str | None:
+    """Return the kind of an exercise, of a sweep also its form: the model that its errors speak of."""
+    given = values if isinstance(values, dict) else getattr(values, "__dict__", {})
+    kind = given.get("kind")
+    if kind == "sweep":
+        return next((f"sweep.{form}" for form in ("grid", "zip") if form in given), "sweep")
+    return None if kind is None else str(kind)
+
+
 Exercise = Annotated[
-    ImagesExercise | SweepExercise | OptimumExercise | ModelExercise, Field(discriminator="kind")
+    Annotated[ImagesExercise, Tag("images")]
+    | Annotated[ParameterSweep, Tag("sweep")]
+    | Annotated[GridSweep, Tag("sweep.grid")]
+    | Annotated[ZipSweep, Tag("sweep.zip")]
+    | Annotated[OptimumExercise, Tag("optimum")]
+    | Annotated[ModelExercise, Tag("model")],
+    Discriminator(_form),
 ]

@@ -1,6 +1,7 @@
 """Read a study from its YAML file; every mistake is one line with file, field, value and what is allowed."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import reduce
@@ -11,11 +12,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from study.errors import InputError
-from study.spec import bands, claims, data, exercises, published
+from study.spec import bands, claims, data, exercises, published, sweeps
+from study.spec.bands import Band
+from study.spec.claims import Claim
 from study.spec.exercises import Range, Search
 from study.spec.layers import LAB, Layer, by_number, count_found, extend
 from study.spec.network import Network, read_network
-from study.spec.published import read_averages, read_readings
+from study.spec.published import PublishedAverage, read_averages, read_readings
 from study.spec.setting import TRAINING_PARAMETERS, Setting, parameter_names, reading_for
 from study.spec.study import NARROWED, Study
 from study.wording import shortened, shown
@@ -32,7 +35,9 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
     "arrays": data.ArrayNames,
     "baseline": Setting,
     "images": exercises.ImagesExercise,
-    "sweep": exercises.SweepExercise,
+    "sweep": sweeps.ParameterSweep,
+    "sweep.grid": sweeps.GridSweep,
+    "sweep.zip": sweeps.ZipSweep,
     "optimum": exercises.OptimumExercise,
     "model": exercises.ModelExercise,
     "search": Search,
@@ -52,7 +57,11 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
 _CHOICES = ("bool", "int", "float", "str")
 """The types of a value in `fixed` and `candidates`, as pydantic adds them to its location."""
 
-_CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)), *((length, ("search",)) for length in (9, 10, 11)))
+_CHOICE_PLACES = (
+    *((5, ("control",)), (6, ("fixed",)), (6, ("values",)), (6, ("planned",))),
+    *((7, ("candidates",)), (7, ("grid",)), (7, ("zip",))),
+    *((length, ("search",)) for length in (9, 10, 11)),
+)
 """The length of such a location, and its fourth part."""
 
 
@@ -120,8 +129,9 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
     if study.published is None:
         return study
     located = study.published.located(path, folder, *(each.path.parent for each in layers))
-    read_averages(located)  # otherwise the error would appear only after all training
+    averages = read_averages(located)  # otherwise the error would appear only after all training
     read_readings(located)
+    _check_numbers(path, study, [*located.bands, *located.claims, *averages.values()])
     return study.model_copy(update={"published": located})
 
 
@@ -165,6 +175,20 @@ def _place(detail: ErrorDetails, layers: Sequence[Layer], content: dict[str, Any
     if number and isinstance(owner.content.get("exercises"), dict):
         line = line.replace(f"exercises[{location[1]}]", f"exercises.{number}", 1)
     return f"{owner.path}: {line}"
+
+
+def _check_numbers(path: Path, study: Study, published: Sequence[Band | Claim | PublishedAverage]) -> None:
+    """Raise InputError if a published value is of a sweep whose settings are no numbers."""
+    others = {sweep.number: sweep for sweep in study.sweeps if not sweep.is_ordered}
+    for each in published:
+        if each.exercise in others:
+            sweep = others[each.exercise]
+            what = "an average" if isinstance(each, PublishedAverage) else shown(each.claim)
+            raise InputError(
+                f"{path}: published: {what} is of exercise {each.exercise}, which varies {sweep.varies} "
+                f"({'; '.join(map(sweep.label, sweep.levels))}); published values are compared by a number: "
+                "leave it out"
+            )
 
 
 def _read_model(path: Path, given: Any) -> Network | None:
@@ -257,7 +281,9 @@ def _describe(detail: ErrorDetails) -> str:
         field = _field(detail["loc"][:-1])
         return f"{field}: {shown(detail['input'])} is not allowed: Input should be a number or a text"
     if detail["type"] == "union_tag_invalid":
-        tag, expected = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
+        tag = detail["ctx"]["tag"]
+        # The forms of a sweep are no kinds of their own.
+        expected = re.sub(r"'sweep\.\w+', ", "", detail["ctx"]["expected_tags"])
         return f"{field}.kind: {shown(tag)} is not allowed: Input should be {expected}"
     if detail["type"] == "union_tag_not_found":
         return f"{field}.kind: missing; this key must be given"
