@@ -24,7 +24,8 @@ def draw_schema() -> str:
     for name in _RESOLVED:
         del definitions[name]
     data, setting, published = (definitions[name] for name in ("DataSlice", "Setting", "PublishedSource"))
-    del data["properties"]["found"], setting["properties"]["network_parameters"]
+    data["properties"].pop("found")
+    setting["properties"].pop("network_parameters")
     data["properties"]["size"]["anyOf"].append({"type": "integer"})
     required = published.pop("required")  # the study that is extended may have them
     for name in ("Range", "Options"):
