@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -47,6 +47,11 @@ def phrase(parameter: str, value: float | str | bool | None) -> str:
     if parameter == "epochs" and value == 1:
         return "1 epoch"
     return _PHRASES.get(parameter, f"{parameter} {{}}").format(plain(value))
+
+
+def name_setting(values: Mapping[str, float | str | bool | None]) -> str:
+    """Name a setting for the tables by what it changes: "filters=64", "width=8, depth=2"."""
+    return ", ".join(f"{name}={plain(value)}" for name, value in values.items())
 
 
 def percent(fraction: float | None, sign: bool = True) -> str:

@@ -28,6 +28,15 @@ SPACE = {
     "epochs": {"low": 1, "high": 18},
 }
 
+CONDITIONAL = {
+    "momentum": {"low": 0.5, "high": 0.9, "when": {"optimizer": "sgd"}},
+    "optimizer": ["sgd", "adam"],
+    "weight_decay": {"values": [0.01, 0.1], "when": {"optimizer": "adam"}},
+    "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+    "epochs": [6],
+}
+"""A space in which the optimizer decides what else is searched."""
+
 
 def searching_study(sweeps: bool = True, **search: object) -> Study:
     """A held-out study whose Exercise 7 searches; with a sweep over filters, whose settings are known."""

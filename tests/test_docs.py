@@ -77,7 +77,11 @@ def test_a_run_leaves_what_the_tree_of_the_readme_shows(toy_run: FinishedRun):
         folders[depth] = names[-1]
 
 
-def test_the_study_of_the_readme_is_one(tmp_path: Path):
-    path = tmp_path / "kernels.yaml"
-    path.write_text(re.findall(r"```yaml\n(.*?)```", TEXTS[README], re.DOTALL)[0], encoding="utf-8")
+def test_the_studies_of_the_readme_are_some(tmp_path: Path):
+    path = tmp_path / "study.yaml"
+    new, extended, schema = re.findall(r"```yaml\n(.*?)```", TEXTS[README], re.DOTALL)
+    assert (PROJECT / "studies" / schema.strip().rpartition("=")[2]).is_file()
+    path.write_text(new, encoding="utf-8")
     assert read_study(str(path)).sweeps[0].parameter == "kernel_size"
+    path.write_text(extended, encoding="utf-8")
+    assert [each.number for each in read_study(str(path)).exercises] == [1, 2, 3, 4, 5, 6, 7]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, get_args
 import typer
 from pydantic import BaseModel
 
+from flows.cli.study_schema import draw_schema
 from storage.tables import SCHEMA_VERSION, TABLES, UNITS, Column, Row
 from study.conclusions import Change, ChosenModel
 from study.errors import InputError
@@ -14,15 +15,20 @@ from study.wording import listing, shown
 
 def schema_command(
     table: Annotated[
-        str | None, typer.Argument(metavar="[TABLE]", help="A table, such as `trials`. Default: all.")
+        str | None,
+        typer.Argument(metavar="[TABLE]", help="A table, such as `trials`, or `study`. Default: all."),
     ] = None,
 ) -> None:
     """Print the published tables as Markdown: what a row is, each column's type, unit and meaning.
 
-    Without TABLE it prints the page `docs/tables.md`.
+    Without TABLE it prints the page `docs/tables.md`; `study` prints the JSON schema of study files, by which
+    an editor completes and checks them.
     """
+    if table == "study":
+        typer.echo(draw_schema(), nl=False)
+        return
     if table is not None and table not in TABLES:
-        raise InputError(f"table {shown(table)} does not exist; give one of {', '.join(TABLES)}")
+        raise InputError(f"table {shown(table)} does not exist; give one of {', '.join(TABLES)}, or study")
     typer.echo(draw_page() if table is None else draw_table(table), nl=False)
 
 

@@ -72,9 +72,9 @@ class ComparisonRow(Row, table="comparisons", key=("run_id", "exercise", "first_
     exercise: int
     """Number of the exercise."""
     parameter: str
-    """The parameter that the exercise varies."""
+    """What the exercise varies; several parameters separated by commas."""
     first_value: float
-    """The parameter's value in the first setting."""
+    """The parameter's value in the first setting; of words and combinations as in `trials`."""
     second_value: float
     """Its value in the second setting."""
     test: str
@@ -109,6 +109,10 @@ class ComparisonRow(Row, table="comparisons", key=("run_id", "exercise", "first_
     """What these readings would find with a chance of 80% after correction."""
     repeats_needed: int | None = None
     """Of each setting, to find the observed difference with that chance; null: over a million."""
+    first_setting: str | None = None
+    """The first setting's name; joins with `trials` and `summary`."""
+    second_setting: str | None = None
+    """The second setting's name."""
 
 
 class AgreementRow(Row, table="agreement", key=("run_id", "kind", "exercise", "subject")):

@@ -15,11 +15,12 @@ class Place(Row):
     exercise: int
     """Number of the exercise."""
     parameter: str
-    """What the exercise varies; `candidate` for the optimum."""
+    """What the exercise varies, several parameters separated by commas; `candidate` for the optimum."""
     value: float | None = None
-    """The parameter's value; null for a candidate."""
+    """The parameter's value; of words and of combinations their place in the study, from 1; null for a
+    candidate."""
     setting: str
-    """The setting's name, such as `filters=64` or `combination`."""
+    """The setting's name, such as `filters=64`, `optimizer=adam`, `width=8, depth=2` or `combination`."""
 
 
 class Shape(Row):

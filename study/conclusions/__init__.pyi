@@ -28,6 +28,10 @@ from .chosen_model import (
 from .comparison import (
     compare_runs as compare_runs,
 )
+from .factors import (
+    Factors as Factors,
+    find_factors as find_factors,
+)
 from .night_words import (
     describe_changes as describe_changes,
     describe_night as describe_night,

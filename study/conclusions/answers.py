@@ -8,8 +8,8 @@ import numpy as np
 from study.conclusions.chosen_model import ChosenModel
 from study.fashion_mnist import FASHION_IMAGES
 from study.image_facts import ImageFacts
-from study.records import SettingReadings, collapse_at
-from study.wording import count, listing, percent, phrase, taken_for
+from study.records import collapse_at
+from study.wording import count, listing, percent, taken_for
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,11 @@ def answer_model(chosen: ChosenModel | None) -> Answer:
     return Answer(f"{guesses}{loaded} {_classified(chosen)}", (*_confused(chosen), *_calibrated(chosen)))
 
 
-def describe_failed(
-    parameter: str, readings: Mapping[float, SettingReadings] | Mapping[str, SettingReadings]
-) -> tuple[str, ...]:
-    """Say how many trials failed, and with which values; nothing if none did."""
-    failed = {value: each.failed for value, each in readings.items() if each.failed}
-    if not failed:
+def describe_failed(failed: Mapping[str, int]) -> tuple[str, ...]:
+    """Say how many trials failed, and of which settings; nothing if none did."""
+    where = [f"{number} with {name}" for name, number in failed.items() if number]
+    if not where:
         return ()
-    where = [
-        f"{number} with {value if isinstance(value, str) else phrase(parameter, value)}"
-        for value, number in failed.items()
-    ]
     total = sum(failed.values())
     verb = "is" if total == 1 else "are"
     return (f"{count(total, 'trial')} failed and {verb} left out: {listing(where)}.",)

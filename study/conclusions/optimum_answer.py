@@ -136,7 +136,7 @@ def answer_optimum(study: Study, finals: Finals | None, found: Candidates) -> An
         finals: The candidates compared; None if none was trained to its end.
         found: What was measured of them.
     """
-    failures = describe_failed("candidate", found.readings)
+    failures = describe_failed({name: each.failed for name, each in found.readings.items()})
     if finals is None:
         return Answer("No optimum: no candidate was trained to its end.", failures)
     kept = finals.kept
@@ -168,7 +168,8 @@ def describe_search(cost: SearchCost) -> str:
 def _values(study: Study, kept: str, settings: Mapping[str, Setting]) -> list[str]:
     """Name the values of the kept candidate, and say which of those asked for no candidate varied."""
     search = study.optimum.search if study.optimum else None
-    varied = {sweep.parameter for sweep in study.combined_sweeps} | set(search.space if search else ())
+    swept = {name for sweep in study.combined_sweeps for name in sweep.varied}
+    varied = swept | set(search.space if search else ())
     lacking = study.model.missing if study.model else ()
     own = study.model.own if study.model else ()
     named = {name: each for name, each in settings[kept].values.items() if name not in lacking}

@@ -5,6 +5,7 @@ from itertools import chain
 from statistics import fmean
 
 from study.conclusions.answers import Answer, describe_failed
+from study.conclusions.factors import describe_factors
 from study.records import CONVERGENCE_PATIENCE, Curve, Measured, Sweep, Times
 from study.spec import Setting, SweepExercise
 from study.statistics import (
@@ -27,7 +28,6 @@ from study.wording import (
     interval,
     listing,
     percent,
-    phrase,
     plain,
     points,
     points_interval,
@@ -37,6 +37,9 @@ from study.wording import (
 LEVEL = 0.8
 """Accuracy levels off no earlier than where this part of its rise is reached: that no test finds a difference
 is not enough with few repeats."""
+
+_MOST_NAMED = 3
+"""The most combinations that a sentence names; the table has them all."""
 
 OVERFITS = 1.01
 """A last validation loss of this many times the lowest is mentioned: less is noise of the curve."""
@@ -57,15 +60,15 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) ->
     if not measured:
         return Answer("No conclusion: every trial failed.")
     best = max(measured, key=lambda value: measured[value].mean)
-    collapses = _collapses(exercise.parameter, measured)
-    warnings = (*describe_failed(exercise.parameter, readings),)
+    collapses = _collapses(exercise, measured)
+    warnings = (*describe_failed({exercise.phrase(value): each.failed for value, each in readings.items()}),)
     repeated = {value: each for value, each in measured.items() if len(each.test) > 1}
     convergence = _converge(exercise, baseline, found)
     if len(measured) == 1:
-        only = f"{_mean(exercise.parameter, measured, best)}, the only value measured."
+        only = f"{_mean(exercise, measured, best)}, the only {exercise.noun} measured."
         return Answer(" ".join((only, *collapses, *convergence)), warnings)
     if best not in repeated or len(repeated) == 1:
-        highest = _mean(exercise.parameter, measured, best)
+        highest = _mean(exercise, measured, best)
         alone = f"The highest is {highest}, but a single repeat supports no conclusion."
         return Answer(" ".join((alone, *collapses, *convergence)), warnings)
     is_paired = exercise.reads_prefixes(baseline)
@@ -74,11 +77,14 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) ->
     sound = {value: each for value, each in repeated.items() if not each.collapsed}
     if len(sound) < 2 or pairwise.reference not in sound:
         sound = repeated
-    trend = find_trend([tests[value] for value in sound], is_paired) if len(sound) > 2 else None
+    is_tested = exercise.is_ordered and len(sound) > 2
+    trend = find_trend([tests[value] for value in sound], is_paired) if is_tested else None
+    factors = describe_factors(exercise, sound)
     slowed = _slowed(exercise, found)
     words = [
-        f"{_shape(sound, pairwise, trend)}.",
-        _best(exercise.parameter, sound, pairwise),
+        f"{_shape(exercise, sound, pairwise, trend)}.",
+        _best(exercise, sound, pairwise),
+        *factors.headline,
         *collapses,
         *_contrasts(exercise, found.readings),
         *(slowed or convergence),
@@ -87,33 +93,35 @@ def answer_sweep(exercise: SweepExercise, baseline: Setting, found: Measured) ->
     return Answer(
         " ".join(words),
         (
+            *factors.details,
             *_trend(list(sound), trend, pairwise),
-            *_left_out(left_out),
+            *_left_out(list(map(exercise.label, left_out))),
             *warnings,
         ),
-        _power(repeated, pairwise),
+        (*_power(repeated, pairwise), *factors.limits),
     )
 
 
-def _mean(parameter: str, measured: Sweep, value: float) -> str:
+def _mean(exercise: SweepExercise, measured: Sweep, value: float) -> str:
     spread = summarise(list(measured[value].test.values()))
     within = f", 95% interval {interval(spread.low, spread.high)}" if spread.has_interval else ""
-    return f"{percent(spread.mean)} with {phrase(parameter, value)} (n={spread.count}{within})"
+    return f"{percent(spread.mean)} with {exercise.phrase(value)} (n={spread.count}{within})"
 
 
-def _shape(measured: Sweep, pairwise: Pairwise, trend: Trend | None) -> str:
-    """Say from where to where accuracy goes, and where it levels off or turns; values are in order."""
+def _shape(exercise: SweepExercise, measured: Sweep, pairwise: Pairwise, trend: Trend | None) -> str:
+    """Say from where to where accuracy goes, and where numbers level off or turn; values are in order."""
     values = list(measured)
     first, *_, last = values
     top = max(values, key=lambda value: measured[value].mean)
     lower = pairwise.lower_than(pairwise.reference)
     bottom = min(values, key=lambda value: measured[value].mean)
-    start, peak, end, least = (_at(measured, value) for value in (first, top, last, bottom))
-    if top not in (first, last) and first in lower and last in lower:
+    start, peak, end, least = (_at(exercise, measured, value) for value in (first, top, last, bottom))
+    ends = {first, last} & set(lower) if exercise.is_ordered else set[float]()
+    if top not in (first, last) and ends == {first, last}:
         return f"Accuracy rises from {start} to {peak} and falls to {end}"
-    if first in lower and last not in lower:
-        return f"Accuracy rises from {start} to {peak}{_levels(measured, lower, top)}"
-    if last in lower and first not in lower:
+    if first in ends and last not in ends:
+        return f"Accuracy rises from {start} to {peak}{_levels(exercise, measured, lower, top)}"
+    if last in ends and first not in ends:
         return f"Accuracy falls from {peak} to {end}"
     if not lower and trend is not None and trend.is_seen:
         verb = "rise" if trend.rising else "fall"
@@ -123,7 +131,7 @@ def _shape(measured: Sweep, pairwise: Pairwise, trend: Trend | None) -> str:
     return f"Accuracy is highest, {peak}, and lowest, {least}"
 
 
-def _levels(measured: Sweep, lower: Sequence[float], top: float) -> str:
+def _levels(exercise: SweepExercise, measured: Sweep, lower: Sequence[float], top: float) -> str:
     """Say where accuracy levels off: where four fifths of the rise are reached, and nothing differs."""
     values = list(measured)
     first, last = values[0], values[-1]
@@ -131,36 +139,38 @@ def _levels(measured: Sweep, lower: Sequence[float], top: float) -> str:
     below = {value for value in values if value in lower or measured[value].mean < enough}
     flat = [value for place, value in enumerate(values) if not set(values[place:]) & below]
     if top != last:
-        return f" and then no further ({_at(measured, last)})"
-    return f"; from {plain(flat[0])} on it levels off" if len(flat) > 1 else ""
+        return f" and then no further ({_at(exercise, measured, last)})"
+    return f"; from {exercise.label(flat[0])} on it levels off" if len(flat) > 1 else ""
 
 
-def _at(measured: Sweep, value: float) -> str:
-    return f"{100 * measured[value].mean:.1f}% ({plain(value)})"
+def _at(exercise: SweepExercise, measured: Sweep, value: float) -> str:
+    return f"{100 * measured[value].mean:.1f}% ({exercise.label(value)})"
 
 
-def _best(parameter: str, measured: Sweep, pairwise: Pairwise) -> str:
-    """Say which value is best, and which others do not differ significantly from it, or from the longest."""
+def _best(exercise: SweepExercise, measured: Sweep, pairwise: Pairwise) -> str:
+    """Say which setting is best, and which do not differ significantly from it, or from the longest."""
     best = max(measured, key=lambda value: measured[value].mean)
     reference = pairwise.reference
     tests = {value: pairwise.of(value, reference) for value in measured if value != reference}
-    same = [plain(value) for value, each in tests.items() if not each.differs]
-    than = "it" if best == reference else phrase(parameter, reference)
+    same = [exercise.label(value) for value, each in tests.items() if not each.differs]
+    than = "it" if best == reference else exercise.phrase(reference)
     without = _without(measured, pairwise)
     all_lower = all(each.difference > 0 for each in tests.values())
     others = (
-        f"every other value{without} is {'lower than' if all_lower else 'different from'} {than}"
+        f"every other {exercise.noun}{without} is {'lower than' if all_lower else 'different from'} {than}"
         if not same
-        else f"no other value{without} differs significantly from {than}"
+        else f"no other {exercise.noun}{without} differs significantly from {than}"
         if len(same) == len(tests)
-        else f"{listing(same)} {'does' if len(same) == 1 else 'do'} not differ significantly from {than}"
+        else f"{len(same)} of the other {len(tests)} do not differ significantly from {than}"
+        if len(same) > _MOST_NAMED and exercise.noun == "combination"
+        else f"{_several(same)} {'does' if len(same) == 1 else 'do'} not differ significantly from {than}"
     )
-    return f"Best is {_mean(parameter, measured, best)}; {others}."
+    return f"Best is {_mean(exercise, measured, best)}; {others}."
 
 
 def _contrasts(exercise: SweepExercise, readings: Sweep) -> tuple[str, ...]:
     """Compare the control with all others together, and with each that was planned."""
-    control = exercise.control
+    control = exercise.control_level
     others = {
         value: list(each.test.values())
         for value, each in readings.items()
@@ -171,12 +181,13 @@ def _contrasts(exercise: SweepExercise, readings: Sweep) -> tuple[str, ...]:
     without = list(readings[control].test.values())
     words = [_contrast("on average", contrast(list(others.values()), without))]
     words += [
-        _contrast(f"with {plain(value)}", contrast([others[value]], without))
-        for value in exercise.planned
+        _contrast(f"with {exercise.label(value)}", contrast([others[value]], without))
+        for value in exercise.planned_levels
         if value in others
     ]
-    noun, none = exercise.parameter.replace("_", " "), phrase(exercise.parameter, control)
-    return (f"Against {none}, {noun} changes accuracy by {listing(words)}.",)
+    noun, none = exercise.varies.replace("_", " "), exercise.phrase(control)
+    change = f"{noun} changes" if exercise.is_ordered else "the others change"
+    return (f"Against {none}, {change} accuracy by {listing(words)}.",)
 
 
 def _contrast(when: str, found: Difference) -> str:
@@ -188,11 +199,11 @@ _TIMES = ("epochs", "open_epochs", "seconds", "open_seconds")
 
 
 def _slowed(exercise: SweepExercise, found: Measured) -> tuple[str, ...]:
-    """Compare the epochs to convergence without and with, by the log-rank test; nothing without a control."""
-    if exercise.control is None:
+    """Compare the epochs to convergence without and with, by the log-rank test, if a number is control."""
+    if exercise.control_level is None or not exercise.is_ordered:
         return ()
-    without = found.times.get(exercise.control, Times())
-    others = [each for value, each in found.times.items() if value != exercise.control]
+    without = found.times.get(exercise.control_level, Times())
+    others = [each for value, each in found.times.items() if value != exercise.control_level]
     together = Times(
         **{name: tuple(chain.from_iterable(getattr(each, name) for each in others)) for name in _TIMES}
     )
@@ -229,7 +240,7 @@ def _median(times: Times) -> str:
 def _converge(exercise: SweepExercise, baseline: Setting, found: Measured) -> tuple[str, ...]:
     """Say after how many epochs trainings converged, and whether they overfit."""
     times = {value: each for value, each in sorted(found.times.items()) if each.trials}
-    is_budget = exercise.parameter == "epochs"
+    is_budget = exercise.varied == ("epochs",)
     if is_budget and times:
         times = dict([max(times.items())])  # shorter budgets read the same trainings
     trials = sum(each.trials for each in times.values())
@@ -248,7 +259,7 @@ def _converge(exercise: SweepExercise, baseline: Setting, found: Measured) -> tu
     others = f"{open_ones} of {count(trials, 'trial')} did not converge"
     if not medians:
         return (f"{others[0].upper()}{others[1:]}.", *overfits)
-    each = listing([f"{median} with {plain(value)}" for value, median in medians.items()])
+    each = _several([f"{median} with {exercise.label(value)}" for value, median in medians.items()])
     return (f"Median time to convergence: {each}{f'; {others}' if open_ones else ''}.", *overfits)
 
 
@@ -284,11 +295,15 @@ def _trend(values: Sequence[float], trend: Trend | None, pairwise: Pairwise) -> 
     )
 
 
-def _left_out(values: Sequence[float]) -> tuple[str, ...]:
-    if not values:
+def _left_out(names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
         return ()
-    named = listing([plain(value) for value in values])
-    return (f"Not compared, having fewer than two completed repeats: {named}.",)
+    return (f"Not compared, having fewer than two completed repeats: {_several(names)}.",)
+
+
+def _several(names: Sequence[str]) -> str:
+    """List settings; those of several values, as "8, 1", apart from each other by a semicolon."""
+    return "; ".join(names) if any(", " in each for each in names) else listing(names)
 
 
 def _power(measured: Sweep, pairwise: Pairwise) -> tuple[str, ...]:
@@ -308,7 +323,7 @@ def _power(measured: Sweep, pairwise: Pairwise) -> tuple[str, ...]:
     )
 
 
-def _collapses(parameter: str, measured: Sweep) -> tuple[str, ...]:
+def _collapses(exercise: SweepExercise, measured: Sweep) -> tuple[str, ...]:
     """Name the settings with collapsed trials, whose means say little, and the mean of their other trials."""
     words = []
     for value, each in measured.items():
@@ -316,7 +331,7 @@ def _collapses(parameter: str, measured: Sweep) -> tuple[str, ...]:
             learned = [accuracy for accuracy in each.test.values() if accuracy > each.collapse_at]
             rest = f"; the mean of the others is {percent(fmean(learned))}" if learned else ""
             words.append(
-                f"With {phrase(parameter, value)}, {each.collapsed} of {count(len(each.test), 'trial')} "
+                f"With {exercise.phrase(value)}, {each.collapsed} of {count(len(each.test), 'trial')} "
                 f"collapsed ({each.collapse_at:.0%} or less, near guessing){rest}."
             )
     return tuple(words)

@@ -17,7 +17,7 @@ from study.wording import plain
 class Trial:
     """A setting and a repeat: one row of the `trials` table.
 
-    `value` is the parameter's value, or None for a candidate of the optimum exercise, which has a name.
+    `value` is the setting's level in its sweep, or None for a candidate of the optimum exercise.
     """
 
     exercise: int
@@ -124,15 +124,15 @@ def list_trials(study: Study) -> tuple[Trial, ...]:
     swept = [
         Trial(
             each.number,
-            each.parameter,
-            value,
-            f"{each.parameter}={plain(value)}",
+            each.varies,
+            level,
+            each.setting_name(level),
             repeat,
             study.seed_of(repeat),
             setting,
         )
         for each in study.sweeps
-        for value, setting in each.settings(study.baseline).items()
+        for level, setting in each.settings(study.baseline).items()
         for repeat in range(1, each.repeats + 1)
     ]
     candidates = study.optimum.candidates if study.optimum else {}

@@ -189,12 +189,15 @@ def draw_combinations(study: Study, read: Read) -> list[Setting]:
     """
     published = {cell: each.accuracy for cell, each in read_averages(study.published).items()}
     random = Random(0)
-    means = {sweep.parameter: _expect_means(sweep, read, published) for sweep in study.combined_sweeps}
+    means = [(sweep, _expect_means(sweep, read, published)) for sweep in study.combined_sweeps]
     return [
         study.baseline.with_changes(
             {
-                parameter: max(expected, key=lambda value: random.gauss(*expected[value]))
-                for parameter, expected in means.items()
+                name: value
+                for sweep, expected in means
+                for name, value in sweep.levels[
+                    max(expected, key=lambda level: random.gauss(*expected[level]))
+                ].items()
             }
         )
         for _ in range(_COMBINATIONS)
@@ -204,8 +207,8 @@ def draw_combinations(study: Study, read: Read) -> list[Setting]:
 def _expect_means(
     sweep: SweepExercise, read: Read, published: Mapping[Cell, float]
 ) -> dict[float, tuple[float, float]]:
-    """Return, for each value, its final mean as expected and the standard deviation."""
-    cells: dict[float, Cell] = {value: (sweep.number, value) for value in sweep.values}
+    """Return, for each level, its final mean as expected and the standard deviation."""
+    cells: dict[float, Cell] = {level: (sweep.number, level) for level in sweep.levels}
     counts = [len(read.get(cell, ())) for cell in cells.values()]
     if all(counts):
         # Of the final mean, given the mean of the first readings.

@@ -20,7 +20,6 @@ from .exercises import (
     OptimumExercise as OptimumExercise,
     Range as Range,
     Search as Search,
-    SweepExercise as SweepExercise,
     expected_epochs as expected_epochs,
     rungs_to as rungs_to,
 )
@@ -67,4 +66,11 @@ from .study_file import (
     is_path as is_path,
     list_studies as list_studies,
     read_study as read_study,
+)
+from .sweeps import (
+    ExerciseBase as ExerciseBase,
+    GridSweep as GridSweep,
+    ParameterSweep as ParameterSweep,
+    SweepExercise as SweepExercise,
+    ZipSweep as ZipSweep,
 )

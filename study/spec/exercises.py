@@ -1,18 +1,18 @@
 """The kinds of exercises a study may have, and the search that an optimum exercise may declare."""
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from study.fact import Fact
 from study.fashion_mnist import TEST_COUNT
 from study.spec.network import Value
 from study.spec.setting import Hyperparameters, Setting, check_changes
-from study.wording import listing, plain, shown
+from study.spec.sweeps import ExerciseBase, GridSweep, ParameterSweep, ZipSweep, check_list
+from study.wording import listing, shown
 
 REDUCTION = 3
 """About one in this number of the candidates at a rung continues, and trains this number of times as long.
@@ -28,7 +28,27 @@ MIN_REPEATS = 10
 """The fewest fresh seeds with which the finalists are trained again."""
 
 
-class Range(Fact):
+Condition = dict[
+    str,
+    Annotated[
+        tuple[Value, ...],
+        BeforeValidator(lambda given: given if isinstance(given, list | tuple) else (given,)),
+        Field(min_length=1),
+    ],
+]
+"""The values of other parameters with which a parameter is searched; one value may stand alone."""
+
+
+class _Conditional(Fact):
+    when: Condition = Field(
+        default_factory=dict,
+        description="searched only where other parameters have this value, or one of these; else the "
+        "baseline's value is kept",
+        exclude_if=lambda condition: not condition,
+    )
+
+
+class Range(_Conditional):
     """Numbers from `low` to `high`, both included."""
 
     low: float
@@ -50,11 +70,24 @@ class Range(Fact):
 Choices = tuple[Value, ...]
 """The values to try, in no order."""
 
+
+class Options(_Conditional):
+    """Values to try, in no order, where a condition holds."""
+
+    values: Choices
+
+
+def _form_of_values(values: Any) -> str:
+    if isinstance(values, Options) or (isinstance(values, dict) and "values" in values):
+        return "options"
+    return "range" if isinstance(values, dict | Range) else "list"
+
+
 Values = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("list")],
-    Discriminator(lambda values: "range" if isinstance(values, dict | Range) else "list"),
+    Annotated[Range, Tag("range")] | Annotated[Options, Tag("options")] | Annotated[Choices, Tag("list")],
+    Discriminator(_form_of_values),
 ]
-"""The values to try of one parameter; a mapping counts as a range, and errors describe that."""
+"""The values to try of one parameter; a mapping without `values` counts as a range in errors."""
 
 
 class Search(Fact):
@@ -71,12 +104,68 @@ class Search(Fact):
 
     @field_validator("space")
     @classmethod
-    def _check_space(cls, space: dict[str, Range | Choices]) -> dict[str, Range | Choices]:
+    def _check_space(cls, space: dict[str, Values]) -> dict[str, Values]:
         if not space:
             raise ValueError("give a range or a list of values for at least one parameter")
         if "patience" in space:
             raise ValueError("'patience' cannot be searched: the search itself stops hopeless trainings")
         return {name: _checked(name, values) for name, values in space.items()}
+
+    @model_validator(mode="after")
+    def _check_conditions(self) -> Self:
+        for name in self.space:
+            for other, allowed in self._condition(name).items():
+                if other not in self.space:
+                    searched = listing(list(self.space))
+                    raise ValueError(f"{name}: when: {shown(other)} is not in the space: {searched}")
+                if "epochs" in (name, other):
+                    raise ValueError(f"{name}: when: 'epochs' are read from one training; leave them out")
+                for each in allowed:
+                    if not self._allows(other, each):
+                        raise ValueError(f"{name}: when: {other} is never {shown(each)} in the space")
+        self._order()
+        return self
+
+    def _order(self) -> list[str]:
+        """List the parameters, each after those that its condition names."""
+        ordered: list[str] = []
+        while left := [name for name in self.space if name not in ordered]:
+            ready = [name for name in left if self._condition(name).keys() <= set(ordered)]
+            if not ready:
+                raise ValueError(f"when: {listing(left)} depend on each other; take one 'when' away")
+            ordered.append(ready[0])
+        return ordered
+
+    def _condition(self, name: str) -> Condition:
+        values = self.space.get(name)
+        return values.when if isinstance(values, _Conditional) else {}
+
+    def searches(self, name: str, values: Mapping[str, Any]) -> bool:
+        """Say whether a parameter is searched in a candidate that has these values."""
+        condition = self._condition(name)
+        return name in self.space and all(values[other] in each for other, each in condition.items())
+
+    def values_of(self, name: str) -> Range | Choices:
+        """Return the values to try of a parameter."""
+        values = self.space[name]
+        return values.values if isinstance(values, Options) else values
+
+    def choose(
+        self, baseline: Setting, choice: Callable[[str, Range | Choices, bool], Any]
+    ) -> dict[str, Any]:
+        """Choose values of the parameters that are searched, of all but the epochs.
+
+        Args:
+            baseline: The setting whose values the other parameters keep.
+            choice: Called with a parameter's name, the values to try, and whether they are whole numbers.
+        """
+        chosen: dict[str, Any] = {}
+        for name in self._order():
+            if name != "epochs" and self.searches(name, baseline.values | chosen):
+                kept = baseline.values[name]
+                is_whole = isinstance(kept, int) and not isinstance(kept, bool)
+                chosen[name] = choice(name, self.values_of(name), is_whole)
+        return chosen
 
     @model_validator(mode="after")
     def _check_budget(self) -> Self:
@@ -86,32 +175,31 @@ class Search(Fact):
 
     def budgets(self, baseline: Setting) -> tuple[int, ...]:
         """List the numbers of epochs a setting may have, fewest first."""
-        epochs = self.space.get("epochs", (baseline.epochs,))
+        epochs = self.values_of("epochs") if "epochs" in self.space else (baseline.epochs,)
         if isinstance(epochs, Range):
             return tuple(range(int(epochs.low), int(epochs.high) + 1, int(epochs.step or 1)))
         return tuple(sorted(int(each) for each in epochs))
 
     def contains(self, hyperparameters: Hyperparameters, baseline: Setting) -> bool:
         """Say whether the search could have found these hyperparameters."""
+        values = hyperparameters.values
         return all(
-            self._allows(name, value) if name in self.space else value == baseline.values[name]
-            for name, value in hyperparameters.values.items()
+            self._allows(name, value) if self.searches(name, values) else value == baseline.values[name]
+            for name, value in values.items()
         )
 
     def _allows(self, name: str, value: Any) -> bool:
-        values = self.space[name]
+        values = self.values_of(name)
         if not isinstance(values, Range):
             return value in values
+        if isinstance(value, str):
+            return False
         steps = 0.0 if values.step is None else (value - values.low) / values.step
         return bool(values.low <= value <= values.high) and abs(steps - round(steps)) < 1e-6
 
     def draw(self, baseline: Setting, random: Random) -> Setting:
         """Draw a setting of the space, each value equally likely, with the most epochs it may have."""
-        values = {
-            name: _draw(each, random, isinstance(baseline.values[name], int))
-            for name, each in self.space.items()
-            if name != "epochs"
-        }
+        values = self.choose(baseline, lambda _, each, is_whole: _draw(each, random, is_whole))
         return baseline.with_changes({**values, "epochs": self.budgets(baseline)[-1], "patience": None})
 
 
@@ -134,12 +222,14 @@ def expected_epochs(rungs: Sequence[int]) -> float:
     return math.fsum((rung - before) / REDUCTION**number for number, (rung, before) in enumerate(steps))
 
 
-def _checked(name: str, values: Range | Choices) -> Range | Choices:
+def _checked(name: str, values: Any) -> Any:
     """Return the values of a parameter, checked.
 
     Raises:
         ValueError: the parameter may not have a value, or no parameter has the name.
     """
+    if isinstance(values, Options):
+        return values.model_copy(update={"values": _checked(name, values.values)})
     if isinstance(values, Range):
         ends = [check_changes({name: end})[name] for end in (values.low, values.high)]
         if any(isinstance(end, str | bool) for end in ends):
@@ -147,13 +237,7 @@ def _checked(name: str, values: Range | Choices) -> Range | Choices:
         if isinstance(ends[0], int) and values.step is not None and values.step % 1:
             raise ValueError(f"{name}: step={values.step:g}; a whole number is needed")
         return values
-    if not values:
-        raise ValueError(f"{name}: the list is empty; give the values to try")
-    checked = [check_changes({name: value})[name] for value in values]
-    twice = [value for value in checked if checked.count(value) > 1]
-    if twice:
-        raise ValueError(f"{name}: {shown(twice[0])} is listed twice in {listing(list(map(str, checked)))}")
-    return tuple(checked)
+    return check_list(name, values)
 
 
 def _draw(values: Range | Choices, random: Random, is_whole: bool) -> Any:
@@ -165,74 +249,10 @@ def _draw(values: Range | Choices, random: Random, is_whole: bool) -> Any:
     return round(number) if is_whole else number
 
 
-class ExerciseBase(Fact):
-    """The fields of every exercise."""
-
-    number: int = Field(ge=1, le=99)
-    title: str = Field(min_length=1)
-    question: str = Field(min_length=1)
-
-
 class ImagesExercise(ExerciseBase):
     """Draw the first nine training images."""
 
     kind: Literal["images"]
-
-
-class SweepExercise(ExerciseBase):
-    """Vary one parameter, hold the rest at the baseline, repeat each setting with fresh seeds."""
-
-    kind: Literal["sweep"]
-    parameter: str
-    values: tuple[float, ...] = Field(min_length=1)
-    repeats: int = Field(ge=1, le=1000)
-    fixed: dict[str, Value] = Field(default_factory=dict, description="changes to the baseline")
-    control: float | None = Field(None, description="the value with which all others are compared together")
-    planned: tuple[float, ...] = Field((), description="values that are compared with the control one by one")
-
-    @field_validator("fixed")
-    @classmethod
-    def _check_fixed(cls, fixed: dict[str, Value]) -> dict[str, Value]:
-        return check_changes(fixed)
-
-    @model_validator(mode="after")
-    def _check_values(self) -> Self:
-        for value in self.values:
-            check_changes({self.parameter: value})
-        twice = [value for value, count in Counter(self.values).items() if count > 1]
-        if twice:
-            raise ValueError(f"values: {twice[0]:g} is listed twice; each value once")
-        if self.planned and self.control is None:
-            raise ValueError("planned: there is no control to compare with; give 'control', too")
-        named = (*self.planned, *(() if self.control is None else (self.control,)))
-        other = [each for each in named if each not in self.values]
-        if other:
-            raise ValueError(
-                f"{plain(other[0])} in 'control' or 'planned' is none of the values "
-                f"{listing(list(map(plain, self.values)))}"
-            )
-        if self.parameter in self.fixed:
-            raise ValueError(f"fixed: {self.parameter!r} is what this exercise varies; leave it out")
-        return self
-
-    @property
-    def trial_count(self) -> int:
-        """Count the trials it needs."""
-        return self.repeats * len(self.values)
-
-    def reads_prefixes(self, baseline: Setting) -> bool:
-        """Say whether the settings, two or more, differ only in how much of the same trainings they read.
-
-        Few epochs are the beginning of many, but not where a schedule is stretched over them.
-        """
-        settings = self.settings(baseline).values()
-        is_budget = self.parameter == "epochs" and len(settings) > 1
-        return is_budget and all(each.schedule_epochs is None for each in settings)
-
-    def settings(self, baseline: Setting) -> dict[float, Setting]:
-        """Return the setting of each value, in the order of the study."""
-        held = baseline.with_changes(self.fixed)
-        return {value: held.with_changes({self.parameter: value}) for value in self.values}
 
 
 class OptimumExercise(ExerciseBase):
@@ -301,6 +321,21 @@ class ModelExercise(ExerciseBase):
     new_image: int = Field(0, ge=0, lt=TEST_COUNT, description="index of the test image to classify")
 
 
+def _form(values: Any) -> str | None:
+    """Return the kind of an exercise, of a sweep also its form: the model that its errors speak of."""
+    given = values if isinstance(values, dict) else getattr(values, "__dict__", {})
+    kind = given.get("kind")
+    if kind == "sweep":
+        return next((f"sweep.{form}" for form in ("grid", "zip") if form in given), "sweep")
+    return None if kind is None else str(kind)
+
+
 Exercise = Annotated[
-    ImagesExercise | SweepExercise | OptimumExercise | ModelExercise, Field(discriminator="kind")
+    Annotated[ImagesExercise, Tag("images")]
+    | Annotated[ParameterSweep, Tag("sweep")]
+    | Annotated[GridSweep, Tag("sweep.grid")]
+    | Annotated[ZipSweep, Tag("sweep.zip")]
+    | Annotated[OptimumExercise, Tag("optimum")]
+    | Annotated[ModelExercise, Tag("model")],
+    Discriminator(_form),
 ]

@@ -13,7 +13,7 @@ from study.errors import InputError
 from study.fact import Fact
 from study.spec.bands import Band, Cell, Points
 from study.spec.claims import Claim
-from study.spec.table_file import TableLine, read_table
+from study.table_file import TableLine, read_table
 from study.wording import shown
 
 _ACCURACY = "accuracy_pct"
@@ -57,16 +57,17 @@ class PublishedSource(Fact):
         "", description="what explains a difference; shown under the bands in the report"
     )
 
-    def located(self, study_file: Path, studies: Path) -> "PublishedSource":
+    def located(self, study_file: Path, *studies: Path) -> "PublishedSource":
         """Return the same with paths made absolute, relative to the study's file.
 
         Raises:
-            InputError: a file is missing, or lies neither below the study's folder nor below `studies`.
+            InputError: a file is missing, or lies below none of the study's folder and `studies`.
         """
         folder = study_file.resolve().parent
+        folders = (folder, *(each.resolve() for each in studies))
         for field in ("averages", "readings"):
             path = getattr(self, field)
-            if path is not None and (problem := _find_problem(folder / path, (folder, studies.resolve()))):
+            if path is not None and (problem := _find_problem(folder / path, folders)):
                 raise InputError(
                     f"{study_file}: published.{field}: {shown(str(path))} {problem} {folder}; "
                     "give a CSV file, relative to the study's file"

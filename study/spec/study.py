@@ -7,10 +7,11 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_val
 
 from study.fact import Fact
 from study.spec.data import DataSlice
-from study.spec.exercises import Exercise, ImagesExercise, ModelExercise, OptimumExercise, SweepExercise
+from study.spec.exercises import Exercise, ImagesExercise, ModelExercise, OptimumExercise
 from study.spec.network import Network
 from study.spec.published import PublishedSource
 from study.spec.setting import Setting, reading_for
+from study.spec.sweeps import SweepExercise
 
 Protocol = Literal["lab", "held-out"]
 """How accuracy is read: `lab` validates on the test images (as the published readings did);
@@ -119,7 +120,7 @@ class Study(Fact):
 
     @property
     def sweeps(self) -> tuple[SweepExercise, ...]:
-        """Return the exercises that vary one parameter, in the order of the study."""
+        """Return the exercises that vary parameters, in the order of the study."""
         return tuple(exercise for exercise in self.exercises if isinstance(exercise, SweepExercise))
 
     @property

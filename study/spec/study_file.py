@@ -1,107 +1,31 @@
 """Read a study from its YAML file; every mistake is one line with file, field, value and what is allowed."""
 
 import difflib
-import math
-import warnings
+import re
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError, YAMLWarning
-from ruamel.yaml.nodes import Node
 
 from study.errors import InputError
-from study.spec import bands, claims, data, exercises, published
+from study.spec import bands, claims, data, exercises, published, sweeps
+from study.spec.bands import Band
+from study.spec.claims import Claim
 from study.spec.exercises import Range, Search
+from study.spec.layers import LAB, Layer, by_number, count_found, extend
 from study.spec.network import Network, read_network
-from study.spec.published import read_averages, read_readings
+from study.spec.published import PublishedAverage, read_averages, read_readings
 from study.spec.setting import TRAINING_PARAMETERS, Setting, parameter_names, reading_for
 from study.spec.study import NARROWED, Study
 from study.wording import shortened, shown
-
-MAX_BYTES = 100_000
-"""The longest file: twenty times the lab study, half a second of reading."""
-
-MAX_VALUES = 100_000
-"""The most values of a file with its aliases written out: a few lines of aliases can mean billions."""
-
-
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file: mappings, sequences and scalars; refuse tags that make other objects.
-
-    Raises:
-        InputError: the file cannot be read, is too long, is not YAML, or stands for too much.
-    """
-    text = _read_text(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", YAMLWarning)  # such as a repeated anchor
-            if "&" in text:
-                _check_aliases(path, _loader().compose(text))
-            return _loader().load(text)
-    except InputError:
-        raise
-    except RecursionError as error:
-        raise InputError(f"{path}: not readable as YAML: it is nested too deeply") from error
-    except (YAMLError, YAMLWarning, ValueError) as error:  # ValueError: such as an impossible date
-        raise InputError(f"{path}: not readable as YAML: {_reason(error)}") from error
-    except Exception as error:  # KeyError, AttributeError, OverflowError…: a tag whose value does not fit it
-        reason = f"a value does not fit its tag ({type(error).__name__}: {error})"
-        raise InputError(f"{path}: not readable as YAML: {shortened(reason, 500)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """Say what is wrong and where, without advice for programmers only."""
-    text = str(error).replace('"<unicode string>", ', "")
-    for advice in ("To suppress this check", "; use sys.set_int_max_str_digits"):
-        text = text.partition(advice)[0]
-    return shortened(text, 500)
-
-
-def _loader() -> YAML:
-    return YAML(typ="safe", pure=True)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise InputError(f"{path}: longer than {MAX_BYTES:,} bytes, which is the most a study may be")
-    try:
-        return content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not readable as YAML: {error}") from error
-
-
-def _check_aliases(path: Path, root: Node | None) -> None:
-    if root is not None and _count_values(root, {}) > MAX_VALUES:
-        raise InputError(
-            f"{path}: its aliases (*name) stand for more than {MAX_VALUES:,} values, or for themselves; "
-            "write out what they stand for"
-        )
-
-
-def _count_values(node: Node, counted: dict[int, float]) -> float:
-    """Count the values below a node with aliases written out; infinite if a node is part of itself."""
-    if id(node) not in counted:
-        counted[id(node)] = math.inf
-        children = node.value if isinstance(node.value, list) else []
-        parts = [part for child in children for part in (child if isinstance(child, tuple) else (child,))]
-        counted[id(node)] = 1 + sum(_count_values(part, counted) for part in parts)
-    return counted[id(node)]
-
+from study.yaml_file import read_yaml
 
 STUDIES_FOLDER = Path(__file__).resolve().parents[2] / "studies"
 """The folder of the studies that ship, and of those a user adds."""
-
-LAB = "lab"
-"""The name of the lab's network."""
 
 MAX_COMPLAINTS = 20
 """The most mistakes of a file that are reported at once."""
@@ -111,11 +35,14 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
     "arrays": data.ArrayNames,
     "baseline": Setting,
     "images": exercises.ImagesExercise,
-    "sweep": exercises.SweepExercise,
+    "sweep": sweeps.ParameterSweep,
+    "sweep.grid": sweeps.GridSweep,
+    "sweep.zip": sweeps.ZipSweep,
     "optimum": exercises.OptimumExercise,
     "model": exercises.ModelExercise,
     "search": Search,
     "range": Range,
+    "options": exercises.Options,
     "published": published.PublishedSource,
     "mean": bands.MeanBand,
     "gain": bands.GainBand,
@@ -130,7 +57,11 @@ _OWNERS: dict[int | str, type[BaseModel]] = {
 _CHOICES = ("bool", "int", "float", "str")
 """The types of a value in `fixed` and `candidates`, as pydantic adds them to its location."""
 
-_CHOICE_PLACES = ((6, ("fixed",)), (7, ("candidates",)), (9, ("search",)))
+_CHOICE_PLACES = (
+    *((5, ("control",)), (6, ("fixed",)), (6, ("values",)), (6, ("planned",))),
+    *((7, ("candidates",)), (7, ("grid",)), (7, ("zip",))),
+    *((length, ("search",)) for length in (9, 10, 11)),
+)
 """The length of such a location, and its fourth part."""
 
 
@@ -180,26 +111,84 @@ def read_study(name_or_path: str, folder: Path = STUDIES_FOLDER) -> Study:
             published averages that it names cannot be read.
     """
     path = find_study(name_or_path, folder)
-    content = _parse(path)
+    layers = _read_layers(path, folder)
+    content = reduce(extend, layers).content
     content["model"] = network = _read_model(path, content.get("model", LAB))
     try:
         study = Study.model_validate(content)
     except ValidationError as error:
         with reading_for(network):
-            lines = [_describe(detail) for detail in _causes(error.errors())]
+            lines = [_place(detail, layers, content) for detail in _causes(error.errors())]
         if len(lines) > MAX_COMPLAINTS:
-            lines = [*lines[:MAX_COMPLAINTS], f"{len(lines) - MAX_COMPLAINTS} more mistakes"]
-        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from error
+            lines = [*lines[:MAX_COMPLAINTS], f"{path}: {len(lines) - MAX_COMPLAINTS} more mistakes"]
+        raise InputError("\n".join(lines)) from error
     if study.data.is_own:
         if study.data.found is not None:
             raise InputError(f"{path}: data.found: the program itself fills it in; leave it out")
         study = study.model_copy(update={"data": study.data.located(path)})
     if study.published is None:
         return study
-    located = study.published.located(path, folder)
-    read_averages(located)  # otherwise the error would appear only after all training
+    located = study.published.located(path, folder, *(each.path.parent for each in layers))
+    averages = read_averages(located)  # otherwise the error would appear only after all training
     read_readings(located)
+    _check_numbers(path, study, [*located.bands, *located.claims, *averages.values()])
     return study.model_copy(update={"published": located})
+
+
+def _read_layers(path: Path, folder: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
+    """Read a study's file and those that it extends, the first one of them first.
+
+    Raises:
+        InputError: one is missing, not a mapping, or extends itself.
+    """
+    content, chain = _parse(path), (*above, path)
+    if above:
+        content.pop("name", None)  # every study has its own
+    if "extends" not in content:
+        return [Layer(path, content)]
+    given = content.pop("extends")
+    if not isinstance(given, str):
+        raise InputError(f"{path}: extends: {shown(given)} is not allowed; give a study's name or its path")
+    try:
+        base = find_study(str(path.parent / given) if is_path(given) else given, folder)
+    except InputError as error:
+        raise InputError(f"{path}: extends: {error}") from error
+    if base.resolve() in [each.resolve() for each in chain]:
+        circle = " extends ".join(str(each) for each in (*chain, base))
+        raise InputError(f"{path}: extends: {shown(given)} ends in a circle: {circle}; leave one out")
+    return [*_read_layers(base, folder, chain), Layer(path, content)]
+
+
+def _place(detail: ErrorDetails, layers: Sequence[Layer], content: dict[str, Any]) -> str:
+    """Describe a mistake after the file that it stands in: the last one that has most of its location."""
+    location, line = detail["loc"], _describe(detail)
+    exercises: Any = content.get("exercises")
+    found = exercises[location[1]] if location[:1] == ("exercises",) and len(location) > 1 else None
+    number = str(found.get("number")) if isinstance(found, dict) else ""
+
+    def depth(layer: Layer) -> int:
+        if not number:
+            return count_found(layer.content, location)
+        return count_found(by_number(layer.content.get("exercises")), (number, *location[2:]))
+
+    owner = max(reversed(layers), key=depth)
+    if number and isinstance(owner.content.get("exercises"), dict):
+        line = line.replace(f"exercises[{location[1]}]", f"exercises.{number}", 1)
+    return f"{owner.path}: {line}"
+
+
+def _check_numbers(path: Path, study: Study, published: Sequence[Band | Claim | PublishedAverage]) -> None:
+    """Raise InputError if a published value is of a sweep whose settings are no numbers."""
+    others = {sweep.number: sweep for sweep in study.sweeps if not sweep.is_ordered}
+    for each in published:
+        if each.exercise in others:
+            sweep = others[each.exercise]
+            what = "an average" if isinstance(each, PublishedAverage) else shown(each.claim)
+            raise InputError(
+                f"{path}: published: {what} is of exercise {each.exercise}, which varies {sweep.varies} "
+                f"({'; '.join(map(sweep.label, sweep.levels))}); published values are compared by a number: "
+                "leave it out"
+            )
 
 
 def _read_model(path: Path, given: Any) -> Network | None:
@@ -261,7 +250,7 @@ def _parse(path: Path) -> Any:
     content = read_yaml(path)
     if not isinstance(content, dict):
         found = "nothing" if content is None else type(content).__name__
-        keys = ", ".join(Study.model_fields)
+        keys = ", ".join(_allowed_keys(()))
         raise InputError(f"{path}: found {found}, expected a mapping with keys {keys}")
     return content
 
@@ -292,7 +281,9 @@ def _describe(detail: ErrorDetails) -> str:
         field = _field(detail["loc"][:-1])
         return f"{field}: {shown(detail['input'])} is not allowed: Input should be a number or a text"
     if detail["type"] == "union_tag_invalid":
-        tag, expected = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
+        tag = detail["ctx"]["tag"]
+        # The forms of a sweep are no kinds of their own.
+        expected = re.sub(r"'sweep\.\w+', ", "", detail["ctx"]["expected_tags"])
         return f"{field}.kind: {shown(tag)} is not allowed: Input should be {expected}"
     if detail["type"] == "union_tag_not_found":
         return f"{field}.kind: missing; this key must be given"
@@ -319,6 +310,8 @@ def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
     owner: type[BaseModel] = Study
     for part in location[:-1]:
         owner = _OWNERS.get(part, owner)
+    if owner is Study:
+        return [*Study.model_fields, "extends"]
     return list(parameter_names() if owner is Setting else owner.model_fields)
 
 

@@ -16,6 +16,12 @@ from .difference import (
     pooled_deviation as pooled_deviation,
     welch as welch,
 )
+from .interaction import (
+    SeedwiseChange as SeedwiseChange,
+    average_effects as average_effects,
+    find_interactions as find_interactions,
+    reference_cell as reference_cell,
+)
 from .pairwise import (
     PairTest as PairTest,
     Pairwise as Pairwise,

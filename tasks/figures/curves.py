@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from storage.tables import EpochRow, TrialRow
 from study.spec import Study, SweepExercise
 from study.status import Status
-from study.wording import count, listing, phrase, plain
+from study.wording import count, listing, plain, shortened
 from tasks.figures.points import readings_floor
 from tasks.figures.style import (
     BLUE,
@@ -96,7 +96,7 @@ def setting_curves(
     ours = sorted((row for row in trials if row.exercise == exercise.number), key=lambda row: row.repeat)
     all_curves = [
         _curves_of(value, [row for row in ours if row.value == value], by_training)
-        for value in sorted(exercise.values)
+        for value in sorted(exercise.levels)
     ]
     if exercise.reads_prefixes(study.baseline):
         return [each for each in all_curves if each.losses][-1:]
@@ -169,20 +169,20 @@ def curve_words(
         *(_prefix_notes(exercise, curves[0]) if exercise.reads_prefixes(study.baseline) else ()),
         *(["Losses are drawn from epoch 2 on."] if loss_span(curves).first == 2 else ()),
         *([_STOPPED] if any(each.reached != each.longest for each in curves) else ()),
-        *_far_notes(curves),
-        *failed_notes({each.value: each.failed for each in curves}),
+        *_far_notes(axis, curves),
+        *failed_notes({axis.name(each.value): each.failed for each in curves}),
     ]
     return " ".join(sentences), _describe(axis, curves)
 
 
 def _prefix_notes(exercise: SweepExercise, longest: SettingCurves) -> list[str]:
-    budgets = listing([plain(each) for each in sorted(exercise.values) if each <= longest.value])
-    longer = [plain(each) for each in sorted(exercise.values) if each > longest.value]
+    budgets = listing([plain(each) for each in sorted(exercise.levels) if each <= longest.value])
+    longer = [plain(each) for each in sorted(exercise.levels) if each > longest.value]
     notes = [f"Dotted: the ends of the settings ({budgets}); all read the same trainings."]
     return [*notes, f"No trial of {listing(longer)} epochs was completed."] if longer else notes
 
 
-def _far_notes(curves: Sequence[SettingCurves]) -> list[str]:
+def _far_notes(axis: ParameterAxis, curves: Sequence[SettingCurves]) -> list[str]:
     accuracy, loss = accuracy_span(curves), loss_span(curves)
     notes = []
     for setting in curves:
@@ -192,7 +192,7 @@ def _far_notes(curves: Sequence[SettingCurves]) -> list[str]:
         told = [f"accuracy of {len(low)} of {total}, lowest {min(low):.1f}%"] if low else []
         told += [f"loss of {len(high)} of {total}, highest {max(high):.2g} nats"] if high else []
         if told:
-            notes.append(f"at {plain(setting.value)}: {', '.join(told)}")
+            notes.append(f"at {axis.name(setting.value)}: {', '.join(told)}")
     if not notes:
         return []
     return [
@@ -210,7 +210,7 @@ def _describe(axis: ParameterAxis, curves: Sequence[SettingCurves]) -> str:
         heading = "Means at their ends, of the first, the last and the most accurate setting"
     ends = [
         f"{mean_line(each.accuracies)[-1]:.1f}% and {mean_line(each.losses)[-1]:.3g} nats "
-        f"at {plain(each.value)} (epoch {each.reached})"
+        f"at {axis.name(each.value)} (epoch {each.reached})"
         for each in known
     ]
     return (
@@ -226,6 +226,9 @@ _FAINTEST, _STRONGEST = 0.25, 0.7
 
 _ROW = 0.95
 """Inches of a row of panels."""
+
+_MOST_LETTERS = 22
+"""Letters above a panel."""
 
 _MOST_BUDGETS = 8
 """Most values written at the axis."""
@@ -266,14 +269,14 @@ def draw_curve_figures(
         logger.warning("exercise %d: no completed trial, no learning curves", exercise.number)
         return []
     axis = parameter_axis(exercise)
-    budgets = sorted(exercise.values) if exercise.reads_prefixes(study.baseline) else []
+    budgets = sorted(exercise.levels) if exercise.reads_prefixes(study.baseline) else []
     caption, alt = curve_words(study, exercise, axis, curves)
     how = "continue from epoch to epoch" if budgets else f"depend on the {axis.noun}"
     title = f"Exercise {exercise.number}: how does learning {how}?"
     with new_figure(title, 1.4 + max(3.0, _ROW * len(curves))) as figure:
         columns = _columns(curves)
         for index, (setting, panels) in enumerate(zip(curves, _grid(figure, len(curves)), strict=True)):
-            names = phrase(exercise.parameter, setting.value), _mark_lowest(panels[1], columns[1].mean(index))
+            names = _name_panel(exercise, setting), _mark_lowest(panels[1], columns[1].mean(index))
             for axes, column, name in zip(panels, columns, names, strict=True):
                 axes.set_title(f"{column.label}\n{name}" if index == 0 else name)
                 _draw_panel(axes, column, index)
@@ -283,6 +286,12 @@ def draw_curve_figures(
         place_legend(figure, columns=2)
         name = f"exercise-{exercise.number}-curves"
         return [save(figure, folder, name, exercise=exercise.number, title=title, caption=caption, alt=alt)]
+
+
+def _name_panel(exercise: SweepExercise, setting: SettingCurves) -> str:
+    """Name a setting where half the figure's width is free for it."""
+    name = exercise.phrase(setting.value)
+    return name if len(name) <= _MOST_LETTERS else shortened(exercise.label(setting.value), _MOST_LETTERS)
 
 
 def _grid(figure: Figure, settings: int) -> list[tuple[Axes, Axes]]:

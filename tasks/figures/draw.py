@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from storage.results import Results
 from storage.tables import RunTables, list_nights
-from study.spec import Study
+from study.spec import GridSweep, Study
 from tasks.step import step
 from tasks.tables import read_averages_of, read_model
 
@@ -23,7 +23,14 @@ def draw_figures(study: Study, results: Results, tables: RunTables) -> "list[Dra
     Raises:
         OSError: the folder cannot be written to.
     """
-    from tasks.figures import cost, curves, model, search, sweeps  # late, with matplotlib: at a run's end
+    from tasks.figures import (  # late, with matplotlib: at a run's end
+        cost,
+        curves,
+        grid,
+        model,
+        search,
+        sweeps,
+    )
 
     logger.info("drawing the figures")
     folder, trials, drawn = results.figures(tables.run.run_id), tables.trials, []
@@ -31,6 +38,8 @@ def draw_figures(study: Study, results: Results, tables: RunTables) -> "list[Dra
     for exercise in study.sweeps:
         drawn += sweeps.draw_sweep_figures(study, exercise, trials, tables.summary, averages, folder)
         drawn += curves.draw_curve_figures(study, exercise, trials, tables.epochs, folder)
+        if isinstance(exercise, GridSweep):
+            drawn += grid.draw_grid_figure(exercise, tables.summary, folder)
     drawn += search.draw_search_figures(study, trials, tables.search, tables.finals, folder)
     if chosen is not None and study.optimum is not None and study.model_exercise is not None:
         drawn.append(model.draw_learning_curves(chosen, tables.epochs, folder, study.optimum.number))

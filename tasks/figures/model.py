@@ -13,13 +13,20 @@ from matplotlib.ticker import MaxNLocator
 from storage.tables import EpochRow
 from study.conclusions import ChosenModel
 from study.wording import shortened
-from tasks.figures.style import BLUE, GREY, INK, VERMILLION, DrawnFigure, new_figure, place_legend, save
+from tasks.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILLION,
+    WHITE_FROM,
+    DrawnFigure,
+    new_figure,
+    place_legend,
+    save,
+)
 
 Counts = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float64]
-
-_WHITE_FROM = 172 / 256
-"""The shade of the colour map `Blues` from which white has more contrast than ink (WCAG 2.1)."""
 
 
 def draw_learning_curves(
@@ -130,7 +137,7 @@ def _plot_matrix(axes: Axes, counts: Counts, names: list[str]) -> None:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     for (row, column), count in np.ndenumerate(counts) if len(counts) <= MOST_NUMBERS else ():
-        colour = "white" if norm(shares[row, column]) >= _WHITE_FROM else INK
+        colour = "white" if norm(shares[row, column]) >= WHITE_FROM else INK
         axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", color=colour, fontsize=size)
 
 

@@ -103,7 +103,7 @@ def _settings(
     found = {row.value: row for row in summary if row.exercise == exercise.number}
     return [
         (value, [row for row in ours if row.value == value], found.get(value))
-        for value in sorted(exercise.values)
+        for value in sorted(exercise.levels)
     ]
 
 

@@ -1,5 +1,6 @@
 """The figures of a search: accuracy against size and time, importances, every candidate's values."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from tasks.figures.style import (
     save,
     show_log,
 )
+from tasks.tables import read_searched
 
 GOOD = 0.25
 """The fraction of candidates that counts as good: the best on validation."""
@@ -51,7 +53,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One axis: its name, its scale, and each candidate's place, in the order of the rows."""
+    """One axis: its name, its scale, and each candidate's place, in the order of the rows; NaN: none."""
 
     name: str
     is_log: bool
@@ -104,25 +106,29 @@ def are_good(accuracies: Sequence[float]) -> npt.NDArray[np.bool_]:
 def list_coordinates(study: Study, search: Sequence[SearchRow]) -> list[Coordinate]:
     """Return an axis for each parameter that was searched, in the order of the study."""
     space = study.optimum.search if study.optimum else None
-    return [] if space is None else [_coordinate(name, space, search) for name in space.space]
+    if space is None:
+        return []
+    rows = [read_searched(row, space) for row in search]
+    return [_coordinate(name, space, rows) for name in space.space if any(name in row for row in rows)]
 
 
-def _coordinate(name: str, space: Search, search: Sequence[SearchRow]) -> Coordinate:
-    declared, column = space.space[name], [getattr(row, name) for row in search]
-    if isinstance(declared, Range):
-        return Coordinate(name, declared.log, tuple(map(float, column)))
-    if all(isinstance(each, int | float) for each in declared):
-        return Coordinate(name, False, tuple(map(float, column)))
+def _coordinate(name: str, space: Search, rows: Sequence[dict[str, Any]]) -> Coordinate:
+    declared, column = space.values_of(name), [row.get(name, math.nan) for row in rows]
+    is_log = isinstance(declared, Range) and declared.log
+    if isinstance(declared, Range) or all(isinstance(each, int | float) for each in declared):
+        return Coordinate(name, is_log, tuple(map(float, column)))
     words = tuple(map(str, declared))
-    return Coordinate(name, False, tuple(float(words.index(str(each))) for each in column), words)
+    places = tuple(float(words.index(str(each))) if each in declared else math.nan for each in column)
+    return Coordinate(name, False, places, words)
 
 
 def rank_importances(study: Study, search: Sequence[SearchRow]) -> dict[str, float]:
     """Return each parameter's share in deciding the best quarter, largest first; the sum is 1.
 
-    PED-ANOVA (Watanabe, Bansal and Hutter 2023, arXiv:2304.10255) by Optuna; it needs no trees and is the
-    same every time. A candidate counts with the best reading it had before it was stopped. Empty for fewer
-    than ten candidates, or if all readings are equal.
+    PED-ANOVA (Watanabe, Bansal and Hutter 2023, arXiv:2304.10255), extended to parameters that only some
+    candidates have (arXiv:2601.20800), by Optuna; it needs no trees and is the same every time. A candidate
+    counts with the best reading it had before it was stopped. Empty for fewer than ten candidates, or if all
+    readings are equal.
     """
     import optuna
 
@@ -131,23 +137,26 @@ def rank_importances(study: Study, search: Sequence[SearchRow]) -> dict[str, flo
     rows = [row for row in search if row.validation_accuracy is not None]
     if space is None or len(rows) < 10 or len({row.validation_accuracy for row in rows}) < 2:
         return {}
-    names = [name for name in space.space if name != "epochs"]
-    distributions = {name: _distribution(space, name, rows) for name in names}
+    read = [read_searched(row, space) for row in rows]
+    names = [name for name in space.space if name != "epochs" and any(name in row for row in read)]
+    searched = [{name: row[name] for name in names if name in row} for row in read]
+    distributions = {name: _distribution(space, name, searched) for name in names}
     played = optuna.create_study(direction="maximize")
-    for row in rows:
-        params, value = {name: getattr(row, name) for name in names}, row.validation_accuracy
-        played.add_trial(optuna.create_trial(params=params, distributions=distributions, value=value))
+    for row, params in zip(rows, searched, strict=True):
+        known = {name: distributions[name] for name in params}
+        value = row.validation_accuracy
+        played.add_trial(optuna.create_trial(params=params, distributions=known, value=value))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=GOOD)
     return optuna.importance.get_param_importances(played, evaluator=evaluator)
 
 
-def _distribution(space: Search, name: str, rows: Sequence[SearchRow]) -> Any:
+def _distribution(space: Search, name: str, rows: Sequence[dict[str, Any]]) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    declared = space.space[name]
+    declared = space.values_of(name)
     if not isinstance(declared, Range):
         return CategoricalDistribution(declared)
-    if all(float(getattr(row, name)).is_integer() for row in rows) and float(declared.low).is_integer():
+    if all(float(row[name]).is_integer() for row in rows if name in row) and float(declared.low).is_integer():
         step = int(declared.step or 1)
         return IntDistribution(int(declared.low), int(declared.high), declared.log, step)
     return FloatDistribution(declared.low, declared.high, declared.log, declared.step)
@@ -188,7 +197,7 @@ def draw_search_figures(
     importances = rank_importances(study, known)
     if importances:
         drawn.append(_draw_importances(number, importances, len(known), folder))
-    return [*drawn, _draw_parallel(number, list_coordinates(study, known), known, folder)]
+    return [*drawn, _draw_parallel(study, number, known, folder)]
 
 
 def _draw_front(exercise: int, dots: Sequence[Dot], finals: Sequence[Dot], folder: Path) -> DrawnFigure:
@@ -273,9 +282,8 @@ def _draw_importances(
         return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
 
 
-def _draw_parallel(
-    exercise: int, coordinates: Sequence[Coordinate], search: Sequence[SearchRow], folder: Path
-) -> DrawnFigure:
+def _draw_parallel(study: Study, exercise: int, search: Sequence[SearchRow], folder: Path) -> DrawnFigure:
+    coordinates = list_coordinates(study, search)
     title = f"Exercise {exercise}: which values do the best candidates have?"
     accuracies = [row.validation_accuracy for row in search if row.validation_accuracy is not None]
     accuracy = Coordinate("validation accuracy (%)", False, tuple(100 * each for each in accuracies))
@@ -286,7 +294,10 @@ def _draw_parallel(
         heights = np.array([_heights(each) for each in all_axes])
         for is_best, colour, width, alpha in ((False, GREY, 0.8, 0.45), (True, VERMILLION, 1.8, 0.9)):
             for line in heights.T[good == is_best]:
-                axes.plot(line, range(len(all_axes)), color=colour, linewidth=width, alpha=alpha)
+                marker = "." if np.isnan(line).any() else ""  # a point between gaps has no line
+                axes.plot(
+                    line, range(len(all_axes)), marker=marker, color=colour, linewidth=width, alpha=alpha
+                )
         for place, each in enumerate(all_axes):
             _draw_scale(axes, place, each)
         names = [fill(parameter_noun(each.name), _NAME_WIDTH, break_long_words=False) for each in all_axes]
@@ -303,8 +314,11 @@ def _draw_parallel(
             f"Each line is a candidate of the search ({len(search)} in all): its values, and its validation "
             "accuracy. Epochs are those of its best reading, among its trained epochs."
         )
+        if np.isnan(heights).any():
+            caption += " A line has a gap at a parameter that was not searched in that candidate."
         best = search[int(np.argmax(accuracies))]
-        values = listing([f"{parameter_noun(each.name)} {getattr(best, each.name)}" for each in coordinates])
+        searched = read_searched(best, study.optimum.search) if study.optimum and study.optimum.search else {}
+        values = listing([f"{parameter_noun(name)} {value}" for name, value in searched.items()])
         alt = f"Parallel coordinates of {len(search)} candidates. The best reading: {values}."
         name = f"exercise-{exercise}-parallel"
         return save(figure, folder, name, exercise=exercise, title=title, caption=caption, alt=alt)
@@ -315,14 +329,15 @@ def _heights(coordinate: Coordinate) -> np.ndarray:
     values = np.array(coordinate.values, float)
     values = np.log(values) if coordinate.is_log else values
     low, high = np.nanmin(values), np.nanmax(values)
-    return (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
+    return (values - low) / (high - low) if high > low else np.where(np.isnan(values), values, 0.5)
 
 
 def _draw_scale(axes: Axes, place: int, coordinate: Coordinate) -> None:
     """Draw a horizontal line with the values at its ends, and all values if they are few."""
     axes.axhline(place, color=INK, linewidth=1, zorder=3)
     heights = _heights(coordinate)
-    values = sorted(set(zip(coordinate.values, map(float, heights), strict=True)))
+    pairs = zip(coordinate.values, map(float, heights), strict=True)
+    values = sorted({pair for pair in pairs if not math.isnan(pair[0])})
     marked = values if len(values) <= 4 else [values[0], values[-1]]
     for value, height in marked:
         text = coordinate.words[int(value)] if coordinate.words else f"{value:.4g}"

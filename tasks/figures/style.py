@@ -26,7 +26,7 @@ from PIL import Image
 
 from storage.results import write_atomically
 from study.spec import SweepExercise
-from study.wording import plain
+from study.wording import listing
 from tasks.tables import Picture
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,9 @@ Values = npt.NDArray[np.float64]
 # marker shape of its own as well, so that the figures read in grey.
 BLUE, VERMILLION = "#0072B2", "#D55E00"
 INK, GREY, FAINT = "#222222", "#6B6B6B", "#DDDDDD"
+
+WHITE_FROM = 172 / 256
+"""The shade of the colour map `Blues` from which white has more contrast than ink (WCAG 2.1)."""
 
 PNG_DOTS_PER_INCH = 180
 
@@ -184,9 +187,14 @@ def _draw_png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
-Spacing = Literal["log", "linear", "categories"]
+Spacing = Literal["log", "linear", "categories", "names"]
 
-_SPACING_WORDS = {"log": ", log scale", "linear": "", "categories": ", in equal steps"}
+_SPACING_WORDS = {
+    "log": ", log scale",
+    "linear": "",
+    "categories": ", in equal steps",
+    "names": "",
+}
 """What an axis label says of the spacing."""
 
 _MOST_LETTERS = 36
@@ -199,7 +207,7 @@ _SPACINGS: dict[str, Spacing] = {
     "averaging": "linear",
 }
 # A parameter's name in titles and captions, and its axis label with the unit.
-_WORDS = {
+_WORDS: dict[str, tuple[str, str]] = {
     "filters": ("number of filters", "Filters"),
     "kernel_size": ("kernel size", "Side of the kernel (pixels)"),
     "dense_units": ("number of dense units", "Dense units"),
@@ -216,12 +224,18 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class ParameterAxis:
-    """A horizontal axis: the learning rate on a log scale, fractions to scale, counts as even categories."""
+    """A horizontal axis: the learning rate on a log scale, fractions to scale, others as categories."""
 
     spacing: Spacing
     values: tuple[float, ...]
     noun: str
     label: str
+    names: tuple[str, ...]
+    """What is written at each value."""
+
+    def name(self, value: float) -> str:
+        """Return what is written at a value."""
+        return self.names[self.values.index(value)]
 
     def place(self, value: float, beside: float = 0.0) -> float:
         """Return a value's place in data coordinates, moved by `beside` of the least distance of values."""
@@ -233,8 +247,8 @@ class ParameterAxis:
         if self.spacing == "log":
             axes.set_xscale("log")
         axes.set_xlim(self.place(self.values[0], -0.55), self.place(self.values[-1], 0.55))
-        lines = [f"{plain(value)}\n{note}".rstrip() for value, note in zip(self.values, notes, strict=True)]
-        is_turned = len(lines) * max(len(plain(value)) for value in self.values) > _MOST_LETTERS
+        lines = [f"{name}\n{note}".rstrip() for name, note in zip(self.names, notes, strict=True)]
+        is_turned = len(lines) * max(map(len, self.names)) > _MOST_LETTERS
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_locator(FixedLocator([self.place(value) for value in self.values]))
         axes.set_xticklabels(lines, rotation=90 if is_turned else 0)
@@ -246,7 +260,7 @@ class ParameterAxis:
         return min((high - low for low, high in pairwise(positions)), default=1.0)
 
     def _position(self, value: float) -> float:
-        if self.spacing == "categories":
+        if self.spacing in ("categories", "names"):
             return float(self.values.index(value))
         return math.log10(value) if self.spacing == "log" else value
 
@@ -256,8 +270,17 @@ def parameter_noun(parameter: str) -> str:
     return _WORDS.get(parameter, (parameter.replace("_", " "), ""))[0]
 
 
+def parameter_label(parameter: str) -> str:
+    """Return a parameter's name for an axis, with the unit."""
+    return _WORDS.get(parameter, ("", parameter.replace("_", " ").capitalize()))[1]
+
+
 def parameter_axis(exercise: SweepExercise) -> ParameterAxis:
-    """Return the axis of an exercise's parameter, its values rising."""
-    noun, label = _WORDS.get(exercise.parameter, (exercise.parameter, exercise.parameter))
-    spacing = _SPACINGS.get(exercise.parameter, "categories")
-    return ParameterAxis(spacing, tuple(sorted(exercise.values)), noun, label)
+    """Return the axis of an exercise: numbers rising, words and combinations in the order of the study."""
+    spacing = _SPACINGS.get(exercise.varies, "categories") if exercise.is_ordered else "names"
+    levels = tuple(sorted(exercise.levels))
+    names = tuple(map(exercise.label, levels))
+    noun = listing([parameter_noun(each) for each in exercise.varied])
+    label, *others = map(parameter_label, exercise.varied)
+    label += "".join(f", {each[0].lower()}{each[1:]}" for each in others)
+    return ParameterAxis(spacing, levels, noun, label, names)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from storage.tables import SummaryRow, TrialRow
 from study.records import CONVERGENCE_PATIENCE
 from study.spec import Cell, PublishedAverage, Study, SweepExercise
-from study.wording import count, interval, plain
+from study.wording import count, interval
 from tasks.figures.points import (
     AccuracyPoint,
     ConvergencePoint,
@@ -44,11 +44,11 @@ def accuracy_words(
         f"Test accuracy; {count_text(counts)}.",
         *_interval_notes(points, counts),
         *_published_notes(exercise, averages),
-        *_below_notes(points),
-        *failed_notes({each.value: each.failed for each in points}),
+        *_below_notes(axis, points),
+        *failed_notes({axis.name(each.value): each.failed for each in points}),
     ]
     means = ", ".join(
-        f"{point.mean:.1f}% at {plain(point.value)}" for point in points if point.mean is not None
+        f"{point.mean:.1f}% at {axis.name(point.value)}" for point in points if point.mean is not None
     )
     return " ".join(sentences), f"Chart of test accuracy against the {axis.noun}. Means: {means}."
 
@@ -65,7 +65,7 @@ def convergence_words(axis: ParameterAxis, points: Sequence[ConvergencePoint]) -
             f" Arrows: the {trials - reached} of {count(trials, 'trial')} that did not converge, from their "
             "lowest loss so far; medians count them as later."
         )
-    medians = [f"{each.median:g} at {plain(each.value)}" for each in points if each.median is not None]
+    medians = [f"{each.median:g} at {axis.name(each.value)}" for each in points if each.median is not None]
     alt = (
         f"Chart of the epoch of convergence against the {axis.noun}; {reached} of {trials} trials converged."
     )
@@ -91,14 +91,14 @@ def _interval_notes(points: Sequence[AccuracyPoint], counts: Sequence[int]) -> l
 
 
 def _published_notes(exercise: SweepExercise, averages: dict[Cell, PublishedAverage]) -> list[str]:
-    cells = [(exercise.number, value) for value in sorted(exercise.values)]
+    cells = [(exercise.number, value) for value in sorted(exercise.levels)]
     shown = [averages[cell] for cell in cells if cell in averages]
     if not shown:
         return []
     counts = sorted({each.readings for each in shown if each.readings is not None and each.readings > 1})
     notes = [f"Published averages: over {' or '.join(map(str, counts))} readings each."] if counts else []
     notes += [
-        f"The published value at {plain(each.value)} is a single reading."
+        f"The published value at {exercise.label(each.value)} is a single reading."
         for each in shown
         if each.readings == 1
     ]
@@ -107,26 +107,26 @@ def _published_notes(exercise: SweepExercise, averages: dict[Cell, PublishedAver
     return notes
 
 
-def _below_notes(points: Sequence[AccuracyPoint]) -> list[str]:
+def _below_notes(axis: ParameterAxis, points: Sequence[AccuracyPoint]) -> list[str]:
     floor = accuracy_axis(points).floor
-    below = [_below_text(point, floor) for point in points if point.below(floor)]
+    below = [_below_text(axis, point, floor) for point in points if point.below(floor)]
     if not below:
         return []
     return [f"Triangles at the lower edge: readings far below the rest, off the axis ({'; '.join(below)})."]
 
 
-def _below_text(point: AccuracyPoint, floor: float) -> str:
+def _below_text(axis: ParameterAxis, point: AccuracyPoint, floor: float) -> str:
     readings = ", ".join(f"{each:.1f}%" for each in point.below(floor))
     mean = "" if point.mean is None else f", mean {point.mean:.1f}%"
     within = ""
     if point.low is not None and point.high is not None:
         within = f", 95% interval {interval(point.low / 100, point.high / 100)}%"
-    return f"at {plain(point.value)}: {readings}{mean}{within}"
+    return f"at {axis.name(point.value)}: {readings}{mean}{within}"
 
 
-def failed_notes(failed: Mapping[float, int]) -> list[str]:
-    """Say how many trials failed, by a setting's value; nothing if none did."""
-    told = [f"{number} at {plain(value)}" for value, number in failed.items() if number]
+def failed_notes(failed: Mapping[str, int]) -> list[str]:
+    """Say how many trials failed, by a setting's name on the axis; nothing if none did."""
+    told = [f"{number} at {name}" for name, number in failed.items() if number]
     return [f"Failed trials, not drawn: {', '.join(told)}."] if told else []
 
 

@@ -27,9 +27,10 @@ def combine_best(study: Study, trials: Sequence[TrialRow]) -> tuple[Trial, ...]:
         if trial.value is not None and trial.validation_accuracy is not None:
             read[trial.exercise].setdefault(trial.value, []).append(trial.validation_accuracy)
     best = {
-        sweep.parameter: max(values, key=lambda value: fmean(values[value]))
+        name: value
         for sweep in study.combined_sweeps
-        if (values := read[sweep.number])
+        if (levels := read[sweep.number])
+        for name, value in sweep.levels[max(levels, key=lambda level: fmean(levels[level]))].items()
     }
     return combination_trials(study, study.baseline.with_changes(best)) if best else ()
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from storage.tables import SearchRow
@@ -77,7 +78,9 @@ class OptimumSearch:
         self._due: list[Candidate] = []
         sampler = optuna.samplers.TPESampler(
             seed=study.seed,
-            multivariate=True,  # parameters are suggested together: the learning rate depends on the units
+            # Parameters are suggested together, as the learning rate depends on the units; those with a
+            # condition one by one.
+            multivariate=True,
             n_startup_trials=STARTUP,
             constant_liar=True,  # otherwise the candidates of a generation would be similar
         )
@@ -88,7 +91,8 @@ class OptimumSearch:
         self._seeds = list_seeds(study, search)
         for hyperparameters in self._seeds:
             values = hyperparameters.values | {"epochs": self.budgets[-1]}
-            self._optuna.enqueue_trial({name: values[name] for name in search.space})
+            searched = {name: values[name] for name in search.space if search.searches(name, values)}
+            self._optuna.enqueue_trial(searched)
 
     @property
     def begun(self) -> int:
@@ -193,19 +197,11 @@ def suggest_setting(
     With a constant learning rate, one training to the longest budget gives the readings of all: there is
     nothing to suggest. With a schedule over the epochs, each budget needs its own training.
     """
-    values = {
-        name: _suggest(trial, name, each, _is_whole(baseline.values[name]))
-        for name, each in search.space.items()
-        if name != "epochs"
-    }
+    values = search.choose(baseline, partial(_suggest, trial))
     longest = baseline.with_changes({**values, "epochs": budgets[-1], "patience": None})
     if longest.schedule_epochs is None or len(budgets) == 1:
         return longest
     return longest.with_changes({"epochs": trial.suggest_categorical("epochs", budgets)})
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _suggest(trial: "optuna.Trial", name: str, values: Any, is_whole: bool) -> Any:

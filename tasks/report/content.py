@@ -6,8 +6,17 @@ from typing import Protocol, TypeVar
 
 from storage.results import Results, is_local
 from storage.tables import RunRow, RunTables
-from study.conclusions import Answer, ChosenModel, answer_images, answer_model, answer_sweep
-from study.spec import Exercise, ImagesExercise, ModelExercise, OptimumExercise, Study, SweepExercise
+from study.conclusions import Answer, ChosenModel, answer_images, answer_model, answer_sweep, find_factors
+from study.records import Measured
+from study.spec import (
+    Exercise,
+    ExerciseBase,
+    ImagesExercise,
+    ModelExercise,
+    OptimumExercise,
+    Study,
+    SweepExercise,
+)
 from study.status import Published, RunStatus
 from study.wording import count
 from tasks.figures import NIGHTS, WHOLE_RUN
@@ -20,6 +29,7 @@ from tasks.report.overview import describe_run, find_spans, sum_up, tabulate_spa
 from tasks.report.settings import (
     Table,
     tabulate_candidates,
+    tabulate_factors,
     tabulate_failures,
     tabulate_pairs,
     tabulate_sweep,
@@ -41,7 +51,7 @@ class Collapsible:
 class Section:
     """One exercise: its question, the answer and its evidence."""
 
-    exercise: Exercise
+    exercise: ExerciseBase
     answer: Answer
     pictures: Sequence[Picture]
     tables: Sequence[Table]
@@ -140,8 +150,7 @@ def answer_exercise(exercise: Exercise, findings: Findings) -> Answer:
     """Answer an exercise from the rows of its run."""
     tables, images = findings.tables, findings.study.data.images
     if isinstance(exercise, SweepExercise):
-        measured = read_measured(exercise.number, tables.trials, tables.epochs, images.classes)
-        return answer_sweep(exercise, findings.study.baseline, measured)
+        return answer_sweep(exercise, findings.study.baseline, _measure(exercise, findings))
     if isinstance(exercise, ImagesExercise):
         return answer_images(bool(_of(exercise.number, tables.pictures)), images)
     if isinstance(exercise, OptimumExercise):
@@ -167,6 +176,11 @@ def _compose_section(exercise: Exercise, findings: Findings) -> Section:
     return Section(exercise, answer, _of(number, findings.pictures), tables, folded)
 
 
+def _measure(exercise: SweepExercise, findings: Findings) -> Measured:
+    tables, classes = findings.tables, findings.study.data.images.classes
+    return read_measured(exercise.number, tables.trials, tables.epochs, classes)
+
+
 def _compose_sweep(exercise: SweepExercise, answer: Answer, findings: Findings) -> Section:
     number, tables = exercise.number, findings.tables
 
@@ -176,14 +190,17 @@ def _compose_sweep(exercise: SweepExercise, answer: Answer, findings: Findings) 
     summary = _of(number, tables.summary)
     published = [row for row in _of(number, tables.agreement) if row.kind == Published.CELL]
     pairs = tabulate_pairs(exercise, _of(number, tables.comparisons))
+    factors = find_factors(exercise, _measure(exercise, findings).readings)
+    changes = tabulate_factors(exercise, factors) if factors else None
     folded = (
+        Collapsible("Interaction, and each parameter on average", [], [changes] if changes else []),
         Collapsible("Every pair of settings compared", [], [pairs] if pairs else []),
         Collapsible("Learning curves", drawn("curves"), []),
         Collapsible("Time and convergence", drawn("convergence"), [tabulate_times(exercise, summary)]),
     )
     by_setting = tabulate_sweep(exercise, summary, published)
     shown = [each for each in folded if each.pictures or each.tables]
-    return Section(exercise, answer, drawn("accuracy"), [by_setting], shown)
+    return Section(exercise, answer, [*drawn("grid"), *drawn("accuracy")], [by_setting], shown)
 
 
 def _describe_status(run: RunRow) -> str:

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from storage.tables import RunRow, RunTables, SummaryRow, TrainingRow, TrialRow
 from study.records import CONVERGENCE_PATIENCE
-from study.spec import Study
+from study.spec import GridSweep, Study
 from study.wording import OPTIMIZERS, count, duration, listing, plain
 
 Line = tuple[str, str]
@@ -16,8 +16,15 @@ MAX_NAMED = 10
 """Most trainings whose failed attempts are named; the table `trainings` has all."""
 
 
+_GRIDS = (
+    "Whether the parameters of a grid interact, and what each changes on average over the other, is tested "
+    "seed by seed and corrected by Holm. "
+)
+
+
 def explain_reading(study: Study, tables: RunTables) -> tuple[Line, ...]:
     """List what holds for every number of the report: said once, not at each table."""
+    has_grid = any(isinstance(each, GridSweep) for each in study.sweeps)
     return (
         ("Readings", f"A trial is one reading: one setting, trained with one seed. {_seeds(tables.trials)}"),
         ("Accuracy", _protocol(study, tables.run)),
@@ -26,7 +33,8 @@ def explain_reading(study: Study, tables: RunTables) -> tuple[Line, ...]:
             "Comparisons",
             "The best setting is compared with the others, step by step, by Games and Howell's test; budgets "
             "of epochs with the longest one, by paired t tests. At most 5% of such answers name a difference "
-            "where there is none. Intervals of pairs are corrected for their number, those of contrasts with "
+            f"where there is none. {_GRIDS * has_grid}Intervals of pairs are corrected for their number, "
+            "those of contrasts with "
             "a control are not. The tests assume roughly normal readings. “Not significant” does not mean "
             "“equal”. In tables of pairs, marked rows differ; detectable is the smallest true difference "
             "found with 80% probability.",

@@ -1,6 +1,7 @@
 """What the report says of the optimum: the answer, and the tables of the finals and of the search."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from storage.tables import FinalRow, RunTables, SearchRow
 from study.conclusions import Answer, Candidates, SearchCost, answer_optimum, describe_search
@@ -9,7 +10,7 @@ from study.status import CandidateState, Status
 from study.wording import MISSING, listing, percent, plain, points, points_interval
 from tasks.optimum import finals_of
 from tasks.report.settings import Table, p_value, title_of
-from tasks.tables import kept_candidate, read_candidates, read_curve, read_setting
+from tasks.tables import kept_candidate, read_candidates, read_curve, read_searched, read_setting
 
 
 def answer_search(exercise: OptimumExercise, study: Study, tables: RunTables) -> Answer:
@@ -76,7 +77,8 @@ def tabulate_search(study: Study, search: Sequence[SearchRow]) -> Table | None:
     """Return a row for each candidate of the search, the best on validation first; None without a search."""
     if study.optimum is None or study.optimum.search is None or not search:
         return None
-    names = [name for name in study.optimum.search.space if name != "epochs"]
+    declared = study.optimum.search
+    names = [name for name in declared.space if name != "epochs"]
     rows = sorted(search, key=lambda row: row.validation_accuracy or -1, reverse=True)
     measures = ("Epochs", "Validation, %", "Trained, epochs", "Ended", "Time, s")
     header = ("Candidate", *map(title_of, names), *measures)
@@ -90,16 +92,17 @@ def tabulate_search(study: Study, search: Sequence[SearchRow]) -> Table | None:
         "Validation: of one training, at the number of epochs that reads best. Ended: completed, or stopped"
         f"{asked}. Marked: the finalists.",
     )
+    cells = tuple(_candidate(row, read_searched(row, declared), names) for row in rows)
     marked = frozenset(place for place, row in enumerate(rows) if row.finalist is not None)
-    return Table("Every candidate", header, tuple(_candidate(row, names) for row in rows), notes, marked)
+    return Table("Every candidate", header, cells, notes, marked)
 
 
-def _candidate(row: SearchRow, names: list[str]) -> tuple[str, ...]:
+def _candidate(row: SearchRow, searched: dict[str, Any], names: list[str]) -> tuple[str, ...]:
     origin = ", of a sweep" if row.origin == "sweep" else ""
     finalist = "" if row.finalist is None else f": {row.finalist}"
     return (
         f"{row.candidate}{origin}{finalist}",
-        *(plain(getattr(row, name)) for name in names),
+        *(plain(searched[name]) if name in searched else MISSING for name in names),
         MISSING if row.epochs is None else str(row.epochs),
         percent(row.validation_accuracy, sign=False),
         str(row.epochs_trained),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from storage.tables import ComparisonRow, RunRow, RunTables, SummaryRow
 from study.spec import SweepExercise
-from study.wording import count, duration, interval, listing, percent, plain
-from tasks.report.settings import Table, title_of
+from study.wording import count, duration, interval, listing, percent
+from tasks.report.settings import Table, name_value, title_of
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ def tabulate_spans(spans: Sequence[Span]) -> Table | None:
     header = ("Parameter", "Range, points", "95% interval", "Lowest mean, %", "Highest mean, %", "Exercise")
     rows = tuple(
         (
-            title_of(span.exercise.parameter),
+            title_of(span.exercise.varies),
             percent(span.range, sign=False),
             interval(*span.interval),
-            _end(span.lowest),
-            _end(span.highest),
+            _end(span.exercise, span.lowest),
+            _end(span.exercise, span.highest),
             str(span.exercise.number),
         )
         for span in spans
@@ -76,9 +76,8 @@ def tabulate_spans(spans: Sequence[Span]) -> Table | None:
     return Table("What matters most", header, rows, (note,)) if rows else None
 
 
-def _end(row: SummaryRow) -> str:
-    value = "" if row.value is None else f" ({plain(row.value)})"
-    return f"{percent(row.mean_accuracy, sign=False)}{value}"
+def _end(exercise: SweepExercise, row: SummaryRow) -> str:
+    return f"{percent(row.mean_accuracy, sign=False)} ({name_value(exercise, row)})"
 
 
 def describe_run(run: RunRow, sweeps: Sequence[SweepExercise], has_published: bool) -> str:
@@ -98,9 +97,11 @@ def sum_up(spans: Sequence[Span], best: SummaryRow | None, difference: str) -> s
     """Say which parameter matters most, how good the best model is, and how far the published values are."""
     words = []
     if len(spans) > 1:
-        first, *others = [(title_of(span.exercise.parameter), f"{100 * span.range:.1f}") for span in spans]
+        named = [title_of(listing(span.exercise.varied)) for span in spans]
+        first, *others = zip(named, (f"{100 * span.range:.1f}" for span in spans), strict=True)
         rest = listing([f"{name.lower()} by {wide}" for name, wide in others])
-        words.append(f"{first[0]} matters most: its settings differ by up to {first[1]} points, {rest}.")
+        verb = "matters most: its" if len(spans[0].exercise.varied) == 1 else "together matter most: their"
+        words.append(f"{first[0]} {verb} settings differ by up to {first[1]} points, {rest}.")
     if best is not None:
         words.append(f"The best model reaches {percent(best.mean_accuracy)} on the test images.")
     return " ".join((*words, difference)).strip()

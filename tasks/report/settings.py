@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.tables import AgreementRow, ComparisonRow, SummaryRow, TrialRow
+from study.conclusions import Factors
 from study.spec import Setting, SweepExercise
 from study.status import Status
 from study.wording import MISSING, interval, percent, plain, points, points_interval, probability
@@ -46,8 +47,8 @@ def tabulate_sweep(
 
     `agreement` are its published means.
     """
-    header = [title_of(exercise.parameter), "n", "Mean, %", "SD, points", "95% interval, %"]
-    rows = [_measures(row) for row in summary]
+    header = [title_of(exercise.varies), "n", "Mean, %", "SD, points", "95% interval, %"]
+    rows = [(name_value(exercise, row), *_measures(row)) for row in summary]
     notes = []
     if any((row.low_accuracy or 0) < 0 or (row.high_accuracy or 0) > 1 for row in summary):
         notes.append("Intervals that would leave 0 to 100% end there.")
@@ -98,7 +99,6 @@ def tabulate_candidates(
 
 def _measures(row: SummaryRow) -> tuple[str, ...]:
     return (
-        _number(row.value),
         count_trials(row),
         percent(row.mean_accuracy, sign=False),
         percent(row.sd_accuracy, sign=False),
@@ -137,6 +137,11 @@ def _number(value: float | str | bool | None) -> str:
     return MISSING if value is None else plain(value)
 
 
+def name_value(exercise: SweepExercise, row: SummaryRow) -> str:
+    """Return the value of a sweep's setting, or its combination of values."""
+    return MISSING if row.value is None else exercise.label(row.value)
+
+
 def title_of(parameter: str) -> str:
     """Return a parameter's name as a column's header."""
     return parameter.replace("_", " ").capitalize()
@@ -151,25 +156,56 @@ def tabulate_pairs(exercise: SweepExercise, comparisons: Sequence[ComparisonRow]
         "Detectable, points",
     )
     marked = frozenset(place for place, row in enumerate(comparisons) if row.differs)
-    return Table(
-        f"Exercise {exercise.number}, every pair", header, tuple(map(_pair, comparisons)), marked=marked
+    rows = tuple((_name_pair(exercise, row), *_pair(row)) for row in comparisons)
+    return Table(f"Exercise {exercise.number}, every pair", header, rows, marked=marked)
+
+
+def tabulate_factors(exercise: SweepExercise, factors: Factors) -> Table | None:
+    """Return the average effects of the parameters of a grid, then their interactions."""
+    told = [
+        (f"{each.values[0]} → {each.values[1]}, averaged over {each.over}", each.change)
+        for each in factors.effects
+    ]
+    told += [
+        (f"{each.step[0]} → {each.step[1]}: with {each.at[1]} less with {each.at[0]}", each.change)
+        for each in factors.interactions
+    ]
+    rows = tuple(
+        (
+            name,
+            points(change.difference),
+            points_interval(*change.corrected.interval),
+            p_value(change.corrected.difference.p_value),
+            p_value(change.corrected.p_value),
+        )
+        for name, change in told
     )
+    header = ("Change", "Difference, points", "95% interval", "p", "p, corrected")
+    marked = frozenset(place for place, (_, change) in enumerate(told) if change.differs)
+    note = "Seed by seed. Corrected for the number of changes of one parameter, or of interactions."
+    title = f"Exercise {exercise.number}, the two parameters"
+    return Table(title, header, rows, (note,), marked) if rows else None
 
 
 def tabulate_times(exercise: SweepExercise, summary: Sequence[SummaryRow]) -> Table:
     """Return a row for each setting: epochs, epoch time, convergence and target, with censored counts."""
     target = percent(summary[0].target_accuracy).replace(".00", "")
     header = (
-        title_of(exercise.parameter),
+        title_of(exercise.varies),
         *("n", "Epochs run", "An epoch, s", "Training, s", "Converged", "after epochs", "after s"),
         *(f"Reached {target}", "after epochs", "after s"),
     )
-    return Table(f"Exercise {exercise.number}, time", header, tuple(map(_times, summary)))
+    rows = tuple((name_value(exercise, row), *_times(row)) for row in summary)
+    return Table(f"Exercise {exercise.number}, time", header, rows)
+
+
+def _name_pair(exercise: SweepExercise, row: ComparisonRow) -> str:
+    pair = f"{exercise.label(row.first_value)} → {exercise.label(row.second_value)}"
+    return pair.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _pair(row: ComparisonRow) -> tuple[str, ...]:
     return (
-        f"{plain(row.first_value)}\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}{plain(row.second_value)}",
         points(row.difference),
         points_interval(row.low, row.high),
         p_value(row.p_value),
@@ -187,7 +223,6 @@ def _effect(row: ComparisonRow) -> str:
 
 def _times(row: SummaryRow) -> tuple[str, ...]:
     return (
-        _number(row.value),
         count_trials(row),
         _decimal(row.mean_epochs_run),
         _decimal(row.mean_epoch_seconds, 2),

@@ -17,6 +17,7 @@ from .readings import (
     read_candidates as read_candidates,
     read_curve as read_curve,
     read_measured as read_measured,
+    read_searched as read_searched,
     read_setting as read_setting,
     read_trials as read_trials,
 )

@@ -4,12 +4,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from storage.tables import EpochRow, SearchRow, TrialRow
 from study.fashion_mnist import FASHION_IMAGES
 from study.records import Curve, Measured, Read, SettingId, SettingReadings, Sweep, Times
-from study.spec import LAB_PARAMETERS, Setting, Study
+from study.spec import LAB_PARAMETERS, Search, Setting, Study
 from study.status import Status
 
 Value = TypeVar("Value")
@@ -123,3 +123,9 @@ def read_setting(row: TrialRow | SearchRow) -> Setting:
         return Setting(**values)
     known = {name: each for name, each in values.items() if name not in LAB_PARAMETERS or each}
     return Setting(**known | {"network_parameters": json.loads(row.network_parameters)})
+
+
+def read_searched(row: SearchRow, search: Search) -> dict[str, Any]:
+    """Return the values of the parameters that were searched in a candidate, by name."""
+    values = read_setting(row).values
+    return {name: values[name] for name in search.space if search.searches(name, values)}

@@ -27,7 +27,7 @@ from study.plan import Job, Training
 from study.records import Segment, Source, StopRule, TrainingRecord, name_keras
 from study.spec import Hyperparameters, NetworkFile, Setting
 from study.status import Status
-from study.wording import count, plain, shortened, shown
+from study.wording import count, name_setting, plain, shortened, shown
 from tasks.data import Dataset
 from tasks.engines import choose_engine, hash_lock, processor_name, read_commit
 from tasks.lanes import Lanes
@@ -345,12 +345,20 @@ def _read_network(trial: TrialRow) -> NetworkFile | None:
 
 
 def _unlike_value(trial: TrialRow, setting: Setting) -> list[str]:
-    if trial.parameter not in setting.values or trial.value is None:
+    names = trial.parameter.split(", ")
+    if trial.value is None or not setting.values.keys() >= set(names):
         return []
-    used = setting.values[trial.parameter]
-    if trial.value == used:
+    used = {name: setting.values[name] for name in names}
+    if len(names) > 1 or isinstance(used[trial.parameter], str | bool):
+        # The value is a place in the study; the setting's name says what stands there.
+        name = name_setting(used)
+        return [] if trial.setting == name else [f"its values are {name}, and its setting {trial.setting}"]
+    if trial.value == used[trial.parameter]:
         return []
-    return [f"{trial.parameter} is {_brief(used)}, and the exercise's value {_brief(trial.value)}"]
+    return [
+        f"{trial.parameter} is {_brief(used[trial.parameter])}, "
+        f"and the exercise's value {_brief(trial.value)}"
+    ]
 
 
 def _unlike_epochs(trial: TrialRow, epochs: Sequence[EpochRow], rule: StopRule) -> list[str]:

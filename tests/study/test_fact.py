@@ -17,18 +17,19 @@ from study.records.record import StopRule
 from study.spec.bands import NearBand, OrderBand
 from study.spec.claims import BestClaim, HigherClaim, TrendClaim
 from study.spec.data import DataSlice
-from study.spec.exercises import ImagesExercise, ModelExercise, OptimumExercise, Range, Search, SweepExercise
+from study.spec.exercises import ImagesExercise, ModelExercise, OptimumExercise, Range, Search
 from study.spec.published import PublishedSource
 from study.spec.run_start import RunOptions, RunStart
 from study.spec.setting import Hyperparameters, Setting
 from study.spec.study import Study
+from study.spec.sweeps import ParameterSweep
 
 NEEDED = ...
 """Stands for the default of a field that has none."""
 
 EXERCISE = {"number": 2, "title": "Filters", "question": "How many?"}
 IMAGES = partial(ImagesExercise, **EXERCISE, kind="images")
-SWEEP = partial(SweepExercise, **EXERCISE, kind="sweep", parameter="filters", values=(8,), repeats=1)
+SWEEP = partial(ParameterSweep, **EXERCISE, kind="sweep", parameter="filters", values=(8,), repeats=1)
 OPTIMUM = partial(OptimumExercise, **EXERCISE, kind="optimum", candidates={"wide": {"filters": 64}})
 MODEL = partial(ModelExercise, **EXERCISE, kind="model")
 SEARCH = partial(Search, space={"filters": [8, 16]}, trainings=1)

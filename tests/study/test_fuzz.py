@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from study.errors import InputError
 from study.plan.plan import compile_plan, list_trials
-from study.spec.study_file import MAX_BYTES, STUDIES_FOLDER, read_study
+from study.spec.study_file import STUDIES_FOLDER, read_study
+from study.yaml_file import MAX_BYTES
 from tests.fuzz import repeatable
 from tests.rows import make_source
 

@@ -1,10 +1,12 @@
 import pytest
+from pydantic import TypeAdapter
 
 from study.conclusions.answers import Answer
 from study.conclusions.sweep_answer import answer_sweep, count_epochs
 from study.records.readings import Curve, Measured, SettingReadings, Sweep, Times
-from study.spec.exercises import SweepExercise
+from study.spec.exercises import Exercise
 from study.spec.setting import Setting
+from study.spec.sweeps import ParameterSweep, SweepExercise
 
 BASELINE = Setting()
 STEADY = (0.001, -0.001, 0.002, -0.002, 0.0)
@@ -23,7 +25,7 @@ def _answer(
     **changes: object,
 ) -> Answer:
     told = {"number": 2, "kind": "sweep", "title": "T", "question": "Q?", "repeats": 5, **changes}
-    exercise = SweepExercise(parameter=parameter, values=tuple(readings), **told)
+    exercise = ParameterSweep(parameter=parameter, values=tuple(readings), **told)
     return answer_sweep(exercise, baseline, Measured(readings, times or {}, curve))
 
 
@@ -250,3 +252,92 @@ def test_a_control_is_compared_with_all_others_together_and_with_those_planned()
 
 def test_half_an_epoch_is_told_as_it_is():
     assert [count_epochs(each) for each in (1.0, 8.0, 8.5)] == ["1 epoch", "8 epochs", "8.5 epochs"]
+
+
+def _ask(told: dict[str, object], *means: float, spread: tuple[float, ...] = STEADY) -> Answer:
+    """The answer to a sweep of another form, from readings around the means of its settings in order."""
+    told = {"number": 2, "kind": "sweep", "title": "T", "question": "Q?", "repeats": 5, **told}
+    exercise = TypeAdapter[SweepExercise](Exercise).validate_python(told)
+    readings = {
+        level: SettingReadings(dict(enumerate(mean + each for each in spread)))
+        for level, mean in zip(exercise.levels, means, strict=True)
+    }
+    return answer_sweep(exercise, BASELINE, Measured(readings, {}))
+
+
+def test_words_neither_rise_nor_fall_and_have_no_trend():
+    told = {
+        "parameter": "optimizer",
+        "values": ["sgd", "adam", "rmsprop"],
+        "control": "sgd",
+        "planned": ["adam"],
+    }
+    answer = _ask(told, 0.86, 0.88, 0.90)
+    assert answer.headline.startswith(
+        "Accuracy is highest, 90.0% (rmsprop), and lowest, 86.0% (sgd). Best is 90.00% with optimizer "
+        "rmsprop (n=5"
+    )
+    assert "; every other value is lower than it. Against optimizer sgd, the others change" in answer.headline
+    assert "and +2.00 points with adam (95%" in answer.headline
+    assert answer.details == ()
+
+
+def test_combinations_that_go_together_are_named_by_all_their_values():
+    told = {"zip": {"learning_rate": [0.1, 0.01], "batch_size": [32, 128]}}
+    headline = _ask(told, 0.88, 0.90).headline
+    assert headline.startswith(
+        "Accuracy is highest, 90.0% (0.01, 128), and lowest, 88.0% (0.1, 32). Best is 90.00% with learning "
+        "rate 0.01 and batches of 128 (n=5, "
+    )
+    assert headline.endswith("; every other combination is lower than it.")
+
+
+GRID = {"grid": {"filters": [8, 32], "schedule": ["constant", "cosine"]}}
+
+
+def test_a_grid_whose_parameters_interact_says_so_with_the_size_of_it_and_both_averages():
+    answer = _ask(GRID, 0.80, 0.81, 0.84, 0.88)
+    assert answer.headline.endswith(
+        "every other combination is lower than it. Filters and schedule interact: from schedule constant to "
+        "schedule cosine, accuracy changes by +1.00 points with 8 filters and by +4.00 with 32 filters, a "
+        "difference of +3.00 points (95% interval +3.00 to +3.00, p below 0.001)."
+    )
+    assert answer.details == (
+        "32 filters instead of 8 filters changes accuracy by +5.50 points on average over schedule "
+        "(95% interval +5.50 to +5.50, p below 0.001).",
+        "Schedule cosine instead of schedule constant changes accuracy by +2.50 points on average over "
+        "filters (95% interval +2.50 to +2.50, p below 0.001). They interact, so an average need not hold "
+        "for each value.",
+    )
+
+
+def test_a_grid_without_an_interaction_says_what_these_repeats_would_miss():
+    wide = (0.02, -0.02, 0.01, -0.01, 0.0)
+    told = {"number": 2, "kind": "sweep", "title": "T", "question": "Q?", "repeats": 5, **GRID}
+    exercise = TypeAdapter[SweepExercise](Exercise).validate_python(told)
+    shifted = [wide[place:] + wide[:place] for place in range(4)]
+    readings = {
+        level: SettingReadings(dict(enumerate(0.85 + each for each in spread)))
+        for level, spread in zip(exercise.levels, shifted, strict=True)
+    }
+    answer = answer_sweep(exercise, BASELINE, Measured(readings, {}))
+    assert ". No certain interaction of filters and schedule: from schedule constant to" in answer.headline
+    assert answer.limits[-1].startswith("With 5 repeats, an interaction below about ")
+    assert not any("They interact" in each for each in answer.details)
+
+
+def test_combinations_that_collapsed_take_no_part_in_the_test_of_an_interaction():
+    told = {"grid": {"filters": [8, 32], "batch_size": [8, 32, 128]}}
+    some = _ask(told, 0.10, 0.80, 0.81, 0.85, 0.84, 0.88).headline
+    assert (
+        "Filters and batch size interact, without the combinations that collapsed or lack repeats: from "
+        in some
+    )
+    few = _ask(told, 0.10, 0.80, 0.81, 0.10, 0.10, 0.88).headline
+    assert "Whether filters and batch size interact was not tested: too few combinations have two" in few
+
+
+def test_of_many_combinations_the_answer_counts_those_that_do_not_differ():
+    told = {"grid": {"filters": [8, 32], "batch_size": [8, 32, 128]}}
+    headline = _ask(told, 0.90, 0.8999, 0.8999, 0.8999, 0.8999, 0.80).headline
+    assert "; 4 of the other 5 do not differ significantly from it." in headline

@@ -16,6 +16,13 @@ def declare(**changes: object) -> Search:
     return Search.model_validate({"space": SPACE, "trainings": 20, **changes})
 
 
+def momentum(when: dict, **others: object) -> dict:
+    """A search of the momentum on a condition, and of others without."""
+    low_high = {"low": 0, "high": 0.9, "when": when}
+    space = {"optimizer": ["sgd", "adam"], "momentum": low_high, "dropout": {"low": 0, "high": 0.5}}
+    return {"space": space | others}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -29,6 +36,16 @@ def declare(**changes: object) -> Search:
         ({"space": {"filters": {"low": 8, "high": 64, "step": 0.5}}}, "step=0.5; a whole number is needed"),
         ({"space": {"schedule": {"low": 1, "high": 2}}}, "schedule=1"),
         ({"space": {"patience": [1, 2]}}, "'patience' cannot be searched"),
+        (momentum({"optimiser": "sgd"}), "momentum: when: 'optimiser' is not in the space: optimizer, "),
+        (momentum({"optimizer": "rmsprop"}), "momentum: when: optimizer is never 'rmsprop' in the space"),
+        (momentum({"dropout": 0.7}), "momentum: when: dropout is never 0.7 in the space"),
+        (momentum({"dropout": "much"}), "momentum: when: dropout is never 'much' in the space"),
+        (momentum({"momentum": 0.5}), "when: momentum depend on each other; take one 'when' away"),
+        (momentum({"epochs": 5}, epochs=[5]), "momentum: when: 'epochs' are read from one training; leave"),
+        (
+            momentum({"filters": 8}, filters={"values": [8], "when": {"momentum": 0}}),
+            "when: momentum and filters depend on each other; take one 'when' away",
+        ),
         ({"trainings": None}, "give 'trainings' or 'minutes' as the budget, one of them"),
         ({"minutes": 3}, "give 'trainings' or 'minutes' as the budget, one of them"),
     ],
@@ -92,3 +109,25 @@ def test_what_is_drawn_lies_in_the_space():
         drawn = search.draw(BASELINE, random)
         assert search.contains(drawn.hyperparameters, BASELINE)
         assert drawn.epochs == 18
+
+
+def test_a_parameter_is_searched_only_where_its_condition_holds_and_else_keeps_the_baselines_value():
+    decay = {"values": [0.1, 0.2], "when": {"momentum": [0, 0.9]}}
+    search = declare(space={
+        "weight_decay": decay, "momentum": {"values": [0, 0.9], "when": {"optimizer": ["sgd"]}},
+        "optimizer": ["sgd", "adam"],
+    })  # fmt: skip
+    baseline, random = BASELINE.with_changes({"momentum": 0.5}), Random(1)
+    drawn = [search.draw(baseline, random) for _ in range(50)]
+    assert {(each.optimizer, each.momentum, each.weight_decay) for each in drawn} == {
+        ("adam", 0.5, 0), *(("sgd", momentum, decay) for momentum in (0, 0.9) for decay in (0.1, 0.2))
+    }  # fmt: skip
+    assert all(search.contains(each.hyperparameters, baseline) for each in drawn)
+    for change in ({"optimizer": "adam", "momentum": 0.9}, {"weight_decay": 0.1}, {"momentum": 0}):
+        assert not search.contains(baseline.with_changes(change).hyperparameters, baseline)
+
+
+def test_a_search_without_conditions_is_recorded_as_before_there_were_any():
+    assert "when" not in declare().model_dump_json()
+    search = declare(**momentum({"optimizer": "sgd"}))
+    assert Search.model_validate_json(search.model_dump_json()) == search

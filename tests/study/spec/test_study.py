@@ -2,15 +2,15 @@ import pytest
 from pydantic import ValidationError
 
 from study.spec.data import DataSlice
-from study.spec.exercises import SweepExercise
 from study.spec.setting import Hyperparameters, Setting, check_changes, learning_rate_at
 from study.spec.study import Study
 from study.spec.study_file import read_study
+from study.spec.sweeps import ParameterSweep
 
 
-def _sweep(number: int = 2, parameter: str = "filters", **changes: object) -> SweepExercise:
+def _sweep(number: int = 2, parameter: str = "filters", **changes: object) -> ParameterSweep:
     fields = {"title": "T", "question": "Q?", "number": number, "kind": "sweep", "repeats": 2}
-    return SweepExercise.model_validate({**fields, "parameter": parameter, "values": (8, 16), **changes})
+    return ParameterSweep.model_validate({**fields, "parameter": parameter, "values": (8, 16), **changes})
 
 
 def _study(*exercises: object, **changes: object) -> Study:

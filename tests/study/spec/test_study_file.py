@@ -81,7 +81,7 @@ def test_a_path_to_nothing_is_answered_with_the_path(tmp_path: Path):
     [
         ("[3, 5]", "[3, 28]", "[0]: kernel_size=28.0: Input should be less than or equal to 27"),
         ("[3, 5]", "[3.5]", "[0]: kernel_size=3.5: Input should be a valid integer"),
-        ("[3, 5]", "[three]", "[0].values[0]: 'three' is not allowed: Input should be a valid number"),
+        ("[3, 5]", "[three]", "[0]: kernel_size='three': Input should be a valid integer"),
         ("[3, 5]", "[]", "[0].values: [] is not allowed: Tuple should have at least 1 item"),
         ("[3, 5]", "3", "[0].values: 3 is not allowed: Input should be a valid tuple"),
         ("[3, 5]", "[3, 5, 3.0]", "[0]: values: 3 is listed twice; each value once"),
@@ -119,7 +119,7 @@ MISTAKES = [
     (
         _altered("repeats: 3", "repeats: 3, fixd: {}"),
         "exercises[0].fixd: unknown key 'fixd' with value {} (did you mean 'fixed'?); "
-        "allowed: number, title, question, kind, parameter, values, repeats, fixed",
+        "allowed: number, title, question, kind, repeats, fixed, parameter, values",
     ),
     (
         SOUND + f"published: {{averages: a.csv, bands: [{{{BAND}, marg: 1}}]}}\n",
@@ -255,6 +255,18 @@ def test_the_optimum_study_leaves_the_labs_space_and_measures_the_gain_by_what_l
     assert optimum.optimum.search is not None
     assert {"schedule", "augmentation", "averaging", "batch_size"} <= optimum.optimum.search.space.keys()
     assert optimum.published is None
+
+
+def test_the_optimizer_study_repeats_exercise_5_of_the_lab_with_two_optimizers():
+    lab, study = read_study("lab"), read_study("optimizer")
+    assert (study.protocol, study.data, study.baseline) == (lab.protocol, lab.data, lab.baseline)
+    sgd, adam = study.sweeps
+    assert (sgd.number, sgd.parameter, sgd.repeats) == (5, "learning_rate", 4)
+    assert sgd.settings(study.baseline).items() <= lab.sweeps[3].settings(lab.baseline).items()
+    assert adam.model_dump() | {"fixed": {}} == sgd.model_dump() | {
+        **{"number": 9, "title": adam.title, "question": adam.question, "fixed": {}}
+    }
+    assert adam.fixed == {"optimizer": "adam"}
 
 
 def test_the_smoke_study_has_the_exercises_of_the_lab_study():

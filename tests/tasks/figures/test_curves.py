@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from study.spec.exercises import SweepExercise
+from study.spec.sweeps import ParameterSweep
 from tasks.figures.curves import (
     SettingCurves,
     accuracy_span,
@@ -28,7 +28,7 @@ def curves_of(*accuracies, value=1.0, losses=((0.3,),)):
 
 def sweep(parameter, values, repeats=2, fixed=None):
     """A study of one sweep, the sweep, and its simulated trials and epochs."""
-    exercise = SweepExercise(
+    exercise = ParameterSweep(
         number=9, kind="sweep", title="t", question="q?", parameter=parameter, values=values,
         repeats=repeats, fixed=fixed or {},
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """The figures of a search: what they show, as plain values; and what is drawn of it, with its words."""
 
+from math import isnan
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -15,7 +16,7 @@ from tasks.figures.search import (
     list_finals,
     rank_importances,
 )
-from tests.searches import searched_tables, searching_study
+from tests.searches import CONDITIONAL, searched_tables, searching_study
 from tests.small_run import changed
 
 STUDY = searching_study(trainings=40)
@@ -55,6 +56,28 @@ def test_words_have_places_on_an_axis():
     search = [changed(TABLES.search[0], schedule=each, epochs=6) for each in ("cosine", "constant")]
     words = list_coordinates(study, search)[0]
     assert (words.values, words.words) == ((1.0, 0.0), ("constant", "cosine"))
+
+
+def test_a_parameter_that_was_not_searched_in_a_candidate_has_no_place_there(tmp_path: Path):
+    study = searching_study(sweeps=False, space=CONDITIONAL)
+    rows = [
+        changed(row, optimizer=("sgd", "adam")[row.candidate % 2], weight_decay=0.1, momentum=0.7)
+        for row in TABLES.search
+    ]
+    places = {
+        each.name: [not isnan(value) for value in each.values] for each in list_coordinates(study, rows)
+    }
+    is_sgd = [row.optimizer == "sgd" for row in rows]
+    assert places["momentum"] == is_sgd
+    assert places["weight_decay"] == [not each for each in is_sgd]
+    assert all(places["optimizer"]) and all(places["learning_rate"])
+    assert rank_importances(study, rows).keys() == {"optimizer", "learning_rate", "momentum", "weight_decay"}
+    only_sgd = [row for row in rows if row.optimizer == "sgd"]
+    assert "weight_decay" not in [each.name for each in list_coordinates(study, only_sgd)]
+    parallel = draw(tmp_path, rows, study)[-1]
+    assert "A line has a gap at a parameter that was not searched in that candidate." in parallel.caption
+    best = max(rows, key=lambda row: row.validation_accuracy or 0)
+    assert ("momentum 0.7" in parallel.alt) == (best.optimizer == "sgd")
 
 
 def test_importances_add_up_and_name_what_decides():

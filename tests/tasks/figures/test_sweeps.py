@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from study.image_facts import ImageFacts
-from study.spec.exercises import SweepExercise
 from study.spec.published import read_averages
+from study.spec.sweeps import ParameterSweep
 from tasks.figures.model import (
     draw_confusion,
     draw_learning_curves,
@@ -288,7 +288,7 @@ def test_a_sweep_of_any_parameter_and_of_many_values_is_drawn(tmp_path):
         "momentum": (0.0, 0.5, 0.9, 0.99),
         "learning_rate": (0.003, 0.01, 0.03, 0.1),
     }.items():
-        sweep = SweepExercise(
+        sweep = ParameterSweep(
             number=9, kind="sweep", title="t", question="q?", parameter=parameter, values=values, repeats=3
         )
         study = STUDY.model_copy(update={"exercises": (sweep,), "published": None})

@@ -1,8 +1,9 @@
 """Exercise 7: best values are combined and candidates compared on validation, never on test."""
 
 from storage.tables.rows_of_work import TrialRow
-from study.spec.exercises import OptimumExercise, SweepExercise
+from study.spec.exercises import OptimumExercise
 from study.spec.study import Study
+from study.spec.sweeps import ParameterSweep
 from study.status import Status
 from tasks.optimum.choose import choose_optimum, combine_best
 from tests.rows import make_study, make_trials
@@ -17,9 +18,9 @@ STUDY = Study(
     name="s",
     title="t",
     exercises=(
-        SweepExercise(number=2, parameter="filters", values=(8, 16), **SWEEP),
-        SweepExercise(number=5, parameter="learning_rate", values=(0.1, 0.01), **SWEEP),
-        SweepExercise(number=6, parameter="dropout", values=(0.0, 0.5), **SWEEP),
+        ParameterSweep(number=2, parameter="filters", values=(8, 16), **SWEEP),
+        ParameterSweep(number=5, parameter="learning_rate", values=(0.1, 0.01), **SWEEP),
+        ParameterSweep(number=6, parameter="dropout", values=(0.0, 0.5), **SWEEP),
         OPTIMUM,
     ),
 )

@@ -16,7 +16,7 @@ from tasks.optimum.search import (
     play_back,
 )
 from tasks.tables.readings import read_setting
-from tests.searches import begin_search, run_search, searching_study, state_of
+from tests.searches import CONDITIONAL, begin_search, run_search, searching_study, state_of
 
 
 def finished(study: Study) -> OptimumSearch:
@@ -146,6 +146,21 @@ def test_what_our_engines_do_not_compute_the_general_one_trains():
     search = begin_search(searching_study(space={"optimizer": ["adam", "rmsprop"], "epochs": [6, 18]}))
     suggested = [each for each in search.next_generation() if each.hyperparameters.optimizer != "sgd"]
     assert {each.source.engine for each in suggested} == {"keras"}
+
+
+def test_what_the_optimizer_does_not_have_is_not_suggested_to_it():
+    search = begin_search(searching_study(space=CONDITIONAL, trainings=30))
+    run_search(search)
+    settings = [each.setting for each in search.candidates]
+    sgd, adam = ([each for each in settings if each.optimizer == name] for name in ("sgd", "adam"))
+    assert (len({each.momentum for each in sgd}) > 3, {each.weight_decay for each in sgd}) == (True, {0})
+    assert ({each.momentum for each in adam}, {each.weight_decay for each in adam}) == ({0.9}, {0.01, 0.1})
+    for each in search.candidates:
+        searched = {"optimizer", "learning_rate", "momentum" if each.setting in sgd else "weight_decay"}
+        assert each.trial.params.keys() == searched
+    again = begin_search(searching_study(space=CONDITIONAL, trainings=30))
+    run_search(again)
+    assert [each.setting for each in again.candidates] == settings
 
 
 def test_suggested_numbers_have_two_digits_and_stay_in_their_range():

@@ -3,9 +3,11 @@
 import re
 
 from study.status import CandidateState
+from study.wording import MISSING
 from tasks.report.optimum import answer_search, cost_of_search, tabulate_finals, tabulate_search
 from tests.rows import make_study
-from tests.searches import searched_tables, searching_study
+from tests.searches import CONDITIONAL, searched_tables, searching_study
+from tests.small_run import changed
 
 STUDY = searching_study(trainings=40)
 TABLES = searched_tables()
@@ -51,3 +53,15 @@ def test_a_study_without_a_search_has_neither_cost_nor_table():
     assert cost_of_search([]) is None
     assert tabulate_search(make_study(), TABLES.search) is None
     assert tabulate_finals([]) is None
+
+
+def test_the_table_leaves_out_what_was_not_searched_in_a_candidate():
+    study = searching_study(sweeps=False, space=CONDITIONAL)
+    rows = [
+        changed(row, candidate=place, optimizer=name, momentum=0.7, weight_decay=0.1)
+        for place, (row, name) in enumerate(zip(TABLES.search, ("sgd", "adam"), strict=False))
+    ]
+    table = tabulate_search(study, rows)
+    assert table is not None
+    cells = {row[0].partition(",")[0].partition(":")[0]: row[1:4] for row in table.rows}
+    assert cells == {"0": ("0.7", "sgd", MISSING), "1": (MISSING, "adam", "0.1")}

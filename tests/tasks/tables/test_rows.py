@@ -2,12 +2,12 @@
 
 from study.plan.plan import compile_plan, list_trials
 from study.records.record import Epoch, Source, StopRule
-from study.spec.exercises import SweepExercise
 from study.spec.study import Study
+from study.spec.sweeps import ParameterSweep
 from tasks.tables.rows import Outcome, RunContext, aggregate_trials, list_epochs, list_trainings
 from tests.rows import make_record, make_segment
 
-SWEEP = SweepExercise(
+SWEEP = ParameterSweep(
     number=4, kind="sweep", title="t", question="q", parameter="epochs", values=(1, 4), repeats=2
 )
 STUDY = Study(name="s", title="t", exercises=(SWEEP,))

@@ -6,7 +6,7 @@ import pytest
 
 from study.errors import InputError
 from study.spec.published import PublishedSource, read_averages
-from study.spec.table_file import read_table
+from study.table_file import read_table
 
 HEADER = "exercise,parameter,value,n_readings,accuracy_pct,note"
 GOOD = f"{HEADER}\n2,filters,8,5,89.5,\n5,learning_rate,0.001,,90,by eye\n"
