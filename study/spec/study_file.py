@@ -260,7 +260,7 @@ def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
 
     A value that may be a number or a text, and is neither, is reported once.
     """
-    parents = {detail["loc"][:-1] for detail in details}
+    parents = {detail["loc"][: -2 if _is_choice(detail) else -1] for detail in details}
     return [
         each
         for each in details

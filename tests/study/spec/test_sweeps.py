@@ -110,6 +110,8 @@ def test_a_setting_has_all_values_of_its_combination(tmp_path: Path):
         ("zip: {width: [1, 1], depth: [2, 2]}", ": zip: width=1, depth=2 is listed twice; each combination"),
         ("parameter: width, values: ['4', 8]", ": values: '4' is no number, which 'width' needs"),
         ("parameter: optimizer, values: [sgd, adm]", ": optimizer='adm': Input should be 'sgd', 'adam', 'a"),
+        ("parameter: width, values: [.nan]", ".values[0]: nan is not allowed: Input should be a"),
+        ("grid: {width: [1, .inf], depth: [1, 2]}", ".grid.width[1]: inf is not allowed: Input should"),
         ("parameter: norm, values: [1, 0]", ": norm=1.0: the network takes true or false"),
         ("parameter: optimizer, values: [sgd, adam], control: rmsprop", ": rmsprop in 'control' or 'planne"),
         ("parameter: optimizer, values: [sgd, sgd]", ": values: sgd is listed twice; each value once"),
@@ -123,6 +125,7 @@ def test_a_mistake_is_one_line_in_terms_of_the_form_that_was_meant(
     with pytest.raises(InputError) as found:
         _read(tmp_path, sweep, model)
     expected = complaint.replace("'width' needs", "'filters' needs")
+    assert str(found.value).count("\n") == 0
     assert str(found.value).removeprefix(f"{tmp_path}/mine.yaml: exercises[0]").startswith(expected)
 
 

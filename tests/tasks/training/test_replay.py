@@ -75,6 +75,16 @@ def test_the_inputs_are_those_recorded_in_the_run_that_trained_it(published: Res
         ("trials", {"learning_rate": 0.5}, "learning_rate is 0.5 in `trials` and 0.01 in `trainings`"),
         ("trainings", {"filters": 64}, "filters is 32 in `trials` and 64 in `trainings`"),
         ("trials", {"value": 7.0}, "epochs is 1, and the exercise's value 7"),
+        (
+            "trials",
+            {"parameter": "schedule", "setting": "schedule=cosine"},
+            "its values are schedule=constant, and its setting schedule=cosine",
+        ),
+        (
+            "trials",
+            {"parameter": "epochs, filters", "setting": "epochs=1, filters=8"},
+            "its values are epochs=1, filters=32, and its setting epochs=1, filters=8",
+        ),
         ("trials", {"protocol": "held-out"}, "protocol is held-out in `trials` and lab in `runs`"),
         ("runs", {"data_fingerprint": "e" * 64}, "is 0123456789… in `trials` and eeeeeeeeee…"),
         ("trials", {"weights_sha256": "e" * 64}, "weights_sha256 is eeeeeeeeee… in `trials` and "),
