@@ -215,3 +215,17 @@ def test_a_damaged_state_is_told_of_and_not_used(trains: Runs, caplog: pytest.Lo
     assert runs(record) == [("later", 3)]
     assert f"{path} is damaged" in caplog.text
     assert trains.unfinished == []
+
+
+@pytest.mark.slow
+def test_an_object_store_keeps_the_state_too(
+    dataset: Dataset, s3_results: Results, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(train_on_lanes, "KEPT_SECONDS", 0.0)
+    trains, training = Runs(dataset, s3_results), make_training(ends=[2, 4])
+    trains.die(training, "killed", after=3)
+    assert trains.unfinished == [training.key]
+    record = trains.finish(training, "later")
+    assert runs(record) == [("killed", 3), ("later", 1)]
+    assert verify_training(s3_results, record.key) == record
+    assert trains.unfinished == []
