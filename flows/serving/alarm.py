@@ -167,7 +167,7 @@ def alarms(alarm: UUID, tag: str = NIGHTLY, within: timedelta = START_WITHIN) ->
         _alarm(
             alarm,
             "did not do its work",
-            "A run of nightly failed, crashed, stopped early, or was cancelled or skipped.",
+            "A run of nightly failed, crashed, stopped early or was skipped.",
             not_done,
             _RUN,
             _RUN_ID,
