@@ -34,13 +34,15 @@ def read_npz(path: Path, names: ArrayNames | None = None, has_test: bool = False
         DatasetFileError: It is no such file, or lacks an array.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as opened:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as opened:  # NumPy opens others, too
             arrays = {name: opened[name] for name in _chosen(path, opened.files, names)}
             found = _choose(path, opened.files, names)
     except DatasetFileError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         reason = "an array of Python objects, which is not read" if "allow_pickle" in str(error) else error
+        if isinstance(error, zipfile.BadZipFile):
+            reason = "no .npz file, or a damaged one"
         raise DatasetFileError(
             f"{path}: found {shortened(str(reason), 200)}; expected a sound .npz file of numbers, as "
             "np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...) writes it"

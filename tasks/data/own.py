@@ -252,7 +252,8 @@ def _kind(path: Path, begin: bytes) -> str:
 
 def _explain_missing(source: str) -> str:
     path = Path(source)
-    near = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    there = path.parent.iterdir() if path.parent.is_dir() else ()
+    near = [each.name for each in there if each.is_dir() or each.suffix in (".npz", ".csv")]
     close = difflib.get_close_matches(path.name, [*near, *NAMED_SOURCES, "fashion-mnist"], n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     return f"{shown_path(path)}: no such file or folder{hint}; expected {EXPECTED}"

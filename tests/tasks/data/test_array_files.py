@@ -34,17 +34,11 @@ def test_other_names_are_given_and_unknown_ones_are_named(tmp_path):
     assert len(arrays.train_labels) == 32
 
 
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [
-        (b"PK\x03\x04cut", "File is not a zip file"),
-        (b"text", "an array of Python objects, which is not read"),
-    ],
-)
-def test_a_damaged_archive_is_refused(tmp_path, content, found):
+@pytest.mark.parametrize("content", [b"PK\x03\x04cut", b"text"])
+def test_a_damaged_archive_is_refused(tmp_path, content):
     (tmp_path / "set.npz").write_bytes(content)
     assert refusal(tmp_path, source="set.npz").startswith(
-        f"set.npz: found {found}; expected a sound .npz file"
+        "set.npz: found no .npz file, or a damaged one; expected a sound .npz file"
     )
 
 
