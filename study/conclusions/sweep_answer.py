@@ -144,7 +144,9 @@ def _levels(exercise: SweepExercise, measured: Sweep, lower: Sequence[float], to
 
 
 def _at(exercise: SweepExercise, measured: Sweep, value: float) -> str:
-    return f"{100 * measured[value].mean:.1f}% ({exercise.label(value)})"
+    is_combination = len(exercise.levels[value]) > 1  # of which the values alone say too little
+    name = exercise.phrase(value) if is_combination else exercise.label(value)
+    return f"{100 * measured[value].mean:.1f}% ({name})"
 
 
 def _best(exercise: SweepExercise, measured: Sweep, pairwise: Pairwise) -> str:
