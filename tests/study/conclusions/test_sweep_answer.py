@@ -286,8 +286,8 @@ def test_combinations_that_go_together_are_named_by_all_their_values():
     told = {"zip": {"learning_rate": [0.1, 0.01], "batch_size": [32, 128]}}
     headline = _ask(told, 0.88, 0.90).headline
     assert headline.startswith(
-        "Accuracy is highest, 90.0% (learning rate 0.01 and batches of 128), and lowest, 88.0% (learning rate "
-        "0.1 and batches of 32). Best is 90.00% with learning rate 0.01 and batches of 128 (n=5, "
+        "Accuracy is highest, 90.0% (learning rate 0.01 and batches of 128), and lowest, 88.0% (learning "
+        "rate 0.1 and batches of 32). Best is 90.00% with learning rate 0.01 and batches of 128 (n=5, "
     )
     assert headline.endswith("; every other combination is lower than it.")
 
