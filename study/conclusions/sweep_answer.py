@@ -126,6 +126,8 @@ def _shape(exercise: SweepExercise, measured: Sweep, pairwise: Pairwise, trend: 
     if not lower and trend is not None and trend.is_seen:
         verb = "rise" if trend.rising else "fall"
         return f"Accuracy tends to {verb}, from {start} to {end}"
+    if measured[top].mean == measured[bottom].mean:
+        return f"No change: every mean is {100 * measured[top].mean:.1f}%"
     if not any(each.differs for each in pairwise.tests):
         return f"No certain change: the means lie between {least} and {peak}"
     return f"Accuracy is highest, {peak}, and lowest, {least}"

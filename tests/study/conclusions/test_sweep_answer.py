@@ -45,6 +45,7 @@ def _means(*means: float, repeats: int = 5) -> Sweep:
         ((0.90, 0.89, 0.88), "Accuracy falls from 90.0% (1) to 88.0% (3)."),
         ((0.8999, 0.90, 0.88), "Accuracy falls from 90.0% (2) to 88.0% (3)."),
         ((0.90, 0.8999, 0.9001), "No certain change: the means lie between 90.0% (2) and 90.0% (3)."),
+        ((1.0, 1.0, 1.0), "No change: every mean is 100.0%."),
         ((0.90, 0.88, 0.8999), "Accuracy is highest, 90.0% (1), and lowest, 88.0% (2)."),
     ],
 )
