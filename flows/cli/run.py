@@ -1,9 +1,12 @@
 """The commands `study run` and `resume`: start server and lanes, show progress, print the outcome."""
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from threading import Timer
 from typing import Annotated, NoReturn
 
 import typer
@@ -75,12 +78,27 @@ def _raise_terminated(_number: int, _frame: object) -> NoReturn:
     raise Terminated
 
 
+AGAIN_SECONDS = 0.1
+"""Until a signal is sent again that Python has lost."""
+
+
 @contextmanager
 def stopping_in_order(kept: Sequence[str]) -> Iterator[None]:
     """Print what is kept when Ctrl-C, SIGTERM or its like stops the body; exit with the code of each.
 
     The body adds to `kept` as it proceeds.
     """
+    hook = sys.unraisablehook
+
+    def raise_later(lost: "sys.UnraisableHookArgs") -> None:
+        # Python cannot raise what arrives in a callback of its own, as in those of an import: a stop is lost.
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            number = signal.SIGTERM if isinstance(lost.exc_value, Terminated) else signal.SIGINT
+            Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
+        else:
+            hook(lost)
+
+    sys.unraisablehook = raise_later
     try:
         end_by_signals(_raise_terminated)
         yield
@@ -89,6 +107,8 @@ def stopping_in_order(kept: Sequence[str]) -> Iterator[None]:
         if isinstance(error, Terminated):
             sys.exit(TERMINATED)
         raise
+    finally:
+        sys.unraisablehook = hook
 
 
 logger = logging.getLogger(__name__)

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import sys
+import threading
 
 import pytest
 
 from flows.cli.options import TERMINATED
 from flows.cli.run import stopping_in_order
 from tasks.environment import LAST_SIGNALS
+from tests.waiting import WAIT_SECONDS
 
 
 @pytest.mark.parametrize("number", LAST_SIGNALS, ids=lambda number: number.name)
@@ -34,3 +37,21 @@ def test_a_signal_that_is_ignored_stays_so_as_under_nohup(monkeypatch: pytest.Mo
     finally:
         for each, handler in before:
             signal.signal(each, handler)
+
+
+def test_a_stop_that_python_could_not_raise_where_it_came_is_raised_soon_after(
+    capsys: pytest.CaptureFixture[str],
+):
+    class Collected:
+        def __del__(self) -> None:  # as the callbacks of an import, from which nothing can be raised
+            raise KeyboardInterrupt
+
+    before, hook = signal.signal(signal.SIGINT, signal.default_int_handler), sys.unraisablehook
+    try:
+        with pytest.raises(KeyboardInterrupt), stopping_in_order(["all is kept"]):
+            Collected()
+            threading.Event().wait(WAIT_SECONDS)
+        assert sys.unraisablehook is hook
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == "\nstopped; all is kept\n"
