@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
 
@@ -89,9 +89,9 @@ class Entry:
 
 def make_workload(study: Study) -> Workload:
     """The trials of a study that are known before anything is trained, with the dataset's verified files."""
-    left_out = {"patience", "schedule", "augmentation", "averaging"}
+    known = {each.name for each in fields(Setting)}
     settings = (
-        Setting(name=trial.name, **trial.setting.model_dump(exclude=left_out)) for trial in list_trials(study)
+        Setting(name=trial.name, **trial.setting.model_dump(include=known)) for trial in list_trials(study)
     )
     images = study.data
     return Workload(load_dataset().folder, images.train_images, images.test_images, tuple(settings))

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from storage.tables import AgreementRow, ComparisonRow, SummaryRow, TrialRow
-from study.conclusions import Factors
 from study.spec import Setting, SweepExercise
 from study.status import Status
 from study.wording import MISSING, interval, percent, plain, points, points_interval, probability
 from tasks.tables import read_setting
+
+if TYPE_CHECKING:
+    from study.conclusions import Factors  # which imports the tests of statistics
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ def tabulate_pairs(exercise: SweepExercise, comparisons: Sequence[ComparisonRow]
     return Table(f"Exercise {exercise.number}, every pair", header, rows, marked=marked)
 
 
-def tabulate_factors(exercise: SweepExercise, factors: Factors) -> Table | None:
+def tabulate_factors(exercise: SweepExercise, factors: "Factors") -> Table | None:
     """Return the average effects of the parameters of a grid, then their interactions."""
     told = [
         (f"{each.values[0]} → {each.values[1]}, averaged over {each.over}", each.change)

@@ -43,6 +43,7 @@ def test_the_deployments_are_registered_with_one_pool_that_runs_one_at_a_time(se
     assert (pool["type"], pool["concurrency_limit"]) == ("process", 1)
 
 
+STUDIES = ["lab", "optimizer", "optimum", "rigorous", "smoke"]
 UNKNOWN = "Additional properties are not allowed ('{}' was unexpected)"
 
 
@@ -55,7 +56,11 @@ UNKNOWN = "Additional properties are not allowed ('{}' was unexpected)"
         ({"exercises": 2}, ".exercises", "2 is not of type 'array'"),
         ({"exercises": [2, 99]}, ".exercises[1]", "99 is not one of [1, 2, 3, 4, 5, 6, 7, 8]"),
         ({"exercises": [2, 2]}, ".exercises", "[2, 2] has non-unique elements"),
-        ({"study": "labb"}, ".study", "'labb' is not one of ['lab', 'optimum', 'rigorous', 'smoke']"),
+        (
+            {"study": "labb"},
+            ".study",
+            "'labb' is not one of ['lab', 'optimizer', 'optimum', 'rigorous', 'smoke']",
+        ),
         (
             {"protocol": "held"},
             ".protocol",

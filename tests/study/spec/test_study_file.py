@@ -264,7 +264,7 @@ def test_the_optimizer_study_repeats_exercise_5_of_the_lab_with_two_optimizers()
     assert (sgd.number, sgd.parameter, sgd.repeats) == (5, "learning_rate", 4)
     assert sgd.settings(study.baseline).items() <= lab.sweeps[3].settings(lab.baseline).items()
     assert adam.model_dump() | {"fixed": {}} == sgd.model_dump() | {
-        **{"number": 9, "title": adam.title, "question": adam.question, "fixed": {}}
+        **{"number": 6, "title": adam.title, "question": adam.question, "fixed": {}}
     }
     assert adam.fixed == {"optimizer": "adam"}
 
