@@ -16,13 +16,6 @@ from uuid import UUID
 
 import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-    WorkPoolFilter,
-    WorkPoolFilterName,
-)
 from prefect.client.schemas.objects import FlowRun, State, StateType, WorkerStatus
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.events.filters import (
@@ -32,6 +25,8 @@ from prefect.events.filters import (
     EventResourceFilter,
 )
 from prefect.states import Cancelled, Crashed
+
+from flows.serving.pool_runs import read_taken_runs
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +59,7 @@ def mark_abandoned_runs(pool: str) -> None:
     `watch_runs` finds the dead ones.
     """
     with get_client(sync_client=True) as client:
-        abandoned = _without_process(_read_taken_runs(client, pool))
+        abandoned = _without_process(read_taken_runs(client, pool))
         if abandoned and not _has_other_worker(client, pool):
             for run in abandoned:
                 _mark(client, run)
@@ -82,7 +77,7 @@ def watch_runs() -> NoReturn:
 def look_at_runs(pool: str, silent: Mapping[UUID, int]) -> dict[UUID, int]:
     """Return the number of looks in a row, by run, without process or heartbeat, and mark the dead runs."""
     with get_client(sync_client=True) as client:
-        quiet = _without_process(_read_taken_runs(client, pool))
+        quiet = _without_process(read_taken_runs(client, pool))
         looks = {run.id: silent.get(run.id, 0) + 1 for run in quiet if not _is_heard(client, run)}
         for run in quiet:
             if looks.get(run.id, 0) >= SILENT_LOOKS:
@@ -113,15 +108,6 @@ def _list_processes() -> Iterator[tuple[psutil.Process, dict[str, str]]]:
         with suppress(psutil.Error):  # it has ended, or we may not read it
             if process.uids().real == user and process.status() != psutil.STATUS_ZOMBIE:
                 yield process, process.environ()
-
-
-def _read_taken_runs(client: SyncPrefectClient, pool: str) -> list[FlowRun]:
-    taken = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-    states = FlowRunFilterState(type=FlowRunFilterStateType(any_=taken))
-    return client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(state=states),
-        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
-    )
 
 
 def _without_process(runs: list[FlowRun]) -> list[FlowRun]:

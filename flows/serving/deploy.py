@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,16 @@ from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentU
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterNextScheduledStartTime,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-    WorkPoolFilter,
-    WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import State, StateDetails, StateType, WorkPool
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 from prefect.workers.process import ProcessWorker
 
 from flows.serving.abandoned_runs import POOL
 from flows.serving.alarm import MADE_UP, register as register_automations
+from flows.serving.pool_runs import read_due_runs
 from study.errors import InputError
 from study.wording import listing
 
@@ -110,14 +104,7 @@ def keep_due_runs(pool: str) -> None:
     the run itself decides if it is too late (parameter latest_start).
     """
     with get_client(sync_client=True) as client:
-        due = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-                next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=datetime.now(UTC)),
-            ),
-            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
-            sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
-        )
+        due = read_due_runs(client, pool)
         newest: dict[str, datetime] = {}  # by what would run
         for run in reversed(due):
             time = run.next_scheduled_start_time

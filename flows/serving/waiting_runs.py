@@ -7,19 +7,10 @@ import logging
 import threading
 import time
 from contextvars import copy_context
-from datetime import UTC, datetime
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterNextScheduledStartTime,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-    WorkPoolFilter,
-    WorkPoolFilterName,
-)
-from prefect.client.schemas.objects import StateType
 
+from flows.serving.pool_runs import read_due_runs, read_taken_runs
 from flows.shown import WAITS_FOR, without_waiting
 
 logger = logging.getLogger(__name__)
@@ -46,23 +37,11 @@ def keep_naming_holder(pool: str) -> None:
 
 def name_holder(pool: str) -> None:
     """Tag the due runs of a pool with the name of the run that holds it; of several, the first."""
-    ours = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
     with get_client(sync_client=True) as client:
-        taken = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-        holders = client.read_flow_runs(flow_run_filter=_in_states(taken), work_pool_filter=ours, limit=1)
+        holders = read_taken_runs(client, pool)
         if not holders:
             return
-        due = client.read_flow_runs(
-            flow_run_filter=_in_states([StateType.SCHEDULED], before=datetime.now(UTC)), work_pool_filter=ours
-        )
-        for run in due:
+        for run in read_due_runs(client, pool):
             tags = {*without_waiting(run.tags), f"{WAITS_FOR} {holders[0].name}"}
             if tags != set(run.tags):
                 client.update_flow_run(run.id, tags=sorted(tags))
-
-
-def _in_states(types: list[StateType], before: datetime | None = None) -> FlowRunFilter:
-    return FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)),
-        next_scheduled_start_time=before and FlowRunFilterNextScheduledStartTime(before_=before),
-    )

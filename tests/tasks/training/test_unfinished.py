@@ -73,7 +73,7 @@ class Runs:
         return train.fn(job_of(training), self.dataset, self.results, self.lane, run_id, fresh)
 
     def die(self, training: Training, run_id: str, after: int = 2, fresh: bool = False) -> None:
-        """Train so many epochs, in which the lane hands over so many states."""
+        """Train a number of epochs, in which the lane hands over a number of states."""
         self.lane.dies_at = after + 1
         with pytest.raises(LaneDied):
             train.fn(job_of(training), self.dataset, self.results, self.lane, run_id, fresh)
